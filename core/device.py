@@ -1,0 +1,42 @@
+"""Where a run computes."""
+
+from __future__ import annotations
+
+import torch
+
+from core.errors import InvalidValue
+
+
+def pick_device(name: str) -> torch.device:
+    """The device that a config names; ``auto`` is the first GPU, then Apple's, then the CPU.
+
+    Raises:
+        InvalidValue: when this machine has no such device.
+    """
+    available = available_devices()
+    if name == "auto":
+        return torch.device(available[-1].split(":")[0] if len(available) > 1 else "cpu")
+    if name not in available and f"{name}:0" not in available:
+        raise InvalidValue(
+            "device", name, f"not on this machine, which has {', '.join(available)}", hint="use --device auto"
+        )
+    return torch.device(name)
+
+
+def available_devices() -> list[str]:
+    """The names that `pick_device` accepts here: ``cpu`` first."""
+    names = ["cpu"]
+    if torch.backends.mps.is_available():
+        names.append("mps")
+    if torch.cuda.is_available():
+        names += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    return names
+
+
+def describe_device(device: torch.device) -> str:
+    """A device in words: ``cpu (2 threads)``, ``cuda:0 (NVIDIA H200)``."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    if device.type == "cpu":
+        return f"cpu ({torch.get_num_threads()} threads)"
+    return str(device)

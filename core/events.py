@@ -1,0 +1,162 @@
+"""What a run says of itself, in order: the one interface between training and everyone who looks at it.
+
+Events are plain scalars, so that they go through a file, a pipe or another machine unchanged. Accuracies are fractions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from types import NoneType
+from typing import Any, ClassVar, get_args, get_type_hints
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunStarted:
+    """Data and network are ready and the first step is next.
+
+    `spec` is the network in full, dropout included; `note` says what a user should know about the data set.
+    """
+
+    NAME: ClassVar = "run_started"
+    config: Mapping[str, Any]
+    spec: str
+    total_params: int
+    device: str
+    dataset: str
+    train_images: int
+    val_images: int
+    test_images: int
+    steps_per_epoch: int
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepProgress:
+    """Emitted by time, not by step; `loss` is the mean over the steps since the last one, None when not finite."""
+
+    NAME: ClassVar = "step_progress"
+    epoch: int
+    step: int
+    steps_per_epoch: int
+    loss: float | None
+    images_per_second: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EpochFinished:
+    """One pass over the training images, counted from 1.
+
+    The `train_*` are running means over the epoch, augmentation and dropout included. With a validation split the
+    `test_*` are None, otherwise the `val_*` are. `seconds` is training plus evaluation; `images_per_second` training.
+    """
+
+    NAME: ClassVar = "epoch_finished"
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    test_loss: float | None
+    test_accuracy: float | None
+    test_correct: int | None
+    test_total: int | None
+    val_loss: float | None
+    val_accuracy: float | None
+    lr: float
+    seconds: float
+    images_per_second: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckpointSaved:
+    """A file of the run's folder holds the state after `step` steps of `epoch`."""
+
+    NAME: ClassVar = "checkpoint_saved"
+    epoch: int
+    step: int
+    file: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunFinished:
+    """The run did all that its config asks.
+
+    `best_test_accuracy` is the best over epochs, and optimistic for that; with a validation split it is None, and
+    `selected_test_accuracy` is the test accuracy of the epoch that was best on the held-out images.
+    """
+
+    NAME: ClassVar = "run_finished"
+    epochs: int
+    final_test_accuracy: float
+    best_test_accuracy: float | None
+    best_epoch: int | None
+    selected_epoch: int | None
+    selected_test_accuracy: float | None
+    first_epoch_at_target: int | None
+    early_signal: bool | None
+    seconds: float
+    weights_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunStopped:
+    """Somebody asked the run to stop, in the middle of `epoch` or before it."""
+
+    NAME: ClassVar = "run_stopped"
+    epoch: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunFailed:
+    """The run cannot go on."""
+
+    NAME: ClassVar = "run_failed"
+    epoch: int
+    error: str
+    hint: str
+
+
+TrainEvent = RunStarted | StepProgress | EpochFinished | CheckpointSaved | RunFinished | RunStopped | RunFailed
+EndEvent = RunFinished | RunStopped | RunFailed
+
+EVENT_TYPES: Mapping[str, type[TrainEvent]] = {event.NAME: event for event in get_args(TrainEvent)}
+
+
+def to_record(event: TrainEvent) -> dict[str, Any]:
+    """The event as JSON-ready keys and values, its name under ``event`` first."""
+    return {"event": event.NAME, **asdict(event)}
+
+
+def from_record(record: object) -> TrainEvent | None:
+    """The event that a decoded JSON line stands for; None for anything that is not one, so that logs of other versions
+    and damaged ones can be read around. Unknown keys are passed over."""
+    if not isinstance(record, dict):
+        return None
+    event_type = EVENT_TYPES.get(record.get("event", "")) if isinstance(record.get("event"), str) else None
+    if event_type is None:
+        return None
+    values: dict[str, Any] = {}
+    for name, types in _FIELD_TYPES[event_type].items():
+        value = record.get(name)
+        if float in types and type(value) is int:
+            value = float(value)
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            return None
+        if isinstance(value, float) and not math.isfinite(value):
+            return None
+        values[name] = value
+    return event_type(**values)
+
+
+def _types_of(event_type: type[TrainEvent]) -> dict[str, tuple[type, ...]]:
+    hints = get_type_hints(event_type)
+    accepted: dict[str, tuple[type, ...]] = {}
+    for field in fields(event_type):
+        hint = hints[field.name]
+        members = get_args(hint) if NoneType in get_args(hint) else (hint,)
+        accepted[field.name] = tuple(dict if member == Mapping[str, Any] else member for member in members)
+    return accepted
+
+
+_FIELD_TYPES = {event_type: _types_of(event_type) for event_type in EVENT_TYPES.values()}

@@ -1,0 +1,40 @@
+"""Files that are either the old one or the new one, whole, whatever happens in between."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path`, to be written by the caller, which takes its place when the block ends well.
+
+    The content is on the disk before the name changes, and the name before the block is left, so that a crash or a
+    power cut at any moment leaves a whole file behind.
+
+    Raises:
+        OSError: when the folder cannot be written; `path` is then untouched.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        part.chmod(0o644)
+        _sync(part, os.O_RDWR)
+        part.replace(path)
+        _sync(path.parent, os.O_RDONLY)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _sync(path: Path, flags: int) -> None:
+    handle = os.open(path, flags)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,54 @@
+"""From a config's architecture to its layer table and, when asked, its module."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.arch import find, is_user_module
+from core.config import TrainConfig
+from core.errors import InvalidValue
+from core.summary import Summary, summarize
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def summarize_config(config: TrainConfig) -> Summary | None:
+    """The layer table of a config's network, held against its budget, without importing torch.
+
+    None for a user's own module, which only running it can tell.
+
+    Raises:
+        SpecError, OverBudget.
+    """
+    if is_user_module(config.arch):
+        if config.dropout:
+            raise InvalidValue(
+                "dropout", config.dropout, "must be 0 for a module of your own", hint="put the dropout into its forward"
+            )
+        return None
+    summary = summarize(find(config.arch).with_dropout(config.dropout))
+    config.check_parameter_budget(summary.total_params)
+    return summary
+
+
+def make_network(config: TrainConfig) -> tuple[Summary, nn.Module]:
+    """The network of a config, its initial weights fixed by the seed, with its layer table.
+
+    Raises:
+        InvalidValue: for a spec or a user's module that cannot be built.
+        OverBudget: for one with too many parameters.
+    """
+    import torch
+
+    from core.models import build_model
+    from core.usermodule import load_user_module, summarize_module
+
+    summary = summarize_config(config)
+    torch.manual_seed(config.seed)
+    if summary is not None:
+        return summary, build_model(summary)
+    model = load_user_module(config.arch)
+    summary = summarize_module(model, config.arch)
+    config.check_parameter_budget(summary.total_params)
+    return summary, model

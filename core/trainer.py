@@ -1,0 +1,224 @@
+"""Training: a config and a data set become a stream of events and a trained network."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from core.config import TrainConfig
+from core.data import Dataset
+from core.device import describe_device
+from core.engine import EagerEngine, Totals
+from core.errors import InvalidValue, ShouldStop, Stopped, TrainingFailed
+from core.evaluate import Pixels, Score, evaluate
+from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress, TrainEvent
+from core.history import best_epoch, early_signal, first_epoch_at, reaches
+from core.sampling import draw_epoch, seed_dropout, split_validation
+from core.schedule import learning_rate
+from core.summary import Summary
+from core.weights import WeightAverage, copy_weights, weights_sha256
+
+PROGRESS_INTERVAL = 0.1
+"""Seconds between two progress events, at least."""
+
+Labelled = tuple[Tensor, Tensor]
+"""Images (N, 28, 28) uint8 and labels (N,) int64, on the run's device."""
+
+
+class Trainer:
+    """One run: made with everything ready, then `run` once.
+
+    `best_weights` and `scored_model` may be read whenever an event has just been yielded.
+
+    Raises:
+        InvalidValue: when data set and config do not fit together.
+    """
+
+    def __init__(
+        self, config: TrainConfig, dataset: Dataset, summary: Summary, model: nn.Module, device: torch.device
+    ) -> None:
+        dataset = dataset.limited(config.limit_train, config.limit_test)
+        _check_sizes(config, dataset, summary)
+        if device.type == "cpu":
+            torch.set_flush_denormal(True)
+        self.config = config
+        self.summary = summary
+        self.device = device
+        self._dataset = dataset
+        images, labels = dataset.train_images, dataset.train_labels
+        self._val: Labelled | None = None
+        if config.val_split:
+            kept, held_out = split_validation(len(labels), config.val_split)
+            self._val = (images[held_out].to(device), labels[held_out].to(device))
+            images, labels = images[kept], labels[kept]
+        self._test: Labelled = (dataset.test_images.to(device), dataset.test_labels.to(device))
+        self._pixels = Pixels(dataset.mean, dataset.std)
+        self._count = len(labels)
+        self.steps_per_epoch = math.ceil(self._count / config.batch_size)
+        # Made for convolutions; a user's module of other layers just ignores it.
+        self.model = model.to(device).to(memory_format=torch.channels_last)
+        self._average = WeightAverage(self.model, config.ema_decay) if config.ema else None
+        self._engine = EagerEngine(
+            self.model, config, images.to(device), labels.to(device), self._pixels, self._average
+        )
+        self._epoch = 0
+        self._accuracies: list[float] = []
+        self.best_weights: dict[str, Tensor] = {}
+
+    @property
+    def scored_model(self) -> nn.Module:
+        """The network that evaluation scores: the moving average where there is one."""
+        return self._average.model if self._average is not None else self.model
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch of `best_weights`, by accuracy on the held-out images or else on the test images."""
+        return best_epoch(self._accuracies)
+
+    def run(self, should_stop: ShouldStop = lambda: "") -> Iterator[TrainEvent]:
+        """Train. Lazy: each event is yielded before work goes on, and a caller that takes no more has stopped the run.
+
+        `should_stop` is asked before every batch, in evaluation too. The last event is RunFinished, RunStopped or
+        RunFailed.
+        """
+        started = time.perf_counter()
+        yield self._started()
+        try:
+            while self._epoch < self.config.epochs and not self._done():
+                self._epoch += 1
+                yield from self._train_epoch(should_stop)
+            yield self._finished(time.perf_counter() - started, should_stop)
+        except Stopped as stop:
+            yield RunStopped(epoch=self._epoch, reason=stop.message)
+        except TrainingFailed as failure:
+            yield RunFailed(epoch=self._epoch, error=failure.message, hint=failure.hint)
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            yield RunFailed(
+                epoch=self._epoch,
+                error=f"out of memory on {describe_device(self.device)}",
+                hint=f"use a smaller --batch-size than {self.config.batch_size}",
+            )
+
+    def _train_epoch(self, should_stop: ShouldStop) -> Iterator[TrainEvent]:
+        started = time.perf_counter()
+        size, steps = self.config.batch_size, self.steps_per_epoch
+        self.model.train()
+        self._engine.start_epoch(draw_epoch(self.config, self._count, self._epoch))
+        seed_dropout(self.config, self._epoch)
+        lr = self.config.lr
+        reported, reported_at, images_reported = Totals(0.0, 0), -math.inf, 0
+        for step in range(steps):
+            Stopped.check(should_stop)
+            lr = learning_rate(self.config, (self._epoch - 1) * steps + step, steps)
+            done = min((step + 1) * size, self._count)
+            self._engine.step(step * size, done, lr)
+            now = time.perf_counter()
+            if now - reported_at >= PROGRESS_INTERVAL or step + 1 == steps:
+                totals = self._engine.totals()
+                self._check_finite(totals.loss)
+                loss = (totals.loss - reported.loss) / (done - images_reported)
+                reported, reported_at, images_reported = totals, now, done
+                rate = done / (time.perf_counter() - started)
+                yield StepProgress(
+                    epoch=self._epoch, step=step + 1, steps_per_epoch=steps, loss=loss, images_per_second=rate
+                )
+        trained = time.perf_counter() - started
+        score = self._score(self._val or self._test, should_stop)
+        self._check_finite(score.loss)
+        self._accuracies.append(score.accuracy)
+        if self.best_epoch == self._epoch:
+            self.best_weights = copy_weights(self.scored_model)
+        on_test = self._val is None
+        yield EpochFinished(
+            epoch=self._epoch,
+            train_loss=reported.loss / self._count,
+            train_accuracy=reported.correct / self._count,
+            test_loss=score.loss if on_test else None,
+            test_accuracy=score.accuracy if on_test else None,
+            test_correct=score.correct if on_test else None,
+            test_total=score.total if on_test else None,
+            val_loss=None if on_test else score.loss,
+            val_accuracy=None if on_test else score.accuracy,
+            lr=lr,
+            seconds=time.perf_counter() - started,
+            images_per_second=self._count / trained,
+        )
+
+    def _done(self) -> bool:
+        return (
+            self.config.stop_at_target and bool(self._accuracies) and reaches(self._accuracies[-1], self.config.target)
+        )
+
+    def _score(self, labelled: Labelled, should_stop: ShouldStop) -> Score:
+        return evaluate(self.scored_model, *labelled, self._pixels, should_stop)
+
+    def _check_finite(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise TrainingFailed(
+                f"the loss is not finite in epoch {self._epoch}", hint=f"use a lower --lr than {self.config.lr:g}"
+            )
+
+    def _started(self) -> RunStarted:
+        return RunStarted(
+            config=self.config.model_dump(),
+            spec=self.summary.spec,
+            total_params=self.summary.total_params,
+            device=describe_device(self.device),
+            dataset=self._dataset.name,
+            train_images=self._count,
+            val_images=self.config.val_split,
+            test_images=len(self._dataset.test_labels),
+            steps_per_epoch=self.steps_per_epoch,
+            note=self._dataset.note,
+        )
+
+    def _finished(self, seconds: float, should_stop: ShouldStop) -> RunFinished:
+        final, selected = self._accuracies[-1], None
+        weights = copy_weights(self.scored_model)
+        if self._val is not None:
+            final = self._score(self._test, should_stop).accuracy
+            self.scored_model.load_state_dict(self.best_weights)
+            selected = self._score(self._test, should_stop).accuracy
+            self.scored_model.load_state_dict(weights)
+        on_test = self._val is None
+        return RunFinished(
+            epochs=self._epoch,
+            final_test_accuracy=final,
+            best_test_accuracy=max(self._accuracies) if on_test else None,
+            best_epoch=self.best_epoch if on_test else None,
+            selected_epoch=None if on_test else self.best_epoch,
+            selected_test_accuracy=selected,
+            first_epoch_at_target=first_epoch_at(self._accuracies, self.config.target),
+            early_signal=early_signal(self._accuracies),
+            seconds=seconds,
+            weights_sha256=weights_sha256(weights),
+        )
+
+
+def _check_sizes(config: TrainConfig, dataset: Dataset, summary: Summary) -> None:
+    count = len(dataset.train_labels)
+    if config.val_split >= count:
+        raise InvalidValue(
+            "val_split", config.val_split, f"must be below the {count:,} training images", hint="hold out fewer images"
+        )
+    tail = (count - config.val_split) % config.batch_size or config.batch_size
+    for layer in summary.rows:
+        if layer.kind == "BatchNorm2d" and tail == 1 and layer.output_shape[1:] == (1, 1):
+            raise InvalidValue(
+                "batch_size",
+                config.batch_size,
+                f"leaves a last batch of one image, over which {layer.label} on a 1x1 map has no deviation",
+                hint="choose another batch size, or write the block without batch norm (n)",
+            )
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return "DefaultCPUAllocator" in str(error) or "out of memory" in str(error)

@@ -1,0 +1,56 @@
+"""A network's weights as a value: copied, hashed, averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from hashlib import sha256
+
+import torch
+from torch import Tensor, nn
+
+
+def copy_weights(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers by name, as contiguous copies on the CPU."""
+    return {
+        name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+        for name, tensor in model.state_dict().items()
+    }
+
+
+def weights_sha256(weights: Mapping[str, Tensor]) -> str:
+    """A hash of all parameters and buffers: name, type, shape and bytes of each, in the order of their names."""
+    digest = sha256()
+    for name in sorted(weights):
+        tensor = weights[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+class WeightAverage:
+    """An exponential moving average of a model's parameters and running statistics.
+
+    The first steps use a lower decay, (1 + n) / (10 + n) after n steps, so that the average forgets the initial weights
+    in short runs too (as in TensorFlow's `ExponentialMovingAverage`).
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.model = deepcopy(model).eval().requires_grad_(False)
+        self._decay = decay
+        self._pairs = list(zip(_tensors(self.model), _tensors(model), strict=True))
+        self._averages = [mean for mean, _ in self._pairs if mean.is_floating_point()]
+        self._sources = [source for _, source in self._pairs if source.is_floating_point()]
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Take in the model's state after `step` steps, counted from 0 over the run."""
+        decay = min(self._decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(self._averages, self._sources, 1 - decay)
+        for mean, source in self._pairs:
+            if not mean.is_floating_point():
+                mean.copy_(source)
+
+
+def _tensors(model: nn.Module) -> list[Tensor]:
+    return [*(p.data for p in model.parameters()), *model.buffers()]
