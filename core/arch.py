@@ -112,7 +112,10 @@ REGISTRY: Mapping[str, str] = {
     "sep8k": "c16p1 s32p1 p2 s40p1 s48p1 p2 s56p1 gap fc10",
     "sep4k": "c10p1 s20p1 p2 s28p1 s32p1 p2 s36p1 gap fc10",
 }
-"""Named networks, all below 20,000 parameters: the two of the exercise first."""
+"""Named networks, all below 20,000 parameters."""
+
+EXERCISE = ("conv9", "conv5")
+"""Those of the course exercise."""
 
 _CONV = re.compile(r"([cs])(\d+)((?:[kpsd]\d+|[nl])*)", re.ASCII)
 _MODIFIER = re.compile(r"([kpsd])(\d+)|([nl])", re.ASCII)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from core import idx
+from core.checksum import REPLACE_IT, check_md5, md5_of
 from core.download import Progress, download
 from core.errors import DataError, ShouldStop
 from core.files import replacing
@@ -128,7 +129,7 @@ class Loader:
             return
         sums = published_md5(name)
         for file in missing:
-            urls = [f"{mirror}{file}.gz" for mirror in _torchvision_class(name).mirrors]
+            urls = [f"{mirror}{file}.gz" for mirror in published_class(name).mirrors]
             download(urls, self.folder(name) / f"{file}.gz", sums[file], self.should_stop, self.progress)
 
     def verify(self, name: str) -> dict[str, Path]:
@@ -141,7 +142,7 @@ class Loader:
             self._bundled(cached=False)
             return {}
         paths = self._paths(name)
-        self._decode(name, paths, {file: idx.md5_of(path) for file, path in paths.items()})
+        self._decode(name, paths, {file: md5_of(path) for file, path in paths.items()})
         return paths
 
     def _auto(self) -> Dataset:
@@ -173,7 +174,7 @@ class Loader:
 
     def _from_files(self, name: str) -> Dataset:
         paths = self._paths(name)
-        sums = {file: idx.md5_of(path) for file, path in paths.items()}
+        sums = {file: md5_of(path) for file, path in paths.items()}
         # The cache is named by what the files hold: it never hides a changed file, and a hit was checked before.
         cached = self.cache / f"{name}-{_digest(*sums.values())}.safetensors"
         tensors = _read_cache(cached) or self._decode(name, paths, sums)
@@ -187,17 +188,17 @@ class Loader:
             path = paths[file]
             expected = published[file] if path.suffix == ".gz" else SOURCES[name].plain_md5.get(file)
             if expected is not None:
-                idx.check_md5(path, sums[file], expected)
+                check_md5(path, sums[file], expected)
             tensors[field] = idx.decode(path, shape)
             if field.endswith("labels") and int(tensors[field].max()) > 9:
-                raise DataError(f"{path}: corrupt: a label is above 9", hint="put a good copy in its place")
+                raise DataError(f"{path}: corrupt: a label is above 9", hint=REPLACE_IT)
         return tensors
 
     def _bundled(self, *, cached: bool = True) -> Dataset:
         from core.bundled import decode_bundled, find_bundled
 
         path = find_bundled()
-        cache = self.cache / f"{BUNDLED}-{_digest(idx.md5_of(path))}.safetensors"
+        cache = self.cache / f"{BUNDLED}-{_digest(md5_of(path))}.safetensors"
         tensors = (_read_cache(cache) if cached else None) or decode_bundled(path)
         _write_cache(cache, tensors)
         return _dataset(BUNDLED, tensors)
@@ -205,10 +206,15 @@ class Loader:
 
 def published_md5(name: str) -> dict[str, str]:
     """The sums of a source's gzipped files as torchvision lists them, by file name without ``.gz``."""
-    return {file.removesuffix(".gz"): md5 for file, md5 in _torchvision_class(name).resources}
+    return {file.removesuffix(".gz"): md5 for file, md5 in published_class(name).resources}
 
 
-def _torchvision_class(name: str) -> Any:
+def published_class(name: str) -> Any:
+    """torchvision's class of a source.
+
+    Raises:
+        DataError: when torchvision does not import.
+    """
     try:
         import torchvision.datasets
     except (ImportError, RuntimeError) as error:

@@ -10,9 +10,9 @@ from http.client import HTTPException
 from pathlib import Path
 from queue import Empty, Queue
 
+from core.checksum import check_md5, md5_of
 from core.errors import DataError, ShouldStop, Stopped
 from core.files import replacing
-from core.idx import check_md5, md5_of
 
 Progress = Callable[[str, int, int | None], None]
 """Told the file's name, the bytes that are here and, where known, the bytes in all."""

@@ -1,19 +1,18 @@
-"""IDX files, the format of MNIST and its relatives: found, checked and decoded, gzipped or plain."""
+"""IDX files, the format of MNIST and its relatives: found and decoded, gzipped or plain."""
 
 from __future__ import annotations
 
 import gzip
 import zlib
-from hashlib import md5
 from math import prod
 from pathlib import Path
 
 import torch
 
+from core.checksum import REPLACE_IT
 from core.errors import DataError
 
 _UINT8 = 0x08
-_REPLACE_IT = "delete the file to have it downloaded again, or put a good copy in its place"
 
 
 def find_file(folder: Path, name: str) -> Path | None:
@@ -22,26 +21,6 @@ def find_file(folder: Path, name: str) -> Path | None:
         if candidate.is_file():
             return candidate
     return None
-
-
-def md5_of(path: Path) -> str:
-    """The MD5 sum of a file, as torchvision lists them."""
-    digest = md5(usedforsecurity=False)
-    try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read: {error.strerror}", hint="check the file and its permissions"
-        ) from error
-    return digest.hexdigest()
-
-
-def check_md5(path: Path, found: str, expected: str) -> None:
-    """Raise `DataError` when a file is not the one that was published."""
-    if found != expected:
-        raise DataError(f"{path}: corrupt: MD5 is {found}, not {expected}", hint=_REPLACE_IT)
 
 
 def decode(path: Path, shape: tuple[int, ...]) -> torch.Tensor:
@@ -56,14 +35,14 @@ def decode(path: Path, shape: tuple[int, ...]) -> torch.Tensor:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             content = bytearray(file.read(expected_size + 1))  # never more, however much a crafted file unpacks to
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: corrupt: {error}", hint=_REPLACE_IT) from error
+        raise DataError(f"{path}: corrupt: {error}", hint=REPLACE_IT) from error
     magic = bytes([0, 0, _UINT8, len(shape)])
     if content[:4] != magic:
-        raise DataError(f"{path}: wrong magic number {content[:4].hex()}, not {magic.hex()}", hint=_REPLACE_IT)
+        raise DataError(f"{path}: wrong magic number {content[:4].hex()}, not {magic.hex()}", hint=REPLACE_IT)
     found = tuple(int.from_bytes(content[at : at + 4], "big") for at in range(4, header_size, 4))
     if found != shape:
-        raise DataError(f"{path}: corrupt: its dimensions are {found}, not {shape}", hint=_REPLACE_IT)
+        raise DataError(f"{path}: corrupt: its dimensions are {found}, not {shape}", hint=REPLACE_IT)
     if len(content) != expected_size:
         what = "truncated" if len(content) < expected_size else "longer than its header says"
-        raise DataError(f"{path}: {what}: {prod(shape):,} bytes of data expected", hint=_REPLACE_IT)
+        raise DataError(f"{path}: {what}: {prod(shape):,} bytes of data expected", hint=REPLACE_IT)
     return torch.frombuffer(content, dtype=torch.uint8, offset=header_size).reshape(shape)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from core.arch import is_user_module
 from core.config import TrainConfig
 from core.data import Dataset
 from core.device import describe_device
@@ -32,7 +33,8 @@ Labelled = tuple[Tensor, Tensor]
 class Trainer:
     """One run: made with everything ready, then `run` once.
 
-    `best_weights` and `scored_model` may be read whenever an event has just been yielded.
+    `epoch` is the one under way, counted from 1. It and the weights may be read whenever an event has just been
+    yielded: `best_weights` and `final_weights` by name on the CPU, `scored_model` as a module.
 
     Raises:
         InvalidValue: when data set and config do not fit together.
@@ -65,9 +67,10 @@ class Trainer:
         self._engine = EagerEngine(
             self.model, config, images.to(device), labels.to(device), self._pixels, self._average
         )
-        self._epoch = 0
+        self.epoch = 0
         self._accuracies: list[float] = []
         self.best_weights: dict[str, Tensor] = {}
+        self.final_weights: dict[str, Tensor] = {}
 
     @property
     def scored_model(self) -> nn.Module:
@@ -88,34 +91,43 @@ class Trainer:
         started = time.perf_counter()
         yield self._started()
         try:
-            while self._epoch < self.config.epochs and not self._done():
-                self._epoch += 1
+            while self.epoch < self.config.epochs and not self._done():
+                self.epoch += 1
                 yield from self._train_epoch(should_stop)
             yield self._finished(time.perf_counter() - started, should_stop)
         except Stopped as stop:
-            yield RunStopped(epoch=self._epoch, reason=stop.message)
+            yield RunStopped(epoch=self.epoch, reason=stop.message)
         except TrainingFailed as failure:
-            yield RunFailed(epoch=self._epoch, error=failure.message, hint=failure.hint)
-        except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
+            yield RunFailed(epoch=self.epoch, error=failure.message, hint=failure.hint)
+        except Exception as error:
+            expected = self._expected_failure(error)
+            if expected is None:
                 raise
-            yield RunFailed(
-                epoch=self._epoch,
-                error=f"out of memory on {describe_device(self.device)}",
-                hint=f"use a smaller --batch-size than {self.config.batch_size}",
-            )
+            yield expected
+
+    def _expected_failure(self, error: Exception) -> RunFailed | None:
+        """What is not the program's fault; None for a defect."""
+        if _is_out_of_memory(error):
+            text = f"out of memory on {describe_device(self.device)}"
+            hint = f"use a smaller --batch-size than {self.config.batch_size}"
+        elif is_user_module(self.config.arch):
+            text = f"{self.config.arch} raised {type(error).__name__}: {error}"
+            hint = "try it on a batch of its own, in training mode"
+        else:
+            return None
+        return RunFailed(epoch=self.epoch, error=" ".join(text.split()), hint=hint)
 
     def _train_epoch(self, should_stop: ShouldStop) -> Iterator[TrainEvent]:
         started = time.perf_counter()
         size, steps = self.config.batch_size, self.steps_per_epoch
         self.model.train()
-        self._engine.start_epoch(draw_epoch(self.config, self._count, self._epoch))
-        seed_dropout(self.config, self._epoch)
+        self._engine.start_epoch(draw_epoch(self.config, self._count, self.epoch))
+        seed_dropout(self.config, self.epoch)
         lr = self.config.lr
         reported, reported_at, images_reported = Totals(0.0, 0), -math.inf, 0
         for step in range(steps):
             Stopped.check(should_stop)
-            lr = learning_rate(self.config, (self._epoch - 1) * steps + step, steps)
+            lr = learning_rate(self.config, (self.epoch - 1) * steps + step, steps)
             done = min((step + 1) * size, self._count)
             self._engine.step(step * size, done, lr)
             now = time.perf_counter()
@@ -126,17 +138,17 @@ class Trainer:
                 reported, reported_at, images_reported = totals, now, done
                 rate = done / (time.perf_counter() - started)
                 yield StepProgress(
-                    epoch=self._epoch, step=step + 1, steps_per_epoch=steps, loss=loss, images_per_second=rate
+                    epoch=self.epoch, step=step + 1, steps_per_epoch=steps, loss=loss, images_per_second=rate
                 )
         trained = time.perf_counter() - started
         score = self._score(self._val or self._test, should_stop)
         self._check_finite(score.loss)
         self._accuracies.append(score.accuracy)
-        if self.best_epoch == self._epoch:
+        if self.best_epoch == self.epoch:
             self.best_weights = copy_weights(self.scored_model)
         on_test = self._val is None
         yield EpochFinished(
-            epoch=self._epoch,
+            epoch=self.epoch,
             train_loss=reported.loss / self._count,
             train_accuracy=reported.correct / self._count,
             test_loss=score.loss if on_test else None,
@@ -161,7 +173,7 @@ class Trainer:
     def _check_finite(self, loss: float) -> None:
         if not math.isfinite(loss):
             raise TrainingFailed(
-                f"the loss is not finite in epoch {self._epoch}", hint=f"use a lower --lr than {self.config.lr:g}"
+                f"the loss is not finite in epoch {self.epoch}", hint=f"use a lower --lr than {self.config.lr:g}"
             )
 
     def _started(self) -> RunStarted:
@@ -180,7 +192,7 @@ class Trainer:
 
     def _finished(self, seconds: float, should_stop: ShouldStop) -> RunFinished:
         final, selected = self._accuracies[-1], None
-        weights = copy_weights(self.scored_model)
+        weights = self.final_weights = copy_weights(self.scored_model)
         if self._val is not None:
             final = self._score(self._test, should_stop).accuracy
             self.scored_model.load_state_dict(self.best_weights)
@@ -188,7 +200,7 @@ class Trainer:
             self.scored_model.load_state_dict(weights)
         on_test = self._val is None
         return RunFinished(
-            epochs=self._epoch,
+            epochs=self.epoch,
             final_test_accuracy=final,
             best_test_accuracy=max(self._accuracies) if on_test else None,
             best_epoch=self.best_epoch if on_test else None,

@@ -1,0 +1,60 @@
+"""The record of what a run was made with."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("mnist-tui", "torch", "torchvision", "numpy", "textual", "plotext", "typer", "pydantic", "safetensors")
+
+
+def describe_environment(device: str) -> dict[str, Any]:
+    """Versions, machine, device, git revision of the code, command line and working folder."""
+    return {
+        "versions": {"python": platform.python_version(), **package_versions(PACKAGES)},
+        "platform": platform.platform(),
+        "host": platform.node(),
+        "cpu": cpu_name(),
+        "cpu_count": os.cpu_count(),
+        "device": device,
+        "git_revision": git_revision(Path(__file__).parent),
+        "command_line": sys.argv,
+        "working_folder": str(Path.cwd()),
+    }
+
+
+def package_versions(packages: tuple[str, ...]) -> dict[str, str | None]:
+    """Installed versions, None for what is not installed; nothing is imported."""
+    found: dict[str, str | None] = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def cpu_name() -> str:
+    """The processor's model as Linux names it, else what Python knows."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def git_revision(folder: Path) -> str | None:
+    """The commit that a folder is at, with ``+`` after it where files differ; None outside a repository."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip() or None

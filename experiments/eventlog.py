@@ -1,0 +1,116 @@
+"""The event log of a run: one JSON object a line, only ever added to."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from core.errors import StorageError
+from core.events import StepProgress, TrainEvent, from_record, to_record
+
+MAX_LINE = 1 << 20
+"""Bytes; no event comes near it, so a longer line is damage and is not read into memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event, when it happened (ISO 8601, UTC) and in which run."""
+
+    time: str
+    run_id: str
+    event: TrainEvent
+
+    def to_json(self) -> str:
+        record = to_record(self.event)
+        keys = {"event": record.pop("event"), "time": self.time, "run_id": self.run_id}
+        return json.dumps(keys | record, allow_nan=False)
+
+
+class EventWriter:
+    """Appends to a log, one write a line; a line is there whole or, after a failed write, not at all."""
+
+    def __init__(self, path: Path, run_id: str) -> None:
+        self._run_id = run_id
+        self._path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self._repair()
+
+    def append(self, event: TrainEvent) -> Entry:
+        """Write an event down with the time of now.
+
+        Raises:
+            StorageError: when the disk is full or gone; the log then ends with the event before.
+        """
+        entry = Entry(datetime.now(UTC).isoformat(timespec="milliseconds"), self._run_id, event)
+        line = entry.to_json().encode() + b"\n"
+        size = os.fstat(self._file).st_size
+        try:
+            if os.write(self._file, line) != len(line):
+                raise OSError(None, "the disk is full")
+            if not isinstance(event, StepProgress):  # progress may be lost in a power cut, results may not
+                os.fsync(self._file)
+        except OSError as error:
+            os.ftruncate(self._file, size)
+            raise StorageError(
+                f"{self._path}: cannot be written: {error.strerror}", hint="free some space in the home folder"
+            ) from error
+        return entry
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _repair(self) -> None:
+        """Cut off a last line that was torn by a crash."""
+        size = os.fstat(self._file).st_size
+        tail = os.pread(self._file, MAX_LINE, max(0, size - MAX_LINE))
+        torn = len(tail) - (tail.rfind(b"\n") + 1)
+        if torn:
+            os.ftruncate(self._file, size - torn)
+
+
+class EventReader:
+    """Reads a log from where it last stopped; lines that are damaged, or not yet whole, are passed over."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def poll(self) -> Iterator[Entry]:
+        """The entries that have come since the last call."""
+        try:
+            file = self._path.open("rb")
+        except FileNotFoundError:
+            return
+        with file:
+            file.seek(self._offset)
+            while line := file.readline(MAX_LINE):
+                if not line.endswith(b"\n") and len(line) < MAX_LINE:
+                    return  # still being written
+                self._offset += len(line)
+                if entry := _parse(line):
+                    yield entry
+
+
+def _parse(line: bytes) -> Entry | None:
+    try:
+        record: Any = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    event = from_record(record)
+    if event is None or not isinstance(record.get("time"), str) or not isinstance(record.get("run_id"), str):
+        return None
+    return Entry(record["time"], record["run_id"], event)

@@ -1,0 +1,37 @@
+"""Where things lie on this machine: the home of runs, the root of data sets, the cache of decoded ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+APP = "mnist-tui"
+HOME_VARIABLE = "MNIST_TUI_HOME"
+DATA_VARIABLE = "MNIST_TUI_DATA"
+
+
+@dataclass(frozen=True, slots=True)
+class Locations:
+    """`home` holds runs and what is made from them, `data` a torchvision root, `cache` may be deleted at any time."""
+
+    home: Path
+    data: Path
+    cache: Path
+
+    @classmethod
+    def resolve(
+        cls, home: Path | None = None, data: Path | None = None, environ: Mapping[str, str] = os.environ
+    ) -> Locations:
+        """The folders that were asked for, else those of the environment variables, else the platform's."""
+        user_cache = platformdirs.user_cache_path(APP, appauthor=False)
+        home = home or _from(environ, HOME_VARIABLE) or platformdirs.user_data_path(APP, appauthor=False)
+        data = data or _from(environ, DATA_VARIABLE) or user_cache / "data"
+        return cls(home.expanduser().absolute(), data.expanduser().absolute(), user_cache / "decoded")
+
+
+def _from(environ: Mapping[str, str], variable: str) -> Path | None:
+    return Path(environ[variable]) if environ.get(variable) else None

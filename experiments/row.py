@@ -1,0 +1,89 @@
+"""A run in one line, as lists show it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from core.events import RunFailed, RunFinished, RunStopped
+from experiments.view import RunView
+
+T = TypeVar("T")
+
+
+class Status(StrEnum):
+    """`CRASHED` is a run without an end whose process is gone."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    CRASHED = "crashed"
+
+
+_END_STATUS = {RunFinished: Status.FINISHED, RunStopped: Status.STOPPED, RunFailed: Status.FAILED}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunRow:
+    """Accuracies are fractions; `ended` is the status that the log gives, empty while it gives none."""
+
+    run_id: str
+    name: str
+    ended: str
+    arch: str
+    dataset: str
+    seed: int | None
+    total_params: int | None
+    epochs_done: int
+    epochs: int | None
+    best_test_accuracy: float | None
+    final_test_accuracy: float | None
+    started: str
+    seconds: float
+    group_id: str | None
+    tags: tuple[str, ...]
+
+    def status(self, is_alive: Callable[[], bool]) -> Status:
+        """The status, asking whether the process lives only when the log does not tell."""
+        if self.ended:
+            return Status(self.ended)
+        return Status.RUNNING if is_alive() else Status.CRASHED
+
+    def to_json(self, status: Status) -> dict[str, Any]:
+        """The keys that `mnist-tui runs --json` promises."""
+        values = asdict(self)
+        del values["ended"]
+        return {"run_id": values.pop("run_id"), "name": values.pop("name"), "status": str(status), **values}
+
+
+def make_row(
+    run_id: str, view: RunView, config: Mapping[str, Any], name: str, tags: tuple[str, ...], group_id: str | None
+) -> RunRow:
+    """Put a row together from a run's log and files; `config` stands in until the log has the config."""
+    config = view.config or config
+    started = view.started
+    return RunRow(
+        run_id=run_id,
+        name=name,
+        ended=str(_END_STATUS[type(view.end)]) if view.end is not None else "",
+        arch=_of(str, config, "arch") or "",
+        dataset=started.dataset if started else _of(str, config, "dataset") or "",
+        seed=_of(int, config, "seed"),
+        total_params=started.total_params if started else None,
+        epochs_done=view.epochs[-1].epoch if view.epochs else 0,
+        epochs=_of(int, config, "epochs"),
+        best_test_accuracy=view.best_test_accuracy,
+        final_test_accuracy=view.final_test_accuracy,
+        started=view.started_at,
+        seconds=view.seconds,
+        group_id=group_id,
+        tags=tags,
+    )
+
+
+def _of(kind: type[T], values: Mapping[str, Any], key: str) -> T | None:
+    value = values.get(key)
+    return value if isinstance(value, kind) else None

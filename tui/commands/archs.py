@@ -1,0 +1,110 @@
+"""`archs`, `archs show` and `presets`: what there is to start from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from core.arch import EXERCISE, GRAMMAR, REGISTRY, find, is_user_module
+from core.summary import MAX_PARAMS, Summary, summarize
+from experiments.presets import load_preset, preset_names
+from tui.output import percent, say, say_json, table
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+app = typer.Typer(help="Architectures: list them, or show one's layers.", rich_markup_mode=None)
+
+
+@app.callback(invoke_without_command=True)
+def archs(context: typer.Context, as_json: AsJson = False) -> None:
+    if context.invoked_subcommand is not None:
+        return
+    summaries = [(summarize(find(name)), "exercise" if name in EXERCISE else "mnist-tui") for name in REGISTRY]
+    if as_json:
+        say_json([{**_totals(summary), "source": source} for summary, source in summaries])
+        return
+    rows = [(s.name, s.total_params, s.macs, s.receptive_field, source, _fits(s), s.spec) for s, source in summaries]
+    say(table(("name", "parameters", "MACs", "field", "source", "budget", "spec"), rows))
+    say()
+    say(table(("layer", "what it is"), GRAMMAR.items()))
+
+
+@app.command("show")
+def show(
+    arch: Annotated[str, typer.Argument(help="A name, a spec or FILE.py:CLASS.", metavar="NAME|SPEC|FILE.py:CLASS")],
+    as_json: AsJson = False,
+) -> None:
+    """Show an architecture layer by layer."""
+    summary = _summary(arch)
+    if as_json:
+        layers = [
+            {
+                "layer": layer.label,
+                "kind": layer.kind,
+                "output_shape": list(layer.output_shape),
+                "params": layer.params,
+                "macs": layer.macs,
+                "receptive_field": layer.receptive_field,
+            }
+            for layer in summary.rows
+        ]
+        say_json({**_totals(summary), "layers": layers})
+        return
+    rows = [
+        (row.label, " x ".join(map(str, row.output_shape)), row.params, row.macs, row.receptive_field)
+        for row in summary.rows
+    ]
+    say(table(("layer", "output", "parameters", "MACs", "field"), rows))
+    say()
+    say(f"{summary.name or 'spec'}: {summary.spec}")
+    left = MAX_PARAMS - summary.total_params
+    room = f"{left:,} left" if left >= 0 else f"{-left:,} over"
+    say(f"{summary.total_params:,} of {MAX_PARAMS:,} parameters, {room}; {summary.macs:,} MACs an image")
+
+
+def presets(as_json: AsJson = False) -> None:
+    """List the presets."""
+    loaded = [load_preset(name) for name in preset_names()]
+    if as_json:
+        say_json(
+            [
+                {
+                    "name": preset.name,
+                    "description": preset.description,
+                    "config": preset.config.model_dump(),
+                    "reported": preset.reported,
+                }
+                for preset in loaded
+            ]
+        )
+        return
+    rows = [
+        (p.name, p.config.arch, p.config.epochs, percent(p.reported.get("best_test_accuracy")), p.description)
+        for p in loaded
+    ]
+    say(table(("preset", "arch", "epochs", "reported", "description"), rows))
+
+
+def _summary(arch: str) -> Summary:
+    if not is_user_module(arch):
+        return summarize(find(arch))
+    from core.usermodule import load_user_module, summarize_module
+
+    return summarize_module(load_user_module(arch), arch)
+
+
+def _totals(summary: Summary) -> dict[str, Any]:
+    return {
+        "name": summary.name,
+        "spec": summary.spec,
+        "total_params": summary.total_params,
+        "trainable_params": summary.trainable_params,
+        "macs": summary.macs,
+        "receptive_field": summary.receptive_field,
+        "within_budget": summary.within_budget(),
+    }
+
+
+def _fits(summary: Summary) -> str:
+    return "fits" if summary.within_budget() else "over"

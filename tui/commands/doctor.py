@@ -1,0 +1,118 @@
+"""`doctor`: whether this machine has what training needs, and what to do where it has not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from typing import Annotated, Literal
+
+import typer
+
+from core.errors import LabError
+from experiments.environment import cpu_name, package_versions
+from experiments.locations import Locations
+from experiments.store import Store
+from tui.exit_codes import ExitCode
+from tui.output import say, say_json
+
+EXTRAS = {"offline": "mlxtend", "ray": "ray", "export": "onnx", "tensorboard": "tensorboard"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`missing` limits what can be done, `broken` keeps training from working."""
+
+    check: str
+    state: Literal["good", "missing", "broken"]
+    detail: str
+    hint: str = ""
+
+
+def doctor(
+    context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+) -> None:
+    """Check the installation, the devices, the data and the home; exits 1 when something is broken."""
+    findings = []
+    for finding in _examine(context.obj):
+        findings.append(finding)
+        if not as_json:
+            say(f"{finding.state:8} {finding.check:12} {finding.detail}")
+            if finding.hint:
+                say(f"{'':8} {'':12} hint: {finding.hint}")
+    if as_json:
+        say_json([asdict(finding) for finding in findings])
+    if any(finding.state == "broken" for finding in findings):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _examine(locations: Locations) -> Iterator[Finding]:
+    yield Finding("python", "good", f"{sys.version.split()[0]} at {sys.executable}")
+    yield from _torch()
+    yield Finding("cpu", "good", f"{cpu_name()}, {os.cpu_count()} cores")
+    try:
+        Store(locations.home).check_writable()
+        yield Finding("home", "good", str(locations.home))
+    except LabError as error:
+        yield Finding("home", "broken", error.message, error.hint)
+    yield from _data(locations)
+    for extra, package in EXTRAS.items():
+        if find_spec(package):
+            yield Finding(extra, "good", f"{package} {package_versions((package,))[package]}")
+        else:
+            yield Finding(extra, "missing", f"{package} is not installed", f"pip install {package}")
+    yield _terminal()
+
+
+def _torch() -> Iterator[Finding]:
+    versions = package_versions(("torch", "torchvision"))
+    pair = f"torch {versions['torch']}, torchvision {versions['torchvision']}"
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        yield Finding("torch", "broken", f"{pair}: {_one_line(error)}", "pip install torch==2.14.1 torchvision==0.29.1")
+        return
+    yield Finding("torch", "good", f"{torch.__version__}, {torch.get_num_threads()} threads")
+    from core.data import published_class
+    from core.device import available_devices, describe_device, pick_device
+
+    try:
+        published_class("mnist")
+        yield Finding("torchvision", "good", str(versions["torchvision"]))
+    except LabError as error:
+        yield Finding("torchvision", "broken", f"{pair}: {error.message}", error.hint)
+    devices = [describe_device(torch.device(name)) for name in available_devices()]
+    yield Finding("devices", "good", ", ".join(devices))
+    yield Finding("auto", "good", f"--device auto is {pick_device('auto')}, --engine auto is eager")
+
+
+def _data(locations: Locations) -> Iterator[Finding]:
+    try:
+        from core.bundled import find_bundled
+        from core.data import Loader
+    except (ImportError, OSError):
+        return  # no torch, which has been said
+    missing = Loader(locations.data, locations.cache).missing_files("mnist")
+    if missing:
+        hint = "mnist-tui data download, or name a folder that has it with --data-dir"
+        yield Finding("mnist", "missing", f"{len(missing)} of 4 files are not under {locations.data}", hint)
+    else:
+        yield Finding("mnist", "good", f"under {locations.data} (mnist-tui data verify checks every byte)")
+    try:
+        yield Finding("mnist-5k", "good", str(find_bundled()))
+    except LabError as error:
+        yield Finding("mnist-5k", "missing", error.message, error.hint)
+
+
+def _terminal() -> Finding:
+    if not sys.stdout.isatty():
+        return Finding("terminal", "missing", "stdout is not a terminal; the interface needs one")
+    columns, lines = shutil.get_terminal_size()
+    return Finding("terminal", "good", f"{columns}x{lines}, {os.environ.get('TERM', 'no TERM')}, {sys.stdout.encoding}")
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:160]

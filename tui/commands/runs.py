@@ -1,0 +1,169 @@
+"""`runs`, `show`, `watch` and `rm`: what has been trained."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from core.errors import InvalidValue
+from core.events import RunFailed, to_record
+from experiments.eventlog import EventReader
+from experiments.locations import Locations
+from experiments.row import RunRow, Status
+from experiments.store import Store, filtered
+from tui.exit_codes import ExitCode
+from tui.output import duration, note, percent, say, say_json, table
+from tui.progress import TextReport, epoch_line, last_line
+from tui.signals import stop_on_signals
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Reference = Annotated[str, typer.Argument(help="An id, a unique prefix of one, a name, or latest.", metavar="RUN")]
+
+SORT_KEYS = ("started", "name", "arch", "dataset", "seed", "params", "epochs", "best", "final", "seconds", "status")
+POLL = 0.1
+"""Seconds between two looks at a log that is followed."""
+
+
+def runs(
+    context: typer.Context,
+    as_json: AsJson = False,
+    limit: Annotated[int | None, typer.Option(help="Show only so many.", min=1)] = None,
+    sort: Annotated[str, typer.Option(help=f"One of {', '.join(SORT_KEYS)}.", metavar="KEY")] = "started",
+    tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Only runs in this state.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Only runs on this data set.")] = None,
+) -> None:
+    """List the runs: the newest, or the best, first."""
+    if sort not in SORT_KEYS:
+        raise InvalidValue("sort", sort, f"must be one of {', '.join(SORT_KEYS)}", hint="for example --sort best")
+    rows = filtered(_store(context).rows(), tag=tag, status=status, dataset=dataset)
+    rows = sort_rows(rows, sort)[:limit]
+    if as_json:
+        say_json([row.to_json(state) for row, state in rows])
+    elif rows:
+        say(
+            table(
+                ("run", "name", "status", "arch", "data", "seed", "params", "epochs", "best", "final", "time"),
+                map(_line, rows),
+            )
+        )
+    else:
+        note("no runs yet: mnist-tui run" if tag is status is dataset is None else "no run is like that")
+
+
+def show(context: typer.Context, run: Reference, as_json: AsJson = False) -> None:
+    """Show one run: config, epochs and result."""
+    found = _store(context).find(run)
+    row, view = found.row(), found.view()
+    status = row.status(found.is_alive)
+    if as_json:
+        epochs = [to_record(event) for event in view.epochs]
+        end = to_record(view.end) if view.end is not None else None
+        config = dict(view.config) or found.config()
+        record = row.to_json(status) | {"config": config, "epoch_results": epochs, "end": end}
+        say_json(record | {"environment": found.environment(), "folder": str(found.folder)})
+        return
+    say(f"{row.run_id}  {row.name}".rstrip())
+    facts = {
+        "status": status,
+        "group": row.group_id,
+        "tags": ", ".join(row.tags) or None,
+        "started": row.started or None,
+        "device": view.started.device if view.started else None,
+        "network": f"{row.arch} ({row.total_params:,} parameters)" if row.total_params else row.arch,
+        "data": row.dataset,
+        "note": (view.started.note or None) if view.started else None,
+    }
+    for key, value in facts.items():
+        if value is not None:
+            say(f"  {key:8} {value}")
+    config = dict(view.config) or found.config()
+    say("  config   " + " ".join(f"{key}={value}" for key, value in config.items() if value is not None))
+    for event in view.epochs:
+        say(f"  epoch {event.epoch:2}  train {percent(event.train_accuracy)}  {epoch_line(view, event)}")
+    if isinstance(view.end, RunFailed):
+        say(f"  error: {view.end.error}")
+        say(f"  hint: {view.end.hint}")
+    say(last_line(view, row.run_id, found.folder))
+
+
+def watch(context: typer.Context, run: Reference) -> None:
+    """Follow a run as text until it ends; Ctrl+C leaves the run alone."""
+    found = _store(context).find(run)
+    reader, report = EventReader(found.log), TextReport()
+    with stop_on_signals() as stop:
+        while True:
+            was_alive = found.is_alive()  # looked at before reading, so that the end is not missed
+            for entry in reader.poll():
+                report.show(entry)
+            if report.view.end is not None or not was_alive:
+                break
+            if stop():
+                raise typer.Exit(ExitCode[stop()])
+            time.sleep(POLL)
+    say(last_line(report.view, found.id, found.folder))
+    if report.view.end is None or isinstance(report.view.end, RunFailed):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def rm(
+    context: typer.Context,
+    run: Annotated[list[str], typer.Argument(help="Ids, prefixes or names.", metavar="RUN...")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete runs and everything in their folders. Asks first when on a terminal."""
+    store = _store(context)
+    found = list({one.id: one for one in map(store.find, run)}.values())
+    for one in found:
+        if one.status() is Status.RUNNING:
+            raise InvalidValue("run", one.id, "is running", hint="stop it first; nothing was deleted")
+    if not yes and sys.stdin.isatty():
+        typer.confirm(f"Delete {', '.join(one.id for one in found)}?", abort=True, err=True)
+    for one in found:
+        store.remove(one)
+        note(f"deleted {one.id}")
+
+
+def sort_rows(rows: list[tuple[RunRow, Status]], key: str) -> list[tuple[RunRow, Status]]:
+    """Sorted by a key: accuracies and starts from the top, everything else from the bottom, unknown values last."""
+    field = {
+        "params": "total_params",
+        "epochs": "epochs_done",
+        "best": "best_test_accuracy",
+        "final": "final_test_accuracy",
+    }
+    name = field.get(key, key)
+    values = [(str(state) if key == "status" else getattr(row, name), row, state) for row, state in rows]
+    known = [item for item in values if item[0] not in (None, "")]
+    unknown = [item for item in values if item[0] in (None, "")]
+    known.sort(key=lambda item: item[0], reverse=key in ("best", "final", "started"))
+    return [(row, state) for _, row, state in known + unknown]
+
+
+def _line(item: tuple[RunRow, Status]) -> tuple[object, ...]:
+    row, state = item
+    epochs = f"{row.epochs_done}/{row.epochs}"
+    best, final = percent(row.best_test_accuracy), percent(row.final_test_accuracy)
+    arch = row.arch if len(row.arch) <= 24 else row.arch[:21] + "..."
+    seed = None if row.seed is None else str(row.seed)
+    return (
+        row.run_id,
+        row.name,
+        str(state),
+        arch,
+        row.dataset,
+        seed,
+        row.total_params,
+        epochs,
+        best,
+        final,
+        duration(row.seconds),
+    )
+
+
+def _store(context: typer.Context) -> Store:
+    locations: Locations = context.obj
+    return Store(locations.home)

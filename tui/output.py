@@ -1,0 +1,70 @@
+"""Words for people: data goes to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def say(text: str = "") -> None:
+    """A line of data."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def say_json(value: Any) -> None:
+    """Data for programs."""
+    say(json.dumps(value, indent=1, allow_nan=False))
+
+
+def note(text: str) -> None:
+    """A line beside the data: a warning, progress, an error."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def complain(message: str, hint: str = "") -> None:
+    """An error in one line, and a hint in another."""
+    note(f"error: {message}")
+    if hint:
+        note(f"hint: {hint}")
+
+
+def percent(accuracy: float | None) -> str:
+    """A fraction as people write accuracies: ``99.48%``; a dash for none."""
+    return "-" if accuracy is None else f"{100 * accuracy:.2f}%"
+
+
+def duration(seconds: float) -> str:
+    """``8.1s``, ``3m 05s``, ``2h 07m``."""
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}m {rest:02}s" if minutes < 60 else f"{minutes // 60}h {minutes % 60:02}m"
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Aligned columns, numbers to the right."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    right = [all(_is_numeric(row[column]) for row in cells) and bool(cells) for column in range(len(headers))]
+    widths = [max(len(line[column]) for line in [list(headers), *cells]) for column in range(len(headers))]
+    lines = []
+    for line in [list(headers), *cells]:
+        padded = (
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(line, widths, right, strict=True)
+        )
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _is_numeric(cell: str) -> bool:
+    return cell == "-" or cell.rstrip("%").replace(",", "").replace(".", "", 1).isdigit()
