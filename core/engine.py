@@ -6,6 +6,7 @@ running totals. Nothing in a step reads a value back from the device.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,8 +32,6 @@ class Totals:
 class Engine(Protocol):
     """Executes steps on a model, an optimizer and a training set that it was made with."""
 
-    optimizer: torch.optim.Optimizer
-
     def start_epoch(self, draw: EpochDraw) -> None:
         """Take the epoch's random draws and set the totals to zero."""
 
@@ -41,6 +40,12 @@ class Engine(Protocol):
 
     def totals(self) -> Totals:
         """Read the totals back, waiting for the device."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Copies on the CPU of all that the next steps depend on beside the model: momentum, totals, steps taken."""
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a `state`, after `start_epoch` where an epoch is under way."""
 
 
 class EagerEngine:
@@ -69,7 +74,7 @@ class EagerEngine:
         self._pixels = pixels
         self._average = average
         self._device = images.device
-        self.optimizer = make_optimizer(model, config, self._device)
+        self._optimizer = make_optimizer(model, config, self._device)
         # MPS has no float64; elsewhere the sum of a whole epoch deserves it.
         self._loss = torch.zeros(
             (), device=self._device, dtype=torch.float32 if self._device.type == "mps" else torch.float64
@@ -90,15 +95,15 @@ class EagerEngine:
         images = self._images.index_select(0, index)
         labels = self._labels.index_select(0, index)
         inputs = self._pixels(self._augmented(images, first, last))
-        for group in self.optimizer.param_groups:
+        for group in self._optimizer.param_groups:
             group["lr"] = lr
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._config.precision == "bf16"):
             logits = self._model(inputs)
         logits = logits.float()
         loss = F.cross_entropy(logits, labels, label_smoothing=self._config.label_smoothing)
-        self.optimizer.zero_grad(set_to_none=True)
+        self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        self.optimizer.step()
+        self._optimizer.step()
         if self._average is not None:
             self._average.update(self._steps)
         self._steps += 1
@@ -107,6 +112,24 @@ class EagerEngine:
 
     def totals(self) -> Totals:
         return Totals(float(self._loss), int(self._correct))
+
+    def state(self) -> dict[str, Tensor]:
+        state = {"loss": self._loss, "correct": self._correct, "steps": torch.tensor(self._steps)}
+        for name, parameter in self._model.named_parameters():
+            momentum = self._optimizer.state[parameter].get("momentum_buffer") if parameter.requires_grad else None
+            if momentum is not None:
+                state[f"momentum.{name}"] = momentum
+        return {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self._loss.copy_(state["loss"])
+        self._correct.copy_(state["correct"])
+        self._steps = int(state["steps"])
+        for name, parameter in self._model.named_parameters():
+            if f"momentum.{name}" in state:
+                # The fused optimizer walks parameter and momentum side by side in memory: both need the same strides.
+                momentum = torch.empty_like(parameter, requires_grad=False).copy_(state[f"momentum.{name}"])
+                self._optimizer.state[parameter]["momentum_buffer"] = momentum
 
     def _augmented(self, images: Tensor, first: int, last: int) -> Tensor:
         if self._changes is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.arch import find, is_user_module
@@ -11,6 +12,14 @@ from core.summary import Summary, summarize
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+def absolute_arch(arch: str) -> str:
+    """An architecture as it is written from any folder: the path of a user's own module in full."""
+    if not is_user_module(arch):
+        return arch
+    path, _, class_name = arch.rpartition(":")
+    return f"{Path(path).expanduser().absolute()}:{class_name}"
 
 
 def summarize_config(config: TrainConfig) -> Summary | None:

@@ -6,6 +6,7 @@ not depend on whether they are augmented, every device sees the same order, and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -25,6 +26,14 @@ class EpochDraw:
 
     order: Tensor
     changes: Tensor | None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The draw by name, for a checkpoint."""
+        return {"order": self.order} if self.changes is None else {"order": self.order, "changes": self.changes}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> EpochDraw:
+        return cls(tensors["order"], tensors.get("changes"))
 
 
 def draw_epoch(config: TrainConfig, count: int, epoch: int) -> EpochDraw:
@@ -46,6 +55,21 @@ def draw_epoch(config: TrainConfig, count: int, epoch: int) -> EpochDraw:
 def seed_dropout(config: TrainConfig, epoch: int) -> None:
     """Fix torch's global random state, which only dropout still draws from once training has begun."""
     torch.manual_seed(_number(config.seed, "dropout", epoch))
+
+
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """torch's global random states, on which dropout depends, for a checkpoint."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def restore_random_state(states: Mapping[str, Tensor], device: torch.device) -> None:
+    """Set torch's global random states to those of a checkpoint."""
+    torch.set_rng_state(states["cpu"])
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)
 
 
 def split_validation(count: int, held_out: int) -> tuple[Tensor, Tensor]:

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from core.arch import is_user_module
+from core.checkpoint import START_AGAIN, Checkpoint
+from core.clock import Clock
 from core.config import TrainConfig
 from core.data import Dataset
 from core.device import describe_device
-from core.engine import EagerEngine, Totals
-from core.errors import InvalidValue, ShouldStop, Stopped, TrainingFailed
+from core.engine import EagerEngine
+from core.errors import InvalidValue, RunError, ShouldStop, Stopped, TrainingFailed
 from core.evaluate import Pixels, Score, evaluate
 from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress, TrainEvent
 from core.history import best_epoch, early_signal, first_epoch_at, reaches
-from core.sampling import draw_epoch, seed_dropout, split_validation
+from core.sampling import (
+    EpochDraw,
+    draw_epoch,
+    random_state,
+    restore_random_state,
+    seed_dropout,
+    split_validation,
+)
 from core.schedule import learning_rate
 from core.summary import Summary
 from core.weights import WeightAverage, copy_weights, weights_sha256
@@ -68,6 +77,9 @@ class Trainer:
             self.model, config, images.to(device), labels.to(device), self._pixels, self._average
         )
         self.epoch = 0
+        self._step = 0  # of the epoch under way, how many are done
+        self._draw = EpochDraw(torch.empty(0, dtype=torch.int64), None)
+        self._run_clock, self._epoch_clock = Clock(), Clock()
         self._accuracies: list[float] = []
         self.best_weights: dict[str, Tensor] = {}
         self.final_weights: dict[str, Tensor] = {}
@@ -88,13 +100,16 @@ class Trainer:
         `should_stop` is asked before every batch, in evaluation too. The last event is RunFinished, RunStopped or
         RunFailed.
         """
-        started = time.perf_counter()
+        self._run_clock.start()
         yield self._started()
         try:
-            while self.epoch < self.config.epochs and not self._done():
-                self.epoch += 1
-                yield from self._train_epoch(should_stop)
-            yield self._finished(time.perf_counter() - started, should_stop)
+            while not self._done():
+                if len(self._accuracies) == self.epoch:  # no epoch is under way
+                    self._begin_epoch()
+                self._epoch_clock.start()
+                yield from self._train_steps(should_stop)
+                yield self._finish_epoch(should_stop)
+            yield self._finished(should_stop)
         except Stopped as stop:
             yield RunStopped(epoch=self.epoch, reason=stop.message)
         except TrainingFailed as failure:
@@ -104,6 +119,50 @@ class Trainer:
             if expected is None:
                 raise
             yield expected
+
+    def checkpoint(self) -> Checkpoint:
+        """The state between two steps; read it when an event has just been yielded."""
+        parts: dict[str, Mapping[str, Tensor]] = {
+            "model": copy_weights(self.model),
+            "average": copy_weights(self._average.model) if self._average is not None else {},
+            "best": self.best_weights,
+            "engine": self._engine.state(),
+            "random": random_state(self.device),
+            "draw": self._draw.tensors() if len(self._accuracies) < self.epoch else {},
+        }
+        tensors = {f"{part}.{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
+        state = {
+            "epoch": self.epoch,
+            "step": self._step,
+            "accuracies": self._accuracies,
+            "seconds": self._run_clock.seconds(),
+            "epoch_seconds": self._epoch_clock.seconds(),
+        }
+        return Checkpoint(tensors, state)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on where a checkpoint of the same config was made; to be called before `run`.
+
+        Raises:
+            RunError: when it is not a checkpoint of this config.
+        """
+        try:
+            self.model.load_state_dict(checkpoint.part("model"))
+            if self._average is not None:
+                self._average.model.load_state_dict(checkpoint.part("average"))
+            self.best_weights = checkpoint.part("best")
+            self.epoch, self._step = int(checkpoint.state["epoch"]), int(checkpoint.state["step"])
+            self._accuracies = [float(accuracy) for accuracy in checkpoint.state["accuracies"]]
+            self._run_clock = Clock(float(checkpoint.state["seconds"]))
+            self._epoch_clock = Clock(float(checkpoint.state["epoch_seconds"]))
+            if draw := checkpoint.part("draw"):
+                self._draw = EpochDraw.from_tensors(draw)
+                self._engine.start_epoch(self._draw)
+            self._engine.load_state(checkpoint.part("engine"))
+            restore_random_state(checkpoint.part("random"), self.device)
+        except (RuntimeError, KeyError, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:160]
+            raise RunError(f"the checkpoint does not fit the run's config: {reason}", hint=START_AGAIN) from error
 
     def _expected_failure(self, error: Exception) -> RunFailed | None:
         """What is not the program's fault; None for a defect."""
@@ -117,55 +176,69 @@ class Trainer:
             return None
         return RunFailed(epoch=self.epoch, error=" ".join(text.split()), hint=hint)
 
-    def _train_epoch(self, should_stop: ShouldStop) -> Iterator[TrainEvent]:
-        started = time.perf_counter()
+    def _begin_epoch(self) -> None:
+        self.epoch += 1
+        self._step = 0
+        self._epoch_clock = Clock()
+        self._draw = draw_epoch(self.config, self._count, self.epoch)
+        self._engine.start_epoch(self._draw)
+        seed_dropout(self.config, self.epoch)
+
+    def _train_steps(self, should_stop: ShouldStop) -> Iterator[TrainEvent]:
+        """Train from wherever the epoch under way has come to, up to its end."""
         size, steps = self.config.batch_size, self.steps_per_epoch
         self.model.train()
-        self._engine.start_epoch(draw_epoch(self.config, self._count, self.epoch))
-        seed_dropout(self.config, self.epoch)
-        lr = self.config.lr
-        reported, reported_at, images_reported = Totals(0.0, 0), -math.inf, 0
-        for step in range(steps):
+        reported, images_reported, reported_at = self._engine.totals(), self._step * size, -math.inf
+        while self._step < steps:
             Stopped.check(should_stop)
-            lr = learning_rate(self.config, (self.epoch - 1) * steps + step, steps)
-            done = min((step + 1) * size, self._count)
-            self._engine.step(step * size, done, lr)
+            done = min((self._step + 1) * size, self._count)
+            self._engine.step(self._step * size, done, self._lr(self._step))
+            self._step += 1
             now = time.perf_counter()
-            if now - reported_at >= PROGRESS_INTERVAL or step + 1 == steps:
+            if now - reported_at >= PROGRESS_INTERVAL or self._step == steps:
                 totals = self._engine.totals()
                 self._check_finite(totals.loss)
                 loss = (totals.loss - reported.loss) / (done - images_reported)
-                reported, reported_at, images_reported = totals, now, done
-                rate = done / (time.perf_counter() - started)
+                reported, images_reported, reported_at = totals, done, now
+                rate = done / self._epoch_clock.seconds()
                 yield StepProgress(
-                    epoch=self.epoch, step=step + 1, steps_per_epoch=steps, loss=loss, images_per_second=rate
+                    epoch=self.epoch, step=self._step, steps_per_epoch=steps, loss=loss, images_per_second=rate
                 )
-        trained = time.perf_counter() - started
+
+    def _finish_epoch(self, should_stop: ShouldStop) -> EpochFinished:
+        trained = self._epoch_clock.seconds()
+        totals = self._engine.totals()
         score = self._score(self._val or self._test, should_stop)
         self._check_finite(score.loss)
         self._accuracies.append(score.accuracy)
         if self.best_epoch == self.epoch:
             self.best_weights = copy_weights(self.scored_model)
         on_test = self._val is None
-        yield EpochFinished(
+        return EpochFinished(
             epoch=self.epoch,
-            train_loss=reported.loss / self._count,
-            train_accuracy=reported.correct / self._count,
+            train_loss=totals.loss / self._count,
+            train_accuracy=totals.correct / self._count,
             test_loss=score.loss if on_test else None,
             test_accuracy=score.accuracy if on_test else None,
             test_correct=score.correct if on_test else None,
             test_total=score.total if on_test else None,
             val_loss=None if on_test else score.loss,
             val_accuracy=None if on_test else score.accuracy,
-            lr=lr,
-            seconds=time.perf_counter() - started,
+            lr=self._lr(self.steps_per_epoch - 1),
+            seconds=self._epoch_clock.seconds(),
             images_per_second=self._count / trained,
         )
 
+    def _lr(self, step: int) -> float:
+        """The rate of a step of the epoch under way, counted from 0."""
+        return learning_rate(self.config, (self.epoch - 1) * self.steps_per_epoch + step, self.steps_per_epoch)
+
     def _done(self) -> bool:
-        return (
-            self.config.stop_at_target and bool(self._accuracies) and reaches(self._accuracies[-1], self.config.target)
-        )
+        """Whether there is no epoch under way and none to come."""
+        if len(self._accuracies) < self.epoch:
+            return False
+        at_target = self.config.stop_at_target and self.epoch > 0 and reaches(self._accuracies[-1], self.config.target)
+        return at_target or self.epoch >= self.config.epochs
 
     def _score(self, labelled: Labelled, should_stop: ShouldStop) -> Score:
         return evaluate(self.scored_model, *labelled, self._pixels, should_stop)
@@ -190,7 +263,7 @@ class Trainer:
             note=self._dataset.note,
         )
 
-    def _finished(self, seconds: float, should_stop: ShouldStop) -> RunFinished:
+    def _finished(self, should_stop: ShouldStop) -> RunFinished:
         final, selected = self._accuracies[-1], None
         weights = self.final_weights = copy_weights(self.scored_model)
         if self._val is not None:
@@ -208,7 +281,7 @@ class Trainer:
             selected_test_accuracy=selected,
             first_epoch_at_target=first_epoch_at(self._accuracies, self.config.target),
             early_signal=early_signal(self._accuracies),
-            seconds=seconds,
+            seconds=self._run_clock.seconds(),
             weights_sha256=weights_sha256(weights),
         )
 

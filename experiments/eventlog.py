@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from core.errors import StorageError
+from core.errors import InvalidValue, StorageError
 from core.events import StepProgress, TrainEvent, from_record, to_record
 
 MAX_LINE = 1 << 20
@@ -38,7 +39,11 @@ class EventWriter:
     def __init__(self, path: Path, run_id: str) -> None:
         self._run_id = run_id
         self._path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        except OSError as error:
+            raise StorageError(f"{path}: cannot be written: {error.strerror}", hint="check the home folder") from error
+        self._lock()
         self._repair()
 
     def append(self, event: TrainEvent) -> Entry:
@@ -72,6 +77,18 @@ class EventWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _lock(self) -> None:
+        """Keep others from training the same run; the system lets go of the lock when the process ends."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._file)
+            raise InvalidValue(
+                "run", self._run_id, "is being trained by another process", hint=f"mnist-tui watch {self._run_id}"
+            ) from None
+        except OSError:  # a file system without locks
+            pass
 
     def _repair(self) -> None:
         """Cut off a last line that was torn by a crash."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.row import RunRow
 
 if TYPE_CHECKING:
-    from experiments.store import Run
+    from experiments.run import Run
 
 VERSION = 1
 PATIENCE = 0.5

@@ -24,7 +24,12 @@ class Owner:
 
     @classmethod
     def this_process(cls) -> Self:
-        return cls(socket.gethostname(), os.getpid(), _start_time(os.getpid()) or time.time())
+        return cls.of(os.getpid())
+
+    @classmethod
+    def of(cls, pid: int) -> Self:
+        """A process of this machine."""
+        return cls(socket.gethostname(), pid, _start_time(pid) or time.time())
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self | None:
@@ -35,6 +40,9 @@ class Owner:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    def is_this_process(self) -> bool:
+        return self.host == socket.gethostname() and self.pid == os.getpid()
 
     def is_alive(self, *, heartbeat: Path) -> bool:
         """Whether the process runs; of one on another host, whether the file `heartbeat` was written to lately."""

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.arch import is_user_module
 from core.config import TrainConfig
 from core.download import Progress
-from core.errors import ShouldStop, Stopped, StorageError
-from core.events import EpochFinished, RunFailed, RunFinished, RunStopped
-from core.network import summarize_config
+from core.errors import InvalidValue, LabError, RunError, ShouldStop, Stopped, StorageError
+from core.events import EpochFinished, RunFailed, RunFinished, RunStopped, TrainEvent
+from core.network import absolute_arch, summarize_config
 from experiments.environment import describe_environment
 from experiments.eventlog import Entry, EventWriter
 from experiments.locations import Locations
-from experiments.store import Meta, Run, Store
+from experiments.row import Status
+from experiments.run import Meta, Run
+from experiments.store import Store
+from experiments.supervision import Supervision
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from core.trainer import Trainer
 
 
@@ -30,7 +31,7 @@ def never() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """Starts runs in one home. `progress` is told of downloads."""
+    """Starts and resumes runs in one home. `progress` is told of downloads."""
 
     locations: Locations
     should_stop: ShouldStop = never
@@ -49,6 +50,50 @@ class Runner:
         summarize_config(config)
         self.store.check_writable()
 
+    def run(self, config: TrainConfig, meta: Meta | None = None) -> Iterator[Entry]:
+        """Check, prepare and train, yielding each event once it is in the log.
+
+        Raises:
+            LabError: before the first event, when the run cannot be started; there is no run folder then.
+        """
+        self.check(config)
+        trainer = self.prepare(config)
+        run = self.store.create(trainer.config, meta or Meta(), describe_environment(str(trainer.device)))
+        with run.open_log() as log:
+            yield from self._execute(trainer, run, log)
+
+    def create(self, config: TrainConfig, meta: Meta) -> Run:
+        """Check a run and make its folder, for another process to `resume`."""
+        self.check(config)
+        return self.store.create(_portable(config), meta, describe_environment(config.device))
+
+    def resume(
+        self, run: Run, *, epochs: int | None = None, arch: str | None = None, no_budget: bool = False
+    ) -> Iterator[Entry]:
+        """Go on with a run exactly where its last checkpoint is, or from the start where there is none yet.
+
+        Args:
+            epochs: the new number of epochs in all, which extends a finished run too.
+            arch: for a user's own module its FILE.py:CLASS once more, so that no code is run that nobody named.
+
+        Raises:
+            InvalidValue, OverBudget: when the run cannot go on as asked.
+            RunError: when its files are damaged.
+        """
+        with run.open_log() as log:
+            config = self.check_resumable(run, epochs=epochs, arch=arch, no_budget=no_budget)
+            run.take_over(config)
+            try:
+                trainer = self.prepare(config)
+                run.load_checkpoint_into(trainer)
+            except Stopped as stop:
+                yield log.append(RunStopped(epoch=0, reason=stop.message))
+                raise
+            except LabError as error:
+                log.append(RunFailed(epoch=0, error=error.message, hint=error.hint))
+                raise
+            yield from self._execute(trainer, run, log)
+
     def prepare(self, config: TrainConfig) -> Trainer:
         """Import torch, load the data and build the network.
 
@@ -66,54 +111,85 @@ class Runner:
         loader = Loader(self.locations.data, self.locations.cache, self.should_stop, self.progress)
         dataset = loader.load(config.dataset)
         # From here on the record says which data set it was, whatever `auto` would find another day.
-        return Trainer(config.changed(dataset=dataset.name), dataset, summary, model, device)
+        return Trainer(_portable(config).changed(dataset=dataset.name), dataset, summary, model, device)
 
-    def run(self, config: TrainConfig, meta: Meta | None = None) -> Iterator[Entry]:
-        """Check, prepare and train, yielding each event once it is in the log."""
+    def _execute(self, trainer: Trainer, run: Run, log: EventWriter) -> Iterator[Entry]:
+        """Train and record. A consumer that takes no more events has stopped the run."""
+        try:
+            for event in trainer.run(Supervision(run, self.should_stop)):
+                for recorded in _keep(trainer, run, event):
+                    yield log.append(recorded)
+        except StorageError as error:
+            yield _fail(run, log, trainer, error.message, error.hint)
+        except (GeneratorExit, KeyboardInterrupt, SystemExit):
+            for recorded in _keep(trainer, run, RunStopped(epoch=trainer.epoch, reason="abandoned")):
+                log.append(recorded)
+            raise
+        except BaseException as error:
+            _fail(run, log, trainer, f"{type(error).__name__}: {error}", "this is a defect of the program")
+            raise
+        finally:
+            run.release_reserve()
+
+    def check_resumable(
+        self, run: Run, *, epochs: int | None = None, arch: str | None = None, no_budget: bool = False
+    ) -> TrainConfig:
+        """The config to go on with, or the reason why not, as `resume` says. Needs no torch."""
+        if run.is_trained_elsewhere():
+            raise InvalidValue("run", run.id, "is running", hint=f"mnist-tui watch {run.id}, or stop it first")
+        row, values = run.row(), run.config()
+        if not values:
+            raise RunError(f"{run.folder / 'config.json'}: damaged", hint="start a new run")
+        config = TrainConfig.checked(values | ({"budget": False} if no_budget else {}))
+        if row.ended == Status.FINISHED and epochs is None:
+            raise InvalidValue("run", run.id, "is finished", hint="extend it with --epochs N")
+        if epochs is not None:
+            if epochs <= row.epochs_done:
+                hint = "give a larger number of epochs in all"
+                raise InvalidValue("epochs", epochs, f"{row.epochs_done} epochs are done", hint=hint)
+            if epochs != config.epochs and config.schedule in ("onecycle", "cosine"):
+                reason = f"the {config.schedule} schedule was laid out for {config.epochs} epochs"
+                raise InvalidValue("epochs", epochs, reason, hint="start a new run of that length")
+            if row.ended == Status.FINISHED and config.stop_at_target and row.epochs_done < config.epochs:
+                config = config.changed(stop_at_target=False)  # it has reached its target, and shall go on now
+            config = config.changed(epochs=epochs)
+        if is_user_module(config.arch):
+            if arch is None:
+                hint = f"name the code again, so that you know what is run: --arch {config.arch}"
+                raise InvalidValue("run", run.id, "trains a module of your own", hint=hint)
+            config = config.changed(arch=absolute_arch(arch))
+        elif arch is not None:
+            raise InvalidValue("arch", arch, f"the run's network is {config.arch}", hint="leave --arch out")
         self.check(config)
-        trainer = self.prepare(config)
-        yield from self.execute(trainer, meta or Meta())
-
-    def execute(self, trainer: Trainer, meta: Meta) -> Iterator[Entry]:
-        """Train in a run folder of its own. A consumer that takes no more events has stopped the run."""
-        run = self.store.create(trainer.config, meta, describe_environment(str(trainer.device)))
-        with run.open_log() as log:
-            try:
-                yield from _record(trainer, run, log, self.should_stop)
-            except StorageError as error:
-                yield _fail(run, log, trainer, error.message, error.hint)
-            except (GeneratorExit, KeyboardInterrupt, SystemExit):
-                log.append(RunStopped(epoch=trainer.epoch, reason="abandoned"))
-                raise
-            except BaseException as error:
-                _fail(run, log, trainer, f"{type(error).__name__}: {error}", "this is a defect of the program")
-                raise
-            finally:
-                run.release_reserve()
+        return config
 
 
-def _record(trainer: Trainer, run: Run, log: EventWriter, should_stop: ShouldStop) -> Iterator[Entry]:
-    for event in trainer.run(should_stop):
-        if isinstance(event, EpochFinished) and event.epoch == trainer.best_epoch:
-            _save_weights(run.best_weights, trainer.best_weights, trainer, epoch=event.epoch)
-        elif isinstance(event, RunFinished):
-            _save_weights(run.final_weights, trainer.final_weights, trainer, epoch=event.epochs)
-        yield log.append(event)
+def _portable(config: TrainConfig) -> TrainConfig:
+    """The config as another process, in another folder, understands it."""
+    return config.changed(arch=absolute_arch(config.arch))
 
 
-def _save_weights(path: Path, weights: Mapping[str, Tensor], trainer: Trainer, *, epoch: int) -> None:
-    from safetensors.torch import save_file
+def _keep(trainer: Trainer, run: Run, event: TrainEvent) -> Iterator[TrainEvent]:
+    """The events to write down for one of the trainer's, having saved what belongs to it.
 
-    from core.files import replacing
-
-    metadata = {"arch": trainer.config.arch, "spec": trainer.summary.spec, "epoch": str(epoch)}
-    try:
-        with replacing(path) as part:
-            save_file(dict(weights), part, metadata)
-    except OSError as error:
-        raise StorageError(
-            f"{path}: cannot be written: {error.strerror}", hint="free some space in the home folder"
-        ) from error
+    A score is in the log before its checkpoint is saved: after a crash in between, the epoch is done again and comes
+    out the same.
+    """
+    match event:
+        case EpochFinished():
+            yield event
+            if event.epoch == trainer.best_epoch:
+                run.save_weights(run.best_weights, trainer.best_weights, trainer, epoch=event.epoch)
+            yield run.save_checkpoint(trainer)
+        case RunStopped():
+            if trainer.epoch:
+                yield run.save_checkpoint(trainer)
+            yield event
+        case RunFinished():
+            run.save_weights(run.final_weights, trainer.final_weights, trainer, epoch=event.epochs)
+            yield event
+        case _:
+            yield event
 
 
 def _fail(run: Run, log: EventWriter, trainer: Trainer, error: str, hint: str) -> Entry:

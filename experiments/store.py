@@ -1,24 +1,12 @@
-"""The run store: one folder a run under ``<home>/runs``, and how to find one again.
-
-A run's truth is its folder:
-
-    config.json       every field of its config
-    meta.json         name, tags and group: what people change afterwards
-    owner.json        the process that trains it
-    env.json          versions, device, git revision, command line
-    events.jsonl      what happened, only ever added to
-    best.safetensors  weights of the best epoch, final.safetensors those of the last
-"""
+"""The run store: one folder a run under ``<home>/runs``, and how to find one again."""
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,86 +14,11 @@ from typing import Any
 from core.config import TrainConfig
 from core.errors import InvalidValue, RunError, StorageError
 from core.files import replacing
-from experiments.eventlog import EventReader, EventWriter
 from experiments.index import Index
-from experiments.owner import Owner
-from experiments.row import RunRow, Status, make_row
-from experiments.view import RunView, fold
+from experiments.row import RunRow, Status
+from experiments.run import Meta, Run
 
 _RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
-RESERVE = 4096
-"""Bytes set aside in each run's folder, given up when the disk is full so that the end can still be written down."""
-MAX_JSON = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Meta:
-    """What people call a run."""
-
-    name: str = ""
-    tags: tuple[str, ...] = ()
-    group_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One run's folder."""
-
-    folder: Path
-
-    @property
-    def id(self) -> str:
-        return self.folder.name
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "events.jsonl"
-
-    @property
-    def best_weights(self) -> Path:
-        return self.folder / "best.safetensors"
-
-    @property
-    def final_weights(self) -> Path:
-        return self.folder / "final.safetensors"
-
-    def open_log(self) -> EventWriter:
-        return EventWriter(self.log, self.id)
-
-    def view(self) -> RunView:
-        return fold(EventReader(self.log).poll())
-
-    def meta(self) -> Meta:
-        """Damaged or missing, it is as if nobody had named the run."""
-        values = _read_json(self.folder / "meta.json")
-        name, tags, group_id = values.get("name"), values.get("tags"), values.get("group_id")
-        return Meta(
-            name if isinstance(name, str) else "",
-            tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
-            group_id if isinstance(group_id, str) else None,
-        )
-
-    def config(self) -> dict[str, Any]:
-        return _read_json(self.folder / "config.json")
-
-    def environment(self) -> dict[str, Any]:
-        return _read_json(self.folder / "env.json")
-
-    def row(self) -> RunRow:
-        """The run in one line, from its files."""
-        meta = self.meta()
-        return make_row(self.id, self.view(), self.config(), meta.name, meta.tags, meta.group_id)
-
-    def status(self) -> Status:
-        return self.row().status(self.is_alive)
-
-    def is_alive(self) -> bool:
-        """Whether the process that trains it is still there."""
-        owner = Owner.from_json(_read_json(self.folder / "owner.json"))
-        return owner is not None and owner.is_alive(heartbeat=self.log)
-
-    def release_reserve(self) -> None:
-        (self.folder / "reserve").unlink(missing_ok=True)
 
 
 class Store:
@@ -121,7 +34,7 @@ class Store:
         try:
             self._runs.mkdir(parents=True, exist_ok=True)
             with replacing(self._runs / ".writable") as probe:
-                probe.write_bytes(b"\0" * RESERVE)
+                probe.write_bytes(b"\0" * 4096)
             (self._runs / ".writable").unlink(missing_ok=True)
         except OSError as error:
             raise self._unwritable(error) from error
@@ -134,14 +47,7 @@ class Store:
         """
         run = self._new_folder()
         try:
-            for name, content in (
-                ("config.json", config.model_dump()),
-                ("meta.json", asdict(meta)),
-                ("owner.json", Owner.this_process().to_json()),
-                ("env.json", environment),
-            ):
-                _write_json(run.folder / name, content)
-            (run.folder / "reserve").write_bytes(b"\0" * RESERVE)
+            run.write(config, meta, environment)
         except OSError as error:
             shutil.rmtree(run.folder, ignore_errors=True)
             raise self._unwritable(error) from error
@@ -247,18 +153,3 @@ def filtered(
 
 def _new_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-
-
-def _write_json(path: Path, content: object) -> None:
-    with replacing(path) as part:
-        part.write_text(json.dumps(content, indent=1) + "\n")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file that anything may have happened to; empty where it is not one."""
-    try:
-        with path.open("rb") as file:
-            values = json.loads(file.read(MAX_JSON))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return values if isinstance(values, dict) else {}

@@ -16,7 +16,7 @@ from typer.exceptions import TyperException
 from core.errors import LabError
 from experiments.environment import package_versions
 from experiments.locations import DATA_VARIABLE, HOME_VARIABLE, Locations
-from tui.commands import archs, bench, data, doctor, run, runs
+from tui.commands import archs, bench, data, doctor, lifecycle, run, runs
 from tui.exit_codes import ExitCode, exit_code_of
 from tui.output import complain, say
 
@@ -87,5 +87,7 @@ app.command("doctor")(doctor.doctor)
 app.command("runs")(runs.runs)
 app.command("show")(runs.show)
 app.command("watch")(runs.watch)
+app.command("resume")(lifecycle.resume)
+app.command("stop")(lifecycle.stop)
 app.command("rm")(runs.rm)
 app.command("bench")(bench.bench)

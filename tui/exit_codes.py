@@ -35,5 +35,5 @@ def exit_code_of(error: LabError) -> ExitCode:
 
 
 def stop_code(reason: str) -> ExitCode:
-    """The code for a run that was stopped for a reason: the signal's own, where it was one."""
-    return ExitCode.__members__.get(reason, ExitCode.SIGINT)
+    """The code for a run that was stopped for a reason: the signal's own, else as if it had been SIGTERM."""
+    return ExitCode[reason] if reason in ("SIGINT", "SIGTERM", "SIGHUP") else ExitCode.SIGTERM

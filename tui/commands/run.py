@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from core.arch import is_user_module
 from core.config import TrainConfig
 from core.errors import InvalidValue
 from core.events import RunFailed, RunFinished, RunStarted, RunStopped
 from experiments.eventlog import Entry
 from experiments.locations import Locations
 from experiments.presets import DEFAULT, load_config_file, load_preset
+from experiments.run import Meta
 from experiments.runner import Runner
-from experiments.store import Meta
+from experiments.store import Store
 from experiments.view import RunView
 from tui.exit_codes import ExitCode, stop_code
 from tui.group_report import say_group
+from tui.launch import resume_detached
 from tui.options import with_config_options
 from tui.output import note, say
 from tui.progress import TextReport, last_line
 from tui.signals import stop_on_signals
 
 MAX_SEEDS = 10_000
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one event a line as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print only the last line.")]
 
 
 @with_config_options(after="config")
@@ -40,8 +46,11 @@ def run(
     ] = None,
     name: Annotated[str, typer.Option(help="A name to find the run by.", metavar="TEXT")] = "",
     tag: Annotated[list[str] | None, typer.Option(help="A tag; may be repeated.", metavar="TEXT")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one event a line as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the last line.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Train in a process that outlives the terminal; prints the run's id.")
+    ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
     **changes: Any,
 ) -> None:
     """Train a network. Flags override the preset or file."""
@@ -49,18 +58,32 @@ def run(
     checked = _configure(preset, config, changes)
     every_seed = _parse_seeds(seeds, changes.get("seed")) if seeds is not None else [checked.seed]
     locations: Locations = context.obj
+    if detach:
+        _detach(locations, [checked.changed(seed=one) for one in every_seed], name, tag)
+        return
     with stop_on_signals() as stop:
         runner = Runner(locations, stop, download_progress())
         meta = Meta(name, tuple(tag or ()), runner.store.new_group_id() if seeds is not None else None)
         views: list[RunView] = []
         for one_seed in every_seed:
             seed_meta = replace(meta, name=f"{name}-{one_seed}") if seeds is not None and name else meta
-            views.append(_train(runner, checked.changed(seed=one_seed), seed_meta, as_json=as_json, quiet=quiet))
+            entries = runner.run(checked.changed(seed=one_seed), seed_meta)
+            views.append(report(entries, runner.store, as_json=as_json, quiet=quiet))
             if not isinstance(views[-1].end, RunFinished | RunFailed):
                 break
         if meta.group_id:
             say_group(meta.group_id, views, as_json=as_json)
-    raise typer.Exit(_exit_code(views))
+    raise typer.Exit(exit_code_of_runs(views))
+
+
+def _detach(locations: Locations, configs: list[TrainConfig], name: str, tag: list[str] | None) -> None:
+    if len(configs) > 1:
+        raise InvalidValue("detach", "--seeds", "one run at a time can be detached", hint="start one with --seed")
+    run = Runner(locations).create(configs[0], Meta(name, tuple(tag or ())))
+    options = ["--arch", run.config()["arch"]] if is_user_module(configs[0].arch) else []
+    resume_detached(run, locations, *options)
+    note(f"training goes on by itself: mnist-tui watch {run.id}, mnist-tui stop {run.id}")
+    say(run.id)
 
 
 def _configure(preset: str | None, config: Path | None, changes: dict[str, object]) -> TrainConfig:
@@ -84,19 +107,20 @@ def _parse_seeds(text: str, seed: int | None) -> list[int]:
     return list(range(first, last + 1))
 
 
-def _train(runner: Runner, config: TrainConfig, meta: Meta, *, as_json: bool, quiet: bool) -> RunView:
-    report = TextReport(quiet=quiet or as_json)
+def report(entries: Iterator[Entry], store: Store, *, as_json: bool, quiet: bool) -> RunView:
+    """Print a run as it goes; returns what it came to."""
+    text = TextReport(quiet=quiet or as_json)
     entry: Entry | None = None
-    for entry in runner.run(config, meta):
+    for entry in entries:
         if isinstance(entry.event, RunStarted) and entry.event.note:
             note(f"warning: {entry.event.note}")
-        report.show(entry)
+        text.show(entry)
         if as_json:
             say(entry.to_json())
     assert entry is not None, "a run yields its start at least"
     if not as_json:
-        say(last_line(report.view, entry.run_id, runner.store.run(entry.run_id).folder))
-    return report.view
+        say(last_line(text.view, entry.run_id, store.run(entry.run_id).folder))
+    return text.view
 
 
 def download_progress() -> Callable[[str, int, int | None], None]:
@@ -117,7 +141,8 @@ def download_progress() -> Callable[[str, int, int | None], None]:
     return show
 
 
-def _exit_code(views: list[RunView]) -> ExitCode:
+def exit_code_of_runs(views: list[RunView]) -> ExitCode:
+    """What the process should say for one run or the runs of a group."""
     ends = [view.end for view in views]
     for end in ends:
         if isinstance(end, RunStopped):

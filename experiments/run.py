@@ -1,0 +1,250 @@
+"""One run's folder, which is the run's truth.
+
+config.json                  every field of its config
+meta.json                    name, tags and group: what people change afterwards
+owner.json                   the process that trains it; its time is the heartbeat
+env.json                     versions, device, git revision, command line
+events.jsonl                 what happened, only ever added to
+checkpoint.safetensors       the state to go on from, and checkpoint-previous.safetensors the one before
+best.safetensors             weights of the best epoch, final.safetensors those of the last
+stop                         there while somebody wants the run to stop
+output.log                   what a detached process wrote beside the log
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.config import TrainConfig
+from core.errors import StorageError
+from core.events import CheckpointSaved
+from core.files import replacing
+from experiments.eventlog import EventReader, EventWriter
+from experiments.owner import Owner
+from experiments.row import RunRow, Status, make_row
+from experiments.view import RunView, fold
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.trainer import Trainer
+
+RESERVE = 4096
+"""Bytes set aside in each run's folder, given up when the disk is full so that the end can still be written down."""
+MAX_JSON = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What people call a run."""
+
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    group_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run's folder."""
+
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "events.jsonl"
+
+    @property
+    def best_weights(self) -> Path:
+        return self.folder / "best.safetensors"
+
+    @property
+    def final_weights(self) -> Path:
+        return self.folder / "final.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "output.log"
+
+    def open_log(self) -> EventWriter:
+        """The log, for the one process that trains the run.
+
+        Raises:
+            InvalidValue: while another process has it open.
+        """
+        return EventWriter(self.log, self.id)
+
+    def view(self) -> RunView:
+        return fold(EventReader(self.log).poll())
+
+    def meta(self) -> Meta:
+        """Damaged or missing, it is as if nobody had named the run."""
+        values = read_json(self.folder / "meta.json")
+        name, tags, group_id = values.get("name"), values.get("tags"), values.get("group_id")
+        return Meta(
+            name if isinstance(name, str) else "",
+            tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
+            group_id if isinstance(group_id, str) else None,
+        )
+
+    def config(self) -> dict[str, Any]:
+        return read_json(self.folder / "config.json")
+
+    def environment(self) -> dict[str, Any]:
+        return read_json(self.folder / "env.json")
+
+    def row(self) -> RunRow:
+        """The run in one line, from its files."""
+        meta = self.meta()
+        return make_row(self.id, self.view(), self.config(), meta.name, meta.tags, meta.group_id)
+
+    def status(self) -> Status:
+        return self.row().status(self.is_alive)
+
+    def is_alive(self) -> bool:
+        """Whether the process that trains it is still there."""
+        owner = Owner.from_json(read_json(self._owner_file))
+        return owner is not None and owner.is_alive(heartbeat=self._owner_file)
+
+    def is_trained_elsewhere(self) -> bool:
+        """Whether a process other than this one trains it."""
+        owner = Owner.from_json(read_json(self._owner_file))
+        return self.status() is Status.RUNNING and owner is not None and not owner.is_this_process()
+
+    def write(self, config: TrainConfig, meta: Meta, environment: Mapping[str, Any]) -> None:
+        """Fill the folder of a new run, owned by this process.
+
+        Raises:
+            OSError: when it cannot be written.
+        """
+        write_json(self.folder / "config.json", config.model_dump())
+        write_json(self.folder / "meta.json", asdict(meta))
+        write_json(self.folder / "env.json", environment)
+        (self.folder / "reserve").write_bytes(b"\0" * RESERVE)
+        self.hand_over(Owner.this_process())
+
+    def hand_over(self, owner: Owner) -> None:
+        """Say which process trains the run from now on."""
+        write_json(self._owner_file, owner.to_json())
+
+    def take_over(self, config: TrainConfig) -> None:
+        """Make this process the one that trains the run, by this config.
+
+        Raises:
+            StorageError: when the folder cannot be written.
+        """
+        try:
+            self._stop_file.unlink(missing_ok=True)
+            write_json(self.folder / "config.json", config.model_dump())
+            (self.folder / "reserve").write_bytes(b"\0" * RESERVE)
+            self.hand_over(Owner.this_process())
+        except OSError as error:
+            raise self._unwritable(self.folder, error) from error
+
+    def ask_to_stop(self) -> None:
+        """Leave word for the process that trains the run, whoever and wherever it is.
+
+        Raises:
+            StorageError: when the folder cannot be written.
+        """
+        try:
+            self._stop_file.touch()
+        except OSError as error:
+            raise self._unwritable(self.folder, error) from error
+
+    def wants_stop(self) -> bool:
+        return self._stop_file.exists()
+
+    def beat(self) -> None:
+        """Show that the process that trains the run is alive."""
+        with suppress(OSError):
+            os.utime(self._owner_file)
+
+    def release_reserve(self) -> None:
+        with suppress(OSError):
+            (self.folder / "reserve").unlink(missing_ok=True)
+
+    def save_checkpoint(self, trainer: Trainer) -> CheckpointSaved:
+        """Keep the trainer's state, and the one before it.
+
+        Raises:
+            StorageError: when it cannot be written; the old ones are still there.
+        """
+        from core.checkpoint import save_checkpoint
+
+        checkpoint = trainer.checkpoint()
+        try:
+            save_checkpoint(checkpoint, self.checkpoint)
+        except OSError as error:
+            raise self._unwritable(self.checkpoint, error) from error
+        return CheckpointSaved(
+            epoch=checkpoint.state["epoch"], step=checkpoint.state["step"], file=self.checkpoint.name
+        )
+
+    def load_checkpoint_into(self, trainer: Trainer) -> None:
+        """Bring a fresh trainer to where the last whole checkpoint is; to the start where there is none.
+
+        Raises:
+            RunError: when there are checkpoints but none fits.
+        """
+        from core.checkpoint import load_checkpoint
+
+        checkpoint = load_checkpoint(self.checkpoint)
+        if checkpoint is not None:
+            trainer.restore(checkpoint)
+
+    def save_weights(self, path: Path, weights: Mapping[str, Tensor], trainer: Trainer, *, epoch: int) -> None:
+        """Write weights as safetensors that say which network they belong to.
+
+        Raises:
+            StorageError: when they cannot be written.
+        """
+        from safetensors.torch import save_file
+
+        metadata = {"arch": trainer.config.arch, "spec": trainer.summary.spec, "epoch": str(epoch)}
+        try:
+            with replacing(path) as part:
+                save_file(dict(weights), part, metadata)
+        except OSError as error:
+            raise self._unwritable(path, error) from error
+
+    @property
+    def _owner_file(self) -> Path:
+        return self.folder / "owner.json"
+
+    @property
+    def _stop_file(self) -> Path:
+        return self.folder / "stop"
+
+    def _unwritable(self, path: Path, error: OSError) -> StorageError:
+        hint = "free some space in the home folder, then mnist-tui resume"
+        return StorageError(f"{path}: cannot be written: {error.strerror}", hint=hint)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Replace a JSON file as a whole."""
+    with replacing(path) as part:
+        part.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file that anything may have happened to; empty where it is not one."""
+    try:
+        with path.open("rb") as file:
+            values = json.loads(file.read(MAX_JSON))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}

@@ -1,0 +1,5 @@
+"""``python -m tui`` is ``mnist-tui``."""
+
+from tui.cli import app
+
+app()
