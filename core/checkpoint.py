@@ -16,7 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from core.errors import RunError
-from core.files import replacing
+from core.tensorfile import write_tensors
 from core.weights import weights_sha256
 
 VERSION = 1
@@ -44,14 +44,9 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     Raises:
         OSError: when it cannot be written; both files are then as they were.
     """
-    from safetensors.torch import save_file
-
     state = json.dumps(checkpoint.state, allow_nan=False)
     metadata = {"version": str(VERSION), "state": state, "sha256": _digest(checkpoint.tensors, state)}
-    with replacing(path) as part:
-        save_file({name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}, part, metadata)
-        if path.exists():
-            path.replace(previous(path))
+    write_tensors(path, checkpoint.tensors, metadata, keep=previous(path))
 
 
 def load_checkpoint(path: Path) -> Checkpoint | None:

@@ -256,11 +256,12 @@ def _read_cache(path: Path) -> dict[str, torch.Tensor] | None:
 
 def _write_cache(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
     """Keep decoded tensors for the next start; a cache that cannot be written only costs time."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     if path.exists():
         return
-    with suppress(OSError):
+    with suppress(OSError, SafetensorError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as part:
             save_file(dict(tensors), part)

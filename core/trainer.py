@@ -80,7 +80,7 @@ class Trainer:
         self._step = 0  # of the epoch under way, how many are done
         self._draw = EpochDraw(torch.empty(0, dtype=torch.int64), None)
         self._run_clock, self._epoch_clock = Clock(), Clock()
-        self._accuracies: list[float] = []
+        self._accuracies: dict[int, float] = {}
         self.best_weights: dict[str, Tensor] = {}
         self.final_weights: dict[str, Tensor] = {}
 
@@ -104,7 +104,7 @@ class Trainer:
         yield self._started()
         try:
             while not self._done():
-                if len(self._accuracies) == self.epoch:  # no epoch is under way
+                if self._between_epochs():
                     self._begin_epoch()
                 self._epoch_clock.start()
                 yield from self._train_steps(should_stop)
@@ -114,7 +114,7 @@ class Trainer:
             yield RunStopped(epoch=self.epoch, reason=stop.message)
         except TrainingFailed as failure:
             yield RunFailed(epoch=self.epoch, error=failure.message, hint=failure.hint)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             expected = self._expected_failure(error)
             if expected is None:
                 raise
@@ -128,13 +128,13 @@ class Trainer:
             "best": self.best_weights,
             "engine": self._engine.state(),
             "random": random_state(self.device),
-            "draw": self._draw.tensors() if len(self._accuracies) < self.epoch else {},
+            "draw": self._draw.tensors() if not self._between_epochs() else {},
         }
         tensors = {f"{part}.{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
         state = {
             "epoch": self.epoch,
             "step": self._step,
-            "accuracies": self._accuracies,
+            "accuracies": [self._accuracies[epoch] for epoch in sorted(self._accuracies)],
             "seconds": self._run_clock.seconds(),
             "epoch_seconds": self._epoch_clock.seconds(),
         }
@@ -152,7 +152,7 @@ class Trainer:
                 self._average.model.load_state_dict(checkpoint.part("average"))
             self.best_weights = checkpoint.part("best")
             self.epoch, self._step = int(checkpoint.state["epoch"]), int(checkpoint.state["step"])
-            self._accuracies = [float(accuracy) for accuracy in checkpoint.state["accuracies"]]
+            self._accuracies = dict(enumerate(map(float, checkpoint.state["accuracies"]), start=1))
             self._run_clock = Clock(float(checkpoint.state["seconds"]))
             self._epoch_clock = Clock(float(checkpoint.state["epoch_seconds"]))
             if draw := checkpoint.part("draw"):
@@ -164,7 +164,7 @@ class Trainer:
             reason = " ".join(str(error).split())[:160]
             raise RunError(f"the checkpoint does not fit the run's config: {reason}", hint=START_AGAIN) from error
 
-    def _expected_failure(self, error: Exception) -> RunFailed | None:
+    def _expected_failure(self, error: BaseException) -> RunFailed | None:
         """What is not the program's fault; None for a defect."""
         if _is_out_of_memory(error):
             text = f"out of memory on {describe_device(self.device)}"
@@ -175,6 +175,9 @@ class Trainer:
         else:
             return None
         return RunFailed(epoch=self.epoch, error=" ".join(text.split()), hint=hint)
+
+    def _between_epochs(self) -> bool:
+        return self.epoch == 0 or self.epoch in self._accuracies
 
     def _begin_epoch(self) -> None:
         self.epoch += 1
@@ -210,7 +213,7 @@ class Trainer:
         totals = self._engine.totals()
         score = self._score(self._val or self._test, should_stop)
         self._check_finite(score.loss)
-        self._accuracies.append(score.accuracy)
+        self._accuracies[self.epoch] = score.accuracy
         if self.best_epoch == self.epoch:
             self.best_weights = copy_weights(self.scored_model)
         on_test = self._val is None
@@ -235,9 +238,11 @@ class Trainer:
 
     def _done(self) -> bool:
         """Whether there is no epoch under way and none to come."""
-        if len(self._accuracies) < self.epoch:
+        if not self._between_epochs():
             return False
-        at_target = self.config.stop_at_target and self.epoch > 0 and reaches(self._accuracies[-1], self.config.target)
+        at_target = (
+            self.config.stop_at_target and self.epoch > 0 and reaches(self._accuracies[self.epoch], self.config.target)
+        )
         return at_target or self.epoch >= self.config.epochs
 
     def _score(self, labelled: Labelled, should_stop: ShouldStop) -> Score:
@@ -264,7 +269,7 @@ class Trainer:
         )
 
     def _finished(self, should_stop: ShouldStop) -> RunFinished:
-        final, selected = self._accuracies[-1], None
+        final, selected = self._accuracies[self.epoch], None
         weights = self.final_weights = copy_weights(self.scored_model)
         if self._val is not None:
             final = self._score(self._test, should_stop).accuracy
@@ -275,7 +280,7 @@ class Trainer:
         return RunFinished(
             epochs=self.epoch,
             final_test_accuracy=final,
-            best_test_accuracy=max(self._accuracies) if on_test else None,
+            best_test_accuracy=max(self._accuracies.values()) if on_test else None,
             best_epoch=self.best_epoch if on_test else None,
             selected_epoch=None if on_test else self.best_epoch,
             selected_test_accuracy=selected,

@@ -92,11 +92,17 @@ class EventWriter:
 
     def _repair(self) -> None:
         """Cut off a last line that was torn by a crash."""
-        size = os.fstat(self._file).st_size
-        tail = os.pread(self._file, MAX_LINE, max(0, size - MAX_LINE))
-        torn = len(tail) - (tail.rfind(b"\n") + 1)
-        if torn:
-            os.ftruncate(self._file, size - torn)
+        end = os.fstat(self._file).st_size
+        whole = end
+        while whole > 0:
+            start = max(0, whole - MAX_LINE)
+            newline = os.pread(self._file, whole - start, start).rfind(b"\n")
+            if newline >= 0:
+                whole = start + newline + 1
+                break
+            whole = start
+        if whole < end:
+            os.ftruncate(self._file, whole)
 
 
 class EventReader:

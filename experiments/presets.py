@@ -72,7 +72,7 @@ def _load(name: str, path: Path) -> Preset:
     description = values.pop("description", "")
     reported = values.pop("reported", {})
     if base is not None:
-        if not isinstance(base, str) or base == name:
+        if not isinstance(base, str) or path == FOLDER / f"{base}.toml":
             raise InvalidValue("base", base, "must be the name of another preset", hint="mnist-tui presets lists them")
         values = {**load_preset(base).values, **values}
     if not isinstance(description, str):

@@ -47,10 +47,10 @@ class RunRow:
     tags: tuple[str, ...]
 
     def status(self, is_alive: Callable[[], bool]) -> Status:
-        """The status, asking whether the process lives only when the log does not tell."""
-        if self.ended:
-            return Status(self.ended)
-        return Status.RUNNING if is_alive() else Status.CRASHED
+        """The status. A run that has ended but has a live process again is one that is being resumed."""
+        if is_alive():
+            return Status.RUNNING
+        return Status(self.ended) if self.ended else Status.CRASHED
 
     def to_json(self, status: Status) -> dict[str, Any]:
         """The keys that `mnist-tui runs --json` promises."""

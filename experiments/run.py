@@ -2,7 +2,7 @@
 
 config.json                  every field of its config
 meta.json                    name, tags and group: what people change afterwards
-owner.json                   the process that trains it; its time is the heartbeat
+owner.json                   the process that trains it, while one does; the file's time is its heartbeat
 env.json                     versions, device, git revision, command line
 events.jsonl                 what happened, only ever added to
 checkpoint.safetensors       the state to go on from, and checkpoint-previous.safetensors the one before
@@ -17,7 +17,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +100,19 @@ class Run:
             group_id if isinstance(group_id, str) else None,
         )
 
+    def change_meta(self, *, name: str | None = None, tags: tuple[str, ...] | None = None) -> None:
+        """Rename or tag the run; None leaves what is there.
+
+        Raises:
+            StorageError: when the folder cannot be written; nothing has changed then.
+        """
+        meta = self.meta()
+        meta = replace(meta, name=meta.name if name is None else name, tags=meta.tags if tags is None else tags)
+        try:
+            write_json(self.folder / "meta.json", asdict(meta))
+        except OSError as error:
+            raise self._unwritable(self.folder, error) from error
+
     def config(self) -> dict[str, Any]:
         return read_json(self.folder / "config.json")
 
@@ -177,6 +190,12 @@ class Run:
         with suppress(OSError):
             (self.folder / "reserve").unlink(missing_ok=True)
 
+    def release(self) -> None:
+        """Say that nobody trains the run any more."""
+        self.release_reserve()
+        with suppress(OSError):
+            self._owner_file.unlink(missing_ok=True)
+
     def save_checkpoint(self, trainer: Trainer) -> CheckpointSaved:
         """Keep the trainer's state, and the one before it.
 
@@ -212,12 +231,11 @@ class Run:
         Raises:
             StorageError: when they cannot be written.
         """
-        from safetensors.torch import save_file
+        from core.tensorfile import write_tensors
 
         metadata = {"arch": trainer.config.arch, "spec": trainer.summary.spec, "epoch": str(epoch)}
         try:
-            with replacing(path) as part:
-                save_file(dict(weights), part, metadata)
+            write_tensors(path, weights, metadata)
         except OSError as error:
             raise self._unwritable(path, error) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,7 @@ class Runner:
         self.check(config)
         trainer = self.prepare(config)
         run = self.store.create(trainer.config, meta or Meta(), describe_environment(str(trainer.device)))
-        with run.open_log() as log:
+        with _training(run) as log:
             yield from self._execute(trainer, run, log)
 
     def create(self, config: TrainConfig, meta: Meta) -> Run:
@@ -80,7 +81,7 @@ class Runner:
             InvalidValue, OverBudget: when the run cannot go on as asked.
             RunError: when its files are damaged.
         """
-        with run.open_log() as log:
+        with _training(run) as log:
             config = self.check_resumable(run, epochs=epochs, arch=arch, no_budget=no_budget)
             run.take_over(config)
             try:
@@ -128,8 +129,6 @@ class Runner:
         except BaseException as error:
             _fail(run, log, trainer, f"{type(error).__name__}: {error}", "this is a defect of the program")
             raise
-        finally:
-            run.release_reserve()
 
     def check_resumable(
         self, run: Run, *, epochs: int | None = None, arch: str | None = None, no_budget: bool = False
@@ -162,6 +161,16 @@ class Runner:
             raise InvalidValue("arch", arch, f"the run's network is {config.arch}", hint="leave --arch out")
         self.check(config)
         return config
+
+
+@contextmanager
+def _training(run: Run) -> Iterator[EventWriter]:
+    """The log of a run that this process trains within the block."""
+    with run.open_log() as log:
+        try:
+            yield log
+        finally:
+            run.release()
 
 
 def _portable(config: TrainConfig) -> TrainConfig:

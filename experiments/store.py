@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,13 +46,17 @@ class Store:
         Raises:
             StorageError: when it cannot be written; nothing is left behind then.
         """
-        run = self._new_folder()
+        draft = None
         try:
-            run.write(config, meta, environment)
+            self._runs.mkdir(parents=True, exist_ok=True)
+            draft = Run(Path(tempfile.mkdtemp(prefix=".new-", dir=self._runs)))
+            draft.write(config, meta, environment)
+            draft.folder.chmod(0o755)
+            return self._name_new(draft)
         except OSError as error:
-            shutil.rmtree(run.folder, ignore_errors=True)
+            if draft is not None:
+                shutil.rmtree(draft.folder, ignore_errors=True)
             raise self._unwritable(error) from error
-        return run
 
     def runs(self) -> list[Run]:
         """Every run, the newest first."""
@@ -120,16 +125,16 @@ class Store:
                 f"{run.folder}: cannot be deleted: {error.strerror}", hint="check permissions"
             ) from error
 
-    def _new_folder(self) -> Run:
-        try:
-            self._runs.mkdir(parents=True, exist_ok=True)
-            while True:
-                folder = self._runs / _new_id()
-                with suppress(FileExistsError):
-                    folder.mkdir()
-                    return Run(folder)
-        except OSError as error:
-            raise self._unwritable(error) from error
+    def _name_new(self, draft: Run) -> Run:
+        """Give a filled folder its id: a run's folder is there as a whole or not at all."""
+        while True:
+            run = self.run(_new_id())
+            try:
+                draft.folder.rename(run.folder)
+                return run
+            except OSError as error:
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                    raise
 
     def _unwritable(self, error: OSError) -> StorageError:
         return StorageError(

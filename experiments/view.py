@@ -35,10 +35,10 @@ class RunView:
     config: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def accuracies(self) -> list[float]:
-        """Of each epoch, on the held-out images where there are some, else on the test images."""
-        values = (e.test_accuracy if e.val_accuracy is None else e.val_accuracy for e in self.epochs)
-        return [value for value in values if value is not None]
+    def accuracies(self) -> dict[int, float]:
+        """By epoch, on the held-out images where there are some, else on the test images."""
+        values = {e.epoch: e.test_accuracy if e.val_accuracy is None else e.val_accuracy for e in self.epochs}
+        return {epoch: value for epoch, value in values.items() if value is not None}
 
     @property
     def best_test_accuracy(self) -> float | None:

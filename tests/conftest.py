@@ -40,3 +40,82 @@ def blobs():
     train_images, train_labels = draw(320)
     test_images, test_labels = draw(130)
     return Dataset("blobs", train_images, train_labels, test_images, test_labels, mean=0.2, std=0.15)
+
+
+@pytest.fixture(scope="session")
+def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder of the session's own, so that data sets are decoded once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+class Script:
+    """Events with plausible values, each of which a test may set otherwise, and logs made of them."""
+
+    RUN_ID = "20260102-030405-abcd"
+
+    def started(self, **changes: object):
+        from core.config import TrainConfig
+        from core.events import RunStarted
+
+        config = TrainConfig.checked(changes.pop("config", {})).model_dump()
+        values = {"spec": "c8 gap fc10", "total_params": 170, "device": "cpu (1 threads)", "dataset": "mnist"}
+        counts = {"train_images": 60_000, "val_images": 0, "test_images": 10_000, "steps_per_epoch": 235, "note": ""}
+        return RunStarted(**{"config": config, **values, **counts, **changes})
+
+    def progress(self, epoch: int, step: int = 100, **changes: object):
+        from core.events import StepProgress
+
+        values = {"steps_per_epoch": 235, "loss": 0.0123, "images_per_second": 7040.0}
+        return StepProgress(**{"epoch": epoch, "step": step, **values, **changes})
+
+    def epoch(self, epoch: int, accuracy: float = 0.99, *, on_test: bool = True, **changes: object):
+        from core.events import EpochFinished
+
+        score = {"loss": 0.021, "accuracy": accuracy}
+        test = {**score, "correct": round(accuracy * 10_000), "total": 10_000}
+        values = {f"test_{key}": value if on_test else None for key, value in test.items()}
+        values |= {f"val_{key}": None if on_test else value for key, value in score.items()}
+        train = {"train_loss": 0.05, "train_accuracy": 0.985, "lr": 0.03772, "seconds": 8.0}
+        return EpochFinished(**{"epoch": epoch, **train, "images_per_second": 7100.0, **values, **changes})
+
+    def finished(self, epochs: int = 3, accuracy: float = 0.99, **changes: object):
+        from core.events import RunFinished
+
+        scores = {"final_test_accuracy": accuracy, "best_test_accuracy": accuracy, "best_epoch": epochs}
+        rest = {"selected_epoch": None, "selected_test_accuracy": None, "first_epoch_at_target": None}
+        end = {"early_signal": False, "seconds": 25.0, "weights_sha256": "0" * 64}
+        return RunFinished(**{"epochs": epochs, **scores, **rest, **end, **changes})
+
+    def stopped(self, epoch: int = 2, reason: str = "SIGINT"):
+        from core.events import RunStopped
+
+        return RunStopped(epoch=epoch, reason=reason)
+
+    def failed(self, epoch: int = 2, error: str = "the loss is not finite", hint: str = "use a lower --lr"):
+        from core.events import RunFailed
+
+        return RunFailed(epoch=epoch, error=error, hint=hint)
+
+    def entries(self, *events: object, run_id: str = RUN_ID):
+        """Entries a second apart."""
+        from experiments.eventlog import Entry
+
+        return [
+            Entry(f"2026-01-02T03:{i // 60:02}:{i % 60:02}.000+00:00", run_id, event) for i, event in enumerate(events)
+        ]
+
+    def view(self, *events: object):
+        from experiments.view import fold
+
+        return fold(self.entries(*events))
+
+    def write(self, run, *events: object) -> None:
+        """Append to a run's log as a training process would."""
+        with run.open_log() as log:
+            for event in events:
+                log.append(event)
+
+
+@pytest.fixture(scope="session")
+def script() -> Script:
+    return Script()

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TextIO
+
+_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if code not in b"\n\t"}
+
+
+def plain(text: str) -> str:
+    """Without control characters, so that a name from a file cannot steer the terminal."""
+    return text.translate(_CONTROLS)
+
+
+def write(stream: TextIO, text: str) -> None:
+    """Write at once. A terminal that is gone takes nothing more, and that is no reason to give up a run: the signal
+    that comes with it decides."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
 
 
 def say(text: str = "") -> None:
     """A line of data."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    write(sys.stdout, f"{plain(text)}\n")
 
 
 def say_json(value: Any) -> None:
@@ -21,8 +39,7 @@ def say_json(value: Any) -> None:
 
 def note(text: str) -> None:
     """A line beside the data: a warning, progress, an error."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+    write(sys.stderr, f"{plain(text)}\n")
 
 
 def complain(message: str, hint: str = "") -> None:
@@ -63,7 +80,9 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def _cell(value: object) -> str:
     if value is None:
         return "-"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return " ".join(plain(str(value)).splitlines())
 
 
 def _is_numeric(cell: str) -> bool:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress
 from experiments.eventlog import Entry
 from experiments.view import RunView, reduce
-from tui.output import complain, duration, note, percent, say
+from tui.output import complain, duration, note, percent, say, write
 
 
 def meter(view: RunView, width: int | None = None) -> str:
@@ -105,14 +105,12 @@ class TextReport:
 
     def _draw(self, *, last: bool) -> None:
         if self._in_place:
-            self._stream.write(f"\r\x1b[K{meter(self.view)}")
+            write(self._stream, f"\r\x1b[K{meter(self.view)}")
             self._drawn = True
         elif last:  # not on a terminal: one line an epoch
-            self._stream.write(f"{meter(self.view)}\n")
-        self._stream.flush()
+            write(self._stream, f"{meter(self.view)}\n")
 
     def _leave_line(self) -> None:
         if self._drawn:
-            self._stream.write("\n")
-            self._stream.flush()
+            write(self._stream, "\n")
         self._drawn = False

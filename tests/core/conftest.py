@@ -1,11 +1,22 @@
-"""Specs drawn at random over the whole grammar, and the one-line rule for messages."""
+"""Specs drawn at random over the whole grammar, the one-line rule for messages, and tiny trainings."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import pytest
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from core.data import Dataset
+    from core.events import TrainEvent
+    from core.trainer import Trainer
+
+TINY = {"arch": "c4k5s3 p2 c8k3 gap fc10", "lr": 0.1, "batch_size": 64, "epochs": 3, "device": "cpu"}
 
 
 def _modifiers(rng: random.Random, given: dict[str, int]) -> str:
@@ -71,3 +82,50 @@ def assert_presentable(message: str, *named: str) -> None:
 @pytest.fixture(scope="session")
 def presentable() -> Callable[..., None]:
     return assert_presentable
+
+
+@pytest.fixture
+def make_trainer(blobs: Dataset) -> Callable[..., Trainer]:
+    """Makes the trainer of a tiny network, or of a module, on data that it learns in a second."""
+    from core.config import TrainConfig
+    from core.network import make_network
+    from core.trainer import Trainer
+    from core.usermodule import summarize_module
+
+    def make(*, model: nn.Module | None = None, data: Dataset = blobs, **options: object) -> Trainer:
+        config = TrainConfig.checked(TINY | options)
+        network = make_network(config) if model is None else (summarize_module(model, config.arch), model)
+        return Trainer(config, data, *network, torch.device("cpu"))
+
+    return make
+
+
+@pytest.fixture
+def every_step_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    import core.trainer
+
+    monkeypatch.setattr(core.trainer, "PROGRESS_INTERVAL", 0.0)
+
+
+@pytest.fixture
+def steps_taken() -> Iterator[list[float]]:
+    """The learning rate of each step that an optimizer takes during the test."""
+    from torch.optim.optimizer import register_optimizer_step_post_hook
+
+    rates: list[float] = []
+    handle = register_optimizer_step_post_hook(
+        lambda optimizer, _args, _kwargs: rates.append(optimizer.param_groups[0]["lr"])
+    )
+    yield rates
+    handle.remove()
+
+
+def without_clocks(events: Iterable[TrainEvent]) -> list[dict[str, object]]:
+    clocks = {"seconds", "images_per_second"}
+    return [{key: value for key, value in asdict(event).items() if key not in clocks} for event in events]
+
+
+@pytest.fixture(scope="session")
+def untimed() -> Callable[[Iterable[TrainEvent]], list[dict[str, object]]]:
+    """Events as records, without what differs from one run to the same run again."""
+    return without_clocks

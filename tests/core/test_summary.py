@@ -112,7 +112,7 @@ def seen_by(modules: nn.Sequential, side: int) -> int:
 
     With weights above 0 no ReLU is shut and nothing cancels; many images give each pixel a turn in max pooling.
     """
-    images = torch.rand(32, 1, side, side, requires_grad=True)
+    images = torch.rand(12, 1, side, side, requires_grad=True)
     output = modules(images)
     middle = output.shape[-1] // 2
     pixels = output[:, :, middle, middle] if output.dim() == 4 else output

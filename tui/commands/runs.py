@@ -96,10 +96,10 @@ def watch(context: typer.Context, run: Reference) -> None:
     reader, report = EventReader(found.log), TextReport()
     with stop_on_signals() as stop:
         while True:
-            was_alive = found.is_alive()  # looked at before reading, so that the end is not missed
+            was_alive = found.is_alive()  # looked at before reading, so that nothing is missed
             for entry in reader.poll():
                 report.show(entry)
-            if report.view.end is not None or not was_alive:
+            if not was_alive:
                 break
             if stop():
                 raise typer.Exit(ExitCode[stop()])

@@ -1,0 +1,32 @@
+"""Devices by name: those that are here, and a plain word about those that are not."""
+
+import pytest
+import torch
+
+from core.device import available_devices, describe_device, pick_device
+from core.errors import InvalidValue
+
+
+def test_the_cpu_is_always_there_and_every_device_that_is_named_can_be_picked():
+    names = available_devices()
+    assert names[0] == "cpu"
+    for name in names:
+        assert str(pick_device(name)) == name
+        assert torch.zeros(1, device=pick_device(name)).sum() == 0
+
+
+def test_auto_takes_an_accelerator_where_there_is_one():
+    found = pick_device("auto").type
+    has_one = torch.cuda.is_available() or torch.backends.mps.is_available()
+    assert (found != "cpu") == has_one
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "cuda:07", "tpu"])
+def test_a_device_that_is_not_here_is_refused_with_those_that_are(name, presentable):
+    with pytest.raises(InvalidValue) as caught:
+        pick_device(name)
+    presentable(caught.value.message, f"device = {name}", ", ".join(available_devices()))
+
+
+def test_the_cpu_is_described_with_its_threads():
+    assert describe_device(torch.device("cpu")) == f"cpu ({torch.get_num_threads()} threads)"
