@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import Literal
 
-from core.errors import SpecError, shown
+from core.errors import SpecError
 
 GRAMMAR: Mapping[str, str] = {
     "c16": "3x3 convolution to 16 channels with bias, then ReLU, then batch norm",
@@ -28,6 +29,7 @@ GRAMMAR: Mapping[str, str] = {
 }
 
 MAX_TOKENS = 64
+MAX_TOKEN = 40
 MAX_WIDTH = 512
 MAX_EXTENT = 28
 
@@ -99,7 +101,7 @@ class Architecture:
             tokens.append(token)
             blocks.append(block)
             if isinstance(block, Conv) and block.norm:
-                tokens.append(f"d{p:g}")
+                tokens.append(f"d{Decimal(repr(p)):f}")  # all digits and no exponent, so that it reads back as p
                 blocks.append(Drop(p))
         return replace(self, tokens=tuple(tokens), blocks=tuple(blocks))
 
@@ -166,7 +168,7 @@ def parse(spec: str, *, name: str = "") -> Architecture:
     for position, token in enumerate(tokens, start=1):
 
         def fail(reason: str, token: str = token, position: int = position) -> SpecError:
-            return SpecError(spec, shown(token, 40), position, reason)
+            return SpecError(spec, token, position, reason)
 
         is_classifier = not any(later.startswith("fc") for later in tokens[position:])
         blocks.append(_block(token, is_classifier, fail))
@@ -174,6 +176,8 @@ def parse(spec: str, *, name: str = "") -> Architecture:
 
 
 def _block(token: str, is_classifier: bool, fail: Fail) -> Block:
+    if len(token) > MAX_TOKEN:
+        raise fail(f"longer than {MAX_TOKEN} characters")
     if match := _CONV.fullmatch(token):
         return _conv(match, fail)
     if match := _POOL.fullmatch(token):

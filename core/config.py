@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from core.errors import InvalidValue, OverBudget
+from core.errors import InvalidValue, OverBudget, shown
 from core.summary import MAX_PARAMS
 
 DatasetChoice = Literal["auto", "mnist", "fashion", "kmnist", "mnist-5k"]
@@ -25,7 +25,7 @@ EngineChoice = Literal["auto", "eager"]
 
 _Count = Annotated[int, Field(ge=1, le=10_000_000)]
 _Share = Annotated[float, Field(ge=0, lt=1)]
-_Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d{1,2})?|mps)$")]
+_Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:[0-9]{1,2})?|mps)$")]
 
 _PATTERNS_IN_WORDS = {"device": "auto, cpu, cuda, cuda:N or mps"}
 
@@ -193,7 +193,7 @@ def _invalid_value(error: ErrorDetails) -> InvalidValue:
     if field not in TrainConfig.model_fields:
         close = get_close_matches(field, TrainConfig.model_fields, n=1)
         hint = f"did you mean {close[0]}?" if close else f"fields are {', '.join(TrainConfig.model_fields)}"
-        return InvalidValue(field, value, "there is no such field", hint=hint)
-    if isinstance(value, str) and TrainConfig.model_fields[field].annotation in (int, float, bool):
+        return InvalidValue(shown(field, 40), value, "there is no such field", hint=hint)
+    if isinstance(value, str) and allowed_values(field).startswith(("a number", "a whole", "true")):
         value = json.dumps(value)  # with its quotes, which are what is wrong
     return InvalidValue(field, value, f"must be {allowed_values(field)}", hint=field_help(field))

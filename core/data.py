@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -12,10 +11,10 @@ from typing import Any
 import torch
 
 from core import idx
+from core.cache import read_cache, write_cache
 from core.checksum import REPLACE_IT, check_md5, md5_of
 from core.download import Progress, download
-from core.errors import DataError, ShouldStop
-from core.files import replacing
+from core.errors import DataError, ShouldStop, one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +176,10 @@ class Loader:
         sums = {file: md5_of(path) for file, path in paths.items()}
         # The cache is named by what the files hold: it never hides a changed file, and a hit was checked before.
         cached = self.cache / f"{name}-{_digest(*sums.values())}.safetensors"
-        tensors = _read_cache(cached) or self._decode(name, paths, sums)
-        _write_cache(cached, tensors)
+        tensors = read_cache(cached)
+        if tensors is None:
+            tensors = self._decode(name, paths, sums)
+            write_cache(cached, tensors)
         return _dataset(name, tensors)
 
     def _decode(self, name: str, paths: Mapping[str, Path], sums: Mapping[str, str]) -> dict[str, torch.Tensor]:
@@ -199,8 +200,10 @@ class Loader:
 
         path = find_bundled()
         cache = self.cache / f"{BUNDLED}-{_digest(md5_of(path))}.safetensors"
-        tensors = (_read_cache(cache) if cached else None) or decode_bundled(path)
-        _write_cache(cache, tensors)
+        tensors = read_cache(cache) if cached else None
+        if tensors is None:
+            tensors = decode_bundled(path)
+            write_cache(cache, tensors)
         return _dataset(BUNDLED, tensors)
 
 
@@ -219,7 +222,7 @@ def published_class(name: str) -> Any:
         import torchvision.datasets
     except (ImportError, RuntimeError) as error:
         raise DataError(
-            f"torchvision does not work with this torch: {' '.join(str(error).split())[:160]}",
+            f"torchvision does not work with this torch: {one_line(error)}",
             hint="install a pair that was built together, e.g. torch==2.14.1 torchvision==0.29.1",
         ) from error
     return getattr(torchvision.datasets, SOURCES[name].torchvision_class)
@@ -240,28 +243,3 @@ def _dataset(name: str, tensors: Mapping[str, torch.Tensor]) -> Dataset:
 
 def _digest(*sums: str) -> str:
     return sha256("".join(sums).encode()).hexdigest()[:16]
-
-
-def _read_cache(path: Path) -> dict[str, torch.Tensor] | None:
-    """The four uint8 tensors, or None when there is no such file or it is not whole."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        tensors = load_file(path)
-    except (OSError, SafetensorError):
-        return None
-    return tensors if tensors.keys() == set(_FIELDS) else None
-
-
-def _write_cache(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Keep decoded tensors for the next start; a cache that cannot be written only costs time."""
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    if path.exists():
-        return
-    with suppress(OSError, SafetensorError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as part:
-            save_file(dict(tensors), part)

@@ -10,7 +10,7 @@ from http.client import HTTPException
 from pathlib import Path
 from queue import Empty, Queue
 
-from core.checksum import check_md5, md5_of
+from core.checksum import md5_of
 from core.errors import DataError, ShouldStop, Stopped
 from core.files import replacing
 
@@ -37,6 +37,8 @@ def download(
             for url in urls:
                 with part.open("wb") as file:
                     failure = _fetch(url, file.write, should_stop, progress)
+                if not failure and (found := md5_of(part)) != md5:
+                    failure = f"another file: its MD5 is {found}, not {md5}"
                 if not failure:
                     break
                 failures.append(f"{url}: {failure}")
@@ -45,7 +47,6 @@ def download(
                     f"{destination.name} cannot be downloaded: {'; '.join(failures)}",
                     hint=f"check the network, or put the file at {destination}",
                 )
-            check_md5(part, md5_of(part), md5)
     except OSError as error:
         raise DataError(
             f"{destination}: cannot be written: {error.strerror}",
@@ -58,20 +59,34 @@ def _fetch(url: str, write: Callable[[bytes], object], should_stop: ShouldStop, 
 
     A thread of its own reads, because a name look-up cannot be interrupted or given a time limit.
     """
-    blocks: Queue[bytes | int | Exception | None] = Queue(maxsize=16)
+    blocks: Queue[bytes | int | Exception | None] = Queue()
+    abandoned = threading.Event()
 
     def read() -> None:
         try:
             with urllib.request.urlopen(url, timeout=SILENCE_LIMIT) as response:
                 blocks.put(int(response.headers.get("Content-Length") or 0))
-                while block := response.read(1 << 16):
+                while not abandoned.is_set() and (block := response.read(1 << 16)):
                     blocks.put(block)
             blocks.put(None)
         except (OSError, HTTPException, ValueError) as error:
             blocks.put(error)
 
     threading.Thread(target=read, name="download", daemon=True).start()
-    name = url.rpartition("/")[2]
+    try:
+        return _receive(blocks, url.rpartition("/")[2], write, should_stop, progress)
+    finally:
+        abandoned.set()
+
+
+def _receive(
+    blocks: Queue[bytes | int | Exception | None],
+    name: str,
+    write: Callable[[bytes], object],
+    should_stop: ShouldStop,
+    progress: Progress,
+) -> str:
+    """Write down what the reading thread hands over: the length, the bytes, and None at the end or what went wrong."""
     total: int | None = None
     done = 0
     heard = time.monotonic()

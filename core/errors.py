@@ -12,9 +12,9 @@ class LabError(Exception):
     """An expected failure: `message` says what is wrong, `hint` what to do about it."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = printable(message)
+        self.hint = printable(hint)
+        super().__init__(self.message)
 
 
 class InvalidValue(LabError):
@@ -31,8 +31,8 @@ class SpecError(InvalidValue):
     """An architecture spec that cannot be built; `token` is the one at fault, `position` counts from 1."""
 
     def __init__(self, spec: str, token: str, position: int, reason: str, *, hint: str = "") -> None:
-        super().__init__("arch", spec, f"{token} at position {position}: {reason}", hint=hint)
-        self.token = token
+        self.token = shown(token, 40)
+        super().__init__("arch", spec, f"{self.token} at position {position}: {reason}", hint=hint)
         self.position = position
         self.reason = reason
 
@@ -71,7 +71,22 @@ class Stopped(LabError):
             raise cls(reason)
 
 
+def printable(text: str) -> str:
+    """The text on one line, with control characters spelled out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def one_line(text: object, width: int = 160) -> str:
+    """Somebody else's words, an exception's say, on one line of at most `width` characters."""
+    line = printable(" ".join(str(text).split()))
+    return line if len(line) <= width else line[: width - 3] + "..."
+
+
 def shown(value: object, width: int = 120) -> str:
-    """The value as its user typed it, on one line of at most `width` characters."""
-    text = value if isinstance(value, str) and value.isprintable() and value.strip() else repr(value)
-    return text if len(text) <= width else text[: width - 3] + "..."
+    """A value as its user typed it, on one line of at most `width` characters."""
+    if isinstance(value, str) and value.isprintable() and value.strip():
+        return one_line(value, width)
+    try:
+        return one_line(repr(value), width)
+    except ValueError:  # Python does not print whole numbers of thousands of digits
+        return "a number of thousands of digits"

@@ -27,7 +27,7 @@ class Pixels:
         With one channel, `Tensor.to(memory_format=...)` may silently do nothing, hence the view and the permutation.
         """
         batch, height, width = images.shape
-        scaled = images.float().mul_(1 / (255 * self.std)).sub_(self.mean / self.std)
+        scaled = images.to(torch.float32, copy=True).mul_(1 / (255 * self.std)).sub_(self.mean / self.std)
         return scaled.view(batch, height, width, 1).permute(0, 3, 1, 2)
 
 

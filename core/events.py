@@ -139,7 +139,7 @@ def from_record(record: object) -> TrainEvent | None:
     values: dict[str, Any] = {}
     for name, types in _FIELD_TYPES[event_type].items():
         value = record.get(name)
-        if float in types and type(value) is int:
+        if float in types and type(value) is int and abs(value) < _LARGEST_WHOLE:
             value = float(value)
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             return None
@@ -158,5 +158,8 @@ def _types_of(event_type: type[TrainEvent]) -> dict[str, tuple[type, ...]]:
         accepted[field.name] = tuple(dict if member == Mapping[str, Any] else member for member in members)
     return accepted
 
+
+_LARGEST_WHOLE = 1 << 53
+"""Above it not every whole number is a float, and none is an event's."""
 
 _FIELD_TYPES = {event_type: _types_of(event_type) for event_type in EVENT_TYPES.values()}

@@ -16,7 +16,7 @@ from core.config import TrainConfig
 from core.data import Dataset
 from core.device import describe_device
 from core.engine import EagerEngine
-from core.errors import InvalidValue, RunError, ShouldStop, Stopped, TrainingFailed
+from core.errors import InvalidValue, RunError, ShouldStop, Stopped, TrainingFailed, one_line
 from core.evaluate import Pixels, Score, evaluate
 from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress, TrainEvent
 from core.history import best_epoch, early_signal, first_epoch_at, reaches
@@ -54,8 +54,6 @@ class Trainer:
     ) -> None:
         dataset = dataset.limited(config.limit_train, config.limit_test)
         _check_sizes(config, dataset, summary)
-        if device.type == "cpu":
-            torch.set_flush_denormal(True)
         self.config = config
         self.summary = summary
         self.device = device
@@ -161,8 +159,8 @@ class Trainer:
             self._engine.load_state(checkpoint.part("engine"))
             restore_random_state(checkpoint.part("random"), self.device)
         except (RuntimeError, KeyError, TypeError, ValueError) as error:
-            reason = " ".join(str(error).split())[:160]
-            raise RunError(f"the checkpoint does not fit the run's config: {reason}", hint=START_AGAIN) from error
+            text = f"the checkpoint does not fit the run's config: {one_line(error)}"
+            raise RunError(text, hint=START_AGAIN) from error
 
     def _expected_failure(self, error: BaseException) -> RunFailed | None:
         """What is not the program's fault; None for a defect."""
@@ -174,7 +172,7 @@ class Trainer:
             hint = "try it on a batch of its own, in training mode"
         else:
             return None
-        return RunFailed(epoch=self.epoch, error=" ".join(text.split()), hint=hint)
+        return RunFailed(epoch=self.epoch, error=one_line(text, 300), hint=hint)
 
     def _between_epochs(self) -> bool:
         return self.epoch == 0 or self.epoch in self._accuracies
@@ -274,8 +272,10 @@ class Trainer:
         if self._val is not None:
             final = self._score(self._test, should_stop).accuracy
             self.scored_model.load_state_dict(self.best_weights)
-            selected = self._score(self._test, should_stop).accuracy
-            self.scored_model.load_state_dict(weights)
+            try:
+                selected = self._score(self._test, should_stop).accuracy
+            finally:
+                self.scored_model.load_state_dict(weights)
         on_test = self._val is None
         return RunFinished(
             epochs=self.epoch,

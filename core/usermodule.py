@@ -14,7 +14,7 @@ from types import ModuleType
 import torch
 from torch import nn
 
-from core.errors import InvalidValue
+from core.errors import InvalidValue, one_line
 from core.models import check_output, count_parameters
 from core.summary import UNLISTED_KINDS, Layer, Shape, Summary, label_rows
 
@@ -73,7 +73,7 @@ def summarize_module(model: nn.Module, name: str) -> Summary:
             kind=row.class_name,
             output_shape=_shape(row.output_size),
             receptive_field=None,
-            params=max(row.num_params, 0),
+            params=0 if row.is_recursive else max(row.num_params, 0),  # a layer used again has no more of them
             macs=row.macs // 2,  # for the batch of two
         )
         for row in info.summary_list
@@ -113,10 +113,5 @@ def _blaming_user_code(arch: str, doing: str) -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:
-        reason = " ".join(str(error).split()) or "no message"
-        raise InvalidValue(
-            "arch",
-            arch,
-            f"{doing}: {type(error).__name__}: {reason[:160]}",
-            hint="run the file with python to see where",
-        ) from error
+        reason = f"{doing}: {type(error).__name__}: {one_line(error) or 'no message'}"
+        raise InvalidValue("arch", arch, reason, hint="run the file with python to see where") from error

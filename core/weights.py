@@ -19,12 +19,12 @@ def copy_weights(model: nn.Module) -> dict[str, Tensor]:
 
 
 def weights_sha256(weights: Mapping[str, Tensor]) -> str:
-    """A hash of all parameters and buffers: name, type, shape and bytes of each, in the order of their names."""
+    """A hash of named tensors: name, type, shape and bytes of each, in the order of their names."""
     digest = sha256()
     for name in sorted(weights):
         tensor = weights[name].detach().cpu().contiguous()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

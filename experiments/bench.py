@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 
 from core.config import TrainConfig
 from core.data import FILES, Dataset, published_class
-from core.device import pick_device
+from core.device import flushed_denormals, pick_device
 from core.network import make_network
 from core.trainer import Trainer
 
@@ -81,8 +81,9 @@ def _time_trainer(config: TrainConfig, dataset: Dataset, steps: int) -> list[flo
 
     summary, model = make_network(config)
     trainer = Trainer(config, dataset, summary, model, pick_device(config.device))
-    for _ in trainer.run(should_stop):
-        pass
+    with flushed_denormals():
+        for _ in trainer.run(should_stop):
+            pass
     return _differences(clock)[WARM_UP_STEPS:]
 
 

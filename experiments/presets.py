@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from core.config import TrainConfig
-from core.errors import InvalidValue
+from core.errors import InvalidValue, one_line
 
 FOLDER = Path(__file__).parent / "presets"
 DEFAULT = "seed-conv9"
@@ -93,5 +93,6 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(content.decode())
     except (ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise InvalidValue("config", str(path), f"not TOML: {reason}", hint="fields look like lr = 0.03") from error
+        raise InvalidValue(
+            "config", str(path), f"not TOML: {one_line(error)}", hint="fields look like lr = 0.03"
+        ) from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from core.arch import is_user_module
 from core.config import TrainConfig
 from core.download import Progress
-from core.errors import InvalidValue, LabError, RunError, ShouldStop, Stopped, StorageError
+from core.errors import InvalidValue, LabError, RunError, ShouldStop, Stopped, StorageError, one_line
 from core.events import EpochFinished, RunFailed, RunFinished, RunStopped, TrainEvent
 from core.network import absolute_arch, summarize_config
 from experiments.environment import describe_environment
@@ -58,10 +58,14 @@ class Runner:
             LabError: before the first event, when the run cannot be started; there is no run folder then.
         """
         self.check(config)
-        trainer = self.prepare(config)
-        run = self.store.create(trainer.config, meta or Meta(), describe_environment(str(trainer.device)))
-        with _training(run) as log:
-            yield from self._execute(trainer, run, log)
+        Stopped.check(self.should_stop)
+        from core.device import flushed_denormals
+
+        with flushed_denormals():
+            trainer = self.prepare(config)
+            run = self.store.create(trainer.config, meta or Meta(), describe_environment(str(trainer.device)))
+            with _training(run) as log:
+                yield from self._execute(trainer, run, log)
 
     def create(self, config: TrainConfig, meta: Meta) -> Run:
         """Check a run and make its folder, for another process to `resume`."""
@@ -84,16 +88,19 @@ class Runner:
         with _training(run) as log:
             config = self.check_resumable(run, epochs=epochs, arch=arch, no_budget=no_budget)
             run.take_over(config)
-            try:
-                trainer = self.prepare(config)
-                run.load_checkpoint_into(trainer)
-            except Stopped as stop:
-                yield log.append(RunStopped(epoch=0, reason=stop.message))
-                raise
-            except LabError as error:
-                log.append(RunFailed(epoch=0, error=error.message, hint=error.hint))
-                raise
-            yield from self._execute(trainer, run, log)
+            from core.device import flushed_denormals
+
+            with flushed_denormals():
+                try:
+                    trainer = self.prepare(config)
+                    run.load_checkpoint_into(trainer)
+                except Stopped as stop:
+                    log.append(RunStopped(epoch=0, reason=stop.message))
+                    raise
+                except LabError as error:
+                    log.append(RunFailed(epoch=0, error=error.message, hint=error.hint))
+                    raise
+                yield from self._execute(trainer, run, log)
 
     def prepare(self, config: TrainConfig) -> Trainer:
         """Import torch, load the data and build the network.
@@ -203,7 +210,7 @@ def _keep(trainer: Trainer, run: Run, event: TrainEvent) -> Iterator[TrainEvent]
 
 def _fail(run: Run, log: EventWriter, trainer: Trainer, error: str, hint: str) -> Entry:
     """Write down that the run has failed, in the space set aside for this; what cannot be written is still yielded."""
-    failed = RunFailed(epoch=trainer.epoch, error=" ".join(error.split()), hint=hint)
+    failed = RunFailed(epoch=trainer.epoch, error=one_line(error, 300), hint=hint)
     run.release_reserve()
     try:
         return log.append(failed)

@@ -40,6 +40,11 @@ class Handler(BaseHTTPRequestHandler):
                 self.answer(CONTENT[:100_000], len(CONTENT))
                 self.wfile.flush()
                 released.wait(30)
+            case "/slow":
+                self.answer(b"", len(CONTENT))
+                for start in range(0, len(CONTENT), len(CONTENT) // 10):
+                    released.wait(0.15)
+                    self.wfile.write(CONTENT[start : start + len(CONTENT) // 10])
             case "/nonsense":
                 self.wfile.write(b"this is no HTTP\r\n\r\n")
             case _:
@@ -144,6 +149,12 @@ def test_a_server_that_falls_silent_is_given_up(server, tmp_path, monkeypatch, r
         download([f"{server}/{route}/file"], tmp_path / "file", MD5, never)
     assert left_in(tmp_path) == []
     download([f"{server}/{route}/file", f"{server}/good/file"], tmp_path / "file", MD5, never)
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+def test_a_server_that_is_slow_but_never_silent_is_waited_for(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(core.download, "SILENCE_LIMIT", 1.0)
+    download([f"{server}/slow/file"], tmp_path / "file", MD5, never)
     assert (tmp_path / "file").read_bytes() == CONTENT
 
 

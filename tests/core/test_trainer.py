@@ -1,6 +1,7 @@
 """Whole runs on a data set that is learnt in a second: events in order, numbers, determinism, failures."""
 
 import json
+import math
 from collections.abc import Callable
 
 import pytest
@@ -139,8 +140,9 @@ def test_a_limited_run_is_the_run_on_the_first_images(make_trainer, blobs):
 
 @pytest.mark.parametrize("lr", [100.0, 20.0])
 def test_a_loss_that_is_not_finite_fails_the_run_with_a_way_out(make_trainer, lr, presentable):
-    end = run(make_trainer, lr=lr, arch="fc64 fc64 fc10", epochs=20, budget=False)[-1]
+    *events, end = run(make_trainer, lr=lr, arch="fc64 fc64 fc10", epochs=20, budget=False)
     assert isinstance(end, RunFailed)
+    assert all(math.isfinite(event.loss) for event in events if isinstance(event, StepProgress))
     presentable(end.error, f"the loss is not finite in epoch {end.epoch}")
     presentable(end.hint, f"lower --lr than {lr:g}")
 
@@ -152,7 +154,9 @@ def test_activations_are_channels_last_in_training(make_trainer):
     first.register_forward_hook(lambda _module, _inputs, output: strides.append(output.stride()))
     list(trainer.run())
     assert set(strides) == {(4 * 8 * 8, 1, 4 * 8, 4)}
-    assert first.weight.is_contiguous(memory_format=torch.channels_last)
+    second = next(module for module in trainer.model.modules() if isinstance(module, nn.Conv2d) and module is not first)
+    for tensor in (second.weight, second.weight.grad):
+        assert tensor.stride() == (4 * 3 * 3, 1, 4 * 3, 4)
 
 
 @pytest.mark.parametrize("options", [{"batch_size": 1}, {"batch_size": 319}, {"limit_train": 65}, {"val_split": 319}])
@@ -161,8 +165,11 @@ def test_a_last_batch_of_one_is_refused_where_a_norm_would_have_no_deviation(mak
         make_trainer(arch="c8k5s4 p6 c8k1 fc10", **options)
     assert caught.value.field == "batch_size"
     presentable(caught.value.message, "BatchNorm2d-5", "one image")
-    without = make_trainer(arch="c8k5s4 p6 c8k1n fc10", epochs=1, **options)
-    assert isinstance(list(without.run())[-1], RunFinished)
+    assert isinstance(run(make_trainer, arch="c8k5s4 p6 c8k1n fc10", epochs=1, **options)[-1], RunFinished)
+
+
+def test_a_norm_on_a_map_of_one_pixel_trains_on_a_last_batch_of_two(make_trainer):
+    assert isinstance(run(make_trainer, arch="c8k5s4 p6 c8k1 fc10", epochs=1, batch_size=318)[-1], RunFinished)
 
 
 @pytest.mark.parametrize("held_out", [320, 321, 50_000])

@@ -9,6 +9,7 @@ from torch import nn
 
 from core.evaluate import Pixels, evaluate
 from core.events import EpochFinished, RunFinished, RunStopped
+from core.sampling import split_validation
 from core.weights import copy_weights, weights_sha256
 
 
@@ -61,7 +62,14 @@ def test_a_target_that_is_not_reached_is_not_claimed(make_trainer):
 def test_with_a_validation_split_the_epoch_is_chosen_on_held_out_images_alone(make_trainer, blobs):
     model = Spoiled(good_steps=11)  # four steps an epoch: the last step of the run spoils it
     trainer = make_trainer(model=model, val_split=64, lr=0.01)
-    events = list(trainer.run())
+    pixels = Pixels(blobs.mean, blobs.std)
+    _, held_out = split_validation(320, 64)
+    events = []
+    for event in trainer.run():
+        events.append(event)
+        if isinstance(event, EpochFinished):
+            score = evaluate(model, blobs.train_images[held_out], blobs.train_labels[held_out], pixels, never)
+            assert (event.val_accuracy, event.val_loss) == (score.accuracy, score.loss)
     started, end = events[0], events[-1]
     assert (started.train_images, started.val_images, started.test_images) == (256, 64, 130)
     for event in epochs(events):
@@ -70,7 +78,6 @@ def test_with_a_validation_split_the_epoch_is_chosen_on_held_out_images_alone(ma
     assert scores[2] < scores[0] <= max(scores)
     assert end.selected_epoch == trainer.best_epoch == scores.index(max(scores)) + 1
     assert (end.best_test_accuracy, end.best_epoch) == (None, None)
-    pixels = Pixels(blobs.mean, blobs.std)
     last = evaluate(model, blobs.test_images, blobs.test_labels, pixels, never)
     assert end.final_test_accuracy == last.accuracy
     assert end.weights_sha256 == weights_sha256(copy_weights(model)) == weights_sha256(trainer.final_weights)

@@ -10,7 +10,7 @@ from core.arch import find
 from core.config import TrainConfig
 from core.errors import InvalidValue, OverBudget
 from core.models import build_model
-from core.network import make_network
+from core.network import absolute_arch, make_network
 from core.summary import summarize
 from core.usermodule import load_user_module, summarize_module
 
@@ -90,6 +90,16 @@ def test_summarizing_leaves_the_module_and_the_random_state_alone():
     assert not any(module._forward_hooks for module in model.modules())
 
 
+def test_the_trial_run_takes_nothing_from_the_random_state(write):
+    draws = GOOD.replace("self.calls += 1", "x = x + torch.rand(1)")
+    torch.manual_seed(4)
+    model = load_user_module(write(draws))
+    state = torch.get_rng_state()
+    torch.manual_seed(4)
+    type(model)()
+    assert torch.equal(torch.get_rng_state(), state)
+
+
 def test_frozen_parameters_count_only_in_the_total(write):
     code = GOOD + "\nclass Frozen(Net):\n    def __init__(self):\n        super().__init__()\n"
     code += "        self.conv.requires_grad_(False)\n"
@@ -167,6 +177,14 @@ def test_a_missing_file_and_a_missing_class_are_told_apart(write, tmp_path, pres
     with pytest.raises(InvalidValue) as caught:
         load_user_module(write(GOOD, "net"))
     assert caught.value.hint == "classes in nets.py: Net"
+
+
+def test_the_path_of_a_users_module_can_be_made_good_for_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/somewhere")
+    assert absolute_arch("nets.py:Net") == f"{tmp_path}/nets.py:Net"
+    assert absolute_arch("~/nets.py:Net") == "/somewhere/nets.py:Net"
+    assert absolute_arch("c8 gap fc10") == "c8 gap fc10"
 
 
 def test_a_users_module_is_held_to_the_budget_too(write):

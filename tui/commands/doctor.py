@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.errors import LabError
+from core.errors import LabError, one_line
 from experiments.environment import cpu_name, package_versions
 from experiments.locations import Locations
 from experiments.store import Store
@@ -73,7 +73,7 @@ def _torch() -> Iterator[Finding]:
     try:
         import torch
     except (ImportError, OSError) as error:
-        yield Finding("torch", "broken", f"{pair}: {_one_line(error)}", "pip install torch==2.14.1 torchvision==0.29.1")
+        yield Finding("torch", "broken", f"{pair}: {one_line(error)}", "pip install torch==2.14.1 torchvision==0.29.1")
         return
     yield Finding("torch", "good", f"{torch.__version__}, {torch.get_num_threads()} threads")
     from core.data import published_class
@@ -112,7 +112,3 @@ def _terminal() -> Finding:
         return Finding("terminal", "missing", "stdout is not a terminal; the interface needs one")
     columns, lines = shutil.get_terminal_size()
     return Finding("terminal", "good", f"{columns}x{lines}, {os.environ.get('TERM', 'no TERM')}, {sys.stdout.encoding}")
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:160]
