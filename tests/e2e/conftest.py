@@ -1,0 +1,83 @@
+"""The installed program as processes of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROGRAM = Path(sys.executable).with_name("mnist-tui")
+DEADLINE = 120.0
+"""Seconds after which waiting for something that should happen is given up."""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A home, and the program run on it."""
+
+    home: Path
+    environment: dict[str, str]
+
+    @property
+    def command(self) -> list[str]:
+        return [str(PROGRAM), "--home", str(self.home)]
+
+    def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        options = {"stdin": subprocess.DEVNULL, "capture_output": True, "timeout": DEADLINE} | options
+        return subprocess.run([*self.command, *arguments], text=True, env=self.environment, **options)
+
+    def rows(self) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = json.loads(self.run("runs", "--json").stdout)
+        return rows
+
+    def events(self) -> list[dict[str, Any]]:
+        """Of the only run, as far as its log has come."""
+        logs = list(self.home.glob("runs/2*/events.jsonl"))
+        lines = logs[0].read_text().split("\n")[:-1] if logs else []
+        return [json.loads(line) for line in lines]
+
+    def wait_for(self, event: str) -> None:
+        """Until the log of the only run has such an event."""
+        wait_until(lambda: any(record["event"] == event for record in self.events()))
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def lab(tmp_path: Path, cache_home: Path) -> Lab:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MNIST_TUI_")}
+    environment |= {"XDG_CACHE_HOME": str(cache_home), "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
+    return Lab(tmp_path / "home", environment)
+
+
+@pytest.fixture
+def endless() -> tuple[str, ...]:
+    """A run that would go on for hours."""
+    words = "run --dataset mnist-5k --limit-train 512 --limit-test 200 --batch-size 64 --device cpu --epochs 10000"
+    return (*words.split(), "--no-budget", "--arch", "c4 p2 c8 gap fc10")
+
+
+@pytest.fixture
+def training(lab: Lab, endless: tuple[str, ...]) -> Iterator[subprocess.Popen[str]]:
+    """A process in the middle of training; ends with the test."""
+    command = [*lab.command, *endless]
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, env=lab.environment, **pipes) as process:
+        try:
+            lab.wait_for("epoch_finished")
+            yield process
+        finally:
+            process.kill()

@@ -1,0 +1,88 @@
+"""What a command imports: torch and textual take seconds, so only those that need them do."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ["torch", "torchvision", "textual", "plotext", "optuna", "scipy", "numpy", "pandas"]
+
+RUN_EACH = """
+import contextlib, io, json, sys
+from tui.cli import app
+heavy, home, commands = json.loads(sys.argv[1])
+found = {}
+for words in commands:
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        try:
+            app(["--home", home, *words])
+        except SystemExit as end:
+            code = end.code
+    found[" ".join(words)] = [code, sorted(set(heavy) & set(sys.modules))]
+    for name in found[" ".join(words)][1]:
+        del sys.modules[name]
+print(json.dumps(found))
+"""
+
+IMPORT_ALL = """
+import importlib, json, pkgutil, sys
+for name in sys.argv[1].split():
+    package = importlib.import_module(name)
+    for module in pkgutil.walk_packages(package.__path__, f"{name}."):
+        importlib.import_module(module.name)
+print(json.dumps(sorted(set(sys.argv[2].split()) & set(sys.modules))))
+"""
+
+
+def outcome_of(commands: list[list[str]], home: str) -> dict[str, list[object]]:
+    """The exit code of each command and the heavy packages that it imported."""
+    request = json.dumps([HEAVY, home, commands])
+    done = subprocess.run([sys.executable, "-c", RUN_EACH, request], capture_output=True, text=True, check=True)
+    answer: dict[str, list[object]] = json.loads(done.stdout)
+    return answer
+
+
+def test_what_needs_no_training_imports_neither_torch_nor_textual(tmp_path):
+    commands = ["--help", "--version", "run --help", "archs", "archs --json", "archs show conv9", "runs", "runs --json"]
+    commands += [
+        "presets",
+        "presets --json",
+        "data --help",
+        "doctor --help",
+        "resume --help",
+        "stop --help",
+        "bench --help",
+    ]
+    outcome = outcome_of([words.split() for words in commands], str(tmp_path / "home"))
+    assert outcome == {words: [0, []] for words in commands}
+
+
+def test_wrong_usage_is_found_before_torch_is_imported(tmp_path):
+    (tmp_path / "bad.toml").write_text("lr = 'x'")
+    commands = {
+        **dict.fromkeys(["frobnicate", "run --frobnicate", "run --lr nan", "run --lr -1", "run --epochs 0"], 2),
+        **dict.fromkeys(["run --preset best", f"run --config {tmp_path}/bad.toml", "run --seeds 3-1"], 2),
+        **dict.fromkeys(["run --arch c8", "run --arch conv10", "run --device tpu", "run --dataset cifar"], 2),
+        **dict.fromkeys(["archs show c8", "archs show x9", "runs --sort x", "data path --dataset x"], 2),
+        **dict.fromkeys(["run --dropout 0.1 --arch mine.py:Net", "run --nesterov --momentum 0", "bench --arch c8"], 2),
+        **dict.fromkeys(["run --arch none.py:Net", "bench --device tpu"], 2),
+        **dict.fromkeys(["run --epochs 21", "run --arch conv9 --max-params 9"], 3),
+        **dict.fromkeys(["show nobody", "watch nobody", "rm nobody", "resume nobody", "stop nobody"], 5),
+        "": 2,
+    }
+    outcome = outcome_of([words.split() for words in commands], str(tmp_path / "home"))
+    assert outcome == {words: [code, []] for words, code in commands.items()}
+
+
+def test_a_home_that_cannot_be_written_is_found_before_torch_is_imported(tmp_path):
+    (tmp_path / "file").write_text("")
+    outcome = outcome_of([["run", "--dataset", "mnist-5k"]], str(tmp_path / "file" / "home"))
+    assert outcome == {"run --dataset mnist-5k": [2, []]}
+
+
+@pytest.mark.parametrize("packages", ["core", "core experiments"])
+def test_what_is_below_the_terminal_knows_nothing_of_it(packages):
+    terminal = "textual textual_plotext plotext typer"
+    done = subprocess.run([sys.executable, "-c", IMPORT_ALL, packages, terminal], capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr

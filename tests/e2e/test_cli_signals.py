@@ -1,0 +1,90 @@
+"""Training in a process of its own: signals end it cleanly, and whatever ends it, nothing that was logged is lost."""
+
+import signal
+import subprocess
+
+import psutil
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=lambda value: str(value),
+)
+def test_a_signal_stops_training_after_a_checkpoint_with_the_code_of_the_signal(lab, training, number, code):
+    training.send_signal(number)
+    out, err = training.communicate()
+    assert training.returncode == code
+    assert "Traceback" not in err
+    assert f"stopped ({number.name})" in out.splitlines()[-1]
+    last, end = lab.events()[-2:]
+    assert last["event"] == "checkpoint_saved"
+    assert (end["event"], end["reason"]) == ("run_stopped", number.name)
+    (row,) = lab.rows()
+    assert (row["status"], row["epochs_done"] >= 1) == ("stopped", True)
+
+
+def test_a_live_run_is_listed_and_watched_but_not_deleted_until_it_is_killed(lab, training):
+    assert [row["status"] for row in lab.rows()] == ["running"]
+    refused = lab.run("rm", "latest")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "is running" in refused.stderr
+    watch = subprocess.Popen(
+        [*lab.command, "watch", "latest"],
+        text=True,
+        env=lab.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert watch.stdout.readline().startswith("Test set: ")
+    training.kill()
+    training.wait()
+    out, _ = watch.communicate()
+    assert watch.returncode == 1
+    assert "without an end" in out.splitlines()[-1]
+    (row,) = lab.rows()
+    assert row["status"] == "crashed"
+    assert row["epochs_done"] == [record for record in lab.events() if record["event"] == "epoch_finished"][-1]["epoch"]
+
+
+def test_a_watcher_leaves_the_run_alone_when_it_is_interrupted(lab, training):
+    watch = subprocess.Popen([*lab.command, "watch", "latest"], text=True, env=lab.environment, stdout=subprocess.PIPE)
+    watch.stdout.readline()
+    watch.send_signal(signal.SIGINT)
+    watch.communicate()
+    assert watch.returncode == 130
+    assert training.poll() is None
+    assert [row["status"] for row in lab.rows()] == ["running"]
+
+
+def test_a_reader_that_closes_the_pipe_stops_the_run(lab, endless):
+    command = [*lab.command, *endless, "--json"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, env=lab.environment, **pipes) as process:
+        assert '"event": "run_started"' in process.stdout.readline()
+        process.stdout.close()
+        err = process.stderr.read()
+        process.wait()
+    assert process.returncode != 0
+    assert "Traceback" not in err
+    assert lab.events()[-1]["event"] == "run_stopped"
+    assert [row["status"] for row in lab.rows()] == ["stopped"]
+
+
+def test_a_detached_run_goes_on_by_itself_until_it_is_told_to_stop(lab, endless):
+    started = lab.run(*endless, "--detach")
+    assert started.returncode == 0
+    run_id = started.stdout.strip()
+    try:
+        assert [(row["run_id"], row["status"]) for row in lab.rows()] == [(run_id, "running")]
+        lab.wait_for("epoch_finished")
+        stopped = lab.run("stop", run_id)
+        assert stopped.returncode == 0, stopped.stderr
+        end = lab.events()[-1]
+        assert (end["event"], end["run_id"]) == ("run_stopped", run_id)
+        assert [row["status"] for row in lab.rows()] == ["stopped"]
+    finally:
+        for process in psutil.process_iter(["cmdline"]):
+            if run_id and run_id in (process.info["cmdline"] or []):
+                process.kill()

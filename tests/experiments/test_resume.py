@@ -1,0 +1,209 @@
+"""Going on with a run: when it may, when not, and who may do it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import pytest
+from safetensors.torch import load_file
+
+from core.errors import DataError, InvalidValue, OverBudget, RunError, Stopped
+from core.events import CheckpointSaved, EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped
+from core.weights import weights_sha256
+from experiments.eventlog import EventReader
+from experiments.owner import Owner
+from experiments.row import Status
+from experiments.runner import Runner
+from experiments.supervision import Supervision
+
+MODULE = """
+from torch import nn
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10))
+"""
+
+
+@pytest.fixture
+def runner(locations) -> Runner:
+    return Runner(locations)
+
+
+def after(calls: int, reason: str = "enough"):
+    """A `ShouldStop` that gives its reason from so manyth question on."""
+    left = iter(range(calls))
+    return lambda: "" if next(left, None) is not None else reason
+
+
+def train(runner: Runner, config, **options):
+    """Train to whatever end; returns the run."""
+    entries = list(runner.run(config, **options))
+    return runner.store.run(entries[-1].run_id)
+
+
+def events(run) -> list[object]:
+    return [entry.event for entry in EventReader(run.log).poll()]
+
+
+def weights(run) -> str:
+    return run.view().end.weights_sha256
+
+
+def test_a_stopped_run_goes_on_in_its_own_folder_to_the_weights_of_one_never_stopped(runner, locations, tiny):
+    whole = train(runner, tiny)
+    stopped = train(Runner(locations, after(5)), tiny)
+    assert stopped.status() is Status.STOPPED
+    assert isinstance(events(stopped)[-2], CheckpointSaved)
+    entries = list(runner.resume(stopped))
+    assert isinstance(entries[0].event, RunStarted)
+    assert {entry.run_id for entry in entries} == {stopped.id}
+    assert stopped.status() is Status.FINISHED
+    assert weights(stopped) == weights(whole)
+    assert [e.epoch for e in events(stopped) if isinstance(e, EpochFinished)] == [1, 2]
+    for one, other in ((stopped.final_weights, whole.final_weights), (stopped.best_weights, whole.best_weights)):
+        assert weights_sha256(load_file(one)) == weights_sha256(load_file(other))
+
+
+def test_a_run_without_a_checkpoint_starts_over(runner, tiny):
+    whole = train(runner, tiny)
+    fresh = runner.create(tiny, whole.meta())
+    list(runner.resume(fresh))
+    assert weights(fresh) == weights(whole)
+
+
+def test_a_finished_run_is_extended_only_when_asked_to(runner, tiny):
+    run, longer = train(runner, tiny), train(runner, tiny.changed(epochs=4))
+    with pytest.raises(InvalidValue, match="is finished") as caught:
+        next(runner.resume(run))
+    assert "--epochs" in caught.value.hint
+    list(runner.resume(run, epochs=4))
+    assert weights(run) == weights(longer)
+    assert run.config()["epochs"] == 4
+
+
+def test_a_run_that_reached_its_target_can_be_extended_beyond_it(runner, tiny):
+    run = train(runner, tiny.changed(target=0.1, stop_at_target=True))
+    assert run.view().end.epochs == 1
+    list(runner.resume(run, epochs=3))
+    assert run.view().end.epochs == 3
+
+
+@pytest.mark.parametrize("schedule", ["onecycle", "cosine"])
+def test_a_schedule_laid_out_for_its_length_is_not_extended(runner, tiny, schedule):
+    run = train(runner, tiny.changed(schedule=schedule))
+    with pytest.raises(InvalidValue, match=f"{schedule} schedule was laid out for 2 epochs"):
+        next(runner.resume(run, epochs=3))
+    assert run.status() is Status.FINISHED
+
+
+def test_epochs_that_are_done_are_not_undone(runner, tiny):
+    run = train(runner, tiny)
+    with pytest.raises(InvalidValue, match="2 epochs are done"):
+        next(runner.resume(run, epochs=2))
+
+
+def test_the_epoch_budget_holds_for_an_extension_too_unless_it_is_lifted(runner, tiny):
+    run = train(runner, tiny)
+    with pytest.raises(OverBudget, match="epochs = 21"):
+        next(runner.resume(run, epochs=21))
+    entries = runner.resume(run, epochs=21, no_budget=True)
+    assert isinstance(next(entries).event, RunStarted)
+    entries.close()
+
+
+def test_a_run_cannot_be_trained_twice_at_once(runner, tiny):
+    entries = runner.run(tiny)
+    run = runner.store.run(next(entries).run_id)
+    log = run.log.read_bytes()
+    with pytest.raises(InvalidValue, match="being trained by another process"):
+        next(runner.resume(run))
+    assert run.log.read_bytes() == log
+    assert [type(entry.event) for entry in entries][-1] is RunFinished
+
+
+def test_a_run_of_a_living_process_elsewhere_is_left_alone(runner, locations, tiny):
+    run = train(Runner(locations, after(3)), tiny)
+    run.hand_over(replace(Owner.this_process(), host="another-host"))
+    with pytest.raises(InvalidValue, match="is running"):
+        next(runner.resume(run))
+
+
+def test_a_users_module_is_run_again_only_when_it_is_named_again(runner, locations, tiny, tmp_path, monkeypatch):
+    (tmp_path / "net.py").write_text(MODULE)
+    monkeypatch.chdir(tmp_path)
+    config = tiny.changed(arch="net.py:Net")
+    whole, stopped = train(runner, config), train(Runner(locations, after(3)), config)
+    monkeypatch.chdir("/")
+    with pytest.raises(InvalidValue, match="module of your own") as caught:
+        next(runner.resume(stopped))
+    assert f"--arch {tmp_path / 'net.py'}:Net" in caught.value.hint
+    list(runner.resume(stopped, arch=f"{tmp_path / 'net.py'}:Net"))
+    assert weights(stopped) == weights(whole)
+
+
+def test_another_network_cannot_be_put_into_a_run(runner, locations, tiny):
+    run = train(Runner(locations, after(3)), tiny)
+    with pytest.raises(InvalidValue, match="the run's network is"):
+        next(runner.resume(run, arch="conv5"))
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"arch": 1}', '{"epochs": 9999, "budget": true}'])
+def test_a_damaged_config_is_refused_and_left_as_it_is(runner, locations, tiny, content):
+    run = train(Runner(locations, after(3)), tiny)
+    (run.folder / "config.json").write_text(content)
+    with pytest.raises((RunError, InvalidValue, OverBudget)):
+        next(runner.resume(run))
+    assert (run.folder / "config.json").read_text() == content
+
+
+def test_when_no_checkpoint_is_whole_the_run_says_so_and_stays(runner, locations, tiny):
+    run = train(Runner(locations, after(3)), tiny)
+    run.checkpoint.write_bytes(b"damage")
+    with pytest.raises(RunError, match="damaged"):
+        next(runner.resume(run))
+    assert isinstance(run.view().end, RunFailed)
+    assert run.checkpoint.read_bytes() == b"damage"
+
+
+def test_data_that_is_gone_is_recorded_as_the_runs_failure(runner, tiny):
+    run = runner.create(tiny.changed(dataset="fashion"), train(runner, tiny).meta())
+    with pytest.raises(DataError):
+        next(runner.resume(run))
+    assert isinstance(run.view().end, RunFailed)
+    assert run.status() is Status.FAILED
+
+
+def test_a_stop_during_the_start_is_recorded(locations, tiny):
+    runner = Runner(locations, lambda: "SIGTERM")
+    run = runner.create(tiny, train(Runner(locations), tiny).meta())
+    with pytest.raises(Stopped):
+        next(runner.resume(run))
+    assert run.view().end == RunStopped(epoch=0, reason="SIGTERM")
+
+
+def test_a_request_to_stop_is_heard_by_the_process_that_trains(runner, tiny, monkeypatch):
+    monkeypatch.setattr("experiments.supervision.LOOK_INTERVAL", 0.0)
+    entries = runner.run(tiny)
+    run = runner.store.run(next(entries).run_id)
+    run.ask_to_stop()
+    assert [entry.event for entry in entries][-1] == RunStopped(epoch=1, reason="stop")
+    list(runner.resume(run))  # which forgets the request
+    assert run.status() is Status.FINISHED
+
+
+def test_the_heart_beats_while_a_run_is_trained(runner, tiny, monkeypatch):
+    run = runner.create(tiny, train(runner, tiny).meta())
+    owner = run.folder / "owner.json"
+    os.utime(owner, (1, 1))
+    supervision = Supervision(run, lambda: "")
+    assert supervision() == ""
+    assert owner.stat().st_mtime > 1
+
+
+def test_a_run_that_is_over_belongs_to_nobody(runner, locations, tiny):
+    for run in (train(runner, tiny), train(Runner(locations, after(3)), tiny)):
+        assert not run.is_alive()
+        assert not (run.folder / "owner.json").exists()
+        assert not (run.folder / "reserve").exists()
