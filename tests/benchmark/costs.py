@@ -31,7 +31,7 @@ def main() -> None:
         print(f"import torch: {bare_seconds:.2f} s, peak memory {bare_memory:.0f} MB")
         first_step, memory = median_of(lambda: run_one_epoch(environment))
         print(
-            f"first training step after the start: {first_step:.2f} s, {first_step - bare_seconds:.2f} s more than that"
+            f"first training step: {first_step:.2f} s after the start, {first_step - bare_seconds:.2f} s more than that"
         )
         print(f"peak memory of a run on full MNIST: {memory:.0f} MB, {memory - bare_memory:.0f} MB more than that")
         print(f"one event in the log: {event_cost(home):.0f} us")

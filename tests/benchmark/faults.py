@@ -1,7 +1,7 @@
 """Fault injection at length, to be run by hand: ``python tests/benchmark/faults.py --kills 200``.
 
-Runs are killed at random moments and at random file operations in turn, their logs torn, and resumed, until so many kills
-have been survived. Every run must end with the weights of one that nothing happened to.
+Runs are killed at random moments and at random file operations in turn, their logs torn, and resumed, until so many
+kills have been survived. Every run must end with the weights of one that nothing happened to.
 """
 
 from __future__ import annotations
