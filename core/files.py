@@ -10,8 +10,10 @@ from pathlib import Path
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, keep: Path | None = None) -> Iterator[Path]:
     """A temporary file beside `path`, to be written by the caller, which takes its place when the block ends well.
+
+    What was at `path` before goes to `keep`, where that is given, once the new content is safe.
 
     The content is on the disk before the name changes, and the name before the block is left, so that a crash or a
     power cut at any moment leaves a whole file behind.
@@ -26,6 +28,8 @@ def replacing(path: Path) -> Iterator[Path]:
         yield part
         part.chmod(0o644)
         _sync(part, os.O_RDWR)
+        if keep is not None and path.exists():
+            path.replace(keep)
         part.replace(path)
         _sync(path.parent, os.O_RDONLY)
     finally:

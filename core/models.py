@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from core.norm import BatchNorm2d
 from core.summary import Summary
 
 
@@ -19,7 +20,8 @@ def build_model(summary: Summary) -> nn.Sequential:
         # layer's output, which neither needs for its own gradient.
         options = {"inplace": True} if layer.kind == "ReLU" else layer.options
         name = layer.label or f"{layer.kind}_{index}"
-        model.add_module(name, getattr(nn, layer.kind)(**options))
+        module: type[nn.Module] = BatchNorm2d if layer.kind == "BatchNorm2d" else getattr(nn, layer.kind)
+        model.add_module(name, module(**options))
     return model
 
 

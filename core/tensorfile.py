@@ -22,7 +22,5 @@ def write_tensors(
 
     # Not `save_file`, which hides the reason of a failed write in a message of its own.
     content = save({name: tensor.contiguous() for name, tensor in tensors.items()}, dict(metadata))
-    with replacing(path) as part:
+    with replacing(path, keep=keep) as part:
         part.write_bytes(content)
-        if keep is not None and path.exists():
-            path.replace(keep)

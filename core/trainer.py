@@ -158,7 +158,7 @@ class Trainer:
                 self._engine.start_epoch(self._draw)
             self._engine.load_state(checkpoint.part("engine"))
             restore_random_state(checkpoint.part("random"), self.device)
-        except (RuntimeError, KeyError, TypeError, ValueError) as error:
+        except (RuntimeError, ArithmeticError, KeyError, TypeError, ValueError) as error:
             text = f"the checkpoint does not fit the run's config: {one_line(error)}"
             raise RunError(text, hint=START_AGAIN) from error
 

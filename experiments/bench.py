@@ -1,15 +1,19 @@
 """How fast training is, beside the loop of the PyTorch MNIST example on the same network.
 
-Both are measured in one process and take turns, so that whatever else the machine does falls on both alike.
+The two take turns, so that whatever else the machine does falls on both alike. The example runs in a process of its
+own, because what the trainer asks of the memory allocator would make it faster too.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import tempfile
 import time
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice, pairwise
+from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
 
@@ -18,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
+from core.allocator import keep_freed_memory
 from core.config import TrainConfig
 from core.data import FILES, Dataset, published_class
 from core.device import flushed_denormals, pick_device
@@ -44,16 +49,43 @@ class Timing:
 
 def compare_loops(config: TrainConfig, dataset: Dataset, *, rounds: int, steps: int) -> list[Timing]:
     """Time the example's loop and the trainer's, one round of so many steps after the other."""
-    with tempfile.TemporaryDirectory() as folder:
-        batches = _example_batches(dataset, config.batch_size, Path(folder))
-        example = _Example(config)
-        samples: dict[str, list[list[float]]] = {"example": [], "trainer": []}
+    keep_freed_memory()
+    samples: dict[str, list[list[float]]] = {"example": [], "trainer": []}
+    with tempfile.TemporaryDirectory() as folder, _example_process(config, dataset, Path(folder)) as example:
         for _ in range(rounds):
-            samples["example"].append(example.time_steps(islice(batches, steps + WARM_UP_STEPS)))
-            samples["trainer"].append(_time_trainer(config, dataset, steps + WARM_UP_STEPS))
-        batches.close()
+            example.send(steps)
+            samples["example"].append(example.recv())
+            samples["trainer"].append(time_trainer(config, dataset, steps))
     baseline = median(chain.from_iterable(samples["example"]))
     return [_timing(config, loop, times, baseline) for loop, times in samples.items()]
+
+
+@contextmanager
+def _example_process(config: TrainConfig, dataset: Dataset, folder: Path) -> Iterator[Connection]:
+    """A process that answers each number of steps with the seconds that each of them took."""
+    _write_idx_files(dataset, folder / "MNIST" / "raw")
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(
+        target=_serve_example, args=(there, config, folder, dataset.mean, dataset.std)
+    )
+    process.start()
+    there.close()
+    try:
+        yield here
+    finally:
+        here.close()
+        process.join()
+
+
+def _serve_example(connection: Connection, config: TrainConfig, folder: Path, mean: float, std: float) -> None:
+    example, batches = Example(config), example_batches(config.batch_size, folder, mean, std)
+    while True:
+        try:
+            steps = connection.recv()
+        except EOFError:
+            batches.close()
+            return
+        connection.send(example.time_steps(islice(batches, steps + WARM_UP_STEPS)))
 
 
 def _timing(config: TrainConfig, loop: str, rounds: list[list[float]], baseline: float) -> Timing:
@@ -71,9 +103,10 @@ def _timing(config: TrainConfig, loop: str, rounds: list[list[float]], baseline:
     )
 
 
-def _time_trainer(config: TrainConfig, dataset: Dataset, steps: int) -> list[float]:
+def time_trainer(config: TrainConfig, dataset: Dataset, steps: int) -> list[float]:
     """Seconds of each step of a real run, read off where the trainer asks, before each batch, whether to stop."""
     clock: list[float] = []
+    steps += WARM_UP_STEPS
 
     def should_stop() -> str:
         clock.append(time.perf_counter())
@@ -87,12 +120,15 @@ def _time_trainer(config: TrainConfig, dataset: Dataset, steps: int) -> list[flo
     return _differences(clock)[WARM_UP_STEPS:]
 
 
-class _Example:
+class Example:
     """The training loop of github.com/pytorch/examples, mnist/main.py, with this config's network, SGD and rate."""
 
     def __init__(self, config: TrainConfig) -> None:
         self._device = pick_device(config.device)
         self._model = make_network(config)[1].to(self._device)
+        for module in self._model.modules():
+            if isinstance(module, torch.nn.ReLU):
+                module.inplace = False  # the example does not work in place
         self._optimizer = torch.optim.SGD(self._model.parameters(), lr=config.lr, momentum=config.momentum)
 
     def time_steps(self, batches: Iterator[tuple[Tensor, Tensor]]) -> list[float]:
@@ -108,14 +144,15 @@ class _Example:
         return _differences(clock)[WARM_UP_STEPS:]
 
 
-def _example_batches(dataset: Dataset, batch_size: int, folder: Path) -> Generator[tuple[Tensor, Tensor], None, None]:
+def example_batches(
+    batch_size: int, folder: Path, mean: float, std: float
+) -> Generator[tuple[Tensor, Tensor], None, None]:
     """The example's batches without end: torchvision's data set and transforms behind a DataLoader with one worker."""
     from torchvision import transforms
 
-    published = published_class("mnist")
-    _write_idx_files(dataset, folder / published.__name__ / "raw")
-    transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((dataset.mean,), (dataset.std,))])
-    loader = DataLoader(published(folder, train=True, transform=transform), batch_size, shuffle=True, num_workers=1)
+    transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((mean,), (std,))])
+    images = published_class("mnist")(folder, train=True, transform=transform)
+    loader = DataLoader(images, batch_size, shuffle=True, num_workers=1)
     while True:
         yield from loader
 

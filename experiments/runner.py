@@ -108,12 +108,14 @@ class Runner:
         Raises:
             InvalidValue, OverBudget, DataError, Stopped.
         """
+        from core.allocator import keep_freed_memory
         from core.data import Loader
         from core.device import pick_device
         from core.network import make_network
         from core.trainer import Trainer
 
         Stopped.check(self.should_stop)
+        keep_freed_memory()
         device = pick_device(config.device)
         summary, model = make_network(config)
         loader = Loader(self.locations.data, self.locations.cache, self.should_stop, self.progress)

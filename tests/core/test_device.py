@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from core.device import available_devices, describe_device, pick_device
+from core.device import available_devices, describe_device, flushed_denormals, pick_device
 from core.errors import InvalidValue
 
 
@@ -30,3 +30,21 @@ def test_a_device_that_is_not_here_is_refused_with_those_that_are(name, presenta
 
 def test_the_cpu_is_described_with_its_threads():
     assert describe_device(torch.device("cpu")) == f"cpu ({torch.get_num_threads()} threads)"
+
+
+def test_denormal_numbers_are_flushed_within_the_block_and_not_after_it_even_if_it_fails():
+    if not torch.set_flush_denormal(False):
+        pytest.skip("this processor cannot flush denormal numbers")
+
+    def is_flushed() -> bool:
+        return not (torch.tensor([1e-39]) * torch.tensor([1.0])).item()
+
+    def fail_within() -> None:
+        with flushed_denormals():
+            assert is_flushed()
+            raise KeyError
+
+    assert not is_flushed()
+    with pytest.raises(KeyError):
+        fail_within()
+    assert not is_flushed()

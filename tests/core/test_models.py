@@ -44,7 +44,8 @@ def test_a_separable_block_is_depthwise_then_pointwise_then_relu_and_norm():
     depthwise, pointwise, relu, norm = list(model)[3:7]
     assert (depthwise.groups, depthwise.kernel_size, depthwise.padding, depthwise.bias) == (4, (3, 3), (1, 1), None)
     assert (pointwise.groups, pointwise.kernel_size, pointwise.padding, len(pointwise.bias)) == (1, (1, 1), (0, 0), 6)
-    assert [type(relu), type(norm)] == [nn.ReLU, nn.BatchNorm2d]
+    assert isinstance(relu, nn.ReLU)
+    assert isinstance(norm, nn.BatchNorm2d)
 
 
 def test_modules_are_named_by_their_row_in_the_layer_table():

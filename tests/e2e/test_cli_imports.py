@@ -14,14 +14,13 @@ from tui.cli import app
 heavy, home, commands = json.loads(sys.argv[1])
 found = {}
 for words in commands:
+    before = set(sys.modules)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         try:
             app(["--home", home, *words])
         except SystemExit as end:
             code = end.code
-    found[" ".join(words)] = [code, sorted(set(heavy) & set(sys.modules))]
-    for name in found[" ".join(words)][1]:
-        del sys.modules[name]
+    found[" ".join(words)] = [code, sorted((set(sys.modules) - before) & set(heavy))]
 print(json.dumps(found))
 """
 
@@ -36,7 +35,7 @@ print(json.dumps(sorted(set(sys.argv[2].split()) & set(sys.modules))))
 
 
 def outcome_of(commands: list[list[str]], home: str) -> dict[str, list[object]]:
-    """The exit code of each command and the heavy packages that it imported."""
+    """The exit code of each command and the heavy packages that were imported for it."""
     request = json.dumps([HEAVY, home, commands])
     done = subprocess.run([sys.executable, "-c", RUN_EACH, request], capture_output=True, text=True, check=True)
     answer: dict[str, list[object]] = json.loads(done.stdout)

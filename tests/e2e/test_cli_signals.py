@@ -3,15 +3,15 @@
 import signal
 import subprocess
 
-import psutil
 import pytest
 
 
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
-    ids=lambda value: str(value),
-)
+def start_watching(lab) -> subprocess.Popen[str]:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([*lab.command, "watch", "latest"], text=True, env=lab.environment, **pipes)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_stops_training_after_a_checkpoint_with_the_code_of_the_signal(lab, training, number, code):
     training.send_signal(number)
     out, err = training.communicate()
@@ -49,7 +49,7 @@ def test_a_live_run_is_listed_and_watched_but_not_deleted_until_it_is_killed(lab
 
 
 def test_a_watcher_leaves_the_run_alone_when_it_is_interrupted(lab, training):
-    watch = subprocess.Popen([*lab.command, "watch", "latest"], text=True, env=lab.environment, stdout=subprocess.PIPE)
+    watch = start_watching(lab)
     watch.stdout.readline()
     watch.send_signal(signal.SIGINT)
     watch.communicate()
@@ -70,21 +70,3 @@ def test_a_reader_that_closes_the_pipe_stops_the_run(lab, endless):
     assert "Traceback" not in err
     assert lab.events()[-1]["event"] == "run_stopped"
     assert [row["status"] for row in lab.rows()] == ["stopped"]
-
-
-def test_a_detached_run_goes_on_by_itself_until_it_is_told_to_stop(lab, endless):
-    started = lab.run(*endless, "--detach")
-    assert started.returncode == 0
-    run_id = started.stdout.strip()
-    try:
-        assert [(row["run_id"], row["status"]) for row in lab.rows()] == [(run_id, "running")]
-        lab.wait_for("epoch_finished")
-        stopped = lab.run("stop", run_id)
-        assert stopped.returncode == 0, stopped.stderr
-        end = lab.events()[-1]
-        assert (end["event"], end["run_id"]) == ("run_stopped", run_id)
-        assert [row["status"] for row in lab.rows()] == ["stopped"]
-    finally:
-        for process in psutil.process_iter(["cmdline"]):
-            if run_id and run_id in (process.info["cmdline"] or []):
-                process.kill()

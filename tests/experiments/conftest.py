@@ -48,7 +48,7 @@ def tiny() -> TrainConfig:
 
 @pytest.fixture
 def new_run(store: Store, script):
-    """Make a run of the store whose log holds these events."""
+    """Make a run of the store whose log holds these events; one without an end is live."""
 
     def make(*events: object, name: str = "", tags: tuple[str, ...] = (), group_id: str | None = None) -> Run:
         run = store.create(TrainConfig(), Meta(name, tags, group_id), {})

@@ -6,10 +6,13 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+import tempfile
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 
+from core.errors import StorageError
 from experiments.index import VERSION
 from experiments.row import Status
 from experiments.store import Store
@@ -170,8 +173,39 @@ def test_an_index_that_another_process_holds_is_done_without(some_runs, store, i
         assert store.rows() == wanted
 
 
+@contextmanager
+def no_special_rights():
+    """Only what everyone may do, to root too."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize("state", ["whole", "deleted", "older_version"])
+def test_in_a_home_that_is_read_only_runs_are_listed_all_the_same(some_runs, store, index, state):
+    wanted = store.rows()
+    if state in DAMAGES:
+        DAMAGES[state](index)
+    with tempfile.TemporaryDirectory() as folder:  # where everyone may look
+        home = Path(folder) / "home"
+        shutil.copytree(store.home, home)
+        for path in (Path(folder), home, *home.rglob("*")):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        with no_special_rights():
+            with pytest.raises(StorageError):
+                Store(home).check_writable()
+            assert Store(home).rows() == wanted
+        assert {path.name for path in home.iterdir()} <= {"runs", "index.sqlite"}
+
+
 LIST_AGAIN_AND_AGAIN = """
 import sys
+import tempfile
 from pathlib import Path
 from experiments.store import Store
 store = Store(Path(sys.argv[1]))

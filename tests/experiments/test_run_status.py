@@ -44,10 +44,16 @@ def dead_pid() -> int:
     return process.pid
 
 
-def test_an_end_in_the_log_decides_even_while_the_process_lives(new_run, script):
+def test_a_run_that_nobody_trains_any_more_has_the_status_of_its_end(new_run, script):
     assert new_run(script.started(), script.finished()).status() is Status.FINISHED
     assert new_run(script.started(), script.stopped()).status() is Status.STOPPED
     assert new_run(script.started(), script.failed()).status() is Status.FAILED
+
+
+def test_a_run_that_has_ended_is_running_while_a_process_goes_on_with_it(new_run, script):
+    run = new_run(script.started(), script.stopped())
+    own(run)
+    assert run.status() is Status.RUNNING
 
 
 def test_an_end_in_the_log_decides_after_the_process_is_gone(new_run, script):

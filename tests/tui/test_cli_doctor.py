@@ -1,0 +1,52 @@
+"""`doctor`: what this machine has, and exit code 1 only when training cannot work."""
+
+import sys
+
+
+def findings(answer):
+    return {finding["check"]: finding for finding in answer.json}
+
+
+def test_json_has_a_state_for_each_check_and_a_hint_for_what_is_not_good(cli):
+    answer = cli("doctor", "--json")
+    assert answer.code == 0
+    found = findings(answer)
+    assert {"python", "torch", "torchvision", "devices", "home", "mnist", "mnist-5k"} <= found.keys()
+    for finding in found.values():
+        assert finding["state"] in ("good", "missing", "broken")
+        assert finding["detail"]
+    assert found["torch"]["state"] == "good"
+    assert found["mnist"]["state"] == "missing"
+    assert "data download" in found["mnist"]["hint"]
+
+
+def test_the_list_for_people_has_a_line_a_check(cli, mnist_root):
+    out = cli("doctor", data=mnist_root).out
+    assert any(line.split()[:2] == ["good", "mnist"] and str(mnist_root) in line for line in out.splitlines())
+
+
+def test_a_home_that_cannot_be_written_is_broken(cli, tmp_path):
+    (tmp_path / "file").write_text("")
+    answer = cli("doctor", "--json", at=tmp_path / "file" / "home")
+    assert answer.code == 1
+    assert findings(answer)["home"]["state"] == "broken"
+    assert "--home" in findings(answer)["home"]["hint"]
+
+
+def test_a_missing_extra_is_missing_and_breaks_nothing(cli, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mlxtend", None)  # as if it were not installed
+    answer = cli("doctor", "--json")
+    assert answer.code == 0
+    found = findings(answer)
+    assert found["offline"]["state"] == found["mnist-5k"]["state"] == "missing"
+    assert "pip install" in found["offline"]["hint"]
+
+
+def test_a_torch_that_does_not_import_is_broken_and_the_rest_is_still_checked(cli, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
+    answer = cli("doctor", "--json")
+    assert answer.code == 1
+    found = findings(answer)
+    assert found["torch"]["state"] == "broken"
+    assert "pip install torch" in found["torch"]["hint"]
+    assert found["home"]["state"] == "good"

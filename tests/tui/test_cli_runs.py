@@ -1,0 +1,147 @@
+"""`runs` and `show`: what was trained, as a table and as the JSON that scripts rely on."""
+
+import pytest
+
+KEYS = [
+    *("run_id", "name", "status", "arch", "dataset", "seed", "total_params", "epochs_done", "epochs"),
+    *("best_test_accuracy", "final_test_accuracy", "started", "seconds", "group_id", "tags"),
+]
+
+
+@pytest.fixture
+def four_runs(new_run, script):
+    """Four runs that differ in everything that can be sorted or filtered by, by their names."""
+    best = [script.epoch(1, 0.98), script.epoch(2, 0.995), script.epoch(3, 0.99)]
+    five = script.started(config={"arch": "conv5", "seed": 1}, dataset="mnist-5k")
+    return {
+        "a": new_run(script.started(config={"arch": "conv9"}), *best, script.finished(3, 0.99), name="a", tags=("x",)),
+        "b": new_run(
+            *(five, script.epoch(1, 0.9), script.finished(1, 0.992), five, script.stopped()),
+            **{"name": "b", "tags": ("x", "y")},
+        ),
+        "c": new_run(script.started(total_params=19_458), script.failed(), name="c", group_id="g1"),
+        "d": new_run(script.started(), script.epoch(1, 0.97), name="d"),
+    }
+
+
+def names(answer):
+    return [row["name"] for row in answer.json]
+
+
+def test_json_rows_have_the_promised_keys(cli, four_runs):
+    rows = cli("runs", "--json").json
+    assert len(rows) == 4
+    assert all(list(row) == KEYS for row in rows)
+    row = next(row for row in rows if row["name"] == "a")
+    assert row.pop("started").endswith("+00:00")
+    assert row == {
+        **{"run_id": four_runs["a"].id, "name": "a", "status": "finished", "arch": "conv9", "dataset": "mnist"},
+        **{"seed": 0, "total_params": 170, "epochs_done": 3, "epochs": 20, "seconds": 25.0},
+        **{"best_test_accuracy": 0.995, "final_test_accuracy": 0.99, "group_id": None, "tags": ["x"]},
+    }
+
+
+def test_the_status_of_each_run_is_told(cli, four_runs):
+    status = {row["name"]: row["status"] for row in cli("runs", "--json").json}
+    assert status == {"a": "finished", "b": "stopped", "c": "failed", "d": "running"}
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        (("--tag", "x"), "ab"),
+        (("--tag", "y"), "b"),
+        (("--status", "failed"), "c"),
+        (("--status", "running"), "d"),
+        (("--status", "crashed"), ""),
+        (("--dataset", "mnist-5k"), "b"),
+        (("--dataset", "mnist", "--tag", "x"), "a"),
+        (("--tag", "nobody's"), ""),
+    ],
+)
+def test_rows_are_those_that_have_all_that_is_asked_for(cli, four_runs, filters, found):
+    assert sorted(names(cli("runs", "--json", *filters))) == list(found)
+
+
+@pytest.mark.parametrize(
+    ("key", "order"),
+    [("name", "abcd"), ("best", "adbc"), ("final", "a..."), ("params", "...c"), ("arch", "b..."), ("status", "cadb")],
+)
+def test_sorting_puts_the_best_score_or_the_smallest_value_first(cli, four_runs, key, order):
+    answer = names(cli("runs", "--json", "--sort", key))
+    assert sorted(answer) == list("abcd")
+    assert all(wanted in (".", name) for name, wanted in zip(answer, order, strict=True)), answer
+
+
+def test_the_limit_counts_after_filter_and_sort(cli, four_runs):
+    assert names(cli("runs", "--json", "--sort", "name", "--limit", "2")) == ["a", "b"]
+    assert names(cli("runs", "--json", "--sort", "name", "--tag", "y", "--limit", "2")) == ["b"]
+
+
+def test_without_a_sort_key_the_newest_run_comes_first(cli, new_run, script):
+    for day in ("03", "01", "02"):
+        run = new_run(name=day)
+        lines = [entry.to_json().replace("2026-01-02", f"2026-01-{day}") for entry in script.entries(script.started())]
+        run.log.write_text("\n".join(lines) + "\n")
+    assert names(cli("runs", "--json")) == ["03", "02", "01"]
+
+
+def test_the_table_shows_each_run_on_a_line(cli, four_runs):
+    header, *lines = cli("runs", "--sort", "name").out.splitlines()
+    assert header.split()[:4] == ["run", "name", "status", "arch"]
+    assert [line.split()[0] for line in lines] == [run.id for run in four_runs.values()]
+    assert "99.50%" in lines[0]
+    assert "99.00%" in lines[0]
+    assert "3/20" in lines[0]
+
+
+def test_an_empty_home_is_an_empty_list_and_a_note_for_people(cli, home):
+    assert cli("runs", "--json").json == []
+    answer = cli("runs")
+    assert (answer.code, answer.out) == (0, "")
+    assert "mnist-tui run" in answer.err
+    assert not home.exists()
+
+
+def test_show_tells_of_one_run_what_its_files_hold(cli, four_runs):
+    shown = cli("show", "a", "--json").json
+    assert list(shown)[: len(KEYS)] == KEYS
+    assert shown["config"]["arch"] == "conv9"
+    assert [epoch["test_correct"] for epoch in shown["epoch_results"]] == [9800, 9950, 9900]
+    assert shown["end"]["event"] == "run_finished"
+    assert shown["folder"] == str(four_runs["a"].folder)
+
+
+def test_show_for_people_has_network_epochs_and_result(cli, four_runs):
+    out = cli("show", "a").out
+    for part in (
+        four_runs["a"].id,
+        "finished",
+        "conv9 (170 parameters)",
+        "Accuracy: 9950/10000 (99.50%)",
+        "optimistic",
+    ):
+        assert part in out
+    out = cli("show", "c").out
+    assert "error: the loss is not finite" in out
+    assert "hint: use a lower --lr" in out
+
+
+@pytest.mark.parametrize("command", ["show", "watch", "rm"])
+def test_no_such_run_is_exit_code_5(cli, refused, four_runs, command):
+    for reference in ("nobody", "../../etc", ""):
+        refused(cli(command, reference), 5, f"no such run: {reference!r}")
+
+
+@pytest.mark.parametrize("command", ["show", "watch", "rm"])
+def test_what_fits_several_runs_is_exit_code_2(cli, refused, four_runs, command):
+    refused(cli(command, "2"), 2, "run = 2", "fits 4 runs", four_runs["a"].id)
+
+
+def test_a_group_can_be_shown_by_its_id(cli, new_run, script):
+    group = "g20260101-000000-ab12"
+    for seed in (0, 1):
+        new_run(script.started(config={"seed": seed}), script.epoch(1), script.finished(1), group_id=group)
+    answer = cli("show", group)
+    assert answer.code == 0
+    assert all(run["run_id"] in answer.out for run in cli("runs", "--json").json)
