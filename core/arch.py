@@ -145,7 +145,7 @@ def find(arch: str) -> Architecture:
     try:
         return parse(arch)
     except SpecError as error:
-        if len(arch.split()) == 1 and not error.hint:
+        if len(arch.split()) == 1:
             close = get_close_matches(arch, REGISTRY, n=1)
             error.hint = f"did you mean {close[0]}?" if close else f"named networks are {', '.join(REGISTRY)}"
         raise

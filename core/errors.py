@@ -32,6 +32,7 @@ class SpecError(InvalidValue):
 
     def __init__(self, spec: str, token: str, position: int, reason: str, *, hint: str = "") -> None:
         self.token = shown(token, 40)
+        hint = hint or "mnist-tui archs explains every layer"
         super().__init__("arch", spec, f"{self.token} at position {position}: {reason}", hint=hint)
         self.position = position
         self.reason = reason

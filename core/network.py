@@ -22,6 +22,13 @@ def absolute_arch(arch: str) -> str:
     return f"{Path(path).expanduser().absolute()}:{class_name}"
 
 
+def check_module_file(arch: str) -> None:
+    """Raise `InvalidValue` when the file of a user's own module is not there; it is not read."""
+    if not Path(arch.rpartition(":")[0]).expanduser().is_file():
+        hint = "write FILE.py:CLASS, the path as seen from this folder"
+        raise InvalidValue("arch", arch, "no such file", hint=hint)
+
+
 def summarize_config(config: TrainConfig) -> Summary | None:
     """The layer table of a config's network, held against its budget, without importing torch.
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from core.errors import InvalidValue, StorageError
-from core.events import StepProgress, TrainEvent, from_record, to_record
+from core.errors import InvalidValue, RunError, StorageError
+from core.events import RunStarted, StepProgress, TrainEvent, from_record, to_record
+from experiments import strict_json
 
 MAX_LINE = 1 << 20
 """Bytes; no event comes near it, so a longer line is damage and is not read into memory."""
@@ -113,11 +114,19 @@ class EventReader:
         self._offset = 0
 
     def poll(self) -> Iterator[Entry]:
-        """The entries that have come since the last call."""
+        """The entries that have come since the last call.
+
+        Raises:
+            RunError: when there is a log that cannot be read.
+        """
         try:
             file = self._path.open("rb")
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise RunError(
+                f"{self._path}: cannot be read: {error.strerror}", hint="check the file and its permissions"
+            ) from error
         with file:
             file.seek(self._offset)
             while line := file.readline(MAX_LINE):
@@ -130,10 +139,18 @@ class EventReader:
 
 def _parse(line: bytes) -> Entry | None:
     try:
-        record: Any = json.loads(line)
+        record: Any = strict_json.loads(line)
     except (ValueError, RecursionError):
         return None
     event = from_record(record)
     if event is None or not isinstance(record.get("time"), str) or not isinstance(record.get("run_id"), str):
         return None
+    if isinstance(event, RunStarted) and not _is_config(event.config):
+        return None
     return Entry(record["time"], record["run_id"], event)
+
+
+def _is_config(config: Mapping[str, Any]) -> bool:
+    """Whether it has the fields, of the right types, that every view of a run shows."""
+    wanted = {"arch": (str,), "epochs": (int,), "batch_size": (int,), "target": (int, float)}
+    return all(type(config.get(key)) in types for key, types in wanted.items())

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import platformdirs
 
+from core.errors import InvalidValue
+
 APP = "mnist-tui"
 HOME_VARIABLE = "MNIST_TUI_HOME"
 DATA_VARIABLE = "MNIST_TUI_DATA"
@@ -30,7 +32,14 @@ class Locations:
         user_cache = platformdirs.user_cache_path(APP, appauthor=False)
         home = home or _from(environ, HOME_VARIABLE) or platformdirs.user_data_path(APP, appauthor=False)
         data = data or _from(environ, DATA_VARIABLE) or user_cache / "data"
-        return cls(home.expanduser().absolute(), data.expanduser().absolute(), user_cache / "decoded")
+        return cls(_absolute("home", home), _absolute("data_dir", data), user_cache / "decoded")
+
+
+def _absolute(setting: str, path: Path) -> Path:
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError:
+        raise InvalidValue(setting, str(path), "is in nobody's home folder", hint="write the path in full") from None
 
 
 def _from(environ: Mapping[str, str], variable: str) -> Path | None:

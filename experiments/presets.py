@@ -62,7 +62,9 @@ def load_config_file(path: Path) -> Preset:
         InvalidValue: when it cannot be read, is not TOML, or a field in it is wrong.
     """
     preset = _load(path.stem, path)
-    _ = preset.config  # so that what is wrong in the file is found before flags are laid over it
+    # What is wrong in the file is found before flags are laid over it, but its epochs only after: flags may change both
+    # them and the budget.
+    TrainConfig.checked({**preset.values, "budget": False})
     return preset
 
 

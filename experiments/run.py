@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.config import TrainConfig
-from core.errors import StorageError
+from core.errors import InvalidValue, RunError, StorageError
 from core.events import CheckpointSaved
 from core.files import replacing
+from experiments import strict_json
 from experiments.eventlog import EventReader, EventWriter
 from experiments.owner import Owner
 from experiments.row import RunRow, Status, make_row
@@ -38,6 +39,15 @@ if TYPE_CHECKING:
 RESERVE = 4096
 """Bytes set aside in each run's folder, given up when the disk is full so that the end can still be written down."""
 MAX_JSON = 1 << 20
+MAX_LABEL = 100
+
+
+def check_label(field: str, text: str) -> None:
+    """Raise `InvalidValue` for a name or tag that would not fit in a table."""
+    if len(text) > MAX_LABEL or not text.isprintable():
+        raise InvalidValue(
+            field, text, f"must be one line of at most {MAX_LABEL} characters", hint="use a shorter text"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +130,13 @@ class Run:
         return read_json(self.folder / "env.json")
 
     def row(self) -> RunRow:
-        """The run in one line, from its files."""
+        """The run in one line, from its files; of a log that cannot be read nothing is known."""
         meta = self.meta()
-        return make_row(self.id, self.view(), self.config(), meta.name, meta.tags, meta.group_id)
+        try:
+            view = self.view()
+        except RunError:
+            view = RunView()
+        return make_row(self.id, view, self.config(), meta.name, meta.tags, meta.group_id)
 
     def status(self) -> Status:
         return self.row().status(self.is_alive)
@@ -153,15 +167,15 @@ class Run:
         """Say which process trains the run from now on."""
         write_json(self._owner_file, owner.to_json())
 
-    def take_over(self, config: TrainConfig) -> None:
-        """Make this process the one that trains the run, by this config.
+    def take_over(self, config: Mapping[str, Any]) -> None:
+        """Make this process the one that trains the run, by a config of these values.
 
         Raises:
             StorageError: when the folder cannot be written.
         """
         try:
             self._stop_file.unlink(missing_ok=True)
-            write_json(self.folder / "config.json", config.model_dump())
+            write_json(self.folder / "config.json", config)
             (self.folder / "reserve").write_bytes(b"\0" * RESERVE)
             self.hand_over(Owner.this_process())
         except OSError as error:
@@ -262,7 +276,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file that anything may have happened to; empty where it is not one."""
     try:
         with path.open("rb") as file:
-            values = json.loads(file.read(MAX_JSON))
+            values = strict_json.loads(file.read(MAX_JSON))
     except (OSError, ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}

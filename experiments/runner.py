@@ -12,7 +12,7 @@ from core.config import TrainConfig
 from core.download import Progress
 from core.errors import InvalidValue, LabError, RunError, ShouldStop, Stopped, StorageError, one_line
 from core.events import EpochFinished, RunFailed, RunFinished, RunStopped, TrainEvent
-from core.network import absolute_arch, summarize_config
+from core.network import absolute_arch, check_module_file, summarize_config
 from experiments.environment import describe_environment
 from experiments.eventlog import Entry, EventWriter
 from experiments.locations import Locations
@@ -49,6 +49,8 @@ class Runner:
             InvalidValue, OverBudget, StorageError.
         """
         summarize_config(config)
+        if is_user_module(config.arch):
+            check_module_file(config.arch)
         self.store.check_writable()
 
     def run(self, config: TrainConfig, meta: Meta | None = None) -> Iterator[Entry]:
@@ -87,18 +89,21 @@ class Runner:
         """
         with _training(run) as log:
             config = self.check_resumable(run, epochs=epochs, arch=arch, no_budget=no_budget)
-            run.take_over(config)
+            was_finished, values = run.row().ended == Status.FINISHED, run.config()
+            run.take_over(config.model_dump())
             from core.device import flushed_denormals
 
             with flushed_denormals():
                 try:
                     trainer = self.prepare(config)
                     run.load_checkpoint_into(trainer)
-                except Stopped as stop:
-                    log.append(RunStopped(epoch=0, reason=stop.message))
-                    raise
                 except LabError as error:
-                    log.append(RunFailed(epoch=0, error=error.message, hint=error.hint))
+                    if was_finished:  # it keeps its result, and can be extended another time
+                        run.take_over(values)
+                    elif isinstance(error, Stopped):
+                        log.append(RunStopped(epoch=0, reason=error.message))
+                    else:
+                        log.append(RunFailed(epoch=0, error=error.message, hint=error.hint))
                     raise
                 yield from self._execute(trainer, run, log)
 

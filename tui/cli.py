@@ -5,6 +5,8 @@ Nothing here imports torch or textual; a command that needs one imports it when 
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,13 +20,14 @@ from experiments.environment import package_versions
 from experiments.locations import DATA_VARIABLE, HOME_VARIABLE, Locations
 from tui.commands import archs, bench, data, doctor, lifecycle, run, runs
 from tui.exit_codes import ExitCode, exit_code_of
-from tui.output import complain, say
+from tui.output import complain, note, say
 
 
 class Commands(TyperGroup):
     """Turns every expected failure into one line, a hint and an exit code."""
 
     def main(self, *args: Any, **options: Any) -> Any:
+        _prepare_streams()
         try:
             code = super().main(*args, **options | {"standalone_mode": False})
         except TyperException as error:
@@ -35,7 +38,20 @@ class Commands(TyperGroup):
         except LabError as error:
             complain(error.message, error.hint)
             code = exit_code_of(error)
+        except typer.Abort:  # Ctrl+C or Ctrl+D at a question
+            note("")
+            code = ExitCode.SIGINT
         sys.exit(int(code or ExitCode.DONE))
+
+
+def _prepare_streams() -> None:
+    """A stream that is closed takes anything, and one of another encoding what it can."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  # for the process
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 app = typer.Typer(
@@ -67,6 +83,8 @@ def main(
             "user cache folder]."
         ),
     ] = None,
+    ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw the interface with ASCII characters only.")] = False,
+    no_mouse: Annotated[bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.")] = False,
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
     ] = False,
@@ -76,7 +94,9 @@ def main(
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             complain("the interface needs a terminal", "use mnist-tui run to train without one")
             raise typer.Exit(ExitCode.USAGE)
-        say(context.get_help())
+        from tui.interface import open_interface
+
+        raise typer.Exit(open_interface(context.obj, ascii_only=ascii_only, mouse=not no_mouse))
 
 
 app.command("run")(run.run)

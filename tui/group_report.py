@@ -22,7 +22,11 @@ def say_group(group_id: str, views: Sequence[RunView], *, as_json: bool) -> None
         if values:
             samples[key] = describe(values)
     if as_json:
-        record = {"event": "group_finished", "time": datetime.now(UTC).isoformat(timespec="milliseconds")}
+        record: dict[str, str | None] = {
+            "event": "group_finished",
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        }
+        record["run_id"] = None
         scores = {key: asdict(sample) for key, sample in samples.items()}
         say(json.dumps({**record, "group_id": group_id, "runs": len(views), "n": len(ends), **scores}))
         return

@@ -66,6 +66,22 @@ def _parse(field: str, kind: type, text: str) -> Any:
         raise InvalidValue(field, text, f"must be {allowed_values(field)}", hint=field_help(field)) from None
 
 
+def whole_number(name: str, low: int, high: int | None = None) -> Callable[[str], int]:
+    """A parser for an option that is no config field; typer's own would not name the value."""
+    allowed = f"must be a whole number at least {low:,}" + ("" if high is None else f" and at most {high:,}")
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if value < low or (high is not None and value > high):
+            raise InvalidValue(name, text, allowed, hint=f"for example --{name.replace('_', '-')} {low}")
+        return value
+
+    return parse
+
+
 def _in_words(default: object) -> str:
     if default is None:
         return "all"

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, TextIO
+
+from core.errors import StorageError
 
 _CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if code not in b"\n\t"}
 
@@ -23,8 +27,18 @@ def write(stream: TextIO, text: str) -> None:
         stream.write(text)
         stream.flush()
     except OSError as error:
-        if error.errno != errno.EIO:
+        if error.errno == errno.EIO:
+            return
+        if error.errno == errno.EPIPE:
             raise
+        _discard(stream)
+        raise StorageError(f"output cannot be written: {error.strerror}", hint="free some space there") from error
+
+
+def _discard(stream: TextIO) -> None:
+    """Let what is still in the stream's buffer go nowhere, so that the end of the process does not try again."""
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def say(text: str = "") -> None:
@@ -56,7 +70,7 @@ def percent(accuracy: float | None) -> str:
 
 def duration(seconds: float) -> str:
     """``8.1s``, ``3m 05s``, ``2h 07m``."""
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f}s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}m {rest:02}s" if minutes < 60 else f"{minutes // 60}h {minutes % 60:02}m"
@@ -82,7 +96,7 @@ def _cell(value: object) -> str:
         return "-"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return " ".join(plain(str(value)).splitlines())
+    return " ".join(plain(str(value)).split())
 
 
 def _is_numeric(cell: str) -> bool:

@@ -37,15 +37,19 @@ def epoch_line(view: RunView, event: EpochFinished) -> str:
     """The score of an epoch in the reference's words."""
     if event.test_accuracy is not None:
         return (
-            f"Test set: Average loss: {event.test_loss:.4f}, "
+            f"Test set: Average loss: {_loss(event.test_loss)}, "
             f"Accuracy: {event.test_correct}/{event.test_total} ({percent(event.test_accuracy)})"
         )
     total = view.started.val_images if view.started else 0
     correct = round((event.val_accuracy or 0) * total)
     return (
-        f"Validation set: Average loss: {event.val_loss:.4f}, "
+        f"Validation set: Average loss: {_loss(event.val_loss)}, "
         f"Accuracy: {correct}/{total} ({percent(event.val_accuracy)})"
     )
+
+
+def _loss(loss: float | None) -> str:
+    return "-" if loss is None else f"{loss:.4f}"
 
 
 def last_line(view: RunView, run_id: str, folder: object) -> str:

@@ -8,18 +8,26 @@ from typing import Annotated
 import typer
 
 from core.config import TrainConfig
+from core.network import summarize_config
 from experiments.environment import describe_environment
 from experiments.locations import Locations
 from experiments.presets import DEFAULT, load_preset
+from tui.options import whole_number
 from tui.output import note, say, say_json, table
 
 
 def bench(
     context: typer.Context,
     arch: Annotated[list[str] | None, typer.Option(help="Networks to time; conv9 and conv5 by default.")] = None,
-    batch_size: Annotated[int, typer.Option(help="Images in a step.", min=1, max=6000)] = 256,
-    rounds: Annotated[int, typer.Option(help="How often the loops take turns.", min=1)] = 5,
-    steps: Annotated[int, typer.Option(help="Timed steps in a round.", min=1, max=200)] = 40,
+    batch_size: Annotated[
+        int, typer.Option(help="Images in a step.", metavar="N", parser=whole_number("batch_size", 1, 6000))
+    ] = 256,
+    rounds: Annotated[
+        int, typer.Option(help="How often the loops take turns.", metavar="N", parser=whole_number("rounds", 1))
+    ] = 5,
+    steps: Annotated[
+        int, typer.Option(help="Timed steps in a round.", metavar="N", parser=whole_number("steps", 1, 200))
+    ] = 40,
     device: Annotated[str, typer.Option(help="Where to train.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -27,6 +35,8 @@ def bench(
     base = load_preset(DEFAULT).values
     changes = {"dataset": "mnist", "batch_size": batch_size, "device": device}
     configs = [TrainConfig.checked({**base, **changes, "arch": name}) for name in arch or ("conv9", "conv5")]
+    for config in configs:
+        summarize_config(config)
     from core.data import Loader
     from core.device import describe_device, pick_device
     from experiments.bench import compare_loops

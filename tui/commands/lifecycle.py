@@ -15,6 +15,7 @@ from experiments.store import Store
 from tui.commands.run import AsJson, Quiet, download_progress, exit_code_of_runs, report
 from tui.commands.runs import Reference
 from tui.launch import resume_detached
+from tui.options import whole_number
 from tui.output import note, say
 from tui.signals import stop_on_signals
 
@@ -26,7 +27,9 @@ POLL = 0.1
 def resume(
     context: typer.Context,
     run: Reference,
-    epochs: Annotated[int | None, typer.Option(help="Go on to so many epochs in all.", metavar="N", min=1)] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Go on to so many epochs in all.", metavar="N", parser=whole_number("epochs", 1))
+    ] = None,
     arch: Annotated[
         str | None, typer.Option(help="For a module of your own: its file and class again.", metavar="FILE.py:CLASS")
     ] = None,

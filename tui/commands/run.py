@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +19,7 @@ from core.events import RunFailed, RunFinished, RunStarted, RunStopped
 from experiments.eventlog import Entry
 from experiments.locations import Locations
 from experiments.presets import DEFAULT, load_config_file, load_preset
-from experiments.run import Meta
+from experiments.run import Meta, check_label
 from experiments.runner import Runner
 from experiments.store import Store
 from experiments.view import RunView
@@ -57,6 +59,10 @@ def run(
     changes = {field: value for field, value in changes.items() if value is not None}
     checked = _configure(preset, config, changes)
     every_seed = _parse_seeds(seeds, changes.get("seed")) if seeds is not None else [checked.seed]
+    checked.changed(seed=every_seed[-1])
+    for field, words in (("name", [name]), ("tag", tag or [])):
+        for word in words:
+            check_label(field, word)
     locations: Locations = context.obj
     if detach:
         _detach(locations, [checked.changed(seed=one) for one in every_seed], name, tag)
@@ -111,7 +117,7 @@ def report(entries: Iterator[Entry], store: Store, *, as_json: bool, quiet: bool
     """Print a run as it goes; returns what it came to."""
     text = TextReport(quiet=quiet or as_json)
     entry: Entry | None = None
-    for entry in entries:
+    for entry in _quietly(entries):
         if isinstance(entry.event, RunStarted) and entry.event.note:
             note(f"warning: {entry.event.note}")
         text.show(entry)
@@ -121,6 +127,16 @@ def report(entries: Iterator[Entry], store: Store, *, as_json: bool, quiet: bool
     if not as_json:
         say(last_line(text.view, entry.run_id, store.run(entry.run_id).folder))
     return text.view
+
+
+def _quietly(entries: Iterator[Entry]) -> Iterator[Entry]:
+    """The entries; what a module of one's own prints meanwhile goes to stderr, because stdout is for data."""
+    while True:
+        with redirect_stdout(sys.stderr):
+            entry = next(entries, None)
+        if entry is None:
+            return
+        yield entry
 
 
 def download_progress() -> Callable[[str, int, int | None], None]:

@@ -15,6 +15,8 @@ from experiments.locations import Locations
 from experiments.row import RunRow, Status
 from experiments.store import Store, filtered
 from tui.exit_codes import ExitCode
+from tui.group_report import say_group
+from tui.options import whole_number
 from tui.output import duration, note, percent, say, say_json, table
 from tui.progress import TextReport, epoch_line, last_line
 from tui.signals import stop_on_signals
@@ -23,6 +25,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Reference = Annotated[str, typer.Argument(help="An id, a unique prefix of one, a name, or latest.", metavar="RUN")]
 
 SORT_KEYS = ("started", "name", "arch", "dataset", "seed", "params", "epochs", "best", "final", "seconds", "status")
+COLUMNS = ("run", "name", "status", "arch", "data", "seed", "params", "epochs", "best", "final", "time")
 POLL = 0.1
 """Seconds between two looks at a log that is followed."""
 
@@ -30,7 +33,9 @@ POLL = 0.1
 def runs(
     context: typer.Context,
     as_json: AsJson = False,
-    limit: Annotated[int | None, typer.Option(help="Show only so many.", min=1)] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Show only so many.", metavar="N", parser=whole_number("limit", 1))
+    ] = None,
     sort: Annotated[str, typer.Option(help=f"One of {', '.join(SORT_KEYS)}.", metavar="KEY")] = "started",
     tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
     status: Annotated[Status | None, typer.Option(help="Only runs in this state.")] = None,
@@ -44,19 +49,19 @@ def runs(
     if as_json:
         say_json([row.to_json(state) for row, state in rows])
     elif rows:
-        say(
-            table(
-                ("run", "name", "status", "arch", "data", "seed", "params", "epochs", "best", "final", "time"),
-                map(_line, rows),
-            )
-        )
+        say(table(COLUMNS, map(_line, rows)))
     else:
         note("no runs yet: mnist-tui run" if tag is status is dataset is None else "no run is like that")
 
 
 def show(context: typer.Context, run: Reference, as_json: AsJson = False) -> None:
-    """Show one run: config, epochs and result."""
-    found = _store(context).find(run)
+    """Show one run, its config, epochs and result, or the runs of a group and their statistics."""
+    store = _store(context)
+    members = [member for member in store.rows() if member[0].group_id == run]
+    if members:
+        _show_group(store, run, members, as_json=as_json)
+        return
+    found = store.find(run)
     row, view = found.row(), found.view()
     status = row.status(found.is_alive)
     if as_json:
@@ -90,6 +95,12 @@ def show(context: typer.Context, run: Reference, as_json: AsJson = False) -> Non
     say(last_line(view, row.run_id, found.folder))
 
 
+def _show_group(store: Store, group_id: str, members: list[tuple[RunRow, Status]], *, as_json: bool) -> None:
+    if not as_json:
+        say(table(COLUMNS, map(_line, members)))
+    say_group(group_id, [store.run(row.run_id).view() for row, _ in members], as_json=as_json)
+
+
 def watch(context: typer.Context, run: Reference) -> None:
     """Follow a run as text until it ends; Ctrl+C leaves the run alone."""
     found = _store(context).find(run)
@@ -120,8 +131,10 @@ def rm(
     for one in found:
         if one.status() is Status.RUNNING:
             raise InvalidValue("run", one.id, "is running", hint="stop it first; nothing was deleted")
-    if not yes and sys.stdin.isatty():
-        typer.confirm(f"Delete {', '.join(one.id for one in found)}?", abort=True, err=True)
+    question = f"Delete {', '.join(one.id for one in found)}?"
+    if not yes and sys.stdin.isatty() and not typer.confirm(question, err=True):
+        note("nothing was deleted")
+        raise typer.Exit(ExitCode.USAGE)
     for one in found:
         store.remove(one)
         note(f"deleted {one.id}")
