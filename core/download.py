@@ -17,7 +17,7 @@ from core.files import replacing
 Progress = Callable[[str, int, int | None], None]
 """Told the file's name, the bytes that are here and, where known, the bytes in all."""
 
-SILENCE_LIMIT = 8.0
+SILENCE_LIMIT = 6.0
 """Seconds without a byte, name look-up included, after which a mirror is given up."""
 
 

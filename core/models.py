@@ -1,4 +1,4 @@
-"""The `torch.nn` modules that architectures stand for: built from a spec, or a user's own class."""
+"""The `torch.nn` modules that specs stand for."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Runner:
         with flushed_denormals():
             trainer = self.prepare(config)
             run = self.store.create(trainer.config, meta or Meta(), describe_environment(str(trainer.device)))
-            with _training(run) as log:
+            with run.open_log() as log, _owning(run):
                 yield from self._execute(trainer, run, log)
 
     def create(self, config: TrainConfig, meta: Meta) -> Run:
@@ -87,13 +87,13 @@ class Runner:
             InvalidValue, OverBudget: when the run cannot go on as asked.
             RunError: when its files are damaged.
         """
-        with _training(run) as log:
+        with run.open_log() as log:
             config = self.check_resumable(run, epochs=epochs, arch=arch, no_budget=no_budget)
             was_finished, values = run.row().ended == Status.FINISHED, run.config()
-            run.take_over(config.model_dump())
             from core.device import flushed_denormals
 
-            with flushed_denormals():
+            with _owning(run), flushed_denormals():
+                run.take_over(config.model_dump())
                 try:
                     trainer = self.prepare(config)
                     run.load_checkpoint_into(trainer)
@@ -178,13 +178,12 @@ class Runner:
 
 
 @contextmanager
-def _training(run: Run) -> Iterator[EventWriter]:
-    """The log of a run that this process trains within the block."""
-    with run.open_log() as log:
-        try:
-            yield log
-        finally:
-            run.release()
+def _owning(run: Run) -> Iterator[None]:
+    """Within the block the run is this process's to train, and nobody's after it."""
+    try:
+        yield
+    finally:
+        run.release()
 
 
 def _portable(config: TrainConfig) -> TrainConfig:

@@ -128,6 +128,7 @@ def test_a_run_of_a_living_process_elsewhere_is_left_alone(runner, locations, ti
     run.hand_over(replace(Owner.this_process(), host="another-host"))
     with pytest.raises(InvalidValue, match="is running"):
         next(runner.resume(run))
+    assert run.is_trained_elsewhere()
 
 
 def test_a_users_module_is_run_again_only_when_it_is_named_again(runner, locations, tiny, tmp_path, monkeypatch):
