@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pexpect
@@ -174,4 +175,5 @@ class TerminalApp:
         return self.process.exitstatus if self.process.exitstatus is not None else 128 + self.process.signalstatus
 
     def close(self) -> None:
-        self.process.close(force=True)
+        with suppress(pexpect.ExceptionPexpect):  # it gives a killed process a tenth of a second to vanish
+            self.process.close(force=True)

@@ -1,0 +1,177 @@
+"""The Lab: networks, the spec as it is typed, values held against their limits, forks."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for_text
+
+from core.arch import REGISTRY
+from tui.session import Session
+from tui.widgets.budget_meter import BudgetMeter
+from tui.widgets.run_form import RunForm
+from tui.widgets.spec_editor import SpecEditor
+from tui.widgets.table import Table
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """The plans that the app would have started."""
+    plans: list[object] = []
+    monkeypatch.setattr(Session, "start", lambda self, wanted: plans.extend(wanted))
+    return plans
+
+
+@pytest.mark.parametrize("size", [WIDE, SMALL])
+async def test_the_first_screen_shows_networks_budget_layers_values_and_how_to_start(tmp_path, size):
+    async with opened(tmp_path, size) as pilot:
+        text = screen_text(pilot)
+    for part in (*REGISTRY, "19,458 of 20,000, 542 left", "Conv2d-1", "Learning rate", "0.03772", "ctrl+r", "Ready"):
+        assert part in text
+
+
+async def test_moving_through_the_list_shows_each_network(tmp_path):
+    async with opened(tmp_path) as pilot:
+        await pilot.press("down")
+        text = screen_text(pilot)
+    assert "18,138 of 20,000, 1,862 left" in text
+    assert REGISTRY["conv5"] in text
+
+
+async def test_the_table_follows_each_keystroke_and_an_error_names_the_token_and_keeps_the_last_table(tmp_path):
+    async with opened(tmp_path) as pilot:
+        editor = pilot.app.screen.query_one(SpecEditor)
+        await pilot.press("down", "e", "backspace", "backspace", "backspace", "backspace")
+        assert "32x3x3, not 10 logits" in screen_text(pilot)
+        rows = pilot.app.screen.query_one("#layers", Table).row_count
+        await pilot.press(*"c10")
+        assert editor.summary.total_params == 18_138 + 20, "with the batch norm that l leaves out"
+        await pilot.press(*"q")
+        text = screen_text(pilot)
+        assert "c10q at position 7" in text
+        assert "before the error" in text
+        assert "Cannot start" in text
+        assert pilot.app.screen.query_one("#layers", Table).row_count >= rows
+
+
+async def test_a_network_over_the_budget_says_so_in_words_and_blocks_the_start(tmp_path, started):
+    async with opened(tmp_path) as pilot:
+        await pilot.press("e", "ctrl+u", *"c64 c64 gap fc10")
+        text = screen_text(pilot)
+        assert "38,4" in text
+        assert "over the budget" in text
+        assert pilot.app.screen.query_one(BudgetMeter).has_class("-over")
+        await pilot.press("ctrl+r")
+        await wait_for_text(pilot, "Cannot start")
+        assert pilot.app.current_mode == "lab"
+    assert started == []
+
+
+async def test_a_typed_network_is_not_lost_by_looking_at_others(tmp_path):
+    async with opened(tmp_path) as pilot:
+        await pilot.press("e", "ctrl+u", *"c8 gap fc10", "escape", "up", "up")
+        assert pilot.app.screen.query_one(SpecEditor).spec != "c8 gap fc10"
+        await pilot.press("end")
+        assert pilot.app.screen.query_one(SpecEditor).spec == "c8 gap fc10"
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "said"),
+    [
+        ("lr", "0", "a number above 0 and at most 100"),
+        ("lr", "fast", "a number above 0 and at most 100"),
+        ("lr", "nan", "a number above 0 and at most 100"),
+        ("batch_size", "60001", "a whole number at least 1 and at most 60,000"),
+        ("epochs", "21", "at most 20 within the budget"),
+        ("epochs", "", "a whole number"),
+        ("seed", "5-2", "A-B with A at most B"),
+        ("dropout", "1", "a number at least 0 and below 1"),
+    ],
+)
+async def test_a_wrong_value_is_told_with_what_is_allowed_as_it_is_typed(tmp_path, field, typed, said, started):
+    async with opened(tmp_path) as pilot:
+        pilot.app.screen.query_one(f"#field-{field}").focus()
+        await pilot.press("ctrl+u", "ctrl+k", *typed)
+        await pilot.pause()
+        words = " ".join(screen_text(pilot).replace("│", " ").split())
+        assert "Cannot start" in words
+        assert said in words
+        await pilot.press("ctrl+r")
+    assert started == []
+
+
+async def test_ctrl_r_starts_what_the_form_says(tmp_path, started):
+    async with opened(tmp_path) as pilot:
+        await pilot.press("down", "v", *"0.05", "down", *"64", "ctrl+r")
+        await pilot.pause()
+        assert pilot.app.current_mode == "training"
+    (plan,) = started
+    assert (plan.config.arch, plan.config.lr, plan.config.batch_size) == ("conv5", 0.05, 64)
+
+
+async def test_a_range_of_seeds_is_a_group_of_runs(tmp_path, started):
+    async with opened(tmp_path) as pilot:
+        pilot.app.screen.query_one("#field-seed").focus()
+        await pilot.press(*"0-2")
+        pilot.app.screen.query_one("#field-name").focus()
+        await pilot.press(*"try", "ctrl+r")
+    assert [plan.config.seed for plan in started] == [0, 1, 2]
+    assert [plan.meta.name for plan in started] == ["try-0", "try-1", "try-2"]
+    assert len({plan.meta.group_id for plan in started}) == 1
+
+
+async def test_a_preset_fills_the_form_and_ones_own_values_come_back(tmp_path):
+    async with opened(tmp_path) as pilot:
+        form = pilot.app.screen.query_one(RunForm)
+        await pilot.press("v", *"0.5")
+        pilot.app.screen.query_one("#preset").focus()
+        await pilot.press("right")
+        assert form.texts["lr"] == "0.03772"
+        await pilot.press("left")
+        assert form.texts["lr"] == "0.5"
+
+
+async def test_advanced_fields_unfold_and_are_checked_too(tmp_path):
+    async with opened(tmp_path) as pilot:
+        pilot.app.screen.query_one("#fold").focus()
+        await pilot.press("enter")
+        await wait_for_text(pilot, "Momentum")
+        pilot.app.screen.query_one("#field-momentum").focus()
+        await pilot.press("ctrl+u", "ctrl+k", *"1.5")
+        words = " ".join(screen_text(pilot).replace("│", " ").split())
+    assert "Momentum must be a number at least 0 and below 1" in words
+
+
+async def test_values_are_remembered_wrong_ones_too_and_a_damaged_memory_is_forgotten(tmp_path):
+    async with opened(tmp_path) as pilot:
+        await pilot.press("v", *"0.7", "e")
+        pilot.app.screen.query_one("#spec").focus()
+        await pilot.press("end", *" c10q")
+        pilot.app.save_state()
+    async with opened(tmp_path) as pilot:
+        assert pilot.app.screen.query_one(RunForm).texts["lr"].startswith("0.7")
+        assert "c10q at position" in screen_text(pilot)
+    for damage in ("", "{", "[]", '{"form": 3, "theme": 4}', json.dumps({"form": {"lr": 7}, "theme": "no such"})):
+        (tmp_path / "state.json").write_text(damage)
+        async with opened(tmp_path) as pilot:
+            assert "Ready" in screen_text(pilot)
+
+
+async def test_a_fork_brings_the_config_and_marks_what_is_changed(tmp_path, script):
+    config = {"lr": 0.2, "batch_size": 32, "arch": "conv5"}
+    make_run(tmp_path, script, script.started(config=config), script.stopped(), **config)
+    async with opened(tmp_path) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "conv5")
+        await pilot.press("f")
+        await wait_for_text(pilot, "Fork, 0 changed")
+        form = pilot.app.screen.query_one(RunForm)
+        assert (form.texts["lr"], form.texts["batch_size"]) == ("0.2", "32")
+        assert REGISTRY["conv5"] in screen_text(pilot)
+        assert "0 changed" in screen_text(pilot)
+        await pilot.press(*"0.3")
+        text = screen_text(pilot)
+        assert "1 changed" in text
+        assert "* Learning rate" in text
+        assert "The original has 0.2" in text

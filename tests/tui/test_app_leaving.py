@@ -1,0 +1,135 @@
+"""Starting a run, its failures before there is a run, and leaving while one is live."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from app_pilot import opened, wait_for, wait_for_text
+
+from core.errors import DataError
+from experiments.store import Store
+from tui import session
+from tui.exit_codes import ExitCode
+
+
+class _Scripted:
+    """Stands in for a runner: one run that goes on until it is told to stop."""
+
+    script = None
+
+    def __init__(self, locations, should_stop, progress) -> None:
+        self._locations, self._should_stop = locations, should_stop
+
+    def run(self, config, meta):
+        script, run = self.script, Store(self._locations.home).create(config, meta, {})
+        try:
+            with run.open_log() as log:
+                yield log.append(script.started(config=config.model_dump()))
+                yield log.append(script.progress(1, 100))
+                while not self._should_stop():
+                    threading.Event().wait(0.01)
+                yield log.append(script.stopped(1, self._should_stop()))
+        finally:
+            run.release()
+
+
+@pytest.fixture
+def scripted(monkeypatch, script):
+    monkeypatch.setattr(_Scripted, "script", script)
+    monkeypatch.setattr(session, "Runner", _Scripted)
+
+
+async def _start(pilot) -> None:
+    await pilot.press("ctrl+r")
+    await wait_for_text(pilot, "epoch 1/20 loss=0.0123")
+
+
+async def test_a_run_starts_and_x_stops_it(tmp_path, scripted):
+    async with opened(tmp_path) as pilot:
+        await _start(pilot)
+        await pilot.press("1")
+        await wait_for_text(pilot, "stop it first")
+        await pilot.press("2", "x")
+        await wait_for_text(pilot, "■ stopped")
+        await wait_for_text(pilot, "Stopped")
+
+
+async def test_quit_asks_while_a_run_is_live_and_staying_changes_nothing(tmp_path, scripted):
+    async with opened(tmp_path) as pilot:
+        await _start(pilot)
+        await pilot.press("q")
+        await wait_for_text(pilot, "A run is being trained.")
+        await pilot.press("escape")
+        assert pilot.app.session.live
+        pilot.app.session.stop("test")
+        await wait_for(pilot, lambda: not pilot.app.session.live)
+
+
+@pytest.mark.parametrize(("downs", "reason", "left"), [(0, "quit", 1), (2, "discard", 0)])
+async def test_save_keeps_the_run_and_discard_does_not(tmp_path, scripted, downs, reason, left):
+    async with opened(tmp_path) as pilot:
+        app = pilot.app
+        await _start(pilot)
+        await pilot.press("q", *["down"] * downs, "enter")
+        await wait_for(pilot, lambda: not app.session.live)
+        assert app.return_value == ExitCode.DONE
+    app.leaving.farewell()
+    assert app.session.job.stopping == reason
+    assert len(app.store.runs()) == left
+
+
+async def test_without_a_live_run_q_just_quits(tmp_path):
+    async with opened(tmp_path) as pilot:
+        await pilot.press("q")
+        await wait_for(pilot, lambda: pilot.app.return_value == ExitCode.DONE)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(DataError("mnist is not here", hint="use --data-dir"), "mnist is not here"), (ZeroDivisionError("oh"), "defect")],
+)
+async def test_a_run_that_cannot_start_says_why(tmp_path, monkeypatch, error, said):
+    class Failing(_Scripted):
+        def run(self, config, meta):
+            raise error
+            yield
+
+    monkeypatch.setattr(session, "Runner", Failing)
+    async with opened(tmp_path) as pilot:
+        await pilot.press("ctrl+r")
+        await wait_for_text(pilot, said)
+        await wait_for_text(pilot, "The run could not start")
+        assert pilot.app.is_running
+        await pilot.press("1")
+        pilot.app.clear_notifications()  # it lies over the verdict
+        await wait_for_text(pilot, "Ready")
+
+
+async def test_help_and_palette_know_the_keys_of_the_screen(tmp_path):
+    async with opened(tmp_path) as pilot:
+        await pilot.press("question_mark")
+        await wait_for_text(pilot, "Type a network of your own")
+        await pilot.press("escape", "ctrl+p", *"theme")
+        await wait_for_text(pilot, "Light, dark and others")
+        await pilot.press("escape")
+
+
+async def test_the_theme_is_remembered(tmp_path):
+    async with opened(tmp_path) as pilot:
+        pilot.app.theme = "textual-light"
+        await pilot.pause()
+        pilot.app.save_state()
+    async with opened(tmp_path) as pilot:
+        assert pilot.app.theme == "textual-light"
+
+
+async def test_a_home_that_cannot_be_written_is_told_once(tmp_path):
+    home = tmp_path / "file"
+    home.write_text("in the way")
+    async with opened(home) as pilot:
+        await pilot.press("down")
+        pilot.app.save_state()
+        pilot.app.save_state()
+        await wait_for_text(pilot, "Not remembered")
+        assert len(pilot.app._notifications) == 1

@@ -1,0 +1,92 @@
+"""The parts of the interface that are plain functions."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from core.config import TrainConfig
+from experiments.row import Status
+from tui.ascii import to_ascii
+from tui.form import ADVANCED_FIELDS, MAIN_FIELDS, changed_fields, check, help_text, texts_of
+from tui.widgets.budget_meter import in_words
+from tui.widgets.chart import Series, bucketed, limits, log_ticks, smoothed, ticks
+from tui.widgets.progress_panel import fraction_done, overall, seconds_left
+
+
+def test_every_field_of_a_config_is_in_the_form_with_help():
+    assert {*MAIN_FIELDS, *ADVANCED_FIELDS, "arch"} == set(TrainConfig.model_fields)
+    assert all(help_text(field) for field in (*MAIN_FIELDS, *ADVANCED_FIELDS))
+
+
+def test_a_config_comes_back_from_its_texts():
+    values = {"lr": 1e-05, "nesterov": True, "limit_train": 100, "schedule": "onecycle", "device": "cuda:1", "seed": 7}
+    config = TrainConfig.checked(values)
+    assert check(texts_of(config.model_dump()), config.arch).config == config
+
+
+def test_fields_changed_in_meaning_only():
+    assert changed_fields({"lr": "0.10", "seed": "1"}, {"lr": "0.1", "seed": "0"}) == {"seed": "0"}
+
+
+@pytest.mark.parametrize(
+    ("total", "budget", "words"),
+    [
+        (19_458, 20_000, "19,458 of 20,000, 542 left"),
+        (20_001, 20_000, "20,001 of 20,000, 1 over the budget"),
+        (20_001, None, "20,001 parameters, no budget"),
+    ],
+)
+def test_the_budget_in_words(total, budget, words):
+    assert in_words(total, budget) == words
+
+
+def test_buckets_keep_the_extremes_and_bound_the_points():
+    ys = [math.sin(x / 50) for x in range(100_000)]
+    ys[77_777] = 9.0
+    series = bucketed(Series("loss", "train", list(range(100_000)), ys), 120)
+    assert len(series.xs) <= 240
+    assert max(series.ys) == 9.0
+    assert list(series.xs) == sorted(series.xs)
+
+
+def test_smoothing_passes_over_what_is_not_finite_and_starts_at_the_first_value():
+    assert smoothed([4.0, math.nan, math.inf, 4.0], 0.9) == pytest.approx([4.0] * 4)
+    assert smoothed([1.0, 2.0], 0) == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (0.0, 1e300), (97.1, 100), (1, 235), (3, 3.0000001)])
+def test_ticks_are_few_and_inside(low, high):
+    found = ticks(low, high, 5)
+    assert 1 <= len(found) <= 12
+    assert all(low - 1e-6 <= tick <= high * (1 + 1e-6) for tick in found)
+
+
+@pytest.mark.parametrize(("low", "high"), [(1e-6, 10), (0.5, 0.6), (1, 1e300)])
+def test_log_ticks_are_inside(low, high):
+    found = log_ticks(low, high, 5)
+    assert len(found) >= 2
+    assert all(low <= tick <= high for tick in found)
+
+
+def test_limits_never_cross_zero_or_a_hundred():
+    low, high = limits([Series("a", "train", [1.0, 2.0], [0.001, 99.9])], None, log=False)
+    assert low >= 0
+    assert high <= 100
+
+
+def test_ascii_keeps_the_width_of_everything():
+    text = "╭─ Loss ─╮ ⣀⡠ ● ✓ … ◂auto▸ 100%|█▌ | é 漢"
+    assert to_ascii(text).isascii()
+    assert len(to_ascii(text)) == len(text)
+
+
+def test_time_left_goes_by_the_last_epochs(script):
+    view = script.view(script.started(), script.progress(1, 235))
+    assert seconds_left(view) == pytest.approx(19 * 60_000 / 7040, rel=1e-3)
+    view = script.view(script.started(), script.epoch(1), script.epoch(2))
+    assert fraction_done(view) == pytest.approx(0.1)
+    assert seconds_left(view) == pytest.approx(18 * 8.0)
+    assert "2m 24s left" in overall(view, Status.RUNNING, 100)
+    assert overall(script.view(), Status.RUNNING, 100) == ""

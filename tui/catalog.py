@@ -1,0 +1,95 @@
+"""All runs of the home, kept up to date without reading again what cannot have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from experiments.row import RunRow, Status
+from experiments.store import Store
+
+Item = tuple[RunRow, Status]
+
+SORTS: dict[str, str] = {
+    "started": "newest",
+    "best": "best accuracy",
+    "final": "final accuracy",
+    "name": "name",
+    "arch": "architecture",
+    "dataset": "data set",
+    "params": "parameters",
+    "seconds": "duration",
+}
+
+
+class Catalog:
+    """A snapshot of the runs. `refresh` reads files and may be called on any thread, one at a time."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._items: dict[str, Item] = {}
+        self.loaded = False
+
+    @property
+    def items(self) -> list[Item]:
+        return list(self._items.values())
+
+    def load(self) -> None:
+        """Read every run, through the store's index."""
+        self._items = {row.run_id: (row, status) for row, status in self._store.rows()}
+        self.loaded = True
+
+    def refresh(self) -> bool:
+        """Read runs that are new or live, drop those that are gone; whether anything has changed."""
+        ids = [run.id for run in self._store.runs()]
+        items: dict[str, Item] = {}
+        for run_id in ids:
+            known = self._items.get(run_id)
+            items[run_id] = known if known is not None and known[1] is not Status.RUNNING else self._read(run_id)
+        changed = items != self._items
+        self._items = items
+        return changed
+
+    def read_again(self, run_id: str) -> None:
+        """Take in what somebody has just done to a run."""
+        items = dict(self._items)
+        if self._store.run(run_id).folder.is_dir():
+            items[run_id] = self._read(run_id)
+        else:
+            items.pop(run_id, None)
+        self._items = items
+
+    def _read(self, run_id: str) -> Item:
+        run = self._store.run(run_id)
+        row = run.row()
+        return row, row.status(run.is_alive)
+
+
+def arranged(items: Sequence[Item], sort: str, wanted: str) -> list[Item]:
+    """The runs that have every word of a filter somewhere, live ones first, then by the sort key, unknown ones last."""
+    words = wanted.lower().split()
+    found = [item for item in items if all(word in _searched(item) for word in words)]
+    key, down = _KEYS[sort]
+    known = [item for item in found if key(item[0]) not in (None, "")]
+    unknown = [item for item in found if key(item[0]) in (None, "")]
+    known.sort(key=lambda item: key(item[0]), reverse=down)
+    ordered = known + unknown
+    return [i for i in ordered if i[1] is Status.RUNNING] + [i for i in ordered if i[1] is not Status.RUNNING]
+
+
+def _searched(item: Item) -> str:
+    row, status = item
+    tags = " ".join(f"#{tag}" for tag in row.tags)
+    return f"{row.run_id} {row.name} {row.arch} {row.dataset} {status} {tags} {row.group_id or ''}".lower()
+
+
+_KEYS: dict[str, tuple[Callable[[RunRow], Any], bool]] = {
+    "started": (lambda row: row.run_id, True),
+    "best": (lambda row: row.best_test_accuracy, True),
+    "final": (lambda row: row.final_test_accuracy, True),
+    "name": (lambda row: row.name, False),
+    "arch": (lambda row: row.arch, False),
+    "dataset": (lambda row: row.dataset, False),
+    "params": (lambda row: row.total_params, False),
+    "seconds": (lambda row: row.seconds, False),
+}

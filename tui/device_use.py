@@ -1,0 +1,62 @@
+"""How busy the machine is: the GPU where there is one that NVIDIA's library knows, else this process."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import psutil
+
+
+class DeviceUse:
+    """Reads the load of a device; `line` is cheap enough for once a second."""
+
+    def __init__(self) -> None:
+        self._process = psutil.Process()
+        self._process.cpu_percent()  # the first reading is only the start of the interval
+        self._gpu: Any = None
+        self._looked_for_gpu = False
+
+    def line(self, device: str) -> str:
+        """The load in words. `device` is the run's, as its log names it."""
+        if device.startswith("cuda") and (gpu := self._gpu_line(device)):
+            return gpu
+        try:
+            cpu = self._process.cpu_percent()
+            memory = self._process.memory_info().rss
+        except psutil.Error:
+            return ""
+        total = psutil.virtual_memory()
+        return f"CPU {cpu:.0f}% of {psutil.cpu_count() or 1} cores, {_gb(memory)} of {_gb(total.total)} GB"
+
+    def _gpu_line(self, device: str) -> str:
+        library = self._library()
+        if library is None:
+            return ""
+        digits = "".join(character for character in device.split(" ")[0] if character.isdigit())
+        try:
+            handle = library.nvmlDeviceGetHandleByIndex(int(digits or 0))
+            busy = library.nvmlDeviceGetUtilizationRates(handle).gpu
+            memory = library.nvmlDeviceGetMemoryInfo(handle)
+            watts = library.nvmlDeviceGetPowerUsage(handle) / 1000
+        except library.NVMLError:
+            return ""
+        return f"GPU {busy}%, {_gb(memory.used)} of {_gb(memory.total)} GB, {watts:.0f} W"
+
+    def _library(self) -> Any:
+        """nvidia-ml-py, started; None where it or the driver is missing."""
+        if not self._looked_for_gpu:
+            self._looked_for_gpu = True
+            try:
+                library = importlib.import_module("pynvml")
+                library.nvmlInit()
+            except ImportError:
+                return None
+            except Exception:  # noqa: BLE001  # the library has its own errors and passes on those of the driver
+                return None
+            self._gpu = library
+        return self._gpu
+
+
+def _gb(count: float) -> str:
+    return f"{count / 2**30:.1f}"

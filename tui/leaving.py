@@ -1,0 +1,122 @@
+"""Leaving the interface: by a key, which asks while a run is live, or by a signal, which does not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from core.errors import LabError
+from experiments.run import Run
+from tui.exit_codes import ExitCode, stop_code
+from tui.launch import resume_detached
+from tui.screens.dialogs import Ask
+
+if TYPE_CHECKING:
+    from tui.app import LabApp
+
+DEADLINE = 9.0
+"""Seconds after which the process goes, saved or not. Files are whole at any moment."""
+GRACE = 2.0
+"""Seconds that Textual gets to put the terminal back once the run has ended."""
+SAVING = "mnist-tui: saving...\n"
+
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+class Leaving:
+    """`farewell` is what is left to do, and to say, once the terminal is back."""
+
+    def __init__(self, app: LabApp) -> None:
+        self._app = app
+        self._watching = False
+        self.farewell: Callable[[], str] = lambda: ""
+
+    async def ask(self) -> None:
+        """Quit, asking first what is to become of a live run."""
+        if isinstance(self._app.screen, Ask):
+            return
+        if not self._app.session.live:
+            self._app.exit(ExitCode.DONE)
+            return
+        answers = (
+            ("save", "Save and quit: stop after a checkpoint"),
+            ("detach", "Quit, and keep it running without a terminal"),
+            ("discard", "Discard: stop and delete the run"),
+            ("stay", "Stay here"),
+        )
+        text = "A run is being trained."
+        await self._app.push_screen(Ask("Quit?", text, answers, danger="discard"), self._answered)
+
+    def _answered(self, answer: str | None) -> None:
+        app = self._app
+        if answer not in ("save", "detach", "discard"):
+            return
+        self.farewell = {"save": lambda: "", "detach": self._detach, "discard": self._discard}[answer]
+        app.session.stop("quit" if answer == "save" else answer)
+        app.exit(ExitCode.DONE)
+
+    def _detach(self) -> str:
+        """Hand the run over to a process that goes on where this one has stopped."""
+        run = self._stopped_run()
+        if run is None:
+            return "the run had not started yet; there is nothing to keep running"
+        try:
+            resume_detached(run, self._app.locations)
+        except LabError as error:
+            return f"{run.id} was stopped and saved, but not detached: {error.message}"
+        return f"{run.id} goes on; mnist-tui watch {run.id} follows it, mnist-tui stop {run.id} stops it"
+
+    def _discard(self) -> str:
+        run = self._stopped_run()
+        if run is None:
+            return ""
+        try:
+            self._app.store.remove(run)
+        except LabError as error:
+            return f"{run.id} was stopped but not deleted: {error.message}"
+        return f"{run.id} was discarded"
+
+    def _stopped_run(self) -> Run | None:
+        run_id = self._app.own_run_id
+        return self._app.store.run(run_id) if run_id else None
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Within the block SIGINT, SIGTERM and SIGHUP stop the run and leave."""
+        previous = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def hang_up(self) -> None:
+        """The terminal is gone. May be called on any thread."""
+        self._leave("SIGHUP")
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._leave(signal.Signals(number).name)
+
+    def _leave(self, reason: str) -> None:
+        app, code = self._app, stop_code(reason)
+        app.session.stop(reason)
+        if self._watching:
+            return
+        self._watching = True
+        threading.Thread(target=self._go_anyway, args=(code,), name="deadline", daemon=True).start()
+        with suppress(RuntimeError):  # the loop has ended already
+            if app._loop is not None:
+                app._loop.call_soon_threadsafe(app.exit, code)
+
+    def _go_anyway(self, code: ExitCode) -> None:
+        """End the process when leaving takes too long: a stalled terminal blocks whoever writes to it."""
+        started = time.monotonic()
+        self._app.session.wait(DEADLINE - GRACE)
+        time.sleep(max(0.0, min(GRACE, DEADLINE - (time.monotonic() - started))))
+        os._exit(code)

@@ -1,0 +1,37 @@
+"""Keys take effect in the order they are pressed, however fast they come.
+
+Textual gives a key to the focused widget and runs its binding only when the key has travelled all the way up from
+there, through a queue for each ancestor. On a busy machine the next keys arrive before that and go to the widget that
+the first one was about to leave: "down 6 4" typed quickly would overwrite the field above. Here a key waits until the
+widget in focus has dealt with the ones before it, and a binding runs at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from textual.app import App, ReturnType
+from textual.events import Event, Key
+
+PATIENCE = 0.5
+"""Seconds to wait for a widget that is busy; it is then given the key all the same."""
+
+
+class OrderedKeysApp(App[ReturnType]):
+    async def on_event(self, event: Event) -> None:
+        if isinstance(event, Key) and not event.is_forwarded and self._screen_stack:
+            await self._earlier_keys_done()
+            focused = self.focused
+            if focused is None or not focused.check_consume_key(event.key, event.character):
+                for priority in (True, False):
+                    if await self._check_bindings(event.key, priority=priority):
+                        return
+        await super().on_event(event)
+
+    async def _earlier_keys_done(self) -> None:
+        done = asyncio.Event()
+        target = self.focused or self.screen
+        if target.is_running and target.call_later(done.set):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(done.wait(), PATIENCE)

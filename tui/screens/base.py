@@ -1,0 +1,60 @@
+"""What the three working screens share: the line at the top, the footer, and a word on windows that are too small."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import events
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from tui.widgets.navbar import NavBar
+
+if TYPE_CHECKING:
+    from tui.app import LabApp
+
+LEAST_WIDTH, LEAST_HEIGHT = 60, 20
+
+
+class WorkScreen(Screen[None]):
+    """One of the places that the keys 1, 2 and 3 lead to."""
+
+    MODE: ClassVar[str]
+
+    ready = False
+    """Whether every widget is there: the app's clock ticks while a screen is still being put together."""
+
+    def on_mount(self) -> None:
+        self.ready = True
+
+    def _on_resize(self, event: events.Resize) -> None:  # type: ignore[override]  # Textual calls both, this one first
+        """Pass over a size that is no longer the window's.
+
+        Textual echoes each size it lays out; of two that cross in the queue each would bring the other back, for ever.
+        """
+        if event.size != self.app.size:
+            event.prevent_default()
+            event.stop()
+
+    @property
+    def lab(self) -> LabApp:
+        return cast("LabApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        yield NavBar(self.MODE)
+        yield Static(
+            f"mnist-tui needs a window of {LEAST_WIDTH} by {LEAST_HEIGHT}.\nMake this one larger; training goes on.",
+            id="too-small",
+            markup=False,
+        )
+        yield from self.compose_body()
+        yield Footer(compact=True, show_command_palette=False)
+
+    def compose_body(self) -> ComposeResult:
+        """The widgets between the line at the top and the footer."""
+        raise NotImplementedError
+
+    def help_lines(self) -> tuple[str, ...]:
+        """What one can do here, for the help."""
+        return ()

@@ -1,0 +1,59 @@
+"""Questions above the screen: a choice between few things, and a line to type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Static
+
+
+class Ask(ModalScreen[str]):
+    """Answers are (name, words); dismissed with the name, or with nothing for escape."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss('')", "Cancel"),
+        Binding("down,right", "app.focus_next", show=False),
+        Binding("up,left", "app.focus_previous", show=False),
+    ]
+
+    def __init__(self, title: str, text: str, answers: Sequence[tuple[str, str]], *, danger: str = "") -> None:
+        super().__init__()
+        self._title, self._text, self._answers, self._danger = title, text, tuple(answers), danger
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog") as box:
+            box.border_title = self._title
+            yield Static(self._text, classes="question", markup=False)
+            for name, words in self._answers:
+                yield Button(words, id=name, variant="error" if name == self._danger else "default", compact=True)
+
+    @on(Button.Pressed)
+    def _answered(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id or "")
+
+
+class Prompt(ModalScreen[str | None]):
+    """A line to type; dismissed with it, or with None for escape."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
+
+    def __init__(self, title: str, text: str, value: str) -> None:
+        super().__init__()
+        self._title, self._text, self._value = title, text, value
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog") as box:
+            box.border_title = self._title
+            yield Static(self._text, classes="question", markup=False)
+            yield Input(self._value, max_length=200, compact=True, select_on_focus=False)
+            yield Static("enter to keep, escape to leave as it was", classes="keys", markup=False)
+
+    @on(Input.Submitted)
+    def _done(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value)

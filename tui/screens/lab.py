@@ -1,0 +1,226 @@
+"""The Lab: pick or type a network, set a run's values, start it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Button, Input, Static
+
+from core.arch import REGISTRY
+from core.errors import LabError
+from core.network import summarize_config
+from experiments.presets import load_preset
+from experiments.run import Meta, Run
+from tui.form import Checked, check, label, texts_of
+from tui.messages import StartRequested
+from tui.screens.base import WorkScreen
+from tui.session import NewRun
+from tui.widgets.arch_list import ArchList
+from tui.widgets.run_form import OWN_VALUES, RunForm
+from tui.widgets.spec_editor import SpecEditor
+from tui.widgets.table import Table
+
+DEFAULT_ARCH = "conv9"
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """The run that the values were taken from."""
+
+    title: str
+    arch: str
+    texts: dict[str, str]
+
+
+class LabScreen(WorkScreen):
+    MODE = "lab"
+    AUTO_FOCUS = "#archs"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+r", "start", "Start", tooltip="Train the network with these values", priority=True),
+        Binding("e", "edit", "Edit spec", tooltip="Type a network of your own"),
+        Binding("v", "values", "Values", tooltip="To learning rate, batch size and the rest"),
+        Binding("escape", "leave_field", "Leave field", show=False),
+        Binding("u", "unfork", "Forget original", tooltip="Stop comparing with the run that the values came from"),
+        Binding("down", "app.focus_next", show=False),
+        Binding("up", "app.focus_previous", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._checked = Checked(None, (0,), {})
+        self._fork: Fork | None = None
+        self._own_spec = ""
+
+    def compose_body(self) -> ComposeResult:
+        state = self.lab.state
+        spec = state.form.get("arch", DEFAULT_ARCH)
+        with Horizontal(id="lab"):
+            with Vertical(id="network"):
+                yield ArchList(state.own_spec, id="archs")
+                yield SpecEditor(REGISTRY.get(spec, spec), id="editor")
+            with Vertical(id="values"):
+                yield RunForm(state.form, id="form")
+                yield Static(id="verdict", markup=False)
+                yield Button("Start  ctrl+r", id="start", variant="primary", compact=True)
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one("#network").border_title = "Network"
+        self.query_one("#values").border_title = "Run"
+        self._own_spec = self._editor.spec
+        self.query_one(ArchList).select(self._own_spec)
+        self.judge()
+
+    def on_screen_resume(self) -> None:
+        self.judge()  # a run may have begun or ended meanwhile
+
+    @property
+    def _editor(self) -> SpecEditor:
+        return self.query_one(SpecEditor)
+
+    @property
+    def _form(self) -> RunForm:
+        return self.query_one(RunForm)
+
+    def load_fork(self, run: Run, title: str) -> None:
+        """Take over a run's config, and mark from now on what differs from it."""
+        values = run.config()
+        arch = str(values.get("arch", DEFAULT_ARCH))
+        texts = texts_of(values)
+        self._fork = Fork(title, arch, texts)
+        self._form.put(texts | {"name": ""})
+        self._form.compare_with(texts)
+        self._editor.put(REGISTRY.get(arch, arch))
+        self.query_one(ArchList).select(self._editor.spec)
+        self.set_focus(self.query_one("#field-lr"))
+        self.judge()
+
+    def judge(self) -> None:
+        """Check everything, and say whether the run can start."""
+        if not self.ready:
+            return
+        editor, form = self._editor, self._form
+        self._checked = check(form.texts, editor.arch)
+        form.show_errors(self._checked.errors)
+        config = self._checked.config
+        if config is not None:
+            budget = config.max_params if config.budget else None
+            editor.hold_against(budget, config.dropout)
+            self.query_one(ArchList).show_all(budget)
+        problem = self._problem()
+        verdict = self.query_one("#verdict", Static)
+        verdict.update(Text(f"Cannot start: {problem}" if problem else self._promise()))
+        verdict.set_class(bool(problem), "-wrong")
+        self.query_one("#start", Button).disabled = bool(problem)
+        self._show_fork()
+        self.lab.remember(form=form.texts | {"arch": editor.arch}, own_spec=self.query_one(ArchList).own_spec)
+
+    def _problem(self) -> str:
+        """Why no run can start, or nothing."""
+        if self._editor.problem:
+            return self._editor.problem
+        for field, error in self._checked.errors.items():
+            return f"{label(field)} {error}" if field else error
+        assert self._checked.config is not None, "a form without errors has a config"
+        try:
+            summarize_config(self._checked.config)
+        except LabError as error:
+            return error.message.partition(": ")[2]
+        return "a run is being trained; stop it first (x in Training)" if self.lab.session.live else ""
+
+    def _promise(self) -> str:
+        config, seeds = self._checked.config, self._checked.seeds
+        assert config is not None
+        runs = f"{len(seeds)} runs" if len(seeds) > 1 else "ready"
+        arch = config.arch if len(config.arch) < 24 else "this network"
+        return f"{runs.capitalize()}: {arch} on {config.dataset}, {config.epochs} epochs."
+
+    def _show_fork(self) -> None:
+        title = "Run"
+        if self._fork is not None:
+            changes = list(self._form.changes) + (["network"] if self._editor.arch != self._fork.arch else [])
+            title = f"Fork, {len(changes)} changed, of {self._fork.title}"
+        self.query_one("#values").border_title = title
+        self.query_one("#network").set_class(
+            self._fork is not None and self._editor.arch != self._fork.arch, "-changed"
+        )
+        self.refresh_bindings()
+
+    @on(Table.Moved, "#archs")
+    def _picked(self, event: Table.Moved) -> None:
+        self._own_spec = self.query_one(ArchList).spec_at(event.row)
+        self._editor.put(self._own_spec)
+        self.judge()
+
+    @on(Table.Chosen, "#archs")
+    def _edit_picked(self) -> None:
+        self.action_edit()
+
+    @on(SpecEditor.Changed)
+    def _spec_typed(self, event: SpecEditor.Changed) -> None:
+        if event.spec.strip():
+            self._own_spec = event.spec
+            self.query_one(ArchList).select(event.spec)
+        self.judge()
+
+    @on(RunForm.Changed)
+    def _value_changed(self, event: RunForm.Changed) -> None:
+        if event.preset:
+            is_own = event.preset == OWN_VALUES
+            arch = self._own_spec if is_own else load_preset(event.preset).config.arch
+            self._editor.put(REGISTRY.get(arch, arch))
+            self.query_one(ArchList).select(self._editor.spec)
+        self.judge()
+
+    @on(Input.Submitted, "#spec")
+    def _spec_done(self) -> None:
+        self.set_focus(self.query_one("#preset"))
+
+    @on(Button.Pressed, "#start")
+    def action_start(self) -> None:
+        self._form.read_controls()
+        self._editor.read_field()
+        self.judge()
+        if problem := self._problem():
+            self.notify(problem, title="Cannot start", severity="error", markup=False)
+            return
+        config, seeds, name = self._checked.config, self._checked.seeds, self._form.texts["name"].strip()
+        assert config is not None
+        group = self.lab.store.new_group_id() if len(seeds) > 1 else None
+        plans = [
+            NewRun(config.changed(seed=seed), Meta(f"{name}-{seed}" if name and group else name, (), group))
+            for seed in seeds
+        ]
+        self.post_message(StartRequested(plans))
+
+    def action_edit(self) -> None:
+        field = self.query_one("#spec", Input)
+        self.set_focus(field)
+        field.cursor_position = len(field.value)
+
+    def action_values(self) -> None:
+        self.set_focus(self.query_one("#field-lr"))
+
+    def action_leave_field(self) -> None:
+        self.set_focus(self.query_one("#archs"))
+
+    def action_unfork(self) -> None:
+        self._fork = None
+        self._form.compare_with(None)
+        self._show_fork()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return self._fork is not None if action == "unfork" else super().check_action(action, parameters)
+
+    def help_lines(self) -> tuple[str, ...]:
+        return (
+            "Pick a network on the left, or type one: c16 is a 3x3 convolution to 16 channels, p2 max pooling,",
+            "gap global pooling, fc10 the ten outputs. The table below follows each keystroke.",
+            "Tab and the arrows go from field to field, left and right change a choice, ctrl+r starts the run.",
+        )

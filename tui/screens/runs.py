@@ -1,0 +1,263 @@
+"""Runs: everything that was trained in this home, and what is being trained now, here or elsewhere."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Input, Static
+
+from core.errors import LabError
+from experiments.row import Status
+from experiments.run import Run
+from tui.catalog import SORTS, Catalog, Item, arranged
+from tui.messages import ForkRequested, OpenRequested, ResumeRequested, StopRequested
+from tui.output import duration, percent
+from tui.screens.base import WorkScreen
+from tui.screens.dialogs import Ask, Prompt
+from tui.widgets.line import Line
+from tui.widgets.table import Cell, Column, Table
+
+EMPTY = """There are no runs yet.
+
+Start one in the Lab (1), or from a shell with: mnist-tui run"""
+COLUMNS = (
+    Column("Status", 8),
+    Column("Run", 20, rank=1),
+    Column("Architecture", 0, least=10),
+    Column("Data", 8, rank=5),
+    Column("Seed", 4, right=True, rank=9),
+    Column("Params", 7, right=True, rank=7),
+    Column("Epochs", 7, right=True, rank=2),
+    Column("Best", 7, right=True),
+    Column("Final", 7, right=True, rank=3),
+    Column("Time", 7, right=True, rank=8),
+    Column("Tags", 12, rank=6),
+    Column("Id", 20, rank=11),
+)
+_STYLES = {
+    Status.RUNNING: "good",
+    Status.FINISHED: "",
+    Status.STOPPED: "warn",
+    Status.FAILED: "bad",
+    Status.CRASHED: "bad",
+}
+
+
+class RunsScreen(WorkScreen):
+    MODE = "runs"
+    AUTO_FOCUS = "#runs"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "Open", tooltip="Show the run in Training; a live one goes on there"),
+        Binding("f", "fork", "Fork", tooltip="Take its config to the Lab, to change and start again"),
+        Binding("slash", "filter", "Filter", key_display="/", tooltip="Find runs by words"),
+        Binding("s", "sort", "Sort", tooltip="Next order: newest, best, name and others"),
+        Binding("t", "tag", "Tag", tooltip="Set the tags"),
+        Binding("n", "rename", "Rename", tooltip="Give it another name"),
+        Binding("c", "resume", "Continue", tooltip="Go on from its last checkpoint"),
+        Binding("x", "stop", "Stop", tooltip="Stop it after a checkpoint, wherever it is trained"),
+        Binding("d,delete", "delete", "Delete", tooltip="Delete it, after a question"),
+        Binding("r", "reload", "Read again", show=False),
+        Binding("escape", "leave_filter", "Leave the filter", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._items: list[Item] = []
+        self._chosen = ""
+
+    def compose_body(self) -> ComposeResult:
+        yield Static(EMPTY, id="no-runs", markup=False)
+        with Vertical(id="runs-body"):
+            with Horizontal(id="runs-bar"):
+                yield Input(
+                    placeholder="filter: words of id, name, network, data, status, #tag", id="filter", compact=True
+                )
+                yield Line(id="runs-count")
+            yield Table(COLUMNS, id="runs")
+
+    @property
+    def _catalog(self) -> Catalog:
+        return self.lab.catalog
+
+    @property
+    def _table(self) -> Table:
+        return self.query_one("#runs", Table)
+
+    def on_screen_resume(self) -> None:
+        if self._catalog.loaded:
+            self.rearrange()
+        self.action_reload()
+
+    @work(thread=True, exclusive=True, group="catalog")
+    def action_reload(self) -> None:
+        """Read every run; on a thread, because a first reading of thousands takes seconds."""
+        self._catalog.load()
+        self.app.call_from_thread(self.rearrange)
+
+    def rearrange(self) -> None:
+        """Show the runs in order, the same one current as before, wherever it has moved to."""
+        if not self.ready:
+            return
+        sort = self.lab.state.runs_sort
+        sort = sort if sort in SORTS else "started"
+        everything = self._catalog.items
+        self._items = arranged(everything, sort, self.query_one("#filter", Input).value)
+        self.set_class(self._catalog.loaded and not everything, "-empty")
+        row = next((i for i, (row, _) in enumerate(self._items) if row.run_id == self._chosen), 0)
+        self._table.show(len(self._items), self._cells)
+        self._table.move_to(row)
+        count, total = len(self._items), len(everything)
+        shown = f"{count:,} of {total:,} runs" if count < total else f"{total:,} run{'s' * (total != 1)}"
+        live = sum(status is Status.RUNNING for _, status in everything)
+        self.query_one("#runs-count", Line).show(f"{shown}, {live} live, by {SORTS[sort]}")
+        self.refresh_bindings()
+
+    def _cells(self, index: int) -> tuple[Cell, ...]:
+        row, status = self._items[index]
+        style = _STYLES[status]
+        best: Cell = percent(row.best_test_accuracy)
+        return (
+            (str(status), style) if style else str(status),
+            row.name or row.run_id,
+            row.arch,
+            row.dataset,
+            "-" if row.seed is None else str(row.seed),
+            "-" if row.total_params is None else f"{row.total_params:,}",
+            f"{row.epochs_done}/{row.epochs or '?'}",
+            best,
+            percent(row.final_test_accuracy),
+            duration(row.seconds),
+            (" ".join(f"#{tag}" for tag in row.tags), "accent"),
+            row.run_id if row.name else "",
+        )
+
+    @property
+    def _current(self) -> Item | None:
+        row = self._table.cursor_row
+        return self._items[row] if 0 <= row < len(self._items) else None
+
+    @property
+    def _run(self) -> Run | None:
+        return self.lab.store.run(self._current[0].run_id) if self._current else None
+
+    @on(Table.Moved, "#runs")
+    def _moved(self) -> None:
+        self._chosen = self._current[0].run_id if self._current else ""
+        self.refresh_bindings()
+
+    @on(Table.Chosen, "#runs")
+    def action_open(self) -> None:
+        if self._run:
+            self.post_message(OpenRequested(self._run))
+
+    def action_fork(self) -> None:
+        if self._run:
+            self.post_message(ForkRequested(self._run))
+
+    def action_resume(self) -> None:
+        if self._run:
+            self.post_message(ResumeRequested(self._run))
+
+    def action_stop(self) -> None:
+        if self._run:
+            self.post_message(StopRequested(self._run))
+
+    def action_filter(self) -> None:
+        self.set_focus(self.query_one("#filter", Input))
+
+    def action_leave_filter(self) -> None:
+        """Out of the filter first, then clear it."""
+        field = self.query_one("#filter", Input)
+        if not field.has_focus:
+            field.value = ""
+        self.set_focus(self._table)
+
+    @on(Input.Changed, "#filter")
+    def _filter_typed(self) -> None:
+        self.rearrange()
+
+    @on(Input.Submitted, "#filter")
+    def _filter_done(self) -> None:
+        self.set_focus(self._table)
+
+    def action_sort(self) -> None:
+        keys = list(SORTS)
+        sort = self.lab.state.runs_sort
+        self.lab.remember(runs_sort=keys[(keys.index(sort) + 1) % len(keys)] if sort in SORTS else keys[0])
+        self.rearrange()
+
+    async def action_rename(self) -> None:
+        if (run := self._run) is not None:
+            await self.app.push_screen(Prompt("Rename", run.id, run.meta().name), lambda name: self._rename(run, name))
+
+    def _rename(self, run: Run, name: str | None) -> None:
+        if name is not None:
+            self._change(run, name=" ".join(name.split()))
+
+    async def action_tag(self) -> None:
+        if (run := self._run) is not None:
+            text = f"{run.id}: tags, with spaces between them"
+            await self.app.push_screen(
+                Prompt("Tag", text, " ".join(run.meta().tags)), lambda tags: self._tag(run, tags)
+            )
+
+    def _tag(self, run: Run, tags: str | None) -> None:
+        if tags is not None:
+            self._change(run, tags=tuple(dict.fromkeys(tag.lstrip("#") for tag in tags.split() if tag.strip("#"))))
+
+    def _change(self, run: Run, *, name: str | None = None, tags: tuple[str, ...] | None = None) -> None:
+        try:
+            run.change_meta(name=name, tags=tags)
+        except LabError as error:
+            self.notify(f"{error.message}. {error.hint}", title="Not kept", severity="error", markup=False)
+        self._catalog.read_again(run.id)
+        self.rearrange()
+
+    async def action_delete(self) -> None:
+        if (current := self._current) is None or (run := self._run) is None:
+            return
+        row = current[0]
+        what = f"{row.name or row.run_id}: {row.arch} on {row.dataset}, {row.epochs_done} epochs"
+        best = percent(row.best_test_accuracy)
+        text = f"{what}, best {best}.\n\nIts log, weights and checkpoint are deleted for good."
+        await self.app.push_screen(
+            Ask("Delete this run?", text, (("keep", "Keep it"), ("delete", "Delete it")), danger="delete"),
+            lambda answer: self._delete(run) if answer == "delete" else None,
+        )
+
+    def _delete(self, run: Run) -> None:
+        try:
+            self.lab.store.remove(run)
+        except LabError as error:
+            self.notify(f"{error.message}. {error.hint}", title="Not deleted", severity="error", markup=False)
+        else:
+            self.notify(f"{run.id} is deleted", markup=False)
+        self._catalog.read_again(run.id)
+        self.rearrange()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        current = self._current if self.ready else None
+        live = current is not None and current[1] is Status.RUNNING
+        match action:
+            case "stop":
+                return live
+            case "resume":
+                resumable = (Status.STOPPED, Status.CRASHED, Status.FAILED)
+                return current is not None and current[1] in resumable and not self.lab.session.live
+            case "delete":
+                return current is not None and not live
+            case "open" | "fork" | "tag" | "rename":
+                return current is not None
+            case _:
+                return super().check_action(action, parameters)
+
+    def help_lines(self) -> tuple[str, ...]:
+        return (
+            "Live runs come first, those of other terminals and machines too; enter attaches to one.",
+            "A filter finds runs that have all its words somewhere: conv5 finished #baseline.",
+            "Best is the best test accuracy over epochs, and optimistic for that; final is that of the last epoch.",
+        )

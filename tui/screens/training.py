@@ -1,0 +1,229 @@
+"""Training: one run as its event log tells it, live or long over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from core.arch import is_user_module
+from core.events import RunFailed
+from experiments.row import Status
+from tui.follow import Follower
+from tui.messages import ForkRequested, ResumeRequested, StopRequested
+from tui.screens.base import WorkScreen
+from tui.widgets.chart import SMOOTHING
+from tui.widgets.curves import CHARTS, ZOOMS, Curves, Look
+from tui.widgets.epoch_table import EpochTable
+from tui.widgets.facts import Facts
+from tui.widgets.line import Line
+from tui.widgets.log_pane import LogPane
+from tui.widgets.progress_panel import ProgressPanel
+
+STATUS_SIGNS = {
+    Status.RUNNING: ("● running", "$text-success"),
+    Status.FINISHED: ("✓ finished", "$text-primary"),
+    Status.STOPPED: ("■ stopped", "$text-warning"),
+    Status.FAILED: ("✗ failed", "$text-error"),
+    Status.CRASHED: ("✗ crashed", "$text-error"),
+}
+EMPTY = """No run is open.
+
+Start one in the Lab (1), or open one from Runs (3)."""
+
+
+class TrainingScreen(WorkScreen):
+    MODE = "training"
+    AUTO_FOCUS = "#epochs"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("x", "stop", "Stop", tooltip="Stop after a checkpoint"),
+        Binding("c", "resume", "Continue", tooltip="Go on from the last checkpoint"),
+        Binding("f", "fork", "Fork", tooltip="Take the config to the Lab, to change and start again"),
+        Binding("m", "maximize_chart", "Full", tooltip="Each chart in turn on the full screen"),
+        Binding("l", "log_scale", "Log", tooltip="Linear or log scale; log shows the error instead of the accuracy"),
+        Binding("s", "smooth", "Smooth", tooltip="Smooth the curves: off, 0.6, 0.9, 0.97"),
+        Binding("z", "zoom", "Zoom", tooltip="All epochs, the last 10, 5 or 2"),
+        Binding("b", "by_step", "Steps", tooltip="Loss by step or by epoch"),
+        Binding("g", "log_pane", "Events", tooltip="Show or hide what the run has said"),
+        Binding("escape", "restore", "All charts", show=False),
+    ]
+
+    def compose_body(self) -> ComposeResult:
+        yield Static(EMPTY, id="no-run", markup=False)
+        with Vertical(id="run"):
+            yield Line(id="run-title")
+            yield ProgressPanel()
+            yield Static(id="notice", markup=False)
+            yield Curves(
+                Look(log=self.lab.state.log_scale, smoothing=self.lab.state.smoothing % len(SMOOTHING)),
+                ascii_only=self.lab.ascii_only,
+                id="curves",
+            )
+            with Horizontal(id="below"):
+                yield EpochTable(id="epochs")
+                with Vertical(id="side"):
+                    yield Facts(id="facts")
+                    yield LogPane(id="log")
+
+    def on_screen_resume(self) -> None:
+        self.repaint()
+
+    def on_resize(self, _event: events.Resize) -> None:
+        self.call_after_refresh(self.repaint)
+
+    @property
+    def _follower(self) -> Follower | None:
+        return self.lab.watched
+
+    def repaint(self) -> None:
+        """Bring everything up to what has been read of the run."""
+        if not self.ready:
+            return
+        follower = self._follower
+        waiting = self.lab.stage
+        self.set_class(follower is None and not waiting, "-empty")
+        self.refresh_bindings()
+        if follower is None:
+            self.query_one("#no-run", Static).update(self._why_empty())
+            self.query_one("#run-title", Line).show(Content.styled("Preparing the run" if waiting else "", "bold"))
+            self.query_one("#epoch-progress", Line).show(f"{waiting}..." if waiting else "")
+            return
+        self.query_one("#run-title", Line).show(title_of(follower))
+        self.query_one(ProgressPanel).show(
+            follower.view, follower.status, f"{waiting or 'waiting for the first step'}..."
+        )
+        self._show_notice(follower)
+        self.query_one(Curves).show(follower)
+        self.query_one(EpochTable).show_view(follower.view)
+        self.query_one(Facts).show(follower.view, self._device_use(follower))
+        self.query_one(LogPane).show_lines(tuple(follower.log))
+
+    def _why_empty(self) -> str:
+        job = self.lab.session.job
+        if job is None or not job.done.is_set():
+            return EMPTY
+        if job.failure is not None:
+            return f"The run could not start.\n\n{job.failure.message}\n{job.failure.hint}"
+        return f"The run could not start: a defect.\n\n{self.lab.log_path} has the details." if job.defect else EMPTY
+
+    def _device_use(self, follower: Follower) -> str:
+        started = follower.view.started
+        if started is None or follower.status is not Status.RUNNING:
+            return started.device if started else ""
+        if follower.run.id != self.lab.own_run_id:
+            return "trained by another process"
+        return self.lab.device_use(started.device)
+
+    def _show_notice(self, follower: Follower) -> None:
+        words = notice_of(follower)
+        notice = self.query_one("#notice", Static)
+        if notice.has_class("-shown") != bool(words) or (words and str(notice.content) != words):
+            notice.update(words)
+            notice.set_class(bool(words), "-shown")
+
+    def action_stop(self) -> None:
+        if self._follower is not None:
+            self.post_message(StopRequested(self._follower.run))
+        elif self.lab.session.live:
+            self.lab.session.stop("stop")
+
+    def action_resume(self) -> None:
+        if self._follower is not None:
+            self.post_message(ResumeRequested(self._follower.run))
+
+    def action_fork(self) -> None:
+        if self._follower is not None:
+            self.post_message(ForkRequested(self._follower.run))
+
+    def action_log_scale(self) -> None:
+        look = self.query_one(Curves).look
+        self._change(log=not look.log)
+        self.lab.remember(log_scale=not look.log)
+
+    def action_smooth(self) -> None:
+        smoothing = (self.query_one(Curves).look.smoothing + 1) % len(SMOOTHING)
+        self._change(smoothing=smoothing)
+        self.lab.remember(smoothing=smoothing)
+
+    def action_zoom(self) -> None:
+        self._change(zoom=(self.query_one(Curves).look.zoom + 1) % len(ZOOMS))
+
+    def action_by_step(self) -> None:
+        self._change(steps_first=not self.query_one(Curves).look.steps_first)
+
+    def action_maximize_chart(self) -> None:
+        """Each chart in turn fills the screen, then all are back."""
+        turns = ("", *CHARTS)
+        self._show_alone(turns[(turns.index(self.query_one(Curves).look.alone) + 1) % len(turns)])
+
+    def action_restore(self) -> None:
+        self._show_alone("")
+
+    def _show_alone(self, name: str) -> None:
+        self.set_class(bool(name), "-alone")
+        self._change(alone=name)
+
+    def _change(self, **changes: object) -> None:
+        look = self.query_one(Curves).change(**changes)
+        self.query_one(Curves).border_subtitle = look.words()
+        self.call_after_refresh(self.repaint)
+
+    def action_log_pane(self) -> None:
+        self.toggle_class("-log")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        follower = self._follower
+        match action:
+            case "stop":
+                return self.lab.session.live or (follower is not None and follower.status is Status.RUNNING)
+            case "resume":
+                resumable = (Status.STOPPED, Status.CRASHED, Status.FAILED)
+                return follower is not None and follower.status in resumable and not self.lab.session.live
+            case "fork" | "maximize_chart" | "log_scale" | "smooth" | "zoom" | "log_pane":
+                return follower is not None
+            case "by_step":
+                return follower is not None and not self.has_class("-wide")
+            case _:
+                return super().check_action(action, parameters)
+
+    def help_lines(self) -> tuple[str, ...]:
+        return (
+            "The line at the top is tqdm's for the epoch under way; below it is the whole run with the time left.",
+            "In log scale the accuracy chart shows the error, so that 99.4 % and 99.5 % are told apart.",
+            "x stops after a checkpoint, and c goes on from there later, exactly.",
+        )
+
+
+def title_of(follower: Follower) -> Content:
+    """Status, name and what decides the run."""
+    config, started = follower.view.config or follower.run.config(), follower.view.started
+    name = follower.meta.name or follower.run.id
+    seed, lr, batch = config.get("seed", "-"), config.get("lr", "-"), config.get("batch_size", "-")
+    arch = str(config.get("arch", "?"))
+    facts = [
+        Path(arch).name if is_user_module(arch) else arch,
+        str(started.dataset if started else config.get("dataset", "?")),
+    ]
+    facts += [f"lr {lr}", f"batch {batch}", f"seed {seed}", started.device if started else ""]
+    sign, style = STATUS_SIGNS[follower.status]
+    rest = "  ".join(fact for fact in facts if fact)
+    return Content.assemble((sign, f"bold {style}"), ("  " + name, "bold"), "  ", rest)
+
+
+def notice_of(follower: Follower) -> str:
+    """What has gone wrong, for a strip of its own; empty when nothing has."""
+    if follower.deleted:
+        return "The run's folder has been deleted. What was read of it is still shown."
+    match follower.view.end:
+        case RunFailed() as end:
+            return f"Failed in epoch {end.epoch}: {end.error}. {end.hint[:1].upper()}{end.hint[1:]}."
+        case None if follower.status is Status.CRASHED:
+            return "The process that trained this run is gone without a word. c goes on from the last checkpoint."
+        case _:
+            return ""

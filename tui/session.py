@@ -1,0 +1,149 @@
+"""The thread that trains the interface's own runs, through the same runner as the command line.
+
+It calls nothing of the interface and tells it nothing but where it stands: what happens in a run is in the run's event
+log. It is a daemon thread that is waited for with a deadline, because one that Python joins at exit could hold up a
+closed terminal for ever.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from core.config import TrainConfig
+from core.errors import LabError, Stopped
+from core.events import RunFailed, RunStopped, TrainEvent
+from experiments.eventlog import Entry
+from experiments.locations import Locations
+from experiments.run import Meta, Run
+from experiments.runner import Runner
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run to be made."""
+
+    config: TrainConfig
+    meta: Meta = field(default_factory=Meta)
+
+    def entries(self, runner: Runner) -> Iterator[Entry]:
+        return runner.run(self.config, self.meta)
+
+
+@dataclass(frozen=True, slots=True)
+class ResumedRun:
+    """A run to go on with. `arch` names a user's own module once more, as a consent to run its code."""
+
+    run: Run
+    arch: str | None = None
+
+    def entries(self, runner: Runner) -> Iterator[Entry]:
+        return runner.resume(self.run, arch=self.arch)
+
+
+Plan = NewRun | ResumedRun
+
+
+class Job:
+    """Runs that are made one after the other. Only the worker writes the attributes, `stop` apart; anyone may read."""
+
+    def __init__(self, plans: Sequence[Plan]) -> None:
+        self.plans = tuple(plans)
+        self.stage = "importing torch"
+        self.run_ids: list[str] = []
+        self.last: TrainEvent | None = None
+        self.failure: LabError | None = None
+        self.defect = ""
+        self.done = threading.Event()
+        self._reason = ""
+
+    @property
+    def run_id(self) -> str:
+        """The run under way, or the last one; empty while the first is being prepared."""
+        return self.run_ids[-1] if self.run_ids else ""
+
+    def stop(self, reason: str) -> None:
+        """Ask the worker to stop; the first reason stands."""
+        self._reason = self._reason or reason
+
+    @property
+    def stopping(self) -> str:
+        return self._reason
+
+    def should_stop(self) -> str:
+        return self._reason
+
+    def note_download(self, name: str, done: int, total: int | None) -> None:
+        of_all = f" of {total / 1e6:.1f}" if total else ""
+        self.stage = f"downloading {name}: {done / 1e6:.1f}{of_all} MB"
+
+    def train(self, locations: Locations) -> None:
+        """Make every run. To be called on a thread of its own; ends by setting `done`, whatever happens."""
+        try:
+            runner = Runner(locations, self.should_stop, self.note_download)
+            for plan in self.plans:
+                self._make(runner, plan)
+                if self._reason or isinstance(self.last, RunStopped | RunFailed):
+                    break
+        except Stopped:
+            pass
+        except LabError as error:
+            self.failure = error
+        except BaseException:  # noqa: BLE001  # a defect, which a thread has nobody to raise to: shown, and logged
+            self.defect = traceback.format_exc()
+            traceback.print_exc()
+        finally:
+            self.stage = ""
+            self.done.set()
+
+    def _make(self, runner: Runner, plan: Plan) -> None:
+        self.stage = "preparing data and network"
+        for entry in plan.entries(runner):
+            if not self.run_ids or self.run_ids[-1] != entry.run_id:
+                self.run_ids.append(entry.run_id)
+            self.stage = ""
+            self.last = entry.event
+
+
+class Session:
+    """The one job that this process may have at a time."""
+
+    def __init__(self, locations: Locations) -> None:
+        self.locations = locations
+        self.job: Job | None = None
+
+    @property
+    def live(self) -> bool:
+        return self.job is not None and not self.job.done.is_set()
+
+    def start(self, plans: Sequence[Plan]) -> Job:
+        assert not self.live, "one job at a time"
+        self.job = Job(plans)
+        threading.Thread(target=self.job.train, args=(self.locations,), name="training", daemon=True).start()
+        return self.job
+
+    def stop(self, reason: str) -> None:
+        if self.job is not None:
+            self.job.stop(reason)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the job's end; whether it has ended. In small steps, so that signals are heard."""
+        deadline = time.monotonic() + seconds
+        while self.live and time.monotonic() < deadline:
+            assert self.job is not None
+            self.job.done.wait(0.05)
+        return not self.live
+
+
+def import_torch() -> None:
+    """Import what training needs, ahead of the first run. Called on a thread once the interface is on the screen."""
+
+    def load() -> None:
+        import core.data
+        import core.device
+        import core.trainer  # noqa: F401
+
+    threading.Thread(target=load, name="import torch", daemon=True).start()

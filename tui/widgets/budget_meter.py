@@ -1,0 +1,51 @@
+"""How much of the parameter budget a network uses, in words and as a bar."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.widget import Widget
+
+
+class BudgetMeter(Widget):
+    DEFAULT_CSS = """
+    BudgetMeter { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    BudgetMeter.-over { color: $text-error; text-style: bold; }
+    BudgetMeter.-within { color: $text-success; }
+    """
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._total: int | None = None
+        self._budget: int | None = None
+        self._stale = False
+
+    def show(self, total: int | None, budget: int | None, *, stale: bool = False) -> None:
+        """`budget` None means that there is none; `stale` that the total is of the last spec that was valid."""
+        self._total, self._budget, self._stale = total, budget, stale
+        over = total is not None and budget is not None and total > budget
+        self.set_class(over and not stale, "-over")
+        self.set_class(total is not None and not over and not stale, "-within")
+        self.refresh()
+
+    @property
+    def words(self) -> str:
+        return in_words(self._total, self._budget) + (" (before the error)" if self._stale else "")
+
+    def render(self) -> Text:
+        words = self.words
+        room = self.content_size.width - len(words) - 3
+        if self._total is None or self._budget is None or room < 8:
+            return Text(words, no_wrap=True, overflow="ellipsis")
+        room = min(room, 24)
+        filled = min(room, round(room * self._total / self._budget))
+        return Text(f"{words}  {'█' * filled}{'░' * (room - filled)}", no_wrap=True, overflow="ellipsis")
+
+
+def in_words(total: int | None, budget: int | None) -> str:
+    """``19,458 of 20,000, 542 left``."""
+    if total is None:
+        return "parameters are counted when the run starts"
+    if budget is None:
+        return f"{total:,} parameters, no budget"
+    left = budget - total
+    return f"{total:,} of {budget:,}, " + (f"{left:,} left" if left >= 0 else f"{-left:,} over the budget")

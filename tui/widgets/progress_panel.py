@@ -1,0 +1,69 @@
+"""Where a run is: the progress line that people know from the exercise, and how far the whole of it is."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from experiments.row import Status
+from experiments.view import RunView
+from tui.output import duration
+from tui.progress import meter
+from tui.widgets.line import Line
+
+
+class ProgressPanel(Vertical):
+    DEFAULT_CSS = "ProgressPanel { height: 2; padding: 0 1; }"
+
+    def compose(self) -> ComposeResult:
+        yield Line(id="epoch-progress")
+        yield Line(id="run-progress")
+
+    def show(self, view: RunView, status: Status, waiting_for: str = "") -> None:
+        """`waiting_for` says what comes before the first step."""
+        width = self.content_size.width
+        line = meter(view, width) if view.progress is not None and width > 0 else waiting_for
+        self.query_one("#epoch-progress", Line).show(line)
+        self.query_one("#run-progress", Line).show(overall(view, status, width))
+
+
+def overall(view: RunView, status: Status, width: int) -> str:
+    """``run 12%|██        | 2m 05s left, 12,345 images/s``."""
+    done = fraction_done(view)
+    if done is None:
+        return ""
+    speed = f", {view.progress.images_per_second:,.0f} images/s" if view.progress else ""
+    if status is Status.RUNNING:
+        left = seconds_left(view)
+        words = (f"{duration(left)} left" if left is not None else "time left not known yet") + speed
+    else:
+        words = f"{status} after {duration(view.seconds)}"
+    bar_width = max(8, min(40, width - len(words) - 17))
+    filled = round(done * bar_width)
+    return f"whole run {done:4.0%}|{'█' * filled}{' ' * (bar_width - filled)}| {words}"
+
+
+def fraction_done(view: RunView) -> float | None:
+    """The share of all epochs that is done; None while it cannot be told."""
+    epochs = view.config.get("epochs")
+    if view.started is None or not isinstance(epochs, int) or epochs < 1:
+        return None
+    finished = view.epochs[-1].epoch if view.epochs else 0
+    part = 0.0
+    if view.progress is not None and view.progress.epoch > finished:
+        part = view.progress.step / max(view.progress.steps_per_epoch, 1)
+    return min(1.0, (finished + part) / epochs)
+
+
+def seconds_left(view: RunView) -> float | None:
+    """At the pace of the last epochs, or in the first one at the pace of training alone."""
+    done, epochs = fraction_done(view), view.config.get("epochs")
+    if done is None or not isinstance(epochs, int):
+        return None
+    if recent := view.epochs[-3:]:
+        each = sum(epoch.seconds for epoch in recent) / len(recent)
+    elif view.started is not None and view.progress is not None and view.progress.images_per_second > 0:
+        each = view.started.train_images / view.progress.images_per_second
+    else:
+        return None
+    return (1 - done) * epochs * each

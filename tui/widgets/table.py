@@ -1,0 +1,239 @@
+"""A table that asks for the rows it shows and for no others, so that ten thousand cost no more than ten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+Cell = str | tuple[str, str]
+"""A text, or a text and its style: one of `Table.STYLES`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`width` 0 takes what the others leave. Where they do not all fit, those of the highest `rank` go first."""
+
+    title: str
+    width: int
+    right: bool = False
+    rank: int = 0
+    least: int = 8
+
+
+class Table(ScrollView, can_focus=True):
+    """Rows under a header that stays. With `cursor`, one row is current and enter chooses it."""
+
+    STYLES: ClassVar[tuple[str, ...]] = ("good", "bad", "muted", "accent", "warn")
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "table--header",
+        "table--cursor",
+        "table--good",
+        "table--bad",
+        "table--muted",
+        "table--accent",
+        "table--warn",
+    }
+    DEFAULT_CSS = """
+    Table { height: 1fr; background: transparent; overflow-x: hidden; scrollbar-size-vertical: 1; }
+    Table > .table--header { color: $text-muted; text-style: bold; }
+    Table > .table--cursor { background: $surface-lighten-2; }
+    Table:focus > .table--cursor { background: $primary; color: $text; }
+    Table > .table--good { color: $text-success; }
+    Table > .table--bad { color: $text-error; }
+    Table > .table--muted { color: $text-muted; }
+    Table > .table--accent { color: $text-accent; }
+    Table > .table--warn { color: $text-warning; }
+    Table:nocolor > .table--cursor { text-style: underline; }
+    Table:nocolor:focus > .table--cursor { text-style: reverse; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
+        Binding("enter", "choose", "Choose", show=False),
+        Binding("home", "move(-1000000)", "First", show=False),
+        Binding("end", "move(1000000)", "Last", show=False),
+    ]
+    cursor_row = reactive(0, repaint=False, init=False)
+
+    class Moved(Message):
+        """Another row is current."""
+
+        def __init__(self, table: Table, row: int) -> None:
+            super().__init__()
+            self.table, self.row = table, row
+
+        @property
+        def control(self) -> Table:
+            return self.table
+
+    class Chosen(Moved):
+        """Enter was pressed on a row, or the current one clicked."""
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        cursor: bool = True,
+        header: bool = True,
+        follow: bool = False,
+        id: str,  # noqa: A002
+    ) -> None:
+        """With `follow` the last row stays in view, unless the user has scrolled away from it."""
+        super().__init__(id=id)
+        self._follow = follow
+        self._at_end = True
+        self._columns = tuple(columns)
+        self._has_cursor = cursor
+        self._header = header
+        self._count = 0
+        self._cells: Callable[[int], Sequence[Cell]] = lambda _: ()
+        self._painted: dict[int, Sequence[Cell]] = {}
+
+    @property
+    def row_count(self) -> int:
+        return self._count
+
+    def show(self, count: int, cells: Callable[[int], Sequence[Cell]]) -> None:
+        """Show so many rows; `cells` gives one when it comes into view. Only lines that differ are painted again."""
+        changed_size = count != self._count
+        self._count, self._cells = count, cells
+        if changed_size:
+            self._set_virtual_size()
+            self.cursor_row = max(0, min(self.cursor_row, count - 1))
+            self.refresh()
+            self._keep_end_in_view()
+            return
+        top = self.scroll_offset.y
+        for row in range(top, min(top + self._body_height, count)):
+            if self._painted.get(row) != cells(row):
+                self._refresh_row(row)
+
+    def move_to(self, row: int) -> None:
+        """Make a row current without telling anyone."""
+        with self.prevent(Table.Moved):
+            self.cursor_row = max(0, min(row, self._count - 1))
+
+    def _keep_end_in_view(self) -> None:
+        if self._follow and self._at_end:
+            self.call_after_refresh(lambda: self.scroll_to(y=self.max_scroll_y, animate=False))
+
+    @property
+    def _body_height(self) -> int:
+        return max(0, self.size.height - self._header)
+
+    def _set_virtual_size(self) -> None:
+        self.virtual_size = Size(self.size.width, self._count + self._header)
+
+    def on_resize(self, _event: events.Resize) -> None:
+        self._set_virtual_size()
+        self._keep_cursor_in_view()
+        self._keep_end_in_view()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._at_end = new_value >= self.max_scroll_y - 1
+
+    def watch_cursor_row(self, old: int, new: int) -> None:
+        if not self._has_cursor:
+            return
+        self._refresh_row(old)
+        self._refresh_row(new)
+        self._keep_cursor_in_view()
+        self.post_message(self.Moved(self, new))
+
+    def _keep_cursor_in_view(self) -> None:
+        if not self._has_cursor or not self._body_height:
+            return
+        top = self.scroll_offset.y
+        if self.cursor_row < top:
+            self.scroll_to(y=self.cursor_row, animate=False)
+        elif self.cursor_row >= top + self._body_height:
+            self.scroll_to(y=self.cursor_row - self._body_height + 1, animate=False)
+
+    def _refresh_row(self, row: int) -> None:
+        self.refresh_line(row + self._header)
+
+    def action_move(self, by: int) -> None:
+        if self._has_cursor:
+            self.cursor_row = max(0, min(self.cursor_row + by, self._count - 1))
+        else:
+            self.scroll_to(y=self.scroll_offset.y + by, animate=False)
+
+    def action_page(self, by: int) -> None:
+        self.action_move(by * max(1, self._body_height - 1))
+
+    def action_choose(self) -> None:
+        if self._has_cursor and self._count:
+            self.post_message(self.Chosen(self, self.cursor_row))
+
+    def on_click(self, event: events.Click) -> None:
+        row = self.scroll_offset.y + event.y - self._header
+        if not (self._has_cursor and event.y >= self._header and row < self._count):
+            return
+        if row == self.cursor_row and event.chain > 1:
+            self.post_message(self.Chosen(self, row))
+        self.cursor_row = row
+
+    def render_line(self, y: int) -> Strip:
+        width, base = self.size.width, self.rich_style
+        shown = self._fitting(width)
+        if self._header and y == 0:
+            style = self.get_component_rich_style("table--header")
+            return self._strip([column.title for column in self._columns], shown, style, base, width)
+        row = self.scroll_offset.y + y - self._header
+        if row >= self._count:
+            return Strip.blank(width, base)
+        cells = self._painted[row] = self._cells(row)
+        if len(self._painted) > 500:
+            self._painted = {row: cells}
+        if self._has_cursor and row == self.cursor_row:
+            base = self.get_component_rich_style("table--cursor")
+            return self._strip([_text(cell) for cell in cells], shown, base, base, width)
+        return self._strip(cells, shown, base, base, width)
+
+    def _fitting(self, width: int) -> list[tuple[int, int]]:
+        """The columns that fit, as (index, width)."""
+        chosen = list(range(len(self._columns)))
+        while True:
+            needed = sum((self._columns[i].width or self._columns[i].least) + 2 for i in chosen)
+            if needed <= width or len(chosen) == 1:
+                break
+            chosen.remove(max(chosen, key=lambda i: (self._columns[i].rank, i)))
+        spare = width - sum(self._columns[i].width + 2 for i in chosen)
+        flexible = [i for i in chosen if not self._columns[i].width]
+        share = max(spare // len(flexible), 1) if flexible else 0
+        return [(i, self._columns[i].width or share) for i in chosen]
+
+    def _strip(
+        self, cells: Sequence[Cell], shown: list[tuple[int, int]], style: Style, base: Style, width: int
+    ) -> Strip:
+        segments: list[Segment] = []
+        for index, column_width in shown:
+            cell = cells[index] if index < len(cells) else ""
+            text = _fit(_text(cell), column_width, right=self._columns[index].right)
+            own = style if isinstance(cell, str) else base + self.get_component_rich_style(f"table--{cell[1]}")
+            segments.append(Segment(f" {text} ", own))
+        return Strip(segments).adjust_cell_length(width, base)
+
+
+def _text(cell: Cell) -> str:
+    return cell if isinstance(cell, str) else cell[0]
+
+
+def _fit(text: str, width: int, *, right: bool) -> str:
+    if len(text) > width:
+        text = text[: max(width - 1, 0)] + "…"
+    return text.rjust(width) if right else text.ljust(width)
