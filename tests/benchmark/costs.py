@@ -15,6 +15,10 @@ from datetime import datetime
 from pathlib import Path
 from statistics import median
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
+
+import fault_worker
+
 PROGRAM = [sys.executable, "-m", "tui"]
 REPEATS = 5
 
@@ -35,6 +39,8 @@ def main() -> None:
         )
         print(f"peak memory of a run on full MNIST: {memory:.0f} MB, {memory - bare_memory:.0f} MB more than that")
         print(f"one event in the log: {event_cost(home):.0f} us")
+        longest = listing_while_eight_train(environment, home)
+        print(f"mnist-tui runs while eight processes train, the longest: {longest:.2f} s")
         checkpoint, epoch = checkpoint_cost(environment, home)
         print(f"weights and checkpoint of an epoch: {1e3 * checkpoint:.1f} ms, {100 * checkpoint / epoch:.2f} % of it")
 
@@ -91,6 +97,18 @@ def event_cost(home: Path) -> float:
         for _ in range(count):
             log.append(event)
         return 1e6 * (time.perf_counter() - started) / count
+
+
+def listing_while_eight_train(environment: dict[str, str], home: Path) -> float:
+    """The longest that ``mnist-tui runs`` took while eight processes trained in its home and logged every step."""
+    from experiments.locations import Locations
+
+    locations = Locations(home / "crowded", home / "data", home / "cache" / "mnist-tui" / "decoded")
+    trainers = [fault_worker.start(locations) for _ in range(8)]
+    times = []
+    while any(trainer.is_alive() for trainer in trainers):
+        times.append(timed(["--home", str(locations.home), "runs"], environment))
+    return max(times)
 
 
 def checkpoint_cost(environment: dict[str, str], home: Path) -> tuple[float, float]:
