@@ -112,6 +112,12 @@ class EventReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._offset = 0
+        self._damaged = 0
+
+    @property
+    def damaged(self) -> int:
+        """How many whole lines were passed over so far."""
+        return self._damaged
 
     def poll(self) -> Iterator[Entry]:
         """The entries that have come since the last call.
@@ -135,6 +141,8 @@ class EventReader:
                 self._offset += len(line)
                 if entry := _parse(line):
                     yield entry
+                elif line.endswith(b"\n"):  # of a line that is longer than any event, the last piece
+                    self._damaged += 1
 
 
 def _parse(line: bytes) -> Entry | None:

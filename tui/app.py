@@ -15,6 +15,7 @@ from textual.screen import Screen
 
 from core.arch import is_user_module
 from core.errors import StorageError
+from core.events import RunFailed
 from experiments.locations import Locations
 from experiments.row import Status
 from experiments.store import Store
@@ -26,13 +27,14 @@ from tui.messages import ForkRequested, OpenRequested, ResumeRequested, StartReq
 from tui.ordered_keys import OrderedKeysApp
 from tui.output import percent
 from tui.screens.base import LEAST_HEIGHT, LEAST_WIDTH, WorkScreen
-from tui.screens.help import Help
+from tui.screens.help import Help, keys_of
 from tui.screens.lab import LabScreen
 from tui.screens.runs import RunsScreen
 from tui.screens.training import TrainingScreen
 from tui.session import ResumedRun, Session, import_torch
 from tui.state import State
 from tui.widgets.navbar import NavBar
+from tui.wording import in_own_terms
 
 POLL = 0.1
 """Seconds between two looks at event logs."""
@@ -190,7 +192,7 @@ class LabApp(OrderedKeysApp[int]):
             )
         elif job.failure is not None:
             self.notify(
-                f"{job.failure.message}\n{job.failure.hint}",
+                f"{job.failure.message}\n{in_own_terms(job.failure.hint)}",
                 title="Cannot start" if not job.run_id else "Failed",
                 severity="error",
                 timeout=10,
@@ -200,9 +202,11 @@ class LabApp(OrderedKeysApp[int]):
             self._own.finish()
             view, status = self._own.view, self._own.status
             failed = status in (Status.FAILED, Status.CRASHED)
-            best = f", best {percent(view.best_test_accuracy)}" if view.best_test_accuracy is not None else ""
+            words = f", best {percent(view.best_test_accuracy)}" if view.best_test_accuracy is not None else ""
+            if isinstance(view.end, RunFailed):
+                words += f": {view.end.error}"
             self.notify(
-                f"{self._title(self._own)}{best}",
+                f"{self._title(self._own)}{words}",
                 title=str(status).capitalize(),
                 severity="error" if failed else "information",
                 markup=False,
@@ -224,7 +228,7 @@ class LabApp(OrderedKeysApp[int]):
         words = ""
         if self.session.live:
             words = self.stage or "training"
-            if self._own is not None and self._own.run.id == self.own_run_id and self._own.view.started is not None:
+            if not self.stage and self._own is not None and self._own.view.started is not None:
                 view = self._own.view
                 epoch = view.progress.epoch if view.progress else 1
                 words = f"{self._title(self._own)} epoch {epoch}/{view.config.get('epochs', '?')}"
@@ -276,14 +280,19 @@ class LabApp(OrderedKeysApp[int]):
 
     @on(StopRequested)
     def _stop(self, message: StopRequested) -> None:
-        if self.session.live and message.run.id == self.own_run_id:
+        if self.session.works_on(message.run.id):
             self.session.stop("stop")
+            return
+        if not message.run.is_alive():
+            self.notify("nobody trains it any more", title="Nothing to stop")
             return
         try:
             message.run.ask_to_stop()
             self.notify(f"{message.run.id} was asked to stop after a checkpoint", title="Stopping", markup=False)
         except StorageError as error:
-            self.notify(f"{error.message}. {error.hint}", title="Cannot stop it", severity="error", markup=False)
+            self.notify(
+                f"{error.message}. {in_own_terms(error.hint)}", title="Cannot stop it", severity="error", markup=False
+            )
 
     @on(ResumeRequested)
     async def _resume(self, message: ResumeRequested) -> None:
@@ -291,30 +300,41 @@ class LabApp(OrderedKeysApp[int]):
         if self.session.live:
             self.notify("a run is being trained; stop it first", title="Cannot continue", severity="error")
             return
+        if not message.run.folder.is_dir():
+            self.notify("its folder has been deleted", title="Cannot continue", severity="error")
+            return
         # Someone who presses the key on a run has named it, and the title shows whose code it is.
-        self._own = self.watched = None
+        # Its curves stay on the screen while it is prepared, and when it turns out that it cannot go on.
+        if self.watched is None or self.watched.run.id != message.run.id:
+            self._watch(Follower(message.run))
+        self._own = self.watched
         self.session.start([ResumedRun(message.run, arch if is_user_module(arch) else None)])
         await self.switch_mode("training")
 
     # --- Keys
 
     async def action_go(self, mode: str) -> None:
+        elsewhere = mode != self.current_mode
         await self.switch_mode(mode)  # so that the next key finds the screen it was meant for
+        if elsewhere and isinstance(self.screen, WorkScreen):
+            self.screen.leave_field()
 
     async def action_help(self) -> None:
         screen = self.screen
         if isinstance(screen, WorkScreen):
-            await self.push_screen(Help(screen.MODE.capitalize(), screen.help_lines(), _keys_of(screen)))
+            await self.push_screen(Help(screen.MODE.capitalize(), screen.help_lines(), keys_of(screen)))
 
     async def action_quit(self) -> None:
         await self.leaving.ask()
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every key of the moment as a command, so that nobody has to know one."""
+        # Not Textual's own moves of the focus, nor the palette itself, nor anything twice.
+        seen = {"command_palette"} | {binding.action for binding in Binding.make_bindings(Screen.BINDINGS)}
         for active in screen.active_bindings.values():
-            binding = active.binding
-            if active.enabled and binding.description and isinstance(active.node, Screen | App):
-                action, node = binding.action, active.node
+            binding, action, node = active.binding, active.binding.action, active.node
+            if active.enabled and binding.description and isinstance(node, Screen | App) and action not in seen:
+                seen.add(action)
                 text = f"{binding.tooltip or binding.description} (key {self.get_key_display(binding)})"
                 yield SystemCommand(binding.description, text, lambda a=action, n=node: self.run_action(a, n))
         yield SystemCommand("Theme", "Light, dark and others", self.action_change_theme)
@@ -326,12 +346,3 @@ class LabApp(OrderedKeysApp[int]):
             self.notify(path, title="Screenshot", markup=False)
         except OSError as error:
             self.notify(str(error), title="Not saved", severity="error", markup=False)
-
-
-def _keys_of(screen: WorkScreen) -> list[tuple[str, str]]:
-    """The keys that a screen itself binds, with their words."""
-    keys: dict[str, str] = {}
-    for binding in Binding.make_bindings(screen.BINDINGS):
-        if binding.description and binding.show:
-            keys.setdefault(binding.tooltip or binding.description, binding.key_display or binding.key)
-    return [(key, words) for words, key in keys.items()]

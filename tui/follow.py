@@ -15,6 +15,7 @@ from experiments.run import Meta, Run
 from experiments.view import RunView, reduce
 from tui.output import duration, percent
 from tui.progress import epoch_line
+from tui.wording import in_own_terms, what_failed
 
 CHUNK = 1500
 """Entries taken in at a time, so that a long log does not hold up the keyboard."""
@@ -60,6 +61,16 @@ class Follower:
         self.log: deque[tuple[str, str]] = deque(maxlen=LOG_LINES)
         self.caught_up = False
 
+    @property
+    def damaged(self) -> int:
+        """How many lines of the log could not be read."""
+        return self._reader.damaged
+
+    @property
+    def standing(self) -> str:
+        """The run's status in a word."""
+        return "deleted" if self.deleted else str(self.status)
+
     def finish(self) -> None:
         """Take in everything at once, and look how the run stands."""
         while self.poll():
@@ -68,7 +79,7 @@ class Follower:
 
     def poll(self) -> bool:
         """Take in some of what has come; whether anything has changed."""
-        before = self.version
+        before, damaged = self.version, self.damaged
         if time.monotonic() - self._looked >= LOOK:
             self._look()
         count = 0
@@ -76,7 +87,7 @@ class Follower:
             for entry in islice(self._reader.poll(), CHUNK):
                 self._take(entry)
                 count += 1
-        if count:
+        if count or self.damaged != damaged:
             self.version += 1
             self._update_status()
         self.caught_up = count < CHUNK
@@ -149,6 +160,6 @@ def _in_words(view: RunView, entry: Entry) -> str:
         case RunStopped(epoch=epoch, reason=reason):
             return f"stopped in epoch {epoch}: {reason}"
         case RunFailed() as event:
-            return f"failed in epoch {event.epoch}: {event.error}. {event.hint}"
+            return f"failed in epoch {event.epoch}: {what_failed(event)}. {in_own_terms(event.hint)}"
         case _:
             return ""

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from core.config import TrainConfig, allowed_values, field_help
 from core.errors import InvalidValue, LabError, OverBudget
+from tui.wording import in_own_terms
 
 MAIN_FIELDS = ("dataset", "lr", "batch_size", "epochs", "schedule", "seed", "dropout", "device")
 ADVANCED_FIELDS = tuple(field for field in TrainConfig.model_fields if field not in {*MAIN_FIELDS, "arch"})
@@ -106,7 +107,9 @@ def check(texts: Mapping[str, str], arch: str) -> Checked:
     except InvalidValue as error:
         return Checked(None, seeds, {error.field: error.allowed})
     except OverBudget as error:
-        return Checked(None, seeds, {"epochs": f"at most {values['max_epochs']} within the budget ({error.hint})"})
+        return Checked(
+            None, seeds, {"epochs": f"at most {values['max_epochs']} within the budget ({in_own_terms(error.hint)})"}
+        )
     except LabError as error:
         return Checked(None, seeds, {"": error.message})
 

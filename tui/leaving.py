@@ -16,6 +16,7 @@ from experiments.run import Run
 from tui.exit_codes import ExitCode, stop_code
 from tui.launch import resume_detached
 from tui.screens.dialogs import Ask
+from tui.session import ResumedRun
 
 if TYPE_CHECKING:
     from tui.app import LabApp
@@ -50,16 +51,43 @@ class Leaving:
             ("discard", "Discard: stop and delete the run"),
             ("stay", "Stay here"),
         )
-        text = "A run is being trained."
-        await self._app.push_screen(Ask("Quit?", text, answers, danger="discard"), self._answered)
+        await self._app.push_screen(Ask("Quit?", self._what_is_at_stake(), answers, danger="discard"), self._answered)
+
+    def _what_is_at_stake(self) -> str:
+        job, run = self._app.session.job, self._stopped_run()
+        words = ["A run is being trained."]
+        if seeds := self._seeds_left_out():
+            words.append(f"However you leave, {seeds} will not be trained.")
+        if run is None:
+            words.append("It has no folder yet, so that there is nothing to save, to keep running or to delete.")
+        else:
+            resumed = job is not None and isinstance(job.plans[0], ResumedRun)
+            earlier = ", with what it had before it was continued" if resumed else ""
+            words.append(f"Discard deletes {run.meta().name or run.id} for good, log and weights{earlier}.")
+        return " ".join(words)
+
+    def _seeds_left_out(self) -> str:
+        """The runs of a group that leaving drops, in words; nothing for a run alone, which the question names."""
+        job = self._app.session.job
+        seeds = [str(seed) for seed in job.waiting_seeds] if job is not None and len(job.plans) > 1 else []
+        if len(seeds) > 5:
+            return f"seeds {seeds[0]} to {seeds[-1]}"
+        if len(seeds) > 1:
+            return f"seeds {', '.join(seeds[:-1])} and {seeds[-1]}"
+        return f"seed {seeds[0]}" if seeds else ""
 
     def _answered(self, answer: str | None) -> None:
         app = self._app
         if answer not in ("save", "detach", "discard"):
             return
-        self.farewell = {"save": lambda: "", "detach": self._detach, "discard": self._discard}[answer]
+        act = {"save": lambda: "", "detach": self._detach, "discard": self._discard}[answer]
+        self.farewell = lambda: "; ".join(words for words in (act(), self._dropped()) if words)
         app.session.stop("quit" if answer == "save" else answer)
         app.exit(ExitCode.DONE)
+
+    def _dropped(self) -> str:
+        seeds = self._seeds_left_out()
+        return f"{seeds} will not be trained" if seeds else ""
 
     def _detach(self) -> str:
         """Hand the run over to a process that goes on where this one has stopped."""

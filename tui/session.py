@@ -65,6 +65,11 @@ class Job:
         """The run under way, or the last one; empty while the first is being prepared."""
         return self.run_ids[-1] if self.run_ids else ""
 
+    @property
+    def waiting_seeds(self) -> list[int]:
+        """The seeds of the runs that have not begun, the one that is being prepared among them."""
+        return [plan.config.seed for plan in self.plans[len(self.run_ids) :] if isinstance(plan, NewRun)]
+
     def stop(self, reason: str) -> None:
         """Ask the worker to stop; the first reason stands."""
         self._reason = self._reason or reason
@@ -118,6 +123,14 @@ class Session:
     @property
     def live(self) -> bool:
         return self.job is not None and not self.job.done.is_set()
+
+    def works_on(self, run_id: str) -> bool:
+        """Whether this is the run of the moment; one to go on with is, before it has begun."""
+        if self.job is None or not self.live:
+            return False
+        first = self.job.plans[0] if self.job.plans else None
+        resumed = first.run.id if isinstance(first, ResumedRun) else ""
+        return run_id == (self.job.run_id or resumed)
 
     def start(self, plans: Sequence[Plan]) -> Job:
         assert not self.live, "one job at a time"

@@ -8,6 +8,7 @@ import pytest
 from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for_text
 
 from core.arch import REGISTRY
+from experiments.run import Meta
 from tui.session import Session
 from tui.widgets.budget_meter import BudgetMeter
 from tui.widgets.run_form import RunForm
@@ -83,7 +84,7 @@ async def test_a_typed_network_is_not_lost_by_looking_at_others(tmp_path):
         ("lr", "fast", "a number above 0 and at most 100"),
         ("lr", "nan", "a number above 0 and at most 100"),
         ("batch_size", "60001", "a whole number at least 1 and at most 60,000"),
-        ("epochs", "21", "at most 20 within the budget"),
+        ("epochs", "21", "at most 20 within the budget (raise Max epochs"),
         ("epochs", "", "a whole number"),
         ("seed", "5-2", "A-B with A at most B"),
         ("dropout", "1", "a number at least 0 and below 1"),
@@ -175,3 +176,33 @@ async def test_a_fork_brings_the_config_and_marks_what_is_changed(tmp_path, scri
         assert "1 changed" in text
         assert "* Learning rate" in text
         assert "The original has 0.2" in text
+
+
+async def test_a_fork_of_a_run_with_brackets_in_its_name_shows_them(tmp_path, script):
+    make_run(tmp_path, script, script.started(), script.stopped(), meta=Meta("x[/y] [b"))
+    async with opened(tmp_path) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "x[/y] [b")
+        await pilot.press("f")
+        await wait_for_text(pilot, "Fork, 0 changed, of x[/y] [b")
+
+
+async def test_coming_back_leaves_the_field_so_that_digits_lead_on(tmp_path):
+    async with opened(tmp_path) as pilot:
+        assert "Leave field" not in screen_text(pilot)
+        await pilot.press("v")
+        await wait_for_text(pilot, "Leave field")
+        assert "F3 Training" in screen_text(pilot)
+        await pilot.press("f4", "1")
+        await wait_for_text(pilot, "2 Training")
+        await pilot.press("3")
+        assert pilot.app.current_mode == "runs"
+        assert pilot.app.state.form["lr"] == "0.03772"
+
+
+async def test_the_help_of_a_field_has_its_whole_range_and_the_budgets(tmp_path):
+    async with opened(tmp_path) as pilot:
+        pilot.app.screen.query_one("#field-seed").focus()
+        await wait_for_text(pilot, "a range of them")
+        pilot.app.screen.query_one("#field-epochs").focus()
+        await wait_for_text(pilot, "20 within the budget")

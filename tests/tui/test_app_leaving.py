@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 
 import pytest
-from app_pilot import opened, wait_for, wait_for_text
+from app_pilot import make_run, opened, screen_text, wait_for, wait_for_text
 
 from core.errors import DataError
 from experiments.store import Store
 from tui import session
 from tui.exit_codes import ExitCode
+from tui.messages import OpenRequested
 
 
 class _Scripted:
@@ -79,6 +80,19 @@ async def test_save_keeps_the_run_and_discard_does_not(tmp_path, scripted, downs
     assert len(app.store.runs()) == left
 
 
+async def test_the_seeds_that_leaving_drops_are_named(tmp_path, scripted):
+    async with opened(tmp_path) as pilot:
+        pilot.app.screen.query_one("#field-seed").focus()
+        await pilot.press(*"0-2")
+        await _start(pilot)
+        await pilot.press("q")
+        await wait_for_text(pilot, "However you leave, seeds 1 and 2")
+        await wait_for_text(pilot, "Discard deletes")
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: not pilot.app.session.live)
+    assert pilot.app.leaving.farewell() == "seeds 1 and 2 will not be trained"
+
+
 async def test_without_a_live_run_q_just_quits(tmp_path):
     async with opened(tmp_path) as pilot:
         await pilot.press("q")
@@ -106,11 +120,47 @@ async def test_a_run_that_cannot_start_says_why(tmp_path, monkeypatch, error, sa
         await wait_for_text(pilot, "Ready")
 
 
+async def test_the_toast_of_a_failed_run_says_why(tmp_path, monkeypatch, script):
+    class Failing(_Scripted):
+        def run(self, config, meta):
+            run = Store(self._locations.home).create(config, meta, {})
+            with run.open_log() as log:
+                yield log.append(script.started(config=config.model_dump()))
+                yield log.append(script.failed(1))
+            run.release()
+
+    monkeypatch.setattr(session, "Runner", Failing)
+    async with opened(tmp_path) as pilot:
+        await pilot.press("ctrl+r")
+        await wait_for(pilot, lambda: len(pilot.app._notifications))
+        (toast,) = pilot.app._notifications
+    assert (toast.title, toast.message) == ("Failed", "conv9: the loss is not finite")
+
+
+async def test_a_run_that_cannot_go_on_stays_on_the_screen(tmp_path, monkeypatch, script):
+    class Failing(_Scripted):
+        def resume(self, run, arch=None):
+            raise DataError("mnist is not here", hint="use --data-dir")
+            yield
+
+    monkeypatch.setattr(session, "Runner", Failing)
+    run = make_run(tmp_path, script, script.started(), script.epoch(1, 0.9812), script.stopped(1))
+    async with opened(tmp_path) as pilot:
+        pilot.app.post_message(OpenRequested(run))
+        await wait_for_text(pilot, "9812/10000")
+        await pilot.press("c")
+        await wait_for_text(pilot, "mnist is not here")
+        assert "9812/10000" in screen_text(pilot)
+
+
 async def test_help_and_palette_know_the_keys_of_the_screen(tmp_path):
     async with opened(tmp_path) as pilot:
         await pilot.press("question_mark")
         await wait_for_text(pilot, "Type a network of your own")
-        await pilot.press("escape", "ctrl+p", *"theme")
+        await pilot.press("escape", "ctrl+p")
+        await wait_for_text(pilot, "Train the network with these values")
+        assert "Copy selected text" not in screen_text(pilot)
+        await pilot.press(*"theme")
         await wait_for_text(pilot, "Light, dark and others")
         await pilot.press("escape")
 

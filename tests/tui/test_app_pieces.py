@@ -7,12 +7,14 @@ import math
 import pytest
 
 from core.config import TrainConfig
+from core.events import RunFailed
 from experiments.row import Status
 from tui.ascii import to_ascii
 from tui.form import ADVANCED_FIELDS, MAIN_FIELDS, changed_fields, check, help_text, texts_of
 from tui.widgets.budget_meter import in_words
 from tui.widgets.chart import Series, bucketed, limits, log_ticks, smoothed, ticks
 from tui.widgets.progress_panel import fraction_done, overall, seconds_left
+from tui.wording import in_own_terms, what_failed
 
 
 def test_every_field_of_a_config_is_in_the_form_with_help():
@@ -90,3 +92,29 @@ def test_time_left_goes_by_the_last_epochs(script):
     assert seconds_left(view) == pytest.approx(18 * 8.0)
     assert "2m 24s left" in overall(view, Status.RUNNING, 100)
     assert overall(script.view(), Status.RUNNING, 100) == ""
+
+
+@pytest.mark.parametrize(
+    ("hint", "here"),
+    [
+        (
+            "use narrower layers, raise the budget with --max-params, or lift both budgets with --no-budget",
+            "use narrower layers, raise Max parameters under Advanced, or turn Budget off there",
+        ),
+        ("use a lower --lr than 0.1", "use a lower learning rate than 0.1"),
+        ("mnist-tui watch 20260101-120000-abcd, or stop it first", "open it from Runs to follow it, or stop it first"),
+        (
+            "free some space in the home folder, then mnist-tui resume",
+            "free some space in the home folder, then go on with c",
+        ),
+        ("hold out fewer images", "hold out fewer images"),
+    ],
+)
+def test_advice_is_given_in_the_interface_s_own_terms(hint, here):
+    assert in_own_terms(hint) == here
+
+
+def test_an_error_that_names_its_epoch_does_not_name_it_twice():
+    assert (
+        what_failed(RunFailed(epoch=1, error="the loss is not finite in epoch 1", hint="")) == "the loss is not finite"
+    )

@@ -47,7 +47,9 @@ async def test_filter_sort_rename_and_tag(tmp_path, script):
         await wait_for_text(pilot, "gamma")
         await pilot.press("t", *"good #first", "enter")
         await wait_for_text(pilot, "#good #first")
-        await pilot.press("escape")
+        await pilot.press("slash", *"x")
+        await wait_for_text(pilot, "no run has all these words")
+        await pilot.press("escape", "escape")
         await wait_for_text(pilot, "2 runs, 0 live, by newest")
         await pilot.press("s")
         await wait_for_text(pilot, "by best accuracy")
@@ -78,8 +80,9 @@ async def test_a_live_run_cannot_be_deleted(tmp_path, script):
     async with opened(tmp_path) as pilot:
         await pilot.press("3")
         await wait_for_text(pilot, "alive")
+        assert "enter Open" in screen_text(pilot)
         await pilot.press("d")
-        await pilot.pause()
+        await wait_for_text(pilot, "stop it first")
         assert "Delete this run?" not in screen_text(pilot)
     assert run.folder.exists()
 

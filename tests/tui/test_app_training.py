@@ -7,7 +7,8 @@ import shutil
 import pytest
 from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
 
-from tui.messages import OpenRequested
+from tui.messages import OpenRequested, ResumeRequested, StopRequested
+from tui.session import Job
 from tui.widgets.chart import Chart
 
 
@@ -51,7 +52,7 @@ async def test_losses_that_are_not_finite_leave_gaps_and_the_failure_is_told(tmp
     run.release()
     async with opened(tmp_path) as pilot:
         await _open(pilot, run)
-        await wait_for_text(pilot, "Failed in epoch 1: the loss is not finite. Use a lower --lr")
+        await wait_for_text(pilot, "Failed in epoch 1: the loss is not finite. Use a lower learning rate")
         await pilot.press("l", "s", "z", "m", "m", "m", "m")
         await pilot.pause(0.6)
         assert pilot.app.is_running
@@ -62,6 +63,16 @@ async def test_a_run_that_failed_in_its_first_step_is_shown(tmp_path, script):
     async with opened(tmp_path) as pilot:
         await _open(pilot, run)
         await wait_for_text(pilot, "✗ failed")
+        await wait_for_text(pilot, "Best   no epoch was finished")
+        assert "after the first epoch" not in screen_text(pilot)
+
+
+async def test_a_finished_run_opened_first_has_a_log_pane(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.epoch(1), script.finished())
+    async with opened(tmp_path) as pilot:
+        await _open(pilot, run)
+        await pilot.pause()
+        assert pilot.app.screen.query_one("#log").size.height > 2
 
 
 async def test_a_deleted_folder_is_told_and_what_was_read_stays(tmp_path, script):
@@ -71,6 +82,11 @@ async def test_a_deleted_folder_is_told_and_what_was_read_stays(tmp_path, script
         await wait_for_text(pilot, "9812/10000")
         shutil.rmtree(run.folder)
         await wait_for_text(pilot, "folder has been deleted")
+        await wait_for_text(pilot, "✗ deleted")
+        assert "Continue" not in screen_text(pilot)
+        assert "Fork" not in screen_text(pilot)
+        pilot.app.post_message(ResumeRequested(run))
+        await wait_for_text(pilot, "Cannot continue")
         assert "9812/10000" in screen_text(pilot)
         await pilot.press("3")
         await wait_for_text(pilot, "There are no runs yet")
@@ -86,6 +102,7 @@ async def test_a_damaged_log_is_read_around(tmp_path, script):
     async with opened(tmp_path) as pilot:
         await _open(pilot, run)
         await wait_for_text(pilot, "9888/10000")
+        await wait_for_text(pilot, "2 lines of this run's log are damaged and were passed over")
 
 
 async def test_a_log_that_is_cut_short_is_read_again(tmp_path, script):
@@ -138,6 +155,18 @@ async def test_x_asks_a_run_of_another_process_to_stop(tmp_path, script):
         await _open(pilot, run)
         await pilot.press("x")
         await wait_for(pilot, run.wants_stop)
+
+
+async def test_a_run_that_nobody_trains_is_not_asked_to_stop(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.epoch(1), script.finished())
+    async with opened(tmp_path) as pilot:
+        await _open(pilot, run)
+        pilot.app.session.job = Job([])  # another run is being trained
+        pilot.app.post_message(StopRequested(run))
+        await pilot.press("x")
+        await wait_for_text(pilot, "Nothing to stop")
+        pilot.app.session.job.done.set()
+    assert not run.wants_stop()
 
 
 async def test_many_resizes_leave_a_whole_screen(tmp_path, script):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual import events
 from textual.app import ComposeResult
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Footer, Input, Static
 
 from tui.widgets.navbar import NavBar
 
@@ -27,6 +27,20 @@ class WorkScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.ready = True
+
+    def on_descendant_focus(self) -> None:
+        self._show_keys()
+
+    def on_descendant_blur(self) -> None:
+        self._show_keys()
+
+    def _show_keys(self) -> None:
+        self.query_one(NavBar).show_keys(typing=isinstance(self.focused, Input))
+
+    def leave_field(self) -> None:
+        """Out of a field, which would take the keys 1, 2 and 3 for text."""
+        if isinstance(self.focused, Input) and isinstance(self.AUTO_FOCUS, str):
+            self.set_focus(self.query_one(self.AUTO_FOCUS))
 
     def _on_resize(self, event: events.Resize) -> None:  # type: ignore[override]  # Textual calls both, this one first
         """Pass over a size that is no longer the window's.

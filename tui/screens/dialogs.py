@@ -9,6 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
@@ -28,7 +29,7 @@ class Ask(ModalScreen[str]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
-            box.border_title = self._title
+            box.border_title = Content(self._title)
             yield Static(self._text, classes="question", markup=False)
             for name, words in self._answers:
                 yield Button(words, id=name, variant="error" if name == self._danger else "default", compact=True)
@@ -49,7 +50,7 @@ class Prompt(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
-            box.border_title = self._title
+            box.border_title = Content(self._title)
             yield Static(self._text, classes="question", markup=False)
             yield Input(self._value, max_length=200, compact=True, select_on_focus=False)
             yield Static("enter to keep, escape to leave as it was", classes="keys", markup=False)

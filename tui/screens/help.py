@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 GENERAL = (
@@ -39,3 +39,12 @@ class Help(ModalScreen[None]):
             box.border_title = "Help"
             box.border_subtitle = "escape closes"
             yield Static(text, markup=False)
+
+
+def keys_of(screen: Screen[None]) -> list[tuple[str, str]]:
+    """The keys that a screen itself binds, with their words."""
+    keys: dict[str, str] = {}
+    for binding in Binding.make_bindings(screen.BINDINGS):
+        if binding.description and binding.show:
+            keys.setdefault(binding.tooltip or binding.description, binding.key_display or binding.key)
+    return [(key, words) for words, key in keys.items()]

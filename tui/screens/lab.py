@@ -10,6 +10,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.widgets import Button, Input, Static
 
 from core.arch import REGISTRY
@@ -45,7 +46,7 @@ class LabScreen(WorkScreen):
         Binding("ctrl+r", "start", "Start", tooltip="Train the network with these values", priority=True),
         Binding("e", "edit", "Edit spec", tooltip="Type a network of your own"),
         Binding("v", "values", "Values", tooltip="To learning rate, batch size and the rest"),
-        Binding("escape", "leave_field", "Leave field", show=False),
+        Binding("escape", "leave_field", "Leave field", key_display="esc"),
         Binding("u", "unfork", "Forget original", tooltip="Stop comparing with the run that the values came from"),
         Binding("down", "app.focus_next", show=False),
         Binding("up", "app.focus_previous", show=False),
@@ -146,7 +147,7 @@ class LabScreen(WorkScreen):
         if self._fork is not None:
             changes = list(self._form.changes) + (["network"] if self._editor.arch != self._fork.arch else [])
             title = f"Fork, {len(changes)} changed, of {self._fork.title}"
-        self.query_one("#values").border_title = title
+        self.query_one("#values").border_title = Content(title)  # a name may hold what markup would take for a tag
         self.query_one("#network").set_class(
             self._fork is not None and self._editor.arch != self._fork.arch, "-changed"
         )
@@ -187,9 +188,8 @@ class LabScreen(WorkScreen):
         self._form.read_controls()
         self._editor.read_field()
         self.judge()
-        if problem := self._problem():
-            self.notify(problem, title="Cannot start", severity="error", markup=False)
-            return
+        if self._problem():
+            return  # the verdict says why
         config, seeds, name = self._checked.config, self._checked.seeds, self._form.texts["name"].strip()
         assert config is not None
         group = self.lab.store.new_group_id() if len(seeds) > 1 else None
@@ -216,7 +216,13 @@ class LabScreen(WorkScreen):
         self._show_fork()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return self._fork is not None if action == "unfork" else super().check_action(action, parameters)
+        match action:
+            case "unfork":
+                return self._fork is not None
+            case "leave_field":
+                return self.focused is not None and self.focused.id != "archs"
+            case _:
+                return super().check_action(action, parameters)
 
     def help_lines(self) -> tuple[str, ...]:
         return (

@@ -20,6 +20,7 @@ from tui.screens.base import WorkScreen
 from tui.screens.dialogs import Ask, Prompt
 from tui.widgets.line import Line
 from tui.widgets.table import Cell, Column, Table
+from tui.wording import in_own_terms
 
 EMPTY = """There are no runs yet.
 
@@ -27,7 +28,7 @@ Start one in the Lab (1), or from a shell with: mnist-tui run"""
 COLUMNS = (
     Column("Status", 8),
     Column("Run", 20, rank=1),
-    Column("Architecture", 0, least=10),
+    Column("Architecture", 0, least=12),
     Column("Data", 8, rank=5),
     Column("Seed", 4, right=True, rank=9),
     Column("Params", 7, right=True, rank=7),
@@ -47,6 +48,12 @@ _STYLES = {
 }
 
 
+class RunTable(Table):
+    """A table whose footer says what enter does."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "Open", key_display="enter")]
+
+
 class RunsScreen(WorkScreen):
     MODE = "runs"
     AUTO_FOCUS = "#runs"
@@ -61,7 +68,7 @@ class RunsScreen(WorkScreen):
         Binding("x", "stop", "Stop", tooltip="Stop it after a checkpoint, wherever it is trained"),
         Binding("d,delete", "delete", "Delete", tooltip="Delete it, after a question"),
         Binding("r", "reload", "Read again", show=False),
-        Binding("escape", "leave_filter", "Leave the filter", show=False),
+        Binding("escape", "leave_filter", "Leave filter", key_display="esc"),
     ]
 
     def __init__(self) -> None:
@@ -77,7 +84,7 @@ class RunsScreen(WorkScreen):
                     placeholder="filter: words of id, name, network, data, status, #tag", id="filter", compact=True
                 )
                 yield Line(id="runs-count")
-            yield Table(COLUMNS, id="runs")
+            yield RunTable(COLUMNS, id="runs")
 
     @property
     def _catalog(self) -> Catalog:
@@ -111,6 +118,10 @@ class RunsScreen(WorkScreen):
         self._table.show(len(self._items), self._cells)
         self._table.move_to(row)
         count, total = len(self._items), len(everything)
+        if total and not count:
+            self.query_one("#runs-count", Line).show("no run has all these words")
+            self.refresh_bindings()
+            return
         shown = f"{count:,} of {total:,} runs" if count < total else f"{total:,} run{'s' * (total != 1)}"
         live = sum(status is Status.RUNNING for _, status in everything)
         self.query_one("#runs-count", Line).show(f"{shown}, {live} live, by {SORTS[sort]}")
@@ -213,14 +224,19 @@ class RunsScreen(WorkScreen):
         try:
             run.change_meta(name=name, tags=tags)
         except LabError as error:
-            self.notify(f"{error.message}. {error.hint}", title="Not kept", severity="error", markup=False)
+            self.notify(
+                f"{error.message}. {in_own_terms(error.hint)}", title="Not kept", severity="error", markup=False
+            )
         self._catalog.read_again(run.id)
         self.rearrange()
 
     async def action_delete(self) -> None:
         if (current := self._current) is None or (run := self._run) is None:
             return
-        row = current[0]
+        row, status = current
+        if status is Status.RUNNING:
+            self.notify("it is being trained; stop it first", title="Cannot delete", severity="warning")
+            return
         what = f"{row.name or row.run_id}: {row.arch} on {row.dataset}, {row.epochs_done} epochs"
         best = percent(row.best_test_accuracy)
         text = f"{what}, best {best}.\n\nIts log, weights and checkpoint are deleted for good."
@@ -233,7 +249,9 @@ class RunsScreen(WorkScreen):
         try:
             self.lab.store.remove(run)
         except LabError as error:
-            self.notify(f"{error.message}. {error.hint}", title="Not deleted", severity="error", markup=False)
+            self.notify(
+                f"{error.message}. {in_own_terms(error.hint)}", title="Not deleted", severity="error", markup=False
+            )
         else:
             self.notify(f"{run.id} is deleted", markup=False)
         self._catalog.read_again(run.id)
@@ -248,9 +266,10 @@ class RunsScreen(WorkScreen):
             case "resume":
                 resumable = (Status.STOPPED, Status.CRASHED, Status.FAILED)
                 return current is not None and current[1] in resumable and not self.lab.session.live
-            case "delete":
-                return current is not None and not live
-            case "open" | "fork" | "tag" | "rename":
+            case "leave_filter":
+                field = self.query_one("#filter", Input) if self.ready else None
+                return field is not None and (field.has_focus or bool(field.value))
+            case "open" | "delete" | "fork" | "tag" | "rename":
                 return current is not None
             case _:
                 return super().check_action(action, parameters)

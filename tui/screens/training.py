@@ -25,6 +25,7 @@ from tui.widgets.facts import Facts
 from tui.widgets.line import Line
 from tui.widgets.log_pane import LogPane
 from tui.widgets.progress_panel import ProgressPanel
+from tui.wording import in_own_terms, what_failed
 
 STATUS_SIGNS = {
     Status.RUNNING: ("● running", "$text-success"),
@@ -33,6 +34,7 @@ STATUS_SIGNS = {
     Status.FAILED: ("✗ failed", "$text-error"),
     Status.CRASHED: ("✗ crashed", "$text-error"),
 }
+DELETED = ("✗ deleted", "$text-error")
 EMPTY = """No run is open.
 
 Start one in the Lab (1), or open one from Runs (3)."""
@@ -96,7 +98,7 @@ class TrainingScreen(WorkScreen):
             return
         self.query_one("#run-title", Line).show(title_of(follower))
         self.query_one(ProgressPanel).show(
-            follower.view, follower.status, f"{waiting or 'waiting for the first step'}..."
+            follower.view, follower.standing, f"{waiting or 'waiting for the first step'}..."
         )
         self._show_notice(follower)
         self.query_one(Curves).show(follower)
@@ -109,7 +111,7 @@ class TrainingScreen(WorkScreen):
         if job is None or not job.done.is_set():
             return EMPTY
         if job.failure is not None:
-            return f"The run could not start.\n\n{job.failure.message}\n{job.failure.hint}"
+            return f"The run could not start.\n\n{job.failure.message}\n{in_own_terms(job.failure.hint)}"
         return f"The run could not start: a defect.\n\n{self.lab.log_path} has the details." if job.defect else EMPTY
 
     def _device_use(self, follower: Follower) -> str:
@@ -181,11 +183,20 @@ class TrainingScreen(WorkScreen):
         follower = self._follower
         match action:
             case "stop":
-                return self.lab.session.live or (follower is not None and follower.status is Status.RUNNING)
+                if follower is None:
+                    return self.lab.session.live
+                return follower.status is Status.RUNNING or self.lab.session.works_on(follower.run.id)
             case "resume":
                 resumable = (Status.STOPPED, Status.CRASHED, Status.FAILED)
-                return follower is not None and follower.status in resumable and not self.lab.session.live
-            case "fork" | "maximize_chart" | "log_scale" | "smooth" | "zoom" | "log_pane":
+                return (
+                    follower is not None
+                    and not follower.deleted
+                    and follower.status in resumable
+                    and not self.lab.session.live
+                )
+            case "fork":
+                return follower is not None and not follower.deleted
+            case "maximize_chart" | "log_scale" | "smooth" | "zoom" | "log_pane":
                 return follower is not None
             case "by_step":
                 return follower is not None and not self.has_class("-wide")
@@ -211,19 +222,34 @@ def title_of(follower: Follower) -> Content:
         str(started.dataset if started else config.get("dataset", "?")),
     ]
     facts += [f"lr {lr}", f"batch {batch}", f"seed {seed}", started.device if started else ""]
-    sign, style = STATUS_SIGNS[follower.status]
+    sign, style = DELETED if follower.deleted else STATUS_SIGNS[follower.status]
     rest = "  ".join(fact for fact in facts if fact)
     return Content.assemble((sign, f"bold {style}"), ("  " + name, "bold"), "  ", rest)
 
 
 def notice_of(follower: Follower) -> str:
     """What has gone wrong, for a strip of its own; empty when nothing has."""
+    return "\n".join(words for words in (_trouble(follower), _damage(follower)) if words)
+
+
+def _trouble(follower: Follower) -> str:
     if follower.deleted:
         return "The run's folder has been deleted. What was read of it is still shown."
     match follower.view.end:
         case RunFailed() as end:
-            return f"Failed in epoch {end.epoch}: {end.error}. {end.hint[:1].upper()}{end.hint[1:]}."
+            hint = in_own_terms(end.hint)
+            return f"Failed in epoch {end.epoch}: {what_failed(end)}. {hint[:1].upper()}{hint[1:]}."
         case None if follower.status is Status.CRASHED:
             return "The process that trained this run is gone without a word. c goes on from the last checkpoint."
         case _:
             return ""
+
+
+def _damage(follower: Follower) -> str:
+    match follower.damaged:
+        case 0:
+            return ""
+        case 1:
+            return "1 line of this run's log is damaged and was passed over."
+        case count:
+            return f"{count:,} lines of this run's log are damaged and were passed over."

@@ -30,7 +30,7 @@ class ArchList(Table):
             Column("", 1),
             Column("Architecture", 0, least=8),
             Column("Params", 7, right=True),
-            Column("MACs", 10, right=True, rank=2),
+            Column("MACs", 11, right=True, rank=2),
             Column("Field", 5, right=True, rank=3),
         )
         super().__init__(columns, id=id)

@@ -53,7 +53,7 @@ class Chart(Widget, can_focus=True):
     def __init__(self, title: str, empty: str, *, id: str, ascii_only: bool = False) -> None:  # noqa: A002
         super().__init__(id=id)
         self.border_title = title
-        self._empty = empty
+        self.empty = empty
         self._markers = ASCII if ascii_only else UNICODE
         self._ascii = ascii_only
         self._series: tuple[Series, ...] = ()
@@ -116,7 +116,7 @@ class Chart(Widget, can_focus=True):
         started = time.monotonic()
         drawable = [s for s in (_clean(series, log=self._log) for series in self._series) if s.xs]
         if not drawable or width < 16 or height < 4:
-            self._frame = Text(self._empty if not drawable else "too small", style="dim")
+            self._frame = Text(self.empty if not drawable else "too small", style="dim")
             return
         try:
             text = Text.from_ansi(self._build(drawable, width, height), no_wrap=True, end="")

@@ -13,6 +13,7 @@ from tui.widgets.chart import SMOOTHING, Chart, Series, smoothed
 
 ZOOMS = (0, 10, 5, 2)
 """So many of the last epochs, 0 for all of them."""
+LATER, NEVER = "drawn after the first epoch", "no epoch was finished"
 CHARTS = ("loss", "accuracy", "steps")
 
 
@@ -47,9 +48,8 @@ class Curves(Horizontal):
         self._ascii = ascii_only
 
     def compose(self) -> ComposeResult:
-        after = "drawn after the first epoch"
-        yield Chart("Loss", after, id="loss", ascii_only=self._ascii)
-        yield Chart("Accuracy %", after, id="accuracy", ascii_only=self._ascii)
+        yield Chart("Loss", LATER, id="loss", ascii_only=self._ascii)
+        yield Chart("Accuracy %", LATER, id="accuracy", ascii_only=self._ascii)
         yield Chart("Loss by step", "drawn from the first steps on", id="steps", ascii_only=self._ascii)
 
     @property
@@ -83,7 +83,11 @@ class Curves(Horizontal):
         first = max(1, len(view.epochs) - ZOOMS[look.zoom] + 1) if ZOOMS[look.zoom] else 1
         epochs = [epoch for epoch in view.epochs if epoch.epoch >= first]
         xs = [float(epoch.epoch) for epoch in epochs]
-        key = (follower.run.id, len(view.epochs), epochs[-1:] and epochs[-1].epoch, look.log, look.smoothing, look.zoom)
+        over = view.end is not None
+        for name in ("loss", "accuracy"):
+            self._chart(name).empty = NEVER if over else LATER
+        last = epochs[-1].epoch if epochs else 0
+        key = (follower.run.id, len(view.epochs), last, over, look.log, look.smoothing, look.zoom)
         losses = [(e.val_loss if held_out else e.test_loss) for e in epochs]
         self._chart("loss").show(
             key,

@@ -32,8 +32,11 @@ class Facts(Static):
 
     def on_resize(self, _event: events.Resize) -> None:
         self._lay_out(self.content_size.width)
+        self.refresh(layout=True)
 
     def _lay_out(self, width: int) -> None:
+        if width <= 0:  # before the first layout: words wrapped for no width would make it high, and keep it so
+            return
         lines: list[Content] = []
         for name, words, style in self._facts:
             for number, line in enumerate(textwrap.wrap(words, max(width - INDENT, 10))):
@@ -44,7 +47,7 @@ class Facts(Static):
 
 def best(view: RunView) -> Fact:
     if not view.accuracies:
-        return ("Best", "after the first epoch", "")
+        return ("Best", "after the first epoch" if view.end is None else "no epoch was finished", "")
     on_test = view.best_test_accuracy is not None
     what = "test, optimistic" if on_test else "held-out images"
     return ("Best", f"{percent(max(view.accuracies.values()))} in epoch {view.best_epoch} ({what})", "bold")

@@ -13,8 +13,14 @@ PLACES = {"lab": "Lab", "training": "Training", "runs": "Runs"}
 
 class NavItem(Static):
     def __init__(self, mode: str, title: str, key: int, *, here: bool) -> None:
-        super().__init__(f" {key} {title} ", classes="-here" if here else "", markup=False)
-        self._mode = mode
+        super().__init__(classes="-here" if here else "", markup=False)
+        self._mode, self._title, self._key = mode, title, key
+        self.show_key(typing=False)
+
+    def show_key(self, *, typing: bool) -> None:
+        """Name the key that leads there now: a digit would be typed into a field."""
+        key = f"F{self._key + 1}" if typing else str(self._key)
+        self.update(f" {key} {self._title} ")
 
     async def on_click(self) -> None:
         await self.app.run_action(f"go('{self._mode}')")
@@ -39,6 +45,10 @@ class NavBar(Horizontal):
         for key, (mode, title) in enumerate(PLACES.items(), start=1):
             yield NavItem(mode, title, key, here=mode == self._here)
         yield Line(id="live")
+
+    def show_keys(self, *, typing: bool) -> None:
+        for item in self.query(NavItem):
+            item.show_key(typing=typing)
 
     def show_live(self, text: str) -> None:
         self.query_one("#live", Line).show(text)

@@ -19,7 +19,7 @@ class ProgressPanel(Vertical):
         yield Line(id="epoch-progress")
         yield Line(id="run-progress")
 
-    def show(self, view: RunView, status: Status, waiting_for: str = "") -> None:
+    def show(self, view: RunView, status: str, waiting_for: str = "") -> None:
         """`waiting_for` says what comes before the first step."""
         width = self.content_size.width
         line = meter(view, width) if view.progress is not None and width > 0 else waiting_for
@@ -27,13 +27,13 @@ class ProgressPanel(Vertical):
         self.query_one("#run-progress", Line).show(overall(view, status, width))
 
 
-def overall(view: RunView, status: Status, width: int) -> str:
+def overall(view: RunView, status: str, width: int) -> str:
     """``run 12%|██        | 2m 05s left, 12,345 images/s``."""
     done = fraction_done(view)
     if done is None:
         return ""
     speed = f", {view.progress.images_per_second:,.0f} images/s" if view.progress else ""
-    if status is Status.RUNNING:
+    if status == Status.RUNNING:
         left = seconds_left(view)
         words = (f"{duration(left)} left" if left is not None else "time left not known yet") + speed
     else:

@@ -249,6 +249,8 @@ class RunForm(Vertical):
         elif field:
             range_text = allowed(field)
             words = [help_text(field)]
+            if field == "epochs" and self.texts["budget"] == "on":
+                range_text += f", {self.texts['max_epochs']} within the budget"
             if range_text and not choices(field):
                 words.append(f"{range_text[:1].upper()}{range_text[1:]}.")
             if field in self.changes:

@@ -16,12 +16,13 @@ from core.summary import Layer, Summary
 from tui.widgets.arch_list import name_of, summary_of
 from tui.widgets.budget_meter import BudgetMeter
 from tui.widgets.table import Cell, Column, Table
+from tui.wording import in_own_terms
 
 LAYER_COLUMNS = (
     Column("Layer", 0, least=14),
     Column("Output", 11, right=True),
     Column("Params", 7, right=True),
-    Column("MACs", 9, right=True, rank=2),
+    Column("MACs", 11, right=True, rank=2),
     Column("Field", 5, right=True, rank=1),
 )
 
@@ -141,7 +142,7 @@ class SpecEditor(Vertical):
     def _show_error(self) -> None:
         line = self.query_one("#spec-error", Static)
         if self.error is not None:
-            hint = f" ({self.error.hint})" if self.error.hint else ""
+            hint = f" ({in_own_terms(self.error.hint)})" if self.error.hint else ""
             text = Text.assemble((self.error.token, "bold underline"), f" at position {self.error.position}: ")
             line.update(text.append(self.error.reason + hint))
         line.set_class(self.error is not None, "-shown")

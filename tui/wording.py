@@ -1,0 +1,33 @@
+"""Advice in the interface's own terms: errors give it in those of the command line."""
+
+from __future__ import annotations
+
+import re
+
+from core.events import RunFailed
+
+_TERMS = (
+    (r"raise it with --max-epochs", "raise Max epochs under Advanced"),
+    (r"raise the budget with --max-params", "raise Max parameters under Advanced"),
+    (r"lift both budgets with --no-budget", "turn Budget off there"),
+    (r"a lower --lr\b", "a lower learning rate"),
+    (r"use --device auto", "set Device to auto"),
+    (r"choose a writable folder with --data-dir", "start mnist-tui with --data-dir and a writable folder"),
+    (r"name their root with --data-dir", "start mnist-tui with --data-dir and their root"),
+    (r"mnist-tui data download", "in a shell: mnist-tui data download"),
+    (r"mnist-tui archs explains every layer", "F1 explains the layers"),
+    (r"mnist-tui watch \S+?(?=,|$)", "open it from Runs to follow it"),
+    (r"then mnist-tui resume", "then go on with c"),
+)
+
+
+def in_own_terms(advice: str) -> str:
+    """A hint with fields and keys for flags and commands, where the interface has them."""
+    for pattern, words in _TERMS:
+        advice = re.sub(pattern, words, advice)
+    return advice
+
+
+def what_failed(end: RunFailed) -> str:
+    """The error, for a line that has named the epoch already."""
+    return end.error.removesuffix(f" in epoch {end.epoch}")
