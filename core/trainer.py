@@ -150,7 +150,11 @@ class Trainer:
                 self._average.model.load_state_dict(checkpoint.part("average"))
             self.best_weights = checkpoint.part("best")
             self.epoch, self._step = int(checkpoint.state["epoch"]), int(checkpoint.state["step"])
+            if not (0 <= self.epoch <= self.config.epochs and 0 <= self._step <= self.steps_per_epoch):
+                raise ValueError(f"epoch {self.epoch}, step {self._step} is outside the run")
             self._accuracies = dict(enumerate(map(float, checkpoint.state["accuracies"]), start=1))
+            if len(self._accuracies) not in (self.epoch - 1, self.epoch):
+                raise ValueError(f"{len(self._accuracies)} scores in epoch {self.epoch}")
             self._run_clock = Clock(float(checkpoint.state["seconds"]))
             self._epoch_clock = Clock(float(checkpoint.state["epoch_seconds"]))
             if draw := checkpoint.part("draw"):

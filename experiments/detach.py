@@ -20,6 +20,7 @@ def start_detached(run: Run, command: Sequence[str]) -> int:
         StorageError: when the process cannot be started.
     """
     try:
+        run.forget_stop()
         with run.output.open("ab") as output:
             process = subprocess.Popen(
                 command,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from typing import Any, Self
 
 from core.errors import InvalidValue, RunError, StorageError
 from core.events import RunStarted, StepProgress, TrainEvent, from_record, to_record
+from core.files import open_regular
 from experiments import strict_json
 
 MAX_LINE = 1 << 20
@@ -41,9 +43,14 @@ class EventWriter:
         self._run_id = run_id
         self._path = path
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o644)
+        except IsADirectoryError as error:
+            raise RunError(f"{path}: damaged: it is a folder", hint="put the log back in its place") from error
         except OSError as error:
             raise StorageError(f"{path}: cannot be written: {error.strerror}", hint="check the home folder") from error
+        if not stat.S_ISREG(os.fstat(self._file).st_mode):
+            os.close(self._file)
+            raise RunError(f"{path}: damaged: not a regular file", hint="put the log back in its place")
         self._lock()
         self._repair()
 
@@ -126,7 +133,7 @@ class EventReader:
             RunError: when there is a log that cannot be read.
         """
         try:
-            file = self._path.open("rb")
+            file = open_regular(self._path)
         except FileNotFoundError:
             return
         except OSError as error:

@@ -36,7 +36,10 @@ class Owner:
         host, pid, started = values.get("host"), values.get("pid"), values.get("started")
         if not isinstance(host, str) or type(pid) is not int or not isinstance(started, int | float):
             return None
-        return cls(host, pid, float(started))
+        try:
+            return cls(host, pid, float(started))
+        except OverflowError:
+            return None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -15,6 +15,7 @@ from typing import Any
 
 from core.config import TrainConfig
 from core.errors import InvalidValue, one_line
+from core.files import open_regular
 
 FOLDER = Path(__file__).parent / "presets"
 DEFAULT = "seed-conv9"
@@ -86,7 +87,7 @@ def _load(name: str, path: Path) -> Preset:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise InvalidValue("config", str(path), f"cannot be read: {error.strerror}", hint="name a TOML file") from error

@@ -13,6 +13,7 @@ output.log                   what a detached process wrote beside the log
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from core.config import TrainConfig
 from core.errors import InvalidValue, RunError, StorageError
 from core.events import CheckpointSaved
-from core.files import replacing
+from core.files import open_regular, replacing
 from experiments import strict_json
 from experiments.eventlog import EventReader, EventWriter
 from experiments.owner import Owner
@@ -45,9 +46,10 @@ MAX_LABEL = 100
 def check_label(field: str, text: str) -> None:
     """Raise `InvalidValue` for a name or tag that would not fit in a table."""
     if len(text) > MAX_LABEL or not text.isprintable():
-        raise InvalidValue(
-            field, text, f"must be one line of at most {MAX_LABEL} characters", hint="use a shorter text"
-        )
+        allowed = f"must be at most {MAX_LABEL} printable characters"
+        raise InvalidValue(field, text, allowed, hint="leave out line ends and control characters")
+    if text == "latest":
+        raise InvalidValue(field, text, "stands for the newest run", hint="choose another word")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,9 @@ class Run:
             StorageError: when the folder cannot be written.
         """
         try:
-            self._stop_file.unlink(missing_ok=True)
+            owner = Owner.from_json(read_json(self._owner_file))
+            if owner is None or not owner.is_this_process():  # else the wish to stop came after the run was handed over
+                self.forget_stop()
             write_json(self.folder / "config.json", config)
             (self.folder / "reserve").write_bytes(b"\0" * RESERVE)
             self.hand_over(Owner.this_process())
@@ -191,6 +195,10 @@ class Run:
             self._stop_file.touch()
         except OSError as error:
             raise self._unwritable(self.folder, error) from error
+
+    def forget_stop(self) -> None:
+        """Take back what `ask_to_stop` said, before a new life of the run begins."""
+        self._stop_file.unlink(missing_ok=True)
 
     def wants_stop(self) -> bool:
         return self._stop_file.exists()
@@ -262,7 +270,8 @@ class Run:
         return self.folder / "stop"
 
     def _unwritable(self, path: Path, error: OSError) -> StorageError:
-        hint = "free some space in the home folder, then mnist-tui resume"
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        hint = "free some space in the home folder, then mnist-tui resume" if full else "check the run's folder"
         return StorageError(f"{path}: cannot be written: {error.strerror}", hint=hint)
 
 
@@ -275,7 +284,7 @@ def write_json(path: Path, content: object) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file that anything may have happened to; empty where it is not one."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             values = strict_json.loads(file.read(MAX_JSON))
     except (OSError, ValueError, RecursionError):
         return {}

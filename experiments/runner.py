@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from core.arch import is_user_module
 from core.config import TrainConfig
 from core.download import Progress
-from core.errors import InvalidValue, LabError, RunError, ShouldStop, Stopped, StorageError, one_line
+from core.errors import InvalidValue, LabError, OverBudget, RunError, ShouldStop, Stopped, StorageError, one_line
 from core.events import EpochFinished, RunFailed, RunFinished, RunStopped, TrainEvent
 from core.network import absolute_arch, check_module_file, summarize_config
 from experiments.environment import describe_environment
 from experiments.eventlog import Entry, EventWriter
 from experiments.locations import Locations
-from experiments.row import Status
+from experiments.row import RunRow, Status
 from experiments.run import Meta, Run
 from experiments.store import Store
 from experiments.supervision import Supervision
@@ -95,7 +95,8 @@ class Runner:
             with _owning(run), flushed_denormals():
                 run.take_over(config.model_dump())
                 try:
-                    trainer = self.prepare(config)
+                    supervised = replace(self, should_stop=Supervision(run, self.should_stop))
+                    trainer = supervised.prepare(config)
                     run.load_checkpoint_into(trainer)
                 except LabError as error:
                     if was_finished:  # it keeps its result, and can be extended another time
@@ -150,22 +151,13 @@ class Runner:
         """The config to go on with, or the reason why not, as `resume` says. Needs no torch."""
         if run.is_trained_elsewhere():
             raise InvalidValue("run", run.id, "is running", hint=f"mnist-tui watch {run.id}, or stop it first")
-        row, values = run.row(), run.config()
-        if not values:
-            raise RunError(f"{run.folder / 'config.json'}: damaged", hint="start a new run")
-        config = TrainConfig.checked(values | ({"budget": False} if no_budget else {}))
+        row, config = run.row(), _stored_config(run)
+        if no_budget:
+            config = config.model_copy(update={"budget": False})
         if row.ended == Status.FINISHED and epochs is None:
             raise InvalidValue("run", run.id, "is finished", hint="extend it with --epochs N")
         if epochs is not None:
-            if epochs <= row.epochs_done:
-                hint = "give a larger number of epochs in all"
-                raise InvalidValue("epochs", epochs, f"{row.epochs_done} epochs are done", hint=hint)
-            if epochs != config.epochs and config.schedule in ("onecycle", "cosine"):
-                reason = f"the {config.schedule} schedule was laid out for {config.epochs} epochs"
-                raise InvalidValue("epochs", epochs, reason, hint="start a new run of that length")
-            if row.ended == Status.FINISHED and config.stop_at_target and row.epochs_done < config.epochs:
-                config = config.changed(stop_at_target=False)  # it has reached its target, and shall go on now
-            config = config.changed(epochs=epochs)
+            config = _extended(config, row, epochs)
         if is_user_module(config.arch):
             if arch is None:
                 hint = f"name the code again, so that you know what is run: --arch {config.arch}"
@@ -175,6 +167,39 @@ class Runner:
             raise InvalidValue("arch", arch, f"the run's network is {config.arch}", hint="leave --arch out")
         self.check(config)
         return config
+
+
+def _stored_config(run: Run) -> TrainConfig:
+    """The config in a run's folder.
+
+    Raises:
+        RunError: when it is damaged.
+    """
+    values = run.config()
+    try:
+        checked = TrainConfig.checked(values | {"budget": False})
+    except InvalidValue as error:
+        raise RunError(f"{run.folder / 'config.json'}: damaged: {error.message}", hint="start a new run") from error
+    if not values:
+        raise RunError(f"{run.folder / 'config.json'}: damaged", hint="start a new run")
+    return checked.model_copy(update={"budget": values.get("budget") is not False})
+
+
+def _extended(config: TrainConfig, row: RunRow, epochs: int) -> TrainConfig:
+    """The config of a run that shall go on to so many epochs in all."""
+    if epochs <= row.epochs_done:
+        hint = "give a larger number of epochs in all"
+        raise InvalidValue("epochs", epochs, f"{row.epochs_done} epochs are done", hint=hint)
+    if epochs != config.epochs and config.schedule in ("onecycle", "cosine"):
+        reason = f"the {config.schedule} schedule was laid out for {config.epochs} epochs"
+        raise InvalidValue("epochs", epochs, reason, hint="start a new run of that length")
+    if row.ended == Status.FINISHED and config.stop_at_target and row.epochs_done < config.epochs:
+        config = config.changed(stop_at_target=False)  # it has reached its target, and shall go on now
+    try:
+        return config.changed(epochs=epochs)
+    except OverBudget as error:
+        error.hint = "lift the run's budgets with --no-budget"
+        raise
 
 
 @contextmanager

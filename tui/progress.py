@@ -77,12 +77,12 @@ def last_line(view: RunView, run_id: str, folder: object) -> str:
 class TextReport:
     """Prints a run as it goes: the progress line on stderr, redrawn in place on a terminal, results on stdout."""
 
-    def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
+    def __init__(self, *, quiet: bool = False, stream: TextIO | None = None, view: RunView | None = None) -> None:
         self._quiet = quiet
         self._stream = stream or sys.stderr
         self._in_place = self._stream.isatty()
         self._drawn = False
-        self.view = RunView()
+        self.view = view or RunView()
 
     def show(self, entry: Entry) -> None:
         """Take in one event."""

@@ -14,6 +14,7 @@ from experiments.runner import Runner
 from experiments.store import Store
 from tui.commands.run import AsJson, Quiet, download_progress, exit_code_of_runs, report
 from tui.commands.runs import Reference
+from tui.exit_codes import ExitCode
 from tui.launch import resume_detached
 from tui.options import whole_number
 from tui.output import note, say
@@ -52,7 +53,7 @@ def resume(
     with stop_on_signals() as stop:
         runner = Runner(locations, stop, download_progress())
         entries = runner.resume(found, epochs=epochs, arch=arch, no_budget=no_budget)
-        view = report(entries, runner.store, as_json=as_json, quiet=quiet)
+        view = report(entries, runner.store, as_json=as_json, quiet=quiet, before=found.view())
     raise typer.Exit(exit_code_of_runs([view]))
 
 
@@ -68,6 +69,8 @@ def stop(context: typer.Context, run: Reference) -> None:
     while found.status() is Status.RUNNING:
         if time.monotonic() > deadline:
             note(f"run {found.id} was asked to stop and has not yet; mnist-tui watch {found.id} shows when it does")
-            return
+            raise typer.Exit(ExitCode.FAILED)
         time.sleep(POLL)
-    note(f"run {found.id} is {found.status()}; mnist-tui resume {found.id} goes on with it")
+    status = found.status()
+    advice = f"; mnist-tui resume {found.id} goes on with it" if status is Status.STOPPED else " by itself"
+    note(f"run {found.id} is {status}{advice}")

@@ -84,7 +84,8 @@ def run(
 
 def _detach(locations: Locations, configs: list[TrainConfig], name: str, tag: list[str] | None) -> None:
     if len(configs) > 1:
-        raise InvalidValue("detach", "--seeds", "one run at a time can be detached", hint="start one with --seed")
+        seeds = f"{configs[0].seed}-{configs[-1].seed}"
+        raise InvalidValue("seeds", seeds, "cannot be used with --detach", hint="detach one run with --seed")
     run = Runner(locations).create(configs[0], Meta(name, tuple(tag or ())))
     options = ["--arch", run.config()["arch"]] if is_user_module(configs[0].arch) else []
     resume_detached(run, locations, *options)
@@ -113,9 +114,11 @@ def _parse_seeds(text: str, seed: int | None) -> list[int]:
     return list(range(first, last + 1))
 
 
-def report(entries: Iterator[Entry], store: Store, *, as_json: bool, quiet: bool) -> RunView:
-    """Print a run as it goes; returns what it came to."""
-    text = TextReport(quiet=quiet or as_json)
+def report(
+    entries: Iterator[Entry], store: Store, *, as_json: bool, quiet: bool, before: RunView | None = None
+) -> RunView:
+    """Print a run as it goes, after what was known of it `before`; returns what it came to."""
+    text = TextReport(quiet=quiet or as_json, view=before)
     entry: Entry | None = None
     for entry in _quietly(entries):
         if isinstance(entry.event, RunStarted) and entry.event.note:
