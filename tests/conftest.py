@@ -119,3 +119,20 @@ class Script:
 @pytest.fixture(scope="session")
 def script() -> Script:
     return Script()
+
+
+@pytest.fixture
+def new_run(store, script):
+    """Make a run of the test's own store whose log holds these events; one without an end is live."""
+    from core.config import TrainConfig
+    from core.events import EndEvent
+    from experiments.run import Meta
+
+    def make(*events: object, name: str = "", tags: tuple[str, ...] = (), group_id: str | None = None):
+        run = store.create(TrainConfig(), Meta(name, tags, group_id), {})
+        script.write(run, *events)
+        if events and isinstance(events[-1], EndEvent):
+            run.release()
+        return run
+
+    return make

@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.config import TrainConfig
-from core.events import EndEvent
 from experiments.locations import Locations
-from experiments.run import Meta, Run
 from experiments.store import Store
 
 
@@ -44,17 +42,3 @@ def tiny() -> TrainConfig:
             "device": "cpu",
         }
     )
-
-
-@pytest.fixture
-def new_run(store: Store, script):
-    """Make a run of the store whose log holds these events; one without an end is live."""
-
-    def make(*events: object, name: str = "", tags: tuple[str, ...] = (), group_id: str | None = None) -> Run:
-        run = store.create(TrainConfig(), Meta(name, tags, group_id), {})
-        script.write(run, *events)
-        if events and isinstance(events[-1], EndEvent):
-            run.release()
-        return run
-
-    return make

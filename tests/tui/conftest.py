@@ -10,9 +10,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from core.config import TrainConfig
-from core.events import EndEvent
-from experiments.run import Meta, Run
 from experiments.store import Store
 from tui.cli import app
 
@@ -79,20 +76,6 @@ def cli(home: Path, tmp_path: Path):
 def train(cli):
     """`run` on a few images, over in a tenth of a second."""
     return lambda *arguments: cli("run", *TINY, *arguments)
-
-
-@pytest.fixture
-def new_run(store: Store, script):
-    """Make a run of the home whose log holds these events; one without an end is live."""
-
-    def make(*events: object, name: str = "", tags: tuple[str, ...] = (), group_id: str | None = None) -> Run:
-        run = store.create(TrainConfig(), Meta(name, tags, group_id), {})
-        script.write(run, *events)
-        if events and isinstance(events[-1], EndEvent):
-            run.release()
-        return run
-
-    return make
 
 
 @pytest.fixture

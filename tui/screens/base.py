@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events
@@ -65,9 +66,9 @@ class WorkScreen(Screen[None]):
         yield from self.compose_body()
         yield Footer(compact=True, show_command_palette=False)
 
+    @abstractmethod
     def compose_body(self) -> ComposeResult:
         """The widgets between the line at the top and the footer."""
-        raise NotImplementedError
 
     def help_lines(self) -> tuple[str, ...]:
         """What one can do here, for the help."""
