@@ -124,6 +124,9 @@ _MODIFIER = re.compile(r"([kpsd])(\d+)|([nl])", re.ASCII)
 _POOL = re.compile(r"([pa])(\d+)", re.ASCII)
 _DROP = re.compile(r"d(\d*\.?\d+)", re.ASCII)
 _DENSE = re.compile(r"fc(\d+)", re.ASCII)
+_GAP = re.compile("gap")
+
+NO_LAYER = "no such layer; layers are c16 s16 p2 a2 gap d0.05 fc10"
 
 Fail = Callable[[str], SpecError]
 
@@ -147,7 +150,10 @@ def find(arch: str) -> Architecture:
     except SpecError as error:
         if len(arch.split()) == 1:
             close = get_close_matches(arch, REGISTRY, n=1)
-            error.hint = f"did you mean {close[0]}?" if close else f"named networks are {', '.join(REGISTRY)}"
+            if close:
+                error.hint = f"did you mean {close[0]}?"
+            elif error.reason == NO_LAYER:
+                error.hint = f"named networks are {', '.join(REGISTRY)}"
         raise
 
 
@@ -192,7 +198,45 @@ def _block(token: str, is_classifier: bool, fail: Fail) -> Block:
         return Drop(p)
     if match := _DENSE.fullmatch(token):
         return Dense(_number(match[1], "units", 1, MAX_WIDTH, fail), relu=not is_classifier)
-    raise fail("no such layer; layers are c16 s16 p2 a2 gap d0.05 fc10")
+    raise fail(_what_is_wrong(token))
+
+
+_SMALLEST = {"c": "c16", "s": "s16", "p": "p2", "a": "a2", "d": "d0.05", "fc": "fc10"}
+"""For each kind of layer that takes a number, how one is written."""
+
+
+def _what_is_wrong(token: str) -> str:
+    """Why a token that no layer is written like is none, naming the part of it that is wrong."""
+    small = token.lower()
+    if small != token and any(form.fullmatch(small) for form in (_CONV, _POOL, _DROP, _DENSE, _GAP)):
+        return f"layers are written in small letters: {small}"
+    if token in REGISTRY:
+        return f"is a whole network, not a layer of one; its layers are {REGISTRY[token]}"
+    if token.endswith(".py"):
+        return f"name the class too, for a module of your own: {token}:CLASS"
+    if token in _SMALLEST:
+        return f"{token} needs a number, as in {_SMALLEST[token]}"
+    if match := _CONV.match(token):
+        return _wrong_modifier(token[match.end() :], match[3][-1:])
+    for form, kind in ((_POOL, "pooling"), (_DENSE, "a fully connected layer"), (_GAP, "global pooling")):
+        if match := form.match(token):
+            return f"{token[match.end() :]!r} is too much; {kind} is written {match[0]}"
+    if _DROP.match(token):
+        return "dropout is written in plain digits, as in d0.05"
+    return NO_LAYER
+
+
+def _wrong_modifier(rest: str, before: str) -> str:
+    """What is wrong with the rest of a convolution, from its first part that is no modifier on; `before` is the
+    character that comes before it."""
+    letter = rest[0]
+    if letter in "kpsd":
+        return f"{letter} needs a number, as in {letter}2"
+    if letter.isdigit() and before in ("n", "l"):
+        return f"{before} takes no number"
+    if letter in "KPSDNL":
+        return f"modifiers are written in small letters: {letter.lower()}"
+    return f"{letter!r} is no modifier; modifiers are k p s d n l"
 
 
 def _conv(match: re.Match[str], fail: Fail) -> Conv:

@@ -77,6 +77,8 @@ def _load(path: Path) -> Checkpoint:
     from safetensors import SafetensorError, safe_open
 
     try:
+        if path.is_dir():
+            raise RunError(f"{path}: damaged: it is a folder", hint=START_AGAIN)
         if path.stat().st_size > MAX_BYTES:
             raise RunError(f"{path}: larger than any checkpoint ({MAX_BYTES >> 20} MiB)", hint="it is not one of ours")
         with safe_open(path, framework="pt") as file:

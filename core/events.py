@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from types import NoneType
 from typing import Any, ClassVar, get_args, get_type_hints
 
@@ -16,7 +16,8 @@ from typing import Any, ClassVar, get_args, get_type_hints
 class RunStarted:
     """Data and network are ready and the first step is next.
 
-    `spec` is the network in full, dropout included; `note` says what a user should know about the data set.
+    `spec` is the network in full, dropout included; `note` says what a user should know about data set and engine;
+    `engine` is how steps are executed.
     """
 
     NAME: ClassVar = "run_started"
@@ -30,6 +31,7 @@ class RunStarted:
     test_images: int
     steps_per_epoch: int
     note: str
+    engine: str = "eager"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,6 +140,8 @@ def from_record(record: object) -> TrainEvent | None:
         return None
     values: dict[str, Any] = {}
     for name, types in _FIELD_TYPES[event_type].items():
+        if name not in record and name in _OPTIONAL[event_type]:
+            continue
         value = record.get(name)
         if float in types and type(value) is int and abs(value) < _LARGEST_WHOLE:
             value = float(value)
@@ -162,4 +166,9 @@ def _types_of(event_type: type[TrainEvent]) -> dict[str, tuple[type, ...]]:
 _LARGEST_WHOLE = 1 << 53
 """Above it not every whole number is a float, and none is an event's."""
 
+_OPTIONAL = {
+    event_type: {field.name for field in fields(event_type) if field.default is not MISSING}
+    for event_type in EVENT_TYPES.values()
+}
+"""Fields that came later and are missing in the logs of earlier versions."""
 _FIELD_TYPES = {event_type: _types_of(event_type) for event_type in EVENT_TYPES.values()}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import SEEK_END
 from pathlib import Path
 
 from torch import Tensor
 
-from core.files import replacing
+from core.errors import RunError, one_line
+from core.files import open_regular, replacing
 
 
 def write_tensors(
@@ -24,3 +26,26 @@ def write_tensors(
     content = save({name: tensor.contiguous() for name, tensor in tensors.items()}, dict(metadata))
     with replacing(path, keep=keep) as part:
         part.write_bytes(content)
+
+
+def read_tensors(path: Path, max_bytes: int) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and the metadata of a file that anything may have happened to.
+
+    Raises:
+        FileNotFoundError: when there is none.
+        RunError: when it is damaged, or larger than `max_bytes`, in which case it is not read.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with open_regular(path) as opened:
+            size = opened.seek(0, SEEK_END)
+        if size > max_bytes:
+            raise RunError(f"{path}: larger than any weights ({max_bytes >> 20} MiB)", hint="it is not one of ours")
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
+            return tensors, file.metadata() or {}
+    except FileNotFoundError:
+        raise
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{path}: damaged: {one_line(error)}", hint="mnist-tui verify says what else is") from error

@@ -10,6 +10,7 @@ from copy import deepcopy
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
+from typing import TypeGuard
 
 import torch
 from torch import nn
@@ -35,16 +36,12 @@ def load_user_module(arch: str) -> nn.Module:
     with _blaming_user_code(arch, f"{path.name} raised at import"):
         namespace = _import(path)
     cls = getattr(namespace, class_name, None)
-    if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
-        found = sorted(
-            name
-            for name, value in vars(namespace).items()
-            if isinstance(value, type) and value.__module__ == namespace.__name__
-        )
-        hint = f"classes in {path.name}: {', '.join(found) or 'none'}"
-        raise InvalidValue(
-            "arch", arch, f"{class_name or 'nothing'} is not an nn.Module class of {path.name}", hint=hint
-        )
+    if not _is_module_class(cls):
+        own = {name: value for name, value in vars(namespace).items() if _is_module_class(value)}
+        found = sorted(name for name, value in own.items() if value.__module__ == namespace.__name__)
+        hint = f"nn.Module classes in {path.name}: {', '.join(found) or 'none'}"
+        wrong = f"{class_name} is not an nn.Module class of {path.name}" if class_name else "no class is named"
+        raise InvalidValue("arch", arch, wrong, hint=hint)
     with _blaming_user_code(arch, f"{class_name}() raised"):
         model = cls()
     with _blaming_user_code(arch, f"{class_name}'s forward raised"), torch.random.fork_rng(devices=[]):
@@ -91,6 +88,10 @@ def summarize_module(model: nn.Module, name: str) -> Summary:
         receptive_field=None,
         layers=label_rows(layers),
     )
+
+
+def _is_module_class(value: object) -> TypeGuard[type[nn.Module]]:
+    return isinstance(value, type) and issubclass(value, nn.Module)
 
 
 def _shape(size: list[int]) -> Shape:

@@ -42,11 +42,15 @@ class WeightAverage:
         self._averages = [mean for mean, _ in self._pairs if mean.is_floating_point()]
         self._sources = [source for _, source in self._pairs if source.is_floating_point()]
 
+    def shares(self, first: int, count: int) -> Tensor:
+        """What `count` steps from `first` on, counted from 0 over the run, take in of the model: float64 on the CPU."""
+        steps = range(first, first + count)
+        return torch.tensor([1 - min(self._decay, (1 + step) / (10 + step)) for step in steps], dtype=torch.float64)
+
     @torch.no_grad()
-    def update(self, step: int) -> None:
-        """Take in the model's state after `step` steps, counted from 0 over the run."""
-        decay = min(self._decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self._averages, self._sources, 1 - decay)
+    def update(self, share: Tensor) -> None:
+        """Take in the model's state; `share`, (1,) on its device, is one of the `shares`."""
+        torch._foreach_lerp_(self._averages, self._sources, [share.to(mean.dtype) for mean in self._averages])
         for mean, source in self._pairs:
             if not mean.is_floating_point():
                 mean.copy_(source)

@@ -1,170 +1,185 @@
-"""How fast training is, beside the loop of the PyTorch MNIST example on the same network.
+"""How fast training is, with each engine, beside the loop of the PyTorch MNIST example on the same network.
 
-The two take turns, so that whatever else the machine does falls on both alike. The example runs in a process of its
-own, because what the trainer asks of the memory allocator would make it faster too.
+All take turns, so that whatever else the machine does falls on them alike.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import tempfile
 import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain, islice, pairwise
-from multiprocessing.connection import Connection
+from itertools import chain
 from pathlib import Path
 from statistics import median
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
-from torch.utils.data import DataLoader
-
 from core.allocator import keep_freed_memory
-from core.config import TrainConfig
-from core.data import FILES, Dataset, published_class
+from core.config import EngineChoice, TrainConfig
+from core.data import Dataset
 from core.device import flushed_denormals, pick_device
+from core.engines import available_engines
+from core.events import EpochFinished, RunFinished, RunStarted, StepProgress, TrainEvent
 from core.network import make_network
 from core.trainer import Trainer
-
-WARM_UP_STEPS = 5
-"""Left out of each round: first allocations, and the batches that a worker had ready."""
+from experiments.example_loop import WARM_UP_STEPS, differences, example_process
+from experiments.peak import matrix_peak, step_flops, wait_for
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Milliseconds a step: median over all steps, and the lowest and highest median of a round."""
+    """Milliseconds a step: median over all steps, and the lowest and highest median of a round.
+
+    `loop` is ``example`` or the trainer's engine; `share_of_peak` the floating-point operations a second as a share of
+    those that matrix products reach; `ready_seconds` what recording or compiling took beforehand; `note` why an engine
+    did not do what its name says.
+    """
 
     arch: str
     loop: str
+    precision: str
     batch_size: int
     ms_per_step: float
     ms_lowest: float
     ms_highest: float
     images_per_second: float
     ratio_to_example: float
+    share_of_peak: float
+    ready_seconds: float
+    note: str
 
 
-def compare_loops(config: TrainConfig, dataset: Dataset, *, rounds: int, steps: int) -> list[Timing]:
-    """Time the example's loop and the trainer's, one round of so many steps after the other."""
+@dataclass(frozen=True, slots=True)
+class TimeToTarget:
+    """A whole run until it reached its target accuracy, in percent, or did not in all its epochs (`reached` False)."""
+
+    arch: str
+    engine: str
+    target: float
+    reached: bool
+    epochs: int
+    seconds: float
+
+
+def compare_loops(
+    config: TrainConfig, dataset: Dataset, *, rounds: int, steps: int, engines: tuple[EngineChoice, ...] = ()
+) -> list[Timing]:
+    """Time the example's loop and the trainer with each engine, one round of so many steps after the other.
+
+    Args:
+        engines: those of the device where none is named.
+    """
     keep_freed_memory()
-    samples: dict[str, list[list[float]]] = {"example": [], "trainer": []}
-    with tempfile.TemporaryDirectory() as folder, _example_process(config, dataset, Path(folder)) as example:
+    device = pick_device(config.device)
+    names = engines or tuple(available_engines(device))
+    samples: dict[str, list[list[float]]] = {"example": []}
+    with ExitStack() as stack, flushed_denormals():
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        example = stack.enter_context(example_process(config, dataset, folder))
+        loops: dict[str, TrainerLoop] = {name: TrainerLoop(config.changed(engine=name), dataset) for name in names}
+        for loop in loops.values():
+            stack.callback(loop.close)
         for _ in range(rounds):
             example.send(steps)
             samples["example"].append(example.recv())
-            samples["trainer"].append(time_trainer(config, dataset, steps))
+            for name, loop in loops.items():
+                samples.setdefault(name, []).append(loop.time_steps(steps))
     baseline = median(chain.from_iterable(samples["example"]))
-    return [_timing(config, loop, times, baseline) for loop, times in samples.items()]
+    seconds_at_peak = step_flops(make_network(config)[0], config.batch_size) / matrix_peak(device)
+    return [_timing(config, name, times, baseline, seconds_at_peak, loops.get(name)) for name, times in samples.items()]
 
 
-@contextmanager
-def _example_process(config: TrainConfig, dataset: Dataset, folder: Path) -> Iterator[Connection]:
-    """A process that answers each number of steps with the seconds that each of them took."""
-    _write_idx_files(dataset, folder / "MNIST" / "raw")
-    here, there = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(
-        target=_serve_example, args=(there, config, folder, dataset.mean, dataset.std)
+def time_to_target(config: TrainConfig, dataset: Dataset) -> TimeToTarget:
+    """Train until the config's target is reached."""
+    config = config.changed(stop_at_target=True)
+    keep_freed_memory()
+    with flushed_denormals():
+        started, *_, last = _trainer(config, dataset).run()
+    assert isinstance(started, RunStarted)
+    assert isinstance(last, RunFinished), last
+    return TimeToTarget(
+        arch=config.arch,
+        engine=started.engine,
+        target=config.target,
+        reached=last.first_epoch_at_target is not None,
+        epochs=last.epochs,
+        seconds=last.seconds,
     )
-    process.start()
-    there.close()
-    try:
-        yield here
-    finally:
-        here.close()
-        process.join()
 
 
-def _serve_example(connection: Connection, config: TrainConfig, folder: Path, mean: float, std: float) -> None:
-    example, batches = Example(config), example_batches(config.batch_size, folder, mean, std)
-    while True:
-        try:
-            steps = connection.recv()
-        except EOFError:
-            batches.close()
-            return
-        connection.send(example.time_steps(islice(batches, steps + WARM_UP_STEPS)))
+class TrainerLoop:
+    """A real run with one engine, which goes on from one round to the next; made when the engine is ready.
+
+    Its steps are read off where the trainer asks, before each batch, whether to stop. A GPU works on while the trainer
+    asks; its steps are timed as one, from one wait for the device to the next.
+    """
+
+    def __init__(self, config: TrainConfig, dataset: Dataset) -> None:
+        self._trainer = _trainer(config.changed(epochs=10_000, budget=False, schedule="constant"), dataset)
+        self._events: Iterator[TrainEvent] = self._trainer.run(self._tick)
+        self._clock: list[float] = []  # of the epoch under way
+        self._seconds: list[float] = []  # of the steps in earlier epochs of a round
+        self._wanted = 0
+        start = time.perf_counter()
+        started = next(self._events)
+        assert isinstance(started, RunStarted)
+        self.ready_seconds, self.note = time.perf_counter() - start, started.note
+
+    def time_steps(self, steps: int) -> list[float]:
+        """Seconds of each of so many steps, after some to warm up; on a GPU one number, their mean."""
+        self._seconds, self._wanted, trained = [], WARM_UP_STEPS + steps, 0
+        self._clock.clear()
+        for event in self._events:
+            if isinstance(event, StepProgress):
+                trained = len(self._clock)
+            if isinstance(event, EpochFinished):  # after its last step's end come evaluation's
+                self._seconds += differences(self._clock[: trained + 1])
+                self._clock.clear()
+                trained = 0
+            if len(self._seconds) + len(self._clock) > self._wanted:
+                break
+        seconds = (self._seconds + differences(self._clock))[WARM_UP_STEPS : self._wanted]
+        return seconds if self._trainer.device.type == "cpu" else [sum(seconds) / steps]
+
+    def close(self) -> None:
+        """End the run."""
+        close = getattr(self._events, "close", None)
+        if close is not None:
+            close()
+
+    def _tick(self) -> str:
+        done = len(self._seconds) + len(self._clock)
+        if done in (WARM_UP_STEPS, self._wanted):
+            wait_for(self._trainer.device)
+        self._clock.append(time.perf_counter())
+        return ""
 
 
-def _timing(config: TrainConfig, loop: str, rounds: list[list[float]], baseline: float) -> Timing:
+def _trainer(config: TrainConfig, dataset: Dataset) -> Trainer:
+    return Trainer(config, dataset, *make_network(config), pick_device(config.device))
+
+
+def _timing(
+    config: TrainConfig,
+    loop: str,
+    rounds: list[list[float]],
+    baseline: float,
+    seconds_at_peak: float,
+    trainer: TrainerLoop | None,
+) -> Timing:
     seconds = median(chain.from_iterable(rounds))
     medians = [median(times) for times in rounds]
     return Timing(
         arch=config.arch,
         loop=loop,
+        precision=config.precision if trainer else "fp32",
         batch_size=config.batch_size,
         ms_per_step=1e3 * seconds,
         ms_lowest=1e3 * min(medians),
         ms_highest=1e3 * max(medians),
         images_per_second=config.batch_size / seconds,
         ratio_to_example=baseline / seconds,
+        share_of_peak=seconds_at_peak / seconds,
+        ready_seconds=trainer.ready_seconds if trainer else 0.0,
+        note=trainer.note if trainer else "",
     )
-
-
-def time_trainer(config: TrainConfig, dataset: Dataset, steps: int) -> list[float]:
-    """Seconds of each step of a real run, read off where the trainer asks, before each batch, whether to stop."""
-    clock: list[float] = []
-    steps += WARM_UP_STEPS
-
-    def should_stop() -> str:
-        clock.append(time.perf_counter())
-        return "enough" if len(clock) > steps else ""
-
-    summary, model = make_network(config)
-    trainer = Trainer(config, dataset, summary, model, pick_device(config.device))
-    with flushed_denormals():
-        for _ in trainer.run(should_stop):
-            pass
-    return _differences(clock)[WARM_UP_STEPS:]
-
-
-class Example:
-    """The training loop of github.com/pytorch/examples, mnist/main.py, with this config's network, SGD and rate."""
-
-    def __init__(self, config: TrainConfig) -> None:
-        self._device = pick_device(config.device)
-        self._model = make_network(config)[1].to(self._device)
-        for module in self._model.modules():
-            if isinstance(module, torch.nn.ReLU):
-                module.inplace = False  # the example does not work in place
-        self._optimizer = torch.optim.SGD(self._model.parameters(), lr=config.lr, momentum=config.momentum)
-
-    def time_steps(self, batches: Iterator[tuple[Tensor, Tensor]]) -> list[float]:
-        self._model.train()
-        clock = [time.perf_counter()]
-        for images, labels in batches:
-            data, target = images.to(self._device), labels.to(self._device)
-            self._optimizer.zero_grad()
-            loss = F.nll_loss(F.log_softmax(self._model(data), dim=1), target)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-            self._optimizer.step()
-            clock.append(time.perf_counter())
-        return _differences(clock)[WARM_UP_STEPS:]
-
-
-def example_batches(
-    batch_size: int, folder: Path, mean: float, std: float
-) -> Generator[tuple[Tensor, Tensor], None, None]:
-    """The example's batches without end: torchvision's data set and transforms behind a DataLoader with one worker."""
-    from torchvision import transforms
-
-    transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((mean,), (std,))])
-    images = published_class("mnist")(folder, train=True, transform=transform)
-    loader = DataLoader(images, batch_size, shuffle=True, num_workers=1)
-    while True:
-        yield from loader
-
-
-def _write_idx_files(dataset: Dataset, folder: Path) -> None:
-    """The data set unpacked, as torchvision wants it."""
-    folder.mkdir(parents=True)
-    parts = (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels)
-    for (name, shape), tensor in zip(FILES.items(), parts, strict=True):
-        header = bytes([0, 0, 8, len(shape)]) + b"".join(side.to_bytes(4, "big") for side in tensor.shape)
-        (folder / name).write_bytes(header + tensor.to(torch.uint8).numpy().tobytes())
-
-
-def _differences(clock: list[float]) -> list[float]:
-    return [after - before for before, after in pairwise(clock)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict
@@ -20,8 +21,26 @@ if TYPE_CHECKING:
     from experiments.run import Run
 
 VERSION = 1
+"""Of what a row holds."""
+TABLE = "CREATE TABLE runs (id TEXT PRIMARY KEY, stamp TEXT, row TEXT)"
+QUIET = 60.0
+"""Seconds after which a log without an end is taken for one that nobody writes to."""
 PATIENCE = 0.5
 """Seconds to wait for another process's turn before going on without the cache."""
+
+_BUSY_OR_BARRED = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_NOMEM,
+    }
+)
+"""Errors that say nothing about the file's content."""
 
 
 class Index:
@@ -41,7 +60,8 @@ class Index:
             row = _decode(content) if stamp == stamps[run.id] else None
             if row is None:
                 row = run.row()
-                fresh.append((run.id, stamps[run.id], json.dumps(asdict(row))))
+                if row.ended or _is_quiet(run):  # else it will not be the same at the next look
+                    fresh.append((run.id, stamps[run.id], json.dumps(asdict(row))))
             rows.append(row)
         gone = [(run_id,) for run_id in cached.keys() - stamps.keys()]
         if fresh or gone:
@@ -52,30 +72,43 @@ class Index:
         if not self._path.is_file():
             return {}
         try:
-            with closing(self._connect()) as database:
-                return {
-                    run_id: (stamp, row) for run_id, stamp, row in database.execute("SELECT id, stamp, row FROM runs")
-                }
-        except sqlite3.OperationalError:  # busy, or not readable
-            return {}
-        except sqlite3.DatabaseError:
+            with closing(sqlite3.connect(self._path, timeout=PATIENCE)) as database:
+                if _has_our_table(database):
+                    rows = database.execute("SELECT id, stamp, row FROM runs")
+                    return {run_id: (stamp, row) for run_id, stamp, row in rows}
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY_OR_BARRED:
+                return {}
+        self._start_over()
+        return {}
+
+    def _start_over(self) -> None:
+        for path in (self._path.with_name(f"{self._path.name}-journal"), self._path):
             with suppress(OSError):
-                self._path.unlink()
-            return {}
+                path.unlink(missing_ok=True)
 
     def _save(self, fresh: list[tuple[str, str, str]], gone: list[tuple[str]]) -> None:
-        with suppress(sqlite3.Error), closing(self._connect()) as database, database:
+        with suppress(sqlite3.Error), closing(sqlite3.connect(self._path, timeout=PATIENCE)) as database, database:
+            database.execute("BEGIN IMMEDIATE")
+            if not _has_our_table(database):
+                database.execute(TABLE)
+                database.execute(f"PRAGMA user_version = {VERSION}")
             database.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?)", fresh)
             database.executemany("DELETE FROM runs WHERE id = ?", gone)
 
-    def _connect(self) -> sqlite3.Connection:
-        database = sqlite3.connect(self._path, timeout=PATIENCE)
-        if database.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-            with database:
-                database.execute("DROP TABLE IF EXISTS runs")
-                database.execute("CREATE TABLE runs (id TEXT PRIMARY KEY, stamp TEXT, row TEXT)")
-                database.execute(f"PRAGMA user_version = {VERSION}")
-        return database
+
+def _has_our_table(database: sqlite3.Connection) -> bool:
+    """Whether it is of this version, with our table and nothing else, a view or a trigger, in it."""
+    schema = database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    return schema == [(TABLE,)] and database.execute("PRAGMA user_version").fetchone() == (VERSION,)
+
+
+def _is_quiet(run: Run) -> bool:
+    """Whether nothing has been written to the run's log for so long that it may be worth remembering."""
+    try:
+        return not abs(time.time() - run.log.stat().st_mtime) < QUIET
+    except OSError:
+        return True
 
 
 def _stamp(run: Run) -> str:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, Self
 
 HEARTBEAT_LIMIT = 120.0
-"""Seconds without an event after which a run of another machine counts as dead."""
+"""Seconds without a heartbeat after which a run of another machine counts as dead."""
+CLOCK_DIFFERENCE = 3600.0
+"""Seconds that another machine's clock may be ahead; a heartbeat from further in the future is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Owner:
             started = _start_time(self.pid)
             return started is not None and abs(started - self.started) < 2  # the clock behind it is coarse
         try:
-            return time.time() - heartbeat.stat().st_mtime < HEARTBEAT_LIMIT
+            return -CLOCK_DIFFERENCE < time.time() - heartbeat.stat().st_mtime < HEARTBEAT_LIMIT
         except OSError:
             return False
 

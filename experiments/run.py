@@ -7,6 +7,7 @@ env.json                     versions, device, git revision, command line
 events.jsonl                 what happened, only ever added to
 checkpoint.safetensors       the state to go on from, and checkpoint-previous.safetensors the one before
 best.safetensors             weights of the best epoch, final.safetensors those of the last
+predictions.safetensors      the class that a finished run gave to each test image, see experiments/predictions.py
 stop                         there while somebody wants the run to stop
 output.log                   what a detached process wrote beside the log
 """
@@ -22,7 +23,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.config import TrainConfig
 from core.errors import InvalidValue, RunError, StorageError
 from core.events import CheckpointSaved
 from core.files import open_regular, replacing
@@ -35,7 +35,10 @@ from experiments.view import RunView, fold
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from core.config import TrainConfig
+    from core.record import RunRecord
     from core.trainer import Trainer
+    from experiments.predictions import Predictions
 
 RESERVE = 4096
 """Bytes set aside in each run's folder, given up when the disk is full so that the end can still be written down."""
@@ -44,7 +47,9 @@ MAX_LABEL = 100
 
 
 def check_label(field: str, text: str) -> None:
-    """Raise `InvalidValue` for a name or tag that would not fit in a table."""
+    """Raise `InvalidValue` for a name or tag that nobody could see or that would not fit in a table."""
+    if text.isspace() or (not text and field == "tag"):
+        raise InvalidValue(field, text, "must not be empty", hint=f"give a word, or leave the {field} out")
     if len(text) > MAX_LABEL or not text.isprintable():
         allowed = f"must be at most {MAX_LABEL} printable characters"
         raise InvalidValue(field, text, allowed, hint="leave out line ends and control characters")
@@ -82,6 +87,10 @@ class Run:
     @property
     def final_weights(self) -> Path:
         return self.folder / "final.safetensors"
+
+    @property
+    def predictions(self) -> Path:
+        return self.folder / "predictions.safetensors"
 
     @property
     def checkpoint(self) -> Path:
@@ -135,7 +144,7 @@ class Run:
         """The run in one line, from its files; of a log that cannot be read nothing is known."""
         meta = self.meta()
         try:
-            view = self.view()
+            view = fold(EventReader(self.log).skim())
         except RunError:
             view = RunView()
         return make_row(self.id, view, self.config(), meta.name, meta.tags, meta.group_id)
@@ -143,15 +152,23 @@ class Run:
     def status(self) -> Status:
         return self.row().status(self.is_alive)
 
+    def owner(self) -> Owner | None:
+        """The process that trains it, dead or alive; None when nobody has taken it on."""
+        return Owner.from_json(read_json(self._owner_file))
+
     def is_alive(self) -> bool:
         """Whether the process that trains it is still there."""
-        owner = Owner.from_json(read_json(self._owner_file))
+        owner = self.owner()
         return owner is not None and owner.is_alive(heartbeat=self._owner_file)
+
+    def is_trained_here(self) -> bool:
+        """Whether it is this process's to train, now or when its turn comes."""
+        owner = self.owner()
+        return owner is not None and owner.is_this_process()
 
     def is_trained_elsewhere(self) -> bool:
         """Whether a process other than this one trains it."""
-        owner = Owner.from_json(read_json(self._owner_file))
-        return self.status() is Status.RUNNING and owner is not None and not owner.is_this_process()
+        return self.status() is Status.RUNNING and not self.is_trained_here()
 
     def write(self, config: TrainConfig, meta: Meta, environment: Mapping[str, Any]) -> None:
         """Fill the folder of a new run, owned by this process.
@@ -176,8 +193,7 @@ class Run:
             StorageError: when the folder cannot be written.
         """
         try:
-            owner = Owner.from_json(read_json(self._owner_file))
-            if owner is None or not owner.is_this_process():  # else the wish to stop came after the run was handed over
+            if not self.is_trained_here():  # else the wish to stop came after the run was handed over
                 self.forget_stop()
             write_json(self.folder / "config.json", config)
             (self.folder / "reserve").write_bytes(b"\0" * RESERVE)
@@ -218,7 +234,7 @@ class Run:
         with suppress(OSError):
             self._owner_file.unlink(missing_ok=True)
 
-    def save_checkpoint(self, trainer: Trainer) -> CheckpointSaved:
+    def save_checkpoint(self, trainer: RunRecord) -> CheckpointSaved:
         """Keep the trainer's state, and the one before it.
 
         Raises:
@@ -247,7 +263,7 @@ class Run:
         if checkpoint is not None:
             trainer.restore(checkpoint)
 
-    def save_weights(self, path: Path, weights: Mapping[str, Tensor], trainer: Trainer, *, epoch: int) -> None:
+    def save_weights(self, path: Path, weights: Mapping[str, Tensor], trainer: RunRecord, *, epoch: int) -> None:
         """Write weights as safetensors that say which network they belong to.
 
         Raises:
@@ -260,6 +276,29 @@ class Run:
             write_tensors(path, weights, metadata)
         except OSError as error:
             raise self._unwritable(path, error) from error
+
+    def save_predictions(self, trainer: RunRecord) -> None:
+        """Keep the classes that a trainer which has finished gave to the test images.
+
+        Raises:
+            StorageError: when they cannot be written.
+        """
+        from experiments.predictions import write_predictions
+
+        try:
+            write_predictions(self.predictions, trainer.predictions, trainer.config.dataset)
+        except OSError as error:
+            raise self._unwritable(self.predictions, error) from error
+
+    def load_predictions(self) -> Predictions | None:
+        """The classes given to the test images when the run last finished; None where none were kept.
+
+        Raises:
+            RunError: when the file is damaged.
+        """
+        from experiments.predictions import read_predictions
+
+        return read_predictions(self.predictions)
 
     @property
     def _owner_file(self) -> Path:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from core.arch import is_user_module
 from core.config import TrainConfig
 from core.download import Progress
-from core.errors import InvalidValue, LabError, OverBudget, RunError, ShouldStop, Stopped, StorageError, one_line
+from core.errors import InvalidValue, LabError, OverBudget, ShouldStop, Stopped, StorageError, one_line
 from core.events import EpochFinished, RunFailed, RunFinished, RunStopped, TrainEvent
 from core.network import absolute_arch, check_module_file, summarize_config
 from experiments.environment import describe_environment
 from experiments.eventlog import Entry, EventWriter
+from experiments.loading import name_module_again, stored_config
 from experiments.locations import Locations
 from experiments.row import RunRow, Status
 from experiments.run import Meta, Run
@@ -22,6 +23,8 @@ from experiments.store import Store
 from experiments.supervision import Supervision
 
 if TYPE_CHECKING:
+    from core.data import Dataset
+    from core.record import RunRecord
     from core.trainer import Trainer
 
 
@@ -66,7 +69,7 @@ class Runner:
         with flushed_denormals():
             trainer = self.prepare(config)
             run = self.store.create(trainer.config, meta or Meta(), describe_environment(str(trainer.device)))
-            with run.open_log() as log, _owning(run):
+            with run.open_log() as log, owning(run):
                 yield from self._execute(trainer, run, log)
 
     def create(self, config: TrainConfig, meta: Meta) -> Run:
@@ -90,9 +93,9 @@ class Runner:
         with run.open_log() as log:
             config = self.check_resumable(run, epochs=epochs, arch=arch, no_budget=no_budget)
             was_finished, values = run.row().ended == Status.FINISHED, run.config()
-            from core.device import flushed_denormals
+            from core.device import flushed_denormals, kept_threads
 
-            with _owning(run), flushed_denormals():
+            with owning(run), flushed_denormals(), kept_threads():
                 run.take_over(config.model_dump())
                 try:
                     supervised = replace(self, should_stop=Supervision(run, self.should_stop))
@@ -115,7 +118,6 @@ class Runner:
             InvalidValue, OverBudget, DataError, Stopped.
         """
         from core.allocator import keep_freed_memory
-        from core.data import Loader
         from core.device import pick_device
         from core.network import make_network
         from core.trainer import Trainer
@@ -124,25 +126,34 @@ class Runner:
         keep_freed_memory()
         device = pick_device(config.device)
         summary, model = make_network(config)
+        dataset = self.load_dataset(config)
+        return Trainer(recorded_config(config, dataset), dataset, summary, model, device)
+
+    def load_dataset(self, config: TrainConfig) -> Dataset:
+        """The data set of a config, downloaded where it has to be.
+
+        Raises:
+            DataError, Stopped.
+        """
+        from core.data import Loader
+
         loader = Loader(self.locations.data, self.locations.cache, self.should_stop, self.progress)
-        dataset = loader.load(config.dataset)
-        # From here on the record says which data set it was, whatever `auto` would find another day.
-        return Trainer(_portable(config).changed(dataset=dataset.name), dataset, summary, model, device)
+        return loader.load(config.dataset)
 
     def _execute(self, trainer: Trainer, run: Run, log: EventWriter) -> Iterator[Entry]:
         """Train and record. A consumer that takes no more events has stopped the run."""
         try:
             for event in trainer.run(Supervision(run, self.should_stop)):
-                for recorded in _keep(trainer, run, event):
+                for recorded in kept(trainer, run, event):
                     yield log.append(recorded)
         except StorageError as error:
-            yield _fail(run, log, trainer, error.message, error.hint)
+            yield failed(run, log, trainer, error.message, error.hint)
         except (GeneratorExit, KeyboardInterrupt, SystemExit):
-            for recorded in _keep(trainer, run, RunStopped(epoch=trainer.epoch, reason="abandoned")):
+            for recorded in kept(trainer, run, RunStopped(epoch=trainer.epoch, reason="abandoned")):
                 log.append(recorded)
             raise
         except BaseException as error:
-            _fail(run, log, trainer, f"{type(error).__name__}: {error}", "this is a defect of the program")
+            failed(run, log, trainer, f"{type(error).__name__}: {error}", "this is a defect of the program")
             raise
 
     def check_resumable(
@@ -151,38 +162,16 @@ class Runner:
         """The config to go on with, or the reason why not, as `resume` says. Needs no torch."""
         if run.is_trained_elsewhere():
             raise InvalidValue("run", run.id, "is running", hint=f"mnist-tui watch {run.id}, or stop it first")
-        row, config = run.row(), _stored_config(run)
+        row, config = run.row(), stored_config(run)
         if no_budget:
             config = config.model_copy(update={"budget": False})
         if row.ended == Status.FINISHED and epochs is None:
             raise InvalidValue("run", run.id, "is finished", hint="extend it with --epochs N")
         if epochs is not None:
             config = _extended(config, row, epochs)
-        if is_user_module(config.arch):
-            if arch is None:
-                hint = f"name the code again, so that you know what is run: --arch {config.arch}"
-                raise InvalidValue("run", run.id, "trains a module of your own", hint=hint)
-            config = config.changed(arch=absolute_arch(arch))
-        elif arch is not None:
-            raise InvalidValue("arch", arch, f"the run's network is {config.arch}", hint="leave --arch out")
+        config = name_module_again(run, config, arch)
         self.check(config)
         return config
-
-
-def _stored_config(run: Run) -> TrainConfig:
-    """The config in a run's folder.
-
-    Raises:
-        RunError: when it is damaged.
-    """
-    values = run.config()
-    try:
-        checked = TrainConfig.checked(values | {"budget": False})
-    except InvalidValue as error:
-        raise RunError(f"{run.folder / 'config.json'}: damaged: {error.message}", hint="start a new run") from error
-    if not values:
-        raise RunError(f"{run.folder / 'config.json'}: damaged", hint="start a new run")
-    return checked.model_copy(update={"budget": values.get("budget") is not False})
 
 
 def _extended(config: TrainConfig, row: RunRow, epochs: int) -> TrainConfig:
@@ -203,7 +192,7 @@ def _extended(config: TrainConfig, row: RunRow, epochs: int) -> TrainConfig:
 
 
 @contextmanager
-def _owning(run: Run) -> Iterator[None]:
+def owning(run: Run) -> Iterator[None]:
     """Within the block the run is this process's to train, and nobody's after it."""
     try:
         yield
@@ -216,7 +205,12 @@ def _portable(config: TrainConfig) -> TrainConfig:
     return config.changed(arch=absolute_arch(config.arch))
 
 
-def _keep(trainer: Trainer, run: Run, event: TrainEvent) -> Iterator[TrainEvent]:
+def recorded_config(config: TrainConfig, dataset: Dataset) -> TrainConfig:
+    """The config that a run's record shows: which data set it was, whatever `auto` would find another day."""
+    return _portable(config).changed(dataset=dataset.name)
+
+
+def kept(trainer: RunRecord, run: Run, event: TrainEvent) -> Iterator[TrainEvent]:
     """The events to write down for one of the trainer's, having saved what belongs to it.
 
     A score is in the log before its checkpoint is saved: after a crash in between, the epoch is done again and comes
@@ -234,16 +228,17 @@ def _keep(trainer: Trainer, run: Run, event: TrainEvent) -> Iterator[TrainEvent]
             yield event
         case RunFinished():
             run.save_weights(run.final_weights, trainer.final_weights, trainer, epoch=event.epochs)
+            run.save_predictions(trainer)
             yield event
         case _:
             yield event
 
 
-def _fail(run: Run, log: EventWriter, trainer: Trainer, error: str, hint: str) -> Entry:
+def failed(run: Run, log: EventWriter, trainer: RunRecord, error: str, hint: str) -> Entry:
     """Write down that the run has failed, in the space set aside for this; what cannot be written is still yielded."""
-    failed = RunFailed(epoch=trainer.epoch, error=one_line(error, 300), hint=hint)
+    event = RunFailed(epoch=trainer.epoch, error=one_line(error, 300), hint=hint)
     run.release_reserve()
     try:
-        return log.append(failed)
+        return log.append(event)
     except StorageError:
-        return Entry("", run.id, failed)
+        return Entry("", run.id, event)

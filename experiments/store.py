@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import errno
 import re
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core.config import TrainConfig
 from core.errors import InvalidValue, RunError, StorageError
 from core.files import replacing
 from experiments.index import Index
 from experiments.row import RunRow, Status
 from experiments.run import Meta, Run
+
+if TYPE_CHECKING:
+    from core.config import TrainConfig
 
 _RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
 
@@ -103,9 +104,19 @@ class Store:
             raise InvalidValue("run", reference, f"fits {len(found)} runs: {some}", hint="give more of the id")
         return found[0]
 
+    def find_all(self, reference: str) -> list[Run]:
+        """The runs of the group of that id, by seed, else the one run that `find` finds.
+
+        Raises:
+            RunError, InvalidValue: as `find`.
+        """
+        rows = [row for row, _ in self.rows() if row.group_id == reference]
+        rows.sort(key=lambda row: (row.seed is None, row.seed, row.run_id))
+        return [self.run(row.run_id) for row in rows] or [self.find(reference)]
+
     def new_group_id(self) -> str:
-        """An id for runs that belong together."""
-        return f"g{_new_id()}"
+        """An id for runs that belong together. Longer than a run's, since no folder tells that one is taken."""
+        return f"g{_new_id(digits=8)}"
 
     def remove(self, run: Run) -> None:
         """Delete a run's folder; out of the list at once, then file by file.
@@ -156,5 +167,7 @@ def filtered(
     ]
 
 
-def _new_id() -> str:
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+def _new_id(digits: int = 4) -> str:
+    import secrets  # costs more than everything else that a list of runs needs of the standard library
+
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(digits // 2)}"

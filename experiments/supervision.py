@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from core.errors import ShouldStop
 from experiments.run import Run
@@ -35,3 +36,19 @@ class Supervision:
             if self._run.wants_stop():
                 return REQUESTED
         return ""
+
+
+class KeepingPlaces:
+    """A `ShouldStop` for a process that trains several runs in turn, which shows for those that wait that it lives."""
+
+    def __init__(self, waiting: Sequence[Run], should_stop: ShouldStop) -> None:
+        self._waiting = waiting
+        self._should_stop = should_stop
+        self._next_beat = time.monotonic()
+
+    def __call__(self) -> str:
+        if (now := time.monotonic()) >= self._next_beat:
+            self._next_beat = now + BEAT_INTERVAL
+            for run in self._waiting:
+                run.beat()
+        return self._should_stop()

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ignored_signals_are_heard() -> None:
+    """Those that nohup or a shell in the background told this process, and so those it starts, to ignore."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +67,7 @@ class Script:
         from core.events import RunStarted
 
         config = TrainConfig.checked(changes.pop("config", {})).model_dump()
-        values = {"spec": "c8 gap fc10", "total_params": 170, "device": "cpu (1 threads)", "dataset": "mnist"}
+        values = {"spec": "c8 gap fc10", "total_params": 170, "device": "cpu (1 thread)", "dataset": "mnist"}
         counts = {"train_images": 60_000, "val_images": 0, "test_images": 10_000, "steps_per_epoch": 235, "note": ""}
         return RunStarted(**{"config": config, **values, **counts, **changes})
 

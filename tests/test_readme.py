@@ -39,7 +39,7 @@ def test_every_layer_and_exit_code_is_explained():
 
 def test_both_commands_make_their_own_environment():
     commands = re.findall(r"^python3 -m venv \.venv && \. \.venv/bin/activate && .*$", README, re.MULTILINE)
-    assert [command.rpartition(" && ")[2] for command in commands] == ["mnist-tui run", "pytest"]
+    assert [command.rpartition(" && ")[2] for command in commands] == ["mnist-tui run", "pytest -n auto"]
 
 
 def test_nothing_is_left_to_be_filled_in():

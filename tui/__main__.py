@@ -1,5 +1,5 @@
 """``python -m tui`` is ``mnist-tui``."""
 
-from tui.cli import app
+from tui.entry import main
 
-app()
+main()

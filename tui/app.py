@@ -11,13 +11,11 @@ from typing import Any, ClassVar, cast
 from textual import on, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
-from core.arch import is_user_module
+from core.arch import GRAMMAR, is_user_module
 from core.errors import StorageError
-from core.events import RunFailed
 from experiments.locations import Locations
-from experiments.row import Status
 from experiments.store import Store
 from tui.catalog import Catalog
 from tui.device_use import DeviceUse
@@ -25,7 +23,7 @@ from tui.follow import Follower
 from tui.leaving import Leaving
 from tui.messages import ForkRequested, OpenRequested, ResumeRequested, StartRequested, StopRequested
 from tui.ordered_keys import OrderedKeysApp
-from tui.output import percent
+from tui.outcome import outcome
 from tui.screens.base import LEAST_HEIGHT, LEAST_WIDTH, WorkScreen
 from tui.screens.help import Help, keys_of
 from tui.screens.lab import LabScreen
@@ -38,8 +36,10 @@ from tui.wording import in_own_terms
 
 POLL = 0.1
 """Seconds between two looks at event logs."""
-SHARE = 10
-"""Painting may take one part in so many of the wall time; when it takes more, it is done less often."""
+SHARE = 50
+"""What the interface computes may be one part in so many of the wall time; else it looks less often."""
+LONGEST = 1.0
+"""Seconds between two looks at most."""
 CATALOG_INTERVAL = 1.0
 
 
@@ -82,7 +82,7 @@ class LabApp(OrderedKeysApp[int]):
         self._announced: set[str] = set()
         self._use = DeviceUse()
         self._use_line, self._use_at = "", 0.0
-        self._paint_at = 0.0
+        self._paint_at = self._used = 0.0
         if not self.no_color and self.state.theme in self.available_themes:
             self.theme = self.state.theme
 
@@ -99,6 +99,7 @@ class LabApp(OrderedKeysApp[int]):
 
     def _painted_first(self) -> None:
         import_torch()
+        self.load_catalog()
         self.set_interval(POLL, self._tick)
         self.set_interval(CATALOG_INTERVAL, self._refresh_catalog)
         self.set_interval(2.0, self.save_state)
@@ -140,21 +141,24 @@ class LabApp(OrderedKeysApp[int]):
 
     def _tick(self) -> None:
         """Read what has come into the logs and paint it; less often when painting is slow."""
-        if time.monotonic() < self._paint_at or self._exit:
+        # Counted on this thread, with all that Textual did since the last look: training feels every bit of it twice,
+        # since each of its own threads waits for the one that was interrupted.
+        now, used = time.monotonic(), time.thread_time()
+        if now < self._paint_at or self._exit:
             return
-        started = time.monotonic()
         self._follow_session()
         changed = False
         for follower in {id(f): f for f in (self._own, self.watched) if f is not None}.values():
             changed = follower.poll() or changed
         self._announce_end()
         screen = self.screen
-        if isinstance(screen, WorkScreen) and screen.ready:
+        if isinstance(screen, WorkScreen) and screen.ready and screen.is_attached:
             self._show_live(screen)
         training = self._screen_of("training")
         if training is not None and screen is training and (changed or self.session.live):
             cast(TrainingScreen, training).repaint()
-        self._paint_at = started + SHARE * (time.monotonic() - started)
+        self._paint_at = now + min(SHARE * (used - self._used), LONGEST)
+        self._used = used
 
     def _screen_of(self, mode: str) -> Screen[Any] | None:
         stack = self._screen_stacks.get(mode)
@@ -181,36 +185,10 @@ class LabApp(OrderedKeysApp[int]):
         if job is None or not job.done.is_set() or f"{id(job)}" in self._announced:
             return
         self._announced.add(f"{id(job)}")
-        if job.defect:
-            last = job.defect.strip().splitlines()[-1]
-            self.notify(
-                f"{last}\nThis is a defect; {self.log_path} has the details.",
-                title="Failed",
-                severity="error",
-                timeout=10,
-                markup=False,
-            )
-        elif job.failure is not None:
-            self.notify(
-                f"{job.failure.message}\n{in_own_terms(job.failure.hint)}",
-                title="Cannot start" if not job.run_id else "Failed",
-                severity="error",
-                timeout=10,
-                markup=False,
-            )
-        elif self._own is not None:
+        if self._own is not None:
             self._own.finish()
-            view, status = self._own.view, self._own.status
-            failed = status in (Status.FAILED, Status.CRASHED)
-            words = f", best {percent(view.best_test_accuracy)}" if view.best_test_accuracy is not None else ""
-            if isinstance(view.end, RunFailed):
-                words += f": {view.end.error}"
-            self.notify(
-                f"{self._title(self._own)}{words}",
-                title=str(status).capitalize(),
-                severity="error" if failed else "information",
-                markup=False,
-            )
+        title, text, severity = outcome(job, self._own, self.log_path)
+        self.notify(text, title=title, severity=severity, timeout=10 if severity == "error" else None, markup=False)
         for screen in (self._screen_of("lab"), self._screen_of("training")):
             if isinstance(screen, LabScreen):
                 screen.judge()
@@ -221,9 +199,6 @@ class LabApp(OrderedKeysApp[int]):
     def log_path(self) -> str:
         return str(self.locations.home / "interface.log")
 
-    def _title(self, follower: Follower) -> str:
-        return follower.meta.name or str(follower.view.config.get("arch") or follower.run.id)
-
     def _show_live(self, screen: WorkScreen) -> None:
         words = ""
         if self.session.live:
@@ -231,11 +206,17 @@ class LabApp(OrderedKeysApp[int]):
             if not self.stage and self._own is not None and self._own.view.started is not None:
                 view = self._own.view
                 epoch = view.progress.epoch if view.progress else 1
-                words = f"{self._title(self._own)} epoch {epoch}/{view.config.get('epochs', '?')}"
+                words = f"{self._own.title} epoch {epoch}/{view.config.get('epochs', '?')}"
             if self.session.job is not None and self.session.job.stopping:
                 words = "stopping and saving"
             words = f"● {words}"
         screen.query_one(NavBar).show_live(words)
+
+    @work(thread=True, exclusive=True, group="catalog")
+    def load_catalog(self) -> None:
+        """Read every run; on a thread, because a first reading of thousands takes seconds."""
+        self.catalog.load()
+        self.call_from_thread(self._arrange_runs)
 
     @work(thread=True, exclusive=True, group="catalog")
     def _read_live(self) -> None:
@@ -315,6 +296,9 @@ class LabApp(OrderedKeysApp[int]):
 
     async def action_go(self, mode: str) -> None:
         elsewhere = mode != self.current_mode
+        if not elsewhere and not isinstance(self.screen, ModalScreen):
+            while len(self.screen_stack) > 1:  # what was opened above the place that the key leads to
+                await self.pop_screen()
         await self.switch_mode(mode)  # so that the next key finds the screen it was meant for
         if elsewhere and isinstance(self.screen, WorkScreen):
             self.screen.leave_field()
@@ -322,7 +306,8 @@ class LabApp(OrderedKeysApp[int]):
     async def action_help(self) -> None:
         screen = self.screen
         if isinstance(screen, WorkScreen):
-            await self.push_screen(Help(screen.MODE.capitalize(), screen.help_lines(), keys_of(screen)))
+            layers = tuple(GRAMMAR.items()) if isinstance(screen, LabScreen) else ()
+            await self.push_screen(Help(screen.MODE.capitalize(), screen.help_lines(), keys_of(screen), layers))
 
     async def action_quit(self) -> None:
         await self.leaving.ask()

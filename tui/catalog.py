@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +17,7 @@ SORTS: dict[str, str] = {
     "best": "best accuracy",
     "final": "final accuracy",
     "name": "name",
+    "group": "group",
     "arch": "architecture",
     "dataset": "data set",
     "params": "parameters",
@@ -29,6 +32,11 @@ class Catalog:
         self._store = store
         self._items: dict[str, Item] = {}
         self.loaded = False
+        self._loaded_at = -math.inf
+
+    def age(self) -> float:
+        """Seconds since every run was read."""
+        return time.monotonic() - self._loaded_at
 
     @property
     def items(self) -> list[Item]:
@@ -37,7 +45,7 @@ class Catalog:
     def load(self) -> None:
         """Read every run, through the store's index."""
         self._items = {row.run_id: (row, status) for row, status in self._store.rows()}
-        self.loaded = True
+        self.loaded, self._loaded_at = True, time.monotonic()
 
     def refresh(self) -> bool:
         """Read runs that are new or live, drop those that are gone; whether anything has changed."""
@@ -77,6 +85,16 @@ def arranged(items: Sequence[Item], sort: str, wanted: str) -> list[Item]:
     return [i for i in ordered if i[1] is Status.RUNNING] + [i for i in ordered if i[1] is not Status.RUNNING]
 
 
+def stem_of(row: RunRow) -> str:
+    """A run's name, without the seed that the runs of a group have at its end."""
+    return row.name.removesuffix(f"-{row.seed}") if row.group_id else row.name
+
+
+def _descending(text: str) -> tuple[int, ...]:
+    """Sorts as the text does, the other way round."""
+    return tuple(-ord(character) for character in text)
+
+
 def _searched(item: Item) -> str:
     row, status = item
     tags = " ".join(f"#{tag}" for tag in row.tags)
@@ -84,10 +102,12 @@ def _searched(item: Item) -> str:
 
 
 _KEYS: dict[str, tuple[Callable[[RunRow], Any], bool]] = {
-    "started": (lambda row: row.run_id, True),
+    # Of those made within a second, as the runs of a group may be, the ids are in no order.
+    "started": (lambda row: (row.run_id[:15], row.group_id or "", row.seed or 0, row.run_id), True),
     "best": (lambda row: row.best_test_accuracy, True),
     "final": (lambda row: row.final_test_accuracy, True),
-    "name": (lambda row: row.name, False),
+    "name": (lambda row: row.name and (stem_of(row), row.group_id or "", row.seed or 0), False),
+    "group": (lambda row: row.group_id and (_descending(row.group_id), row.seed or 0), False),
     "arch": (lambda row: row.arch, False),
     "dataset": (lambda row: row.dataset, False),
     "params": (lambda row: row.total_params, False),

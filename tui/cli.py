@@ -1,30 +1,51 @@
-"""The command line: every command, and one place where failures become an exit code.
+"""The command line: what holds for every command, and one place where failures become an exit code.
 
-Nothing here imports torch or textual; a command that needs one imports it when it runs.
+Only the command that is typed is imported. None imports torch or textual before it runs.
 """
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
-from core.errors import LabError
-from experiments.environment import package_versions
+from core.errors import LabError, Stopped, StorageError
 from experiments.locations import DATA_VARIABLE, HOME_VARIABLE, Locations
-from tui.commands import archs, bench, data, doctor, lifecycle, run, runs
+from tui.commands import COMMANDS
+from tui.conversion import spare_pydantic
+from tui.entry import end_commands_by_exception
 from tui.exit_codes import ExitCode, exit_code_of
-from tui.output import complain, note, say
+from tui.output import complain, note, say, unwritable
+
+if TYPE_CHECKING:
+    from typer._click import Command, Context
+
+spare_pydantic()
+
+_OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 class Commands(TyperGroup):
-    """Turns every expected failure into one line, a hint and an exit code."""
+    """The commands of the table, and every expected failure of theirs as one line, a hint and an exit code."""
+
+    def __init__(self, **options: Any) -> None:
+        known = {name: TyperCommand(name, help=row.help, rich_markup_mode=None) for name, row in COMMANDS.items()}
+        super().__init__(**options | {"commands": known})
+        self._path = "mnist-tui"
+
+    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        self._path = f"{ctx.command_path} {name}"
+        return name, load_command(name) if name else command, rest
 
     def main(self, *args: Any, **options: Any) -> Any:
         _prepare_streams()
@@ -32,16 +53,41 @@ class Commands(TyperGroup):
             code = super().main(*args, **options | {"standalone_mode": False})
         except TyperException as error:
             context = getattr(error, "ctx", None)
-            path = context.command_path if context is not None else "mnist-tui"
-            complain(" ".join(error.format_message().split()), f"{path} --help lists what is allowed")
+            path = context.command_path if context is not None else self._path
+            _complain(" ".join(error.format_message().split()), f"{path} --help lists what is allowed")
             code = ExitCode.USAGE
-        except LabError as error:
-            complain(error.message, error.hint)
+        except Stopped as error:
+            _complain(f"stopped by {error.message}", error.hint)
             code = exit_code_of(error)
+        except LabError as error:
+            _complain(error.message, error.hint)
+            code = exit_code_of(error)
+        except OSError as error:
+            if error.errno not in _OUTPUT_ERRORS or error.filename is not None:
+                raise  # from a file; typer writes help to stdout by itself
+            lost = unwritable(sys.stdout, error)
+            _complain(lost.message, lost.hint)
+            code = exit_code_of(lost)
         except typer.Abort:  # Ctrl+C or Ctrl+D at a question
             note("")
             code = ExitCode.SIGINT
         sys.exit(int(code or ExitCode.DONE))
+
+
+def _complain(message: str, hint: str) -> None:
+    """Say what went wrong where anybody listens; the exit code says it anyway."""
+    with suppress(OSError, StorageError):
+        complain(message, hint)
+
+
+def load_command(name: str) -> Command:
+    """Import a command of the table."""
+    module, _, attribute = COMMANDS[name].target.partition(":")
+    command = getattr(import_module(module), attribute)
+    if not isinstance(command, typer.Typer):
+        function, command = command, typer.Typer(add_completion=False, rich_markup_mode=None)
+        command.command(name)(function)
+    return typer.main.get_command(command)
 
 
 def _prepare_streams() -> None:
@@ -66,6 +112,8 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from experiments.environment import package_versions
+
         say(f"mnist-tui {package_versions(('mnist-tui',))['mnist-tui']}")
         raise typer.Exit
 
@@ -74,13 +122,20 @@ def _show_version(wanted: bool) -> None:
 def main(
     context: typer.Context,
     home: Annotated[
-        Path | None, typer.Option(help=f"Where runs live [env: {HOME_VARIABLE}; default: the user data folder].")
+        Path | None,
+        typer.Option(
+            help=f"Where runs live [env: {HOME_VARIABLE}; default: the user data folder].",
+            metavar="<path>",
+            parser=Path,
+        ),
     ] = None,
     data_dir: Annotated[
         Path | None,
         typer.Option(
             help=f"Root of the data sets in torchvision's layout, may be read-only [env: {DATA_VARIABLE}; default: the "
-            "user cache folder]."
+            "user cache folder].",
+            metavar="<path>",
+            parser=Path,
         ),
     ] = None,
     ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw the interface with ASCII characters only.")] = False,
@@ -89,6 +144,7 @@ def main(
         bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
+    end_commands_by_exception()
     context.obj = Locations.resolve(home, data_dir)
     if context.invoked_subcommand is None:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -97,17 +153,3 @@ def main(
         from tui.interface import open_interface
 
         raise typer.Exit(open_interface(context.obj, ascii_only=ascii_only, mouse=not no_mouse))
-
-
-app.command("run")(run.run)
-app.add_typer(archs.app, name="archs")
-app.command("presets")(archs.presets)
-app.command("data")(data.data)
-app.command("doctor")(doctor.doctor)
-app.command("runs")(runs.runs)
-app.command("show")(runs.show)
-app.command("watch")(runs.watch)
-app.command("resume")(lifecycle.resume)
-app.command("stop")(lifecycle.stop)
-app.command("rm")(runs.rm)
-app.command("bench")(bench.bench)

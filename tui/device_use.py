@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any
 
 import psutil
@@ -35,11 +36,11 @@ class DeviceUse:
             return ""
         digits = "".join(character for character in device.split(" ")[0] if character.isdigit())
         try:
-            handle = library.nvmlDeviceGetHandleByIndex(int(digits or 0))
+            handle = _handle(library, int(digits or 0))
             busy = library.nvmlDeviceGetUtilizationRates(handle).gpu
             memory = library.nvmlDeviceGetMemoryInfo(handle)
             watts = library.nvmlDeviceGetPowerUsage(handle) / 1000
-        except library.NVMLError:
+        except (library.NVMLError, LookupError):
             return ""
         return f"GPU {busy}%, {_gb(memory.used)} of {_gb(memory.total)} GB, {watts:.0f} W"
 
@@ -56,6 +57,35 @@ class DeviceUse:
                 return None
             self._gpu = library
         return self._gpu
+
+
+def _handle(library: Any, index: int) -> Any:
+    """NVML's handle of the GPU that CUDA knows under this index.
+
+    NVML counts all GPUs of the machine, CUDA those that CUDA_VISIBLE_DEVICES leaves, by number or UUID, up to the first
+    that there is not. (Without CUDA_DEVICE_ORDER=PCI_BUS_ID it also sorts them by speed, where they are not alike.)
+
+    Raises:
+        LookupError: when there is no such GPU.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return library.nvmlDeviceGetHandleByIndex(index)
+    name = visible.split(",")[index].strip()
+    if name.isdigit():
+        return library.nvmlDeviceGetHandleByIndex(int(name))
+    if name.startswith("MIG-"):
+        return library.nvmlDeviceGetHandleByUUID(name)
+    for number in range(library.nvmlDeviceGetCount()):
+        handle = library.nvmlDeviceGetHandleByIndex(number)
+        if name and _text(library.nvmlDeviceGetUUID(handle)).startswith(name):
+            return handle
+    raise LookupError(name)
+
+
+def _text(words: str | bytes) -> str:
+    """Old versions of the library give bytes."""
+    return words.decode() if isinstance(words, bytes) else words
 
 
 def _gb(count: float) -> str:

@@ -15,7 +15,7 @@ from experiments.run import Meta, Run
 from experiments.view import RunView, reduce
 from tui.output import duration, percent
 from tui.progress import epoch_line
-from tui.wording import in_own_terms, what_failed
+from tui.wording import arch_in_short, in_own_terms, what_failed
 
 CHUNK = 1500
 """Entries taken in at a time, so that a long log does not hold up the keyboard."""
@@ -62,6 +62,11 @@ class Follower:
         self.caught_up = False
 
     @property
+    def title(self) -> str:
+        """What people call the run: its name, or its network."""
+        return self.meta.name or arch_in_short(str(self.view.config.get("arch") or self.run.id))
+
+    @property
     def damaged(self) -> int:
         """How many lines of the log could not be read."""
         return self._reader.damaged
@@ -79,7 +84,7 @@ class Follower:
 
     def poll(self) -> bool:
         """Take in some of what has come; whether anything has changed."""
-        before, damaged = self.version, self.damaged
+        before, damaged, ended = self.version, self.damaged, self.view.end
         if time.monotonic() - self._looked >= LOOK:
             self._look()
         count = 0
@@ -89,6 +94,7 @@ class Follower:
                 count += 1
         if count or self.damaged != damaged:
             self.version += 1
+        if self.view.end is not ended:
             self._update_status()
         self.caught_up = count < CHUNK
         return self.version != before

@@ -35,9 +35,10 @@ LABELS = {
 }
 _SEEDS = re.compile(r"(\d{1,10})\s*-\s*(\d{1,10})", re.ASCII)
 _MORE_HELP = {
-    "seed": " 0-9 makes ten runs, one after the other.",
+    "seed": " 0-9 makes ten runs.",
     "name": "A name to find the run by; may be left empty.",
 }
+_SHORTER = ((r"^a (?:whole )?number ", ""), (r"at least (\S+) and at most (\S+)", r"\1 to \2"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,14 @@ def label(field: str) -> str:
 def help_text(field: str) -> str:
     known = field_help(field) if field in TrainConfig.model_fields else ""
     return known + _MORE_HELP.get(field, "")
+
+
+def range_text(field: str) -> str:
+    """What a typed field takes, as a sentence that is as short as can be; empty for one that takes anything."""
+    words = allowed(field)
+    for pattern, short in _SHORTER:
+        words = re.sub(pattern, short, words)
+    return f"{words[:1].upper()}{words[1:]}." if words and not choices(field) else ""
 
 
 def allowed(field: str) -> str:

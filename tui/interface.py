@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from core.allocator import keep_freed_memory
 from experiments.locations import Locations
 from tui.app import LabApp
 from tui.exit_codes import ExitCode
@@ -12,12 +13,18 @@ from tui.leaving import DEADLINE, SAVING
 from tui.output import note
 from tui.terminal import Terminal, stray_output_to
 
+SWITCH_INTERVAL = 0.001
+"""Seconds that one thread may keep Python from the others: a fifth of the usual, because the keyboard waits here for
+threads that read files or import torch."""
+
 
 def open_interface(locations: Locations, *, ascii_only: bool, mouse: bool) -> int:
     """Run the app to its end; returns the exit code.
 
     stdin and stdout must be a terminal: Textual writes escapes for ever to what is none.
     """
+    keep_freed_memory()  # before there is a second thread: one that has a heap of its own by then keeps it
+    sys.setswitchinterval(SWITCH_INTERVAL)
     log = locations.home / "interface.log"
     with stray_output_to(log) as handle:
         terminal = Terminal(handle, ascii_only=ascii_only)

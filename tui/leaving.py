@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from core.errors import LabError
 from experiments.run import Run
 from tui.exit_codes import ExitCode, stop_code
-from tui.launch import resume_detached
+from tui.handover import hand_over
 from tui.screens.dialogs import Ask
 from tui.session import ResumedRun
 
@@ -56,18 +56,18 @@ class Leaving:
     def _what_is_at_stake(self) -> str:
         job, run = self._app.session.job, self._stopped_run()
         words = ["A run is being trained."]
-        if seeds := self._seeds_left_out():
-            words.append(f"However you leave, {seeds} will not be trained.")
+        if seeds := self._waiting_seeds():
+            words.append(f"{seeds.capitalize()} will be trained only if you keep it running.")
+        resumed = job is not None and isinstance(job.plans[0], ResumedRun)
         if run is None:
-            words.append("It has no folder yet, so that there is nothing to save, to keep running or to delete.")
+            words.append("It has not gone on yet." if resumed else "It has no folder yet: there is nothing to delete.")
         else:
-            resumed = job is not None and isinstance(job.plans[0], ResumedRun)
             earlier = ", with what it had before it was continued" if resumed else ""
             words.append(f"Discard deletes {run.meta().name or run.id} for good, log and weights{earlier}.")
         return " ".join(words)
 
-    def _seeds_left_out(self) -> str:
-        """The runs of a group that leaving drops, in words; nothing for a run alone, which the question names."""
+    def _waiting_seeds(self) -> str:
+        """The runs of a group that have not begun, in words; nothing for a run alone, which the question names."""
         job = self._app.session.job
         seeds = [str(seed) for seed in job.waiting_seeds] if job is not None and len(job.plans) > 1 else []
         if len(seeds) > 5:
@@ -80,35 +80,37 @@ class Leaving:
         app = self._app
         if answer not in ("save", "detach", "discard"):
             return
-        act = {"save": lambda: "", "detach": self._detach, "discard": self._discard}[answer]
-        self.farewell = lambda: "; ".join(words for words in (act(), self._dropped()) if words)
+        self.farewell = {"save": self._dropped, "detach": self._detach, "discard": self._discard}[answer]
         app.session.stop("quit" if answer == "save" else answer)
         app.exit(ExitCode.DONE)
 
     def _dropped(self) -> str:
-        seeds = self._seeds_left_out()
+        seeds = self._waiting_seeds()
         return f"{seeds} will not be trained" if seeds else ""
 
     def _detach(self) -> str:
-        """Hand the run over to a process that goes on where this one has stopped."""
-        run = self._stopped_run()
-        if run is None:
-            return "the run had not started yet; there is nothing to keep running"
+        """Hand over to a process that goes on where this one has stopped, and with the seeds that wait."""
+        job, run = self._app.session.job, self._stopped_run()
+        assert job is not None, "only a live job is asked about"
         try:
-            resume_detached(run, self._app.locations)
+            reference = hand_over(job, self._app.locations)
         except LabError as error:
-            return f"{run.id} was stopped and saved, but not detached: {error.message}"
-        return f"{run.id} goes on; mnist-tui watch {run.id} follows it, mnist-tui stop {run.id} stops it"
+            saved = f"{run.id} was stopped and saved, but not detached" if run is not None else "not detached"
+            return "; ".join(filter(None, (f"{saved}: {error.message}", self._dropped())))
+        if not reference:
+            return f"{job.run_id} has finished meanwhile"
+        return f"{reference} goes on; mnist-tui watch {reference} follows it, mnist-tui stop {reference} stops it"
 
     def _discard(self) -> str:
         run = self._stopped_run()
         if run is None:
-            return ""
+            return self._dropped()
         try:
             self._app.store.remove(run)
+            words = f"{run.id} was discarded"
         except LabError as error:
-            return f"{run.id} was stopped but not deleted: {error.message}"
-        return f"{run.id} was discarded"
+            words = f"{run.id} was stopped but not deleted: {error.message}"
+        return "; ".join(filter(None, (words, self._dropped())))
 
     def _stopped_run(self) -> Run | None:
         run_id = self._app.own_run_id

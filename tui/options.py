@@ -1,69 +1,18 @@
-"""Command-line options made from the config: one for each field, its help the field's own docstring."""
+"""Options and arguments that several commands take."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from functools import partial
-from inspect import Parameter
-from typing import Annotated, Any, get_args
+from typing import Annotated
 
 import typer
 
-from core.config import TrainConfig, allowed_values, field_help
 from core.errors import InvalidValue
 
-_METAVARS = {"arch": "NAME|SPEC|FILE.py:CLASS", "device": "auto|cpu|cuda|cuda:N|mps"}
-
-
-def with_config_options(after: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Decorate a command so that its ``**changes`` becomes an option for each config field, listed behind the option
-    `after`. A field whose option is not used arrives as None, and no value has been held against its limits yet."""
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        signature = inspect.signature(command, eval_str=True)
-        parameters: list[Parameter] = []
-        for parameter in signature.parameters.values():
-            if parameter.kind is not Parameter.VAR_KEYWORD:
-                parameters.append(parameter)
-            if parameter.name == after:
-                parameters += [_parameter(field) for field in TrainConfig.model_fields]
-        command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-        return command
-
-    return decorate
-
-
-def _parameter(field: str) -> Parameter:
-    info = TrainConfig.model_fields[field]
-    kind, choices = _kind(info.annotation)
-    flag = "--" + field.replace("_", "-")
-    text = f"{field_help(field)} [default: {_in_words(info.default)}]"
-    if kind is bool:
-        option = typer.Option(f"{flag}/--no-{flag[2:]}", help=text)
-    else:
-        metavar = _METAVARS.get(field) or "|".join(choices) or {int: "N", float: "X"}[kind]
-        # typer's own conversion would name neither the value nor what is allowed.
-        option = typer.Option(flag, help=text, metavar=metavar, parser=partial(_parse, field, kind))
-        option.autocompletion = lambda: list(choices)
-    return Parameter(field, Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option])
-
-
-def _kind(annotation: Any) -> tuple[type, tuple[str, ...]]:
-    """The Python type of a field and, where it is one of a few words, these."""
-    members = get_args(annotation)
-    if members and all(isinstance(member, str) for member in members):
-        return str, members
-    if type(None) in members:  # an optional number
-        return get_args(members[0])[0], ()
-    return annotation, ()
-
-
-def _parse(field: str, kind: type, text: str) -> Any:
-    try:
-        return kind(text)
-    except ValueError:
-        raise InvalidValue(field, text, f"must be {allowed_values(field)}", hint=field_help(field)) from None
+Reference = Annotated[str, typer.Argument(help="An id, a unique prefix of one, a name, or latest.", metavar="RUN")]
+RunOrGroup = Annotated[
+    str, typer.Argument(help="An id, a unique prefix of one, a name, latest, or the id of a group.", metavar="RUN")
+]
 
 
 def whole_number(name: str, low: int, high: int | None = None) -> Callable[[str], int]:
@@ -80,9 +29,3 @@ def whole_number(name: str, low: int, high: int | None = None) -> Callable[[str]
         return value
 
     return parse
-
-
-def _in_words(default: object) -> str:
-    if default is None:
-        return "all"
-    return {True: "on", False: "off"}[default] if isinstance(default, bool) else str(default)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from core.errors import StorageError
+from core.errors import StorageError, printable
 
 _CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if code not in b"\n\t"}
 
@@ -31,14 +31,29 @@ def write(stream: TextIO, text: str) -> None:
             return
         if error.errno == errno.EPIPE:
             raise
-        _discard(stream)
-        raise StorageError(f"output cannot be written: {error.strerror}", hint="free some space there") from error
+        raise unwritable(stream, error) from error
 
 
-def _discard(stream: TextIO) -> None:
-    """Let what is still in the stream's buffer go nowhere, so that the end of the process does not try again."""
+def unwritable(stream: TextIO, error: OSError) -> StorageError:
+    """What to say of a stream that takes nothing more. What is still in its buffer goes nowhere from here on, so that
+    the end of the process does not try again."""
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), stream.fileno())
+    return StorageError(f"output cannot be written: {error.strerror}", hint="free some space there")
+
+
+def keep_stdout_for_data() -> None:
+    """From here on only `say` writes to stdout; what else is written to file descriptor 1, by C code or a child process
+    of a user's module, goes to stderr. Not undone, because C code may write what it has buffered at the very end."""
+    try:
+        if sys.stdout.fileno() != 1:
+            return
+        own = os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)
+        sys.stdout.flush()
+        os.dup2(2, 1)
+    except (OSError, ValueError):  # a stream in memory, or one that is closed
+        return
+    sys.stdout = own
 
 
 def say(text: str = "") -> None:
@@ -58,9 +73,9 @@ def note(text: str) -> None:
 
 def complain(message: str, hint: str = "") -> None:
     """An error in one line, and a hint in another."""
-    note(f"error: {message}")
+    note(f"error: {printable(message)}")
     if hint:
-        note(f"hint: {hint}")
+        note(f"hint: {printable(hint)}")
 
 
 def percent(accuracy: float | None) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
-from tqdm import tqdm
-
 from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress
 from experiments.eventlog import Entry
 from experiments.view import RunView, reduce
@@ -23,6 +21,8 @@ def meter(view: RunView, width: int | None = None) -> str:
         return ""
     images = min(progress.step * started.config["batch_size"], started.train_images)
     loss = "nan" if progress.loss is None else f"{progress.loss:.4f}"
+    from tqdm import tqdm  # only where there is something to draw
+
     line: str = tqdm.format_meter(
         progress.step,
         progress.steps_per_epoch,

@@ -7,6 +7,7 @@ closed terminal for ever.
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 import traceback
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 
 from core.config import TrainConfig
 from core.errors import LabError, Stopped
-from core.events import RunFailed, RunStopped, TrainEvent
+from core.events import RunFailed, RunStopped, StepProgress, TrainEvent
 from experiments.eventlog import Entry
 from experiments.locations import Locations
 from experiments.run import Meta, Run
@@ -66,6 +67,17 @@ class Job:
         return self.run_ids[-1] if self.run_ids else ""
 
     @property
+    def failed(self) -> RunFailed | None:
+        """How its last run failed; known here even when the disk was too full to write it down."""
+        return self.last if isinstance(self.last, RunFailed) else None
+
+    @property
+    def group_id(self) -> str:
+        """The group that its runs are made for; empty for a run alone."""
+        first = self.plans[0] if self.plans else None
+        return (first.meta.group_id or "") if isinstance(first, NewRun) else ""
+
+    @property
     def waiting_seeds(self) -> list[int]:
         """The seeds of the runs that have not begun, the one that is being prepared among them."""
         return [plan.config.seed for plan in self.plans[len(self.run_ids) :] if isinstance(plan, NewRun)]
@@ -106,7 +118,11 @@ class Job:
 
     def _make(self, runner: Runner, plan: Plan) -> None:
         self.stage = "preparing data and network"
+        began = False
         for entry in plan.entries(runner):
+            if isinstance(entry.event, StepProgress) and not began:
+                began = True
+                spare_the_collector()  # the first step imports the rest of torch
             if not self.run_ids or self.run_ids[-1] != entry.run_id:
                 self.run_ids.append(entry.run_id)
             self.stage = ""
@@ -151,6 +167,15 @@ class Session:
         return not self.live
 
 
+def spare_the_collector() -> None:
+    """Take all that there is now out of what Python's garbage collector goes through again and again.
+
+    With torch imported that is a quarter of a million objects and a tenth of a second in which no key is heard.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def import_torch() -> None:
     """Import what training needs, ahead of the first run. Called on a thread once the interface is on the screen."""
 
@@ -158,5 +183,7 @@ def import_torch() -> None:
         import core.data
         import core.device
         import core.trainer  # noqa: F401
+
+        spare_the_collector()
 
     threading.Thread(target=load, name="import torch", daemon=True).start()

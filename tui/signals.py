@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from core.errors import Stopped
+from tui.entry import heard_signals
 from tui.exit_codes import stop_code
-
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class StopFlag:
@@ -30,12 +30,18 @@ class StopFlag:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[StopFlag]:
-    """Within the block SIGINT, SIGTERM and SIGHUP raise the flag instead of ending the process."""
+def stop_on_signals(left_behind: str = "nothing had begun, so nothing was saved") -> Iterator[StopFlag]:
+    """Within the block SIGINT, SIGTERM and SIGHUP raise the flag instead of ending the process.
+
+    Work that is given up with `Stopped`, before there is a run to stop, gets the hint `left_behind`.
+    """
     flag = StopFlag()
-    previous = {number: signal.signal(number, flag.raise_flag) for number in _SIGNALS}
+    previous = {number: signal.signal(number, flag.raise_flag) for number in heard_signals()}
     try:
         yield flag
+    except Stopped as error:
+        error.hint = error.hint or left_behind
+        raise
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePath
 
+from core.arch import is_user_module
 from core.events import RunFailed
 
 _TERMS = (
@@ -18,6 +20,9 @@ _TERMS = (
     (r"mnist-tui archs explains every layer", "F1 explains the layers"),
     (r"mnist-tui watch \S+?(?=,|$)", "open it from Runs to follow it"),
     (r"then mnist-tui resume", "then go on with c"),
+    (r"mnist-tui resume \S+ trains it on", "c in Runs trains it on"),
+    (r"mnist-tui runs lists them", "Runs (3) lists them"),
+    (r"mnist-tui (?=verify|show)", "in a shell: mnist-tui "),
 )
 
 
@@ -31,3 +36,8 @@ def in_own_terms(advice: str) -> str:
 def what_failed(end: RunFailed) -> str:
     """The error, for a line that has named the epoch already."""
     return end.error.removesuffix(f" in epoch {end.epoch}")
+
+
+def arch_in_short(arch: str) -> str:
+    """An architecture where there is no room for the path of a user's own module."""
+    return PurePath(arch).name if is_user_module(arch) else arch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -108,16 +108,19 @@ def every_step_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def steps_taken() -> Iterator[list[float]]:
+def steps_taken(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The learning rate of each step that an optimizer takes during the test."""
-    from torch.optim.optimizer import register_optimizer_step_post_hook
+    from core.sgd import SGD
 
     rates: list[float] = []
-    handle = register_optimizer_step_post_hook(
-        lambda optimizer, _args, _kwargs: rates.append(optimizer.param_groups[0]["lr"])
-    )
-    yield rates
-    handle.remove()
+    step = SGD.step
+
+    def told(self: SGD) -> None:
+        step(self)
+        rates.append(float(self.lr))
+
+    monkeypatch.setattr(SGD, "step", told)
+    return rates
 
 
 def without_clocks(events: Iterable[TrainEvent]) -> list[dict[str, object]]:

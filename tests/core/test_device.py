@@ -28,8 +28,14 @@ def test_a_device_that_is_not_here_is_refused_with_those_that_are(name, presenta
     presentable(caught.value.message, f"device = {name}", ", ".join(available_devices()))
 
 
-def test_the_cpu_is_described_with_its_threads():
-    assert describe_device(torch.device("cpu")) == f"cpu ({torch.get_num_threads()} threads)"
+@pytest.mark.parametrize(("threads", "words"), [(1, "cpu (1 thread)"), (2, "cpu (2 threads)")])
+def test_the_cpu_is_described_with_its_threads(threads, words):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        assert describe_device(torch.device("cpu")) == words
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_denormal_numbers_are_flushed_within_the_block_and_not_after_it_even_if_it_fails():

@@ -7,7 +7,8 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from core.tensorfile import write_tensors
+from core.errors import RunError
+from core.tensorfile import read_tensors, write_tensors
 
 
 def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -61,3 +62,22 @@ def test_a_disk_that_turns_out_full_only_when_it_is_synced_leaves_both_files_as_
     with pytest.raises(OSError, match="No space left on device"):
         write_tensors(path, {"a": torch.tensor(3.0)}, {}, keep=keep)
     assert written(tmp_path) == before
+
+
+def test_what_was_written_is_read(tmp_path):
+    write_tensors(tmp_path / "file", {"a": torch.arange(3)}, {"epoch": "2"})
+    tensors, metadata = read_tensors(tmp_path / "file", 1000)
+    assert torch.equal(tensors["a"], torch.arange(3))
+    assert metadata == {"epoch": "2"}
+
+
+def test_a_file_that_is_too_large_damaged_or_no_file_is_named(tmp_path):
+    write_tensors(tmp_path / "large", {"a": torch.zeros(1000)}, {})
+    (tmp_path / "text").write_text("no tensors")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("large", "text", "pipe", "."):
+        with pytest.raises(RunError) as caught:
+            read_tensors(tmp_path / name, 2000)
+        assert str(tmp_path / name) in caught.value.message
+    with pytest.raises(FileNotFoundError):
+        read_tensors(tmp_path / "missing", 2000)

@@ -148,7 +148,7 @@ NO_FORWARD = (
         ("raise ValueError('long ' * 1000)", "Net", ["nets.py raised at import: ValueError: long"]),
         ("raise ValueError", "Net", ["ValueError: no message"]),
         (GOOD, "Other", ["Other is not an nn.Module class of nets.py"]),
-        (GOOD, "", ["nothing is not an nn.Module class of nets.py"]),
+        (GOOD, "", ["nets.py:: no class is named"]),
         ("Net = nn.Linear(2, 2)", "Net", ["Net is not an nn.Module class"]),
         ("class Net:\n    pass", "Net", ["Net is not an nn.Module class"]),
         (
@@ -175,8 +175,8 @@ def test_a_missing_file_and_a_missing_class_are_told_apart(write, tmp_path, pres
     with pytest.raises(InvalidValue, match="no such file"):
         load_user_module(f"{tmp_path}/nothing.py:Net")
     with pytest.raises(InvalidValue) as caught:
-        load_user_module(write(GOOD, "net"))
-    assert caught.value.hint == "classes in nets.py: Net"
+        load_user_module(write(GOOD + "class Helper:\n    pass\n", "net"))
+    assert caught.value.hint == "nn.Module classes in nets.py: Net"
 
 
 def test_the_path_of_a_users_module_can_be_made_good_for_any_folder(tmp_path, monkeypatch):

@@ -67,7 +67,7 @@ def test_the_average_is_the_one_worked_out_by_hand(model, decay):
     expected = {name: tensor.double() for name, tensor in copy_weights(model).items()}
     for step in range(12):
         change(model)
-        average.update(step)
+        average.update(average.shares(step, 1))
         keep = min(decay, (1 + step) / (10 + step))
         for name, tensor in model.state_dict().items():
             expected[name] = keep * expected[name] + (1 - keep) * tensor.double()
@@ -84,7 +84,7 @@ def test_the_average_is_a_model_of_its_own_that_does_not_train(model):
     assert not average.model.training
     assert not any(parameter.requires_grad for parameter in average.model.parameters())
     after_step = weights_sha256(copy_weights(model))
-    average.update(0)
+    average.update(average.shares(0, 1))
     assert weights_sha256(copy_weights(model)) == after_step
 
 
@@ -94,6 +94,6 @@ def test_parameters_that_are_shared_stay_shared_and_are_averaged_once():
     average = WeightAverage(model, 0.5)
     start = model[0].weight.detach().clone()
     model[0].weight.data += 1
-    average.update(100)
+    average.update(average.shares(100, 1))
     assert average.model[0].weight is average.model[1].weight
     torch.testing.assert_close(average.model[0].weight, start + 0.5)

@@ -46,14 +46,13 @@ class Lab:
 
     def wait_for(self, event: str) -> None:
         """Until the log of the only run has such an event."""
-        wait_until(lambda: any(record["event"] == event for record in self.events()))
+        self.wait_until(lambda: any(record["event"] == event for record in self.events()))
 
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
+    def wait_until(self, happened: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + DEADLINE
+        while not happened():
+            assert time.monotonic() < deadline, "it did not happen"
+            time.sleep(0.02)
 
 
 @pytest.fixture

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import signal
+import time
+
 import pytest
 from pseudo_terminal import TerminalApp
 
@@ -113,11 +118,71 @@ def test_keep_it_running_hands_the_run_to_a_process_of_its_own(terminal, tmp_pat
     assert again.exit_code() == 0
 
 
+def test_keep_it_running_hands_over_the_seeds_that_wait_too(terminal, tmp_path):
+    app = terminal((100, 30))
+    app.wait_for("Ready")
+    app.press("v", "up", "m", "m", *["down"] * 5, "3-5", "ctrl+r")
+    app.wait_for("epoch 1/20 loss=")
+    app.press("q")
+    app.wait_for("Seeds 4 and 5 will be trained")
+    app.press("down", "enter")
+    assert app.exit_code() == 0
+    store = Store(tmp_path / "home")
+    group_id = store.runs()[0].meta().group_id
+    runs = store.find_all(group_id)
+    (owner,) = {run.owner() for run in runs}
+    try:
+        assert [run.row().seed for run in runs] == [3, 4, 5]
+        assert all(run.is_trained_elsewhere() for run in runs)
+        for run in reversed(runs):
+            run.ask_to_stop()
+        deadline = time.monotonic() + 60
+        while Status.RUNNING in (run.status() for run in runs) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert [run.status() for run in runs] == [Status.STOPPED] * 3
+    finally:
+        if runs[-1].is_alive():
+            os.kill(owner.pid, signal.SIGKILL)
+
+
+def test_a_disk_that_is_full_ends_the_run_with_a_word_and_c_goes_on_with_it_later(terminal, tmp_path):
+    """Full for this process alone: no file of it may grow to the size that weights have."""
+    app = terminal((100, 30))
+    app.wait_for("Ready")
+    app.press("v", "up", "m", "m", "ctrl+r")
+    app.wait_for("epoch 1/20 loss=")
+    run = Store(tmp_path / "home").find("latest")
+    resource.prlimit(app.process.pid, resource.RLIMIT_FSIZE, (50_000, resource.RLIM_INFINITY))
+    text = app.wait_for("✗ failed")
+    words = " ".join(text.replace("│", " ").split())
+    assert "cannot be written: File too large" in words
+    assert "then go on with c" in words
+    assert run.status() is Status.FAILED
+    app.press("3")
+    app.wait_for("1 run, 0 live")
+    app.press("1")
+    app.wait_for("Ready: conv9 on mnist-5k")
+    resource.prlimit(app.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    app.press("2", "c")
+    app.wait_for(lambda text: "● running" in text and "epoch 1/20 loss=" in text)
+    app.press("x")
+    app.wait_for("■ stopped")
+    app.press("3")
+    app.wait_for("stopped")
+    app.press("c")
+    app.wait_for("● running")
+    app.press("x")
+    app.wait_for("■ stopped")
+    app.press("q")
+    assert app.exit_code() == 0
+    assert [run.id for run in Store(tmp_path / "home").runs()] == [run.id]
+
+
 def test_ascii_draws_nothing_else(terminal):
     app = terminal((80, 24), "--ascii")
     text = app.wait_for("Ready")
     app.press("?")
-    text += app.wait_for("Everywhere")
+    text += app.wait_for("escape closes")
     assert text.isascii()
 
 

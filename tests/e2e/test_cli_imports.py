@@ -57,6 +57,15 @@ def test_what_needs_no_training_imports_neither_torch_nor_textual(tmp_path):
     assert outcome == {words: [0, []] for words in commands}
 
 
+@pytest.mark.parametrize("command", ["--help", "runs", "runs --sort best --tag x", "show x", "rm x", "watch x"])
+def test_what_only_looks_at_runs_imports_nothing_that_is_slow_to_import(command, tmp_path):
+    code = "import sys\nfrom tui.cli import app\ntry:\n    app()\nexcept SystemExit:\n    print(*sys.modules)"
+    words = [sys.executable, "-c", code, *(() if command == "--help" else ("--home", str(tmp_path))), *command.split()]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    slow = {"pydantic", "pydantic_core", "tqdm", "secrets", "fractions", "statistics", "psutil", "importlib.metadata"}
+    assert slow & set(done.stdout.splitlines()[-1].split()) == set()
+
+
 def test_wrong_usage_is_found_before_torch_is_imported(tmp_path):
     (tmp_path / "bad.toml").write_text("lr = 'x'")
     commands = {

@@ -2,8 +2,40 @@
 
 import signal
 import subprocess
+import sys
+import time
 
 import pytest
+
+
+@pytest.mark.parametrize("milliseconds", [0, 20, 50, 100, 150, 200])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_start_up_ends_the_program_in_words(lab, endless, number, milliseconds):
+    """Counted from the first moment at which the program, not Python, decides."""
+    command = [sys.executable, "-X", "importtime", "-m", "tui", "--home", str(lab.home), *endless]
+    with subprocess.Popen(command, text=True, env=lab.environment, stderr=subprocess.PIPE) as process:
+        while "tui.entry" not in process.stderr.readline():
+            pass
+        process.stderr.readline()  # the next import: the handlers are there
+        time.sleep(milliseconds / 1000)
+        process.send_signal(number)
+        said = [line for line in process.stderr if not line.startswith("import time:")]
+    assert process.returncode == 128 + number
+    assert said[0].removeprefix("error: ").startswith(f"stopped by {number.name}")
+    assert len(said) <= 2
+    assert lab.events() == []
+
+
+def test_a_signal_while_torch_is_imported_says_that_nothing_was_saved(lab, endless):
+    command = [sys.executable, "-X", "importtime", "-m", "tui", "--home", str(lab.home), *endless]
+    with subprocess.Popen(command, text=True, env=lab.environment, stderr=subprocess.PIPE) as process:
+        while "torch." not in process.stderr.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        said = [line for line in process.stderr if not line.startswith("import time:")]
+    assert said == ["error: stopped by SIGINT\n", "hint: the run had not begun, so nothing was saved\n"]
+    assert process.returncode == 130
+    assert lab.rows() == []
 
 
 def start_watching(lab) -> subprocess.Popen[str]:

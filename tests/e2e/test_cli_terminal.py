@@ -71,13 +71,25 @@ def test_a_name_that_the_terminal_cannot_write_is_listed_all_the_same(finished):
     assert len(done.stdout.splitlines()) == 2
 
 
-@pytest.mark.parametrize("command", [("runs", "--json"), ("archs",)])
+@pytest.mark.parametrize("command", [("runs", "--json"), ("archs",), ("--help",), ("run", "--help"), ("--version",)])
 def test_a_full_disk_under_the_output_is_told_in_a_line(lab, command):
     with Path("/dev/full").open("w") as full:
         done = lab.run(*command, capture_output=False, stdout=full, stderr=subprocess.PIPE)
-    assert done.returncode not in (0, 120)
-    assert done.stderr.startswith("error: ")
-    assert "Traceback" not in done.stderr
+    assert done.returncode == 2
+    assert done.stderr == "error: output cannot be written: No space left on device\nhint: free some space there\n"
+
+
+@pytest.mark.parametrize(("command", "code"), [(("show", "nobody"), 5), (("--frobnicate",), 2)])
+def test_a_full_disk_under_the_errors_changes_no_exit_code(lab, command, code):
+    with Path("/dev/full").open("w") as full:
+        assert lab.run(*command, capture_output=False, stdout=full, stderr=full).returncode == code
+
+
+@pytest.mark.parametrize("command", ["--help", "archs", "run --help"])
+def test_a_reader_that_wants_nothing_more_is_no_error_to_speak_of(lab, command):
+    shell = f"{lab.command[0]} {command} | true"
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, env=lab.environment)
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from core.config import TrainConfig
 from experiments.locations import Locations
+from experiments.run import Meta, Run
 from experiments.store import Store
 
 
@@ -28,7 +30,7 @@ def store(locations: Locations) -> Store:
     return Store(locations.home)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny() -> TrainConfig:
     """Two epochs of two steps, over in a tenth of a second."""
     return TrainConfig.checked(
@@ -42,3 +44,20 @@ def tiny() -> TrainConfig:
             "device": "cpu",
         }
     )
+
+
+@pytest.fixture(scope="session")
+def finished_home(tmp_path_factory: pytest.TempPathFactory, cache_home: Path, tiny: TrainConfig) -> Path:
+    """A home with one finished run, called first. Not to be changed."""
+    from experiments.runner import Runner
+
+    home = tmp_path_factory.mktemp("finished")
+    list(Runner(Locations(home, home / "data", cache_home / "mnist-tui" / "decoded")).run(tiny, Meta("first")))
+    return home
+
+
+@pytest.fixture
+def finished(finished_home: Path, store: Store) -> Run:
+    """That run in the test's own home."""
+    shutil.copytree(finished_home / "runs", store.home / "runs")
+    return store.find("first")

@@ -6,7 +6,10 @@ import pytest
 import torch
 
 from core.config import TrainConfig
+from core.network import make_network
 from experiments import bench
+from experiments.example_loop import WARM_UP_STEPS, example_batches, write_idx_files
+from experiments.peak import matrix_peak, step_flops
 
 
 @pytest.fixture
@@ -17,22 +20,24 @@ def config() -> TrainConfig:
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_the_example_and_the_trainer_take_turns_on_the_same_images(config, blobs, monkeypatch):
     rounds = []
-    time_trainer = bench.time_trainer
-    monkeypatch.setattr(bench, "time_trainer", lambda *args: rounds.append(args) or time_trainer(*args))
-    example, trainer = bench.compare_loops(config, blobs, rounds=2, steps=3)
+    time_steps = bench.TrainerLoop.time_steps
+    monkeypatch.setattr(bench.TrainerLoop, "time_steps", lambda *args: rounds.append(args) or time_steps(*args))
+    example, trainer = bench.compare_loops(config, blobs, rounds=2, steps=3, engines=("eager",))
     assert len(rounds) == 2
-    assert (example.loop, trainer.loop) == ("example", "trainer")
+    assert (example.loop, trainer.loop) == ("example", "eager")
     assert example.ratio_to_example == 1.0
     for timing in (example, trainer):
         assert 0 < timing.ms_lowest <= timing.ms_highest
         assert timing.images_per_second == pytest.approx(64e3 / timing.ms_per_step)
+        assert timing.share_of_peak > 0
     assert trainer.ratio_to_example == pytest.approx(example.ms_per_step / trainer.ms_per_step)
+    assert trainer.share_of_peak / example.share_of_peak == pytest.approx(trainer.ratio_to_example)
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_the_examples_batches_are_the_data_sets_images_as_torchvision_makes_them(blobs, tmp_path):
-    bench._write_idx_files(blobs, tmp_path / "MNIST" / "raw")
-    batches = bench.example_batches(320, tmp_path, blobs.mean, blobs.std)
+    write_idx_files(blobs, tmp_path / "MNIST" / "raw")
+    batches = example_batches(320, tmp_path, blobs.mean, blobs.std)
     images, labels = next(batches)
     batches.close()
     expected = (blobs.train_images[:, None] / 255 - blobs.mean) / blobs.std
@@ -42,5 +47,33 @@ def test_the_examples_batches_are_the_data_sets_images_as_torchvision_makes_them
     assert torch.equal(labels[found], blobs.train_labels[order])
 
 
-def test_as_many_steps_are_timed_as_were_asked_for(config, blobs):
-    assert len(bench.time_trainer(config, blobs, 4)) == 4
+@pytest.mark.parametrize("batch_size", [16, 64, 320])  # epochs of 20 steps, of 5 and of 1
+def test_as_many_steps_are_timed_as_were_asked_for_round_after_round(config, blobs, monkeypatch, batch_size):
+    monkeypatch.setattr("core.trainer.PROGRESS_INTERVAL", 0.0)
+    loop = bench.TrainerLoop(config.changed(batch_size=batch_size), blobs)
+    assert loop._trainer.epoch == 0
+    assert [len(loop.time_steps(7)) for _ in range(3)] == [7, 7, 7]
+    epochs = loop._trainer.epoch
+    loop.close()
+    assert epochs >= 3 * (WARM_UP_STEPS + 7) // -(-320 // batch_size)
+
+
+def test_the_time_to_the_target_is_that_of_a_run_that_stops_there(config, blobs):
+    config = config.changed(arch="c4k5s3 p2 c8k3 gap fc10", lr=0.1, epochs=20, target=50.0)
+    reached = bench.time_to_target(config, blobs)
+    assert reached.reached
+    assert 1 <= reached.epochs < 20
+    assert reached.seconds > 0
+    missed = bench.time_to_target(config.changed(lr=1e-9, epochs=1), blobs)
+    assert (missed.reached, missed.epochs, missed.engine) == (False, 1, "eager")
+
+
+def test_the_arithmetic_of_a_step_is_forward_and_both_gradients():
+    summary, _ = make_network(TrainConfig.checked({"arch": "fc20 fc10"}))
+    first, second = 784 * 20, 20 * 10
+    assert step_flops(summary, 64) == 2 * 64 * (2 * first + 3 * second)
+    assert step_flops(make_network(TrainConfig.checked({"arch": "conv9"}))[0], 256) == pytest.approx(2.24e9, rel=0.02)
+
+
+def test_the_matrix_peak_is_a_plausible_number():
+    assert 1e8 < matrix_peak(torch.device("cpu")) < 1e14

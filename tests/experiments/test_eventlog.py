@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from core.events import StepProgress
 from experiments.eventlog import MAX_LINE, EventReader, EventWriter
 
 RUN_ID = "20260102-030405-abcd"
@@ -157,3 +158,23 @@ def test_any_bytes_at_all_are_read_without_an_error(path, every_event):
             damaged[at : at + rng.randint(0, 30)] = rng.randbytes(rng.randint(0, 30))
         path.write_bytes(damaged)
         assert len(read(path)) <= len(every_event) + 1
+
+
+def test_skimming_leaves_out_progress_that_more_progress_follows_and_nothing_else(path, script):
+    events = [script.started(), *(script.progress(1, step) for step in (1, 2, 3)), script.epoch(1)]
+    events += [script.progress(2, 1), script.stopped(), script.progress(3, 1), script.progress(3, 2)]
+    written = write(path, *events)
+    assert list(EventReader(path).skim()) == [written[place] for place in (0, 3, 4, 5, 6, 8)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_of_a_damaged_log_skimming_tells_what_reading_does(path, every_event, script, seed):
+    chance = random.Random(seed)
+    write(path, *chance.choices([*every_event, script.progress(2), script.progress(2, 120)], k=30))
+    lines = path.read_bytes().splitlines(keepends=True)
+    for _ in range(5):
+        place = chance.randrange(len(lines))
+        lines[place] = chance.choice([b"", b"x\n", b"\0" * 50, lines[place][:40] + b"\n", lines[place] * 2])
+    path.write_bytes(b"".join(lines)[:-3])
+    read = [entry for entry in EventReader(path).poll() if not isinstance(entry.event, StepProgress)]
+    assert [entry for entry in EventReader(path).skim() if not isinstance(entry.event, StepProgress)] == read

@@ -250,3 +250,19 @@ def test_an_owner_with_impossible_numbers_is_nobody(runner, locations, tiny):
     run = train(Runner(locations, after(5)), tiny)
     (run.folder / "owner.json").write_text(f'{{"host": "vm", "pid": 1, "started": 1{"0" * 400}}}')
     assert run.status() is Status.STOPPED
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two processors")
+def test_a_run_goes_on_with_as_many_threads_as_it_began_with(locations, tiny):
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        stopped = train(Runner(locations, after(3)), tiny)
+        torch.set_num_threads(2)
+        entries = list(Runner(locations).resume(stopped))
+        assert entries[0].event.device.startswith("cpu (1 thread")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -6,11 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import psutil
 import pytest
 
-from experiments.owner import HEARTBEAT_LIMIT, Owner
+from experiments.owner import CLOCK_DIFFERENCE, HEARTBEAT_LIMIT, Owner
 from experiments.row import Status
 
 MAKE_A_RUN_AND_WAIT = """
@@ -100,6 +101,16 @@ def test_a_run_of_another_host_lives_as_long_as_its_files_are_written_to(new_run
     assert run.status() is Status.CRASHED
     run.beat()
     assert run.status() is Status.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("ahead", "status"), [(CLOCK_DIFFERENCE - 60, Status.RUNNING), (CLOCK_DIFFERENCE + 60, Status.CRASHED)]
+)
+def test_the_clock_of_another_host_may_be_wrong_but_not_keep_a_run_alive_for_ever(new_run, script, ahead, status):
+    run = new_run(script.started())
+    own(run, host=f"not-{socket.gethostname()}")
+    os.utime(run.folder / "owner.json", (time.time() + ahead,) * 2)
+    assert run.status() is status
 
 
 @pytest.mark.parametrize(

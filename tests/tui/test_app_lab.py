@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for_text
+from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
 
 from core.arch import REGISTRY
 from experiments.run import Meta
+from tui.form import ADVANCED_FIELDS, MAIN_FIELDS, help_text, range_text
+from tui.module_file import module_problem
 from tui.session import Session
 from tui.widgets.budget_meter import BudgetMeter
 from tui.widgets.run_form import RunForm
@@ -200,9 +202,65 @@ async def test_coming_back_leaves_the_field_so_that_digits_lead_on(tmp_path):
         assert pilot.app.state.form["lr"] == "0.03772"
 
 
-async def test_the_help_of_a_field_has_its_whole_range_and_the_budgets(tmp_path):
+async def test_the_help_of_the_epochs_has_the_budget(tmp_path):
     async with opened(tmp_path) as pilot:
-        pilot.app.screen.query_one("#field-seed").focus()
-        await wait_for_text(pilot, "a range of them")
         pilot.app.screen.query_one("#field-epochs").focus()
         await wait_for_text(pilot, "20 within the budget")
+
+
+@pytest.mark.parametrize("size", [WIDE, SMALL])
+async def test_the_help_of_every_field_is_there_to_its_last_word(tmp_path, size):
+    """In a fork whose every field is changed, which has most to say."""
+    original = {"lr": 0.000123456, "max_epochs": 10, "seed": 2_147_483_647, "val_split": 12_345, "engine": "compile"}
+    async with opened(tmp_path, size) as pilot:
+        screen = pilot.app.screen
+        form, shown = screen.query_one(RunForm), screen.query_one("#help")
+        form.compare_with({field: f"{original.get(field, 0)}" for field in form.texts})
+        screen.query_one("#fold").focus()
+        await pilot.press("enter")
+        await wait_for_text(pilot, "Momentum")
+        for field in (*MAIN_FIELDS, *ADVANCED_FIELDS, "name"):
+            screen.query_one(f"#field-{field}").focus()
+            await pilot.pause()
+            region = shown.content_region
+            lines = screen_text(pilot).splitlines()[region.y : region.bottom]
+            words = " ".join(" ".join(line[region.x : region.right] for line in lines).split())
+            expected = [help_text(field), range_text(field)]
+            expected += [f"The original has {original.get(field, 0)}."] if field in form.changes else []
+            assert all(part in words for part in expected), (field, words)
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "said"),
+    [
+        (None, "Net", "there is no file net.py in "),
+        ("class Net: pass", "", "name a class after the colon; it has Net"),
+        ("class Net: pass\nclass Other: pass", "Nett", "net.py has no class Nett; it has Net, Other"),
+        ("def f():\n    class Net: pass", "Net", "it has no class"),
+        ("class Net(:\n", "Net", "net.py, line 1 is not Python"),
+        ("class Net: pass", "Net", ""),
+        ("try:\n    from torch.nn import Linear as Net\nexcept ImportError:\n    Net = None", "Net", ""),
+        ("from torch.nn import *", "Net", ""),
+    ],
+)
+def test_a_module_of_ones_own_is_looked_at_without_running_it(tmp_path, content, name, said):
+    file = tmp_path / "net.py"
+    if content is not None:
+        file.write_text(f"{content}\nraise SystemExit('it was run')\n")
+    problem = module_problem(f"{file}:{name}")
+    assert said in problem
+    assert bool(said) == bool(problem)
+
+
+async def test_a_module_that_is_not_there_blocks_the_start_until_it_is(tmp_path, started):
+    file = tmp_path / "net.py"
+    async with opened(tmp_path) as pilot:
+        await pilot.press("e", "ctrl+u", *f"{file}:Net")
+        words = " ".join(screen_text(pilot).replace("│", " ").split())
+        assert "Cannot start: there is no file net.py in" in words
+        await pilot.press("ctrl+r")
+        assert pilot.app.current_mode == "lab"
+        file.write_text("class Net: pass\n")
+        await pilot.press("ctrl+r")
+        await wait_for(pilot, lambda: pilot.app.current_mode == "training")
+    assert [plan.config.arch for plan in started] == [f"{file}:Net"]

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 from app_pilot import make_run, opened, screen_text, wait_for, wait_for_text
 
-from core.errors import DataError
+from core.config import TrainConfig
+from core.errors import DataError, LabError
+from experiments.eventlog import Entry
+from experiments.locations import Locations
+from experiments.row import Status
+from experiments.run import Meta
+from experiments.runner import Runner
 from experiments.store import Store
 from tui import session
 from tui.exit_codes import ExitCode
+from tui.handover import hand_over
 from tui.messages import OpenRequested
+from tui.session import Job, NewRun
 
 
 class _Scripted:
@@ -86,11 +95,54 @@ async def test_the_seeds_that_leaving_drops_are_named(tmp_path, scripted):
         await pilot.press(*"0-2")
         await _start(pilot)
         await pilot.press("q")
-        await wait_for_text(pilot, "However you leave, seeds 1 and 2")
+        await wait_for_text(pilot, "Seeds 1 and 2 will be trained")
         await wait_for_text(pilot, "Discard deletes")
         await pilot.press("enter")
         await wait_for(pilot, lambda: not pilot.app.session.live)
     assert pilot.app.leaving.farewell() == "seeds 1 and 2 will not be trained"
+
+
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+@pytest.mark.parametrize("begun", [0, 1], ids=["before the first", "after the first"])
+def test_what_a_stopped_job_has_left_is_trained_by_one_other_process(tmp_path, cache_home, monkeypatch, begun):
+    """Really trained, to the end, on a few images."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache_home))
+    locations = Locations.resolve(tmp_path / "home", tmp_path / "data")
+    words = {"arch": "c4 gap fc10", "dataset": "mnist-5k", "limit_train": 256, "limit_test": 100, "epochs": 1}
+    config = TrainConfig.checked({**words, "device": "cpu"})
+    group = "g20260101-000000-aaaa"
+    plans = [NewRun(config.changed(seed=seed), Meta(f"try-{seed}", (), group)) for seed in (5, 6)]
+    job = Job(plans)
+    if begun:
+        run = Runner(locations).create(plans[0].config, plans[0].meta)
+        job.run_ids.append(run.id)
+        run.release()
+    assert hand_over(job, locations) == group
+    runs = Store(locations.home).find_all(group)
+    owners = {run.owner() for run in runs}
+    deadline = time.monotonic() + 120
+    while any(run.is_alive() for run in runs) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert len(owners) == 1
+    assert [(run.row().name, run.row().seed) for run in runs] == [("try-5", 5), ("try-6", 6)]
+    assert [run.status() for run in runs] == [Status.FINISHED] * 2
+
+
+def test_a_job_that_has_done_everything_leaves_nothing_to_hand_over(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.epoch(1), script.finished(1))
+    job = Job([NewRun(TrainConfig())])
+    job.run_ids.append(run.id)
+    assert hand_over(job, Locations.resolve(tmp_path, tmp_path / "data")) == ""
+
+
+def test_when_not_all_can_be_handed_over_no_run_is_left_behind(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.epoch(1), script.stopped(1))
+    job = Job([NewRun(TrainConfig()), NewRun(TrainConfig(seed=1)), NewRun(TrainConfig(arch="no such"))])
+    job.run_ids.append(run.id)
+    with pytest.raises(LabError):
+        hand_over(job, Locations.resolve(tmp_path, tmp_path / "data"))
+    assert Store(tmp_path).runs() == [run]
+    assert run.status() is Status.STOPPED
 
 
 async def test_without_a_live_run_q_just_quits(tmp_path):
@@ -137,6 +189,23 @@ async def test_the_toast_of_a_failed_run_says_why(tmp_path, monkeypatch, script)
     assert (toast.title, toast.message) == ("Failed", "conv9: the loss is not finite")
 
 
+async def test_a_failure_that_could_not_be_written_down_is_told_all_the_same(tmp_path, monkeypatch, script):
+    class Failing(_Scripted):
+        def run(self, config, meta):
+            run = Store(self._locations.home).create(config, meta, {})
+            with run.open_log() as log:
+                yield log.append(script.started(config=config.model_dump()))
+            run.release()
+            yield Entry("", run.id, script.failed(1, "disk full", "free some space, then mnist-tui resume"))
+
+    monkeypatch.setattr(session, "Runner", Failing)
+    async with opened(tmp_path) as pilot:
+        await pilot.press("ctrl+r")
+        await wait_for_text(pilot, "Failed in epoch 1: disk full. Free some space, then go on with c.")
+        (toast,) = pilot.app._notifications
+    assert (toast.title, toast.message) == ("Failed", "conv9: disk full")
+
+
 async def test_a_run_that_cannot_go_on_stays_on_the_screen(tmp_path, monkeypatch, script):
     class Failing(_Scripted):
         def resume(self, run, arch=None):
@@ -157,6 +226,7 @@ async def test_help_and_palette_know_the_keys_of_the_screen(tmp_path):
     async with opened(tmp_path) as pilot:
         await pilot.press("question_mark")
         await wait_for_text(pilot, "Type a network of your own")
+        await wait_for_text(pilot, "kernel 1, padding 1, stride 2, dilation 2")
         await pilot.press("escape", "ctrl+p")
         await wait_for_text(pilot, "Train the network with these values")
         assert "Copy selected text" not in screen_text(pilot)

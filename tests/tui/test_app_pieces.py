@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from core.config import TrainConfig
@@ -12,8 +13,9 @@ from experiments.row import Status
 from tui.ascii import to_ascii
 from tui.form import ADVANCED_FIELDS, MAIN_FIELDS, changed_fields, check, help_text, texts_of
 from tui.widgets.budget_meter import in_words
-from tui.widgets.chart import Series, bucketed, limits, log_ticks, smoothed, ticks
 from tui.widgets.progress_panel import fraction_done, overall, seconds_left
+from tui.widgets.raster import BRAILLE, rasterise
+from tui.widgets.series import Axis, Series, bucketed, limits, log_ticks, smoothed, ticks
 from tui.wording import in_own_terms, what_failed
 
 
@@ -45,17 +47,19 @@ def test_the_budget_in_words(total, budget, words):
 
 
 def test_buckets_keep_the_extremes_and_bound_the_points():
-    ys = [math.sin(x / 50) for x in range(100_000)]
+    ys = np.sin(np.arange(100_000) / 50)
     ys[77_777] = 9.0
-    series = bucketed(Series("loss", "train", list(range(100_000)), ys), 120)
+    series = bucketed(Series("loss", "train", np.arange(100_000.0), ys), 120)
     assert len(series.xs) <= 240
     assert max(series.ys) == 9.0
     assert list(series.xs) == sorted(series.xs)
 
 
 def test_smoothing_passes_over_what_is_not_finite_and_starts_at_the_first_value():
-    assert smoothed([4.0, math.nan, math.inf, 4.0], 0.9) == pytest.approx([4.0] * 4)
-    assert smoothed([1.0, 2.0], 0) == [1.0, 2.0]
+    assert smoothed(np.array([4.0, math.nan, math.inf, 4.0]), 0.9) == pytest.approx([4.0] * 4)
+    assert smoothed(np.array([1.0, 2.0]), 0).tolist() == [1.0, 2.0]
+    assert smoothed(np.array([math.nan, 1.0, 2.0]), 0.5) == pytest.approx([math.nan, 1.0, 5 / 3], nan_ok=True)
+    assert np.isnan(smoothed(np.array([math.nan]), 0.9)).all()
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (0.0, 1e300), (97.1, 100), (1, 235), (3, 3.0000001)])
@@ -73,9 +77,25 @@ def test_log_ticks_are_inside(low, high):
 
 
 def test_limits_never_cross_zero_or_a_hundred():
-    low, high = limits([Series("a", "train", [1.0, 2.0], [0.001, 99.9])], None, log=False)
+    low, high = limits([Series("a", "train", np.array([1.0, 2.0]), np.array([0.001, 99.9]))], None, log=False)
     assert low >= 0
     assert high <= 100
+
+
+def test_a_line_is_drawn_without_gaps_from_corner_to_corner():
+    columns, rows, characters = rasterise(np.array([0.0, 1.0]), np.array([0.0, 1.0]), 4, 4, marker="x", joined=True)
+    assert list(zip(columns, rows, characters, strict=True)) == [(n, n, "x") for n in range(4)]
+
+
+def test_braille_dots_share_a_character():
+    x, y = np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0])
+    assert rasterise(x, y, 1, 1, marker=BRAILLE, joined=False) == ([0], [0], [chr(0x2800 + 0x40 + 0x80 + 0x01)])
+    assert rasterise(x, y, 2, 2, marker=BRAILLE, joined=False) == ([0, 1, 0], [0, 0, 1], ["⡀", "⢀", "⠁"])
+
+
+def test_places_on_a_log_axis():
+    assert Axis(0.01, 1.0, 101, log=True).place(0.1) == pytest.approx(50)
+    assert Axis(-1.0, 1.0, 101).place(0.5) == pytest.approx(75)
 
 
 def test_ascii_keeps_the_width_of_everything():

@@ -5,7 +5,12 @@ from __future__ import annotations
 from app_pilot import SMALL, make_run, opened, screen_text, wait_for, wait_for_text
 
 from experiments.run import Meta
+from experiments.store import Store
+from tui import comparing
 from tui.catalog import arranged
+from tui.group_line import run_in_words
+from tui.marks import MOST
+from tui.screens.compare import CompareScreen
 from tui.widgets.table import Table
 
 
@@ -116,9 +121,96 @@ async def test_a_long_list_asks_only_for_the_rows_it_shows(tmp_path):
 def test_filter_words_may_be_anywhere_and_unknown_values_sort_last(tmp_path, script):
     _finished(tmp_path, script, "alpha", 0.95, arch="conv5")
     make_run(tmp_path, script, script.started(), script.stopped(1), meta=Meta("beta", ("x",)))
-    from experiments.store import Store
-
     items = Store(tmp_path).rows()
     assert [row.name for row, _ in arranged(items, "best", "")] == ["alpha", "beta"]
     assert [row.name for row, _ in arranged(items, "best", "STOPPED #x")] == ["beta"]
     assert arranged(items, "best", "conv5 stopped") == []
+
+
+def _group(home, script, name: str, accuracies: dict[int, float], group_id: str) -> None:
+    for seed, accuracy in accuracies.items():
+        events = (script.started(config={"seed": seed}), script.epoch(1, accuracy), script.finished(1, accuracy))
+        make_run(home, script, *events, meta=Meta(f"{name}-{seed}", (), group_id), seed=seed)
+
+
+async def test_a_run_of_a_group_shows_what_the_group_came_to(tmp_path, script):
+    _group(tmp_path, script, "try", {0: 0.99, 1: 0.992, 2: 0.994}, "g20260101-000000-aaaa")
+    begun, fourth = script.started(config={"seed": 3}), Meta("try-3", (), "g20260101-000000-aaaa")
+    make_run(tmp_path, script, begun, script.stopped(), meta=fourth, seed=3)
+    async with opened(tmp_path, SMALL) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "group try of 4")
+        text = screen_text(pilot)
+    assert "4: 3 finished, final 99.20% (sd 0.20), best 99.20% (sd 0.20)" in text
+
+
+def test_the_runs_of_a_group_stand_together_by_seed(tmp_path, script):
+    _group(tmp_path, script, "b", {10: 0.5, 2: 0.5}, "g20260101-000000-aaaa")
+    _finished(tmp_path, script, "b-3", 0.9)
+    _group(tmp_path, script, "a", {1: 0.5, 0: 0.5}, "g20260102-000000-bbbb")
+    _finished(tmp_path, script, "", 0.9)
+    items = Store(tmp_path).rows()
+
+    def names(sort: str) -> list[str]:
+        return [row.name for row, _ in arranged(items, sort, "")]
+
+    assert names("name") == ["a-0", "a-1", "b-2", "b-10", "b-3", ""]
+    assert names("group")[:4] == ["a-0", "a-1", "b-2", "b-10"]
+
+
+def test_a_group_of_one_finished_run_has_no_deviation(tmp_path, script):
+    _group(tmp_path, script, "", {0: 0.99}, "g20260101-000000-aaaa")
+    items = Store(tmp_path).rows()
+    words = run_in_words(items[0], items)
+    assert words.startswith("group of 1: 1 finished, final 99.00%, best 99.00%  g2026")
+
+
+async def test_marked_runs_and_groups_are_compared_in_the_order_of_their_marks(tmp_path, script):
+    _group(tmp_path, script, "try", {0: 0.99, 1: 0.992}, "g20260101-000000-aaaa")
+    alpha = _finished(tmp_path, script, "alpha", 0.95)
+    beta = _finished(tmp_path, script, "beta", 0.96)
+    async with opened(tmp_path) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "4 runs")
+        pilot.app.remember(runs_sort="name")
+        pilot.app.screen.rearrange()  # alpha, beta, try-0, try-1
+        await pilot.press("home", "down", "space")
+        assert "= Compare" not in screen_text(pilot), "with itself"
+        await pilot.press("end", "G")
+        await wait_for_text(pilot, "2 marked")
+        lines = screen_text(pilot).splitlines()
+        assert [line[:3].strip() for line in lines if " finished  " in line] == ["", "1", "2", "2"]
+        await pilot.press("home", "space", "space", "space", "escape")
+        await wait_for(pilot, lambda: "marked" not in screen_text(pilot))
+        await pilot.press("down", "space", "end", "G", "equals_sign")
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
+        assert pilot.app.screen._references == (beta.id, "g20260101-000000-aaaa")
+        await pilot.press("escape", "escape", "home", "space", "down", "m")
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
+        assert pilot.app.screen._references == (alpha.id, beta.id)
+
+
+async def test_a_ninth_run_is_not_marked_and_a_deleted_one_is_no_longer(tmp_path, script):
+    assert MOST == comparing.MOST
+    for number in range(MOST + 1):
+        _finished(tmp_path, script, f"run{number}", 0.9)
+    async with opened(tmp_path) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "9 runs")
+        await pilot.press(*["space", "down"] * MOST, "space")
+        await wait_for_text(pilot, "no more can be compared")
+        assert "8 marked" in screen_text(pilot)
+        for run_id in pilot.app.screen._marks.references[:2]:
+            pilot.app.store.remove(pilot.app.store.run(run_id))
+        await wait_for_text(pilot, "6 marked")
+
+
+async def test_the_path_of_a_module_gives_way_to_its_name(tmp_path, script):
+    arch = "/a/very/long/way/to/where/nets/live/net.py:Net"
+    make_run(tmp_path, script, script.started(config={"arch": arch}), script.epoch(1), script.finished(1), arch=arch)
+    async with opened(tmp_path, SMALL) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "net.py:Net")
+        lines = screen_text(pilot).splitlines()
+    assert any(" net.py:Net " in line for line in lines)
+    assert any(arch in line for line in lines), "in full in the line below the list"

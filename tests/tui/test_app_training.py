@@ -149,6 +149,17 @@ async def test_the_log_scale_shows_the_error_and_is_remembered(tmp_path, script)
         assert pilot.app.state.log_scale
 
 
+async def test_the_load_of_this_process_is_not_shown_for_a_run_that_another_one_has_taken_over(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.progress(1, 5))
+    async with opened(tmp_path) as pilot:
+        pilot.app.session.job = Job([])
+        pilot.app.session.job.run_ids.append(run.id)
+        await _open(pilot, run)
+        await wait_for_text(pilot, "Device CPU")
+        pilot.app.session.job.done.set()
+        await wait_for_text(pilot, "trained by another process")
+
+
 async def test_x_asks_a_run_of_another_process_to_stop(tmp_path, script):
     run = make_run(tmp_path, script, script.started(), script.progress(1, 5))
     async with opened(tmp_path) as pilot:

@@ -34,13 +34,16 @@ BAD_VALUES = [
     refuse("dataset", "cifar", "one of auto, mnist, fashion, kmnist, mnist-5k", "--dataset", "cifar"),
     refuse("schedule", "linear", "one of constant, onecycle, cosine, step", "--schedule", "linear"),
     refuse("augment", "flip", "one of none, shift, affine", "--augment", "flip"),
-    refuse("precision", "fp16", "one of fp32, bf16", "--precision", "fp16"),
-    refuse("engine", "fast", "one of auto, eager", "--engine", "fast"),
+    refuse("precision", "fp16", "one of fp32, tf32, bf16", "--precision", "fp16"),
+    refuse("engine", "fast", "one of auto, eager, compile, graph", "--engine", "fast"),
     refuse("device", "tpu", "auto, cpu, cuda, cuda:N or mps", "--device", "tpu"),
     refuse("max_params", "0", "a whole number at least 1", "--max-params", "0"),
     refuse("preset", "seed-conv8", "seed-conv9", "--preset", "seed-conv8"),
     refuse("config", "none.toml", "cannot be read", "--config", "none.toml"),
     refuse("config", "x.toml", "--preset", "--config", "x.toml", "--preset", "modern"),
+    refuse("tag", "''", "must not be empty", "--tag", ""),
+    refuse("tag", "' '", "must not be empty", "--tag", " "),
+    refuse("name", "' '", "must not be empty", "--name", " "),
     refuse("seeds", "3-1", "A at most B", "--seeds", "3-1"),
     refuse("seeds", "0,1", "A-B", "--seeds", "0,1"),
     refuse("seeds", "0-99999", "10,000 seeds at most", "--seeds", "0-99999"),
@@ -206,3 +209,11 @@ def test_of_300_malformed_specs_each_is_refused_by_its_first_bad_token(cli, refu
             assert f"{token} at position {position}: " in answer.err.replace("...", token[37:])
         refusals += 1
     assert refusals > 200
+
+
+@pytest.mark.parametrize("arguments", [("run", "--tag"), ("run", "--frobnicate"), ("archs", "show"), ("resume",)])
+def test_the_hint_names_the_help_of_the_command_that_was_typed(cli, refused, arguments):
+    answer = cli(*arguments)
+    refused(answer, 2)
+    command = " ".join(word for word in arguments if not word.startswith("--"))
+    assert answer.err.splitlines()[1] == f"hint: mnist-tui {command} --help lists what is allowed"

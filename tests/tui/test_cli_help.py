@@ -5,15 +5,18 @@ import typer
 from typer.core import TyperGroup
 
 from core.config import TrainConfig, field_help
-from tui.cli import app
+from tui.cli import app, load_command
+from tui.commands import COMMANDS as TABLE
 
 
-def every_command(command=None, path=()):
-    command = command or typer.main.get_command(app)
-    yield path, command
-    if isinstance(command, TyperGroup):
-        for name, child in command.commands.items():
-            yield from every_command(child, (*path, name))
+def every_command():
+    yield (), typer.main.get_command(app)
+    for name in TABLE:
+        command = load_command(name)
+        yield (name,), command
+        if isinstance(command, TyperGroup):
+            for child_name, child in command.commands.items():
+                yield (name, child_name), child
 
 
 COMMANDS = dict(every_command())
@@ -27,6 +30,16 @@ def test_every_command_and_option_has_help(cli, path):
     assert COMMANDS[path].help or COMMANDS[path].callback.__doc__
     for option in COMMANDS[path].params:
         assert option.help, option.name
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_command_is_listed_with_the_first_line_of_its_own_help(name):
+    assert TABLE[name].help == COMMANDS[name,].help.splitlines()[0]
+
+
+def test_every_command_is_listed(cli):
+    listed = {line.split()[0] for line in cli("--help").out.partition("Commands:")[2].splitlines() if line.strip()}
+    assert set(TABLE) <= listed
 
 
 def test_the_commands_that_scripts_rely_on_are_there():

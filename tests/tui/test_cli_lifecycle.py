@@ -90,13 +90,15 @@ def test_a_run_of_another_process_is_not_resumed_beside_it(cli, refused, new_run
         refused(cli("resume", run.id), 2, f"run = {run.id}")
 
 
-def test_several_seeds_cannot_be_detached(cli, refused, store):
-    answer = cli("run", "--seeds", "0-1", "--detach", "--dataset", "mnist-5k")
-    refused(answer, 2, "detach")
-    assert store.runs() == []
+def test_a_run_whose_checkpoint_is_a_folder_is_exit_code_5(cli, refused, half):
+    for path in half.folder.glob("checkpoint*"):
+        path.unlink()
+    half.checkpoint.mkdir()
+    refused(cli("resume", half.id), 5, "checkpoint.safetensors: damaged: it is a folder")
 
 
 def test_a_detached_run_that_cannot_start_is_refused_before_its_folder_is_made(cli, refused, store):
     refused(cli("run", "--detach", "--arch", "none.py:Net", "--dataset", "mnist-5k"), 2, "none.py:Net", "no such file")
     refused(cli("run", "--detach", "--epochs", "21"), 3, "epochs = 21")
+    refused(cli("run", "--detach", "--seeds", "0-2", "--arch", "c8", "--dataset", "mnist-5k"), 2, "arch")
     assert store.runs() == []

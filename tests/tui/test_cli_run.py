@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from datetime import datetime
 
 import pytest
@@ -114,6 +115,17 @@ def test_quiet_prints_only_the_last_line(train, store):
     assert answer.out.startswith(f"run {store.find('latest').id} finished: ")
 
 
+def test_quiet_and_json_together_print_only_the_last_event(train, store):
+    answer = train("--quiet", "--json")
+    assert [record["event"] for record in answer.records] == ["run_finished"]
+    assert answer.err == ""
+
+
+def test_an_empty_name_is_none(train, cli):
+    train("--quiet", "--name", "")
+    assert cli("runs", "--json").json[0]["name"] == ""
+
+
 def test_stored_weights_have_the_printed_hash(train, store):
     end = train("--json").records[-1]
     assert weights_sha256(load_file(store.find("latest").final_weights)) == end["weights_sha256"]
@@ -191,6 +203,17 @@ def test_what_a_module_of_ones_own_prints_does_not_mix_with_the_events(train, tm
     answer = train("--json", "--arch", f"{path}:Net")
     assert answer.code == 0
     assert all(line.startswith('{"event": ') for line in answer.out.splitlines())
+
+
+def test_a_stop_before_the_run_exists_is_told_in_words(train, store, monkeypatch):
+    def interrupted(*_):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("experiments.runner.Runner.check", interrupted)
+    answer = train()
+    assert (answer.code, answer.out) == (130, "")
+    assert answer.err == "error: stopped by SIGINT\nhint: the run had not begun, so nothing was saved\n"
+    assert store.runs() == []
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])

@@ -22,6 +22,17 @@ def test_a_signal_raises_the_flag_with_its_name_instead_of_ending_the_process(nu
         assert stop() == number.name
 
 
+def test_a_signal_that_the_process_was_told_to_ignore_is_ignored():
+    """As nohup does."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_on_signals() as stop:
+            signal.raise_signal(signal.SIGHUP)
+            assert stop() == ""
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_the_first_of_several_signals_is_the_reason():
     with stop_on_signals() as stop:
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGTERM):

@@ -1,1 +1,85 @@
-"""One module for each family of commands."""
+"""The commands: a row of this table each, so that one that is typed is imported and the others are not.
+
+To add a command, write its function, or a `typer.Typer` of subcommands, in a module of this package and add one row:
+its name, where it is as ``module:attribute``, and the first line of its docstring, which `mnist-tui --help` lists
+without importing anything. Nothing else has to know of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """Where a command is, and its line in the help, which equals its own (a test says so)."""
+
+    target: str
+    help: str
+
+
+COMMANDS: Mapping[str, Row] = {
+    "run": Row("tui.commands.run:run", "Train a network. Flags override the preset or file."),
+    "archs": Row("tui.commands.archs:app", "Architectures: list them, or show one's layers."),
+    "presets": Row("tui.commands.archs:presets", "List the presets."),
+    "data": Row(
+        "tui.commands.data:data", "List the data sets, or download, verify or locate them (mnist, where none is named)."
+    ),
+    "doctor": Row(
+        "tui.commands.doctor:doctor",
+        "Check the installation, the devices, the data and the home; exits 1 when something is broken.",
+    ),
+    "runs": Row("tui.commands.runs:runs", "List the runs: the newest, or the best, first."),
+    "show": Row(
+        "tui.commands.runs:show",
+        "Show one run, its config, epochs and result, or the runs of a group and their statistics.",
+    ),
+    "watch": Row(
+        "tui.commands.runs:watch",
+        "Follow a run, or those of a group in turn, as text until it ends; Ctrl+C leaves the run alone.",
+    ),
+    "resume": Row(
+        "tui.commands.lifecycle:resume",
+        "Go on with a run, or those of a group in turn, exactly where it was stopped, or extend a finished one.",
+    ),
+    "stop": Row(
+        "tui.commands.lifecycle:stop", "Stop a running run, or those of a group, after a checkpoint, wherever it runs."
+    ),
+    "compare": Row(
+        "tui.commands.compare:compare",
+        "Compare runs or groups: difference, 95 % interval, and whether it can be told from chance.",
+    ),
+    "predict": Row(
+        "tui.commands.predict:predict",
+        "Classify pictures of digits with a trained network.",
+    ),
+    "export": Row(
+        "tui.commands.export:export",
+        "Write a run's network, curves or chart in a format that others use; prints where it is.",
+    ),
+    "verify": Row(
+        "tui.commands.verify:verify",
+        "Recount parameters, score the stored weights again and compare with the log; exits 5 where they differ.",
+    ),
+    "bundle": Row(
+        "tui.commands.bundle:bundle",
+        "Pack a run into one zip that others can check with mnist-tui verify FILE.zip.",
+    ),
+    "report": Row(
+        "tui.commands.report:report",
+        "Write runs and groups as one HTML page that opens offline; prints where it is.",
+    ),
+    "rm": Row("tui.commands.runs:rm", "Delete runs and everything in their folders. Asks first when on a terminal."),
+    "sweep": Row(
+        "tui.commands.sweep:sweep",
+        "Search for the config that scores best. An option with a range or a list is searched, the others are fixed.",
+    ),
+    "claims": Row(
+        "tui.commands.claims:claims",
+        "Test the exercise's six claims over several seeds. Called again, it goes on where it was.",
+    ),
+    "bench": Row(
+        "tui.commands.bench:bench",
+        "Time training with each engine beside the loop of the PyTorch MNIST example, taking turns, on full MNIST.",
+    ),
+}

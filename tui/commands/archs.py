@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stdout
 from typing import Annotated, Any
 
 import typer
@@ -9,11 +12,11 @@ import typer
 from core.arch import EXERCISE, GRAMMAR, REGISTRY, find, is_user_module
 from core.summary import MAX_PARAMS, Summary, summarize
 from experiments.presets import load_preset, preset_names
-from tui.output import percent, say, say_json, table
+from tui.output import keep_stdout_for_data, percent, say, say_json, table
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-app = typer.Typer(help="Architectures: list them, or show one's layers.", rich_markup_mode=None)
+app = typer.Typer(add_completion=False, help="Architectures: list them, or show one's layers.", rich_markup_mode=None)
 
 
 @app.callback(invoke_without_command=True)
@@ -79,11 +82,15 @@ def presets(as_json: AsJson = False) -> None:
             ]
         )
         return
-    rows = [
-        (p.name, p.config.arch, p.config.epochs, percent(p.reported.get("best_test_accuracy")), p.description)
-        for p in loaded
-    ]
+    rows = [(p.name, p.config.arch, p.config.epochs, _reported(p.reported), p.description) for p in loaded]
     say(table(("preset", "arch", "epochs", "reported", "description"), rows))
+
+
+def _reported(found: Mapping[str, Any]) -> str:
+    """What was reached with a preset: the mean over seeds after the last epoch, or the best epoch of one run."""
+    if "seeds" in found:
+        return f"{percent(found.get('final_test_accuracy'))} (mean of {found['seeds']})"
+    return f"{percent(found.get('best_test_accuracy'))} (best)"
 
 
 def _summary(arch: str) -> Summary:
@@ -91,7 +98,9 @@ def _summary(arch: str) -> Summary:
         return summarize(find(arch))
     from core.usermodule import load_user_module, summarize_module
 
-    return summarize_module(load_user_module(arch), arch)
+    keep_stdout_for_data()
+    with redirect_stdout(sys.stderr):
+        return summarize_module(load_user_module(arch), arch)
 
 
 def _totals(summary: Summary) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def data(
     from core.data import BUNDLED, NAMES, Loader
 
     locations: Locations = context.obj
-    with stop_on_signals() as stop:
+    with stop_on_signals("files that are whole were kept") as stop:
         loader = Loader(locations.data, locations.cache, stop, download_progress())
         name = dataset or "mnist"
         match action:

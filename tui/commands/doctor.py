@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from core.config import TrainConfig
 from core.errors import LabError, one_line
 from experiments.environment import cpu_name, package_versions
 from experiments.locations import Locations
+from experiments.presets import DEFAULT, load_preset
 from experiments.store import Store
 from tui.exit_codes import ExitCode
 from tui.output import say, say_json
+
+if TYPE_CHECKING:
+    import torch
 
 EXTRAS = {"offline": "mlxtend", "ray": "ray", "export": "onnx", "tensorboard": "tensorboard"}
 
@@ -86,7 +92,18 @@ def _torch() -> Iterator[Finding]:
         yield Finding("torchvision", "broken", f"{pair}: {error.message}", error.hint)
     devices = [describe_device(torch.device(name)) for name in available_devices()]
     yield Finding("devices", "good", ", ".join(devices))
-    yield Finding("auto", "good", f"--device auto is {pick_device('auto')}, --engine auto is eager")
+    yield _auto(pick_device("auto"))
+
+
+def _auto(device: torch.device) -> Finding:
+    """What the default preset would be trained with."""
+    from core.engines import available_engines, choose_engine
+
+    config = TrainConfig.checked(load_preset(DEFAULT).values)
+    choice = choose_engine(config, device, config.epochs * math.ceil(60_000 / config.batch_size))
+    others = [name for name in available_engines(device) if name != choice.name]
+    also = f"; {', '.join(others)} would work too" if others else ""
+    return Finding("auto", "good", f"--device auto is {device}, --engine auto is {choice.name} ({choice.reason}){also}")
 
 
 def _data(locations: Locations) -> Iterator[Finding]:

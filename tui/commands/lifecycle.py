@@ -1,4 +1,4 @@
-"""`resume` and `stop`: what can be done to a run after it was started."""
+"""`resume` and `stop`: what can be done to a run, or those of a group, after it was started."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from typing import Annotated
 
 import typer
 
-from core.errors import InvalidValue
+from core.errors import InvalidValue, LabError, Stopped
 from experiments.locations import Locations
 from experiments.row import Status
+from experiments.run import Run
 from experiments.runner import Runner
 from experiments.store import Store
+from experiments.supervision import KeepingPlaces
 from tui.commands.run import AsJson, Quiet, download_progress, exit_code_of_runs, report
-from tui.commands.runs import Reference
-from tui.exit_codes import ExitCode
-from tui.launch import resume_detached
-from tui.options import whole_number
-from tui.output import note, say
+from tui.exit_codes import ExitCode, exit_code_of
+from tui.group_report import say_group
+from tui.launch import resume_all_detached
+from tui.options import RunOrGroup, whole_number
+from tui.output import complain, keep_stdout_for_data, note, say
 from tui.signals import stop_on_signals
+from tui.tracking_options import LogTo, WithTensorBoard, as_options, checked_tracking
 
 STOP_PATIENCE = 30.0
 """Seconds to wait for a run to save its checkpoint and end."""
@@ -27,7 +30,7 @@ POLL = 0.1
 
 def resume(
     context: typer.Context,
-    run: Reference,
+    run: RunOrGroup,
     epochs: Annotated[
         int | None, typer.Option(help="Go on to so many epochs in all.", metavar="N", parser=whole_number("epochs", 1))
     ] = None,
@@ -36,41 +39,78 @@ def resume(
     ] = None,
     no_budget: Annotated[bool, typer.Option("--no-budget", help="Lift the run's two budgets.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Go on in a process that outlives the terminal.")] = False,
+    tensorboard: WithTensorBoard = False,
+    log_to: LogTo = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Go on with a run exactly where it was stopped, or extend a finished one."""
+    """Go on with a run, or those of a group in turn, exactly where it was stopped, or extend a finished one."""
     locations: Locations = context.obj
-    found = Store(locations.home).find(run)
+    store = Store(locations.home)
+    found = store.find_all(run)
+    is_group = found[0].meta().group_id == run
+    if is_group and epochs is None:
+        found = _unfinished(run, found)
+    tracking = checked_tracking(store, tensorboard=tensorboard, log_to=log_to)
+    runner = Runner(locations)
+    for one in found:
+        runner.check_resumable(one, epochs=epochs, arch=arch, no_budget=no_budget)
     if detach:
         options = [] if epochs is None else ["--epochs", str(epochs)]
         options += [] if arch is None else ["--arch", arch]
-        runner = Runner(locations)
-        runner.check_resumable(found, epochs=epochs, arch=arch, no_budget=no_budget)
-        resume_detached(found, locations, *options, *(["--no-budget"] if no_budget else []))
-        say(found.id)
+        options += as_options(tracking)
+        reference = run if is_group else found[0].id
+        resume_all_detached(reference, found, locations, *options, *(["--no-budget"] if no_budget else []))
+        say(reference)
         return
-    with stop_on_signals() as stop:
-        runner = Runner(locations, stop, download_progress())
-        entries = runner.resume(found, epochs=epochs, arch=arch, no_budget=no_budget)
-        view = report(entries, runner.store, as_json=as_json, quiet=quiet, before=found.view())
-    raise typer.Exit(exit_code_of_runs([view]))
+    keep_stdout_for_data()
+    codes: list[ExitCode] = []
+    with stop_on_signals("training had not gone on, so the run is as it was") as stop:
+        for place, one in enumerate(found):
+            if stop() and not one.is_trained_here():
+                continue
+            waiting = [other for other in found[place + 1 :] if other.is_trained_here()]
+            runner = Runner(locations, KeepingPlaces(waiting, stop), download_progress())
+            try:
+                entries = tracking.follow(runner.resume(one, epochs=epochs, arch=arch, no_budget=no_budget))
+                view = report(entries, store, as_json=as_json, quiet=quiet, before=one.view())
+                codes.append(exit_code_of_runs([view]))
+            except LabError as error:
+                if not is_group:
+                    raise
+                codes.append(exit_code_of(error))
+                if not isinstance(error, Stopped):
+                    complain(error.message, error.hint)
+    if is_group:
+        say_group(store, run, as_json=as_json)
+    raise typer.Exit(next((code for code in codes if code is not ExitCode.DONE), ExitCode.DONE))
 
 
-def stop(context: typer.Context, run: Reference) -> None:
-    """Stop a running run after a checkpoint, wherever it runs."""
+def _unfinished(group_id: str, members: list[Run]) -> list[Run]:
+    left = [one for one in members if one.row().ended != Status.FINISHED]
+    if not left:
+        raise InvalidValue("run", group_id, "every run of it is finished", hint="extend them with --epochs N")
+    return left
+
+
+def stop(context: typer.Context, run: RunOrGroup) -> None:
+    """Stop a running run, or those of a group, after a checkpoint, wherever it runs."""
     locations: Locations = context.obj
-    found = Store(locations.home).find(run)
-    status = found.status()
-    if status is not Status.RUNNING:
-        raise InvalidValue("run", found.id, f"is {status}, not running", hint="mnist-tui runs --status running")
-    found.ask_to_stop()
+    found = Store(locations.home).find_all(run)
+    live = [one for one in found if one.status() is Status.RUNNING]
+    if not live:
+        what = f"is {found[0].status()}, not running" if len(found) == 1 else "none of its runs is running"
+        named = found[0].id if len(found) == 1 else run
+        raise InvalidValue("run", named, what, hint="mnist-tui runs --status running")
+    for one in reversed(live):  # those that wait for their turn first, so that none of them begins
+        one.ask_to_stop()
     deadline = time.monotonic() + STOP_PATIENCE
-    while found.status() is Status.RUNNING:
-        if time.monotonic() > deadline:
-            note(f"run {found.id} was asked to stop and has not yet; mnist-tui watch {found.id} shows when it does")
-            raise typer.Exit(ExitCode.FAILED)
-        time.sleep(POLL)
-    status = found.status()
-    advice = f"; mnist-tui resume {found.id} goes on with it" if status is Status.STOPPED else " by itself"
-    note(f"run {found.id} is {status}{advice}")
+    for one in live:
+        while one.status() is Status.RUNNING:
+            if time.monotonic() > deadline:
+                note(f"run {one.id} was asked to stop and has not yet; mnist-tui watch {one.id} shows when it does")
+                raise typer.Exit(ExitCode.FAILED)
+            time.sleep(POLL)
+        status = one.status()
+        advice = f"; mnist-tui resume {one.id} goes on with it" if status is Status.STOPPED else " by itself"
+        note(f"run {one.id} is {status}{advice}")

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
-from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,26 +15,30 @@ import typer
 from core.arch import is_user_module
 from core.config import TrainConfig
 from core.errors import InvalidValue
-from core.events import RunFailed, RunFinished, RunStarted, RunStopped
+from core.events import EndEvent, RunFailed, RunStarted, RunStopped
 from experiments.eventlog import Entry
 from experiments.locations import Locations
 from experiments.presets import DEFAULT, load_config_file, load_preset
-from experiments.run import Meta, check_label
+from experiments.run import Meta, Run, check_label
 from experiments.runner import Runner
 from experiments.store import Store
+from experiments.tracking import Tracking
 from experiments.view import RunView
+from tui.config_options import with_config_options
 from tui.exit_codes import ExitCode, stop_code
+from tui.group_progress import GroupProgress
 from tui.group_report import say_group
-from tui.launch import resume_detached
-from tui.options import with_config_options
-from tui.output import note, say
+from tui.launch import resume_all_detached
+from tui.options import whole_number
+from tui.output import keep_stdout_for_data, note, say
 from tui.progress import TextReport, last_line
 from tui.signals import stop_on_signals
+from tui.tracking_options import LogTo, WithTensorBoard, as_options, checked_tracking
 
 MAX_SEEDS = 10_000
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one event a line as JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print only the last line.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print only the last line; with --json, the last event.")]
 
 
 @with_config_options(after="config")
@@ -48,8 +52,19 @@ def run(
     ] = None,
     name: Annotated[str, typer.Option(help="A name to find the run by.", metavar="TEXT")] = "",
     tag: Annotated[list[str] | None, typer.Option(help="A tag; may be repeated.", metavar="TEXT")] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            help="With --seeds, runs at a time [default: one for each core; on a GPU as many as fit].",
+            metavar="N",
+            parser=whole_number("jobs", 1, MAX_SEEDS),
+        ),
+    ] = None,
+    tensorboard: WithTensorBoard = False,
+    log_to: LogTo = None,
     detach: Annotated[
-        bool, typer.Option("--detach", help="Train in a process that outlives the terminal; prints the run's id.")
+        bool,
+        typer.Option("--detach", help="Train in a process that outlives the terminal; prints the run's or group's id."),
     ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -63,34 +78,74 @@ def run(
     for field, words in (("name", [name]), ("tag", tag or [])):
         for word in words:
             check_label(field, word)
+    if jobs is not None and seeds is None:
+        raise InvalidValue("jobs", jobs, "is for several runs", hint="give several seeds with --seeds A-B")
     locations: Locations = context.obj
+    tracking = checked_tracking(Store(locations.home), tensorboard=tensorboard, log_to=log_to)
+    group_id = Store(locations.home).new_group_id() if seeds is not None else None
+    planned = [
+        (checked.changed(seed=one), Meta(f"{name}-{one}" if group_id and name else name, tuple(tag or ()), group_id))
+        for one in every_seed
+    ]
     if detach:
-        _detach(locations, [checked.changed(seed=one) for one in every_seed], name, tag)
+        _detach(locations, planned, tracking)
         return
-    with stop_on_signals() as stop:
+    keep_stdout_for_data()
+    with stop_on_signals("the run had not begun, so nothing was saved") as stop:
         runner = Runner(locations, stop, download_progress())
-        meta = Meta(name, tuple(tag or ()), runner.store.new_group_id() if seeds is not None else None)
-        views: list[RunView] = []
-        for one_seed in every_seed:
-            seed_meta = replace(meta, name=f"{name}-{one_seed}") if seeds is not None and name else meta
-            entries = runner.run(checked.changed(seed=one_seed), seed_meta)
-            views.append(report(entries, runner.store, as_json=as_json, quiet=quiet))
-            if not isinstance(views[-1].end, RunFinished | RunFailed):
-                break
-        if meta.group_id:
-            say_group(meta.group_id, views, as_json=as_json)
+        if group_id:
+            jobs = 1 if tracking.wanted else jobs  # the services that take runs know of one at a time
+            views = _train_group(runner, planned, tracking, jobs, as_json=as_json, quiet=quiet)
+            say_group(runner.store, group_id, as_json=as_json)
+        else:
+            entries = tracking.follow(runner.run(*planned[0]))
+            views = [report(entries, runner.store, as_json=as_json, quiet=quiet)]
     raise typer.Exit(exit_code_of_runs(views))
 
 
-def _detach(locations: Locations, configs: list[TrainConfig], name: str, tag: list[str] | None) -> None:
-    if len(configs) > 1:
-        seeds = f"{configs[0].seed}-{configs[-1].seed}"
-        raise InvalidValue("seeds", seeds, "cannot be used with --detach", hint="detach one run with --seed")
-    run = Runner(locations).create(configs[0], Meta(name, tuple(tag or ())))
-    options = ["--arch", run.config()["arch"]] if is_user_module(configs[0].arch) else []
-    resume_detached(run, locations, *options)
-    note(f"training goes on by itself: mnist-tui watch {run.id}, mnist-tui stop {run.id}")
-    say(run.id)
+def _train_group(
+    runner: Runner,
+    planned: list[tuple[TrainConfig, Meta]],
+    tracking: Tracking,
+    jobs: int | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> list[RunView]:
+    from experiments.replicate import plan_runs, replicate
+
+    plan = plan_runs(runner, planned, jobs)
+    if plan.words and not quiet:
+        note(plan.words)
+    entries = replicate(runner, planned, plan)
+    if plan.way == "in turn":
+        by_run = groupby(entries, lambda entry: entry.run_id)
+        return [report(tracking.follow(part), runner.store, as_json=as_json, quiet=quiet) for _, part in by_run]
+    progress = GroupProgress(runner.store, as_json=as_json, quiet=quiet)
+    for entry in _quietly(entries):
+        progress.show(entry)
+    return list(progress.views.values())
+
+
+def _detach(locations: Locations, planned: list[tuple[TrainConfig, Meta]], tracking: Tracking) -> None:
+    """Make the folders of all runs, and one process that trains them in turn: a member that its turn never came for
+    can be resumed like any other."""
+    runner = Runner(locations)
+    made: list[Run] = []
+    try:
+        for config, meta in planned:
+            made.append(runner.create(config, meta))
+        arch = made[0].config()["arch"]
+        options = ["--arch", arch] if is_user_module(arch) else []
+        reference = planned[0][1].group_id or made[0].id
+        resume_all_detached(reference, made, locations, *options, *as_options(tracking))
+    except BaseException:
+        for run in made:
+            run.release()
+            runner.store.remove(run)
+        raise
+    note(f"training goes on by itself: mnist-tui watch {reference}, mnist-tui stop {reference}")
+    say(reference)
 
 
 def _configure(preset: str | None, config: Path | None, changes: dict[str, object]) -> TrainConfig:
@@ -124,7 +179,7 @@ def report(
         if isinstance(entry.event, RunStarted) and entry.event.note:
             note(f"warning: {entry.event.note}")
         text.show(entry)
-        if as_json:
+        if as_json and (not quiet or isinstance(entry.event, EndEvent)):
             say(entry.to_json())
     assert entry is not None, "a run yields its start at least"
     if not as_json:

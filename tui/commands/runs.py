@@ -8,21 +8,22 @@ from typing import Annotated
 
 import typer
 
-from core.errors import InvalidValue
-from core.events import RunFailed, to_record
+from core.errors import InvalidValue, printable
+from core.events import EndEvent, RunFailed, to_record
 from experiments.eventlog import EventReader
 from experiments.locations import Locations
 from experiments.row import RunRow, Status
+from experiments.run import Run
 from experiments.store import Store, filtered
 from tui.exit_codes import ExitCode
 from tui.group_report import say_group
-from tui.options import whole_number
+from tui.options import Reference as Reference
+from tui.options import RunOrGroup, whole_number
 from tui.output import duration, note, percent, say, say_json, table
 from tui.progress import TextReport, epoch_line, last_line
 from tui.signals import stop_on_signals
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Reference = Annotated[str, typer.Argument(help="An id, a unique prefix of one, a name, or latest.", metavar="RUN")]
 
 SORT_KEYS = ("started", "name", "arch", "dataset", "seed", "params", "epochs", "best", "final", "seconds", "status")
 COLUMNS = ("run", "name", "status", "arch", "data", "seed", "params", "epochs", "best", "final", "time")
@@ -54,7 +55,7 @@ def runs(
         note("no runs yet: mnist-tui run" if tag is status is dataset is None else "no run is like that")
 
 
-def show(context: typer.Context, run: Reference, as_json: AsJson = False) -> None:
+def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> None:
     """Show one run, its config, epochs and result, or the runs of a group and their statistics."""
     store = _store(context)
     members = [member for member in store.rows() if member[0].group_id == run]
@@ -71,7 +72,7 @@ def show(context: typer.Context, run: Reference, as_json: AsJson = False) -> Non
         record = row.to_json(status) | {"config": config, "epoch_results": epochs, "end": end}
         say_json(record | {"environment": found.environment(), "folder": str(found.folder)})
         return
-    say(f"{row.run_id}  {row.name}".rstrip())
+    say(f"{row.run_id}  {printable(row.name)}".rstrip())
     facts = {
         "status": status,
         "group": row.group_id,
@@ -84,30 +85,40 @@ def show(context: typer.Context, run: Reference, as_json: AsJson = False) -> Non
     }
     for key, value in facts.items():
         if value is not None:
-            say(f"  {key:8} {value}")
+            say(f"  {key:8} {printable(str(value))}")
     config = dict(view.config) or found.config()
-    say("  config   " + " ".join(f"{key}={value}" for key, value in config.items() if value is not None))
+    values = " ".join(f"{key}={value}" for key, value in config.items() if value is not None)
+    say(f"  config   {printable(values)}")
     for event in view.epochs:
         say(f"  epoch {event.epoch:2}  train {percent(event.train_accuracy)}  {epoch_line(view, event)}")
     if isinstance(view.end, RunFailed):
-        say(f"  error: {view.end.error}")
-        say(f"  hint: {view.end.hint}")
+        say(f"  error: {printable(view.end.error)}")
+        say(f"  hint: {printable(view.end.hint)}")
     say(last_line(view, row.run_id, found.folder))
 
 
 def _show_group(store: Store, group_id: str, members: list[tuple[RunRow, Status]], *, as_json: bool) -> None:
     if not as_json:
         say(table(COLUMNS, map(_line, members)))
-    say_group(group_id, [store.run(row.run_id).view() for row, _ in members], as_json=as_json)
+    say_group(store, group_id, as_json=as_json, curve=True)
 
 
-def watch(context: typer.Context, run: Reference) -> None:
-    """Follow a run as text until it ends; Ctrl+C leaves the run alone."""
-    found = _store(context).find(run)
-    reader, report = EventReader(found.log), TextReport()
+def watch(context: typer.Context, run: RunOrGroup) -> None:
+    """Follow a run, or those of a group in turn, as text until it ends; Ctrl+C leaves the run alone."""
+    store = _store(context)
+    found = store.find_all(run)
+    ends = [_follow(one) for one in found]
+    if found[0].meta().group_id == run:
+        say_group(store, run, as_json=False)
+    if any(end is None or isinstance(end, RunFailed) for end in ends):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _follow(run: Run) -> EndEvent | None:
+    reader, report = EventReader(run.log), TextReport()
     with stop_on_signals() as stop:
         while True:
-            was_alive = found.is_alive()  # looked at before reading, so that nothing is missed
+            was_alive = run.is_alive()  # looked at before reading, so that nothing is missed
             for entry in reader.poll():
                 report.show(entry)
             if not was_alive:
@@ -115,19 +126,18 @@ def watch(context: typer.Context, run: Reference) -> None:
             if stop():
                 raise typer.Exit(ExitCode[stop()])
             time.sleep(POLL)
-    say(last_line(report.view, found.id, found.folder))
-    if report.view.end is None or isinstance(report.view.end, RunFailed):
-        raise typer.Exit(ExitCode.FAILED)
+    say(last_line(report.view, run.id, run.folder))
+    return report.view.end
 
 
 def rm(
     context: typer.Context,
-    run: Annotated[list[str], typer.Argument(help="Ids, prefixes or names.", metavar="RUN...")],
+    run: Annotated[list[str], typer.Argument(help="Ids, prefixes, names or ids of groups.", metavar="RUN...")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Delete runs and everything in their folders. Asks first when on a terminal."""
     store = _store(context)
-    found = list({one.id: one for one in map(store.find, run)}.values())
+    found = list({one.id: one for reference in run for one in store.find_all(reference)}.values())
     for one in found:
         if one.status() is Status.RUNNING:
             raise InvalidValue("run", one.id, "is running", hint="stop it first; nothing was deleted")

@@ -1,4 +1,4 @@
-"""What the three working screens share: the line at the top, the footer, and a word on windows that are too small."""
+"""What the three working screens share: the line at the top, the keys, and a word on windows that are too small."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual import events
 from textual.app import ComposeResult
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
+from tui.widgets.key_bar import KeyBar
 from tui.widgets.navbar import NavBar
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class WorkScreen(Screen[None]):
 
     ready = False
     """Whether every widget is there: the app's clock ticks while a screen is still being put together."""
+    _keys_for: object = None
+    _seen = False
 
     def on_mount(self) -> None:
         self.ready = True
@@ -38,10 +41,21 @@ class WorkScreen(Screen[None]):
     def _show_keys(self) -> None:
         self.query_one(NavBar).show_keys(typing=isinstance(self.focused, Input))
 
+    def refresh_keys(self, *state: object) -> None:
+        """Look again which keys there are now, if what they depend on is not what it was."""
+        if state != self._keys_for:
+            self._keys_for = state
+            self.refresh_bindings()
+
     def leave_field(self) -> None:
         """Out of a field, which would take the keys 1, 2 and 3 for text."""
         if isinstance(self.focused, Input) and isinstance(self.AUTO_FOCUS, str):
             self.set_focus(self.query_one(self.AUTO_FOCUS))
+
+    def _on_screen_resume(self, event: events.ScreenResume) -> None:
+        """Styles cannot have changed in a place one comes back to; a change of theme is seen to by `switch_mode`."""
+        event.refresh_styles = not self._seen
+        self._seen = True
 
     def _on_resize(self, event: events.Resize) -> None:  # type: ignore[override]  # Textual calls both, this one first
         """Pass over a size that is no longer the window's.
@@ -64,7 +78,7 @@ class WorkScreen(Screen[None]):
             markup=False,
         )
         yield from self.compose_body()
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar()
 
     @abstractmethod
     def compose_body(self) -> ComposeResult:

@@ -25,15 +25,25 @@ GENERAL = (
 class Help(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,f1,enter", "dismiss", "Close")]
 
-    def __init__(self, title: str, lines: Sequence[str], keys: Sequence[tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        title: str,
+        lines: Sequence[str],
+        keys: Sequence[tuple[str, str]],
+        layers: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """`layers` are the words of a spec, where there is one to type."""
         super().__init__()
-        self._title, self._lines, self._keys = title, tuple(lines), tuple(keys)
+        self._title, self._lines = title, tuple(lines)
+        self._sections = [(title, keys), ("Layers", layers), ("Everywhere", GENERAL)]
 
     def compose(self) -> ComposeResult:
         text = Content(" ".join(self._lines))
-        for heading, keys in ((self._title, self._keys), ("Everywhere", GENERAL)):
+        for heading, entries in self._sections:
+            if not entries:
+                continue
             text = text.append(Content.styled(f"\n\n{heading}\n", "bold"))
-            lines = [Content.assemble((f"  {key:<10}", "$text-accent"), words) for key, words in keys]
+            lines = [Content.assemble((f"  {word:<9} ", "$text-accent"), meaning) for word, meaning in entries]
             text = text.append(Content("\n").join(lines))
         with VerticalScroll(classes="dialog help") as box:
             box.border_title = "Help"

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Button, Input, Static
+from textual.widgets import Button, Input
 
 from core.arch import REGISTRY
 from core.errors import LabError
@@ -23,9 +22,11 @@ from tui.messages import StartRequested
 from tui.screens.base import WorkScreen
 from tui.session import NewRun
 from tui.widgets.arch_list import ArchList
+from tui.widgets.paragraph import Paragraph
 from tui.widgets.run_form import OWN_VALUES, RunForm
 from tui.widgets.spec_editor import SpecEditor
 from tui.widgets.table import Table
+from tui.wording import arch_in_short
 
 DEFAULT_ARCH = "conv9"
 
@@ -67,7 +68,7 @@ class LabScreen(WorkScreen):
                 yield SpecEditor(REGISTRY.get(spec, spec), id="editor")
             with Vertical(id="values"):
                 yield RunForm(state.form, id="form")
-                yield Static(id="verdict", markup=False)
+                yield Paragraph(id="verdict", least=2)
                 yield Button("Start  ctrl+r", id="start", variant="primary", compact=True)
 
     def on_mount(self) -> None:
@@ -115,8 +116,8 @@ class LabScreen(WorkScreen):
             editor.hold_against(budget, config.dropout)
             self.query_one(ArchList).show_all(budget)
         problem = self._problem()
-        verdict = self.query_one("#verdict", Static)
-        verdict.update(Text(f"Cannot start: {problem}" if problem else self._promise()))
+        verdict = self.query_one("#verdict", Paragraph)
+        verdict.show(f"Cannot start: {problem}" if problem else self._promise())
         verdict.set_class(bool(problem), "-wrong")
         self.query_one("#start", Button).disabled = bool(problem)
         self._show_fork()
@@ -139,19 +140,20 @@ class LabScreen(WorkScreen):
         config, seeds = self._checked.config, self._checked.seeds
         assert config is not None
         runs = f"{len(seeds)} runs" if len(seeds) > 1 else "ready"
-        arch = config.arch if len(config.arch) < 24 else "this network"
+        arch = short if len(short := arch_in_short(config.arch)) < 24 else "this network"
         return f"{runs.capitalize()}: {arch} on {config.dataset}, {config.epochs} epochs."
 
     def _show_fork(self) -> None:
-        title = "Run"
+        title, box = "Run", self.query_one("#values")
         if self._fork is not None:
             changes = list(self._form.changes) + (["network"] if self._editor.arch != self._fork.arch else [])
             title = f"Fork, {len(changes)} changed, of {self._fork.title}"
-        self.query_one("#values").border_title = Content(title)  # a name may hold what markup would take for a tag
+        if str(box.border_title) != title:  # else all that is in the box would be painted anew
+            box.border_title = Content(title)  # a name may hold what markup would take for a tag
         self.query_one("#network").set_class(
             self._fork is not None and self._editor.arch != self._fork.arch, "-changed"
         )
-        self.refresh_bindings()
+        self.refresh_keys(self._fork is not None)
 
     @on(Table.Moved, "#archs")
     def _picked(self, event: Table.Moved) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -14,44 +14,24 @@ from core.errors import LabError
 from experiments.row import Status
 from experiments.run import Run
 from tui.catalog import SORTS, Catalog, Item, arranged
+from tui.group_line import run_in_words
+from tui.marks import MOST, Marks
 from tui.messages import ForkRequested, OpenRequested, ResumeRequested, StopRequested
-from tui.output import duration, percent
+from tui.output import percent
 from tui.screens.base import WorkScreen
 from tui.screens.dialogs import Ask, Prompt
+from tui.screens.opening import open_compare, open_draw, open_inspect
+from tui.widgets.field import Field
 from tui.widgets.line import Line
-from tui.widgets.table import Cell, Column, Table
+from tui.widgets.run_table import RunTable
+from tui.widgets.table import Table
 from tui.wording import in_own_terms
 
+STALE = 30.0
+"""Seconds after which all runs are read again when one comes back: somebody else may have renamed some."""
 EMPTY = """There are no runs yet.
 
 Start one in the Lab (1), or from a shell with: mnist-tui run"""
-COLUMNS = (
-    Column("Status", 8),
-    Column("Run", 20, rank=1),
-    Column("Architecture", 0, least=12),
-    Column("Data", 8, rank=5),
-    Column("Seed", 4, right=True, rank=9),
-    Column("Params", 7, right=True, rank=7),
-    Column("Epochs", 7, right=True, rank=2),
-    Column("Best", 7, right=True),
-    Column("Final", 7, right=True, rank=3),
-    Column("Time", 7, right=True, rank=8),
-    Column("Tags", 12, rank=6),
-    Column("Id", 20, rank=11),
-)
-_STYLES = {
-    Status.RUNNING: "good",
-    Status.FINISHED: "",
-    Status.STOPPED: "warn",
-    Status.FAILED: "bad",
-    Status.CRASHED: "bad",
-}
-
-
-class RunTable(Table):
-    """A table whose footer says what enter does."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "Open", key_display="enter")]
 
 
 class RunsScreen(WorkScreen):
@@ -60,6 +40,11 @@ class RunsScreen(WorkScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Open", tooltip="Show the run in Training; a live one goes on there"),
         Binding("f", "fork", "Fork", tooltip="Take its config to the Lab, to change and start again"),
+        Binding("i", "inspect", "Inspect", tooltip="What its network confuses, its layers, filters and feature maps"),
+        Binding("w", "draw", "Draw", tooltip="Draw a digit for its network"),
+        Binding("space", "mark", "Mark", tooltip=f"Mark it to be compared; up to {MOST}"),
+        Binding("G", "mark_group", "Group", tooltip="Mark its whole group as one"),
+        Binding("equals_sign,m", "compare", "Compare", key_display="=", tooltip="Compare what is marked"),
         Binding("slash", "filter", "Filter", key_display="/", tooltip="Find runs by words"),
         Binding("s", "sort", "Sort", tooltip="Next order: newest, best, name and others"),
         Binding("t", "tag", "Tag", tooltip="Set the tags"),
@@ -69,41 +54,43 @@ class RunsScreen(WorkScreen):
         Binding("d,delete", "delete", "Delete", tooltip="Delete it, after a question"),
         Binding("r", "reload", "Read again", show=False),
         Binding("escape", "leave_filter", "Leave filter", key_display="esc"),
+        Binding("escape", "unmark", "Unmark", key_display="esc", tooltip="Take all marks away"),
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self._items: list[Item] = []
         self._chosen = ""
+        self._marks = Marks()
 
     def compose_body(self) -> ComposeResult:
         yield Static(EMPTY, id="no-runs", markup=False)
         with Vertical(id="runs-body"):
             with Horizontal(id="runs-bar"):
-                yield Input(
+                yield Field(
                     placeholder="filter: words of id, name, network, data, status, #tag", id="filter", compact=True
                 )
                 yield Line(id="runs-count")
-            yield RunTable(COLUMNS, id="runs")
+            yield RunTable(id="runs")
+            yield Line(id="run-words")
 
     @property
     def _catalog(self) -> Catalog:
         return self.lab.catalog
 
     @property
-    def _table(self) -> Table:
-        return self.query_one("#runs", Table)
+    def _table(self) -> RunTable:
+        return self.query_one("#runs", RunTable)
 
     def on_screen_resume(self) -> None:
         if self._catalog.loaded:
             self.rearrange()
-        self.action_reload()
+        if self._catalog.age() > STALE:
+            self.action_reload()
 
-    @work(thread=True, exclusive=True, group="catalog")
     def action_reload(self) -> None:
-        """Read every run; on a thread, because a first reading of thousands takes seconds."""
-        self._catalog.load()
-        self.app.call_from_thread(self.rearrange)
+        """Read every run again."""
+        self.lab.load_catalog()
 
     def rearrange(self) -> None:
         """Show the runs in order, the same one current as before, wherever it has moved to."""
@@ -115,36 +102,18 @@ class RunsScreen(WorkScreen):
         self._items = arranged(everything, sort, self.query_one("#filter", Input).value)
         self.set_class(self._catalog.loaded and not everything, "-empty")
         row = next((i for i, (row, _) in enumerate(self._items) if row.run_id == self._chosen), 0)
-        self._table.show(len(self._items), self._cells)
+        self._marks.keep(row for row, _ in everything)
+        self._table.show_items(self._items, self._marks)
         self._table.move_to(row)
         count, total = len(self._items), len(everything)
         if total and not count:
             self.query_one("#runs-count", Line).show("no run has all these words")
-            self.refresh_bindings()
+            self._refresh_keys()
             return
         shown = f"{count:,} of {total:,} runs" if count < total else f"{total:,} run{'s' * (total != 1)}"
         live = sum(status is Status.RUNNING for _, status in everything)
         self.query_one("#runs-count", Line).show(f"{shown}, {live} live, by {SORTS[sort]}")
-        self.refresh_bindings()
-
-    def _cells(self, index: int) -> tuple[Cell, ...]:
-        row, status = self._items[index]
-        style = _STYLES[status]
-        best: Cell = percent(row.best_test_accuracy)
-        return (
-            (str(status), style) if style else str(status),
-            row.name or row.run_id,
-            row.arch,
-            row.dataset,
-            "-" if row.seed is None else str(row.seed),
-            "-" if row.total_params is None else f"{row.total_params:,}",
-            f"{row.epochs_done}/{row.epochs or '?'}",
-            best,
-            percent(row.final_test_accuracy),
-            duration(row.seconds),
-            (" ".join(f"#{tag}" for tag in row.tags), "accent"),
-            row.run_id if row.name else "",
-        )
+        self._refresh_keys()
 
     @property
     def _current(self) -> Item | None:
@@ -158,7 +127,16 @@ class RunsScreen(WorkScreen):
     @on(Table.Moved, "#runs")
     def _moved(self) -> None:
         self._chosen = self._current[0].run_id if self._current else ""
-        self.refresh_bindings()
+        self._refresh_keys()
+
+    def _refresh_keys(self) -> None:
+        """What depends on the current run: the keys, and the line under the list."""
+        current, searching = self._current, bool(self.query_one("#filter", Input).value)
+        marked = f"{len(self._marks.references)} marked;  " if self._marks.references else ""
+        words = run_in_words(current, self._catalog.items) if current else ""
+        self.query_one("#run-words", Line).show(marked + words)
+        facts = (current[1], bool(current[0].group_id)) if current else None
+        self.refresh_keys(facts, self.lab.session.live, searching, len(self._to_compare), bool(self._marks.references))
 
     @on(Table.Chosen, "#runs")
     def action_open(self) -> None:
@@ -168,6 +146,34 @@ class RunsScreen(WorkScreen):
     def action_fork(self) -> None:
         if self._run:
             self.post_message(ForkRequested(self._run))
+
+    async def action_inspect(self) -> None:
+        if self._run:
+            await open_inspect(self.app, self._run)
+
+    async def action_draw(self) -> None:
+        if self._run:
+            await open_draw(self.app, self._run)
+
+    @property
+    def _to_compare(self) -> list[str]:
+        return self._marks.to_compare(self._current[0] if self._current else None)
+
+    def action_mark(self) -> None:
+        if self._current:
+            self._mark(self._current[0].run_id)
+
+    def action_mark_group(self) -> None:
+        if self._current and self._current[0].group_id:
+            self._mark(self._current[0].group_id)
+
+    def _mark(self, reference: str) -> None:
+        if not self._marks.toggle(reference):
+            self.notify(f"{MOST} are marked, and no more can be compared", title="Not marked", severity="warning")
+        self.rearrange()
+
+    async def action_compare(self) -> None:
+        await open_compare(self.app, self._to_compare)
 
     def action_resume(self) -> None:
         if self._run:
@@ -186,6 +192,10 @@ class RunsScreen(WorkScreen):
         if not field.has_focus:
             field.value = ""
         self.set_focus(self._table)
+
+    def action_unmark(self) -> None:
+        self._marks.clear()
+        self.rearrange()
 
     @on(Input.Changed, "#filter")
     def _filter_typed(self) -> None:
@@ -269,7 +279,13 @@ class RunsScreen(WorkScreen):
             case "leave_filter":
                 field = self.query_one("#filter", Input) if self.ready else None
                 return field is not None and (field.has_focus or bool(field.value))
-            case "open" | "delete" | "fork" | "tag" | "rename":
+            case "mark_group":
+                return current is not None and current[0].group_id is not None
+            case "compare":
+                return self.ready and len(self._to_compare) > 1
+            case "unmark":
+                return bool(self._marks.references) and not self.check_action("leave_filter", ())
+            case "mark" | "open" | "inspect" | "draw" | "delete" | "fork" | "tag" | "rename":
                 return current is not None
             case _:
                 return super().check_action(action, parameters)
@@ -279,4 +295,5 @@ class RunsScreen(WorkScreen):
             "Live runs come first, those of other terminals and machines too; enter attaches to one.",
             "A filter finds runs that have all its words somewhere: conv5 finished #baseline.",
             "Best is the best test accuracy over epochs, and optimistic for that; final is that of the last epoch.",
+            "Mark runs with space, or the group of one with G, and compare them with =, the others against the first.",
         )

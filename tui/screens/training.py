@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import ClassVar
 
 from textual import events
@@ -12,20 +11,21 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from core.arch import is_user_module
 from core.events import RunFailed
 from experiments.row import Status
 from tui.follow import Follower
 from tui.messages import ForkRequested, ResumeRequested, StopRequested
 from tui.screens.base import WorkScreen
-from tui.widgets.chart import SMOOTHING
+from tui.screens.opening import open_draw, open_inspect
 from tui.widgets.curves import CHARTS, ZOOMS, Curves, Look
 from tui.widgets.epoch_table import EpochTable
 from tui.widgets.facts import Facts
 from tui.widgets.line import Line
 from tui.widgets.log_pane import LogPane
+from tui.widgets.paragraph import Paragraph
 from tui.widgets.progress_panel import ProgressPanel
-from tui.wording import in_own_terms, what_failed
+from tui.widgets.series import SMOOTHING
+from tui.wording import arch_in_short, in_own_terms, what_failed
 
 STATUS_SIGNS = {
     Status.RUNNING: ("● running", "$text-success"),
@@ -47,6 +47,8 @@ class TrainingScreen(WorkScreen):
         Binding("x", "stop", "Stop", tooltip="Stop after a checkpoint"),
         Binding("c", "resume", "Continue", tooltip="Go on from the last checkpoint"),
         Binding("f", "fork", "Fork", tooltip="Take the config to the Lab, to change and start again"),
+        Binding("i", "inspect", "Inspect", tooltip="What the network confuses, its layers, filters and feature maps"),
+        Binding("w", "draw", "Draw", tooltip="Draw a digit for the network"),
         Binding("m", "maximize_chart", "Full", tooltip="Each chart in turn on the full screen"),
         Binding("l", "log_scale", "Log", tooltip="Linear or log scale; log shows the error instead of the accuracy"),
         Binding("s", "smooth", "Smooth", tooltip="Smooth the curves: off, 0.6, 0.9, 0.97"),
@@ -61,7 +63,7 @@ class TrainingScreen(WorkScreen):
         with Vertical(id="run"):
             yield Line(id="run-title")
             yield ProgressPanel()
-            yield Static(id="notice", markup=False)
+            yield Paragraph(id="notice")
             yield Curves(
                 Look(log=self.lab.state.log_scale, smoothing=self.lab.state.smoothing % len(SMOOTHING)),
                 ascii_only=self.lab.ascii_only,
@@ -90,7 +92,8 @@ class TrainingScreen(WorkScreen):
         follower = self._follower
         waiting = self.lab.stage
         self.set_class(follower is None and not waiting, "-empty")
-        self.refresh_bindings()
+        shown = (follower.run.id, follower.status, follower.deleted) if follower is not None else None
+        self.refresh_keys(shown, self.lab.session.live, self.has_class("-wide"))
         if follower is None:
             self.query_one("#no-run", Static).update(self._why_empty())
             self.query_one("#run-title", Line).show(Content.styled("Preparing the run" if waiting else "", "bold"))
@@ -118,16 +121,16 @@ class TrainingScreen(WorkScreen):
         started = follower.view.started
         if started is None or follower.status is not Status.RUNNING:
             return started.device if started else ""
-        if follower.run.id != self.lab.own_run_id:
+        if not self.lab.session.works_on(follower.run.id):
             return "trained by another process"
         return self.lab.device_use(started.device)
 
     def _show_notice(self, follower: Follower) -> None:
-        words = notice_of(follower)
-        notice = self.query_one("#notice", Static)
-        if notice.has_class("-shown") != bool(words) or (words and str(notice.content) != words):
-            notice.update(words)
-            notice.set_class(bool(words), "-shown")
+        job = self.lab.session.job
+        failed = job.failed if job is not None and job.run_id == follower.run.id else None
+        words, notice = notice_of(follower, failed), self.query_one("#notice", Paragraph)
+        notice.show(words)
+        notice.set_class(bool(words), "-shown")
 
     def action_stop(self) -> None:
         if self._follower is not None:
@@ -142,6 +145,14 @@ class TrainingScreen(WorkScreen):
     def action_fork(self) -> None:
         if self._follower is not None:
             self.post_message(ForkRequested(self._follower.run))
+
+    async def action_inspect(self) -> None:
+        if self._follower is not None:
+            await open_inspect(self.app, self._follower.run)
+
+    async def action_draw(self) -> None:
+        if self._follower is not None:
+            await open_draw(self.app, self._follower.run)
 
     def action_log_scale(self) -> None:
         look = self.query_one(Curves).look
@@ -194,7 +205,7 @@ class TrainingScreen(WorkScreen):
                     and follower.status in resumable
                     and not self.lab.session.live
                 )
-            case "fork":
+            case "fork" | "inspect" | "draw":
                 return follower is not None and not follower.deleted
             case "maximize_chart" | "log_scale" | "smooth" | "zoom" | "log_pane":
                 return follower is not None
@@ -218,28 +229,31 @@ def title_of(follower: Follower) -> Content:
     seed, lr, batch = config.get("seed", "-"), config.get("lr", "-"), config.get("batch_size", "-")
     arch = str(config.get("arch", "?"))
     facts = [
-        Path(arch).name if is_user_module(arch) else arch,
+        arch_in_short(arch),
         str(started.dataset if started else config.get("dataset", "?")),
     ]
-    facts += [f"lr {lr}", f"batch {batch}", f"seed {seed}", started.device if started else ""]
+    facts += [f"seed {seed}", f"lr {lr}", f"batch {batch}", started.device if started else ""]
     sign, style = DELETED if follower.deleted else STATUS_SIGNS[follower.status]
     rest = "  ".join(fact for fact in facts if fact)
     return Content.assemble((sign, f"bold {style}"), ("  " + name, "bold"), "  ", rest)
 
 
-def notice_of(follower: Follower) -> str:
-    """What has gone wrong, for a strip of its own; empty when nothing has."""
-    return "\n".join(words for words in (_trouble(follower), _damage(follower)) if words)
+def notice_of(follower: Follower, failed: RunFailed | None = None) -> str:
+    """What has gone wrong, for a strip of its own; empty when nothing has. `failed` is an end that the log may not
+    have, because there was no room for it.
+    """
+    return "\n".join(words for words in (_trouble(follower, failed), _damage(follower)) if words)
 
 
-def _trouble(follower: Follower) -> str:
+def _trouble(follower: Follower, failed: RunFailed | None) -> str:
     if follower.deleted:
         return "The run's folder has been deleted. What was read of it is still shown."
-    match follower.view.end:
+    crashed = follower.status is Status.CRASHED
+    match follower.view.end or (failed if crashed else None):
         case RunFailed() as end:
             hint = in_own_terms(end.hint)
             return f"Failed in epoch {end.epoch}: {what_failed(end)}. {hint[:1].upper()}{hint[1:]}."
-        case None if follower.status is Status.CRASHED:
+        case None if crashed:
             return "The process that trained this run is gone without a word. c goes on from the last checkpoint."
         case _:
             return ""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
+import numpy as np
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from tui.follow import Follower
-from tui.widgets.chart import SMOOTHING, Chart, Series, smoothed
+from tui.widgets.chart import Chart
+from tui.widgets.series import SMOOTHING, Series, Values, smoothed
 
 ZOOMS = (0, 10, 5, 2)
 """So many of the last epochs, 0 for all of them."""
@@ -46,6 +47,7 @@ class Curves(Horizontal):
         super().__init__(id=id)
         self._look = look
         self._ascii = ascii_only
+        self._looked_anew = False
 
     def compose(self) -> ComposeResult:
         yield Chart("Loss", LATER, id="loss", ascii_only=self._ascii)
@@ -58,6 +60,7 @@ class Curves(Horizontal):
 
     def change(self, **changes: object) -> Look:
         self._look = replace(self._look, **changes)  # type: ignore[arg-type]  # the caller names fields of Look
+        self._looked_anew = True
         self._arrange()
         return self._look
 
@@ -78,11 +81,12 @@ class Curves(Horizontal):
     def show(self, follower: Follower) -> None:
         """Hand each visible chart its series; one whose data are the same does nothing."""
         view, look = follower.view, self._look
+        now, self._looked_anew = self._looked_anew, False
         held_out = bool(view.epochs) and view.epochs[-1].test_accuracy is None
         scored = "held out" if held_out else "test"
         first = max(1, len(view.epochs) - ZOOMS[look.zoom] + 1) if ZOOMS[look.zoom] else 1
         epochs = [epoch for epoch in view.epochs if epoch.epoch >= first]
-        xs = [float(epoch.epoch) for epoch in epochs]
+        xs = np.array([epoch.epoch for epoch in epochs], dtype=float)
         over = view.end is not None
         for name in ("loss", "accuracy"):
             self._chart(name).empty = NEVER if over else LATER
@@ -91,44 +95,51 @@ class Curves(Horizontal):
         losses = [(e.val_loss if held_out else e.test_loss) for e in epochs]
         self._chart("loss").show(
             key,
-            (
+            lambda: (
                 self._smooth("train", "train", xs, [e.train_loss for e in epochs]),
                 self._smooth(scored, "test", xs, losses),
             ),
             title="Loss, log scale" if look.log else "Loss",
             log=look.log,
+            now=now,
         )
         accuracies = [(e.val_accuracy if held_out else e.test_accuracy) for e in epochs]
         target = view.config.get("target")
         target = float(target) if isinstance(target, int | float) else None
         self._chart("accuracy").show(
             key,
-            (
+            lambda: (
                 self._smooth("train", "train", xs, [_points(e.train_accuracy, as_error=look.log) for e in epochs]),
                 self._smooth(scored, "test", xs, [_points(value, as_error=look.log) for value in accuracies]),
             ),
             title="Error %, log scale" if look.log else "Accuracy %",
             target=100 - target if target is not None and look.log else target,
             log=look.log,
+            now=now,
         )
         if not self._chart("steps").has_class("-hidden"):
-            self._show_steps(follower, first)
+            self._show_steps(follower, first, now=now)
 
-    def _show_steps(self, follower: Follower, first_epoch: int) -> None:
-        steps, losses, look = follower.by_step.steps, follower.by_step.losses, self._look
-        start = 0
-        if first_epoch > 1 and follower.view.started is not None:
-            limit = (first_epoch - 1) * follower.view.started.steps_per_epoch
-            start = next((index for index, step in enumerate(steps) if step > limit), 0)
-        xs, ys = steps[start:], losses[start:]
-        key = (follower.run.id, len(steps), steps[-1] if steps else 0, look)
-        raw = Series("loss", "raw" if look.smoothing else "train", xs, ys)
-        smooth = Series("smoothed", "smooth", xs, smoothed(ys, SMOOTHING[look.smoothing]))
+    def _show_steps(self, follower: Follower, first_epoch: int, *, now: bool) -> None:
+        by_step, look = follower.by_step, self._look
+        key = (follower.run.id, len(by_step.steps), by_step.steps[-1] if by_step.steps else 0, look)
+
+        def series() -> tuple[Series, ...]:
+            # Copies: an array that lends out its memory cannot grow.
+            steps, losses = np.array(by_step.steps), np.array(by_step.losses)
+            if first_epoch > 1 and follower.view.started is not None:
+                before = (first_epoch - 1) * follower.view.started.steps_per_epoch
+                start = np.searchsorted(steps, before, side="right")
+                steps, losses = steps[start:], losses[start:]
+            raw = Series("loss", "raw" if look.smoothing else "train", steps, losses)
+            smooth = Series("smoothed", "smooth", steps, smoothed(losses, SMOOTHING[look.smoothing]))
+            return (raw, smooth) if look.smoothing else (raw,)
+
         title = "Loss by step" + (", log scale" if look.log else "")
-        self._chart("steps").show(key, (raw, smooth) if look.smoothing else (raw,), title=title, log=look.log)
+        self._chart("steps").show(key, series, title=title, log=look.log, now=now)
 
-    def _smooth(self, label: str, kind: str, xs: list[float], values: list[float | None]) -> Series:
-        known = [math.nan if value is None else value for value in values]
+    def _smooth(self, label: str, kind: str, xs: Values, values: list[float | None]) -> Series:
+        known = np.array(values, dtype=float)  # None becomes NaN
         return Series(label, kind, xs, smoothed(known, SMOOTHING[self._look.smoothing]))
 
     def _chart(self, name: str) -> Chart:

@@ -42,7 +42,8 @@ class Facts(Static):
             for number, line in enumerate(textwrap.wrap(words, max(width - INDENT, 10))):
                 head = ("" if number else name).ljust(INDENT)
                 lines.append(Content.assemble((head, "$text-muted"), (line, style)))
-        self.update(Content("\n").join(lines))
+        # Laying out a screen costs a hundred times what painting this does, and the device's load changes all the time.
+        self.update(Content("\n").join(lines), layout=len(lines) != self.content_size.height)
 
 
 def best(view: RunView) -> Fact:

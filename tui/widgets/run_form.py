@@ -24,9 +24,12 @@ from tui.form import (
     choices,
     help_text,
     label,
+    range_text,
     texts_of,
 )
 from tui.widgets.choice import Choice
+from tui.widgets.field import Field
+from tui.widgets.line import Line
 
 OWN_VALUES = "your own"
 
@@ -50,6 +53,7 @@ class FieldRow(Horizontal):
         super().__init__(id=f"row-{field}")
         self.field = field
         self._value = value
+        self._marked = (False, False)
 
     def compose(self) -> ComposeResult:
         yield Static(self._title(), classes="label", markup=False)
@@ -57,7 +61,7 @@ class FieldRow(Horizontal):
             yield Choice(options, self._value, id=f"field-{self.field}")
         else:
             empty = "all" if "empty for all" in allowed(self.field) else "optional" if self.field == "name" else ""
-            yield Input(
+            yield Field(
                 self._value,
                 placeholder=empty,
                 compact=True,
@@ -82,6 +86,9 @@ class FieldRow(Horizontal):
         return control.value if isinstance(control, Choice | Input) else self._value
 
     def mark(self, *, wrong: bool, changed: bool) -> None:
+        if (wrong, changed) == self._marked:
+            return
+        self._marked = (wrong, changed)
         self.set_class(wrong, "-wrong")
         self.set_class(changed and not wrong, "-changed")
         self.query_one(".label", Static).update(self._title("! " if wrong else "* " if changed else ""), layout=False)
@@ -98,7 +105,7 @@ class RunForm(Vertical):
     RunForm #fold { height: 1; color: $text-muted; margin-top: 1; }
     RunForm #fold:focus { background: $primary; color: $text; }
     RunForm #fold:nocolor:focus { text-style: reverse; }
-    RunForm > #help { height: 5; border-top: solid $foreground 25%; color: $text-muted; }
+    RunForm > #help { height: 6; border-top: solid $foreground 25%; color: $text-muted; }
     """
 
     class Changed(Message):
@@ -114,6 +121,7 @@ class RunForm(Vertical):
         self._own = dict(self.texts)
         self._original: dict[str, str] | None = None
         self._errors: Mapping[str, str] = {}
+        self._help = Content()
 
     def compose(self) -> ComposeResult:
         with Fields(id="fields", can_focus=False):
@@ -227,7 +235,7 @@ class RunForm(Vertical):
         other = len(changed_fields(self.texts, {field: defaults[field] for field in ADVANCED_FIELDS}))
         wrong = sum(field in self._errors for field in ADVANCED_FIELDS)
         more = f" ({wrong} wrong)" if wrong else f" ({other} not at their defaults)" if other else ""
-        self.query_one(Fold).update(f"{'▾' if self.unfolded else '▸'} Advanced{more}", layout=False)
+        self.query_one(Fold).show(f"{'▾' if self.unfolded else '▸'} Advanced{more}")
 
     def _mark(self) -> None:
         changes = self.changes
@@ -247,16 +255,15 @@ class RunForm(Vertical):
         elif field in self._errors:
             text = Content.styled(f"{label(field)} {self._errors[field]}", "$text-error")
         elif field:
-            range_text = allowed(field)
-            words = [help_text(field)]
+            words = [help_text(field), range_text(field)]
             if field == "epochs" and self.texts["budget"] == "on":
-                range_text += f", {self.texts['max_epochs']} within the budget"
-            if range_text and not choices(field):
-                words.append(f"{range_text[:1].upper()}{range_text[1:]}.")
+                words.append(f"At most {self.texts['max_epochs']} within the budget.")
             if field in self.changes:
                 words.append(f"The original has {self.changes[field] or 'nothing'}.")
-            text = Content("\n".join(words))
-        self.query_one("#help", Static).update(text, layout=False)
+            text = Content(" ".join(filter(None, words)))
+        if not text.is_same(self._help):
+            self._help = text
+            self.query_one("#help", Static).update(text, layout=False)
 
     def _preset_help(self) -> str:
         name = self.query_one("#preset", Choice).value
@@ -280,7 +287,7 @@ class Fields(VerticalScroll, inherit_bindings=False):
     ]
 
 
-class Fold(Static, can_focus=True):
+class Fold(Line, can_focus=True):
     """Shows and hides what is under it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "unfold", "Unfold")]

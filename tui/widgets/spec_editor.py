@@ -13,8 +13,10 @@ from textual.widgets import Input, Static
 from core.arch import REGISTRY, is_user_module
 from core.errors import SpecError
 from core.summary import Layer, Summary
+from tui.module_file import module_problem
 from tui.widgets.arch_list import name_of, summary_of
 from tui.widgets.budget_meter import BudgetMeter
+from tui.widgets.field import Field
 from tui.widgets.table import Cell, Column, Table
 from tui.wording import in_own_terms
 
@@ -70,9 +72,10 @@ class SpecEditor(Vertical):
         self._budget: int | None = None
         self.summary: Summary | None = None
         self.error: SpecError | None = None
+        self._module_problem = ""
 
     def compose(self) -> ComposeResult:
-        yield Input(
+        yield Field(
             self._initial, id="spec", compact=True, highlighter=self._mark, max_length=1000, select_on_focus=False
         )
         yield Static(id="spec-error", markup=False)
@@ -94,7 +97,7 @@ class SpecEditor(Vertical):
     @property
     def problem(self) -> str:
         """What is wrong with the spec, or nothing."""
-        return self.error.message.partition(": ")[2] if self.error else ""
+        return self.error.message.partition(": ")[2] if self.error else self._module_problem
 
     def put(self, spec: str) -> None:
         """Take another spec without telling anyone."""
@@ -123,9 +126,9 @@ class SpecEditor(Vertical):
 
     def _update(self) -> None:
         spec = self.spec.strip()
-        self.error = None
+        self.error, self._module_problem = None, ""
         if is_user_module(spec):
-            self.summary = None
+            self.summary, self._module_problem = None, module_problem(spec)
         else:
             try:
                 summary_of(spec)  # first without dropout, so that an error counts positions as they are typed
@@ -145,7 +148,9 @@ class SpecEditor(Vertical):
             hint = f" ({in_own_terms(self.error.hint)})" if self.error.hint else ""
             text = Text.assemble((self.error.token, "bold underline"), f" at position {self.error.position}: ")
             line.update(text.append(self.error.reason + hint))
-        line.set_class(self.error is not None, "-shown")
+        elif self._module_problem:
+            line.update(self._module_problem)
+        line.set_class(bool(self.problem), "-shown")
 
 
 def _cells(layer: Layer) -> tuple[Cell, ...]:

@@ -1,0 +1,86 @@
+"""Which engine a run gets."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.arch import is_user_module
+from core.config import EngineChoice, TrainConfig
+from core.engine import EagerEngine, Engine
+from core.errors import InvalidValue
+
+if TYPE_CHECKING:
+    import torch
+
+GRAPH_FROM = 100
+"""Steps that a run must have for graphs to be recorded: recording takes each size of batch through three steps, two of
+them listed operation by operation, and the evaluation likewise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An engine's name and why it is that one."""
+
+    name: EngineChoice
+    reason: str
+
+
+def choose_engine(config: TrainConfig, device: torch.device, steps: int) -> Choice:
+    """The engine for a run of so many steps; ``auto`` is the one that finishes it first, getting ready included.
+
+    The rule for ``auto`` rests on what `mnist-tui bench` measures: compiled steps have not been faster than eager ones
+    on a CPU, whose narrow batch norms have a kernel of their own here (`core.norm`), so nothing pays for compiling.
+
+    Raises:
+        InvalidValue: when the config names an engine that cannot work here.
+    """
+    if config.engine != "auto":
+        if reason := _why_not(config.engine, device):
+            raise InvalidValue("engine", config.engine, reason, hint="use --engine auto, which takes the fastest")
+        return Choice(config.engine, "asked for")
+    if device.type != "cuda":
+        return Choice("eager", f"the fastest measured on a {device.type.upper()}")
+    if is_user_module(config.arch):
+        return Choice("eager", "a module of your own may do something else in a later step, which a graph cannot")
+    if steps < GRAPH_FROM:
+        return Choice("eager", f"{steps} steps do not repay recording a graph")
+    return Choice("graph", "a recorded step does not wait for Python")
+
+
+def make_engine(choice: Choice, batch_size: int, device: torch.device) -> Engine:
+    """The engine of that name, for a run with that batch size."""
+    match choice.name:
+        case "graph":
+            from core.graph_engine import GraphEngine
+
+            return GraphEngine(device)
+        case "compile":
+            from core.compiled_engine import CompiledEngine
+
+            return CompiledEngine(batch_size)
+        case _:
+            return EagerEngine()
+
+
+def available_engines(device: torch.device) -> list[EngineChoice]:
+    """The names that a config may give on this device, without ``auto``."""
+    names: tuple[EngineChoice, ...] = ("eager", "compile", "graph")
+    return [name for name in names if not _why_not(name, device)]
+
+
+def _why_not(name: EngineChoice, device: torch.device) -> str:
+    """Why an engine cannot work on a device, or nothing."""
+    if name == "graph" and device.type != "cuda":
+        return f"needs a CUDA device, not {device}"
+    if name == "compile":
+        if device.type not in ("cpu", "cuda"):
+            return f"needs a CPU or a CUDA device, not {device}"
+        # As torch's compiler looks for it.
+        compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
+        if shutil.which(compiler) is None:
+            return f"needs a C++ compiler, and there is no {compiler}"
+    return ""

@@ -1,0 +1,93 @@
+"""Which operations a step consists of, to tell whether it can be recorded once and replayed.
+
+A replay repeats the very same operations with the very same numbers on the same memory. That does what a call would do
+only if two calls differ in nothing but what the tensors hold, nothing is read back, and nothing comes from the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten
+
+READ_BACK = (
+    "aten::_local_scalar_dense",
+    "aten::nonzero",
+    "aten::item",
+    "aten::equal",
+    "aten::is_nonzero",
+    "aten::_unique",
+    "aten::unique",
+    "aten::masked_select",
+)
+"""Operations that wait for the device, for a value or for a size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation: its name, its arguments except for what the tensors hold, and the devices that these are on."""
+
+    name: str
+    arguments: tuple[object, ...]
+    devices: frozenset[str]
+
+
+class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Within the block, all operations that reach the dispatcher are listed, those of backward included."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.done: list[Operation] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func.namespace == "profiler":
+            return result
+        given, _ = tree_flatten((args, kwargs or {}))
+        returned, _ = tree_flatten(result)
+        devices = frozenset(str(value.device) for value in (*given, *returned) if isinstance(value, Tensor))
+        self.done.append(Operation(func.name(), tuple(map(_without_content, given)), devices))
+        return result
+
+
+def operations_of(call: Callable[[], None]) -> list[Operation]:
+    """What a call does."""
+    operations = Operations()
+    with operations:
+        call()
+    return operations.done
+
+
+def why_not_replayable(first: Sequence[Operation], second: Sequence[Operation]) -> str:
+    """Why a step of which these are two calls cannot be replayed, or nothing."""
+    for operation in first:
+        if operation.name.startswith(READ_BACK) or _has_mask_as_index(operation):
+            return f"{operation.name} reads a value back from the device"
+        if len(operation.devices) > 1:
+            return f"{operation.name} works on {' and '.join(sorted(operation.devices))} at once"
+    if len(first) != len(second):
+        return f"one step takes {len(first)} operations, the next one {len(second)}"
+    for before, after in zip(first, second, strict=True):
+        if before != after:
+            return f"{before.name} gets other numbers in the next step"
+    return ""
+
+
+def _has_mask_as_index(operation: Operation) -> bool:
+    """Whether the size of what it selects depends on values."""
+    tensors = [argument for argument in operation.arguments[1:] if isinstance(argument, tuple)]
+    return operation.name.startswith("aten::index") and any(torch.bool in tensor for tensor in tensors)
+
+
+def _without_content(value: object) -> object:
+    if isinstance(value, Tensor):
+        return value.dtype, tuple(value.shape), tuple(value.stride())
+    plain = value is None or isinstance(value, int | float | str | torch.dtype | torch.device)
+    return type(value).__name__, repr(value) if plain else ""

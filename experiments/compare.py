@@ -1,0 +1,238 @@
+"""Comparing results honestly: runs and groups, each against the first, with what the numbers cannot tell.
+
+Two groups are compared by Welch's t test, two single runs by McNemar's exact test on the images that one of them gets
+right and the other wrong, a single run and a group by the group's prediction interval. Several comparisons share one
+chance of a false finding (Holm).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from core.errors import InvalidValue
+from experiments.groups import Score, differing_fields
+from experiments.significance import ALPHA, Difference, holm, one_against_group, paired, seeds_needed, welch
+from experiments.stats import Sample, describe
+from experiments.store import Store
+from experiments.subjects import Subject, check_comparable, find_subject, with_unique_labels
+
+Method = Literal["welch", "mcnemar", "prediction"]
+
+SCOPE: Mapping[Method, str] = {
+    "welch": "this covers the choice of seeds, on these test images",
+    "mcnemar": "this covers the choice of test images and not that of the seed: another seed of either could turn it "
+    "round; compare groups (mnist-tui run --seeds) to know which recipe is better",
+    "prediction": "this holds the single run against what one more seed of the group could give, and takes for granted "
+    "that its recipe varies as much",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Of `first` with `second`. `difference` is in fractions, its `p` before any correction, `p_adjusted` after it.
+
+    `seeds` is how many of each would show a true difference of the size found, None where that cannot be said;
+    `disagreements` are the images that only the first and only the second gets right.
+    """
+
+    first: Subject
+    second: Subject
+    method: Method
+    difference: Difference
+    seeds: int | None = None
+    disagreements: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
+    p_adjusted: float | None = None
+    tests: int = 1
+
+    @property
+    def better(self) -> Subject | None:
+        """Which of the two is better; None when that cannot be told."""
+        if self.p_adjusted is None or self.p_adjusted >= ALPHA:
+            return None
+        return self.first if self.difference.value > 0 else self.second
+
+    def in_words(self) -> str:
+        """The verdict in a sentence."""
+        sign = -1 if self.difference.value < 0 else 1
+        points = 100 * sign * self.difference.value
+        if self.better is not None:
+            return f"{self.better.label} is better by {_points(points)} points ({self._evidence(sign)})"
+        above, below = (self.first, self.second)[::sign]
+        standing = f"{above.label} is {_points(points)} points above {below.label}"
+        if points == 0:
+            standing = f"{above.label} and {below.label} score the same"
+        if self.difference.p is None:
+            return f"cannot tell: {standing}, and {self._why_unknown()}"
+        advice = ""
+        if self.seeds is not None:
+            advice = f"; if that is the true difference, {self.seeds} seeds of each would show it in four cases of five"
+        elif self.method == "welch" and self.difference.value:
+            advice = "; if that is the true difference, more than 10,000 seeds of each would be needed to show it"
+        return f"cannot tell: {standing} ({self._evidence(sign)}){advice}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "first": self.first.label,
+            "second": self.second.label,
+            "method": self.method,
+            "difference": self.difference.value,
+            "low": self.difference.low,
+            "high": self.difference.high,
+            "p": self.difference.p,
+            "p_adjusted": self.p_adjusted,
+            "comparisons": self.tests,
+            "verdict": "cannot tell" if self.better is None else "better" if self.better is self.first else "worse",
+            "words": self.in_words(),
+            "seeds_needed": self.seeds,
+            "only_first_right": self.disagreements[0] if self.disagreements else None,
+            "only_second_right": self.disagreements[1] if self.disagreements else None,
+            "notes": list(self.notes),
+        }
+
+    def _evidence(self, sign: int) -> str:
+        ends = sorted(100 * sign * end for end in (self.difference.low or 0.0, self.difference.high or 0.0))
+        text = f"95% interval {_points(ends[0])} to {_points(ends[1])}, p {_p(self.difference.p)}"
+        if self.tests > 1:
+            text += f", after Holm's correction for {self.tests} comparisons p {_p(self.p_adjusted)}"
+        return text
+
+    def _why_unknown(self) -> str:
+        if self.method == "mcnemar":
+            return "one of them has no stored predictions"
+        return "without a spread between seeds there is no telling chance from difference"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All comparisons of one question."""
+
+    score: Score
+    subjects: tuple[Subject, ...]
+    comparisons: tuple[Comparison, ...]
+
+    def sample(self, subject: Subject) -> Sample:
+        return describe(subject.group.scores(self.score))
+
+    def config_differences(self) -> dict[str, list[Any]]:
+        """The fields of the recipe in which the subjects differ, and each one's value."""
+        configs = [subject.config for subject in self.subjects]
+        return {field: [config.get(field) for config in configs] for field in differing_fields(configs)}
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs. Accuracies and differences are fractions."""
+        return {
+            "score": f"{self.score}_test_accuracy",
+            "subjects": [self._subject_json(subject) for subject in self.subjects],
+            "comparisons": [comparison.to_json() for comparison in self.comparisons],
+            "config_differences": self.config_differences(),
+        }
+
+    def _subject_json(self, subject: Subject) -> dict[str, Any]:
+        return {
+            "label": subject.label,
+            "id": subject.group.id,
+            "is_group": subject.is_group,
+            "run_ids": [member.run_id for member in subject.runs],
+            "unfinished": [member.run_id for member in subject.group.unfinished],
+            **asdict(self.sample(subject)),
+            "reached_target": asdict(subject.group.reached()),
+        }
+
+
+def compare(store: Store, references: Sequence[str], score: Score = "final") -> Report:
+    """Compare runs and groups of a home, each with the first.
+
+    Raises:
+        InvalidValue: for fewer than two, for unfinished ones, and for what must not be compared.
+        RunError: when there is no such run, or its files are damaged.
+    """
+    if len(references) < 2:
+        raise InvalidValue("run", " ".join(references), "two or more are needed", hint="mnist-tui compare RUN RUN...")
+    subjects = with_unique_labels([find_subject(store, reference) for reference in references])
+    check_comparable(subjects, score)
+    found = [_compare_pair(store, subjects[0], other, score) for other in subjects[1:]]
+    adjusted = holm([comparison.difference.p for comparison in found])
+    tests = sum(p is not None for p in adjusted)
+    corrected = [replace(comparison, p_adjusted=p, tests=tests) for comparison, p in zip(found, adjusted, strict=True)]
+    return Report(score, subjects, tuple(corrected))
+
+
+def _compare_pair(store: Store, first: Subject, second: Subject, score: Score) -> Comparison:
+    notes = [note for subject in (first, second) for note in _shortcomings(subject)]
+    if score == "best":
+        notes.append("best accuracies are chosen by the test images themselves: both are optimistic")
+    samples = [describe(subject.group.scores(score)) for subject in (first, second)]
+    sds = [sample.sd for sample in samples]
+    if first.is_group and second.is_group:
+        difference = welch(*samples)
+        comparison = Comparison(first, second, "welch", difference, _seeds(difference, sds[0], sds[1]))
+    elif first.is_group:
+        found = one_against_group(samples[1].mean, samples[0])
+        difference = _turned(found)
+        comparison = Comparison(first, second, "prediction", difference, _seeds(difference, sds[0], sds[0]))
+    elif second.is_group:
+        difference = one_against_group(samples[0].mean, samples[1])
+        comparison = Comparison(first, second, "prediction", difference, _seeds(difference, sds[1], sds[1]))
+    else:
+        comparison = _compare_images(store, first, second, score)
+    return replace(comparison, notes=(*comparison.notes, *notes, SCOPE[comparison.method]))
+
+
+def _compare_images(store: Store, first: Subject, second: Subject, score: Score) -> Comparison:
+    """Two single runs, by what each makes of every test image."""
+    if score == "best":
+        hint = "compare --score final, or groups of several seeds"
+        raise InvalidValue(
+            "score", score, "no predictions are kept of a best epoch chosen by the test images", hint=hint
+        )
+    ends = [member.score(score) or 0.0 for member in (first.runs[0], second.runs[0])]
+    here, there = (store.run(subject.runs[0].run_id).load_predictions() for subject in (first, second))
+    if here is None or there is None:
+        lacking = [subject.label for subject, one in ((first, here), (second, there)) if one is None]
+        note = f"no predictions are stored for {', '.join(lacking)}: runs of older versions have none"
+        return Comparison(first, second, "mcnemar", Difference(ends[0] - ends[1], None, None, None), notes=(note,))
+    if here.labels.shape != there.labels.shape or (here.labels != there.labels).any():
+        reason = f"{first.label} and {second.label} were scored on different test images"
+        raise InvalidValue("run", second.label, reason, hint="compare runs on the same data")
+    classes = [one.selected if score == "selected" and one.selected is not None else one.final for one in (here, there)]
+    right = [one == here.labels for one in classes]
+    only = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
+    difference = paired(*only, len(here.labels))
+    notes = [] if (classes[0] != classes[1]).any() else ["the two give every test image the same class"]
+    if len({member.end.weights_sha256 for member in (first.runs[0], second.runs[0]) if member.end}) == 1:
+        notes.append("their final weights are the same, bit for bit: this is one result, found twice")
+    return Comparison(first, second, "mcnemar", difference, disagreements=only, notes=tuple(notes))
+
+
+def _seeds(difference: Difference, *sds: float | None) -> int | None:
+    first, second = sds
+    if first is None or second is None or difference.p is None:
+        return None
+    return seeds_needed(difference.value, (first, second))
+
+
+def _turned(difference: Difference) -> Difference:
+    low, high = (None if end is None else -end for end in (difference.high, difference.low))
+    return Difference(-difference.value, low, high, difference.p)
+
+
+def _shortcomings(subject: Subject) -> list[str]:
+    group, notes = subject.group, []
+    if group.unfinished:
+        named = ", ".join(f"{member.run_id} ({member.status})" for member in group.unfinished)
+        notes.append(f"{subject.label}: not counted, and perhaps not by chance: {named}")
+    if group.repeated:
+        named = ", ".join(member.run_id for member in group.repeated)
+        notes.append(f"{subject.label}: not counted, same seed and weights as another of its runs: {named}")
+    return notes
+
+
+def _points(points: float) -> str:
+    return f"{points:.3f}" if abs(points) < 0.1 else f"{points:.2f}"
+
+
+def _p(p: float | None) -> str:
+    return "unknown" if p is None else "< 0.001" if p < 0.001 else f"= {p:.3f}"

@@ -1,0 +1,1 @@
+"""A run's result in formats that others use, one module for each."""

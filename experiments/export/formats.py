@@ -1,0 +1,149 @@
+"""The formats of `export`, and what all of them have in common: where the file goes and what is needed to write it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from core.errors import InvalidValue, StorageError
+from core.files import replacing
+from experiments.extras import require
+from experiments.loading import Source
+from experiments.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """`module` of this package makes the file: `render(run, source, arch)` returns its content, or, where the format is
+    a folder of files, `write(run, folder)` fills it. It needs `packages`, which the `extra` of that name brings."""
+
+    module: str
+    suffix: str
+    help: str
+    is_folder: bool = False
+    packages: tuple[str, ...] = ()
+    extra: str = ""
+
+
+FORMATS: Mapping[str, Format] = {
+    "safetensors": Format("weights", ".safetensors", "the weights, with spec, config and scores as metadata"),
+    "onnx": Format(
+        "onnx_model",
+        ".onnx",
+        "the network: pixels (N, 1, 28, 28) from 0 to 1 to logits (N, 10), with the same metadata",
+        packages=("onnx", "onnxscript"),
+        extra="export",
+    ),
+    "csv": Format("epoch_table", ".csv", "loss, accuracy, learning rate and time by epoch"),
+    "json": Format("record", ".json", "config, curves by epoch and by step, and the result"),
+    "svg": Format("chart", ".svg", "accuracy and loss by epoch as a picture"),
+    "tensorboard": Format(
+        "event_files",
+        "-tensorboard",
+        "event files for TensorBoard, in a folder",
+        is_folder=True,
+        packages=("tensorboard",),
+        extra="tensorboard",
+    ),
+}
+
+
+def find_format(name: str) -> Format:
+    """A format that can be written here.
+
+    Raises:
+        InvalidValue: when there is none of this name, or when it needs a package that is not installed.
+    """
+    if name not in FORMATS:
+        raise InvalidValue("format", name, f"must be one of {', '.join(FORMATS)}", hint="for example --format onnx")
+    found = FORMATS[name]
+    require("format", name, found.packages, found.extra)
+    return found
+
+
+def default_target(run: Run, chosen: Format) -> Path:
+    """A name for the file in the current folder."""
+    return Path(f"{run.id}{chosen.suffix}")
+
+
+def render(run: Run, chosen: Format, source: Source | None, arch: str | None) -> bytes:
+    """The content of the file.
+
+    Args:
+        source: which weights, None for the final ones, or the best where there are no final ones.
+        arch: for a user's own module its FILE.py:CLASS once more, so that no code is run that nobody named.
+
+    Raises:
+        RunError: when the run has no weights and the format is of them, or its files are damaged.
+        InvalidValue: when `arch` is missing, not asked for, or cannot be built.
+    """
+    content: bytes = _module(chosen).render(run, source, arch)
+    return content
+
+
+def export(
+    run: Run, chosen: Format, target: Path, source: Source | None, arch: str | None, *, force: bool = False
+) -> None:
+    """Write the file, or the folder of files, as a whole or not at all.
+
+    Raises:
+        InvalidValue: when there is something at `target`, unless it is a file and `force` allows to replace it.
+        StorageError: when it cannot be written.
+        Otherwise as `render`.
+    """
+    if chosen.is_folder:
+        check_free(target, force=False)
+        _explaining(target, lambda: _fill_folder(run, chosen, target))
+        return
+    save(target, lambda: render(run, chosen, source, arch), force=force)
+
+
+def save(target: Path, make: Callable[[], bytes], *, force: bool) -> None:
+    """Write what `make` returns, which is called when it is known that it can be written.
+
+    Raises:
+        InvalidValue, StorageError: as `export`.
+    """
+    check_free(target, force=force)
+
+    def write() -> None:
+        with replacing(target) as part:
+            part.write_bytes(make())
+
+    _explaining(target, write)
+
+
+def check_free(target: Path, *, force: bool) -> None:
+    """Raise `InvalidValue` when there is something at `target` that may not be replaced."""
+    if target.is_dir():
+        raise InvalidValue("output", str(target), "is a folder that is there already", hint="name a new one with -o")
+    if target.exists() and not force:
+        hint = "replace it with --force, or name another with -o"
+        raise InvalidValue("output", str(target), "is there already", hint=hint)
+
+
+def _fill_folder(run: Run, chosen: Format, target: Path) -> None:
+    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        _module(chosen).write(run, draft)
+        draft.chmod(0o755)
+        draft.rename(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _explaining(target: Path, write: Callable[[], None]) -> None:
+    try:
+        write()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StorageError(f"{target}: cannot be written: {reason}", hint="choose another place with -o") from error
+
+
+def _module(chosen: Format) -> Any:
+    return import_module(f"experiments.export.{chosen.module}")

@@ -1,0 +1,54 @@
+"""What an exported network says of itself, so that it can be used and judged without the run it came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from core.events import RunFinished, RunStarted
+from experiments.environment import package_versions
+from experiments.loading import Source, pixel_statistics
+from experiments.run import Run
+from experiments.view import RunView
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.config import TrainConfig
+
+
+def describe_network(
+    run: Run, config: TrainConfig, weights: Mapping[str, Tensor], source: Source, epoch: int
+) -> dict[str, str]:
+    """Names and texts; `config` and `scores` are JSON, accuracies fractions."""
+    from core.weights import weights_sha256
+
+    view = run.view()
+    mean, std = pixel_statistics(run, config)
+    return {
+        "run_id": run.id,
+        "arch": config.arch,
+        "spec": view.started.spec if view.started else "",
+        "dataset": config.dataset,
+        "pixel_mean": str(mean),
+        "pixel_std": str(std),
+        "classes": "10",
+        "weights": source,
+        "epoch": str(epoch),
+        "total_params": str(view.started.total_params if view.started else ""),
+        "config": config.model_dump_json(),
+        "scores": json.dumps(scores(view)),
+        "weights_sha256": weights_sha256(weights),
+        "written_by": f"mnist-tui {package_versions(('mnist-tui',))['mnist-tui']}",
+    }
+
+
+def scores(view: RunView) -> dict[str, float | int | None]:
+    """The scores of a run, each under the name that says what it is; of an unfinished run the best over epochs."""
+    started: RunStarted | None = view.started
+    counted: dict[str, float | int | None] = {"test_images": started.test_images if started else None}
+    if not isinstance(view.end, RunFinished):
+        return counted | {"best_test_accuracy": view.best_test_accuracy, "best_epoch": view.best_epoch or None}
+    keys = ("final_test_accuracy", "best_test_accuracy", "best_epoch", "selected_test_accuracy", "selected_epoch")
+    return counted | {key: getattr(view.end, key) for key in keys}

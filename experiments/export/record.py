@@ -1,0 +1,33 @@
+"""A run as one JSON object: what was trained, its curves by epoch and by step, and how it ended."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from core.events import StepProgress, to_record
+from experiments.eventlog import EventReader
+from experiments.loading import Source
+from experiments.run import Run
+from experiments.view import fold
+
+
+def render(run: Run, _source: Source | None, _arch: str | None) -> bytes:
+    """Accuracies are fractions; `steps` are the progress events, some ten a second, without repetitions."""
+    entries = list(EventReader(run.log).poll())
+    view = fold(entries)
+    # A run that went on from a checkpoint does some steps once more, and they come out the same.
+    steps = {(e.epoch, e.step): asdict(e) for entry in entries if isinstance(e := entry.event, StepProgress)}
+    record: dict[str, Any] = {
+        "run_id": run.id,
+        "name": run.meta().name,
+        "status": str(run.status()),
+        "config": dict(view.config) or run.config(),
+        "started": to_record(view.started) if view.started else None,
+        "epochs": [asdict(epoch) for epoch in view.epochs],
+        "steps": [steps[key] for key in sorted(steps)],
+        "end": to_record(view.end) if view.end else None,
+        "environment": run.environment(),
+    }
+    return json.dumps(record, indent=1, allow_nan=False).encode() + b"\n"

@@ -1,0 +1,217 @@
+"""Groups: runs that differ in nothing but their seed, as one result.
+
+Only finished runs count towards a score. The others are named, and a run that failed counts as one that did not reach
+the target, unless it had reached it before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from core.events import EpochFinished, RunFinished
+from experiments.row import Status
+from experiments.view import RunView
+
+if TYPE_CHECKING:
+    from experiments.run import Run
+    from experiments.stats import Sample, Share, Spread
+    from experiments.store import Store
+
+Score = Literal["final", "best", "selected"]
+"""Test accuracy of the last epoch, the highest over epochs (optimistic), or of the epoch chosen on held-out images."""
+SCORES: tuple[Score, ...] = get_args(Score)
+
+NOT_THE_RECIPE = frozenset({"seed", "device", "engine", "max_params", "max_epochs", "budget"})
+"""Config fields in which runs of one recipe may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A run of a group."""
+
+    run_id: str
+    name: str
+    status: Status
+    view: RunView
+    config: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, run: Run) -> Member:
+        view = run.view()
+        return cls(run.id, run.meta().name, run.status(), view, dict(view.config) or run.config())
+
+    @property
+    def seed(self) -> int | None:
+        seed = self.config.get("seed")
+        return seed if isinstance(seed, int) else None
+
+    @property
+    def end(self) -> RunFinished | None:
+        """How it finished; None while it has not, a run that is being extended included."""
+        end = self.view.end
+        return end if isinstance(end, RunFinished) and self.status is Status.FINISHED else None
+
+    @property
+    def outcome(self) -> str:
+        """The same for runs that are one and the same: recipe, seed and final weights; else each run's own."""
+        if self.end is None:
+            return self.run_id
+        recipe = {field: value for field, value in self.config.items() if field not in NOT_THE_RECIPE}
+        return f"{sorted(recipe.items())} {self.seed} {self.end.weights_sha256}"
+
+    def score(self, score: Score) -> float | None:
+        """A fraction; None for a run that has not finished or has no such score."""
+        return getattr(self.end, f"{score}_test_accuracy", None)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Runs under one id, by seed. One with the seed and the final weights of another is a repetition of it: it says
+    nothing about other seeds and does not count."""
+
+    id: str
+    members: tuple[Member, ...]
+    repeated: tuple[Member, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What `run --seeds` was told to call it: its runs are called that and their seeds. Empty for no name."""
+        stems = {member.name.removesuffix(f"-{member.seed}") for member in self.members}
+        return stems.pop() if len(stems) == 1 else ""
+
+    @property
+    def finished(self) -> tuple[Member, ...]:
+        return tuple(member for member in self.members if member.end is not None)
+
+    @property
+    def decided(self) -> tuple[Member, ...]:
+        """Finished or failed: what they reached is all that they will reach."""
+        return tuple(member for member in self.members if member.status in (Status.FINISHED, Status.FAILED))
+
+    @property
+    def unfinished(self) -> tuple[Member, ...]:
+        """Still live, stopped, failed or crashed."""
+        return tuple(member for member in self.members if member.end is None)
+
+    def varying(self) -> list[str]:
+        """The config fields, of those that make a recipe, in which the runs differ; none, in a group of seeds."""
+        return differing_fields([member.config for member in self.members])
+
+    def scores(self, score: Score) -> list[float]:
+        return [value for member in self.finished if (value := member.score(score)) is not None]
+
+    def sample(self, score: Score) -> Sample | None:
+        """Mean, deviation and interval of a score; None when no run has it."""
+        from experiments.stats import describe
+
+        values = self.scores(score)
+        return describe(values) if values else None
+
+    def target(self) -> float | None:
+        """In percent; None when the runs have different ones."""
+        targets = {member.config.get("target") for member in self.members}
+        target = next(iter(targets)) if len(targets) == 1 else None
+        return float(target) if isinstance(target, int | float) else None
+
+    def epochs_to_target(self) -> list[int | None]:
+        """The first epoch at the target of each run that finished or failed, None for never; on the held-out images
+        where there are some, else on the test images."""
+        return [member.view.first_epoch_at_target for member in self.decided]
+
+    def reached(self) -> Share:
+        """The share of the runs that came to the target in some epoch."""
+        from experiments.stats import share_of
+
+        epochs = self.epochs_to_target()
+        return share_of(sum(epoch is not None for epoch in epochs), len(epochs))
+
+    def median_epoch_to_target(self) -> float | None:
+        """None when half of the runs or more never reach it."""
+        from experiments.stats import median_with_never
+
+        return median_with_never(self.epochs_to_target())
+
+    def curve(self, value: Callable[[EpochFinished], float | None]) -> dict[int, Spread]:
+        """Median and band of a value over the finished runs, by epoch."""
+        from experiments.stats import spread_of
+
+        by_epoch: dict[int, list[float]] = {}
+        for member in self.finished:
+            for event in member.view.epochs:
+                if (found := value(event)) is not None:
+                    by_epoch.setdefault(event.epoch, []).append(found)
+        return {epoch: spread_of(values) for epoch, values in sorted(by_epoch.items())}
+
+    def to_json(self) -> dict[str, Any]:
+        """The group as programs see it. Accuracies are fractions, `target` is in percent."""
+        scores = {f"{score}_test_accuracy": asdict(sample) for score in SCORES if (sample := self.sample(score))}
+        reached = {
+            "percent": self.target(),
+            **asdict(self.reached()),
+            "median_epoch": self.median_epoch_to_target(),
+            "epochs": self.epochs_to_target(),
+        }
+        return {
+            "group_id": self.id,
+            "runs": len(self.members) + len(self.repeated),
+            "n": len(self.finished),
+            **scores,
+            "target": reached,
+            "unfinished": [_named(member) for member in self.unfinished],
+            "repeated": [_named(member) for member in self.repeated],
+            "varying": self.varying(),
+            "curves": {
+                "accuracy": _points(self.curve(accuracy)),
+                "train_loss": _points(self.curve(lambda event: event.train_loss)),
+            },
+        }
+
+
+def accuracy(event: EpochFinished) -> float | None:
+    """Of an epoch, on the held-out images where there are some, else on the test images."""
+    return event.test_accuracy if event.val_accuracy is None else event.val_accuracy
+
+
+def make_group(group_id: str, members: Sequence[Member]) -> Group:
+    """Put runs together, the first of those that are repetitions of one another as their only one."""
+    ordered = sorted(members, key=lambda member: (member.seed is None, member.seed or 0, member.run_id))
+    kept: dict[str, Member] = {}
+    repeated: list[Member] = []
+    for member in ordered:
+        if member.outcome in kept:
+            repeated.append(member)
+        else:
+            kept[member.outcome] = member
+    return Group(group_id, tuple(kept.values()), tuple(repeated))
+
+
+def find_group(store: Store, group_id: str) -> Group | None:
+    """The runs of the home that have this group id; None when there are none."""
+    ids = [row.run_id for row, _ in store.rows() if row.group_id == group_id] if group_id else []
+    return make_group(group_id, [Member.of(store.run(run_id)) for run_id in ids]) if ids else None
+
+
+def all_groups(store: Store) -> list[Group]:
+    """Every group of the home, that of the newest run first."""
+    ids: dict[str, list[str]] = {}
+    for row, _ in store.rows():
+        if row.group_id:
+            ids.setdefault(row.group_id, []).append(row.run_id)
+    return [make_group(group_id, [Member.of(store.run(one)) for one in runs]) for group_id, runs in ids.items()]
+
+
+def differing_fields(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The fields of a recipe that are not the same in all of these configs."""
+    fields = dict.fromkeys(field for config in configs for field in config)
+    different = [field for field in fields if len({repr(config.get(field)) for config in configs}) > 1]
+    return [field for field in different if field not in NOT_THE_RECIPE]
+
+
+def _named(member: Member) -> dict[str, Any]:
+    return {"run_id": member.run_id, "seed": member.seed, "status": str(member.status)}
+
+
+def _points(curve: Mapping[int, Spread]) -> list[dict[str, Any]]:
+    return [{"epoch": epoch, **asdict(spread)} for epoch, spread in curve.items()]

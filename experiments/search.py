@@ -1,0 +1,59 @@
+"""How a sweep searches: Optuna's samplers and pruners, and the early signal of the exercise as a pruner."""
+
+from __future__ import annotations
+
+from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
+from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+
+from core.history import EARLY_EPOCHS, early_signal
+from experiments.space import Space
+
+STARTUP_TRIALS = 5
+"""Finished trials that the median pruner waits for."""
+
+
+class EarlySignalPruner(BasePruner):
+    """Ends a trial that has not shown the early signal by the third epoch. Steps are epochs, counted from 1."""
+
+    def prune(self, study: Study, trial: FrozenTrial) -> bool:  # noqa: ARG002
+        values = trial.intermediate_values
+        return max(values, default=0) >= EARLY_EPOCHS and early_signal(values) is False
+
+
+class Grid(GridSampler):
+    """Every combination once, in an order fixed by its seed. Optuna's own ends by stopping a loop that it assumes."""
+
+    def after_trial(self, *_: object) -> None:
+        pass
+
+    def has_more(self, trials: list[FrozenTrial]) -> bool:
+        """Whether there are combinations that no trial has."""
+        taken = {trial.system_attrs["grid_id"] for trial in trials if "grid_id" in trial.system_attrs}
+        return len(taken) < self._n_min_trials
+
+
+def make_sampler(name: str, space: Space, seed: int) -> BaseSampler:
+    """A sampler by name; equal seeds propose equally.
+
+    Raises:
+        InvalidValue: when the space has no grid.
+    """
+    if name == "grid":
+        return Grid(space.grid())
+    # With trials under way, TPE takes them for bad ones, so that it does not propose their neighbours once more.
+    return TPESampler(seed=seed, constant_liar=True) if name == "tpe" else RandomSampler(seed=seed)
+
+
+def make_pruner(name: str) -> BasePruner:
+    """A pruner by name. Single epochs are too noisy to judge by the first."""
+    match name:
+        case "median":
+            return MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=2)
+        case "halving":
+            return SuccessiveHalvingPruner(min_resource=2, reduction_factor=3)
+        case "early-signal":
+            return EarlySignalPruner()
+        case _:
+            return NopPruner()

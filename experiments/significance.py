@@ -1,0 +1,139 @@
+"""Whether two results differ by more than chance, by how much, and what it would take to know.
+
+A difference is always the first minus the second. Intervals are of 95 %, tests two-sided.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from experiments.stats import LEVEL, Sample, Z, t_quantile
+
+ALPHA = 1 - LEVEL
+"""How often a test may see a difference where there is none."""
+POWER = 0.8
+"""How often a number of seeds that is recommended would show the difference."""
+MOST_SEEDS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A difference, its interval, and the probability of one at least as large by chance (`p`).
+
+    Interval and `p` are None where the data cannot tell them.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    p: float | None
+
+
+def welch(first: Sample, second: Sample) -> Difference:
+    """Means of two groups whose deviations may differ: Welch's t test, with the degrees of freedom of Welch (1947) and
+    Satterthwaite (1946). It cannot tell when a group has one value, or when neither varies."""
+    value = first.mean - second.mean
+    if first.sd is None or second.sd is None or (first.sd == 0 and second.sd == 0):
+        return Difference(value, None, None, None)
+    parts = first.sd**2 / first.n, second.sd**2 / second.n
+    error = math.sqrt(sum(parts))
+    if error == 0:  # deviations so small that their squares are 0
+        return Difference(value, None, None, None)
+    # Relative to the sum, because squares of small variances could vanish.
+    shares = [part / sum(parts) for part in parts]
+    degrees = 1 / (shares[0] ** 2 / (first.n - 1) + shares[1] ** 2 / (second.n - 1))
+    return _by_t(value, error, degrees)
+
+
+def one_against_group(value: float, group: Sample) -> Difference:
+    """One value against the values of a group: what the group's own next value could be (its prediction interval), on
+    the assumption that the one varies as they do. It cannot tell when the group has one value or does not vary."""
+    difference = value - group.mean
+    if not group.sd:
+        return Difference(difference, None, None, None)
+    return _by_t(difference, group.sd * math.sqrt(1 + 1 / group.n), group.n - 1)
+
+
+def _by_t(value: float, error: float, degrees: float) -> Difference:
+    from scipy.special import stdtr
+
+    margin = t_quantile(degrees) * error
+    return Difference(value, value - margin, value + margin, float(2 * stdtr(degrees, -abs(value) / error)))
+
+
+def paired(only_first: int, only_second: int, images: int) -> Difference:
+    """Accuracies of two classifiers on the same images, of which `only_first` are right by the first alone and
+    `only_second` by the second alone: McNemar's exact test.
+
+    The interval is the wider one of two. One takes the number of disagreements as given and the share of them won as
+    binomial (Clopper and Pearson, 1934), so that it leaves out 0 only if the test does; the other is Bonett and Price's
+    adjusted Wald interval (2012), which also allows for that number being chance.
+    """
+    disagreements = only_first + only_second
+    value = (only_first - only_second) / images
+    rates = [(count + 1) / (images + 2) for count in (only_first, only_second)]
+    margin = Z * math.sqrt((sum(rates) - (rates[0] - rates[1]) ** 2) / (images + 2))
+    centre = rates[0] - rates[1]
+    low, high = centre - margin, centre + margin
+    if disagreements == 0:
+        return Difference(0.0, low, high, 1.0)
+    from scipy.special import bdtr, betaincinv
+
+    p = min(1.0, 2 * float(bdtr(min(only_first, only_second), disagreements, 0.5)))
+    least = 0.0 if only_first == 0 else float(betaincinv(only_first, only_second + 1, ALPHA / 2))
+    most = 1.0 if only_second == 0 else float(betaincinv(only_first + 1, only_second, 1 - ALPHA / 2))
+    exact_low, exact_high = ((2 * won - 1) * disagreements / images for won in (least, most))
+    return Difference(value, min(low, exact_low), max(high, exact_high), p)
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """The p values of several tests, raised so that the chance of any false finding among them stays what it is for
+    one (Holm, 1979); None stays None and does not count."""
+    known = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
+    adjusted: list[float | None] = [None] * len(p_values)
+    highest = 0.0
+    for rank, (p, place) in enumerate(known):
+        highest = max(highest, min(1.0, p * (len(known) - rank)))
+        adjusted[place] = highest
+    return adjusted
+
+
+def seeds_needed(difference: float, sds: tuple[float, float]) -> int | None:
+    """The least number of seeds in each of two groups with which a true difference of this size would be found in four
+    cases of five, for these standard deviations; None when `MOST_SEEDS` are too few, or when nothing varies.
+
+    By the noncentral t distribution with 2n - 2 degrees of freedom, the variance taken as the mean of the two.
+    """
+    sd = math.sqrt((sds[0] ** 2 + sds[1] ** 2) / 2)
+    if sd == 0:
+        return None
+    size = abs(difference) / sd
+    if _power(size, MOST_SEEDS) < POWER:
+        return None
+    too_few, enough = 1, 2
+    while _power(size, enough) < POWER:
+        too_few, enough = enough, min(2 * enough, MOST_SEEDS)
+    while enough - too_few > 1:
+        middle = (too_few + enough) // 2
+        too_few, enough = (too_few, middle) if _power(size, middle) >= POWER else (middle, enough)
+    return enough
+
+
+def _power(size: float, n: int) -> float:
+    """How often a t test of n against n finds a difference of `size` standard deviations, in its own direction."""
+    noncentrality = size * math.sqrt(n / 2)
+    if noncentrality > 30:  # beyond it the distribution function loses its precision, and nothing is missed
+        return 1.0
+    from scipy.special import nctdtr
+
+    return 1 - float(nctdtr(2 * n - 2, noncentrality, t_quantile(2 * n - 2)))
+
+
+def fisher(both: int, only_row: int, only_column: int, neither: int) -> float:
+    """The probability, were row and column independent, of a two-by-two table no likelier than this one (Fisher's exact
+    test, the counts of rows and columns given)."""
+    row, column, total = both + only_row, both + only_column, both + only_row + only_column + neither
+    ways = [math.comb(column, k) * math.comb(total - column, row - k) for k in range(min(row, column) + 1)]
+    return min(1.0, sum(count for count in ways if count <= ways[both]) / sum(ways))

@@ -1,0 +1,158 @@
+"""Studies: what a sweep searches and what has come of it so far, in a folder under ``<home>/studies``.
+
+study.json       what was asked for
+journal.jsonl    Optuna's log of proposals, intermediate values and results, only ever added to
+owner.json       the process that drives the sweep, while one does
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from core.errors import InvalidValue, RunError, StorageError
+from experiments.owner import Owner
+from experiments.plan import Plan
+from experiments.run import read_json, write_json
+
+if TYPE_CHECKING:
+    from optuna.storages.journal import JournalStorage
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFolder:
+    """One study's folder."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, home: Path, name: str) -> Self:
+        """The folder of a name, whether it exists or not.
+
+        Raises:
+            InvalidValue: for what is no name, so that nothing from outside becomes a path.
+        """
+        if not _NAME.fullmatch(name):
+            allowed = "must be 1 to 60 letters, digits, dots, dashes and underscores"
+            raise InvalidValue("study", name, allowed, hint="for example --study first-try")
+        return cls(home / "studies" / name)
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def tag(self) -> str:
+        """What every run of the study is tagged with."""
+        return f"study:{self.name}"
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "journal.jsonl"
+
+    def plan(self) -> Plan | None:
+        """What was asked for; None while there is no such study.
+
+        Raises:
+            RunError: when the record is damaged.
+        """
+        path = self.folder / "study.json"
+        if not path.exists():
+            return None
+        try:
+            return Plan.from_json(read_json(path))
+        except Exception as error:  # whatever may be wrong in a file that somebody has changed
+            raise RunError(f"{path}: damaged: {error}", hint="choose another --study") from error
+
+    def write_plan(self, plan: Plan) -> None:
+        """Write down what is asked for.
+
+        Raises:
+            StorageError: when the folder cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_json(self.folder / "study.json", plan.to_json())
+        except OSError as error:
+            raise self.unwritable(error) from error
+
+    def open_storage(self) -> JournalStorage:
+        """Optuna's storage of the study, made where there is none.
+
+        Raises:
+            StorageError: when it cannot be written.
+            RunError: when it is damaged.
+        """
+        from optuna.storages.journal import JournalFileBackend, JournalStorage
+
+        from experiments.journal_lock import JournalLock
+
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            return JournalStorage(JournalFileBackend(str(self.journal), JournalLock(self.journal)))
+        except OSError as error:
+            raise self.unwritable(error) from error
+        except Exception as error:  # Optuna raises whatever its replay of a damaged log runs into
+            raise RunError(f"{self.journal}: damaged: {error}", hint="choose another --study") from error
+
+    def is_driven(self) -> bool:
+        """Whether a process is at work on the study."""
+        path = self.folder / "owner.json"
+        owner = Owner.from_json(read_json(path))
+        return owner is not None and owner.is_alive(heartbeat=path)
+
+    @contextmanager
+    def driven(self) -> Iterator[None]:
+        """Within the block this process is the one that drives the study.
+
+        Raises:
+            InvalidValue: while another one does.
+            StorageError: when the folder cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise self.unwritable(error) from error
+        try:
+            with suppress(OSError):  # a file system without locks
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    hint = "wait for it, stop it, or choose another --study"
+                    raise InvalidValue("study", self.name, "is being run by another process", hint=hint) from None
+            try:
+                write_json(self.folder / "owner.json", Owner.this_process().to_json())
+            except OSError as error:
+                raise self.unwritable(error) from error
+            try:
+                yield
+            finally:
+                (self.folder / "owner.json").unlink(missing_ok=True)
+        finally:
+            os.close(handle)
+
+    def unwritable(self, error: OSError) -> StorageError:
+        text = f"{self.folder}: cannot be written: {error.strerror}"
+        return StorageError(text, hint="check the home folder, or free some space there")
+
+
+def study_names(home: Path) -> list[str]:
+    """Every study of a home, the one worked at last first."""
+    found = [path.parent for path in (home / "studies").glob("*/study.json")]
+    return [path.name for path in sorted(found, key=_changed, reverse=True)]
+
+
+def _changed(folder: Path) -> float:
+    try:
+        return (folder / "journal.jsonl").stat().st_mtime
+    except OSError:
+        return 0.0

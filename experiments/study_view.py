@@ -1,0 +1,197 @@
+"""Looking at a study, and changing it from outside while another process drives it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import InvalidValue, RunError
+from experiments.plan import Plan
+from experiments.space import Value, parse_value
+from experiments.store import Store
+from experiments.study import StudyFolder
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+IMPORTANCE_TRIALS = 8
+"""Finished trials below which the importance of parameters is a guess and is not given."""
+STATES = ("waiting", "running", "finished", "pruned", "failed", "rejected")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialView:
+    """One trial: `state` is one of `STATES`, `values` the objective by epoch so far, `reason` why it failed, was
+    pruned or rejected, `seconds` from its start to its end."""
+
+    number: int
+    state: str
+    params: Mapping[str, Value]
+    value: float | None
+    values: Mapping[int, float]
+    run_id: str | None
+    reason: str
+    added: bool
+    started: datetime | None
+    seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudyView:
+    """A study as it stands. Accuracies are fractions; `importance` is by parameter, sums to 1, and is empty as long as
+    too few trials have finished."""
+
+    name: str
+    plan: Plan
+    trials: tuple[TrialView, ...]
+    best: TrialView | None
+    importance: Mapping[str, float]
+    is_driven: bool
+
+    def count(self, state: str) -> int:
+        return sum(trial.state == state for trial in self.trials)
+
+    @property
+    def trained(self) -> tuple[TrialView, ...]:
+        """The trials that count: all but proposals that were rejected."""
+        return tuple(trial for trial in self.trials if trial.state != "rejected")
+
+
+class StudyReader:
+    """Reads a study again and again, each time only what has come. Reading takes no lock.
+
+    Raises:
+        InvalidValue: when there is no such study.
+        RunError: when it is damaged.
+    """
+
+    def __init__(self, home: Path, name: str) -> None:
+        self._folder = StudyFolder.of(home, name)
+        _existing_plan(self._folder)
+        self._storage = self._folder.open_storage() if self._folder.journal.exists() else None
+        self._importance: tuple[int, dict[str, float]] = (0, {})
+
+    def view(self) -> StudyView:
+        plan = _existing_plan(self._folder)
+        if self._storage is None and self._folder.journal.exists():
+            self._storage = self._folder.open_storage()
+        trials = tuple(_trial_view(trial) for trial in self._trials())
+        finished = [trial for trial in trials if trial.state == "finished" and trial.value is not None]
+        best = max(finished, key=lambda trial: (trial.value or 0.0, -trial.number), default=None)
+        if len(finished) != self._importance[0]:
+            self._importance = (len(finished), self._work_out_importance(len(finished)))
+        return StudyView(
+            name=self._folder.name,
+            plan=plan,
+            trials=trials,
+            best=best,
+            importance=self._importance[1],
+            is_driven=self._folder.is_driven(),
+        )
+
+    def _trials(self) -> list[FrozenTrial]:
+        if self._storage is None:
+            return []
+        try:
+            studies = self._storage.get_all_studies()
+            return self._storage.get_all_trials(studies[0]._study_id, deepcopy=False) if studies else []
+        except Exception as error:  # Optuna raises whatever its replay of a damaged log runs into
+            raise RunError(f"{self._folder.journal}: damaged: {error}", hint="choose another --study") from error
+
+    def _work_out_importance(self, finished: int) -> dict[str, float]:
+        """By PED-ANOVA (Watanabe, Bansal, Hutter, IJCAI 2023): what sets the best tenth of the trials apart."""
+        if self._storage is None or finished < IMPORTANCE_TRIALS:
+            return {}
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        study = optuna.load_study(study_name=self._folder.name, storage=self._storage)
+        return {str(name): float(share) for name, share in optuna.importance.get_param_importances(study).items()}
+
+
+def study_view(home: Path, name: str) -> StudyView:
+    """A study as it stands. To look again and again, keep a `StudyReader`.
+
+    Raises:
+        InvalidValue: when there is no such study.
+        RunError: when it is damaged.
+    """
+    return StudyReader(home, name).view()
+
+
+def prune_trial(home: Path, name: str, number: int) -> None:
+    """Ask for a running trial to be given up; its driver hears of it within a second, wherever the trial runs.
+
+    Raises:
+        InvalidValue: when there is no such study, or no such trial running.
+    """
+    trials = study_view(home, name).trials
+    trial = trials[number] if 0 <= number < len(trials) else None
+    if trial is None or trial.state != "running" or trial.run_id is None:
+        running = ", ".join(str(trial.number) for trial in trials if trial.state == "running")
+        raise InvalidValue("trial", number, "is not running", hint=f"running: {running or 'none'}")
+    Store(home).run(trial.run_id).ask_to_stop()
+
+
+def add_trial(home: Path, name: str, values: Mapping[str, str]) -> int:
+    """Put a trial in line, beside those planned; what is not given is left to the sampler. Returns its number.
+
+    A driver takes it up as soon as it has room; without one it waits until the study is continued.
+
+    Raises:
+        InvalidValue: for a value outside of the study's space.
+    """
+    from experiments.trials import template
+
+    folder = StudyFolder.of(home, name)
+    plan = _existing_plan(folder)
+    params = {field: _value_inside(plan, field, text) for field, text in values.items()}
+    missing = [dimension.field for dimension in plan.space.dimensions if dimension.field not in params]
+    if missing and plan.sampler == "grid":
+        raise InvalidValue("trial", "", "a grid leaves nothing open", hint=f"give {', '.join(missing)} too")
+    storage = folder.open_storage()
+    studies = storage.get_all_studies()
+    if not studies:
+        raise InvalidValue("study", name, "has not begun", hint="start it first")
+    number: int = storage.get_trial(storage.create_new_trial(studies[0]._study_id, template(params))).number
+    return number
+
+
+def _value_inside(plan: Plan, field: str, text: str) -> Value:
+    dimension = plan.space.dimension(field)
+    if dimension is None:
+        raise InvalidValue(field, text, "is not searched in this study", hint=f"searched: {plan.space}")
+    value = parse_value(field, text)
+    if not dimension.holds(value):
+        raise InvalidValue(field, text, f"must lie within {dimension}", hint="choose a value of the study's space")
+    return value
+
+
+def _existing_plan(folder: StudyFolder) -> Plan:
+    plan = folder.plan()
+    if plan is None:
+        raise InvalidValue("study", folder.name, "there is no such study", hint="mnist-tui sweep --study starts one")
+    return plan
+
+
+def _trial_view(trial: FrozenTrial) -> TrialView:
+    notes: dict[str, Any] = trial.user_attrs
+    state = {"WAITING": "waiting", "RUNNING": "running", "COMPLETE": "finished", "PRUNED": "pruned"}.get(
+        trial.state.name, "rejected" if "rejected" in notes else "failed"
+    )
+    started, ended = trial.datetime_start, trial.datetime_complete
+    return TrialView(
+        number=trial.number,
+        state=state,
+        params=trial.params or dict(trial.system_attrs.get("fixed_params", {})),
+        value=trial.value if state == "finished" else None,
+        values=dict(sorted(trial.intermediate_values.items())),
+        run_id=notes.get("run_id"),
+        reason=str(notes.get("rejected") or notes.get("pruned") or notes.get("failed") or ""),
+        added=bool(notes.get("added")),
+        started=started,
+        seconds=(ended - started).total_seconds() if started and ended else None,
+    )

@@ -1,0 +1,279 @@
+"""Sweeps: a study proposes, an executor trains, and this drives the two until all that was planned is done.
+
+The driver holds nothing that is not on disk: proposals and values are in the study, everything else in the runs' own
+folders. Killed at any moment and started again, it takes up every trial where it was left.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC
+
+from optuna.trial import FrozenTrial
+
+from core.errors import InvalidValue, OverBudget, ShouldStop, StorageError
+from core.events import EpochFinished, RunFailed, RunFinished, RunStopped
+from experiments.eventlog import EventReader
+from experiments.executors import STOP_PATIENCE, Ended, Executor
+from experiments.plan import Plan
+from experiments.proposals import Proposals
+from experiments.run import Meta, Run
+from experiments.runner import Runner
+from experiments.space import Value
+from experiments.study import StudyFolder
+from experiments.supervision import REQUESTED
+from experiments.sweep_events import (
+    ProposalRejected,
+    SweepEvent,
+    SweepStopped,
+    TrialFinished,
+    TrialReported,
+    TrialStarted,
+    WorkerDied,
+)
+from experiments.trials import RUN_ID, Trials
+from experiments.view import RunView, reduce
+
+POLL = 0.1
+"""Seconds between two looks at what the runs have done."""
+MAX_DEATHS = 3
+"""Workers that a trial may lose before it counts as failed."""
+MAX_REJECTED = 500
+"""Proposals that may be rejected in a row."""
+
+
+@dataclass(slots=True)
+class _Active:
+    """A trial under way, followed by its run's log."""
+
+    number: int
+    params: Mapping[str, Value]
+    run: Run
+    reader: EventReader
+    view: RunView
+    deaths: int = 0
+    is_pruned: bool = False
+
+
+class Sweep:
+    """One study, driven by this process.
+
+    `runner` makes the runs and says where the home is. Problems of the search as a whole are found before anything is
+    trained, by `Proposals.check_feasible`.
+    """
+
+    def __init__(self, runner: Runner, folder: StudyFolder, plan: Plan, executor: Executor) -> None:
+        self._runner = runner
+        self._folder = folder
+        self._plan = plan
+        self._executor = executor
+        self._proposals = Proposals(plan.base, plan.space)
+        self._active: dict[str, _Active] = {}
+        self._left: list[FrozenTrial] = []
+        self._stopping = ""
+
+    def run(self, should_stop: ShouldStop) -> Iterator[SweepEvent]:
+        """Drive the study until its trials are done, or until there is a reason to stop.
+
+        Raises:
+            InvalidValue: while another process drives the study.
+            OverBudget: when the sampler finds nothing within the budget.
+            StorageError, RunError: when the study's folder cannot be written or is damaged.
+        """
+        with self._folder.driven():
+            self._trials = Trials(self._folder, self._plan)
+            self._left = self._trials.unfinished()
+            deadline = math.inf
+            try:
+                while True:
+                    if not self._stopping and (reason := should_stop()):
+                        self._stopping, deadline = reason, time.monotonic() + STOP_PATIENCE
+                        self._executor.stop(reason)
+                    if not self._stopping:
+                        yield from self._fill(should_stop)
+                    if not self._active and (self._stopping or not (self._left or self._trials.wants_more())):
+                        break
+                    if time.monotonic() > deadline:  # a worker that hears nothing is ended without a checkpoint
+                        break
+                    ended = self._executor.wait(POLL)
+                    for active in list(self._active.values()):
+                        yield from self._follow(active)
+                    for end in ended:
+                        yield from self._settle(end)
+            finally:
+                self._executor.close()
+        if self._stopping:
+            yield SweepStopped(reason=self._stopping)
+
+    def _fill(self, should_stop: ShouldStop) -> Iterator[SweepEvent]:
+        """Give work to every worker that has none: first what was left under way, then what is proposed."""
+        rejected = 0
+        while self._executor.has_room() and not should_stop():
+            left = self._next_left()
+            if left is not None:
+                yield from self._take_up(left)
+                continue
+            if not self._trials.wants_more():
+                return
+            trial, params = self._trials.propose()
+            try:
+                yield self._begin(trial.number, params)
+                rejected = 0
+            except (OverBudget, InvalidValue) as problem:
+                yield self._reject(trial.number, params, problem.message)
+                rejected += 1
+                if rejected == MAX_REJECTED:
+                    hint = "the study is kept; search where less is over the budget"
+                    raise OverBudget(f"{rejected} proposals in a row rejected; {problem.message}", hint=hint) from None
+
+    def _next_left(self) -> FrozenTrial | None:
+        """A trial that an earlier driver left, once nobody trains its run any more."""
+        for trial in self._left:
+            run = self._run_of(trial)
+            if run is None or not run.is_alive():
+                self._left.remove(trial)
+                return trial
+        return None
+
+    def _take_up(self, trial: FrozenTrial) -> Iterator[SweepEvent]:
+        """Go on with a trial that was left, or just take its result where its run has one."""
+        params = self._trials.params(trial)
+        run = self._run_of(trial)
+        if run is None:
+            try:
+                yield self._begin(trial.number, params)
+            except (OverBudget, InvalidValue) as problem:
+                yield self._reject(trial.number, params, problem.message)
+            return
+        self._trials.remember_run(trial.number, run.id)
+        active = _Active(trial.number, params, run, EventReader(run.log), RunView())
+        yield from self._follow(active)
+        if (end := self._end_of(active)) is not None:
+            yield end
+            return
+        self._active[run.id] = active
+        self._executor.start(run)
+        yield TrialStarted(trial=trial.number, run_id=run.id, params=params, resumed=True)
+
+    def _run_of(self, trial: FrozenTrial) -> Run | None:
+        """A trial's run; also one whose id the driver that made it did not come to write down."""
+        if run_id := trial.user_attrs.get(RUN_ID):
+            run = self._runner.store.run(run_id)
+            return run if run.folder.is_dir() else None
+        wanted = self._meta(trial.number)
+        runs = self._runner.store.runs()
+        return next((run for run in runs if _made_since(run, trial) and run.meta() == wanted), None)
+
+    def _begin(self, number: int, params: Mapping[str, Value]) -> TrialStarted:
+        run = self._runner.create(self._proposals.config(params), self._meta(number))
+        self._trials.remember_run(number, run.id)
+        self._active[run.id] = _Active(number, params, run, EventReader(run.log), RunView())
+        self._executor.start(run)
+        return TrialStarted(trial=number, run_id=run.id, params=params, resumed=False)
+
+    def _meta(self, number: int) -> Meta:
+        """What tells whose trial a run is."""
+        on_test = ("objective:test",) if self._plan.objective == "test" else ()
+        return Meta(f"{self._folder.name}-{number}", (self._folder.tag, f"trial:{number}", *on_test))
+
+    def _reject(self, number: int, params: Mapping[str, Value], reason: str) -> ProposalRejected:
+        self._trials.reject(number, reason)
+        return ProposalRejected(trial=number, params=params, reason=reason)
+
+    def _follow(self, active: _Active) -> Iterator[SweepEvent]:
+        """Take in what a run has done, report it to the study, and give the run up where the pruner says so."""
+        for entry in active.reader.poll():
+            active.view = reduce(active.view, entry)
+            if not isinstance(entry.event, EpochFinished):
+                continue
+            epoch = entry.event.epoch
+            value = active.view.accuracies.get(epoch)
+            if value is None:
+                continue
+            self._trials.report(active.number, epoch, value)
+            yield TrialReported(trial=active.number, run_id=active.run.id, epoch=epoch, value=value)
+            is_last = epoch == active.view.config.get("epochs")
+            if not (active.is_pruned or is_last) and self._trials.should_prune(active.number):
+                active.is_pruned = True
+                active.run.ask_to_stop()
+
+    def _settle(self, ended: Ended) -> Iterator[SweepEvent]:
+        """Take the result of a run whose worker is done with it, or try again."""
+        active = self._active[ended.run_id]
+        yield from self._follow(active)
+        finished = self._end_of(active)
+        if finished is None and ended.error:
+            finished = self._fail(active, ended.error)
+        if finished is not None:
+            del self._active[ended.run_id]
+            yield finished
+            return
+        if self._stopping:  # the trial stays open, for the next driver of the study
+            del self._active[ended.run_id]
+            return
+        active.deaths += 1
+        reason = ended.worker_died or _stop_reason(active.view)
+        retried = active.deaths < MAX_DEATHS
+        yield WorkerDied(trial=active.number, run_id=active.run.id, reason=reason, retried=retried)
+        if retried:
+            self._executor.start(active.run)
+            return
+        del self._active[ended.run_id]
+        yield self._fail(active, f"lost {active.deaths} workers; the last one: {reason}")
+
+    def _end_of(self, active: _Active) -> TrialFinished | None:
+        """A trial's end, told to the study; None where its run has to go on."""
+        match active.view.end:
+            case RunFinished() as end:
+                on_test = self._plan.objective == "test"
+                value = end.final_test_accuracy if on_test else active.view.accuracies.get(end.epochs)
+                if value is None:
+                    return self._fail(active, "its log has lost the score of the last epoch")
+                self._trials.finish(active.number, value)
+                return self._finished(active, "finished", value)
+            case RunStopped(reason=reason) if reason == REQUESTED:
+                by = f"by the {self._plan.pruner} pruner" if active.is_pruned else "by hand"
+                self._trials.prune(active.number, by)
+                return self._finished(active, "pruned", reason=by)
+            case RunFailed() as end:
+                self._trials.fail(active.number, end.error)
+                return self._finished(active, "failed", reason=end.error)
+            case _:
+                return None
+
+    def _fail(self, active: _Active, reason: str) -> TrialFinished:
+        """Give up a trial whose run has no end of its own, and write one down for it."""
+        self._trials.fail(active.number, reason)
+        epoch = active.view.epochs[-1].epoch if active.view.epochs else 0
+        try:
+            with active.run.open_log() as log:
+                log.append(RunFailed(epoch=epoch, error=reason, hint=f"mnist-tui resume {active.run.id} tries again"))
+            active.run.release()
+        except (InvalidValue, StorageError):  # it is known in the study
+            pass
+        return self._finished(active, "failed", reason=reason)
+
+    def _finished(self, active: _Active, state: str, value: float | None = None, reason: str = "") -> TrialFinished:
+        return TrialFinished(
+            trial=active.number,
+            run_id=active.run.id,
+            state=state,
+            params=active.params,
+            value=value,
+            epochs=len(active.view.epochs),
+            reason=reason,
+        )
+
+
+def _made_since(run: Run, trial: FrozenTrial) -> bool:
+    """Whether a run is not older than a trial, so that a study of the same name, deleted since, may have had it."""
+    if trial.datetime_start is None:
+        return False
+    return run.id[:15] >= f"{trial.datetime_start.astimezone(UTC):%Y%m%d-%H%M%S}"
+
+
+def _stop_reason(view: RunView) -> str:
+    return f"the run was stopped ({view.end.reason})" if isinstance(view.end, RunStopped) else "the run has no end"

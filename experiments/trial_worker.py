@@ -1,0 +1,109 @@
+"""A process that trains one run after the other, as it is told through a pipe."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+from core.arch import is_user_module
+from core.errors import LabError
+from experiments.locations import Locations
+from experiments.runner import Runner
+
+TRAIN, STOP = "train", "stop"
+"""The orders, followed by a run's id and by a reason."""
+THREADS = 1
+"""Of each worker, however many there are: results depend on it, and must not on how many trials are trained at once."""
+LOOK_INTERVAL = 0.1
+"""Seconds between two looks into the pipe."""
+ABANDONED = "the process that gave it out was killed"
+"""The reason given by a run whose driver is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Room for one worker, and the GPU that it sees, as CUDA_VISIBLE_DEVICES names it."""
+
+    number: int
+    gpu: str = ""
+
+
+class Orders:
+    """The worker's end of the pipe, and a `ShouldStop`: what comes while a run is trained is the reason to stop it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._reason = ""
+        self._next_look = 0.0
+
+    def next_run(self) -> str:
+        """Wait for the next run's id; empty when there is none to come."""
+        self._reason = ""
+        try:
+            while True:
+                order, word = self._connection.recv()
+                if order == TRAIN:
+                    return str(word)
+        except (EOFError, OSError):
+            return ""
+
+    def report(self, error: str) -> None:
+        """Say that the run is over, and why it could not be started where that is so."""
+        try:
+            self._connection.send(error)
+        except OSError:  # the driver is gone, as `next_run` will tell
+            return
+
+    def __call__(self) -> str:
+        now = time.monotonic()
+        if not self._reason and now >= self._next_look:
+            self._next_look = now + LOOK_INTERVAL
+            try:
+                if self._connection.poll():
+                    _, self._reason = self._connection.recv()
+            except (EOFError, OSError):
+                self._reason = ABANDONED
+        return self._reason
+
+
+def serve(connection: Connection, locations: Locations, slot: Slot) -> None:
+    """Train what comes through the pipe until it is closed. What a run raises unexpectedly ends the process."""
+    for number in (signal.SIGINT, signal.SIGHUP):  # those of the terminal; the driver decides what they mean
+        signal.signal(number, signal.SIG_IGN)
+    os.dup2(2, 1)  # the driver's stdout is for data, not for what a module of one's own prints
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = str(THREADS)
+    if slot.gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = slot.gpu
+    import torch
+
+    torch.set_num_threads(THREADS)
+    orders = Orders(connection)
+    runner = Runner(locations, orders)
+    while run_id := orders.next_run():
+        orders.report(_train(runner, run_id))
+        forget_runs()
+
+
+def forget_runs() -> None:
+    """Free what runs that are over still hold of a GPU's memory, in cycles that nothing refers to."""
+    import torch
+
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        gc.collect()
+
+
+def _train(runner: Runner, run_id: str) -> str:
+    """Train a run to whatever end; returns why it could not be started, empty when it could."""
+    run = runner.store.run(run_id)
+    arch = run.config().get("arch")
+    try:
+        for _ in runner.resume(run, arch=arch if isinstance(arch, str) and is_user_module(arch) else None):
+            pass
+    except LabError as error:
+        return error.message
+    return ""

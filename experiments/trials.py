@@ -1,0 +1,117 @@
+"""The trials of a study, for the one process that drives it: proposed, reported on, pruned and finished.
+
+Everything goes through Optuna's storage at once, so that a driver that is killed loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from experiments.plan import Plan
+from experiments.search import Grid, make_pruner, make_sampler
+from experiments.space import Value
+from experiments.study import StudyFolder
+
+RUN_ID, ADDED = "run_id", "added"
+"""Notes on a trial: its run, and that somebody asked for it."""
+REJECTED, PRUNED, FAILED = "rejected", "pruned", "failed"
+"""Why a trial was never trained, given up, or failed."""
+
+
+class Trials:
+    """A study's trials. Numbers count from 0, steps are epochs and count from 1.
+
+    Raises:
+        StorageError, RunError: when the study's folder cannot be written or its journal is damaged.
+    """
+
+    def __init__(self, folder: StudyFolder, plan: Plan) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._plan = plan
+        self._storage = folder.open_storage()
+        self._study = optuna.create_study(
+            study_name=folder.name,
+            storage=self._storage,
+            direction="maximize",
+            load_if_exists=True,
+            pruner=make_pruner(plan.pruner),
+        )
+        # A study that is continued must not draw again what it drew when it began.
+        self._study.sampler = make_sampler(plan.sampler, plan.space, plan.base.seed + len(self.all()))
+
+    def all(self) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False)
+
+    def unfinished(self) -> list[FrozenTrial]:
+        """Trials that an earlier driver left under way."""
+        return [trial for trial in self.all() if trial.state is TrialState.RUNNING]
+
+    def wants_more(self) -> bool:
+        """Whether there is something to propose: a trial that somebody added, or one of those planned."""
+        trials = self.all()
+        if any(trial.state is TrialState.WAITING for trial in trials):
+            return True
+        planned = [trial for trial in trials if not (REJECTED in trial.user_attrs or ADDED in trial.user_attrs)]
+        if len(planned) >= self._plan.trials:
+            return False
+        sampler = self._study.sampler
+        return not isinstance(sampler, Grid) or sampler.has_more(trials)
+
+    def propose(self) -> tuple[FrozenTrial, dict[str, Value]]:
+        """A new trial and its values."""
+        trial = self._study.ask()
+        params = self._plan.space.suggest(trial)
+        return self._get(trial.number), params
+
+    def params(self, trial: FrozenTrial) -> dict[str, Value]:
+        """A trial's values; what an earlier driver did not come to propose any more is proposed now."""
+        if len(trial.params) < len(self._plan.space.dimensions):
+            return self._plan.space.suggest(Trial(self._study, trial._trial_id))
+        return dict(trial.params)
+
+    def remember_run(self, number: int, run_id: str) -> None:
+        self._note(number, RUN_ID, run_id)
+
+    def report(self, number: int, epoch: int, value: float) -> None:
+        """An intermediate value; one that is known already is left as it is."""
+        trial = self._get(number)
+        if trial.state is TrialState.RUNNING and epoch not in trial.intermediate_values:
+            self._storage.set_trial_intermediate_value(trial._trial_id, epoch, value)
+
+    def should_prune(self, number: int) -> bool:
+        return self._study.pruner.prune(self._study, self._get(number))
+
+    def finish(self, number: int, value: float) -> None:
+        self._study.tell(number, value)
+
+    def prune(self, number: int, reason: str) -> None:
+        self._note(number, PRUNED, reason)
+        self._study.tell(number, state=TrialState.PRUNED)
+
+    def fail(self, number: int, reason: str) -> None:
+        self._end(number, FAILED, reason)
+
+    def reject(self, number: int, reason: str) -> None:
+        """A proposal that is not trained. It counts as none of the trials that were asked for."""
+        self._end(number, REJECTED, reason)
+
+    def _end(self, number: int, note: str, reason: str) -> None:
+        self._note(number, note, reason)
+        self._study.tell(number, state=TrialState.FAIL)
+
+    def _get(self, number: int) -> FrozenTrial:
+        return self.all()[number]
+
+    def _note(self, number: int, key: str, value: Any) -> None:
+        self._storage.set_trial_user_attr(self._get(number)._trial_id, key, value)
+
+
+def template(params: Mapping[str, Value]) -> FrozenTrial:
+    """A trial that waits for a driver, with some or all of its values given."""
+    return optuna.trial.create_trial(
+        state=TrialState.WAITING, system_attrs={"fixed_params": dict(params)}, user_attrs={ADDED: True}
+    )

@@ -1,0 +1,164 @@
+"""The choice of an engine, runs by each that works without a GPU, and what a run keeps on its device."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from core.compiled_engine import CompiledEngine
+from core.config import TrainConfig
+from core.data import Dataset
+from core.engine import EagerEngine
+from core.engines import GRAPH_FROM, available_engines, choose_engine, make_engine
+from core.errors import InvalidValue
+from core.network import make_network
+from core.sampling import draw_epoch
+from core.trainer import Trainer
+
+CPU, CUDA, MPS = torch.device("cpu"), torch.device("cuda:0"), torch.device("mps")
+
+
+@pytest.fixture
+def no_compiler(monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+
+
+@pytest.mark.parametrize(
+    ("device", "arch", "steps", "name"),
+    [
+        (CPU, "conv9", 10**6, "eager"),
+        (MPS, "conv9", 10**6, "eager"),
+        (CUDA, "conv9", GRAPH_FROM, "graph"),
+        (CUDA, "conv9", GRAPH_FROM - 1, "eager"),
+        (CUDA, "file.py:Net", 10**6, "eager"),
+    ],
+)
+def test_auto_takes_what_is_fastest_and_says_why(device, arch, steps, name):
+    choice = choose_engine(TrainConfig.checked({"arch": arch}), device, steps)
+    assert choice.name == name
+    assert choice.reason.isprintable()
+
+
+@pytest.mark.parametrize("name", ["eager", "compile", "graph"])
+def test_an_engine_that_is_named_is_taken_where_it_can_work(name):
+    assert choose_engine(TrainConfig.checked({"engine": name}), CUDA, 1).name == name
+
+
+def test_without_a_cuda_device_there_are_no_graphs():
+    with pytest.raises(InvalidValue, match="engine = graph: needs a CUDA device, not cpu"):
+        choose_engine(TrainConfig.checked({"engine": "graph"}), CPU, 1000)
+    assert available_engines(CPU) in (["eager", "compile"], ["eager"])
+
+
+def test_without_a_compiler_nothing_is_compiled(no_compiler):
+    with pytest.raises(InvalidValue, match=r"engine = compile: needs a C\+\+ compiler, .* no no-such-compiler"):
+        choose_engine(TrainConfig.checked({"engine": "compile"}), CPU, 1000)
+    assert available_engines(CPU) == ["eager"]
+    assert available_engines(CUDA) == ["eager", "graph"]
+
+
+def test_an_engine_is_made_by_its_name():
+    config = TrainConfig.checked({"engine": "compile"})
+    assert isinstance(make_engine(choose_engine(config, CUDA, 1), 64, CPU), CompiledEngine)
+    assert isinstance(make_engine(choose_engine(TrainConfig(), CPU, 1), 64, CPU), EagerEngine)
+
+
+def test_tf32_needs_a_cuda_device(make_trainer):
+    with pytest.raises(InvalidValue, match="precision = tf32: needs a CUDA device, not cpu"):
+        make_trainer(precision="tf32")
+
+
+def test_a_run_says_which_engine_it_has(make_trainer):
+    events = make_trainer().run()
+    assert next(events).engine == "eager"
+    events.close()
+
+
+@pytest.fixture
+def quick_compiler(monkeypatch):
+    """torch's compiler down to the C++ it would generate, and no further: `aot_eager` traces and runs uncompiled."""
+    compile_fully = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda model, **options: compile_fully(model, backend="aot_eager", **options))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_compiled_run_follows_an_eager_one_and_goes_on_exactly(make_trainer, quick_compiler):
+    options = {"engine": "compile", "schedule": "cosine", "ema": True, "dropout": 0.1, "batch_size": 96, "lr": 0.02}
+    whole = make_trainer(**options)
+    started, *_, finished = whole.run()
+    assert (started.engine, started.note) == ("compile", "")
+    eager = make_trainer(**(options | {"engine": "eager"}))
+    last = list(eager.run())[-1]
+    for name, tensor in whole.final_weights.items():
+        torch.testing.assert_close(tensor, eager.final_weights[name], rtol=1e-2, atol=1e-3)
+    asked = iter([""] * 5 + ["enough"] * 99)
+    stopped = make_trainer(**options)
+    assert list(stopped.run(lambda: next(asked)))[-1].NAME == "run_stopped"
+    checkpoint = stopped.checkpoint()  # before another network is made, which draws random numbers
+    resumed = make_trainer(**options)
+    resumed.restore(checkpoint)
+    assert list(resumed.run())[-1].weights_sha256 == finished.weights_sha256
+    other = make_trainer(**(options | {"engine": "eager"}))
+    other.restore(checkpoint)
+    assert list(other.run())[-1].final_test_accuracy == pytest.approx(last.final_test_accuracy, abs=0.05)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_network_that_cannot_be_compiled_is_trained_all_the_same_and_this_is_said(make_trainer, monkeypatch):
+    def broken(graph, inputs):
+        raise OSError("no space left\non the disk")
+
+    compile_fully = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda model, **options: compile_fully(model, backend=broken, **options))
+    events = list(make_trainer(engine="compile", epochs=1).run())
+    assert events[0].note.startswith("the network is not compiled: ")
+    assert "no space left" in events[0].note
+    assert events[0].note.isprintable()
+    assert events[-1].NAME == "run_finished"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_compiled_steps_of_a_named_network_follow_eager_ones(make_trainer):
+    runs = [make_trainer(arch="conv5", engine=engine, lr=0.002, epochs=2) for engine in ("compile", "eager")]
+    notes = [next(iter(list(run.run()))).note for run in runs]
+    assert notes == ["", ""]
+    for name, tensor in runs[0].final_weights.items():
+        torch.testing.assert_close(tensor, runs[1].final_weights[name], rtol=1e-2, atol=1e-3)
+
+
+def _attributes(owner: object) -> list[object]:
+    return [getattr(owner, name) for name in getattr(owner, "__slots__", None) or vars(owner)]
+
+
+@pytest.mark.parametrize("options", [{}, {"val_split": 10_000, "augment": "affine"}, {"augment": "shift", "ema": True}])
+def test_a_run_on_all_of_mnist_keeps_at_most_60_megabytes_of_data(options):
+    dataset = Dataset(
+        "mnist",
+        torch.zeros(60_000, 28, 28, dtype=torch.uint8),
+        torch.zeros(60_000, dtype=torch.int64),
+        torch.zeros(10_000, 28, 28, dtype=torch.uint8),
+        torch.zeros(10_000, dtype=torch.int64),
+        mean=0.1307,
+        std=0.3081,
+    )
+    config = TrainConfig.checked({"device": "cpu"} | options)
+    trainer = Trainer(config, dataset, *make_network(config), CPU)
+    owners = [trainer._train, trainer._test, trainer._test.data]
+    owners += [trainer._val, trainer._val.data] if trainer._val else []
+    held = [value for owner in owners for value in _attributes(owner) if isinstance(value, Tensor)]
+    storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in held}
+    assert dataset.train_images.untyped_storage().data_ptr() in storages
+    size = sum(storages.values())
+    assert 55_000_000 < size <= 60_000_000
+    assert len(draw_epoch(config, trainer._count, 1).order) == 60_000 - config.val_split
+
+
+def test_scores_of_held_out_images_are_of_the_images_that_are_not_trained_on(make_trainer):
+    trainer = make_trainer(val_split=40, epochs=1)
+    *_, finished = trainer.run()
+    trained_on = set(trainer._train._order.tolist())
+    assert len(trained_on) == 280
+    assert trained_on.isdisjoint(trainer._val.data.rows.tolist())
+    assert finished.selected_epoch == 1

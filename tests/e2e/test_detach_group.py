@@ -1,0 +1,68 @@
+"""A detached group: one process that trains its runs in turn, and what becomes of those it has not come to."""
+
+import os
+import re
+import signal
+
+import pytest
+
+from experiments.row import Status
+from experiments.store import Store
+
+
+@pytest.fixture
+def group(lab, endless):
+    """The id of a group whose first run is in training, and its runs."""
+    detached = lab.run(*endless, "--seeds", "3-5", "--name", "x", "--detach")
+    group_id = detached.stdout.strip()
+    assert re.fullmatch(r"g[0-9]{8}-[0-9]{6}-[0-9a-f]{8}", group_id), detached.stderr
+    runs = Store(lab.home).find_all(group_id)
+    try:
+        lab.wait_until(lambda: runs[0].row().epochs_done > 0)
+        yield group_id, runs
+    finally:
+        end(lab, runs)
+
+
+def end(lab, runs):
+    """Kill the process that trains them."""
+    for run in runs:
+        if run.is_alive():
+            os.kill(run.owner().pid, signal.SIGKILL)
+            lab.wait_until(lambda run=run: not run.is_alive())
+
+
+def statuses(runs):
+    return [run.status() for run in runs]
+
+
+def test_the_runs_of_a_detached_group_wait_their_turn_are_stopped_together_and_resumed(lab, group):
+    group_id, runs = group
+    assert [(run.row().name, run.row().seed) for run in runs] == [("x-3", 3), ("x-4", 4), ("x-5", 5)]
+    assert statuses(runs) == [Status.RUNNING] * 3
+    assert len({run.owner() for run in runs}) == 1
+    stopped = lab.run("stop", group_id)
+    assert (stopped.returncode, stopped.stderr.count(" is stopped")) == (0, 3)
+    assert statuses(runs) == [Status.STOPPED] * 3
+    assert [run.checkpoint.exists() for run in runs] == [True, False, False]
+
+    assert lab.run("resume", group_id, "--detach").stdout == f"{group_id}\n"
+    assert statuses(runs) == [Status.RUNNING] * 3
+    assert lab.run("stop", runs[0].id).returncode == 0
+    lab.wait_until(lambda: runs[1].row().epochs_done > 0)  # the others are still to be trained
+    assert statuses(runs) == [Status.STOPPED, Status.RUNNING, Status.RUNNING]
+
+
+def test_when_a_detached_group_is_killed_none_of_its_runs_stays_live(lab, group):
+    group_id, runs = group
+    end(lab, runs)
+    assert statuses(runs) == [Status.CRASHED] * 3
+    refused = lab.run("stop", group_id)
+    assert (refused.returncode, refused.stdout) == (2, "")
+
+
+def test_a_signal_stops_all_runs_of_a_detached_group(lab, group):
+    _, runs = group
+    os.kill(runs[0].owner().pid, signal.SIGTERM)
+    lab.wait_until(lambda: Status.RUNNING not in statuses(runs))
+    assert [run.view().end.reason for run in runs] == ["SIGTERM"] * 3

@@ -1,0 +1,117 @@
+"""A sweep whose processes are killed, stopped and started again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+import pytest
+
+from experiments.study_view import study_view
+
+DEADLINE = 120.0
+SWEEP = "sweep --study s --trials 12 --jobs 2 --sampler random --lr 0.01:1:log --epochs 2 --batch-size 32 --device cpu"
+DATA = "--dataset mnist-5k --limit-train 2000 --limit-test 100"
+
+
+@contextmanager
+def sweeping(lab, *more: str) -> Iterator[subprocess.Popen[str]]:
+    command = [*lab.command, *SWEEP.split(), *DATA.split(), "--arch", "c4 p2 c8 gap fc10", *more]
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, env=lab.environment, start_new_session=True, **pipes) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def count(lab, event: str) -> int:
+    """Runs that have said this."""
+    return sum(event in log.read_text() for log in lab.home.glob("runs/2*/events.jsonl"))
+
+
+def kill(process: subprocess.Popen[str], *, with_workers: bool) -> None:
+    workers = psutil.Process(process.pid).children(recursive=True) if with_workers else []
+    process.kill()
+    for worker in workers:
+        worker.kill()
+    process.wait(DEADLINE)
+
+
+def test_a_sweep_killed_twice_and_continued_by_name_has_all_its_trials_and_none_twice(lab):
+    with sweeping(lab) as process:
+        lab.wait_until(lambda: count(lab, "run_finished") >= 2)
+        kill(process, with_workers=True)
+    with sweeping(lab) as process:
+        lab.wait_until(lambda: count(lab, "run_finished") >= 6)
+        kill(process, with_workers=False)  # they stop by themselves
+    with sweeping(lab, "--json") as process:
+        out, err = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0, err
+    summary = json.loads(out.splitlines()[-1])
+    assert (summary["trials"], summary["rejected"], summary["states"]["finished"]) == (12, 0, 12)
+    rows = lab.rows()
+    assert [row["status"] for row in rows] == ["finished"] * 12
+    assert sorted(int(row["name"].removeprefix("s-")) for row in rows) == list(range(12))
+    study = study_view(lab.home, "s")
+    assert {trial.run_id for trial in study.trials} == {row["run_id"] for row in rows}
+    assert len({trial.params["lr"] for trial in study.trials}) == 12
+    for log in lab.home.glob("runs/2*/events.jsonl"):
+        events = [json.loads(line) for line in log.read_text().splitlines()]
+        epochs = [event["epoch"] for event in events if event["event"] == "epoch_finished"]
+        assert sorted(set(epochs)) == [1, 2]
+        assert epochs == sorted(epochs), "an epoch that had a checkpoint was done again"
+
+
+def test_ctrl_c_stops_the_workers_with_checkpoints_and_the_study_goes_on(lab):
+    with sweeping(lab, "--epochs", "15") as process:
+        lab.wait_until(lambda: count(lab, "epoch_finished") > 0)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to all of them
+        _, err = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 130, err
+    assert "mnist-tui sweep --study s goes on" in err
+    stopped = {row["run_id"] for row in lab.rows() if row["status"] == "stopped"}
+    assert stopped
+    assert {row["status"] for row in lab.rows()} <= {"stopped", "finished"}
+    done = lab.run("sweep", "--study", "s", "--trials", "2", "--jobs", "2", "--json")
+    assert done.returncode == 0, done.stderr
+    assert {row["run_id"] for row in lab.rows()} == stopped
+    assert {row["status"] for row in lab.rows()} == {"finished"}
+
+
+def test_two_sweeps_at_once_in_one_home_do_not_disturb_each_other(lab):
+    few = ("--trials", "3", "--jobs", "1")
+    with sweeping(lab, *few) as one, sweeping(lab, *few, "--study", "other") as other:
+        for process in (one, other):
+            _, err = process.communicate(timeout=DEADLINE)
+            assert process.returncode == 0, err
+    rows = lab.rows()
+    assert sorted(row["name"] for row in rows) == ["other-0", "other-1", "other-2", "s-0", "s-1", "s-2"]
+    for name in ("s", "other"):
+        trials = study_view(lab.home, name).trials
+        assert [trial.state for trial in trials] == ["finished"] * 3
+        assert {trial.run_id for trial in trials} == {row["run_id"] for row in rows if f"study:{name}" in row["tags"]}
+
+
+@pytest.fixture(autouse=True)
+def no_worker_is_left(lab):
+    """Nothing goes on once a sweep is over."""
+    before = {process.pid for process in psutil.process_iter()}
+    yield
+    deadline = time.monotonic() + DEADLINE
+    while left := [p for p in psutil.process_iter() if p.pid not in before and str(lab.home) in " ".join(_command(p))]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

@@ -1,0 +1,286 @@
+"""Driving a study: trials that are trained, rejected, pruned, retried, left and taken up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from sweep_tools import Inline, Scripted, drive, tiny_plan
+
+from core.errors import InvalidValue
+from experiments.executors import Ended
+from experiments.row import Status
+from experiments.run import Meta
+from experiments.runner import Runner
+from experiments.study import StudyFolder
+from experiments.study_view import add_trial, prune_trial, study_view
+from experiments.sweep import Sweep
+from experiments.sweep_events import SweepStopped, TrialFinished, TrialStarted, WorkerDied
+from experiments.trials import Trials
+
+
+@pytest.fixture
+def view(locations):
+    return lambda name="s": study_view(locations.home, name)
+
+
+def ends(events, state=""):
+    return [event for event in events if isinstance(event, TrialFinished) and event.state.startswith(state)]
+
+
+def three_epochs(script, accuracy=0.5):
+    """A play: each run has three epochs of this accuracy on held-out images."""
+
+    def play(run, life):
+        for epoch in (1, 2, 3):
+            yield script.epoch(epoch, accuracy, on_test=False)
+        yield script.finished(best_test_accuracy=None, best_epoch=None)
+
+    return play
+
+
+def test_every_trial_is_a_run_of_the_store_scored_on_held_out_images(locations, store, view):
+    events = drive(locations, tiny_plan(), Inline(locations))
+    assert [event.trial for event in ends(events, "finished")] == [0, 1, 2]
+    study = view()
+    assert [trial.state for trial in study.trials] == ["finished"] * 3
+    for trial in study.trials:
+        run = store.run(trial.run_id)
+        assert run.status() is Status.FINISHED
+        assert run.meta() == Meta(f"s-{trial.number}", ("study:s", f"trial:{trial.number}"))
+        assert run.config()["lr"] == trial.params["lr"]
+        accuracies = run.view().accuracies
+        assert dict(trial.values) == accuracies
+        assert trial.value == accuracies[2]
+        assert run.view().epochs[-1].test_accuracy is None
+    assert study.best.value == max(trial.value for trial in study.trials)
+    assert not study.is_driven
+
+
+def test_the_test_set_is_the_objective_only_on_demand_and_then_labelled(locations, store, view):
+    plan = tiny_plan({"val_split": "0"}, objective="test", trials=1)
+    drive(locations, plan, Inline(locations))
+    trial = view().trials[0]
+    run = store.run(trial.run_id)
+    assert trial.value == run.view().final_test_accuracy
+    assert "objective:test" in run.meta().tags
+    assert view().plan.objective == "test"
+
+
+def test_a_study_is_continued_up_to_its_number_of_trials_and_proposes_nothing_twice(locations, view):
+    plan = tiny_plan(sampler="random", trials=2)
+    drive(locations, plan, Inline(locations))
+    first = view().trials
+    assert drive(locations, plan, Inline(locations)) == []
+    drive(locations, replace(plan, trials=5), Inline(locations))
+    assert view().trials[:2] == first
+    assert len({trial.params["lr"] for trial in view().trials}) == 5
+
+
+def test_over_budget_proposals_are_counted_and_never_trained(locations, store, view):
+    plan = tiny_plan({"arch": "c4 p2 c8 gap fc10,conv9", "max_params": "1000"}, sampler="random", trials=3)
+    drive(locations, plan, Inline(locations))
+    study = view()
+    assert study.count("finished") == len(study.trained) == 3
+    assert study.count("rejected") > 0
+    assert {trial.params["arch"] for trial in study.trials if trial.state == "rejected"} == {"conv9"}
+    assert all("over the budget" in trial.reason for trial in study.trials if trial.state == "rejected")
+    assert len(store.runs()) == 3
+
+
+def test_a_grid_is_gone_through_once_over_interruptions_with_what_is_over_budget_left_out(locations, script, view):
+    options = {"arch": "c4 p2 c8 gap fc10,conv9", "lr": "0.1:0.3:0.1", "batch_size": "64,128", "max_params": "1000"}
+    plan = tiny_plan(options, sampler="grid", trials=100)
+    drive(locations, replace(plan, trials=2), Scripted(script, three_epochs(script)))
+    drive(locations, plan, Scripted(script, three_epochs(script), room=2))
+    tried = [(trial.params["arch"], trial.params["lr"], trial.params["batch_size"]) for trial in view().trials]
+    assert len(tried) == len(set(tried)) == 12
+    assert (view().count("finished"), view().count("rejected")) == (6, 6)
+
+
+def test_without_the_early_signal_a_trial_is_given_up_after_three_epochs(locations, store, script, view):
+    def play(run, life):
+        accuracy = 0.995 if run.config()["batch_size"] == 64 else 0.98
+        for epoch in range(1, 6):
+            yield script.epoch(epoch, accuracy, on_test=False)
+        yield script.finished(epochs=5, best_test_accuracy=None, best_epoch=None)
+
+    plan = tiny_plan({"batch_size": "64,128", "lr": "0.1", "epochs": "5"}, sampler="grid", pruner="early-signal")
+    drive(locations, plan, Scripted(script, play))
+    by_batch = {trial.params["batch_size"]: trial for trial in view().trials}
+    assert (by_batch[64].state, by_batch[64].value) == ("finished", 0.995)
+    assert (by_batch[128].state, list(by_batch[128].values)) == ("pruned", [1, 2, 3])
+    assert by_batch[128].reason == "by the early-signal pruner"
+    assert store.run(by_batch[128].run_id).status() is Status.STOPPED
+
+
+@pytest.mark.parametrize(("pruner", "epochs"), [("median", 2), ("halving", 2)])
+def test_a_trial_worse_than_the_others_is_given_up(locations, script, view, pruner, epochs):
+    def play(run, life):
+        bad = run.meta().name == "s-6"
+        for epoch in range(1, 6):
+            yield script.epoch(epoch, 0.2 if bad else 0.9, on_test=False)
+        yield script.finished(epochs=5, best_test_accuracy=None, best_epoch=None)
+
+    drive(locations, tiny_plan({"epochs": "5"}, pruner=pruner, trials=7), Scripted(script, play))
+    assert view().trials[6].state == "pruned"
+    assert max(view().trials[6].values) == epochs
+
+
+def test_a_trial_that_fails_counts_and_says_why(locations, script, view):
+    def play(run, life):
+        yield script.failed(error="the loss is not finite")
+
+    events = drive(locations, tiny_plan(), Scripted(script, play))
+    assert [event.reason for event in ends(events, "failed")] == ["the loss is not finite"] * 3
+    assert view().best is None
+
+
+def test_a_trial_whose_worker_dies_goes_on_with_another_and_is_given_up_at_the_third(locations, store, script, view):
+    def play(run, life):
+        yield script.epoch(1, 0.5, on_test=False)
+        if run.meta().name == "s-0" or life == 1:
+            yield Ended(run.id, worker_died="worker process 1 was killed by SIGKILL")
+        yield script.epoch(2, 0.5, on_test=False)
+        yield script.finished(epochs=2, best_test_accuracy=None, best_epoch=None)
+
+    events = drive(locations, tiny_plan(trials=2), Scripted(script, play))
+    deaths = [(event.trial, event.retried) for event in events if isinstance(event, WorkerDied)]
+    assert deaths == [(0, True), (0, True), (0, False), (1, True)]
+    lost, finished = view().trials
+    assert (lost.state, finished.state) == ("failed", "finished")
+    assert "lost 3 workers" in lost.reason
+    assert store.run(lost.run_id).status() is Status.FAILED
+
+
+def test_a_sweep_that_is_stopped_goes_on_with_the_same_runs(locations, script, view):
+    plan, reasons = tiny_plan(trials=4), []
+    folder = StudyFolder.of(locations.home, "s")
+    folder.write_plan(plan)
+    sweep = Sweep(Runner(locations), folder, plan, Scripted(script, three_epochs(script)))
+    for event in sweep.run(lambda: reasons[0] if reasons else ""):
+        if isinstance(event, TrialStarted) and event.trial == 1:
+            reasons.append("SIGINT")
+    assert event == SweepStopped(reason="SIGINT")
+    before = view()
+    assert [trial.state for trial in before.trials] == ["finished", "running"]
+    events = drive(locations, plan, Inline(locations))
+    assert next(event.resumed for event in events if isinstance(event, TrialStarted))
+    after = view()
+    assert [trial.state for trial in after.trials] == ["finished"] * 4
+    assert [trial.run_id for trial in after.trials[:2]] == [trial.run_id for trial in before.trials]
+    assert len(list((locations.home / "runs").glob("2*"))) == 4
+
+
+def test_what_a_killed_driver_did_not_come_to_do_is_done_by_the_next(locations, store, view):
+    """A trial with half of its values, one with a run that it does not know, one whose run has ended meanwhile."""
+    plan = tiny_plan({"batch_size": "64,128"}, trials=3)
+    folder = StudyFolder.of(locations.home, "s")
+    folder.write_plan(plan)
+    trials, runner = Trials(folder, plan), Runner(locations)
+    half = trials._study.ask()
+    half.suggest_categorical("batch_size", (64, 128))
+    _, params = trials.propose()
+    adopted = runner.create(plan.base.changed(**params), Meta("s-1", ("study:s", "trial:1")))
+    adopted.release()
+    ended, params = trials.propose()
+    finished = runner.create(plan.base.changed(**params), Meta("s-2", ("study:s", "trial:2")))
+    trials.remember_run(ended.number, finished.id)
+    list(runner.resume(finished))
+    log = finished.log.read_bytes()
+
+    drive(locations, plan, Inline(locations))
+    assert [trial.state for trial in view().trials] == ["finished"] * 3
+    assert view().trials[0].params["batch_size"] == half.params["batch_size"]
+    assert [trial.run_id for trial in view().trials[1:]] == [adopted.id, finished.id]
+    assert finished.log.read_bytes() == log
+    assert len(store.runs()) == 3
+
+
+def test_a_run_of_a_deleted_study_of_the_same_name_is_not_taken_for_a_trials_own(locations, store, view):
+    old = Runner(locations).create(tiny_plan().base, Meta("s-0", ("study:s", "trial:0")))
+    old.folder.rename(old.folder.with_name("20200101-000000-abcd"))
+    plan = tiny_plan(trials=1)
+    folder = StudyFolder.of(locations.home, "s")
+    folder.write_plan(plan)
+    Trials(folder, plan).propose()
+    drive(locations, plan, Inline(locations))
+    assert view().trials[0].run_id != "20200101-000000-abcd"
+
+
+def test_trials_are_pruned_and_added_from_outside_while_the_driver_runs(locations, script, view):
+    plan = tiny_plan({"batch_size": "64,128"}, trials=2)
+    folder = StudyFolder.of(locations.home, "s")
+    folder.write_plan(plan)
+    events = Sweep(Runner(locations), folder, plan, Scripted(script, three_epochs(script))).run(lambda: "")
+    assert next(events).trial == 0
+    assert view().is_driven
+    prune_trial(locations.home, "s", 0)
+    number = add_trial(locations.home, "s", {"lr": "0.125"})
+    list(events)
+    study = view()
+    assert (study.trials[0].state, study.trials[0].reason) == ("pruned", "by hand")
+    assert study.trials[number].params["lr"] == 0.125
+    assert study.trials[number].added
+    assert len(study.trials) == 3
+    assert study.count("finished") == 2
+
+
+def test_only_a_running_trial_is_pruned_and_only_values_of_the_space_are_added(locations, view):
+    drive(locations, tiny_plan(trials=1), Inline(locations))
+    with pytest.raises(InvalidValue, match="not running"):
+        prune_trial(locations.home, "s", 0)
+    with pytest.raises(InvalidValue, match="not running"):
+        prune_trial(locations.home, "s", 7)
+    with pytest.raises(InvalidValue, match=r"within 0.001:1.0:log"):
+        add_trial(locations.home, "s", {"lr": "2"})
+    with pytest.raises(InvalidValue, match="not searched"):
+        add_trial(locations.home, "s", {"momentum": "0.5"})
+    with pytest.raises(InvalidValue, match="no such study"):
+        study_view(locations.home, "other")
+    assert len(view().trials) == 1
+
+
+def test_a_trial_added_to_a_study_at_rest_waits_for_the_next_driver(locations, view):
+    plan = tiny_plan(trials=1)
+    drive(locations, plan, Inline(locations))
+    number = add_trial(locations.home, "s", {"lr": "0.5"})
+    assert view().trials[number].state == "waiting"
+    drive(locations, plan, Inline(locations))
+    assert (view().trials[number].state, len(view().trials)) == ("finished", 2)
+
+
+def test_one_study_has_one_driver_and_two_studies_in_a_home_do_not_mix(locations, script, view):
+    plan = tiny_plan()
+    sweeps = []
+    for name in ("a", "b"):
+        folder = StudyFolder.of(locations.home, name)
+        folder.write_plan(plan)
+        executor = Scripted(script, three_epochs(script))
+        sweeps.append(Sweep(Runner(locations), folder, plan, executor).run(lambda: ""))
+    firsts = [next(events) for events in sweeps]
+    with pytest.raises(InvalidValue, match="being run by another process"):
+        drive(locations, plan, Inline(locations), name="a")
+    while any(next(events, None) for events in sweeps):
+        pass
+    for name, first in zip("ab", firsts, strict=True):
+        assert [trial.state for trial in view(name).trials] == ["finished"] * 3
+        assert view(name).trials[0].run_id == first.run_id
+        runs = [run for run in Runner(locations).store.runs() if f"study:{name}" in run.meta().tags]
+        assert {run.id for run in runs} == {trial.run_id for trial in view(name).trials}
+
+
+def test_importance_is_worked_out_once_there_is_something_to_work_it_out_from(locations, script, view):
+    def play(run, life):
+        accuracy = 0.9 if run.config()["batch_size"] == 64 else 0.5
+        yield script.epoch(1, accuracy, on_test=False)
+        yield script.epoch(2, accuracy, on_test=False)
+        yield script.finished(epochs=2, best_test_accuracy=None, best_epoch=None)
+
+    plan = tiny_plan({"batch_size": "64,128"}, sampler="random")
+    drive(locations, plan, Scripted(script, play))
+    assert view().importance == {}
+    drive(locations, replace(plan, trials=14), Scripted(script, play))
+    importance = view().importance
+    assert sum(importance.values()) == pytest.approx(1)
+    assert importance["batch_size"] > importance["lr"]

@@ -1,0 +1,22 @@
+"""Screens as text files. MNIST_TUI_NEW_SNAPSHOTS=1 writes them anew, to be looked at before they are kept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from app_pilot import screen_text
+from textual.pilot import Pilot
+
+FOLDER = Path(__file__).with_name("snapshots")
+
+
+def assert_snapshot(pilot: Pilot[int], name: str) -> None:
+    """The screen is, character by character but for spaces at line ends, what it was when the snapshot was taken."""
+    text = "".join(line.rstrip() + "\n" for line in screen_text(pilot).splitlines())
+    path = FOLDER / f"{name}.txt"
+    if os.environ.get("MNIST_TUI_NEW_SNAPSHOTS"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    assert path.is_file(), f"there is no snapshot {path.name}; the screen:\n{text}"
+    assert text == path.read_text(), f"the screen is not as in {path.name}:\n{text}"

@@ -1,0 +1,123 @@
+"""`sweep` on the command line: what is refused before anything trains, and what is printed."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+
+import pytest
+
+from experiments.study_view import study_view
+
+SMALL = ("--dataset", "mnist-5k", "--limit-train", "256", "--limit-test", "100", "--batch-size", "128")
+SMALL += ("--arch", "c4 p2 c8 gap fc10", "--epochs", "1", "--device", "cpu", "--jobs", "1", "--study", "s")
+LR = ("--lr", "0.01:0.5:log")
+
+
+@pytest.fixture
+def sweep(cli):
+    return lambda *arguments: cli("sweep", *SMALL, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "named"),
+    [
+        ((), 2, "nothing varies"),
+        (("--lr", "0.5:0.1"), 2, "lr = 0.5:0.1: LOW must be below HIGH"),
+        (("--lr", "low:high"), 2, "lr = low:high: must be a number above 0"),
+        (("--arch", "conv9,conv10"), 2, "conv10"),
+        (("--schedule", "constant,x"), 2, "one of constant, onecycle, cosine, step"),
+        (("--seed", "1,2"), 2, "takes one value"),
+        ((*LR, "--trials", "0"), 2, "trials = 0"),
+        ((*LR, "--sampler", "best"), 2, "one of tpe, random, grid"),
+        ((*LR, "--pruner", "hard"), 2, "one of none, median, halving, early-signal"),
+        ((*LR, "--objective", "loss"), 2, "one of val, test"),
+        ((*LR, "--executor", "slurm"), 2, "one of local, ray"),
+        ((*LR, "--sampler", "grid"), 2, "finite number of values"),
+        ((*LR, "--study", "../x"), 2, "study = ../x"),
+        ((*LR, "--val-split", "0"), 2, "val_split = 0"),
+        ((*LR, "--gpus-per-trial", "0.5"), 2, "there is no GPU to share"),
+        ((*LR, "--gpus-per-trial", "none"), 2, "gpus_per_trial = none"),
+        ((*LR, "--ray-address", "a:1"), 2, "is for --executor ray"),
+        ((*LR, "--preset", "modern", "--config", "x.toml"), 2, "cannot be used with --preset"),
+        ((*LR, "--limit-train", "5"), 2, "too few training images"),
+        ((*LR, "--epochs", "21"), 3, "epochs = 21"),
+        (("--epochs", "21,30"), 3, "the whole search space is over the budget"),
+        (("--arch", "conv9,conv5", "--max-params", "100"), 3, "the whole search space is over the budget"),
+        ((*LR, "--dataset", "kmnist"), 4, "cannot be downloaded"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_before_anything_trains(
+    sweep, refused, store, home, no_network, arguments, code, named
+):
+    refused(sweep(*arguments), code, named)
+    assert store.runs() == []
+    assert not list(home.glob("studies/*/study.json"))
+
+
+def test_without_the_ray_extra_its_executor_is_refused_and_named(sweep, refused, store, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    refused(sweep(*LR, "--executor", "ray"), 2, "the ray extra")
+    assert store.runs() == []
+
+
+def test_a_sweep_prints_a_line_a_trial_and_the_best_config_as_flags_that_train_it_again(cli, sweep, home):
+    answer = sweep(*LR, "--trials", "2")
+    assert answer.code == 0, answer.err
+    lines = answer.out.splitlines()
+    assert [line.split(": ")[0] for line in lines[:2]] == [f"trial {i} finished after 1 epoch" for i in range(2)]
+    assert "objective: accuracy on 25 held-out training images after the last epoch" in lines
+    best = study_view(home, "s").best
+    command = shlex.split(lines[-1].removeprefix("best: mnist-tui "))
+    again = cli(*command, "--json").records
+    assert again[-2 if again[-1]["event"] != "run_finished" else -1]["event"] == "run_finished"
+    assert [record["val_accuracy"] for record in again if record["event"] == "epoch_finished"] == [best.value]
+
+    refused_again = sweep("--lr", "0.01:0.6:log", "--trials", "3")
+    assert refused_again.code == 2
+    assert "lr is 0.01:0.5:log in it, now 0.01:0.6:log" in refused_again.err
+
+    continued = cli("sweep", "--study", "s", "--trials", "3", "--jobs", "1", "--json")
+    assert continued.code == 0, continued.err
+    assert [record["event"] for record in continued.records] == [
+        "trial_started",
+        "trial_reported",
+        "trial_finished",
+        "sweep_finished",
+    ]
+    assert all({"event", "time", "run_id", "study"} <= record.keys() for record in continued.records)
+    summary = continued.records[-1]
+    assert (summary["trials"], summary["objective"], summary["rejected"]) == (3, "val", 0)
+    assert [result["trial"] for result in summary["results"]] == [0, 1, 2]
+    assert summary["best"]["value"] == max(result["value"] for result in summary["results"])
+
+
+def test_the_test_set_as_objective_is_labelled_wherever_it_is_shown(sweep, cli):
+    answer = sweep(*LR, "--trials", "1", "--objective", "test")
+    assert answer.code == 0, answer.err
+    assert "TEST accuracy" in answer.out
+    assert "optimistic" in answer.out
+    assert "objective:test" in cli("runs", "--json").json[0]["tags"]
+    summary = cli("sweep", "--study", "s", "--json").records[-1]
+    assert (summary["objective"], summary["objective_is_optimistic"]) == ("test", True)
+
+
+def test_over_budget_proposals_are_counted_beside_the_trials(sweep, cli):
+    answer = sweep("--arch", "c4 p2 c8 gap fc10,conv9", "--max-params", "1000", "--sampler", "grid", "--json")
+    assert answer.code == 0, answer.err
+    records = answer.records
+    rejected = [record for record in records if record["event"] == "proposal_rejected"]
+    assert [record["params"]["arch"] for record in rejected] == ["conv9"]
+    assert "over the budget" in rejected[0]["reason"]
+    assert (records[-1]["trials"], records[-1]["rejected"]) == (1, 1)
+    assert len(cli("runs", "--json").json) == 1
+
+
+def test_a_damaged_study_is_named_and_left_alone(sweep, cli, home):
+    folder = home / "studies" / "s"
+    folder.mkdir(parents=True)
+    (folder / "study.json").write_text("{}")
+    answer = cli("sweep", "--study", "s")
+    assert answer.code == 5
+    assert "study.json: damaged" in answer.err
+    assert (folder / "study.json").read_text() == "{}"

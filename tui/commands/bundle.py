@@ -1,0 +1,30 @@
+"""`bundle`: a run as one file, for somebody else to verify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from core.errors import InvalidValue
+from experiments.export.formats import save
+from experiments.locations import Locations
+from experiments.store import Store
+from tui.commands.runs import Reference
+from tui.network_options import Force, Output
+from tui.output import note, say
+
+
+def bundle(context: typer.Context, run: Reference, output: Output = None, force: Force = False) -> None:
+    """Pack a run into one zip that others can check with mnist-tui verify FILE.zip."""
+    locations: Locations = context.obj
+    found = Store(locations.home).find(run)
+    if found.is_alive():
+        raise InvalidValue("run", found.id, "is running", hint="bundle it when it has ended")
+    from experiments.bundle import pack
+
+    target = output or Path(f"{found.id}.zip")
+    save(target, lambda: pack(found), force=force)
+    if not found.predictions.exists():
+        note("it has no per-image predictions: the run has not finished, or an earlier version made it")
+    say(str(target))

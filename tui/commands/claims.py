@@ -1,0 +1,137 @@
+"""`claims`: the exercise's six claims, tested over seeds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from core.config import field_help
+from experiments.locations import Locations
+from tui.exit_codes import ExitCode, stop_code
+from tui.options import whole_number
+from tui.output import note, percent, say, say_json
+from tui.signals import StopFlag, stop_on_signals
+
+if TYPE_CHECKING:
+    from experiments.claims_study import ClaimsStudy, Design, Results
+    from experiments.run_list import Trained
+
+
+def claims(
+    context: typer.Context,
+    seeds: Annotated[
+        int, typer.Option(help="Seeds of each recipe.", metavar="N", parser=whole_number("seeds", 1, 1000))
+    ] = 5,
+    epochs: Annotated[
+        int, typer.Option(help="Epochs of each run.", metavar="N", parser=whole_number("epochs", 1))
+    ] = 20,
+    limit_train: Annotated[
+        int | None,
+        typer.Option(
+            help=f"{field_help('limit_train')} To try the command out: then nothing is evidence.",
+            metavar="N",
+            parser=whole_number("limit_train", 1, 10_000_000),
+        ),
+    ] = None,
+    limit_test: Annotated[
+        int | None,
+        typer.Option(
+            help=f"{field_help('limit_test')} As above.", metavar="N", parser=whole_number("limit_test", 1, 10_000_000)
+        ),
+    ] = None,
+    dataset: Annotated[str, typer.Option(help="Only full MNIST is evidence.", metavar="auto|mnist|mnist-5k")] = "auto",
+    device: Annotated[str, typer.Option(help=field_help("device"), metavar="auto|cpu|cuda|cuda:N|mps")] = "auto",
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            help="Runs at once [default: one for each GPU, else for each core].",
+            metavar="N",
+            parser=whole_number("jobs", 1, 1024),
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write a report, with charts beside it.", metavar="FILE.md", parser=Path),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Test the exercise's six claims over several seeds. Called again, it goes on where it was."""
+    from experiments.claims_report import check_report_path, write_report
+    from experiments.claims_study import ClaimsStudy, Design, Results
+    from experiments.store import Store
+
+    locations: Locations = context.obj
+    design = Design.of(
+        seeds, epochs=epochs, limit_train=limit_train, limit_test=limit_test, dataset=dataset, device=device
+    )
+    store = Store(locations.home)
+    store.check_writable()
+    if output is not None:
+        check_report_path(output)
+    with stop_on_signals() as stop:
+        design = _with_data(design, locations, stop)
+        study = ClaimsStudy(store, design)
+        _train(study, locations, jobs, stop)
+    if stop():
+        note("the same command goes on from here")
+        raise typer.Exit(stop_code(stop()))
+    results = Results.of(study)
+    if output is not None:
+        write_report(results, output)
+        note(f"report: {output}")
+    if as_json:
+        say_json(results.to_json())
+    else:
+        _say(results)
+    if not results.is_complete:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _with_data(design: Design, locations: Locations, stop: StopFlag) -> Design:
+    """Have the data here before anything trains, once instead of once a worker."""
+    from core.data import Loader
+    from tui.commands.run import download_progress
+
+    dataset = Loader(locations.data, locations.cache, stop, download_progress()).load(design.base.dataset)
+    if dataset.note:
+        note(f"warning: {dataset.note}")
+    return replace(design, base=design.base.changed(dataset=dataset.name))
+
+
+def _train(study: ClaimsStudy, locations: Locations, jobs: int | None, stop: StopFlag) -> None:
+    from experiments.executors import LocalExecutor, local_slots
+    from experiments.row import Status
+    from experiments.run_list import find_wanted
+    from experiments.runner import Runner
+    from tui.commands.run import download_progress
+
+    wanted = study.wanted()
+    finished = sum(run is not None and run.status() is Status.FINISHED for run in find_wanted(study.store, wanted))
+    note(f"{len(wanted)} runs, {finished} of them finished already")
+    if finished == len(wanted):
+        return
+    executor = LocalExecutor(locations, local_slots(study.design.base.device, jobs, None))
+    runner = Runner(locations, stop, download_progress())
+    for trained in study.train(runner, executor, stop):
+        row = trained.run.row()
+        finished += row.ended == Status.FINISHED
+        note(f"{finished} of {len(wanted)}: {_in_a_line(trained)}")
+
+
+def _in_a_line(trained: Trained) -> str:
+    row = trained.run.row()
+    problem = f", {trained.problem}" if trained.problem else ""
+    scores = f"best {percent(row.best_test_accuracy)}, final {percent(row.final_test_accuracy)}"
+    return f"{trained.wanted.meta.name} {trained.run.status()}: {scores}{problem}"
+
+
+def _say(results: Results) -> None:
+    for claim, finding in results.findings:
+        say(f"{claim.number}. {claim.text}: {finding.verdict.upper()} (n = {finding.n}; {finding.measured})")
+    for reason in results.design.shortcomings():
+        note(f"no evidence for or against any claim: {reason}")
+    if not results.is_complete:
+        note("not all runs have come to an end")

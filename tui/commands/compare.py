@@ -1,0 +1,68 @@
+"""`compare`: whether runs or groups differ by more than chance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from core.errors import shown
+from experiments.locations import Locations
+from experiments.store import Store
+from tui.output import percent, say, say_json, table
+
+if TYPE_CHECKING:
+    from experiments.compare import Report
+
+
+def compare(
+    context: typer.Context,
+    run: Annotated[
+        list[str], typer.Argument(help="Runs or groups; each is compared with the first.", metavar="RUN...")
+    ],
+    score: Annotated[
+        Literal["final", "best", "selected"],
+        typer.Option(
+            help="Which test accuracy: of the last epoch, the best one, or of the one chosen on held-out images."
+        ),
+    ] = "final",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare runs or groups: difference, 95 % interval, and whether it can be told from chance."""
+    from experiments.compare import compare as compare_all
+
+    locations: Locations = context.obj
+    report = compare_all(Store(locations.home), run, score)
+    if as_json:
+        say_json(report.to_json())
+        return
+    _say_subjects(report)
+    for comparison in report.comparisons:
+        say()
+        say(comparison.in_words())
+        if comparison.disagreements is not None:
+            first, second = comparison.disagreements
+            say(
+                f"  test images that only {comparison.first.label} gets right: {first}, "
+                f"only {comparison.second.label}: {second}"
+            )
+        for note in comparison.notes:
+            say(f"  {note}")
+
+
+def _say_subjects(report: Report) -> None:
+    rows = []
+    for subject in report.subjects:
+        sample, reached = report.sample(subject), subject.group.reached()
+        deviation = None if sample.sd is None else f"{100 * sample.sd:.3f}"
+        interval = "-" if sample.low is None else f"{percent(sample.low)} to {percent(sample.high)}"
+        target = f"{reached.count} of {reached.n}"
+        rows.append((subject.label, str(sample.n), percent(sample.mean), deviation, interval, target))
+    say(table(("what", "n", report.score, "deviation", "95% interval", "at target"), rows))
+    differences = report.config_differences()
+    say()
+    if differences:
+        cells = [(field, *(shown(value, 40) for value in values)) for field, values in differences.items()]
+        say(table(("config", *(subject.label for subject in report.subjects)), cells))
+    else:
+        say("their configs differ in nothing but the seed")

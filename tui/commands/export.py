@@ -1,0 +1,57 @@
+"""`export`: a run's network, curves or chart in a format that others use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.errors import InvalidValue
+from experiments.export.formats import FORMATS, default_target, find_format, render
+from experiments.export.formats import export as export_run
+from experiments.locations import Locations
+from experiments.store import Store
+from tui.commands.runs import Reference
+from tui.network_options import Force, ModuleAgain, Output, WhichWeights
+from tui.output import say
+
+STDOUT = Path("-")
+TEXTS = ("csv", "json", "svg")
+
+FormatName = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        "-f",
+        help="; ".join(f"{name}: {chosen.help}" for name, chosen in FORMATS.items()) + ".",
+        metavar="|".join(FORMATS),
+    ),
+]
+
+
+def export(
+    context: typer.Context,
+    run: Reference,
+    format_name: FormatName,
+    output: Output = None,
+    weights: WhichWeights = None,
+    arch: ModuleAgain = None,
+    force: Force = False,
+) -> None:
+    """Write a run's network, curves or chart in a format that others use; prints where it is.
+
+    With -o - a csv, json or svg goes to stdout.
+    """
+    chosen = find_format(format_name)
+    locations: Locations = context.obj
+    found = Store(locations.home).find(run)
+    if output == STDOUT:
+        if format_name not in TEXTS:
+            hint = "name a file with -o"
+            raise InvalidValue("output", "-", f"only {', '.join(TEXTS)} can go to stdout", hint=hint)
+        say(render(found, chosen, weights, arch).decode().removesuffix("\n"))
+        return
+    target = output or default_target(found, chosen)
+    export_run(found, chosen, target, weights, arch, force=force)
+    say(str(target))

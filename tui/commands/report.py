@@ -1,0 +1,32 @@
+"""`report`: runs and groups as one HTML page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments.locations import Locations
+from experiments.store import Store
+from tui.network_options import Force, Output
+from tui.output import say
+
+
+def report(
+    context: typer.Context,
+    run: Annotated[list[str], typer.Argument(help="Runs or groups.", metavar="RUN...")],
+    output: Output = None,
+    force: Force = False,
+) -> None:
+    """Write runs and groups as one HTML page that opens offline; prints where it is."""
+    from experiments.export.formats import save
+    from experiments.html_report import find_part
+    from experiments.html_report import report as make_report
+
+    locations: Locations = context.obj
+    store = Store(locations.home)
+    parts = [find_part(store, reference) for reference in dict.fromkeys(run)]
+    target = output or Path(f"{parts[0].group.id if parts[0].group else parts[0].runs[0].id}.html")
+    save(target, lambda: make_report(parts).encode(), force=force)
+    say(str(target))

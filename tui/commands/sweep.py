@@ -1,0 +1,240 @@
+"""`sweep`: search for the config that scores best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from inspect import Parameter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core.config import TrainConfig, field_help
+from core.errors import InvalidValue
+from experiments.locations import Locations
+from experiments.plan import OBJECTIVES, PRUNERS, SAMPLERS, Plan, make_plan, settle_data
+from experiments.presets import DEFAULT
+from experiments.space import FIXED
+from experiments.study import StudyFolder
+from tui.config_options import with_config_options
+from tui.exit_codes import ExitCode, stop_code
+from tui.options import whole_number
+from tui.output import note
+from tui.signals import StopFlag, stop_on_signals
+
+if TYPE_CHECKING:
+    from experiments.executors import Executor
+    from experiments.study_view import StudyView
+
+EXECUTORS = ("local", "ray")
+MAX_TRIALS = 100_000
+MAX_JOBS = 1024
+
+
+def _one_of(name: str, words: tuple[str, ...]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise InvalidValue(
+                name, text, f"must be one of {', '.join(words)}", hint=f"for example --{name} {words[0]}"
+            )
+        return text
+
+    return parse
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 8:
+        raise InvalidValue("gpus_per_trial", text, "must be a number above 0 and at most 8", hint="for example 0.5")
+    return value
+
+
+def _space_option(field: str) -> Parameter:
+    """A config field as an option that takes a value or a dimension of the search space."""
+    flag = f"--{field.replace('_', '-')}"
+    if field == "budget":
+        annotation: Any = Annotated[bool | None, typer.Option(f"{flag}/--no-budget", help=field_help(field))]
+    else:
+        default = TrainConfig.model_fields[field].default
+        number = isinstance(default, int | float) and not isinstance(default, bool)
+        metavar = "VALUE" if field in FIXED else "X|A,B|LOW:HIGH" if number else "X|A,B"
+        annotation = Annotated[str | None, typer.Option(flag, help=field_help(field), metavar=metavar)]
+    return Parameter(field, Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+@with_config_options(after="config", parameter_of=_space_option)
+def sweep(
+    context: typer.Context,
+    *,
+    preset: Annotated[str | None, typer.Option(help=f"Start from a preset [default: {DEFAULT}].")] = None,
+    config: Annotated[Path | None, typer.Option(help="Start from a TOML file.", metavar="FILE.toml")] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            help="Trials in all, those of earlier calls included [default: 20].",
+            metavar="N",
+            parser=whole_number("trials", 1, MAX_TRIALS),
+        ),
+    ] = None,
+    sampler: Annotated[
+        str | None,
+        typer.Option(
+            help="How to propose [default: tpe].", metavar="|".join(SAMPLERS), parser=_one_of("sampler", SAMPLERS)
+        ),
+    ] = None,
+    pruner: Annotated[
+        str | None,
+        typer.Option(
+            help="Give up trials early: below the median, by successive halving, or without 99.10% in the first three "
+            "epochs [default: none].",
+            metavar="|".join(PRUNERS),
+            parser=_one_of("pruner", PRUNERS),
+        ),
+    ] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(
+            help="Accuracy after the last epoch: val on held-out training images, a tenth of them or 5,000 unless "
+            "--val-split says otherwise; test on the test set, which makes it optimistic [default: val].",
+            metavar="|".join(OBJECTIVES),
+            parser=_one_of("objective", OBJECTIVES),
+        ),
+    ] = None,
+    executor: Annotated[
+        str,
+        typer.Option(
+            help="Where to train: processes of this machine, or a Ray cluster.",
+            metavar="|".join(EXECUTORS),
+            parser=_one_of("executor", EXECUTORS),
+        ),
+    ] = "local",
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            help="Trials at once [default: one for each GPU, else for each core].",
+            metavar="N",
+            parser=whole_number("jobs", 1, MAX_JOBS),
+        ),
+    ] = None,
+    gpus_per_trial: Annotated[
+        float | None,
+        typer.Option(help="The share of a GPU that a trial gets [default: 1].", metavar="F", parser=_share),
+    ] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(help="ray: the cluster to join [default: one of this machine alone].", metavar="HOST:PORT"),
+    ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option(help="A name to continue the sweep by; without one, one is made up.", metavar="NAME"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one event a line as JSON.")] = False,
+    **options: Any,
+) -> None:
+    """Search for the config that scores best. An option with a range or a list is searched, the others are fixed.
+
+    A space is written as options: --lr 0.01:0.1:log --batch-size 64,128,256 --arch conv9,conv5 --dropout 0:0.2:0.05.
+    """
+    if ray_address is not None and executor != "ray":
+        raise InvalidValue("ray_address", ray_address, "is for --executor ray", hint="add it, or leave this out")
+    locations: Locations = context.obj
+    folder = StudyFolder.of(locations.home, study or f"sweep-{datetime.now(UTC):%Y%m%d-%H%M%S}")
+    stored = folder.plan()
+    budget: bool | None = options.pop("budget")
+    written = {field: text for field, text in options.items() if text is not None}
+    if stored is not None and not (written or preset or config or objective or budget is not None):
+        plan = stored
+    else:
+        plan = make_plan(_origin(preset, config), written, objective=objective or "val", budget=budget)
+        plan = _continued(plan, stored, written)
+    plan = replace(plan, sampler=sampler or plan.sampler, pruner=pruner or plan.pruner, trials=trials or plan.trials)
+    if executor == "ray":
+        from experiments.ray_executor import require_ray
+
+        require_ray()
+    if plan.sampler == "grid":
+        plan.space.grid()
+
+    from experiments.proposals import Proposals
+    from experiments.runner import Runner
+    from tui.commands.run import download_progress
+    from tui.sweep_report import SweepReport
+
+    with stop_on_signals() as stop:
+        runner = Runner(locations, stop, download_progress())
+        runner.store.check_writable()
+        Proposals(plan.base, plan.space).check_feasible()
+        plan = _with_data(plan, locations, stop)
+        if stored is not None and (difference := stored.difference(plan)):
+            raise _another_search(folder.name, difference)
+        trainer = _executor(executor, locations, plan, jobs, gpus_per_trial, ray_address)
+        folder.write_plan(plan)
+
+        from experiments.study_view import study_view
+        from experiments.sweep import Sweep
+
+        report = SweepReport(study_view(locations.home, folder.name), as_json=as_json)
+        report.begin()
+        for event in Sweep(runner, folder, plan, trainer).run(stop):
+            report.show(event)
+    view = study_view(locations.home, folder.name)
+    report.end(view)
+    raise typer.Exit(_exit_code(view, stop()))
+
+
+def _origin(preset: str | None, config: Path | None) -> tuple[str, str]:
+    if preset is not None and config is not None:
+        raise InvalidValue(
+            "config", str(config), "cannot be used with --preset", hint='name the preset in the file: base = "..."'
+        )
+    return ("--config", str(config.absolute())) if config is not None else ("--preset", preset or DEFAULT)
+
+
+def _continued(plan: Plan, stored: Plan | None, written: dict[str, str]) -> Plan:
+    """The plan for a study that may be there already, whose data and length go on as they were."""
+    if stored is None:
+        return plan
+    same = {field: getattr(stored.base, field) for field in ("dataset", "val_split") if field not in written}
+    if written.get("dataset") == "auto":
+        same["dataset"] = stored.base.dataset
+    base = plan.base.model_copy(update=same)
+    return replace(plan, base=base, sampler=stored.sampler, pruner=stored.pruner, trials=stored.trials)
+
+
+def _with_data(plan: Plan, locations: Locations, stop: StopFlag) -> Plan:
+    """Have the data here and whole before anything trains, once instead of once a worker."""
+    from core.data import Loader
+    from tui.commands.run import download_progress
+
+    dataset = Loader(locations.data, locations.cache, stop, download_progress()).load(plan.base.dataset)
+    if dataset.note:
+        note(f"warning: {dataset.note}")
+    return settle_data(plan, dataset)
+
+
+def _another_search(name: str, difference: str) -> InvalidValue:
+    hint = "continue it as it was, with --study alone, or choose another name"
+    return InvalidValue("study", name, f"is another search: {difference}", hint=hint)
+
+
+def _executor(
+    kind: str, locations: Locations, plan: Plan, jobs: int | None, gpus: float | None, address: str | None
+) -> Executor:
+    if kind == "ray":
+        from experiments.ray_executor import RayExecutor
+
+        return RayExecutor(locations, device=plan.base.device, address=address, jobs=jobs, gpus_per_trial=gpus)
+    from experiments.executors import LocalExecutor, local_slots
+
+    return LocalExecutor(locations, local_slots(plan.base.device, jobs, gpus))
+
+
+def _exit_code(view: StudyView, reason: str) -> ExitCode:
+    if reason:
+        return stop_code(reason)
+    return ExitCode.FAILED if view.trained and all(trial.state == "failed" for trial in view.trained) else ExitCode.DONE

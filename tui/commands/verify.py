@@ -1,0 +1,74 @@
+"""`verify`: whether a run is what its log says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.errors import RunError
+from experiments.checks import missing
+from experiments.locations import Locations
+from experiments.run import Run
+from experiments.store import Store
+from experiments.verify import Verification
+from experiments.verify import verify as verify_run
+from tui.commands.runs import AsJson
+from tui.exit_codes import ExitCode
+from tui.network_options import ModuleAgain
+from tui.output import complain, say, say_json, table
+
+WORDS = {True: "agrees", False: "DIFFERS", None: "not checked"}
+
+
+def verify(
+    context: typer.Context,
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="An id, a unique prefix of one, a name, latest, a group, or a bundle.", metavar="RUN|FILE.zip"
+        ),
+    ],
+    arch: ModuleAgain = None,
+    as_json: AsJson = False,
+) -> None:
+    """Recount parameters, score the stored weights again and compare with the log; exits 5 where they differ."""
+    locations: Locations = context.obj
+    if run.endswith(".zip"):
+        from experiments.bundle import unpacked
+
+        with unpacked(Path(run)) as (found, before):
+            verifications = [verify_run(found, locations, arch=arch, before=before)]
+    else:
+        runs = Store(locations.home).find_all(run)
+        attempt = verify_run if len(runs) == 1 else _verify_member
+        verifications = [attempt(one, locations, arch=arch) for one in runs]
+    agrees = all(verification.agrees for verification in verifications)
+    if as_json:
+        records = [verification.to_json() for verification in verifications]
+        say_json(records[0] if len(records) == 1 else {"group_id": run, "agrees": agrees, "runs": records})
+    else:
+        for verification in verifications:
+            _say(verification)
+    raise typer.Exit(ExitCode.DONE if agrees else ExitCode.NO_RUN)
+
+
+def _verify_member(run: Run, locations: Locations, arch: str | None) -> Verification:
+    """Of several runs, one that has nothing to verify does not keep the others from being verified."""
+    try:
+        return verify_run(run, locations, arch=arch)
+    except RunError as error:
+        return Verification(run.id, (missing("run", str(run.folder), error.message),))
+
+
+def _say(verification: Verification) -> None:
+    rows = [(WORDS[check.agrees], check.item, check.where, check.stored, check.found) for check in verification.checks]
+    say(table(("", "what", "where", "stored", "found"), rows))
+    differing = [check for check in verification.checks if check.agrees is False]
+    if differing:
+        places = ", ".join(dict.fromkeys(check.where for check in differing))
+        complain(f"run {verification.run_id} is not what its log says: {places}", "the lines with DIFFERS say how")
+    else:
+        count = sum(check.agrees is True for check in verification.checks)
+        say(f"run {verification.run_id}: all {count} checks agree")

@@ -1,0 +1,245 @@
+"""Compare: up to eight runs and groups in one chart, what differs in their configs, and which is better."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.widgets import ContentSwitcher, Static
+
+from core.errors import LabError
+from tui.comparing import AXES, METRICS, Entrant, find_entrants, other_data
+from tui.screens.base import WorkScreen
+from tui.task import Task, in_a_sentence
+from tui.widgets.difference_table import DifferenceTable
+from tui.widgets.disagreements import Disagreements
+from tui.widgets.entrant_table import EntrantTable
+from tui.widgets.frontier_view import FrontierView
+from tui.widgets.line import Line
+from tui.widgets.overlay import Curve, Overlay
+from tui.widgets.series import SMOOTHING, smoothed
+from tui.widgets.tab_line import TabLine
+
+if TYPE_CHECKING:
+    from experiments.compare import Report as Verdict
+
+LOOK = 0.5
+VIEWS = {
+    "curves": "Curves",
+    "differences": "Differences",
+    "judgement": "Verdict",
+    "disagreements": "Disagreements",
+    "frontier": "Accuracy by parameters",
+}
+FOCUS = {
+    "curves": "#entrants",
+    "differences": "#difference-table",
+    "judgement": "#judgement",
+    "disagreements": "#disagreements-gallery",
+    "frontier": "#frontier-chart",
+}
+
+
+class CompareScreen(WorkScreen):
+    """Opened above Runs with the ids of runs and groups. The first is what the others are held against."""
+
+    MODE = "compare"
+    AUTO_FOCUS = "#entrants"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "turn(1)", "Next view", tooltip=", ".join(VIEWS.values())),
+        Binding("shift+tab", "turn(-1)", "Previous view", show=False),
+        Binding("m", "metric", "Metric", tooltip="Score, loss, train accuracy, train loss, loss by step"),
+        Binding("a", "axis", "Axis", tooltip="Over epochs, steps or seconds"),
+        Binding("l", "log_scale", "Log", tooltip="Linear or log scale; log shows the error instead of the accuracy"),
+        Binding("s", "smooth", "Smooth", tooltip="Smooth the curves: off, 0.6, 0.9, 0.97"),
+        Binding(
+            "right_square_bracket,n", "other(1)", "Other pair", key_display="]", tooltip="Another one beside the first"
+        ),
+        Binding("left_square_bracket,p", "other(-1)", "Pair before", show=False),
+        Binding("escape", "back", "Back", key_display="esc"),
+    ]
+
+    def __init__(self, references: Sequence[str]) -> None:
+        super().__init__()
+        self._references = tuple(references)
+        self._entrants: list[Entrant] = []
+        self._metric, self._axis = "score", "epoch"
+        self._log, self._smoothing = False, 0
+        self._verdict: Task[Verdict] | None = None
+
+    # --- Life
+
+    def compose_body(self) -> ComposeResult:
+        with Vertical(id="compare", classes="body"):
+            yield Line(id="compare-title")
+            yield TabLine(VIEWS, id="compare-tabs")
+            yield Static(id="compare-notice", markup=False)
+            with ContentSwitcher(initial="curves", id="compare-views"):
+                with Vertical(id="curves"):
+                    yield Overlay(id="overlay")
+                    yield EntrantTable(id="entrants")
+                with Vertical(id="differences"):
+                    yield DifferenceTable(id="difference-table")
+                with VerticalScroll(id="judgement"):
+                    yield Static(id="judgement-words", markup=False)
+                yield Disagreements(self.lab.locations, id="disagreements")
+                yield FrontierView(self.lab.store, ascii_only=self.lab.ascii_only, id="frontier")
+
+    def on_mount(self) -> None:
+        try:
+            self._entrants = find_entrants(self.lab.store, self._references)
+        except LabError as error:
+            self._complain(in_a_sentence(error))
+        self.query_one(DifferenceTable).show_entrants(self._entrants, ascii_only=self.lab.ascii_only)
+        self.set_interval(LOOK, self._look)
+        self._look()
+
+    def on_unmount(self) -> None:
+        if self._verdict is not None:
+            self._verdict.cancel()
+
+    @property
+    def view(self) -> str:
+        return self.query_one(TabLine).current
+
+    def _complain(self, words: str) -> None:
+        self.query_one("#compare-notice", Static).update(words)
+        self.set_class(bool(words), "-trouble")
+
+    def _look(self) -> None:
+        """Take in what has come into the logs and what the threads have done."""
+        if not self.is_current or not self._entrants:
+            return
+        for entrant in self._entrants:
+            entrant.poll()
+        self._complain(other_data(self._entrants))
+        names = ", ".join(entrant.label for entrant in self._entrants)
+        self.query_one("#compare-title", Line).show(
+            Content.assemble(("Compare  ", "$text-muted"), (f"{len(self._entrants)}", "bold"), f"  {names}")
+        )
+        self.query_one(EntrantTable).show_entrants(self._entrants, ascii_only=self.lab.ascii_only)
+        self._show_curves()
+        match self.view:
+            case "judgement":
+                self._show_verdict()
+            case "disagreements":
+                self.query_one(Disagreements).show(self._entrants)
+            case "frontier":
+                self.query_one(FrontierView).show()
+            case _:
+                pass
+        self.refresh_keys(self.view, len(self._entrants))
+
+    # --- Curves
+
+    def _show_curves(self) -> None:
+        metric = METRICS[self._metric]
+        weight = SMOOTHING[self._smoothing]
+        error = self._log and metric.accuracy
+        key = (self._metric, self._axis, self._log, weight, tuple(entrant.version for entrant in self._entrants))
+        curves = []
+        for number, entrant in enumerate(self._entrants):
+            xs, ys = entrant.curve(metric, self._axis)
+            curves.append(Curve(number, xs, smoothed(100 - ys if error else ys, weight)))
+        title = metric.title.replace("Score", "Error").replace("accuracy", "error") if error else metric.title
+        title += ", log scale" if self._log else ""
+        title += f", smoothing {weight:g}" if weight else ""
+        self.query_one("#overlay", Overlay).show(key, curves, title=title, axis=AXES[self._axis], log=self._log)
+
+    def action_metric(self) -> None:
+        names = list(METRICS)
+        self._metric = names[(names.index(self._metric) + 1) % len(names)]
+        self._show_curves()
+
+    def action_axis(self) -> None:
+        names = list(AXES)
+        self._axis = names[(names.index(self._axis) + 1) % len(names)]
+        self._show_curves()
+
+    def action_log_scale(self) -> None:
+        self._log = not self._log
+        self._show_curves()
+
+    def action_smooth(self) -> None:
+        self._smoothing = (self._smoothing + 1) % len(SMOOTHING)
+        self._show_curves()
+
+    # --- Verdict
+
+    def _show_verdict(self) -> None:
+        if self._verdict is None:
+            self._verdict = Task("compare", lambda *_: self._judge())
+        task, words = self._verdict, self.query_one("#judgement-words", Static)
+        if not task.done.is_set():
+            words.update("comparing...")
+        elif task.result is not None:
+            words.update(_verdict_words(task.result))
+        else:
+            words.update(task.why_not())
+
+    def _judge(self) -> Verdict:
+        from experiments.compare import compare
+
+        return compare(self.lab.store, [entrant.reference for entrant in self._entrants])
+
+    # --- Disagreements
+
+    @on(EntrantTable.Chosen, "#entrants")
+    def _choose_pair(self, event: EntrantTable.Chosen) -> None:
+        if len(self._entrants) > 1:
+            self.query_one(Disagreements).turn_to(max(event.row, 1))
+            self.show_view("disagreements")
+
+    def action_other(self, by: int) -> None:
+        self.query_one(Disagreements).turn(by)
+        self._look()
+
+    # --- Keys
+
+    def show_view(self, name: str) -> None:
+        self.query_one(TabLine).current = name
+        self.query_one(ContentSwitcher).current = name
+        self.set_focus(self.query_one(FOCUS[name]))
+        self._look()
+
+    @on(TabLine.Chosen)
+    def _tab_clicked(self, event: TabLine.Chosen) -> None:
+        self.show_view(event.name)
+
+    def action_turn(self, by: int) -> None:
+        self.show_view(self.query_one(TabLine).after(by))
+
+    def action_back(self) -> None:
+        self.app.pop_screen()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        match action:
+            case "metric" | "axis" | "log_scale" | "smooth":
+                return self.ready and self.view == "curves"
+            case "other":
+                return self.ready and self.view == "disagreements" and len(self._entrants) > 2
+            case _:
+                return super().check_action(action, parameters)
+
+    def help_lines(self) -> tuple[str, ...]:
+        return (
+            "A group's curve is the mean of its runs. In log scale accuracies are shown as errors.",
+            "The verdict holds each against the first: groups by Welch's test, single runs image by image.",
+            "Disagreements shows the images that two networks take for different classes; enter on a run picks it.",
+        )
+
+
+def _verdict_words(report: Verdict) -> Content:
+    """A paragraph for each comparison, the sentence first and then what the numbers cannot tell."""
+    parts = []
+    for comparison in report.comparisons:
+        words = comparison.in_words()
+        parts.append(Content.styled(f"{words[:1].upper()}{words[1:]}.", "bold"))
+        parts += [Content(f"  {note[:1].upper()}{note[1:]}.") for note in comparison.notes]
+        parts.append(Content())
+    return Content("\n").join(parts)

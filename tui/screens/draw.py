@@ -1,0 +1,183 @@
+"""Draw: a digit drawn by hand, brought to MNIST's form and classified at each stroke."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from core.arch import is_user_module
+from core.errors import LabError, one_line
+from experiments.drawings import save_drawing
+from experiments.loading import LoadedNetwork, load_network
+from experiments.run import Run
+from tui.inspecting import newest_source
+from tui.screens.base import WorkScreen
+from tui.task import Task
+from tui.widgets.canvas import Canvas
+from tui.widgets.line import Line
+from tui.widgets.probabilities import Probabilities
+from tui.widgets.seen import Seen
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SCALE = 4
+"""Pixels across and down that a drawing has for each of the canvas."""
+LOOK = 0.1
+
+
+class DrawScreen(WorkScreen):
+    """Opened above the screen that a run was chosen on. What is drawn before the network is there waits for it."""
+
+    MODE = "draw"
+    AUTO_FOCUS = "#canvas"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "save", "Save", tooltip="Keep the drawing as a PNG file in the home"),
+        Binding("y", "consent", "Run its code", tooltip="Import the run's own module and run it"),
+        Binding("escape", "back", "Back", key_display="esc"),
+    ]
+
+    def __init__(self, run: Run, *, consented: bool = False) -> None:
+        super().__init__()
+        self._run = run
+        self._arch = str(run.config().get("arch", ""))
+        self._consented = consented
+        self._loading: Task[LoadedNetwork] | None = None
+        self._network: LoadedNetwork | None = None
+
+    def compose_body(self) -> ComposeResult:
+        with Vertical(id="draw", classes="body"):
+            yield Line(id="draw-title")
+            yield Static(id="draw-notice", markup=False)
+            with Horizontal(id="draw-board"):
+                canvas = Canvas(id="canvas")
+                canvas.border_title = "Draw a digit"
+                yield canvas
+                with Horizontal(id="draw-side"):
+                    yield Seen(id="seen")
+                    yield Probabilities(id="probabilities")
+
+    def on_mount(self) -> None:
+        self.set_interval(LOOK, self._look)
+        self._load()
+        self._look()
+
+    def on_unmount(self) -> None:
+        if self._loading is not None:
+            self._loading.cancel()
+
+    @property
+    def _asks_consent(self) -> bool:
+        return is_user_module(self._arch) and not self._consented
+
+    def _load(self) -> None:
+        if self._asks_consent:
+            return
+        arch = self._arch if is_user_module(self._arch) else None
+        self._loading = Task("load network", lambda *_: load_network(self._run, newest_source(self._run), arch=arch))
+
+    def _look(self) -> None:
+        loading = self._loading
+        if loading is not None and loading.done.is_set() and self._network is None and loading.result is not None:
+            self._network = loading.result
+            self._drawn()
+        title = Content.assemble(("Draw  ", "$text-muted"), (self._run.meta().name or self._run.id, "bold"), "  ")
+        self.query_one("#draw-title", Line).show(title.append(self._state()))
+        notice, words = self.query_one("#draw-notice", Static), self._trouble()
+        self.set_class(bool(words), "-trouble")
+        if str(notice.content) != words:
+            notice.update(words)
+        self.refresh_keys(self._asks_consent, self._network is None)
+
+    def _state(self) -> str:
+        if self._network is None:
+            return "" if self._trouble() else "reading the network..."
+        epoch = f", epoch {self._network.epoch}" if self._network.epoch else ""
+        return f"{self._network.config.arch}  {self._network.source} weights{epoch}"
+
+    def _trouble(self) -> str:
+        if self._asks_consent:
+            return f"This run's network is a module of your own: {self._arch}. Press y to import it and run its code."
+        return self._loading.why_not() if self._loading is not None else ""
+
+    # --- What is drawn
+
+    def drawing(self) -> Tensor:
+        """(112, 112) uint8, light on black."""
+        import torch
+
+        values = torch.from_numpy(self.query_one(Canvas).values)
+        pixels = (values * 255).round().to(torch.uint8)
+        return pixels.repeat_interleave(SCALE, 0).repeat_interleave(SCALE, 1)
+
+    @on(Canvas.Drawn)
+    def _drawn(self) -> None:
+        self.refresh_keys(self._asks_consent, self._network is None, self.query_one(Canvas).empty)
+        if self.query_one(Canvas).empty:
+            self._show(None, None)
+        else:
+            self._classify()
+
+    @work(exclusive=True, group="classify")
+    async def _classify(self) -> None:
+        """On a thread, the latest drawing at last: a module of somebody's own may take its time."""
+        try:
+            seen, probabilities = await asyncio.to_thread(_classified, self._network, self.drawing())
+        except LabError:
+            self._show(None, None)
+        except Exception as error:  # noqa: BLE001  # the code of a user's module raises whatever it likes
+            self.notify(one_line(error), title="The network failed", severity="error", markup=False)
+        else:
+            self._show(seen, probabilities)
+
+    def _show(self, seen: Tensor | None, probabilities: list[float] | None) -> None:
+        self.query_one(Seen).show(None if seen is None else seen.numpy())
+        self.query_one(Probabilities).show(probabilities)
+
+    # --- Keys
+
+    def action_save(self) -> None:
+        try:
+            path = save_drawing(self.lab.locations.home, self.drawing())
+        except LabError as error:
+            self.notify(f"{error.message}. {error.hint}", title="Not saved", severity="error", markup=False)
+        else:
+            self.notify(str(path), title="Saved", markup=False)
+
+    def action_consent(self) -> None:
+        self._consented = True
+        self._load()
+
+    def action_back(self) -> None:
+        self.app.pop_screen()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        match action:
+            case "save":
+                return self.ready and not self.query_one(Canvas).empty
+            case "consent":
+                return self._asks_consent
+            case _:
+                return super().check_action(action, parameters)
+
+    def help_lines(self) -> tuple[str, ...]:
+        return (
+            "Draw with the mouse, or with the pen: arrows move it (with shift by four pixels), space puts it down.",
+            "The network sees the drawing as MNIST was made: scaled into 20 x 20 pixels and centred by its mass.",
+            "Saved drawings are in the folder drawings of the home; mnist-tui predict RUN FILE classifies them too.",
+        )
+
+
+def _classified(network: LoadedNetwork | None, drawing: Tensor) -> tuple[Tensor, list[float] | None]:
+    """The drawing in MNIST's form, and the ten probabilities where there is a network."""
+    from core.picture import normalise
+
+    seen = normalise(drawing)
+    return seen, None if network is None else network.probabilities(seen[None])[0].tolist()

@@ -1,0 +1,320 @@
+"""Inspect: what a run's network confuses, how its layers respond, and what it sees in one digit."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import ContentSwitcher, Static
+
+from experiments.run import Run
+from tui.digits import Confusions
+from tui.inspecting import Inspecting
+from tui.output import percent
+from tui.screens.base import WorkScreen
+from tui.screens.draw import DrawScreen
+from tui.widgets.cell_panel import CellPanel
+from tui.widgets.gallery import Digit, Gallery
+from tui.widgets.heat_map import HeatMap
+from tui.widgets.line import Line
+from tui.widgets.maps_view import MapsView
+from tui.widgets.network_tables import ClassTable, LayerTable, dead_words
+from tui.widgets.picture import palette_of, spread
+from tui.widgets.picture_grid import Labelled, PictureGrid
+from tui.widgets.tab_line import TabLine
+
+LOOK = 0.1
+"""Seconds between two looks at the work under way."""
+VIEWS = {
+    "confusion": "Confusion",
+    "digits": "Digits",
+    "classes": "Classes",
+    "layers": "Layers",
+    "filters": "Filters",
+    "maps": "Feature maps",
+}
+FOCUS = {
+    "confusion": "#confusion-map",
+    "digits": "#gallery",
+    "classes": "#class-table",
+    "layers": "#layer-table",
+    "filters": "#filter-grid",
+    "maps": "#map-layers",
+}
+
+
+class InspectScreen(WorkScreen):
+    """Opened above the screen that a run was chosen on."""
+
+    MODE = "inspect"
+    AUTO_FOCUS = "#confusion-map"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "turn(1)", "Next view", tooltip="Confusion, Digits, Classes, Layers, Filters, Feature maps"),
+        Binding("shift+tab", "turn(-1)", "Previous view", show=False),
+        Binding("w", "worst", "Worst pair", tooltip="The digits of the commonest mistake"),
+        Binding("b", "weights", "Weights", tooltip="Final weights, those of the best epoch, or of the last checkpoint"),
+        Binding("d", "draw", "Draw", tooltip="Draw a digit for this network"),
+        Binding("r", "again", "Again", show=False, tooltip="Read the network again"),
+        Binding("y", "consent", "Run its code", tooltip="Import the run's own module and run it"),
+        Binding("left_square_bracket,p", "step(-1)", "Digit before", show=False),
+        Binding("right_square_bracket,n", "step(1)", "Next digit", show=False),
+        Binding("escape", "back", "Back", key_display="esc"),
+    ]
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self._run = run
+        self._work: Inspecting | None = None
+        self._shown: Confusions | None = None
+        self._indices: list[int] = []
+
+    def compose_body(self) -> ComposeResult:
+        with Vertical(id="inspect", classes="body"):
+            yield Line(id="inspect-title")
+            yield TabLine(VIEWS, id="inspect-tabs")
+            yield Line(id="inspect-progress")
+            yield Static(id="inspect-notice", classes="empty", markup=False)
+            with ContentSwitcher(initial="confusion", id="inspect-views"):
+                with Horizontal(id="confusion"):
+                    yield HeatMap(id="confusion-map")
+                    yield CellPanel(id="cell")
+                with Vertical(id="digits"):
+                    yield Line(id="gallery-title")
+                    yield Gallery(id="gallery")
+                with Vertical(id="classes"):
+                    yield ClassTable(id="class-table")
+                with Vertical(id="layers"):
+                    yield LayerTable(id="layer-table")
+                    yield Static(id="dead", markup=False)
+                yield PictureGrid(id="filters")
+                yield MapsView(id="maps")
+
+    # --- Life
+
+    def on_mount(self) -> None:
+        self._work = Inspecting(self._run, self.lab.locations)
+        self.set_interval(LOOK, self._look)
+        self._look()
+
+    def on_unmount(self) -> None:
+        if self._work is not None:
+            self._work.cancel()
+
+    def on_screen_suspend(self) -> None:
+        if self._work is not None and self._shown is None:
+            self._work.cancel()
+
+    def on_screen_resume(self) -> None:
+        if self._work is not None and self._work.given_up:
+            self._work.again()
+
+    @property
+    def view(self) -> str:
+        return self.query_one(TabLine).current
+
+    def _look(self) -> None:
+        """Bring on the screen what the work has come to."""
+        work = self._work
+        if work is None or not self.is_current:
+            return
+        if work.look():
+            if work.scored is not None and (self._shown is None or self._shown.scored is not work.scored):
+                self._take(Confusions(work.scored))
+            self._show_layers(work)
+        self._show_state(work)
+
+    def _show_state(self, work: Inspecting) -> None:
+        self.query_one("#inspect-title", Line).show(self._title(work))
+        progress = work.progress(self.size.width - 2)
+        self.query_one("#inspect-progress", Line).show(progress)
+        self.set_class(bool(progress) and self._shown is None, "-busy")
+        trouble = work.trouble()
+        self.set_class(self._shown is None, "-nothing")
+        self.set_class(bool(trouble) and self._shown is not None, "-trouble")
+        notice = self.query_one("#inspect-notice", Static)
+        if str(notice.content) != trouble:
+            notice.update(trouble)
+        self.refresh_keys(self.view, self._shown is None, work.asks_consent, bool(trouble), self._indices[:1])
+
+    def _title(self, work: Inspecting) -> Content:
+        meta, config = work.meta, work.config
+        parts = [str(config.get("arch", "?")), str(config.get("dataset", "?"))]
+        if self._shown is not None:
+            scored = self._shown.scored
+            epoch = f"epoch {scored.network.epoch}" if scored.network.epoch else "epoch unknown"
+            total = len(scored.labels)
+            score = f"{scored.correct:,} of {total:,} right ({percent(scored.correct / total)})"
+            parts = [score, parts[0], scored.dataset, f"{scored.network.source} weights, {epoch}"]
+        name = (meta.name or self._run.id, "bold")
+        return Content.assemble(("Inspect  ", "$text-muted"), name, "  ", "  ".join(parts))
+
+    def _take(self, shown: Confusions) -> None:
+        """Show another scoring, the cell and the view as they were."""
+        first = self._shown is None
+        self._shown = shown
+        heat_map = self.query_one(HeatMap)
+        heat_map.show(shown.counts)
+        wrong = len(shown.scored.labels) - shown.scored.correct
+        heat_map.border_subtitle = f"{wrong:,} mistake{'s' * (wrong != 1)}"
+        if first:
+            heat_map.cell = shown.worst or (0, 0)
+        self.query_one(ClassTable).show_scores(shown.classes, shown.counts)
+        self._show_cell()
+        maps = self.query_one(MapsView)
+        maps.use(shown)
+        if maps.index is None and (indices := self._indices or shown.cell(*heat_map.cell)):
+            maps.show_digit(indices[0])
+        self._show_filters(shown)
+
+    def _show_filters(self, shown: Confusions) -> None:
+        from core.activations import first_filters
+
+        grid = self.query_one(PictureGrid)
+        found = first_filters(shown.scored.network.module)
+        if found is None:
+            grid.border_title = "The first layer has no filters that look at pixels"
+            grid.show((), signed=True)
+            return
+        name, filters = found
+        grid.border_title = f"{name}: {len(filters)} filters of {filters.shape[1]} x {filters.shape[2]}"
+        below, above = palette_of(self.app).ends
+        grid.border_subtitle = f"{below} below 0, {above} above"
+        values = spread(filters.numpy(), signed=True)
+        grid.show([Labelled(str(number), picture) for number, picture in enumerate(values)], signed=True)
+
+    def _show_layers(self, work: Inspecting) -> None:
+        if work.layers is not None:
+            self.query_one(LayerTable).show_layers(work.layers)
+            self.query_one("#dead", Static).update(dead_words(work.layers, work.layer_images))
+
+    @on(HeatMap.Moved)
+    def _show_cell(self) -> None:
+        if self._shown is None:
+            return
+        true, predicted = self.query_one(HeatMap).cell
+        self._indices = self._shown.cell(true, predicted)
+        digit = self._shown.digit(self._indices[0]) if self._indices else None
+        self.query_one(CellPanel).show(self._cell_words(true, predicted), digit)
+        gallery = self.query_one(Gallery)
+        gallery.set_reactive(Gallery.current, 0)
+        gallery.show(len(self._indices), lambda place: self._digit(place))
+        self._name_digits()
+        self.refresh_keys(self.view, False, False, False, self._indices[:1])
+
+    def _digit(self, place: int) -> Digit:
+        assert self._shown is not None
+        return self._shown.digit(self._indices[place])
+
+    def _cell_words(self, true: int, predicted: int) -> list[str]:
+        assert self._shown is not None
+        counts, scores = self._shown.counts, self._shown.classes
+        count, images = counts[true][predicted], sum(counts[true])
+        share = f"{100 * count / images:.2f} % of the {images:,} {true}s" if images else "there are no such images"
+        called = f"True {true}, taken for {predicted}" if true != predicted else f"True {true}, recognised"
+        words = [f"{called}: {count:,}", share]
+        words.append(f"recall of {true}: {percent(scores[true].recall)}")
+        words.append(f"precision of {predicted}: {percent(scores[predicted].precision)}")
+        if self._shown.worst is not None:
+            one, other = self._shown.worst
+            words.append(f"most confused (w): {one} taken for {other}, {counts[one][other]:,}")
+        return words
+
+    @on(Gallery.Moved)
+    def _name_digits(self) -> None:
+        true, predicted = self.query_one(HeatMap).cell
+        kind = f"True {true}, taken for {predicted}" if true != predicted else f"True {true}, recognised"
+        count, place = len(self._indices), self.query_one(Gallery).current + 1
+        words = f"{place:,} of {count:,}, surest first" if count else "no image; choose another cell in Confusion"
+        self.query_one("#gallery-title", Line).show(Content.assemble((kind, "bold"), f"   {words}"))
+
+    # --- Keys
+
+    def show_view(self, name: str) -> None:
+        self.query_one(TabLine).current = name
+        self.query_one(ContentSwitcher).current = name
+        self.set_focus(self.query_one(FOCUS[name] if name != "filters" else "#filters"))
+        self.refresh_keys(name, self._shown is None, False, False, self._indices[:1])
+
+    @on(TabLine.Chosen)
+    def _tab_clicked(self, event: TabLine.Chosen) -> None:
+        if self._shown is not None:
+            self.show_view(event.name)
+
+    def action_turn(self, by: int) -> None:
+        self.show_view(self.query_one(TabLine).after(by))
+
+    @on(HeatMap.Opened)
+    def _open_cell(self) -> None:
+        if self._shown is not None:
+            self.show_view("digits")
+
+    def action_worst(self) -> None:
+        if self._shown is None or self._shown.worst is None:
+            self.notify("the network makes no mistake on these images", title="Nothing is confused")
+            return
+        self.query_one(HeatMap).cell = self._shown.worst
+        self._show_cell()
+        self.show_view("digits")
+
+    @on(Gallery.Chosen)
+    def _map_digit(self, event: Gallery.Chosen) -> None:
+        self.query_one(MapsView).show_digit(event.digit.index)
+        self.show_view("maps")
+
+    def action_step(self, by: int) -> None:
+        """Another digit of the cell, or, where the one shown is not of it, its neighbour among the test images."""
+        maps = self.query_one(MapsView)
+        if maps.index is None or self._shown is None:
+            return
+        if maps.index in self._indices:
+            place = (self._indices.index(maps.index) + by) % len(self._indices)
+            maps.show_digit(self._indices[place])
+        else:
+            maps.show_digit((maps.index + by) % len(self._shown.scored.labels))
+
+    def action_weights(self) -> None:
+        if self._work is not None and not self._work.next_source():
+            self.notify("the run has no others", title="Weights")
+
+    async def action_draw(self) -> None:
+        consent = self._work is not None and self._work.consented
+        await self.app.push_screen(DrawScreen(self._run, consented=consent))
+
+    def action_again(self) -> None:
+        if self._work is not None:
+            self._work.again()
+
+    def action_consent(self) -> None:
+        if self._work is not None:
+            self._work.consent()
+
+    def action_back(self) -> None:
+        """From digits and feature maps to where they were opened from, else away."""
+        before = {"digits": "confusion", "maps": "digits"}.get(self.view)
+        if before is not None and self._shown is not None:
+            self.show_view(before)
+        else:
+            self.app.pop_screen()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        match action:
+            case "turn" | "worst" | "weights":
+                return self._shown is not None
+            case "step":
+                return self.ready and self.view == "maps"
+            case "consent":
+                return self._work is not None and self._work.asks_consent
+            case _:
+                return super().check_action(action, parameters)
+
+    def help_lines(self) -> tuple[str, ...]:
+        return (
+            "The heat map counts test images by what they are and what they are taken for. Enter shows a cell's,",
+            "surest first, and enter there what each layer makes of a digit.",
+            "Layers are looked at over the first test images; a channel of a ReLU is dead when none makes it respond.",
+            "A live run is read again whenever it has stored weights.",
+        )

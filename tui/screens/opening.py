@@ -1,0 +1,30 @@
+"""Opens what is shown above the three working screens. Imported here when it is first wanted: it needs numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import App
+
+from experiments.run import Run
+
+
+async def open_inspect(app: App[object], run: Run) -> None:
+    """What the run's network confuses, and what goes on inside it."""
+    from tui.screens.inspect import InspectScreen
+
+    await app.push_screen(InspectScreen(run))
+
+
+async def open_draw(app: App[object], run: Run) -> None:
+    """A canvas for the run's network."""
+    from tui.screens.draw import DrawScreen
+
+    await app.push_screen(DrawScreen(run))
+
+
+async def open_compare(app: App[object], references: Sequence[str]) -> None:
+    """Runs and groups, by their ids, side by side."""
+    from tui.screens.compare import CompareScreen
+
+    await app.push_screen(CompareScreen(references))

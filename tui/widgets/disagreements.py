@@ -1,0 +1,103 @@
+"""The images that two networks take for different classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from core.errors import ShouldStop
+from experiments.locations import Locations
+from experiments.run import Run
+from experiments.scoring import Scored
+from tui.comparing import Entrant, score_plain
+from tui.digits import digit_of, disagreements
+from tui.task import Report, Task
+from tui.widgets.gallery import Gallery
+from tui.widgets.line import Line
+
+Found = tuple[Scored, Scored, list[int]]
+
+
+class Disagreements(Vertical):
+    """The first of the entrants beside another one. Both networks are scored once, when they are first looked at; of a
+    group, its first run."""
+
+    DEFAULT_CSS = """
+    Disagreements > Line { padding: 0 1; color: $text-muted; }
+    """
+
+    def __init__(self, locations: Locations, *, id: str) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._locations = locations
+        self._scored: dict[str, Scored] = {}
+        self._work: Task[Found] | None = None
+        self._shown: Found | None = None
+        self._entrants: Sequence[Entrant] = ()
+        self._other = 1
+
+    def compose(self) -> ComposeResult:
+        yield Line(id="disagreements-title")
+        yield Gallery(id="disagreements-gallery", opens=False)
+
+    def on_unmount(self) -> None:
+        self.cancel()
+
+    def cancel(self) -> None:
+        if self._work is not None:
+            self._work.cancel()
+
+    def turn_to(self, other: int) -> None:
+        """Hold the entrant of that number beside the first."""
+        if other != self._other and other < len(self._entrants):
+            self.cancel()
+            self._other, self._work = other, None
+
+    def turn(self, by: int) -> None:
+        self.turn_to((self._other - 1 + by) % (len(self._entrants) - 1) + 1)
+
+    def show(self, entrants: Sequence[Entrant]) -> None:
+        """Begin, or show what has been found."""
+        self._entrants = entrants
+        line = self.query_one(Line)
+        if len(entrants) < 2:
+            line.show("Two runs are needed: mark another one in Runs with space.")
+            return
+        first, other = entrants[0], entrants[self._other]
+        if self._work is None:
+            runs = first.first.run, other.first.run
+            self._work = Task("disagreements", lambda stop, report: self._differ(*runs, stop, report))
+        task = self._work
+        if not task.done.is_set():
+            line.show(f"A {first.label}, B {other.label}: {task.stage}... {100 * task.share:.0f}%")
+        elif task.result is None:
+            line.show(task.why_not())
+            self.query_one(Gallery).show(0, lambda _: digit_of(0), opinions=2)
+        else:
+            self._show_found(task.result)
+            indices, total = task.result[2], len(task.result[0].labels)
+            place = self.query_one(Gallery).current + 1
+            count = f"{place:,} of {len(indices):,}" if indices else "none"
+            line.show(f"A {first.label}, B {other.label}: they differ on {count} (of {total:,} images)")
+
+    def _show_found(self, found: Found) -> None:
+        if found is self._shown:
+            return
+        self._shown = found
+        first, second, indices = found
+        gallery = self.query_one(Gallery)
+        gallery.set_reactive(Gallery.current, 0)
+        gallery.show(len(indices), lambda place: digit_of(indices[place], first, second, who=("A:", "B:")), opinions=2)
+
+    @on(Gallery.Moved)
+    def _moved(self) -> None:
+        self.show(self._entrants)
+
+    def _differ(self, one: Run, other: Run, stop: ShouldStop, report: Report) -> Found:
+        for run in (one, other):
+            if run.id not in self._scored:
+                self._scored[run.id] = score_plain(run, self._locations, stop, report)
+        first, second = self._scored[one.id], self._scored[other.id]
+        return first, second, disagreements(first, second)

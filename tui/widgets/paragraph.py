@@ -1,0 +1,29 @@
+"""Words that fill as many lines as they need."""
+
+from __future__ import annotations
+
+import textwrap
+
+from textual.widgets import Static
+
+
+class Paragraph(Static):
+    """Unlike a plain Static, showing other words lays out the screen only when they take more or fewer lines."""
+
+    def __init__(self, *, id: str, least: int = 0) -> None:  # noqa: A002
+        """`least` lines are set aside for it in any case."""
+        super().__init__(id=id, markup=False)
+        self._words = ""
+        self._least = least
+        self.styles.min_height = least
+
+    def show(self, words: str) -> None:
+        if words != self._words:
+            self._words = words
+            self.update(words, layout=self._height(words) != self.content_size.height)
+
+    def _height(self, words: str) -> int:
+        """How many lines it takes; 0 before there is a width."""
+        width = self.content_size.width
+        lines = sum(max(1, len(textwrap.wrap(line, width))) for line in words.splitlines()) if width > 0 else 0
+        return max(lines, self._least)
