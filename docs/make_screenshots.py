@@ -17,6 +17,7 @@ from textual.pilot import Pilot
 
 from experiments.locations import Locations
 from tui.app import LabApp
+from tui.screens.inspect import InspectScreen
 
 SIZE = (120, 40)
 SMALL = (80, 24)
@@ -41,7 +42,14 @@ async def photograph(home: Path, out: Path, epochs: int) -> None:
         await _settle(pilot)
         _shoot(app, out, "training-light")
         app.theme = "textual-dark"
-        await pilot.press("l", "1", "v", *"0.02", "down", *"8", "ctrl+r")
+        await pilot.press("l", "i")
+        await _until(pilot, lambda: isinstance(app.screen, InspectScreen) and not app.screen.has_class("-busy"))
+        await pilot.press("w")
+        await _settle(pilot)
+        _shoot(app, out, "inspect")
+        await pilot.press("escape")
+        await _settle(pilot)
+        await pilot.press("1", "v", *"0.02", "down", *"8", "ctrl+r")
         await _until(pilot, lambda: _epochs_done(app) >= 1)
         await pilot.press("3")
         await _settle(pilot)
@@ -52,6 +60,14 @@ async def photograph(home: Path, out: Path, epochs: int) -> None:
         await pilot.press("escape")
         await pilot.press("x")
         await _until(pilot, lambda: not app.session.live)
+        await pilot.press("3")
+        await _settle(pilot)
+        await pilot.press("home", "space", "down", "space", "equals_sign")
+        await _settle(pilot)
+        await _settle(pilot)
+        _shoot(app, out, "compare")
+        await pilot.press("escape")
+        await _settle(pilot)
         await pilot.press("1", "escape", "e", *" c10q")
         await _settle(pilot)
         _shoot(app, out, "error")

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Protocol
@@ -16,7 +17,7 @@ from core.errors import InvalidValue
 from experiments.locations import Locations
 from experiments.owner import Owner
 from experiments.run import Run
-from experiments.trial_worker import STOP, TRAIN, Slot, serve
+from experiments.trial_worker import SIGNALS, STOP, TRAIN, Slot, serve
 
 STOP_PATIENCE = 30.0
 """Seconds that a worker has to save a checkpoint and end."""
@@ -133,7 +134,13 @@ class LocalExecutor:
         mine, theirs = context.Pipe()
         process = context.Process(target=serve, args=(theirs, self._locations, slot), name=f"worker {slot.number}")
         process.daemon = True
-        process.start()
+        resource_tracker.ensure_running()  # which unblocks signals
+        # A worker inherits what is blocked: Ctrl+C goes to it too, and would end it while it still imports.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         return _Worker(process, mine)
 

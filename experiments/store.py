@@ -96,6 +96,9 @@ class Store:
         found = [run for run in runs if run.id == reference]
         found = found or [run for run in runs if reference and run.meta().name == reference]
         found = found or [run for run in runs if reference and run.id.startswith(reference)]
+        if not found and (members := [run for run in runs if run.meta().group_id == reference]):
+            hint = f"name one of them: {members[-1].id}"
+            raise InvalidValue("run", reference, f"is a group of {len(members)} runs", hint=hint)
         if not found:
             hint = "mnist-tui runs lists them" if runs else "there are no runs yet: mnist-tui run"
             raise RunError(f"no such run: {reference!r}", hint=hint)

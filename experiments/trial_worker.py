@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from core.arch import is_user_module
-from core.errors import LabError
+from core.errors import LabError, Stopped
 from experiments.locations import Locations
 from experiments.runner import Runner
 
@@ -18,6 +18,8 @@ TRAIN, STOP = "train", "stop"
 """The orders, followed by a run's id and by a reason."""
 THREADS = 1
 """Of each worker, however many there are: results depend on it, and must not on how many trials are trained at once."""
+SIGNALS = {signal.SIGINT, signal.SIGHUP, signal.SIGTERM}
+"""Blocked in a worker until it has said what they mean to it."""
 LOOK_INTERVAL = 0.1
 """Seconds between two looks into the pipe."""
 ABANDONED = "the process that gave it out was killed"
@@ -39,17 +41,28 @@ class Orders:
         self._connection = connection
         self._reason = ""
         self._next_look = 0.0
+        self._idle = True
+        self._leaving = False
 
     def next_run(self) -> str:
         """Wait for the next run's id; empty when there is none to come."""
-        self._reason = ""
+        self._reason, self._idle = "", True
         try:
-            while True:
+            while not self._leaving:
                 order, word = self._connection.recv()
                 if order == TRAIN:
+                    self._idle = False
                     return str(word)
         except (EOFError, OSError):
-            return ""
+            pass
+        return ""
+
+    def leave(self, number: int, _frame: object = None) -> None:
+        """What a signal means to this process alone: stop the run with a checkpoint, and end."""
+        self._leaving = True
+        self._reason = self._reason or signal.Signals(number).name
+        if self._idle:
+            raise SystemExit(128 + number)
 
     def report(self, error: str) -> None:
         """Say that the run is over, and why it could not be started where that is so."""
@@ -72,8 +85,11 @@ class Orders:
 
 def serve(connection: Connection, locations: Locations, slot: Slot) -> None:
     """Train what comes through the pipe until it is closed. What a run raises unexpectedly ends the process."""
+    orders = Orders(connection)
     for number in (signal.SIGINT, signal.SIGHUP):  # those of the terminal; the driver decides what they mean
         signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, orders.leave)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     os.dup2(2, 1)  # the driver's stdout is for data, not for what a module of one's own prints
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = str(THREADS)
@@ -82,7 +98,6 @@ def serve(connection: Connection, locations: Locations, slot: Slot) -> None:
     import torch
 
     torch.set_num_threads(THREADS)
-    orders = Orders(connection)
     runner = Runner(locations, orders)
     while run_id := orders.next_run():
         orders.report(_train(runner, run_id))
@@ -104,6 +119,8 @@ def _train(runner: Runner, run_id: str) -> str:
     try:
         for _ in runner.resume(run, arch=arch if isinstance(arch, str) and is_user_module(arch) else None):
             pass
+    except Stopped:
+        return ""  # before its first step, as its log says
     except LabError as error:
         return error.message
     return ""

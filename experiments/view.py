@@ -27,6 +27,8 @@ class RunView:
 
     started_at: str = ""
     updated_at: str = ""
+    resumed_at: str = ""
+    seconds_before: float = 0.0
     started: RunStarted | None = None
     progress: StepProgress | None = None
     epochs: tuple[EpochFinished, ...] = ()
@@ -64,20 +66,18 @@ class RunView:
 
     @property
     def seconds(self) -> float:
-        """From the start to the end, or to the last sign of life."""
+        """From each start to the stop or the last sign of life after it; the time in between is not the run's."""
         if isinstance(self.end, RunFinished):
             return self.end.seconds
-        try:
-            return (datetime.fromisoformat(self.updated_at) - datetime.fromisoformat(self.started_at)).total_seconds()
-        except (ValueError, TypeError):
-            return 0.0
+        return self.seconds_before + _seconds_between(self.resumed_at, self.updated_at)
 
 
 def reduce(view: RunView, entry: Entry) -> RunView:
     """The view after one more event."""
-    view = replace(view, started_at=view.started_at or entry.time, updated_at=entry.time)
+    before, view = view, replace(view, started_at=view.started_at or entry.time, updated_at=entry.time)
     match entry.event:
         case RunStarted() as event:
+            view = replace(view, resumed_at=entry.time, seconds_before=before.seconds)
             return replace(view, started=event, config=event.config, end=None)
         case StepProgress() as event:
             return replace(view, progress=event)
@@ -98,3 +98,12 @@ def fold(entries: Iterable[Entry]) -> RunView:
     for entry in entries:
         view = reduce(view, entry)
     return view
+
+
+def _seconds_between(first: str, last: str) -> float:
+    """0 where the times are not what they should be."""
+    try:
+        seconds = (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
+    except (ValueError, TypeError):
+        return 0.0
+    return max(0.0, seconds)

@@ -54,7 +54,7 @@ class Commands(TyperGroup):
         except TyperException as error:
             context = getattr(error, "ctx", None)
             path = context.command_path if context is not None else self._path
-            _complain(" ".join(error.format_message().split()), f"{path} --help lists what is allowed")
+            _complain(_plain(error.format_message()), f"{path} --help lists what is allowed")
             code = ExitCode.USAGE
         except Stopped as error:
             _complain(f"stopped by {error.message}", error.hint)
@@ -72,6 +72,11 @@ class Commands(TyperGroup):
             note("")
             code = ExitCode.SIGINT
         sys.exit(int(code or ExitCode.DONE))
+
+
+def _plain(message: str) -> str:
+    """typer's words on one line, without pydantic's about values."""
+    return " ".join(message.split()).replace("Value error, ", "")
 
 
 def _complain(message: str, hint: str) -> None:

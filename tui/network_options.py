@@ -23,4 +23,4 @@ Output = Annotated[
         "--output", "-o", help="Where to write it [default: named by the run, in this folder].", metavar="PATH"
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a file, but no folder, that is there already.")]

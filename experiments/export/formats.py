@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -110,6 +111,7 @@ def save(target: Path, make: Callable[[], bytes], *, force: bool) -> None:
         InvalidValue, StorageError: as `export`.
     """
     check_free(target, force=force)
+    target = target.resolve()  # a link is written through, not replaced
 
     def write() -> None:
         with replacing(target) as part:
@@ -120,11 +122,21 @@ def save(target: Path, make: Callable[[], bytes], *, force: bool) -> None:
 
 def check_free(target: Path, *, force: bool) -> None:
     """Raise `InvalidValue` when there is something at `target` that may not be replaced."""
-    if target.is_dir():
-        raise InvalidValue("output", str(target), "is a folder that is there already", hint="name a new one with -o")
-    if target.exists() and not force:
-        hint = "replace it with --force, or name another with -o"
-        raise InvalidValue("output", str(target), "is there already", hint=hint)
+    try:
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _unwritable(target, error) from error
+    other = "name another with -o"
+    if stat.S_ISDIR(mode):
+        raise InvalidValue("output", str(target), "is a folder that is there already", hint=other)
+    if not stat.S_ISREG(mode):
+        raise InvalidValue("output", str(target), "is not a regular file", hint=other)
+    if (target.parent / "events.jsonl").exists():
+        raise InvalidValue("output", str(target), "is a run's own file", hint=other)
+    if not force:
+        raise InvalidValue("output", str(target), "is there already", hint=f"replace it with --force, or {other}")
 
 
 def _fill_folder(run: Run, chosen: Format, target: Path) -> None:
@@ -141,8 +153,12 @@ def _explaining(target: Path, write: Callable[[], None]) -> None:
     try:
         write()
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise StorageError(f"{target}: cannot be written: {reason}", hint="choose another place with -o") from error
+        raise _unwritable(target, error) from error
+
+
+def _unwritable(target: Path, error: OSError) -> StorageError:
+    reason = error.strerror or str(error)
+    return StorageError(f"{target}: cannot be written: {reason}", hint="choose another place with -o")
 
 
 def _module(chosen: Format) -> Any:

@@ -32,7 +32,7 @@ def training(tmp_path, cache_home):
         opened.append(app)
         app.wait_for("Ready")
         app.press("v", "up", "m", "m", "ctrl+r")
-        app.wait_for("epoch 1/20 loss=")
+        app.wait_for("/20 loss=")
         return app
 
     yield open_app

@@ -102,3 +102,14 @@ def test_a_reader_that_closes_the_pipe_stops_the_run(lab, endless):
     assert "Traceback" not in err
     assert lab.events()[-1]["event"] == "run_stopped"
     assert [row["status"] for row in lab.rows()] == ["stopped"]
+
+
+def test_seeds_whose_turn_never_came_are_named(lab, endless):
+    command = [*lab.command, *endless, "--seeds", "3-6", "--jobs", "1", "--quiet"]
+    with subprocess.Popen(command, text=True, env=lab.environment, stderr=subprocess.PIPE) as process:
+        lab.wait_for("epoch_finished")
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert "seeds 4-6 were not begun: no run was made" in said
+    assert [row["seed"] for row in lab.rows()] == [3]

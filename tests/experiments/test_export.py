@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import sys
 from xml.etree import ElementTree
 
@@ -173,3 +174,27 @@ def test_onnxruntime_computes_the_same_logits_for_1000_images(finished, location
     assert metadata["spec"] == "c4 p2 c8 gap fc10"
     assert metadata["weights_sha256"] == finished.view().end.weights_sha256
     assert "0 (black) to 1" in session.get_modelmeta().description
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_what_is_no_file_of_the_users_own_is_never_replaced(finished, tmp_path, force):
+    os.mkfifo(tmp_path / "pipe")
+    log = finished.log.read_bytes()
+    for target, why in ((tmp_path / "pipe", "not a regular file"), (finished.log, "a run's own file")):
+        with pytest.raises(InvalidValue, match=why):
+            export(finished, find_format("csv"), target, None, None, force=force)
+    assert (tmp_path / "pipe").is_fifo()
+    assert finished.log.read_bytes() == log
+
+
+def test_a_link_is_written_through(finished, tmp_path):
+    (tmp_path / "file").write_text("old")
+    (tmp_path / "link").symlink_to("file")
+    export(finished, find_format("csv"), tmp_path / "link", None, None, force=True)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text().startswith("epoch")
+
+
+def test_a_name_that_is_too_long_is_said_in_a_line(finished, tmp_path):
+    with pytest.raises(StorageError, match="File name too long"):
+        export(finished, find_format("csv"), tmp_path / ("a" * 300), None, None)

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.events import RunFinished
+from core.events import RunFinished, RunStarted, RunStopped
+from experiments.eventlog import Entry
 from experiments.view import RunView, fold, reduce
 
 
@@ -127,3 +128,15 @@ def test_any_order_of_events_gives_a_view_whose_parts_can_all_be_read(script, ki
     assert view.seconds >= 0
     assert view.updated_at == (entries[-1].time if entries else "")
     assert reduce(view, entries[0]).started_at == view.started_at if entries else view == RunView()
+
+
+def test_the_time_between_a_stop_and_the_next_start_is_not_the_runs():
+    started = RunStarted(
+        config={}, spec="", total_params=1, device="cpu", dataset="mnist", train_images=1, val_images=0, test_images=1,
+        steps_per_epoch=1, note="",
+    )  # fmt: skip
+    times = ["00:00:00", "00:00:14", "00:10:00", "00:10:04"]
+    events = [started, RunStopped(epoch=1, reason="SIGINT"), started, RunStopped(epoch=1, reason="SIGINT")]
+    entries = [Entry(f"2026-01-01T{time}.000+00:00", "r", event) for time, event in zip(times, events, strict=True)]
+    assert fold(entries).seconds == 18
+    assert fold(entries[:3]).seconds == 14

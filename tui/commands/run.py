@@ -97,6 +97,9 @@ def run(
             jobs = 1 if tracking.wanted else jobs  # the services that take runs know of one at a time
             views = _train_group(runner, planned, tracking, jobs, as_json=as_json, quiet=quiet)
             say_group(runner.store, group_id, as_json=as_json)
+            if waiting := [config.seed for config, _ in planned[len(views) :]]:
+                those = f"seed {waiting[0]} was" if len(waiting) == 1 else f"seeds {waiting[0]}-{waiting[-1]} were"
+                note(f"{those} not begun: no run was made")
         else:
             entries = tracking.follow(runner.run(*planned[0]))
             views = [report(entries, runner.store, as_json=as_json, quiet=quiet)]
