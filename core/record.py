@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,7 +25,7 @@ from core.summary import Summary
 from core.weights import weights_sha256
 
 
-class RunRecord:
+class RunRecord(ABC):
     """One run, whoever trains it.
 
     `epoch` is the one under way, counted from 1. It and the weights may be read whenever an event has just been
@@ -57,9 +58,9 @@ class RunRecord:
         """The epoch of `best_weights`, by accuracy on the held-out images or else on the test images."""
         return best_epoch(self._accuracies)
 
+    @abstractmethod
     def checkpoint(self) -> Checkpoint:
         """The state between two steps; read it when an event has just been yielded."""
-        raise NotImplementedError
 
     def _between_epochs(self) -> bool:
         return self.epoch == 0 or self.epoch in self._accuracies

@@ -14,17 +14,24 @@ PACKAGES = ("mnist-tui", "torch", "torchvision", "numpy", "textual", "plotext", 
 
 
 def describe_environment(device: str) -> dict[str, Any]:
-    """Versions, machine, device, git revision of the code, command line and working folder."""
+    """The machine as `describe_machine` has it, its name, the command line and the working folder."""
+    return {
+        **describe_machine(device),
+        "host": platform.node(),
+        "command_line": sys.argv,
+        "working_folder": str(Path.cwd()),
+    }
+
+
+def describe_machine(device: str) -> dict[str, Any]:
+    """Versions, processor, device and git revision of the code: what a measurement depends on, and nothing personal."""
     return {
         "versions": {"python": platform.python_version(), **package_versions(PACKAGES)},
         "platform": platform.platform(),
-        "host": platform.node(),
         "cpu": cpu_name(),
         "cpu_count": os.cpu_count(),
         "device": device,
         "git_revision": git_revision(Path(__file__).parent),
-        "command_line": sys.argv,
-        "working_folder": str(Path.cwd()),
     }
 
 

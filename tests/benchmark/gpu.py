@@ -58,7 +58,7 @@ def measure(*, rounds: int, steps: int, whole: bool) -> dict[str, Any]:
     from core.device import describe_device
     from experiments.bench import compare_loops, time_to_target
     from experiments.bench_seeds import time_seeds
-    from experiments.environment import describe_environment
+    from experiments.environment import describe_machine
     from experiments.locations import Locations
     from experiments.peak import matrix_peak
 
@@ -78,7 +78,7 @@ def measure(*, rounds: int, steps: int, whole: bool) -> dict[str, Any]:
     print("seeds of conv9 as one network", flush=True)
     seeds = time_seeds(base, dataset, 64) if whole else time_seeds(base.changed(epochs=1), dataset, 4)
     return {
-        "environment": describe_environment(describe_device(device)),
+        "environment": describe_machine(describe_device(device)),
         "rounds": rounds,
         "steps": steps,
         "matrix_peak_gflops": matrix_peak(device) / 1e9,

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import pytest
 
-from experiments.environment import describe_environment, git_revision, package_versions
+from experiments.environment import describe_environment, describe_machine, git_revision, package_versions
 
 
 def test_the_record_names_versions_machine_device_and_command_line(monkeypatch, tmp_path):
@@ -50,3 +50,9 @@ def test_outside_a_repository_and_without_git_there_is_no_revision(repository, t
     assert git_revision(tmp_path_factory.mktemp("plain")) is None
     monkeypatch.setenv("PATH", "")
     assert git_revision(repository) is None
+
+
+def test_what_is_published_with_a_measurement_names_no_folder_host_or_command():
+    machine, record = describe_machine("cpu"), describe_environment("cpu")
+    assert record.items() >= machine.items()
+    assert record.keys() - machine.keys() == {"host", "command_line", "working_folder"}

@@ -9,7 +9,7 @@ import typer
 
 from core.config import EngineChoice, TrainConfig
 from core.network import summarize_config
-from experiments.environment import describe_environment
+from experiments.environment import describe_machine
 from experiments.locations import Locations
 from experiments.presets import DEFAULT, load_preset
 from tui.options import whole_number
@@ -73,7 +73,7 @@ def bench(
         note(f"timing {config.arch}, {rounds} rounds of {steps} steps for the example and {', '.join(engines)}")
         timings += compare_loops(config, dataset, rounds=rounds, steps=steps, engines=tuple(engines))
     report: dict[str, Any] = {
-        "environment": describe_environment(describe_device(place)),
+        "environment": describe_machine(describe_device(place)),
         "rounds": rounds,
         "steps": steps,
         "matrix_peak_gflops": matrix_peak(place) / 1e9,
