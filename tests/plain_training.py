@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,20 @@ from core.sampling import draw_epoch, seed_dropout
 from core.schedule import learning_rate
 from core.step import TrainStep
 from core.weights import WeightAverage, copy_weights
+
+COMMON_RECIPES: dict[str, dict[str, Any]] = {
+    "constant": {},
+    "onecycle, shifts, average": {"schedule": "onecycle", "augment": "shift", "ema": True, "ema_decay": 0.9},
+    "cosine, warps, nesterov, decay": {
+        "schedule": "cosine",
+        "augment": "affine",
+        "nesterov": True,
+        "weight_decay": 0.01,
+        "label_smoothing": 0.1,
+    },
+    "steps, no momentum, average": {"schedule": "step", "step_size": 2, "momentum": 0.0, "ema": True},
+}
+"""What every engine must follow, changes to a small config by name."""
 
 
 @dataclass

@@ -16,10 +16,9 @@ from experiments.run import Run
 from experiments.scoring import Report, Scored, score_run
 from experiments.store import Store
 from tui.follow import Follower
+from tui.marks import MOST
 from tui.widgets.series import Values
 
-MOST = 8
-"""So many runs and groups at once."""
 AXES = {"epoch": "epochs", "step": "steps", "time": "seconds of training and evaluation"}
 UNLISTED = frozenset({"max_params", "max_epochs", "budget"})
 """Config fields that decide nothing about a result."""

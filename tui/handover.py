@@ -7,7 +7,7 @@ from experiments.locations import Locations
 from experiments.row import Status
 from experiments.run import Run
 from experiments.runner import Runner
-from tui.launch import resume_all_detached
+from tui.launch import resume_all_detached, runs_to_hand_over
 from tui.session import Job, NewRun
 
 
@@ -20,25 +20,15 @@ def hand_over(job: Job, locations: Locations) -> str:
         LabError: when that cannot be; the run that was stopped is as it was, and no other is left behind.
     """
     runner = Runner(locations)
-    made: list[Run] = []
     left = [run] if (run := _begun(job, runner)) is not None else []
-    try:
-        for plan in job.plans[len(job.run_ids) :]:
-            if isinstance(plan, NewRun):
-                made.append(runner.create(plan.config, plan.meta))
-                left.append(made[-1])
-            else:
-                left.append(plan.run)
+    with runs_to_hand_over(runner) as make:
+        waiting = job.plans[len(job.run_ids) :]
+        left += [make(plan.config, plan.meta) if isinstance(plan, NewRun) else plan.run for plan in waiting]
         if not left:
             return ""
         reference = job.group_id or left[0].id
         arch = str(left[0].config().get("arch", ""))
         resume_all_detached(reference, left, locations, *(["--arch", arch] if is_user_module(arch) else []))
-    except BaseException:
-        for run in made:
-            run.release()
-            runner.store.remove(run)
-        raise
     return reference
 
 

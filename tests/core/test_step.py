@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from plain_training import assert_follows, make_step, start_epoch, train_plainly, train_with
+from plain_training import COMMON_RECIPES, assert_follows, make_step, start_epoch, train_plainly, train_with
 from torch.nn import functional as F
 
 from core.config import TrainConfig
@@ -16,16 +16,7 @@ TINY = {"arch": "c4k5s3 p2 c8k3 gap fc10", "lr": 0.02, "batch_size": 48, "epochs
 """On 320 images eight epochs of six batches and a tail of 32: 56 steps."""
 
 RECIPES = {
-    "constant": {},
-    "onecycle, shifts, average": {"schedule": "onecycle", "augment": "shift", "ema": True, "ema_decay": 0.9},
-    "cosine, warps, nesterov, decay": {
-        "schedule": "cosine",
-        "augment": "affine",
-        "nesterov": True,
-        "weight_decay": 0.01,
-        "label_smoothing": 0.1,
-    },
-    "steps, no momentum, average": {"schedule": "step", "step_size": 2, "momentum": 0.0, "ema": True},
+    **COMMON_RECIPES,
     "one batch an epoch": {"batch_size": 1000, "epochs": 50, "schedule": "onecycle", "budget": False},
     "separable, dropout of 0": {"arch": "s6p1 a4 c8nk3 d0 fc12 fc10", "schedule": "cosine", "ema": True},
 }

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pseudo_terminal import TerminalApp
 
 PROGRAM = Path(sys.executable).with_name("mnist-tui")
 DEADLINE = 120.0
@@ -80,3 +81,23 @@ def training(lab: Lab, endless: tuple[str, ...]) -> Iterator[subprocess.Popen[st
             yield process
         finally:
             process.kill()
+
+
+@pytest.fixture
+def terminal(tmp_path, cache_home):
+    """Open the interface in terminals that are closed at the end."""
+    opened: list[TerminalApp] = []
+
+    def open_app(size: tuple[int, int], *arguments: str, **variables: str) -> TerminalApp:
+        environment = {
+            "XDG_CACHE_HOME": str(cache_home),
+            "MNIST_TUI_DATA": str(tmp_path / "data"),
+            "OMP_NUM_THREADS": "1",
+            **variables,
+        }
+        opened.append(TerminalApp(tmp_path / "home", size, arguments=arguments, environment=environment))
+        return opened[-1]
+
+    yield open_app
+    for app in opened:
+        app.close()

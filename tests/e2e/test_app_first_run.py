@@ -9,30 +9,9 @@ import signal
 import time
 
 import pytest
-from pseudo_terminal import TerminalApp
 
 from experiments.row import Status
 from experiments.store import Store
-
-
-@pytest.fixture
-def terminal(tmp_path, cache_home):
-    """Open the interface in terminals that are closed at the end."""
-    opened: list[TerminalApp] = []
-
-    def open_app(size: tuple[int, int], *arguments: str, **variables: str) -> TerminalApp:
-        environment = {
-            "XDG_CACHE_HOME": str(cache_home),
-            "MNIST_TUI_DATA": str(tmp_path / "data"),
-            "OMP_NUM_THREADS": "1",
-            **variables,
-        }
-        opened.append(TerminalApp(tmp_path / "home", size, arguments=arguments, environment=environment))
-        return opened[-1]
-
-    yield open_app
-    for app in opened:
-        app.close()
 
 
 def braille(text: str) -> int:

@@ -4,27 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pytest
-from pseudo_terminal import TerminalApp
-
-
-@pytest.fixture
-def terminal(tmp_path, cache_home):
-    opened: list[TerminalApp] = []
-
-    def open_app(size: tuple[int, int], *arguments: str) -> TerminalApp:
-        environment = {
-            "XDG_CACHE_HOME": str(cache_home),
-            "MNIST_TUI_DATA": str(tmp_path / "data"),
-            "OMP_NUM_THREADS": "1",
-        }
-        opened.append(TerminalApp(tmp_path / "home", size, arguments=arguments, environment=environment))
-        return opened[-1]
-
-    yield open_app
-    for app in opened:
-        app.close()
-
 
 def test_train_inspect_the_most_confused_pair_and_draw_a_one(terminal, tmp_path):
     app = terminal((120, 40))

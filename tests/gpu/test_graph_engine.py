@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 import pytest
 import torch
-from plain_training import assert_follows, make_step, start_epoch, train_plainly, train_with
+from plain_training import COMMON_RECIPES, assert_follows, make_step, start_epoch, train_plainly, train_with
 from torch import Tensor, nn
 
 from core.config import TrainConfig
@@ -25,23 +24,10 @@ TINY = {"arch": "c4k5s3 p2 c8k3 gap fc10", "lr": 0.02, "batch_size": 48, "epochs
 """On 320 images eight epochs of six batches and a tail of 32: 56 steps."""
 CUDA = torch.device("cuda:0")
 
-RECIPES: dict[str, dict[str, Any]] = {
-    "constant": {},
-    "onecycle, shifts, average": {"schedule": "onecycle", "augment": "shift", "ema": True, "ema_decay": 0.9},
-    "cosine, warps, nesterov, decay": {
-        "schedule": "cosine",
-        "augment": "affine",
-        "nesterov": True,
-        "weight_decay": 0.01,
-        "label_smoothing": 0.1,
-    },
-    "steps, no momentum, average": {"schedule": "step", "step_size": 2, "momentum": 0.0, "ema": True},
-}
 
-
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", COMMON_RECIPES)
 def test_fifty_replayed_steps_equal_a_plain_loop_in_double_precision(blobs, recipe):
-    config = TrainConfig.checked(TINY | RECIPES[recipe])
+    config = TrainConfig.checked(TINY | COMMON_RECIPES[recipe])
     engine = GraphEngine(CUDA)
     # The fused optimizer reads the rate as float32 on CUDA, hence not 1e-9 where the rate is not one.
     tolerance = 1e-9 if config.schedule == "constant" else 1e-6

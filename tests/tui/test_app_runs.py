@@ -6,7 +6,6 @@ from app_pilot import SMALL, make_run, opened, screen_text, wait_for, wait_for_t
 
 from experiments.run import Meta
 from experiments.store import Store
-from tui import comparing
 from tui.catalog import arranged
 from tui.group_line import run_in_words
 from tui.marks import MOST
@@ -191,7 +190,6 @@ async def test_marked_runs_and_groups_are_compared_in_the_order_of_their_marks(t
 
 
 async def test_a_ninth_run_is_not_marked_and_a_deleted_one_is_no_longer(tmp_path, script):
-    assert MOST == comparing.MOST
     for number in range(MOST + 1):
         _finished(tmp_path, script, f"run{number}", 0.9)
     async with opened(tmp_path) as pilot:

@@ -19,7 +19,7 @@ from core.events import EndEvent, RunFailed, RunStarted, RunStopped
 from experiments.eventlog import Entry
 from experiments.locations import Locations
 from experiments.presets import DEFAULT, load_config_file, load_preset
-from experiments.run import Meta, Run, check_label
+from experiments.run import Meta, check_label
 from experiments.runner import Runner
 from experiments.store import Store
 from experiments.tracking import Tracking
@@ -28,7 +28,7 @@ from tui.config_options import with_config_options
 from tui.exit_codes import ExitCode, stop_code
 from tui.group_progress import GroupProgress
 from tui.group_report import say_group
-from tui.launch import resume_all_detached
+from tui.launch import resume_all_detached, runs_to_hand_over
 from tui.options import whole_number
 from tui.output import keep_stdout_for_data, note, say
 from tui.progress import TextReport, last_line
@@ -133,20 +133,12 @@ def _train_group(
 def _detach(locations: Locations, planned: list[tuple[TrainConfig, Meta]], tracking: Tracking) -> None:
     """Make the folders of all runs, and one process that trains them in turn: a member that its turn never came for
     can be resumed like any other."""
-    runner = Runner(locations)
-    made: list[Run] = []
-    try:
-        for config, meta in planned:
-            made.append(runner.create(config, meta))
+    with runs_to_hand_over(Runner(locations)) as make:
+        made = [make(config, meta) for config, meta in planned]
         arch = made[0].config()["arch"]
         options = ["--arch", arch] if is_user_module(arch) else []
         reference = planned[0][1].group_id or made[0].id
         resume_all_detached(reference, made, locations, *options, *as_options(tracking))
-    except BaseException:
-        for run in made:
-            run.release()
-            runner.store.remove(run)
-        raise
     note(f"training goes on by itself: mnist-tui watch {reference}, mnist-tui stop {reference}")
     say(reference)
 
