@@ -5,8 +5,12 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from core.conv import Conv2d
 from core.norm import BatchNorm2d
 from core.summary import Summary
+
+FASTER: dict[str, type[nn.Module]] = {"Conv2d": Conv2d, "BatchNorm2d": BatchNorm2d}
+"""Modules that stand in for torch's of the same name."""
 
 
 def build_model(summary: Summary) -> nn.Sequential:
@@ -20,7 +24,7 @@ def build_model(summary: Summary) -> nn.Sequential:
         # layer's output, which neither needs for its own gradient.
         options = {"inplace": True} if layer.kind == "ReLU" else layer.options
         name = layer.label or f"{layer.kind}_{index}"
-        module: type[nn.Module] = BatchNorm2d if layer.kind == "BatchNorm2d" else getattr(nn, layer.kind)
+        module: type[nn.Module] = FASTER.get(layer.kind) or getattr(nn, layer.kind)
         model.add_module(name, module(**options))
     return model
 

@@ -1,9 +1,9 @@
-"""Batch norm for narrow layers on the CPU.
+"""Batch norm of narrow layers, and of any in bfloat16, on the CPU.
 
 For channels_last tensors torch's own kernel works through one pixel's channels at a time: it uses the processor's
-vectors only when their number is a multiple of 16, and adds up naively over hundreds of thousands of pixels. Here
-several pixels are taken as one row of a matrix, which fills the vectors whatever the width, and torch's reductions add
-up pairwise.
+vectors only when their number is a multiple of 16, for bfloat16 hardly at all, and adds up naively over hundreds of
+thousands of pixels. Here a whole row of an image is taken as one pixel, whose values fill many vectors, and the sums
+have fewer terms.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from core.conv import is_channels_last_on_cpu
+
 VECTOR = 16
 """float32 values in the widest vector registers of today's processors."""
-ROW = 64
-"""Values that a row of the matrix should have at least."""
 
 
 class BatchNorm2d(nn.BatchNorm2d):
     """`torch.nn.BatchNorm2d`, with the same parameters, buffers and results, trained faster where that is possible."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if not (self.training and self._is_narrow_and_on_cpu(x)):
+        if not (self.training and self._is_slow_in_torch(x)):
             return super().forward(x)
         y, mean, variance = cast("tuple[Tensor, ...]", _Normalise.apply(x, self.weight, self.bias, self.eps))
         assert self.running_mean is not None
@@ -37,12 +37,10 @@ class BatchNorm2d(nn.BatchNorm2d):
             self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
         return y
 
-    def _is_narrow_and_on_cpu(self, x: Tensor) -> bool:
+    def _is_slow_in_torch(self, x: Tensor) -> bool:
         return (
-            x.device.type == "cpu"
-            and self.num_features % VECTOR != 0
-            and x.dtype in (torch.float32, torch.float64)
-            and x.is_contiguous(memory_format=torch.channels_last)
+            (self.num_features % VECTOR != 0 or x.dtype is torch.bfloat16)
+            and is_channels_last_on_cpu(x)
             and x.numel() > x.shape[1]  # else there is no deviation, and torch says so
         )
 
@@ -55,49 +53,73 @@ class _Normalise(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-        matrix, pixels = _as_matrix(x)
-        count = x.numel() // x.shape[1]
-        mean = _sum(matrix, pixels) / count
-        variance = _sum((matrix - mean.repeat(pixels)).square_(), pixels) / count
+        rows, width = _as_rows(x)
+        # What it is given to update, and with no momentum leaves as it is, tells it in which precision to compute.
+        found = torch.ops.aten.batch_norm_update_stats(rows, *_constants(weight, width), momentum=0.0)
+        means, variances = (one.view(width, -1) for one in found)
+        # All columns have as many values: their variances' mean, and the variance of their means.
+        mean = means.mean(0)
+        variance = variances.mean(0) + means.var(0, correction=0)
         inverse = torch.rsqrt(variance + eps)
         scale = inverse * weight
-        y = torch.addcmul((bias - mean * scale).repeat(pixels), matrix, scale.repeat(pixels))
-        ctx.save_for_backward(matrix, mean, inverse, scale)
-        ctx.pixels, ctx.count = pixels, count
+        y = _scaled(rows, scale, bias - mean * scale, width)
+        ctx.save_for_backward(rows, mean, inverse, scale)
+        ctx.width, ctx.count = width, x.numel() // x.shape[1]
         ctx.mark_non_differentiable(mean, variance)
         return _as_images(y, x.shape), mean, variance
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        matrix, mean, inverse, scale = ctx.saved_tensors
-        pixels, count = ctx.pixels, ctx.count
+        rows, mean, inverse, scale = ctx.saved_tensors
+        width, count = ctx.width, ctx.count
         shape = gradients[0].shape
-        gradient = gradients[0].permute(0, 2, 3, 1).reshape(matrix.shape)
-        bias_gradient = _sum(gradient, pixels)
-        product = gradient * matrix
-        weight_gradient = (_sum(product, pixels) - mean * bias_gradient) * inverse
+        # As if the mean were given and the deviation 1: the gradient times the scale, and sums over each column.
+        x_gradient, weight_gradients, bias_gradients = torch.ops.aten.native_batch_norm_backward(
+            gradients[0].permute(0, 2, 3, 1).reshape(rows.shape),
+            rows,
+            weight=_across(scale, width),
+            running_mean=_across(mean, width),
+            running_var=_constants(mean, width)[1],
+            save_mean=None,
+            save_invstd=None,
+            train=False,
+            eps=0.0,
+            output_mask=[True, True, True],
+        )
+        weight_gradient = weight_gradients.view(width, -1).sum(0) * inverse
+        bias_gradient = bias_gradients.view(width, -1).sum(0)
         slope = -scale * inverse * weight_gradient / count
-        offset = -scale * bias_gradient / count - slope * mean
-        x_gradient = torch.addcmul(offset.repeat(pixels), matrix, slope.repeat(pixels), out=product)
-        x_gradient.addcmul_(gradient, scale.repeat(pixels))
+        x_gradient += _scaled(rows, slope, -scale * bias_gradient / count - slope * mean, width)
         return _as_images(x_gradient, shape), weight_gradient, bias_gradient, None
 
 
-def _as_matrix(x: Tensor) -> tuple[Tensor, int]:
-    """A channels_last (N, C, H, W) as a matrix whose rows are so many pixels' channels side by side."""
-    channels = x.shape[1]
-    count = x.numel() // channels
-    pixels = 1
-    while (channels * pixels < ROW or channels * pixels % VECTOR) and count % (2 * pixels) == 0:
-        pixels *= 2
-    return x.permute(0, 2, 3, 1).reshape(count // pixels, channels * pixels), pixels
+def _scaled(rows: Tensor, scale: Tensor, offset: Tensor, width: int) -> Tensor:
+    """rows * scale + offset, rounded once."""
+    if rows.dtype == scale.dtype:
+        return torch.addcmul(_across(offset, width), rows, _across(scale, width))
+    none, one = _constants(scale, width)  # a normalisation that takes mean and deviation to be these
+    found: tuple[Tensor, ...] = torch.native_batch_norm(
+        rows, _across(scale, width), _across(offset, width), none, one, training=False, momentum=0.0, eps=0.0
+    )
+    return found[0]
 
 
-def _as_images(matrix: Tensor, shape: torch.Size) -> Tensor:
+def _constants(like: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """Zeros and ones, one for each column of `_as_rows`."""
+    return like.new_zeros(width * len(like)), like.new_ones(width * len(like))
+
+
+def _as_rows(x: Tensor) -> tuple[Tensor, int]:
+    """A channels_last (N, C, H, W) as a matrix (N * H, W * C), and W."""
+    batch, channels, height, width = x.shape
+    return x.permute(0, 2, 3, 1).reshape(batch * height, width * channels), width
+
+
+def _across(values: Tensor, width: int) -> Tensor:
+    """A value for each channel, (C,), as one for each column of `_as_rows`. (`repeat` takes twice the time.)"""
+    return values.expand(width, -1).contiguous().view(-1)
+
+
+def _as_images(rows: Tensor, shape: torch.Size) -> Tensor:
     batch, channels, height, width = shape
-    return matrix.view(batch, height, width, channels).permute(0, 3, 1, 2)
-
-
-def _sum(matrix: Tensor, pixels: int) -> Tensor:
-    """The sum over all pixels, for each channel."""
-    return matrix.sum(0).view(pixels, -1).sum(0)
+    return rows.view(batch, height, width, channels).permute(0, 3, 1, 2)

@@ -31,7 +31,7 @@ WARM_UP_STEPS = 5
 @contextmanager
 def example_process(config: TrainConfig, dataset: Dataset, folder: Path) -> Iterator[Connection]:
     """A process that answers each number of steps with the seconds that each of them took."""
-    write_idx_files(dataset, folder / "MNIST" / "raw")
+    write_idx_files(dataset, folder)
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(
         target=_serve_example, args=(there, config, folder, dataset.mean, dataset.std)
@@ -46,7 +46,8 @@ def example_process(config: TrainConfig, dataset: Dataset, folder: Path) -> Iter
 
 
 def _serve_example(connection: Connection, config: TrainConfig, folder: Path, mean: float, std: float) -> None:
-    example, batches = Example(config), example_batches(config.batch_size, folder, mean, std)
+    example = Example(config)
+    batches = example_batches(config.batch_size, folder, mean, std, on_gpu=example.device.type == "cuda")
     while True:
         try:
             steps = connection.recv()
@@ -60,8 +61,8 @@ class Example:
     """The training loop of github.com/pytorch/examples, mnist/main.py, with this config's network, SGD and rate."""
 
     def __init__(self, config: TrainConfig) -> None:
-        self._device = pick_device(config.device)
-        self._model = make_network(config)[1].to(self._device)
+        self.device = pick_device(config.device)
+        self._model = make_network(config)[1].to(self.device)
         for module in self._model.modules():
             if isinstance(module, torch.nn.ReLU):
                 module.inplace = False  # the example does not work in place
@@ -72,35 +73,39 @@ class Example:
         self._model.train()
         clock = [time.perf_counter()]
         for images, labels in batches:
-            data, target = images.to(self._device), labels.to(self._device)
+            data, target = images.to(self.device), labels.to(self.device)
             self._optimizer.zero_grad()
             loss = F.nll_loss(F.log_softmax(self._model(data), dim=1), target)
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             self._optimizer.step()
             if len(clock) == WARM_UP_STEPS:
-                wait_for(self._device)
+                wait_for(self.device)
             clock.append(time.perf_counter())
-        if self._device.type == "cpu":
+        if self.device.type == "cpu":
             return differences(clock)[WARM_UP_STEPS:]
-        wait_for(self._device)
+        wait_for(self.device)
         return [(time.perf_counter() - clock[WARM_UP_STEPS]) / (len(clock) - 1 - WARM_UP_STEPS)]
 
 
 def example_batches(
-    batch_size: int, folder: Path, mean: float, std: float
+    batch_size: int, folder: Path, mean: float, std: float, *, on_gpu: bool
 ) -> Generator[tuple[Tensor, Tensor], None, None]:
-    """The example's batches without end: torchvision's data set and transforms behind a DataLoader with one worker."""
+    """The example's batches without end: torchvision's data set and transforms behind a DataLoader.
+
+    Only for a GPU does the example load images in a process of its own; otherwise it does so between the steps.
+    """
     from torchvision import transforms
 
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((mean,), (std,))])
     images = published_class("mnist")(folder, train=True, transform=transform)
-    loader = DataLoader(images, batch_size, shuffle=True, num_workers=1)
+    loader = DataLoader(images, batch_size, shuffle=True, num_workers=int(on_gpu), pin_memory=torch.cuda.is_available())
     while True:
         yield from loader
 
 
 def write_idx_files(dataset: Dataset, folder: Path) -> None:
-    """The data set unpacked, as torchvision wants it."""
+    """The data set unpacked in a folder, as torchvision wants it."""
+    folder = folder / "MNIST" / "raw"
     folder.mkdir(parents=True)
     parts = (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels)
     for (name, shape), tensor in zip(FILES.items(), parts, strict=True):

@@ -79,15 +79,33 @@ def test_wide_layers_are_left_to_torch(shape):
     assert not is_ours(ours(images(shape).requires_grad_()))
 
 
-def test_tensors_of_another_layout_or_type_are_left_to_torch():
+def test_tensors_of_another_layout_are_left_to_torch():
     theirs, ours = pair(8, torch.float32)
     contiguous = images((4, 8, 5, 5), torch.float32).contiguous().requires_grad_()
     assert not is_ours(ours(contiguous))
-    half = images((4, 8, 5, 5), torch.bfloat16).requires_grad_()
-    assert not is_ours(ours(half))
-    theirs(contiguous), theirs(half)
+    theirs(contiguous)
     for one, other in zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("channels", [8, 16])
+def test_in_bfloat16_it_is_as_near_to_the_truth_as_torchs_own(channels):
+    torch.manual_seed(0)
+    theirs, ours = pair(channels, torch.float32)
+    exact, _ = pair(channels)
+    exact.load_state_dict(ours.state_dict())
+    shape = (64, channels, 13, 13)
+    x, gradient = images(shape, torch.bfloat16).requires_grad_(), torch.randn(shape, dtype=torch.bfloat16)
+
+    def results(module: nn.Module, dtype: torch.dtype = torch.bfloat16) -> list[torch.Tensor]:
+        y = module(x.to(dtype))
+        return [y, *torch.autograd.grad(y, [x, *module.parameters()], gradient.to(dtype)), module.running_var]
+
+    found, expected, truth = results(ours), results(theirs), results(exact, torch.float64)
+    assert is_ours(found[0])
+    for one, other, exactly in zip(found, expected, truth, strict=True):
+        assert one.dtype == other.dtype
+        assert (one - exactly).norm() < 1.2 * (other - exactly).norm()
 
 
 def test_in_evaluation_the_running_statistics_are_used_and_kept():

@@ -35,9 +35,10 @@ def test_the_example_and_the_trainer_take_turns_on_the_same_images(config, blobs
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_the_examples_batches_are_the_data_sets_images_as_torchvision_makes_them(blobs, tmp_path):
-    write_idx_files(blobs, tmp_path / "MNIST" / "raw")
-    batches = example_batches(320, tmp_path, blobs.mean, blobs.std)
+@pytest.mark.parametrize("on_gpu", [False, True])
+def test_the_examples_batches_are_the_data_sets_images_as_torchvision_makes_them(blobs, tmp_path, on_gpu):
+    write_idx_files(blobs, tmp_path)
+    batches = example_batches(320, tmp_path, blobs.mean, blobs.std, on_gpu=on_gpu)
     images, labels = next(batches)
     batches.close()
     expected = (blobs.train_images[:, None] / 255 - blobs.mean) / blobs.std
