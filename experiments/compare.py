@@ -114,7 +114,9 @@ class Report:
     comparisons: tuple[Comparison, ...]
 
     def sample(self, subject: Subject) -> Sample:
-        return describe(subject.group.scores(self.score))
+        sample = subject.group.sample(self.score)
+        assert sample is not None, "what has no score is not compared"
+        return sample
 
     def config_differences(self) -> dict[str, list[Any]]:
         """The fields of the recipe in which the subjects differ, and each one's value."""

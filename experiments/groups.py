@@ -107,7 +107,7 @@ class Group:
         from experiments.stats import describe
 
         values = self.scores(score)
-        return describe(values) if values else None
+        return describe(values, within=(0.0, 1.0)) if values else None
 
     def target(self) -> float | None:
         """In percent; None when the runs have different ones."""

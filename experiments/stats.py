@@ -46,8 +46,11 @@ class Spread:
     greatest: float
 
 
-def describe(values: Sequence[float]) -> Sample:
+def describe(values: Sequence[float], within: tuple[float, float] = (-math.inf, math.inf)) -> Sample:
     """Summarise independent values, by Student's t distribution with n - 1 degrees of freedom.
+
+    Args:
+        within: where the mean must lie, as an accuracy's does between 0 and 1; the interval ends there.
 
     Raises:
         ValueError: without values.
@@ -57,7 +60,7 @@ def describe(values: Sequence[float]) -> Sample:
         return Sample(1, mean, None, None, None)
     sd = stdev(values)
     margin = t_quantile(len(values) - 1) * sd / math.sqrt(len(values))
-    return Sample(len(values), mean, sd, mean - margin, mean + margin)
+    return Sample(len(values), mean, sd, max(mean - margin, within[0]), min(mean + margin, within[1]))
 
 
 def t_quantile(degrees: float) -> float:

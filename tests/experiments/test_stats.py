@@ -34,6 +34,14 @@ def test_a_known_sample():
     assert (sample.low, sample.high) == (pytest.approx(0.987032, abs=1e-6), pytest.approx(0.996968, abs=1e-6))
 
 
+def test_the_interval_ends_where_the_mean_cannot_lie():
+    values = [0.97, 1.0, 1.0]
+    free, bounded = describe(values), describe(values, within=(0.0, 1.0))
+    assert free.high > 1
+    assert (bounded.low, bounded.high) == (free.low, 1.0)
+    assert (bounded.mean, bounded.sd) == (free.mean, free.sd)
+
+
 def test_one_value_has_neither_deviation_nor_interval():
     sample = describe([0.5])
     assert (sample.n, sample.mean, sample.sd, sample.low, sample.high) == (1, 0.5, None, None, None)
