@@ -67,7 +67,7 @@ def _lines(results: Results, charts: dict[str, str]) -> Iterator[str]:
     if not results.is_complete:
         yield from ("**Not all runs have come to an end; the numbers are preliminary.**", "")
     yield from (
-        f"{design.seeds} seeds of each recipe (0 to {design.seeds - 1}), {design.base.epochs} epochs, "
+        f"{_seeds(design.seeds)} of each recipe, {design.base.epochs} epochs, "
         f"{design.base.dataset}, scored on the test images after every epoch. Made with `mnist-tui claims`.",
         "",
         *_table(
@@ -103,6 +103,10 @@ def _lines(results: Results, charts: dict[str, str]) -> Iterator[str]:
         revision = f", revision {one['git_revision']}" if one["git_revision"] else ""
         versions = f"Python {one['python']}, torch {one['torch']}, mnist-tui {one['mnist-tui']}{revision}"
         yield f"- {one['cpu']}, {one['device']}: {versions}"
+
+
+def _seeds(count: int) -> str:
+    return f"{count} seeds (0 to {count - 1})" if count > 1 else "One seed (0)"
 
 
 def _recipes(results: Results) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from core.config import TrainConfig
 from core.errors import ShouldStop
+from core.events import RunStarted
 from experiments.claims import ARMS, CLAIMS, MAX_REPEATS, Arm, Claim, Finding
 from experiments.executors import Executor
 from experiments.groups import Group, Member, make_group
@@ -133,8 +134,12 @@ class Results:
         findings = [(claim, claim.judge(groups)) for claim in CLAIMS]
         if study.design.shortcomings():
             findings = [(claim, replace(finding, verdict="cannot tell")) for claim, finding in findings]
-        runs = [study.store.run(member.run_id) for group in groups.values() for member in group.members]
-        return cls(study.design, groups, tuple(findings), tuple(_environments([run.environment() for run in runs])))
+        runs = [
+            (study.store.run(member.run_id).environment(), member.view.started)
+            for group in groups.values()
+            for member in group.members
+        ]
+        return cls(study.design, groups, tuple(findings), tuple(_environments(runs)))
 
     @property
     def is_complete(self) -> bool:
@@ -168,15 +173,15 @@ class Results:
         }
 
 
-def _environments(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _environments(runs: list[tuple[dict[str, Any], RunStarted | None]]) -> list[dict[str, Any]]:
     """The different machines and versions among runs."""
     found: list[dict[str, Any]] = []
-    for record in records:
+    for record, started in runs:
         versions = record.get("versions")
         versions = versions if isinstance(versions, dict) else {}
         one = {
             "cpu": record.get("cpu"),
-            "device": record.get("device"),
+            "device": started.device if started is not None else record.get("device"),
             "python": versions.get("python"),
             "torch": versions.get("torch"),
             "mnist-tui": versions.get("mnist-tui"),

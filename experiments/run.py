@@ -140,6 +140,17 @@ class Run:
     def environment(self) -> dict[str, Any]:
         return read_json(self.folder / "env.json")
 
+    def set_environment(self, environment: Mapping[str, Any]) -> None:
+        """Say what the run is made with.
+
+        Raises:
+            StorageError: when it cannot be written.
+        """
+        try:
+            write_json(self.folder / "env.json", environment)
+        except OSError as error:
+            raise self._unwritable(self.folder, error) from error
+
     def row(self) -> RunRow:
         """The run in one line, from its files; of a log that cannot be read nothing is known."""
         meta = self.meta()

@@ -101,6 +101,8 @@ class Runner:
                     supervised = replace(self, should_stop=Supervision(run, self.should_stop))
                     trainer = supervised.prepare(config)
                     run.load_checkpoint_into(trainer)
+                    if trainer.epoch == 0:  # another process may have made the folder, on another machine
+                        run.set_environment(describe_environment(str(trainer.device)))
                 except LabError as error:
                     if was_finished:  # it keeps its result, and can be extended another time
                         run.take_over(values)

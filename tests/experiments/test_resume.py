@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from core.weights import weights_sha256
 from experiments.eventlog import EventReader
 from experiments.owner import Owner
 from experiments.row import Status
+from experiments.run import Meta
 from experiments.runner import Runner
 from experiments.supervision import Supervision
 
@@ -72,6 +74,18 @@ def test_a_run_without_a_checkpoint_starts_over(runner, tiny):
     fresh = runner.create(tiny, whole.meta())
     list(runner.resume(fresh))
     assert weights(fresh) == weights(whole)
+
+
+def test_the_environment_of_a_run_is_that_of_its_first_step(runner, locations, tiny):
+    elsewhere = {"host": "another"}
+    fresh = runner.create(tiny, Meta())
+    fresh.set_environment(elsewhere)
+    list(Runner(locations, after(5)).resume(fresh))
+    assert fresh.environment()["host"] == socket.gethostname()
+    fresh.set_environment(elsewhere)
+    list(runner.resume(fresh))
+    assert fresh.status() is Status.FINISHED
+    assert fresh.environment() == elsewhere
 
 
 def test_a_finished_run_is_extended_only_when_asked_to(runner, tiny):
