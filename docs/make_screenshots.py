@@ -68,6 +68,9 @@ async def photograph(home: Path, out: Path, epochs: int) -> None:
         _shoot(app, out, "compare")
         await pilot.press("escape")
         await _settle(pilot)
+        await _sweep(pilot)
+        _shoot(app, out, "sweep")
+        await pilot.press("escape")
         await pilot.press("1", "escape", "e", *" c10q")
         await _settle(pilot)
         _shoot(app, out, "error")
@@ -90,6 +93,22 @@ async def _prepare(pilot: Pilot[int], epochs: int) -> None:
         await pilot.press("right")
     await pilot.press("down", *"0.05", "down", *"64", "down", *str(epochs), "escape")
     await pilot.pause(0.3)
+
+
+async def _sweep(pilot: Pilot[int]) -> None:
+    """A small one, to its end: its process writes to the home."""
+    await pilot.press("4")
+    await _settle(pilot)
+    await pilot.press("n")
+    await _settle(pilot)
+    await pilot.press("down", *"--lr 0.005:0.5:log --batch-size 32,64,128 --limit-train 1000", "down", "ctrl+u", *"16")
+    await pilot.press("down", "ctrl+u", *"5", "down", "down", "down", "right", "enter")
+    studies = pilot.app.studies
+    await _until(pilot, lambda: any(entry.standing == "finished" for entry in studies.entries))
+    await pilot.press("enter")
+    await _settle(pilot)
+    await pilot.press("b")
+    await _settle(pilot)
 
 
 def _epochs_done(app: LabApp) -> int:

@@ -21,6 +21,8 @@ OBJECTIVES = ("val", "test")
 """Accuracy after the last epoch: on held-out training images, or on the test images, which it is then optimistic on."""
 NOT_COMPARED = frozenset({"device", "engine"})
 """Config fields that a study may be continued with other values of: they do not change what is searched."""
+MAX_TRIALS = 100_000
+MAX_JOBS = 1024
 MAX_HELD_OUT = 5_000
 """Training images held out where nothing else is said: a tenth of them, and not more than this."""
 

@@ -3,6 +3,7 @@
 study.json       what was asked for
 journal.jsonl    Optuna's log of proposals, intermediate values and results, only ever added to
 owner.json       the process that drives the sweep, while one does
+output.log       what a detached one wrote
 """
 
 from __future__ import annotations
@@ -58,6 +59,10 @@ class StudyFolder:
     def journal(self) -> Path:
         return self.folder / "journal.jsonl"
 
+    @property
+    def output(self) -> Path:
+        return self.folder / "output.log"
+
     def plan(self) -> Plan | None:
         """What was asked for; None while there is no such study.
 
@@ -103,11 +108,15 @@ class StudyFolder:
         except Exception as error:  # Optuna raises whatever its replay of a damaged log runs into
             raise RunError(f"{self.journal}: damaged: {error}", hint="choose another --study") from error
 
-    def is_driven(self) -> bool:
-        """Whether a process is at work on the study."""
+    def owner(self) -> Owner | None:
+        """The process that is at work on the study, if one is."""
         path = self.folder / "owner.json"
         owner = Owner.from_json(read_json(path))
-        return owner is not None and owner.is_alive(heartbeat=path)
+        return owner if owner is not None and owner.is_alive(heartbeat=path) else None
+
+    def is_driven(self) -> bool:
+        """Whether a process is at work on the study."""
+        return self.owner() is not None
 
     @contextmanager
     def driven(self) -> Iterator[None]:
@@ -117,6 +126,25 @@ class StudyFolder:
             InvalidValue: while another one does.
             StorageError: when the folder cannot be written.
         """
+        with self._locked():
+            self._write_owner(Owner.this_process())
+            try:
+                yield
+            finally:
+                (self.folder / "owner.json").unlink(missing_ok=True)
+
+    def hand_over(self, owner: Owner) -> None:
+        """Let a process that has not come to it yet show as the one that drives the study.
+
+        Raises:
+            InvalidValue: while another one does.
+            StorageError: when the folder cannot be written.
+        """
+        with self._locked():
+            self._write_owner(owner)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
@@ -129,16 +157,15 @@ class StudyFolder:
                 except BlockingIOError:
                     hint = "wait for it, stop it, or choose another --study"
                     raise InvalidValue("study", self.name, "is being run by another process", hint=hint) from None
-            try:
-                write_json(self.folder / "owner.json", Owner.this_process().to_json())
-            except OSError as error:
-                raise self.unwritable(error) from error
-            try:
-                yield
-            finally:
-                (self.folder / "owner.json").unlink(missing_ok=True)
+            yield
         finally:
             os.close(handle)
+
+    def _write_owner(self, owner: Owner) -> None:
+        try:
+            write_json(self.folder / "owner.json", owner.to_json())
+        except OSError as error:
+            raise self.unwritable(error) from error
 
     def unwritable(self, error: OSError) -> StorageError:
         text = f"{self.folder}: cannot be written: {error.strerror}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -53,6 +54,24 @@ class StudyView:
 
     def count(self, state: str) -> int:
         return sum(trial.state == state for trial in self.trials)
+
+    @property
+    def done(self) -> int:
+        """Trials that have come to an end."""
+        return sum(self.count(state) for state in ("finished", "pruned", "failed"))
+
+    @property
+    def planned(self) -> int:
+        """Trials that there will be: those asked for, of a grid no more than it has, and those added by hand."""
+        asked = self.plan.trials
+        if self.plan.sampler == "grid":
+            asked = min(asked, math.prod(map(len, self.plan.space.grid().values())))
+        return max(asked + sum(trial.added for trial in self.trained), len(self.trained))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether a driver would find nothing to do."""
+        return self.done >= self.planned
 
     @property
     def trained(self) -> tuple[TrialView, ...]:
@@ -147,17 +166,26 @@ def add_trial(home: Path, name: str, values: Mapping[str, str]) -> int:
     from experiments.trials import template
 
     folder = StudyFolder.of(home, name)
-    plan = _existing_plan(folder)
-    params = {field: _value_inside(plan, field, text) for field, text in values.items()}
-    missing = [dimension.field for dimension in plan.space.dimensions if dimension.field not in params]
-    if missing and plan.sampler == "grid":
-        raise InvalidValue("trial", "", "a grid leaves nothing open", hint=f"give {', '.join(missing)} too")
+    params = check_trial(_existing_plan(folder), values)
     storage = folder.open_storage()
     studies = storage.get_all_studies()
     if not studies:
         raise InvalidValue("study", name, "has not begun", hint="start it first")
     number: int = storage.get_trial(storage.create_new_trial(studies[0]._study_id, template(params))).number
     return number
+
+
+def check_trial(plan: Plan, values: Mapping[str, str]) -> dict[str, Value]:
+    """The values of a trial to be added, as they were written.
+
+    Raises:
+        InvalidValue: for a value outside of the study's space, or one that a grid is missing.
+    """
+    params = {field: _value_inside(plan, field, text) for field, text in values.items()}
+    missing = [dimension.field for dimension in plan.space.dimensions if dimension.field not in params]
+    if missing and plan.sampler == "grid":
+        raise InvalidValue("trial", "", "a grid leaves nothing open", hint=f"give {', '.join(missing)} too")
+    return params
 
 
 def _value_inside(plan: Plan, field: str, text: str) -> Value:

@@ -1,4 +1,4 @@
-"""The Textual app: three screens over one home, one training session, and one poll of event logs."""
+"""The Textual app: four screens over one home, one training session, and one poll of event logs."""
 
 from __future__ import annotations
 
@@ -28,9 +28,11 @@ from tui.screens.base import LEAST_HEIGHT, LEAST_WIDTH, WorkScreen
 from tui.screens.help import Help, keys_of
 from tui.screens.lab import LabScreen
 from tui.screens.runs import RunsScreen
+from tui.screens.sweeps import SweepsScreen
 from tui.screens.training import TrainingScreen
 from tui.session import ResumedRun, Session, import_torch
 from tui.state import State
+from tui.study_watch import StudyWatch
 from tui.widgets.navbar import NavBar
 from tui.wording import in_own_terms
 
@@ -48,7 +50,12 @@ class LabApp(OrderedKeysApp[int]):
 
     TITLE = "mnist-tui"
     CSS_PATH = "styles.tcss"
-    MODES: ClassVar[dict[str, Any]] = {"lab": LabScreen, "training": TrainingScreen, "runs": RunsScreen}
+    MODES: ClassVar[dict[str, Any]] = {
+        "lab": LabScreen,
+        "training": TrainingScreen,
+        "runs": RunsScreen,
+        "sweeps": SweepsScreen,
+    }
     DEFAULT_MODE = "lab"
     # Textual declares these two without ClassVar
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (LEAST_WIDTH, "-narrow"), (110, "-wide")]  # noqa: RUF012
@@ -57,6 +64,7 @@ class LabApp(OrderedKeysApp[int]):
         Binding("1,f2", "go('lab')", "Lab", show=False),
         Binding("2,f3", "go('training')", "Training", show=False),
         Binding("3,f4", "go('runs')", "Runs", show=False),
+        Binding("4,f5", "go('sweeps')", "Sweeps", show=False),
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("f1", "help", "Help"),
         Binding("ctrl+p", "command_palette", "Commands", show=False, priority=True),
@@ -71,6 +79,7 @@ class LabApp(OrderedKeysApp[int]):
         self.ascii_only = ascii_only
         self.store = Store(locations.home)
         self.catalog = Catalog(self.store)
+        self.studies = StudyWatch(locations.home)
         self.session = Session(locations)
         self.leaving = Leaving(self)
         self._state_file = locations.home / "state.json"

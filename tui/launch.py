@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from core.config import TrainConfig
-from experiments.detach import start_detached
+from experiments.detach import start_detached, start_sweep_detached
 from experiments.locations import Locations
 from experiments.run import Meta, Run
 from experiments.runner import Runner
+from experiments.study import StudyFolder
 
 
 @contextmanager
@@ -36,5 +37,20 @@ def resume_all_detached(reference: str, runs: Sequence[Run], locations: Location
 
     `reference`, the id of a run or a group, stands for all of them.
     """
+    return start_detached(runs, _command(locations, "resume", reference, "--quiet", *options))
+
+
+def sweep_detached(name: str, locations: Locations, *options: str) -> int:
+    """Let a process that outlives this one drive a study, as `mnist-tui sweep` does; returns its id.
+
+    Raises:
+        InvalidValue: while another process drives the study.
+        StorageError: when the process cannot be started.
+    """
+    study = StudyFolder.of(locations.home, name)
+    return start_sweep_detached(study, _command(locations, "sweep", "--study", name, *options))
+
+
+def _command(locations: Locations, *words: str) -> tuple[str, ...]:
     folders = ("--home", str(locations.home), "--data-dir", str(locations.data))
-    return start_detached(runs, (sys.executable, "-m", "tui", *folders, "resume", reference, "--quiet", *options))
+    return (sys.executable, "-m", "tui", *folders, *words)

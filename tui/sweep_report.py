@@ -72,6 +72,8 @@ class SweepReport:
         rejected = f"; {view.count('rejected')} proposals rejected" if view.count("rejected") else ""
         say(f"study {view.name}: {len(view.trained)} trials, {', '.join(counts) or 'none begun'}{rejected}")
         say(f"objective: {objective_in_words(self._plan)}")
+        if view.count("failed"):
+            say(_how_to_redo(view))
         if view.best is None:
             return
         say()
@@ -116,6 +118,16 @@ class SweepReport:
         }
 
 
+def _how_to_redo(view: StudyView) -> str:
+    """What may follow on failed trials, which continuing a study leaves as they are."""
+    failed, ways = view.count("failed"), []
+    if view.plan.sampler != "grid":  # which proposes nothing twice
+        command = f"mnist-tui sweep --study {view.name} --trials {view.plan.trials + failed}"
+        ways.append(f"{command} proposes {failed} other{'s' * (failed > 1)}")
+    ways.append("in mnist-tui, Add trial on a failed one proposes the same again")
+    return f"failed trials count and are not repeated by themselves: {'; '.join(ways)}"
+
+
 def objective_in_words(plan: Plan) -> str:
     """What the sweep maximises, and what that is worth."""
     if plan.objective == "test":
@@ -124,10 +136,11 @@ def objective_in_words(plan: Plan) -> str:
 
 
 def params_in_words(params: Mapping[str, Value]) -> str:
-    return " ".join(f"{field}={_short(value)}" for field, value in params.items())
+    return " ".join(f"{field}={short(value)}" for field, value in params.items())
 
 
-def _short(value: Value) -> str:
+def short(value: Value) -> str:
+    """A value in as few digits as tell it from others."""
     return f"{value:.4g}" if isinstance(value, float) else in_words(value)
 
 
@@ -138,7 +151,7 @@ def _best_table(view: StudyView) -> str:
     )
     fields = [dimension.field for dimension in view.plan.space.dimensions]
     rows = [
-        [str(trial.number), percent(trial.value), *(_short(trial.params[field]) for field in fields), trial.run_id]
+        [str(trial.number), percent(trial.value), *(short(trial.params[field]) for field in fields), trial.run_id]
         for trial in found[:BEST]
     ]
     return table(["trial", view.plan.objective, *fields, "run"], rows)

@@ -24,7 +24,11 @@ DEFECT = "This went wrong by a defect of the program; interface.log in the home 
 def in_a_sentence(error: LabError) -> str:
     """The failure and its hint, the latter in the interface's own terms."""
     hint = in_own_terms(error.hint)
-    return f"{error.message}. {hint[:1].upper()}{hint[1:]}." if hint else f"{error.message}."
+    return (
+        f"{error.message}. {hint[:1].upper()}{hint[1:]}{'' if hint.endswith('?') else '.'}"
+        if hint
+        else f"{error.message}."
+    )
 
 
 class Task(Generic[Result]):

@@ -97,10 +97,11 @@ def test_a_reason_to_stop_stops_all_runs_with_checkpoints_and_each_goes_on_by_it
     assert {entry.event.reason for entry in ends} == {"SIGINT"}
     runs = runner.store.runs()
     assert len(runs) == (3 if plan is GROUPED else 2)  # those that were under way
-    for run in runs:
-        assert run.status() is Status.STOPPED
-        assert load_checkpoint(run.checkpoint) is not None
-    assert isinstance(list(runner.resume(runs[0]))[-1].event, RunFinished)
+    assert all(run.status() is Status.STOPPED for run in runs)
+    begun = [run for run in runs if run.view().started is not None]  # a process may have come too late for a first step
+    assert begun
+    assert all(load_checkpoint(run.checkpoint) is not None for run in begun)
+    assert isinstance(list(runner.resume(begun[0]))[-1].event, RunFinished)
 
 
 def test_a_run_that_somebody_stops_leaves_the_others_alone(runner, planned, monkeypatch):

@@ -6,7 +6,9 @@ import shlex
 import sys
 
 import pytest
+from sweep_tools import Scripted, drive, tiny_plan
 
+from experiments.locations import Locations
 from experiments.study_view import study_view
 
 SMALL = ("--dataset", "mnist-5k", "--limit-train", "256", "--limit-test", "100", "--batch-size", "128")
@@ -90,6 +92,21 @@ def test_a_sweep_prints_a_line_a_trial_and_the_best_config_as_flags_that_train_i
     assert (summary["trials"], summary["objective"], summary["rejected"]) == (3, "val", 0)
     assert [result["trial"] for result in summary["results"]] == [0, 1, 2]
     assert summary["best"]["value"] == max(result["value"] for result in summary["results"])
+
+
+def test_after_failed_trials_the_report_says_what_continuing_does_with_them(cli, home, script, monkeypatch):
+    failing = Scripted(script, lambda run, life: iter([script.failed()]))
+    drive(Locations.resolve(home, home / "data"), tiny_plan(trials=2), failing)
+    answer = cli("sweep", "--study", "s", "--jobs", "1")
+    assert answer.code == 1
+    hint = next(line for line in answer.out.splitlines() if line.startswith("failed trials count"))
+    command, _, rest = hint.partition("mnist-tui ")[2].partition(" proposes 2 others")
+    assert rest == "; in mnist-tui, Add trial on a failed one proposes the same again"
+    monkeypatch.setenv("COLUMNS", "40")
+    answer = cli(*command.split(), "--jobs", "1")
+    assert [trial.state for trial in study_view(home, "s").trials] == ["failed"] * 2 + ["finished"] * 2
+    words = shlex.split(answer.out.splitlines()[-1])
+    assert (words[:3], words[-2]) == (["best:", "mnist-tui", "run"], "--device"), "one line, however narrow the window"
 
 
 def test_the_test_set_as_objective_is_labelled_wherever_it_is_shown(sweep, cli):

@@ -14,7 +14,7 @@ import typer
 from core.config import TrainConfig, field_help
 from core.errors import InvalidValue
 from experiments.locations import Locations
-from experiments.plan import OBJECTIVES, PRUNERS, SAMPLERS, Plan, make_plan, settle_data
+from experiments.plan import MAX_JOBS, MAX_TRIALS, OBJECTIVES, PRUNERS, SAMPLERS, Plan, make_plan, settle_data
 from experiments.presets import DEFAULT
 from experiments.space import FIXED
 from experiments.study import StudyFolder
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from experiments.study_view import StudyView
 
 EXECUTORS = ("local", "ray")
-MAX_TRIALS = 100_000
-MAX_JOBS = 1024
 
 
 def _one_of(name: str, words: tuple[str, ...]) -> Callable[[str], str]:

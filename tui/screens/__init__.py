@@ -1,1 +1,1 @@
-"""What fills the terminal: three screens to work in, and dialogs above them."""
+"""What fills the terminal: four screens to work in, and dialogs above them."""

@@ -1,4 +1,4 @@
-"""What the three working screens share: the line at the top, the keys, and a word on windows that are too small."""
+"""What the working screens share: the line at the top, the keys, and a word on windows that are too small."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEAST_WIDTH, LEAST_HEIGHT = 60, 20
 
 
 class WorkScreen(Screen[None]):
-    """One of the places that the keys 1, 2 and 3 lead to."""
+    """One of the places that the keys 1 to 4 lead to."""
 
     MODE: ClassVar[str]
 
@@ -48,7 +48,7 @@ class WorkScreen(Screen[None]):
             self.refresh_bindings()
 
     def leave_field(self) -> None:
-        """Out of a field, which would take the keys 1, 2 and 3 for text."""
+        """Out of a field, which would take the keys 1 to 4 for text."""
         if isinstance(self.focused, Input) and isinstance(self.AUTO_FOCUS, str):
             self.set_focus(self.query_one(self.AUTO_FOCUS))
 

@@ -13,7 +13,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 GENERAL = (
-    ("1 2 3", "Lab, Training, Runs (F2 F3 F4 from inside a field)"),
+    ("1 2 3 4", "Lab, Training, Runs, Sweeps (F2 to F5 from inside a field)"),
     ("tab", "to the next field, shift+tab to the one before"),
     ("escape", "out of a field, back from a chart or a dialog"),
     ("ctrl+p", "find any command by its name, themes too"),

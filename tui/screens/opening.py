@@ -1,4 +1,4 @@
-"""Opens what is shown above the three working screens. Imported here when it is first wanted: it needs numpy."""
+"""Opens what is shown above the working screens. Imported here when it is first wanted: it needs numpy."""
 
 from __future__ import annotations
 
@@ -28,3 +28,10 @@ async def open_compare(app: App[object], references: Sequence[str]) -> None:
     from tui.screens.compare import CompareScreen
 
     await app.push_screen(CompareScreen(references))
+
+
+async def open_study(app: App[object], name: str) -> None:
+    """A sweep by its name."""
+    from tui.screens.study import StudyScreen
+
+    await app.push_screen(StudyScreen(name))

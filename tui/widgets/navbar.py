@@ -8,7 +8,7 @@ from textual.widgets import Static
 
 from tui.widgets.line import Line
 
-PLACES = {"lab": "Lab", "training": "Training", "runs": "Runs"}
+PLACES = {"lab": "Lab", "training": "Training", "runs": "Runs", "sweeps": "Sweeps"}
 
 
 class NavItem(Static):

@@ -28,73 +28,10 @@ from tui.form import (
     texts_of,
 )
 from tui.widgets.choice import Choice
-from tui.widgets.field import Field
+from tui.widgets.field_row import FieldRow
 from tui.widgets.line import Line
 
 OWN_VALUES = "your own"
-
-
-class FieldRow(Horizontal):
-    """A field's name and its control."""
-
-    DEFAULT_CSS = """
-    FieldRow { height: 1; }
-    FieldRow > .label { width: 17; color: $text-muted; }
-    FieldRow > Input { width: 1fr; background: $surface; }
-    FieldRow > Input:focus { background: $surface-lighten-1; }
-    FieldRow > Input:nocolor { text-style: underline; }
-    FieldRow > Choice { width: 1fr; }
-    FieldRow:focus-within > .label { color: $foreground; text-style: bold; }
-    FieldRow.-changed > .label { color: $text-warning; }
-    FieldRow.-wrong > .label { color: $text-error; text-style: bold; }
-    """
-
-    def __init__(self, field: str, value: str) -> None:
-        super().__init__(id=f"row-{field}")
-        self.field = field
-        self._value = value
-        self._marked = (False, False)
-
-    def compose(self) -> ComposeResult:
-        yield Static(self._title(), classes="label", markup=False)
-        if options := choices(self.field):
-            yield Choice(options, self._value, id=f"field-{self.field}")
-        else:
-            empty = "all" if "empty for all" in allowed(self.field) else "optional" if self.field == "name" else ""
-            yield Field(
-                self._value,
-                placeholder=empty,
-                compact=True,
-                max_length=200,
-                select_on_focus=True,
-                id=f"field-{self.field}",
-            )
-
-    def put(self, value: str) -> None:
-        """Take a value without telling anyone."""
-        control = self.query_one(f"#field-{self.field}")
-        if isinstance(control, Choice):
-            control.put(value)
-        elif isinstance(control, Input) and control.value != value:
-            with control.prevent(Input.Changed):
-                control.value = value
-
-    @property
-    def value(self) -> str:
-        """What stands in the control."""
-        control = self.query_one(f"#field-{self.field}")
-        return control.value if isinstance(control, Choice | Input) else self._value
-
-    def mark(self, *, wrong: bool, changed: bool) -> None:
-        if (wrong, changed) == self._marked:
-            return
-        self._marked = (wrong, changed)
-        self.set_class(wrong, "-wrong")
-        self.set_class(changed and not wrong, "-changed")
-        self.query_one(".label", Static).update(self._title("! " if wrong else "* " if changed else ""), layout=False)
-
-    def _title(self, sign: str = "") -> str:
-        return f"{sign or '  '}{label(self.field)}"
 
 
 class RunForm(Vertical):
@@ -128,7 +65,7 @@ class RunForm(Vertical):
             preset = Choice((OWN_VALUES, *preset_names()), self._matching_preset(), id="preset")
             yield PresetRow(Static("  Preset", classes="label", markup=False), preset)
             for field in (*MAIN_FIELDS, "name"):
-                yield FieldRow(field, self.texts[field])
+                yield _row(field, self.texts[field])
             yield Fold(id="fold")
             yield Vertical(id="advanced")
         yield Static(id="help", markup=False)
@@ -225,7 +162,7 @@ class RunForm(Vertical):
         if self.unfolded:
             await folder.remove_children()
         else:
-            await folder.mount_all(FieldRow(field, self.texts[field]) for field in ADVANCED_FIELDS)
+            await folder.mount_all(_row(field, self.texts[field]) for field in ADVANCED_FIELDS)
             self._mark()
             self.query_one("#row-momentum").scroll_visible(animate=False, top=True)
         self._show_fold()
@@ -300,6 +237,11 @@ class Fold(Line, can_focus=True):
 
     def on_click(self) -> None:
         self.action_unfold()
+
+
+def _row(field: str, value: str) -> FieldRow:
+    empty = "all" if "empty for all" in allowed(field) else "optional" if field == "name" else ""
+    return FieldRow(field, label(field), value, options=choices(field), placeholder=empty)
 
 
 def _preset_texts(name: str) -> dict[str, str]:

@@ -226,7 +226,8 @@ class Table(ScrollView, can_focus=True):
             text = _fit(_text(cell), column_width, right=self._columns[index].right)
             own = style if isinstance(cell, str) else base + self.get_component_rich_style(f"table--{cell[1]}")
             segments.append(Segment(f" {text} ", own))
-        return Strip(segments).adjust_cell_length(width, base)
+        # Neighbours of one style as one: the styles of ten cells in a row are most of what it costs to send it.
+        return Strip(segments).simplify().adjust_cell_length(width, base)
 
 
 def _text(cell: Cell) -> str:

@@ -1,0 +1,104 @@
+"""A dialog of several fields, checked as they are typed."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Generic, TypeVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from core.errors import InvalidValue, LabError
+from tui.task import in_a_sentence
+from tui.widgets.choice import Choice
+from tui.widgets.field_row import FieldRow
+from tui.widgets.paragraph import Paragraph
+
+Result = TypeVar("Result")
+
+
+class FormDialog(ModalScreen[Result | None], Generic[Result]):
+    """Enter is taken when nothing is wrong; dismissed with what the fields amount to, or with None for escape."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "Cancel"),
+        Binding("enter", "submit", "Done", show=False),
+        Binding("down", "app.focus_next", show=False),
+        Binding("up", "app.focus_previous", show=False),
+    ]
+
+    def __init__(self, title: str, text: str, done: str) -> None:
+        """`done` says what enter does."""
+        super().__init__()
+        self._title, self._text, self._done = title, text, done
+
+    @abstractmethod
+    def rows(self) -> Sequence[FieldRow]:
+        """The fields, each with what it begins with."""
+
+    @abstractmethod
+    def result(self, texts: Mapping[str, str]) -> Result:
+        """What the fields amount to.
+
+        Raises:
+            LabError: naming what is wrong first.
+        """
+
+    def help_of(self, field: str) -> str:
+        """A sentence or two on a field."""
+        return field
+
+    def field_of(self, name: str) -> str:
+        """The field at fault, by the name that an error gives it."""
+        return name
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog form") as box:
+            box.border_title = Content(self._title)
+            yield Static(self._text, classes="question", markup=False)
+            with VerticalScroll(classes="fields", can_focus=False):
+                yield from self.rows()
+            yield Static(id="field-help", markup=False)
+            yield Paragraph(id="field-problem", least=2)
+            yield Static(f"enter to {self._done}, escape to leave", classes="keys", markup=False)
+
+    def on_mount(self) -> None:
+        self.judge()
+
+    @property
+    def texts(self) -> dict[str, str]:
+        return {row.field: row.value.strip() for row in self.query(FieldRow)}
+
+    def judge(self) -> Result | None:
+        """Check everything, say what is wrong, and return what it amounts to when nothing is."""
+        result, problem, wrong = None, "", ""
+        try:
+            result = self.result(self.texts)
+        except LabError as error:
+            problem = in_a_sentence(error)
+            wrong = self.field_of(error.field) if isinstance(error, InvalidValue) else ""
+        for row in self.query(FieldRow):
+            row.mark(wrong=row.field == wrong, changed=False)
+        self.query_one("#field-problem", Paragraph).show(problem)
+        return result
+
+    @on(Input.Changed)
+    @on(Choice.Changed)
+    def _changed(self) -> None:
+        self.judge()
+
+    @on(Input.Submitted)
+    def action_submit(self) -> None:
+        result = self.judge()
+        if result is not None:
+            self.dismiss(result)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        field = (event.widget.id or "").removeprefix("field-")
+        self.query_one("#field-help", Static).update(self.help_of(field), layout=False)

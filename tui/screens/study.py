@@ -1,0 +1,196 @@
+"""One sweep, live: its trials, the best so far, the trial under the cursor by epoch, and which parameters matter."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+
+from experiments.study_list import StudyEntry
+from experiments.study_view import TrialView, add_trial, prune_trial
+from tui.screens.dialogs import Ask
+from tui.screens.study_base import StudyWorkScreen
+from tui.screens.sweep_dialogs import AddTrial
+from tui.study_words import (
+    TRIAL_SORTS,
+    arranged_trials,
+    best_in_words,
+    counts,
+    entry_in_words,
+    state_of,
+    trial_in_words,
+)
+from tui.widgets.line import Line
+from tui.widgets.study_charts import PANELS, StudyCharts
+from tui.widgets.study_tables import TrialTable
+from tui.widgets.table import Table
+
+
+class StudyScreen(StudyWorkScreen):
+    """Opened above Sweeps with the name of a study."""
+
+    MODE = "study"
+    AUTO_FOCUS = "#trials"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "Open run", tooltip="Show the trial's run in Training; a live one goes on there"),
+        Binding("p", "prune", "Prune", tooltip="Give up the trial, after a question"),
+        Binding("x", "stop", "Stop sweep", tooltip="Stop it; its trials save a checkpoint and can be continued"),
+        Binding("c", "resume", "Continue", tooltip="Go on with the sweep, in a process of its own"),
+        Binding("a", "add", "Add trial", tooltip="Add a trial by hand; on a failed one, the same once more"),
+        Binding("f", "fork", "Fork", tooltip="Take the trial's config to the Lab, to change and start again"),
+        Binding("tab", "turn(1)", "Next chart", tooltip=", ".join(PANELS.values())),
+        Binding("shift+tab", "turn(-1)", "Previous chart", show=False),
+        Binding("b", "best", "Best", tooltip="To the best trial"),
+        Binding("s", "sort", "Sort", tooltip="Next order: newest first, best first"),
+        Binding("escape", "back", "Back", key_display="esc"),
+    ]
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._study = name
+        self._trials: list[TrialView] = []
+        self._chosen = -1
+        self._sort = next(iter(TRIAL_SORTS))
+
+    def compose_body(self) -> ComposeResult:
+        with Vertical(id="study", classes="body"):
+            yield Line(id="study-title")
+            yield Line(id="study-facts")
+            yield Line(id="study-space")
+            yield StudyCharts(ascii_only=self.lab.ascii_only, id="study-charts")
+            yield TrialTable(id="trials")
+            yield Line(id="trial-words")
+
+    @property
+    def entry(self) -> StudyEntry | None:
+        return self.watch_studies.entry(self._study)
+
+    @property
+    def _table(self) -> TrialTable:
+        return self.query_one("#trials", TrialTable)
+
+    @property
+    def _current(self) -> TrialView | None:
+        row = self._table.cursor_row
+        return self._trials[row] if 0 <= row < len(self._trials) else None
+
+    def repaint(self) -> None:
+        entry = self.entry
+        if not self.ready or entry is None or entry.view is None:
+            return
+        view = entry.view
+        self._trials = arranged_trials(view.trials, self._sort)
+        row = next((i for i, trial in enumerate(self._trials) if trial.number == self._chosen), 0)
+        self._table.show_trials(view, self._trials, is_driven=entry.is_driven)
+        self._table.move_to(row)
+        title = Content.assemble(("Sweep  ", "$text-muted"), (entry.name, "bold"), f"  {entry.standing}")
+        self.query_one("#study-title", Line).show(title + Content(f"  {best_in_words(view)}"))
+        self.query_one("#study-facts", Line).show(counts(view, is_driven=entry.is_driven))
+        self.query_one("#study-space", Line).show(entry_in_words(entry))
+        self._refresh_current()
+
+    @on(Table.Moved, "#trials")
+    def _moved(self) -> None:
+        self._chosen = self._current.number if self._current is not None else -1
+        self._refresh_current(now=True)
+
+    def look(self) -> None:
+        super().look()
+        if self.is_on_top:
+            self.query_one(StudyCharts).draw_when_due()
+
+    def _refresh_current(self, *, now: bool = False) -> None:
+        """What depends on the current trial: its line, its chart and the keys."""
+        trial, entry = self._current, self.entry
+        self.query_one("#trial-words", Line).show(self._words(trial) if trial is not None else "no trial yet")
+        if entry is not None and entry.view is not None:
+            self.query_one(StudyCharts).show(entry.view, trial, now=now)
+        standing = entry.standing if entry is not None else ""
+        self.refresh_keys(standing, trial and (trial.state, trial.run_id), self.has_class("-narrow"))
+
+    def _words(self, trial: TrialView) -> str:
+        return trial_in_words(trial, state_of(trial, is_driven=self.entry is not None and self.entry.is_driven))
+
+    @on(Table.Chosen, "#trials")
+    def action_open(self) -> None:
+        if self._current is not None:
+            self.open_run(self._current.run_id)
+
+    def action_fork(self) -> None:
+        if self._current is not None:
+            self.fork_run(self._current.run_id)
+
+    def action_best(self) -> None:
+        best = self.entry.view.best if self.entry is not None and self.entry.view is not None else None
+        if best is not None:
+            self._chosen = best.number
+            self.repaint()
+            self._refresh_current(now=True)
+
+    def action_sort(self) -> None:
+        orders = list(TRIAL_SORTS)
+        self._sort = orders[(orders.index(self._sort) + 1) % len(orders)]
+        self.repaint()
+
+    def action_turn(self, by: int) -> None:
+        self.query_one(StudyCharts).turn(by)
+
+    async def action_prune(self) -> None:
+        trial = self._current
+        if trial is None:
+            return
+        text = f"{self._words(trial)}.\n\nIt is given up after a checkpoint, and counts as one of the trials."
+        await self.app.push_screen(
+            Ask(f"Prune trial {trial.number}?", text, (("keep", "Let it run"), ("prune", "Prune it")), danger="prune"),
+            lambda answer: self._prune(trial.number) if answer == "prune" else None,
+        )
+
+    def _prune(self, number: int) -> None:
+        home, name = self.lab.locations.home, self._study
+        words = f"trial {number} was asked to stop"
+        self.act("Not pruned", lambda: prune_trial(home, name, number), words)
+
+    async def action_add(self) -> None:
+        entry, trial = self.entry, self._current
+        if entry is not None and entry.view is not None:
+            params = trial.params if trial is not None and trial.state == "failed" else {}
+            await self.app.push_screen(AddTrial(entry.name, entry.view.plan, params), self._add)
+
+    def _add(self, values: dict[str, str] | None) -> None:
+        entry = self.entry
+        if values is None or entry is None:
+            return
+        home, driven = self.lab.locations.home, entry.is_driven
+        when = "comes as soon as there is room" if driven else "comes when the sweep is continued (c)"
+        self.act("Not added", lambda: add_trial(home, entry.name, values), f"the trial {when}")
+
+    def action_back(self) -> None:
+        self.app.pop_screen()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        trial = self._current if self.ready else None
+        match action:
+            case "open" | "fork":
+                return trial is not None and trial.run_id is not None
+            case "prune":
+                is_driven = self.entry is not None and self.entry.is_driven
+                return is_driven and trial is not None and trial.state == "running" and trial.run_id is not None
+            case "best":
+                return self.entry is not None and self.entry.view is not None and self.entry.view.best is not None
+            case "add":
+                return self.entry is not None and self.entry.view is not None and bool(self.entry.view.trials)
+            case "turn":
+                return self.has_class("-narrow")
+            case _:
+                return super().check_action(action, parameters)
+
+    def help_lines(self) -> tuple[str, ...]:
+        return (
+            "Running trials come first. The chart by epoch shows the current trial and the median of all others.",
+            "Importance tells what sets the best tenth of the trials apart; below eight finished trials it is a guess.",
+            "A trial that is added comes beside those planned; on a failed one its values are there to begin with.",
+        )

@@ -1,0 +1,122 @@
+"""What the list of sweeps and one opened sweep share: looking again and again, and what can be done to a study."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Callable
+
+from textual import work
+
+from core.errors import LabError
+from experiments.plan import MAX_TRIALS
+from experiments.study_list import StudyEntry
+from experiments.study_stop import stop_study
+from tui.launch import sweep_detached
+from tui.messages import ForkRequested, OpenRequested
+from tui.options import whole_number
+from tui.screens.base import WorkScreen
+from tui.screens.dialogs import Prompt
+from tui.study_watch import LOOK, StudyWatch
+from tui.task import Task, in_a_sentence
+
+
+class StudyWorkScreen(WorkScreen):
+    """A place where one study is current."""
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.set_interval(LOOK / 4, self.look)
+
+    def on_screen_resume(self) -> None:
+        self.watch_studies.hurry()
+        self.repaint()
+
+    @property
+    def watch_studies(self) -> StudyWatch:
+        return self.lab.studies
+
+    @property
+    @abstractmethod
+    def entry(self) -> StudyEntry | None:
+        """The current study."""
+
+    @abstractmethod
+    def repaint(self) -> None:
+        """Show the studies as they were read last."""
+
+    @property
+    def is_on_top(self) -> bool:
+        """Unlike `is_current`, not while it shines through from below another screen: it would paint that one too."""
+        return self.ready and self.app.screen is self
+
+    def look(self) -> None:
+        """Take in what was read, on a thread, since the last look."""
+        if self.is_on_top and self.watch_studies.look():
+            self.repaint()
+
+    @work(exit_on_error=False)
+    async def act(self, failing: str, do: Callable[[], object], done: str) -> None:
+        """Do something to a study on a thread, and say what came of it."""
+        task = Task("study", lambda *_: do())
+        while not task.done.is_set():
+            await asyncio.sleep(0.02)
+        if problem := task.why_not():
+            self.notify(problem, title=failing, severity="error", markup=False)
+        else:
+            self.notify(done, markup=False)
+        self.watch_studies.hurry()
+
+    def action_stop(self) -> None:
+        if (entry := self.entry) is not None:
+            home = self.lab.locations.home
+            words = f"{entry.name} was asked to stop; its trials go on from their checkpoints when it is continued"
+            self.act("Not stopped", lambda: stop_study(home, entry.name), words)
+
+    async def action_resume(self) -> None:
+        """Go on; where all that was asked for is done, with more trials."""
+        entry = self.entry
+        if entry is None or entry.view is None:
+            return
+        if not entry.view.is_complete:
+            self.drive(entry.name)
+            return
+        text = f"{entry.name} has done all {entry.view.plan.trials} trials that it was asked for. How many in all?"
+        await self.app.push_screen(
+            Prompt("Continue", text, str(entry.view.plan.trials)), lambda answer: self._extend(entry, answer)
+        )
+
+    def _extend(self, entry: StudyEntry, answer: str | None) -> None:
+        assert entry.view is not None, "only a study with a plan is continued"
+        if answer is None:
+            return
+        try:
+            trials = whole_number("trials", entry.view.plan.trials + 1, MAX_TRIALS)(answer)
+        except LabError as error:
+            self.notify(in_a_sentence(error), title="Not continued", severity="error", markup=False)
+        else:
+            self.drive(entry.name, "--trials", str(trials))
+
+    def drive(self, name: str, *options: str) -> None:
+        """Let a process that outlives the interface drive a study."""
+        locations = self.lab.locations
+        words = f"{name} goes on by itself, whether the interface is open or not"
+        self.act("Not started", lambda: sweep_detached(name, locations, *options), words)
+
+    def open_run(self, run_id: str | None) -> None:
+        if run_id:
+            self.post_message(OpenRequested(self.lab.store.run(run_id)))
+
+    def fork_run(self, run_id: str | None) -> None:
+        if run_id:
+            self.post_message(ForkRequested(self.lab.store.run(run_id)))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        entry = self.entry if self.ready else None
+        match action:
+            case "stop":
+                return entry is not None and entry.is_driven
+            case "resume":
+                return entry is not None and entry.view is not None and not entry.is_driven
+            case _:
+                return super().check_action(action, parameters)
