@@ -83,7 +83,7 @@ def test_each_run_is_kept_as_if_it_had_been_trained_alone(runner, planned, plan)
 
 @pytest.mark.parametrize("plan", [GROUPED, PROCESSES], ids=lambda plan: plan.way)
 def test_a_reason_to_stop_stops_all_runs_with_checkpoints_and_each_goes_on_by_itself(locations, planned, tiny, plan):
-    longer = [(config.changed(epochs=6, batch_size=32), meta) for config, meta in planned]
+    longer = [(config.changed(epochs=20, batch_size=16), meta) for config, meta in planned]  # than being told takes
     reason: list[str] = []
     told = replicate(Runner(locations, lambda: "".join(reason)), longer, plan)
     ends = []
