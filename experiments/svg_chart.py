@@ -22,7 +22,7 @@ COLOURS = ("#2f7fc1", "#d97a06", "#2a9d6f", "#9a5fc4", "#1a98ab", "#c2528b", "#8
 DASHES = ("", "7 3", "2 3", "9 3 2 3")
 FONT, CHAR = 12, 6.6
 """Size of the text and the average width of a character, in pixels."""
-LEFT, RIGHT, BOTTOM = 66, 26, 46
+LEFT, RIGHT, BOTTOM = 74, 26, 46
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def line_chart(
     if target is not None and y_axis.low <= target[0] <= y_axis.high:
         at = y_axis(target[0])
         parts.append(_path([(x_axis.start, at), (x_axis.end, at)], TARGET, dash="4 4", thickness=1.2))
-        parts.append(_text(x_axis.end - 4, at - 5, target[1], anchor="end", colour=TARGET))
+        parts.append(_text(x_axis.start + 4, at - 5, target[1], colour=TARGET))
     if not any(_points(one, x_axis, y_axis) for one in series):
         parts.append(_text((LEFT + width) / 2, (y_axis.start + top) / 2, "no data", anchor="middle"))
     for number, one in enumerate(series):
