@@ -172,21 +172,24 @@ def judge_tuning(groups: Groups) -> Finding:
     for arm, difference, p in zip(others, found, adjusted, strict=True):
         text = f"over {arm} {100 * difference.value:+.3f} points"
         if difference.low is not None and difference.high is not None and p is not None:
-            text += f" ({100 * difference.low:+.3f} to {100 * difference.high:+.3f}, p = {p:.3f})"
+            low, high = (100 * min(max(end, -1.0), 1.0) for end in (difference.low, difference.high))
+            text += f" (95% interval {low:+.3f} to {high:+.3f}; p = {p:.3f})"
         parts.append(text)
     n = sum(len(groups[arm].scores("best")) for arm in ("conv9", *others))
     details = {
         arm: {"difference": one.value, "low": one.low, "high": one.high, "p": one.p, "p_adjusted": p}
         for arm, one, p in zip(others, found, adjusted, strict=True)
     }
-    return Finding("gain in best: " + ", ".join(parts), n, _all_directions(found, better=1), details)
+    measured = f"gain in best: {', '.join(parts)}; each interval by itself, p after Holm's correction"
+    return Finding(measured, n, _all_directions(found, better=1), details)
 
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         1,
         "conv9 reaches 99.4% or more",
-        "holds when the 95% interval of the share of seeds that reach it lies above one half, does not when below",
+        "holds when the 95% interval of the share of seeds that reach it lies above one half, does not when it lies "
+        "below",
         judge_reaching("conv9", TARGET),
     ),
     Claim(
@@ -271,7 +274,7 @@ def _same_weights(one: Member, two: Member) -> bool:
 
 def _in_words(share: Share) -> str:
     if share.low is None or share.high is None:
-        return "none of no runs"
+        return "unknown, of no runs"
     return f"{share.count} of {share.n} (95% interval {100 * share.low:.0f} to {100 * share.high:.0f}%)"
 
 

@@ -153,6 +153,8 @@ def compare(store: Store, references: Sequence[str], score: Score = "final") -> 
     """
     if len(references) < 2:
         raise InvalidValue("run", " ".join(references), "two or more are needed", hint="mnist-tui compare RUN RUN...")
+    if twice := [reference for reference in references if references.count(reference) > 1]:
+        raise InvalidValue("run", twice[0], "was named twice", hint="name different runs or groups")
     subjects = with_unique_labels([find_subject(store, reference) for reference in references])
     check_comparable(subjects, score)
     found = [_compare_pair(store, subjects[0], other, score) for other in subjects[1:]]

@@ -39,13 +39,14 @@ class Part:
 
 
 def find_part(store: Store, reference: str) -> Part:
-    """The group of this id, else the run that `Store.find` finds.
+    """The group that `Store.find_group_id` finds, else the run that `Store.find` finds.
 
     Raises:
         RunError: when there is none.
         InvalidValue: when there are several.
     """
-    group = find_group(store, reference)
+    group_id = store.find_group_id(reference)
+    group = find_group(store, group_id) if group_id is not None else None
     if group is not None:
         members = (*group.members, *group.repeated)
         return Part(group.id, tuple(store.run(member.run_id) for member in members), group)

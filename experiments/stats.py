@@ -14,7 +14,10 @@ Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Mean of `n` values, their standard deviation, and the mean's 95 % interval; None where one value cannot tell."""
+    """Mean of `n` values, their standard deviation, and the mean's 95 % interval; None where the values cannot tell.
+
+    One value tells neither, equal ones no interval: they show only that they were counted too coarsely.
+    """
 
     n: int
     mean: float
@@ -59,6 +62,8 @@ def describe(values: Sequence[float], within: tuple[float, float] = (-math.inf, 
     if len(values) < 2:
         return Sample(1, mean, None, None, None)
     sd = stdev(values)
+    if sd == 0:
+        return Sample(len(values), mean, 0.0, None, None)
     margin = t_quantile(len(values) - 1) * sd / math.sqrt(len(values))
     return Sample(len(values), mean, sd, max(mean - margin, within[0]), min(mean + margin, within[1]))
 

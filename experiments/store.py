@@ -108,14 +108,38 @@ class Store:
         return found[0]
 
     def find_all(self, reference: str) -> list[Run]:
-        """The runs of the group of that id, by seed, else the one run that `find` finds.
+        """The runs of the group that `find_group_id` finds, by seed, else the one run that `find` finds.
 
         Raises:
-            RunError, InvalidValue: as `find`.
+            RunError, InvalidValue: as they do.
         """
-        rows = [row for row, _ in self.rows() if row.group_id == reference]
+        group_id = self.find_group_id(reference)
+        rows = [row for row, _ in self.rows() if group_id is not None and row.group_id == group_id]
         rows.sort(key=lambda row: (row.seed is None, row.seed, row.run_id))
         return [self.run(row.run_id) for row in rows] or [self.find(reference)]
+
+    def find_group_id(self, reference: str) -> str | None:
+        """The id of a group by id, by the name that `run --seeds` was given, or by unique prefix of an id; None when
+        there is no such group, or when a run has that id or name.
+
+        Raises:
+            InvalidValue: when there are several.
+        """
+        rows = [row for row, _ in self.rows()]
+        if not reference or any(reference in (row.run_id, row.name) for row in rows):
+            return None
+        grouped = [(row.group_id, row) for row in rows if row.group_id]
+        for matches in (
+            {group_id for group_id, _ in grouped if group_id == reference},
+            {group_id for group_id, row in grouped if row.name == f"{reference}-{row.seed}"},
+            {group_id for group_id, _ in grouped if reference.startswith("g") and group_id.startswith(reference)},
+        ):
+            if len(matches) > 1:
+                some = ", ".join(sorted(matches)[:4])
+                raise InvalidValue("group", reference, f"fits {len(matches)} groups: {some}", hint="name one by its id")
+            if matches:
+                return matches.pop()
+        return None
 
     def new_group_id(self) -> str:
         """An id for runs that belong together. Longer than a run's, since no folder tells that one is taken."""

@@ -51,7 +51,8 @@ def find_subject(store: Store, reference: str) -> Subject:
         RunError: when there is none.
         InvalidValue: when there are several, or when it has not finished.
     """
-    group = _find_group(store, reference)
+    group_id = store.find_group_id(reference)
+    group = find_group(store, group_id) if group_id is not None else None
     if group is None:
         member = Member.of(store.find(reference))
         if member.end is None:
@@ -65,24 +66,6 @@ def find_subject(store: Store, reference: str) -> Subject:
         reason = f"its runs differ in {', '.join(varying)}, so they are not one recipe"
         raise InvalidValue("group", group.id, reason, hint="compare its runs one by one")
     return Subject(group.name or group.id, group, is_group=len(group.finished) > 1)
-
-
-def _find_group(store: Store, reference: str) -> Group | None:
-    rows = [row for row, _ in store.rows()]
-    if any(reference in (row.run_id, row.name) for row in rows):
-        return None
-    grouped = [(row.group_id, row) for row in rows if row.group_id]
-    for matches in (
-        {group_id for group_id, _ in grouped if group_id == reference},
-        {group_id for group_id, row in grouped if row.name == f"{reference}-{row.seed}"},
-        {group_id for group_id, _ in grouped if reference.startswith("g") and group_id.startswith(reference)},
-    ):
-        if len(matches) > 1:
-            some = ", ".join(sorted(matches)[:4])
-            raise InvalidValue("group", reference, f"fits {len(matches)} groups: {some}", hint="name one by its id")
-        if matches:
-            return find_group(store, matches.pop())
-    return None
 
 
 def with_unique_labels(subjects: Sequence[Subject]) -> tuple[Subject, ...]:
@@ -99,8 +82,8 @@ def check_comparable(subjects: Sequence[Subject], score: Score) -> None:
     for one, other in combinations(subjects, 2):
         shared = {member.run_id for member in one.group.members} & {member.run_id for member in other.group.members}
         if shared:
-            what = "it was named twice" if one.group.id == other.group.id else "it is in both"
-            raise InvalidValue("run", min(shared), what, hint="compare different runs, or groups without shared runs")
+            hint = "compare different runs, or groups without shared runs"
+            raise InvalidValue("run", min(shared), f"is in {one.label} and in {other.label}", hint=hint)
     first = subjects[0]
     for other in subjects[1:]:
         _check_pair(first, other)

@@ -42,8 +42,10 @@ def say_group(store: Store, group_id: str, *, as_json: bool, curve: bool = False
 
 def in_words(sample: Sample) -> str:
     """``mean 99.35%, standard deviation 0.040 points, n = 5, 95% interval 99.30% to 99.40%``."""
-    if sample.sd is None or sample.low is None or sample.high is None:
+    if sample.sd is None:
         return f"{percent(sample.mean)} (n = 1: no interval)"
+    if sample.low is None or sample.high is None:
+        return f"{percent(sample.mean)} (n = {sample.n}, all equal: no interval)"
     interval = f"{percent(sample.low)} to {percent(sample.high)}"
     spread = f"standard deviation {100 * sample.sd:.3f} points"
     return f"mean {percent(sample.mean)}, {spread}, n = {sample.n}, 95% interval {interval}"
@@ -70,4 +72,4 @@ def _say_curve(group: Group) -> None:
         for epoch, at in group.curve(accuracy).items()
     ]
     if rows:
-        say(table(("epoch", "median", "quartile", "quartile", "lowest", "highest", "runs"), rows))
+        say(table(("epoch", "median", "lower quartile", "upper quartile", "lowest", "highest", "runs"), rows))

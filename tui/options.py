@@ -11,7 +11,7 @@ from core.errors import InvalidValue
 
 Reference = Annotated[str, typer.Argument(help="An id, a unique prefix of one, a name, or latest.", metavar="RUN")]
 RunOrGroup = Annotated[
-    str, typer.Argument(help="An id, a unique prefix of one, a name, latest, or the id of a group.", metavar="RUN")
+    str, typer.Argument(help="An id, a unique prefix of one, a name, or latest; of a run or a group.", metavar="RUN")
 ]
 
 

@@ -213,7 +213,7 @@ def test_runs_named_twice_and_shared_ones_are_refused(finished, group, store):
     finished(name="a", wrong=())
     member = group("ga", 0.99, 0.98)[0]
     for references in (["a", "a"], ["ga", "ga"], ["ga", member.id]):
-        with pytest.raises(InvalidValue, match=r"named twice|in both"):
+        with pytest.raises(InvalidValue, match=rf"{references[0]}: was named twice|is in .* and in "):
             compare(store, references)
 
 

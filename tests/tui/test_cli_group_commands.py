@@ -92,3 +92,20 @@ def test_a_group_with_a_live_run_is_not_deleted(cli, refused, store, finished_gr
 
 def test_a_group_of_which_no_run_is_live_cannot_be_stopped(cli, refused, finished_group):
     refused(cli("stop", "g1"), 2, "run = g1: none of its runs is running")
+
+
+@pytest.mark.parametrize("command", ["show", "watch"])
+def test_a_group_is_found_by_its_name_and_by_the_beginning_of_its_id_too(cli, refused, finished_group, command):
+    whole = cli(command, "g1")
+    assert "group g1: 2 of 2 runs finished" in whole.out
+    assert cli(command, "x").out == cli(command, "g").out == whole.out
+    refused(cli(command, "y"), 5, "no such run: 'y'")
+
+
+def test_a_report_takes_a_group_by_its_name(cli, finished_group, tmp_path):
+    pages = []
+    for reference in ("g1", "x"):
+        page = tmp_path / f"{reference}.html"
+        assert cli("report", reference, "-o", str(page)).code == 0
+        pages.append(page.read_text())
+    assert pages[0] == pages[1]

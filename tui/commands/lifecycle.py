@@ -48,8 +48,8 @@ def resume(
     locations: Locations = context.obj
     store = Store(locations.home)
     found = store.find_all(run)
-    is_group = found[0].meta().group_id == run
-    if is_group and epochs is None:
+    group_id = store.find_group_id(run)
+    if group_id is not None and epochs is None:
         found = _unfinished(run, found)
     tracking = checked_tracking(store, tensorboard=tensorboard, log_to=log_to)
     runner = Runner(locations)
@@ -59,7 +59,7 @@ def resume(
         options = [] if epochs is None else ["--epochs", str(epochs)]
         options += [] if arch is None else ["--arch", arch]
         options += as_options(tracking)
-        reference = run if is_group else found[0].id
+        reference = group_id or found[0].id
         resume_all_detached(reference, found, locations, *options, *(["--no-budget"] if no_budget else []))
         say(reference)
         return
@@ -76,13 +76,13 @@ def resume(
                 view = report(entries, store, as_json=as_json, quiet=quiet, before=one.view())
                 codes.append(exit_code_of_runs([view]))
             except LabError as error:
-                if not is_group:
+                if group_id is None:
                     raise
                 codes.append(exit_code_of(error))
                 if not isinstance(error, Stopped):
                     complain(error.message, error.hint)
-    if is_group:
-        say_group(store, run, as_json=as_json)
+    if group_id is not None:
+        say_group(store, group_id, as_json=as_json)
     raise typer.Exit(next((code for code in codes if code is not ExitCode.DONE), ExitCode.DONE))
 
 

@@ -58,9 +58,8 @@ def runs(
 def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> None:
     """Show one run, its config, epochs and result, or the runs of a group and their statistics."""
     store = _store(context)
-    members = [member for member in store.rows() if member[0].group_id == run]
-    if members:
-        _show_group(store, run, members, as_json=as_json)
+    if (group_id := store.find_group_id(run)) is not None:
+        _show_group(store, group_id, as_json=as_json)
         return
     found = store.find(run)
     row, view = found.row(), found.view()
@@ -97,9 +96,9 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
     say(last_line(view, row.run_id, found.folder))
 
 
-def _show_group(store: Store, group_id: str, members: list[tuple[RunRow, Status]], *, as_json: bool) -> None:
+def _show_group(store: Store, group_id: str, *, as_json: bool) -> None:
     if not as_json:
-        say(table(COLUMNS, map(_line, members)))
+        say(table(COLUMNS, (_line(member) for member in store.rows() if member[0].group_id == group_id)))
     say_group(store, group_id, as_json=as_json, curve=True)
 
 
@@ -108,8 +107,8 @@ def watch(context: typer.Context, run: RunOrGroup) -> None:
     store = _store(context)
     found = store.find_all(run)
     ends = [_follow(one) for one in found]
-    if found[0].meta().group_id == run:
-        say_group(store, run, as_json=False)
+    if (group_id := store.find_group_id(run)) is not None:
+        say_group(store, group_id, as_json=False)
     if any(end is None or isinstance(end, RunFailed) for end in ends):
         raise typer.Exit(ExitCode.FAILED)
 
@@ -132,7 +131,7 @@ def _follow(run: Run) -> EndEvent | None:
 
 def rm(
     context: typer.Context,
-    run: Annotated[list[str], typer.Argument(help="Ids, prefixes, names or ids of groups.", metavar="RUN...")],
+    run: Annotated[list[str], typer.Argument(help="Ids, prefixes or names of runs or groups.", metavar="RUN...")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Delete runs and everything in their folders. Asks first when on a terminal."""
