@@ -38,7 +38,12 @@ from tui.tracking_options import LogTo, WithTensorBoard, as_options, checked_tra
 MAX_SEEDS = 10_000
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one event a line as JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print only the last line; with --json, the last event.")]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet", help="Print only the last line, of a group what its runs came to; with --json, the last event."
+    ),
+]
 
 
 @with_config_options(after="config")
