@@ -75,6 +75,22 @@ async def test_a_finished_run_opened_first_has_a_log_pane(tmp_path, script):
         assert pilot.app.screen.query_one("#log").size.height > 2
 
 
+@pytest.mark.parametrize("resized", [False, True])
+async def test_the_lines_of_a_finished_run_fill_the_window(tmp_path, script, resized):
+    run = make_run(tmp_path, script, script.started(), script.progress(1, 235), script.epoch(1), script.finished())
+    run.release()
+    async with opened(tmp_path, WIDE) as pilot:
+        await _open(pilot, run)  # the first time, before there is a layout
+        await wait_for_text(pilot, "✓ finished")
+        if resized:
+            await pilot.resize_terminal(*SMALL)
+        await wait_for_text(pilot, "235/235")
+        line = next(line for line in screen_text(pilot).splitlines() if "235/235" in line)
+        width = (SMALL if resized else WIDE)[0]
+        assert width - 4 < len(line.rstrip()) <= width
+        assert "waiting for the first step" not in screen_text(pilot)
+
+
 async def test_a_deleted_folder_is_told_and_what_was_read_stays(tmp_path, script):
     run = make_run(tmp_path, script, script.started(), script.epoch(1, 0.9812))
     async with opened(tmp_path) as pilot:

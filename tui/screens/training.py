@@ -97,7 +97,7 @@ class TrainingScreen(WorkScreen):
         if follower is None:
             self.query_one("#no-run", Static).update(self._why_empty())
             self.query_one("#run-title", Line).show(Content.styled("Preparing the run" if waiting else "", "bold"))
-            self.query_one("#epoch-progress", Line).show(f"{waiting}..." if waiting else "")
+            self.query_one(ProgressPanel).show_stage(f"{waiting}..." if waiting else "")
             return
         self.query_one("#run-title", Line).show(title_of(follower))
         self.query_one(ProgressPanel).show(

@@ -15,16 +15,32 @@ from tui.widgets.line import Line
 class ProgressPanel(Vertical):
     DEFAULT_CSS = "ProgressPanel { height: 2; padding: 0 1; }"
 
+    _shown: tuple[RunView, str, str] | None = None
+
     def compose(self) -> ComposeResult:
         yield Line(id="epoch-progress")
         yield Line(id="run-progress")
 
     def show(self, view: RunView, status: str, waiting_for: str = "") -> None:
         """`waiting_for` says what comes before the first step."""
+        self._shown = (view, status, waiting_for)
         width = self.content_size.width
-        line = meter(view, width) if view.progress is not None and width > 0 else waiting_for
+        if width == 0:
+            return  # before it is laid out
+        line = waiting_for if view.progress is None else meter(view, width)
         self.query_one("#epoch-progress", Line).show(line)
         self.query_one("#run-progress", Line).show(overall(view, status, width))
+
+    def show_stage(self, words: str) -> None:
+        """What is being done before there is a run."""
+        self._shown = None
+        self.query_one("#epoch-progress", Line).show(words)
+        self.query_one("#run-progress", Line).show("")
+
+    def on_resize(self) -> None:
+        """Lines fill the width, and a run that has ended says nothing more that would have them shown again."""
+        if self._shown is not None:
+            self.show(*self._shown)
 
 
 def overall(view: RunView, status: str, width: int) -> str:
