@@ -32,21 +32,27 @@ class Proposals:
             InvalidValue: for values that do not go together.
         """
         config = self.base.changed(**params)
-        network = (config.arch, config.dropout)
-        if network not in self._networks:
-            self._networks[network] = _problem_of(config)
-        problem = self._networks[network]
-        if problem is not None:
+        if (problem := self._problem(config)) is not None:
             raise problem
         return config
 
+    def _problem(self, config: TrainConfig) -> LabError | None:
+        network = (config.arch, config.dropout)
+        if network not in self._networks:
+            self._networks[network] = _problem_of(config)
+        return self._networks[network]
+
     def check_feasible(self) -> None:
-        """Make sure that something of the space may be trained.
+        """Make sure that something of the space may be trained, and that every module of one's own can be built.
 
         Raises:
             OverBudget: when all of it is over the budget.
-            InvalidValue: when no values go together.
+            InvalidValue: when no values go together, or for a module that is of no use with whatever values.
         """
+        for params in self.space.combinations(("arch",)):
+            config = self.base.changed(**params, dropout=0.0)
+            if is_user_module(config.arch) and isinstance(problem := self._problem(config), InvalidValue):
+                raise problem
         problems: list[LabError] = []
         for params in self.space.combinations(_DECIDING):
             try:

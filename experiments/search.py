@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from core.history import EARLY_EPOCHS, early_signal
-from experiments.space import Space
+from experiments.space import Space, rounded
 
 STARTUP_TRIALS = 5
 """Finished trials that the median pruner waits for."""
@@ -20,6 +23,30 @@ class EarlySignalPruner(BasePruner):
     def prune(self, study: Study, trial: FrozenTrial) -> bool:  # noqa: ARG002
         values = trial.intermediate_values
         return max(values, default=0) >= EARLY_EPOCHS and early_signal(values) is False
+
+
+class _Rounded(BaseSampler):
+    """Values of a range in steps without what floating point adds to them: 0.055, not 0.05500000000000001."""
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        value = super().sample_independent(study, trial, param_name, param_distribution)  # type: ignore[safe-super]
+        return _on_step(value, param_distribution)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        values = super().sample_relative(study, trial, search_space)  # type: ignore[safe-super]
+        return {name: _on_step(value, search_space[name]) for name, value in values.items()}
+
+
+class Tpe(_Rounded, TPESampler):
+    pass
+
+
+class Random(_Rounded, RandomSampler):
+    pass
 
 
 class Grid(GridSampler):
@@ -34,6 +61,11 @@ class Grid(GridSampler):
         return len(taken) < self._n_min_trials
 
 
+def _on_step(value: Any, distribution: BaseDistribution) -> Any:
+    is_stepped = isinstance(distribution, FloatDistribution) and distribution.step is not None
+    return rounded(value) if is_stepped else value
+
+
 def make_sampler(name: str, space: Space, seed: int) -> BaseSampler:
     """A sampler by name; equal seeds propose equally.
 
@@ -43,7 +75,7 @@ def make_sampler(name: str, space: Space, seed: int) -> BaseSampler:
     if name == "grid":
         return Grid(space.grid())
     # With trials under way, TPE takes them for bad ones, so that it does not propose their neighbours once more.
-    return TPESampler(seed=seed, constant_liar=True) if name == "tpe" else RandomSampler(seed=seed)
+    return Tpe(seed=seed, constant_liar=True) if name == "tpe" else Random(seed=seed)
 
 
 def make_pruner(name: str) -> BasePruner:

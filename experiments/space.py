@@ -13,6 +13,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Self
 
 from core.arch import is_user_module
@@ -93,10 +94,12 @@ class Range:
         if count > MAX_GRID:
             raise InvalidValue(self.field, str(self), f"more than {MAX_GRID:,} values", hint="take a larger step")
         values = [self.low + index * step for index in range(count)]
-        return tuple(values if whole else [float(f"{value:.12g}") for value in values])
+        return tuple(values if whole else [rounded(value) for value in values])
 
     def holds(self, value: Value) -> bool:
-        return not isinstance(value, str) and self.low <= value <= self.high
+        if isinstance(value, str) or not self.low <= value <= self.high:
+            return False
+        return self.step is None or divides(self.step, value - self.low)
 
     def suggest(self, trial: Trial) -> Value:
         if isinstance(self.low, int) and isinstance(self.high, int):
@@ -213,6 +216,16 @@ def parse_value(field: str, text: str, *, whole: str = "") -> Value:
     return checked.arch
 
 
+def rounded(value: float) -> float:
+    """A sum or product of numbers with few digits, as it would be written."""
+    return float(f"{value:.12g}")
+
+
+def divides(step: float, distance: float) -> bool:
+    """Whether a distance is a whole number of steps, but for what floating point adds to it."""
+    return abs(distance / step - round(distance / step)) < 1e-6
+
+
 def in_words(value: Value) -> str:
     """A value as it would be written on the command line."""
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -238,11 +251,25 @@ def _range(field: str, text: str) -> Range:
         step = type(low)(last)
     except ValueError:
         step = type(low)(0)
-    if not 0 < step <= high - low or not math.isclose(round((high - low) / step) * step, high - low):
+    if not 0 < step <= high - low or _exact(high, low) % Decimal(str(step)):
         noun = "a whole number" if isinstance(low, int) else "a number"
         allowed = f"STEP must be log, or {noun} that divides the range evenly"
-        raise InvalidValue(field, text, allowed, hint=f"for example {low}:{high}:{type(low)((high - low) / 2) or 1}")
+        raise InvalidValue(field, text, allowed, hint=f"for example {low}:{high}:{_round_step(low, high)}")
     return Range(field, low, high, step=step)
+
+
+def _exact(high: float, low: float) -> Decimal:
+    """The difference of two numbers as they are written."""
+    return Decimal(str(high)) - Decimal(str(low))
+
+
+def _round_step(low: float, high: float) -> str:
+    """The step of the fewest digits that divides a range into 3 to 20 parts, or into as few as there can be."""
+    span = _exact(high, low)
+    steps = [(span / parts).normalize() for parts in range(3, 21)]
+    if isinstance(low, int):
+        steps = [step for step in steps if step == step.to_integral_value()] or [Decimal(1)]
+    return f"{min(steps, key=lambda step: len(step.as_tuple().digits)):f}"
 
 
 _EXAMPLES = {"batch_size": "64:512:64", "epochs": "5:15:5", "dropout": "0:0.2"}

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -25,6 +26,7 @@ from experiments.run import read_json, write_json
 if TYPE_CHECKING:
     from optuna.storages.journal import JournalStorage
 
+ANOTHER = "restore it, or choose another --study; the runs are whole"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 
@@ -71,11 +73,13 @@ class StudyFolder:
         """
         path = self.folder / "study.json"
         if not path.exists():
+            if self.journal.exists():
+                raise RunError(f"{path}: missing, beside a journal", hint=ANOTHER)
             return None
         try:
             return Plan.from_json(read_json(path))
         except Exception as error:  # whatever may be wrong in a file that somebody has changed
-            raise RunError(f"{path}: damaged: {error}", hint="choose another --study") from error
+            raise RunError(f"{path}: damaged: {error}", hint=ANOTHER) from error
 
     def write_plan(self, plan: Plan) -> None:
         """Write down what is asked for.
@@ -96,17 +100,20 @@ class StudyFolder:
             StorageError: when it cannot be written.
             RunError: when it is damaged.
         """
-        from optuna.storages.journal import JournalFileBackend, JournalStorage
+        from optuna.storages.journal import JournalFileBackend
 
-        from experiments.journal_lock import JournalLock
+        from experiments.journal_lock import Journal, JournalLock
 
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            return JournalStorage(JournalFileBackend(str(self.journal), JournalLock(self.journal)))
+            return Journal(self, JournalFileBackend(str(self.journal), JournalLock(self.journal)))
         except OSError as error:
             raise self.unwritable(error) from error
-        except Exception as error:  # Optuna raises whatever its replay of a damaged log runs into
-            raise RunError(f"{self.journal}: damaged: {error}", hint="choose another --study") from error
+
+    def name_within(self, storage: JournalStorage) -> str:
+        """What the study is called in its journal: as its folder was when it began, before it was copied or renamed."""
+        studies = storage.get_all_studies()
+        return studies[0].study_name if studies else self.name
 
     def owner(self) -> Owner | None:
         """The process that is at work on the study, if one is."""
@@ -117,6 +124,16 @@ class StudyFolder:
     def is_driven(self) -> bool:
         """Whether a process is at work on the study."""
         return self.owner() is not None
+
+    def check_not_driven(self) -> None:
+        """Make sure that no other process drives the study.
+
+        Raises:
+            InvalidValue: while one does.
+            StorageError: when the folder cannot be written.
+        """
+        with self._locked():
+            pass
 
     @contextmanager
     def driven(self) -> Iterator[None]:
@@ -168,6 +185,8 @@ class StudyFolder:
             raise self.unwritable(error) from error
 
     def unwritable(self, error: OSError) -> StorageError:
+        if isinstance(error, FileNotFoundError) and not self.folder.exists():
+            return StorageError(f"{self.folder}: is gone", hint="its runs are kept: mnist-tui runs")
         text = f"{self.folder}: cannot be written: {error.strerror}"
         return StorageError(text, hint="check the home folder, or free some space there")
 
@@ -176,6 +195,12 @@ def study_names(home: Path) -> list[str]:
     """Every study of a home, the one worked at last first."""
     found = [path.parent for path in (home / "studies").glob("*/study.json")]
     return [path.name for path in sorted(found, key=_changed, reverse=True)]
+
+
+def no_such_study(home: Path, name: str) -> InvalidValue:
+    close = get_close_matches(name, study_names(home), n=3)
+    hint = f"did you mean {' or '.join(close)}?" if close else "a space begins one: --study NAME --lr 0.01:0.1:log"
+    return InvalidValue("study", name, "there is no such study", hint=hint)
 
 
 def _changed(folder: Path) -> float:

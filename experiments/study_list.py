@@ -16,8 +16,8 @@ TAIL = 4096
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyEntry:
-    """A study of the list: `view` is None while there is no plan, or where it is damaged. `problem` says why, or with
-    what error its last driver ended.
+    """A study of the list: `view` is None while there is no plan, or where it `is_damaged`. `problem` says why, or
+    with what error its last driver ended.
 
     `touched` is when something was last written, in seconds since 1970.
     """
@@ -27,10 +27,13 @@ class StudyEntry:
     is_driven: bool
     problem: str
     touched: float
+    is_damaged: bool = False
 
     @property
     def standing(self) -> str:
-        """One of running, finished, stopped, starting and failed; the latter for one that never began."""
+        """One of running, finished, stopped, starting, damaged and failed; the last for one that never began."""
+        if self.is_damaged:
+            return "damaged"
         if self.is_driven:
             return "running" if self.view is not None and self.view.trials else "starting"
         if self.view is None:
@@ -66,7 +69,7 @@ class StudyList:
         return sorted((entry for _, entry in known.values()), key=lambda entry: (not entry.is_driven, -entry.touched))
 
     def _read(self, folder: StudyFolder, stamps: tuple[Any, ...], is_driven: bool) -> StudyEntry:
-        view, problem = None, ""
+        view, problem, is_damaged = None, "", False
         try:
             begun = folder.plan() is not None
             problem = "" if is_driven else _why_it_ended(folder, begun=begun)
@@ -74,9 +77,11 @@ class StudyList:
                 reader = self._readers.setdefault(folder.name, StudyReader(self._home, folder.name))
                 view = reader.view()
         except LabError as error:
-            problem = error.message
+            problem, is_damaged = error.message.removeprefix(f"{folder.folder}/"), True
         touched = max(stamp[0] for stamp in stamps if stamp) / 1e9
-        return StudyEntry(name=folder.name, view=view, is_driven=is_driven, problem=problem, touched=touched)
+        return StudyEntry(
+            name=folder.name, view=view, is_driven=is_driven, problem=problem, touched=touched, is_damaged=is_damaged
+        )
 
 
 def _why_it_ended(folder: StudyFolder, *, begun: bool) -> str:

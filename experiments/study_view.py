@@ -9,24 +9,25 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import InvalidValue, RunError
+from core.errors import InvalidValue
 from experiments.plan import Plan
 from experiments.space import Value, parse_value
 from experiments.store import Store
-from experiments.study import StudyFolder
+from experiments.study import StudyFolder, no_such_study
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 IMPORTANCE_TRIALS = 8
 """Finished trials below which the importance of parameters is a guess and is not given."""
+ENDED = ("finished", "pruned", "failed")
 STATES = ("waiting", "running", "finished", "pruned", "failed", "rejected")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialView:
-    """One trial: `state` is one of `STATES`, `values` the objective by epoch so far, `reason` why it failed, was
-    pruned or rejected, `seconds` from its start to its end."""
+    """One trial: `state` is one of `STATES`, `values` the accuracies by epoch so far (on what, says
+    `StudyView.values_are`), `reason` why it failed, was pruned or rejected, `seconds` from its start to its end."""
 
     number: int
     state: str
@@ -43,7 +44,7 @@ class TrialView:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyView:
     """A study as it stands. Accuracies are fractions; `importance` is by parameter, sums to 1, and is empty as long as
-    too few trials have finished."""
+    too few trials have finished, or all of them with the same score."""
 
     name: str
     plan: Plan
@@ -52,20 +53,47 @@ class StudyView:
     importance: Mapping[str, float]
     is_driven: bool
 
+    @property
+    def values_are(self) -> str:
+        """What the trials' `values` by epoch are accuracies on: "val" or "test". Where images are held out these are
+        "val", whatever the objective, because the test images are then looked at once, at the end."""
+        return "val" if self.plan.base.val_split else "test"
+
     def count(self, state: str) -> int:
         return sum(trial.state == state for trial in self.trials)
+
+    def state_of(self, trial: TrialView) -> str:
+        """A trial's state, "stopped" for one that was left under way and that nobody drives."""
+        return "stopped" if trial.state == "running" and not self.is_driven else trial.state
+
+    @property
+    def states(self) -> Mapping[str, int]:
+        """The trials that count, by `state_of`."""
+        states = [self.state_of(trial) for trial in self.trained]
+        return {state: states.count(state) for state in (*ENDED, "running", "stopped", "waiting")}
+
+    @property
+    def combinations(self) -> int | None:
+        """Those of a grid; None where there is no grid."""
+        return math.prod(map(len, self.plan.space.grid().values())) if self.plan.sampler == "grid" else None
+
+    @property
+    def repeated(self) -> int:
+        """Trials with the params of an earlier one; as the seed does not vary, they say nothing new."""
+        complete = [trial.params for trial in self.trained if len(trial.params) == len(self.plan.space.dimensions)]
+        return len(complete) - len({tuple(sorted(params.items())) for params in complete})
 
     @property
     def done(self) -> int:
         """Trials that have come to an end."""
-        return sum(self.count(state) for state in ("finished", "pruned", "failed"))
+        return sum(self.count(state) for state in ENDED)
 
     @property
     def planned(self) -> int:
         """Trials that there will be: those asked for, of a grid no more than it has, and those added by hand."""
         asked = self.plan.trials
-        if self.plan.sampler == "grid":
-            asked = min(asked, math.prod(map(len, self.plan.space.grid().values())))
+        if self.combinations is not None:
+            asked = min(asked, self.combinations - self.count("rejected"))
         return max(asked + sum(trial.added for trial in self.trained), len(self.trained))
 
     @property
@@ -101,7 +129,8 @@ class StudyReader:
         finished = [trial for trial in trials if trial.state == "finished" and trial.value is not None]
         best = max(finished, key=lambda trial: (trial.value or 0.0, -trial.number), default=None)
         if len(finished) != self._importance[0]:
-            self._importance = (len(finished), self._work_out_importance(len(finished)))
+            is_needed = len(finished) >= IMPORTANCE_TRIALS and len({trial.value for trial in finished}) > 1
+            self._importance = (len(finished), self._work_out_importance() if is_needed else {})
         return StudyView(
             name=self._folder.name,
             plan=plan,
@@ -114,20 +143,16 @@ class StudyReader:
     def _trials(self) -> list[FrozenTrial]:
         if self._storage is None:
             return []
-        try:
-            studies = self._storage.get_all_studies()
-            return self._storage.get_all_trials(studies[0]._study_id, deepcopy=False) if studies else []
-        except Exception as error:  # Optuna raises whatever its replay of a damaged log runs into
-            raise RunError(f"{self._folder.journal}: damaged: {error}", hint="choose another --study") from error
+        studies = self._storage.get_all_studies()
+        return self._storage.get_all_trials(studies[0]._study_id, deepcopy=False) if studies else []
 
-    def _work_out_importance(self, finished: int) -> dict[str, float]:
+    def _work_out_importance(self) -> dict[str, float]:
         """By PED-ANOVA (Watanabe, Bansal, Hutter, IJCAI 2023): what sets the best tenth of the trials apart."""
-        if self._storage is None or finished < IMPORTANCE_TRIALS:
-            return {}
+        assert self._storage is not None, "there are trials"
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        study = optuna.load_study(study_name=self._folder.name, storage=self._storage)
+        study = optuna.load_study(study_name=self._folder.name_within(self._storage), storage=self._storage)
         return {str(name): float(share) for name, share in optuna.importance.get_param_importances(study).items()}
 
 
@@ -161,7 +186,7 @@ def add_trial(home: Path, name: str, values: Mapping[str, str]) -> int:
     A driver takes it up as soon as it has room; without one it waits until the study is continued.
 
     Raises:
-        InvalidValue: for a value outside of the study's space.
+        InvalidValue: for a value that the study's space does not have.
     """
     from experiments.trials import template
 
@@ -201,7 +226,7 @@ def _value_inside(plan: Plan, field: str, text: str) -> Value:
 def _existing_plan(folder: StudyFolder) -> Plan:
     plan = folder.plan()
     if plan is None:
-        raise InvalidValue("study", folder.name, "there is no such study", hint="mnist-tui sweep --study starts one")
+        raise no_such_study(folder.folder.parent.parent, folder.name)
     return plan
 
 

@@ -14,8 +14,8 @@ from datetime import UTC
 
 from optuna.trial import FrozenTrial
 
-from core.errors import InvalidValue, OverBudget, ShouldStop, StorageError
-from core.events import EpochFinished, RunFailed, RunFinished, RunStopped
+from core.errors import InvalidValue, LabError, OverBudget, ShouldStop, StorageError
+from core.events import RunFailed, RunFinished, RunStopped
 from experiments.eventlog import EventReader
 from experiments.executors import STOP_PATIENCE, Ended, Executor
 from experiments.plan import Plan
@@ -55,7 +55,14 @@ class _Active:
     reader: EventReader
     view: RunView
     deaths: int = 0
+    reported: int = 0
     is_pruned: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of its epochs are done."""
+        last = self.view.epochs[-1].epoch if self.view.epochs else 0
+        return isinstance(self.view.end, RunFinished) or last == self.view.config.get("epochs")
 
 
 class Sweep:
@@ -103,10 +110,20 @@ class Sweep:
                         yield from self._follow(active)
                     for end in ended:
                         yield from self._settle(end)
+            except LabError as error:
+                self._give_back(error.message)
+                raise
             finally:
                 self._executor.close()
         if self._stopping:
             yield SweepStopped(reason=self._stopping)
+
+    def _give_back(self, reason: str) -> None:
+        """Have the runs stop with a checkpoint where the study can be told nothing any more."""
+        self._executor.stop(reason)
+        deadline = time.monotonic() + STOP_PATIENCE
+        while any(active.run.is_alive() for active in self._active.values()) and time.monotonic() < deadline:
+            self._executor.wait(POLL)
 
     def _fill(self, should_stop: ShouldStop) -> Iterator[SweepEvent]:
         """Give work to every worker that has none: first what was left under way, then what is proposed."""
@@ -155,7 +172,7 @@ class Sweep:
             yield end
             return
         self._active[run.id] = active
-        self._executor.start(run)
+        self._start_again(active)
         yield TrialStarted(trial=trial.number, run_id=run.id, params=params, resumed=True)
 
     def _run_of(self, trial: FrozenTrial) -> Run | None:
@@ -184,19 +201,19 @@ class Sweep:
         return ProposalRejected(trial=number, params=params, reason=reason)
 
     def _follow(self, active: _Active) -> Iterator[SweepEvent]:
-        """Take in what a run has done, report it to the study, and give the run up where the pruner says so."""
+        """Take in what a run has done, report it to the study, and give the run up where the pruner says so.
+
+        A run hears of that only in an epoch to come, which is kept from the study, unless it was the last one.
+        """
         for entry in active.reader.poll():
             active.view = reduce(active.view, entry)
-            if not isinstance(entry.event, EpochFinished):
+        for epoch, value in active.view.accuracies.items():
+            if epoch <= active.reported or (active.is_pruned and not active.is_whole):
                 continue
-            epoch = entry.event.epoch
-            value = active.view.accuracies.get(epoch)
-            if value is None:
-                continue
+            active.reported = epoch
             self._trials.report(active.number, epoch, value)
             yield TrialReported(trial=active.number, run_id=active.run.id, epoch=epoch, value=value)
-            is_last = epoch == active.view.config.get("epochs")
-            if not (active.is_pruned or is_last) and self._trials.should_prune(active.number):
+            if not (active.is_pruned or active.is_whole) and self._trials.should_prune(active.number):
                 active.is_pruned = True
                 active.run.ask_to_stop()
 
@@ -214,15 +231,23 @@ class Sweep:
         if self._stopping:  # the trial stays open, for the next driver of the study
             del self._active[ended.run_id]
             return
+        if active.is_whole and not ended.worker_died and _stop_asked(active.view):
+            self._start_again(active)
+            return
         active.deaths += 1
         reason = ended.worker_died or _stop_reason(active.view)
         retried = active.deaths < MAX_DEATHS
         yield WorkerDied(trial=active.number, run_id=active.run.id, reason=reason, retried=retried)
         if retried:
-            self._executor.start(active.run)
+            self._start_again(active)
             return
         del self._active[ended.run_id]
         yield self._fail(active, f"lost {active.deaths} workers; the last one: {reason}")
+
+    def _start_again(self, active: _Active) -> None:
+        if active.is_whole:  # too late to give it up: all that it lacks is its end
+            active.run.forget_stop()
+        self._executor.start(active.run)
 
     def _end_of(self, active: _Active) -> TrialFinished | None:
         """A trial's end, told to the study; None where its run has to go on."""
@@ -234,7 +259,7 @@ class Sweep:
                     return self._fail(active, "its log has lost the score of the last epoch")
                 self._trials.finish(active.number, value)
                 return self._finished(active, "finished", value)
-            case RunStopped(reason=reason) if reason == REQUESTED:
+            case RunStopped() if _stop_asked(active.view) and not active.is_whole:
                 by = f"by the {self._plan.pruner} pruner" if active.is_pruned else "by hand"
                 self._trials.prune(active.number, by)
                 return self._finished(active, "pruned", reason=by)
@@ -263,9 +288,14 @@ class Sweep:
             state=state,
             params=active.params,
             value=value,
-            epochs=len(active.view.epochs),
+            epochs=active.reported if state == "pruned" else len(active.view.epochs),
             reason=reason,
         )
+
+
+def _stop_asked(view: RunView) -> bool:
+    """Whether a run was given up, by the pruner or by hand."""
+    return isinstance(view.end, RunStopped) and view.end.reason == REQUESTED
 
 
 def _made_since(run: Run, trial: FrozenTrial) -> bool:

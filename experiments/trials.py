@@ -34,7 +34,7 @@ class Trials:
         self._plan = plan
         self._storage = folder.open_storage()
         self._study = optuna.create_study(
-            study_name=folder.name,
+            study_name=folder.name_within(self._storage),
             storage=self._storage,
             direction="maximize",
             load_if_exists=True,

@@ -102,6 +102,17 @@ class Scripted:
         self._plays = {}
 
 
+def three_epochs(script, accuracy=0.5):
+    """A play: each run has three epochs of this accuracy on held-out images."""
+
+    def play(run, life):
+        for epoch in (1, 2, 3):
+            yield script.epoch(epoch, accuracy, on_test=False)
+        yield script.finished(best_test_accuracy=None, best_epoch=None)
+
+    return play
+
+
 def drive(locations: Locations, plan: Plan, executor, *, name: str = "s", should_stop=lambda: "") -> list[object]:
     """The events of a sweep up to its end."""
     folder = StudyFolder.of(locations.home, name)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from core.arch import is_user_module
 from core.config import TrainConfig
-from core.errors import InvalidValue
+from core.errors import InvalidValue, OverBudget, shown
 from experiments.locations import Locations
 from experiments.plan import MAX_JOBS, MAX_TRIALS, OBJECTIVES, PRUNERS, SAMPLERS, Plan, make_plan
 from experiments.presets import DEFAULT, load_preset
 from experiments.proposals import Proposals
-from experiments.space import in_words
+from experiments.space import FIXED, in_words
 from experiments.study import StudyFolder
 from tui.form import check, texts_of
 from tui.form import label as lab_label
@@ -43,6 +45,21 @@ HELP = {
 }
 GIVEN_OTHERWISE = frozenset({"budget", "epochs"})
 """Config fields that are no option taken from the Lab as they are: one is a flag, the other has a field of its own."""
+
+_TERMS = (
+    (r"for example --(?:study|trials|jobs|epochs) ", "for example "),
+    (r"raise it with --max-epochs", "put a higher --max-epochs into Space"),
+    (r"raise the budget with --max-params", "put a higher --max-params into Space"),
+    (r"lift both budgets with --no-budget", "turn Budget off in the Lab"),
+    (r"take --objective test", "choose test as Objective"),
+)
+
+
+def in_a_form(advice: str) -> str:
+    """A hint in terms of the fields here, for one in those of the command line."""
+    for pattern, words in _TERMS:
+        advice = re.sub(pattern, words, advice)
+    return advice
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +92,18 @@ def check_sweep(texts: Mapping[str, str], base: TrainConfig, locations: Location
     """
     texts = {field: text.strip() for field, text in texts.items()}
     folder = StudyFolder.of(locations.home, texts["study"])
-    if folder.plan() is not None or folder.journal.exists() or folder.is_driven():
+    if (folder.folder / "study.json").exists() or folder.journal.exists() or folder.is_driven():
         raise InvalidValue("study", folder.name, "exists already", hint="open it and press c to continue it")
     trials = whole_number("trials", 1, MAX_TRIALS)(texts["trials"])
     jobs = whole_number("jobs", 1, MAX_JOBS)(texts["jobs"]) if texts["jobs"] else None
-    options = _fixed_by(base) | options_of(texts["space"])
-    options.setdefault("epochs", texts["epochs"])
-    plan = make_plan(("--preset", DEFAULT), options, objective=texts["objective"], budget=base.budget)
+    searched = options_of(texts["space"])
+    options = {"epochs": texts["epochs"]} | _fixed_by(base) | searched
+    with _within_budget("space" if "epochs" in searched else "epochs", texts):
+        plan = make_plan(("--preset", DEFAULT), options, objective=texts["objective"], budget=base.budget)
     if texts["sampler"] == "grid":
         plan.space.grid()
-    _check_feasible(plan)
+    with _within_budget("space", texts):
+        _check_feasible(plan)
     words = ["--preset", DEFAULT, *(() if base.budget else ("--no-budget",))]
     for field, text in options.items():
         words += [_flag(field), text]
@@ -109,16 +128,33 @@ def options_of(text: str) -> dict[str, str]:
     words = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
     for flag, value in zip(words[::2], [*words[1::2], ""], strict=False):
         field = flag.removeprefix("--").replace("-", "_")
+        if flag.startswith("--") and field in LABELS and field not in fields:
+            place = "above" if field == "study" else "below"
+            raise InvalidValue("space", flag, f"has a field of its own, {LABELS[field]} {place}", hint="leave it out")
         if not flag.startswith("--") or field not in fields:
             close = get_close_matches(field, fields, n=1)
             hint = f"did you mean {_flag(close[0])}?" if close else "for example --lr 0.01:0.1:log"
             raise InvalidValue("space", flag, "is no option that can be searched", hint=hint)
         if not value or value.startswith("--"):
+            if field in FIXED:
+                first = TrainConfig.model_fields[field].default
+                example = f"for example {flag} {1000 if first is None else in_words(first)}"
+                raise InvalidValue("space", flag, "takes one value", hint=example)
             raise InvalidValue("space", flag, "has no values", hint=f"for example {flag} A,B or LOW:HIGH")
         if field in options:
             raise InvalidValue("space", flag, "is there twice", hint="leave one of them out")
         options[field] = value
     return options
+
+
+@contextmanager
+def _within_budget(field: str, texts: Mapping[str, str]) -> Iterator[None]:
+    """Name the field in which too much is asked for."""
+    try:
+        yield
+    except OverBudget as error:
+        text = shown(texts[field], 24)
+        raise InvalidValue(field, text, error.message.removeprefix(f"epochs = {text}: "), hint=error.hint) from error
 
 
 def _fixed_by(base: TrainConfig) -> dict[str, str]:

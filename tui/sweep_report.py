@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, assert_never
@@ -25,6 +27,10 @@ from tui.output import note, percent, say, table
 
 BEST = 10
 """Trials in the table at the end."""
+MORE = 10
+"""Trials to add, as an example to who continues what is complete."""
+TEST_IMAGES = {"mnist-5k": 1_000}
+"""Of the data sets that have not 10,000."""
 
 
 class SweepReport:
@@ -33,17 +39,29 @@ class SweepReport:
     def __init__(self, before: StudyView, *, as_json: bool) -> None:
         self._study = before.name
         self._plan = before.plan
+        self._before = before
+        self._stopped = False
         self._as_json = as_json
         self._best = before.best.value if before.best else None
 
     def begin(self) -> None:
-        note(f"study {self._study}: {self._plan.trials} trials, {self._plan.sampler}, pruner {self._plan.pruner}")
+        planned, grid = self._before.planned, self._before.combinations
+        whole = f" of {grid:,} combinations" if grid is not None else ""
+        note(f"study {self._study}: {_trials(planned)}{whole}, {self._plan.sampler}, pruner {self._plan.pruner}")
         note(f"space: {self._plan.space}")
         note(f"objective: {objective_in_words(self._plan)}")
+        if self._before.is_complete:
+            more = f"--trials {self._plan.trials + MORE} adds {MORE}"
+            if grid is not None:
+                more = "that is the whole grid" if self._plan.trials >= grid else f"--trials {grid} is the whole grid"
+            note(f"nothing to do: {_trials(planned)} done; {more}")
 
     def show(self, event: SweepEvent) -> None:
         if self._as_json:
-            say(json.dumps(to_record(event, self._study), allow_nan=False))
+            record = to_record(event, self._study)
+            if isinstance(event, TrialReported):
+                record["values_are"] = self._before.values_are
+            say(json.dumps(record, allow_nan=False))
         match event:
             case TrialStarted():
                 verb = "goes on" if event.resumed else "starts"
@@ -58,6 +76,7 @@ class SweepReport:
                 then = "the trial goes on from its checkpoint" if event.retried else "it is given up"
                 note(f"trial {event.trial} lost its worker: {event.reason}; {then}")
             case SweepStopped():
+                self._stopped = True
                 note(f"stopped ({event.reason}); mnist-tui sweep --study {self._study} goes on")
             case _ as unreachable:
                 assert_never(unreachable)
@@ -67,23 +86,26 @@ class SweepReport:
         if self._as_json:
             say(json.dumps(self._summary(view), allow_nan=False))
             return
-        counts = [f"{view.count(state)} {state}" for state in ("finished", "pruned", "failed", "running", "waiting")]
-        counts = [count for count in counts if not count.startswith("0 ")]
-        rejected = f"; {view.count('rejected')} proposals rejected" if view.count("rejected") else ""
-        say(f"study {view.name}: {len(view.trained)} trials, {', '.join(counts) or 'none begun'}{rejected}")
+        counts = [f"{count} {state}" for state, count in view.states.items() if count]
+        say(f"study {view.name}: {_trials(len(view.trained))}, {', '.join(counts) or 'none begun'}{_rejected(view)}")
         say(f"objective: {objective_in_words(self._plan)}")
+        if view.repeated:
+            say(f"{view.repeated} of {_trials(len(view.trained))} repeat the params of another, and so its result")
         if view.count("failed"):
             say(_how_to_redo(view))
         if view.best is None:
             return
         say()
         say(_best_table(view))
+        say(_noise(view))
         say()
         if view.importance:
             shares = ", ".join(f"{field} {share:.0%}" for field, share in view.importance.items())
             say(f"importance (PED-ANOVA, {view.count('finished')} trials): {shares}")
-        else:
+        elif view.count("finished") < IMPORTANCE_TRIALS:
             say(f"importance: needs {IMPORTANCE_TRIALS} finished trials")
+        else:
+            say("importance: all trials score the same")
         say(f"best: mnist-tui run {shlex.join(flags_of(view.plan, view.best.params))}")
 
     def _show_end(self, event: TrialFinished) -> None:
@@ -103,6 +125,7 @@ class SweepReport:
         return {
             "event": "sweep_finished",
             "time": time,
+            "stopped": self._stopped,
             "run_id": best.run_id if best else None,
             "study": view.name,
             "objective": self._plan.objective,
@@ -110,12 +133,39 @@ class SweepReport:
             "space": self._plan.space.to_json(),
             "trials": len(view.trained),
             "rejected": view.count("rejected"),
-            "states": {state: view.count(state) for state in ("finished", "pruned", "failed", "running", "waiting")},
-            "best": _trial_record(best) if best else None,
+            "states": dict(view.states),
+            "repeated": view.repeated,
+            "values_are": view.values_are,
+            "best": _trial_record(view, best) if best else None,
             "best_flags": flags_of(view.plan, best.params) if best else None,
             "importance": dict(view.importance) or None,
-            "results": [_trial_record(trial) for trial in view.trials],
+            "results": [_trial_record(view, trial) for trial in view.trials],
         }
+
+
+def _trials(count: int) -> str:
+    return f"{count:,} trial{'s' * (count != 1)}"
+
+
+def _rejected(view: StudyView) -> str:
+    """How many proposals were not trained, and why most of them."""
+    reasons = Counter(trial.reason for trial in view.trials if trial.state == "rejected")
+    if not reasons:
+        return ""
+    reason, count = reasons.most_common(1)[0]
+    often = f" ({count} of them)" if len(reasons) > 1 else ""
+    return f"; {reasons.total():,} proposal{'s' * (reasons.total() != 1)} rejected: {reason}{often}"
+
+
+def _noise(view: StudyView) -> str:
+    """How far apart two trials must be to mean anything: what chance does to the accuracy of the best."""
+    assert view.best is not None, "there is a table of the best"
+    assert view.best.value is not None, "the best has finished"
+    base = view.plan.base
+    there = TEST_IMAGES.get(base.dataset, 10_000)
+    images = base.val_split if view.plan.objective == "val" else min(base.limit_test or there, there)
+    error = math.sqrt(view.best.value * (1 - view.best.value) / images)
+    return f"one standard error of {percent(view.best.value)} on {images:,} images: {error * 100:.2f} points"
 
 
 def _how_to_redo(view: StudyView) -> str:
@@ -157,11 +207,11 @@ def _best_table(view: StudyView) -> str:
     return table(["trial", view.plan.objective, *fields, "run"], rows)
 
 
-def _trial_record(trial: TrialView) -> dict[str, Any]:
+def _trial_record(view: StudyView, trial: TrialView) -> dict[str, Any]:
     return {
         "trial": trial.number,
         "run_id": trial.run_id,
-        "state": trial.state,
+        "state": view.state_of(trial),
         "value": trial.value,
         "params": dict(trial.params),
         "values": {str(epoch): value for epoch, value in trial.values.items()},

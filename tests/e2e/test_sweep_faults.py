@@ -70,11 +70,14 @@ def test_a_sweep_killed_twice_and_continued_by_name_has_all_its_trials_and_none_
 
 
 def test_ctrl_c_stops_the_workers_with_checkpoints_and_the_study_goes_on(lab):
-    with sweeping(lab, "--epochs", "15") as process:
+    with sweeping(lab, "--epochs", "15", "--json") as process:
         lab.wait_until(lambda: count(lab, "epoch_finished") > 0)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to all of them
-        _, err = process.communicate(timeout=DEADLINE)
+        out, err = process.communicate(timeout=DEADLINE)
     assert process.returncode == 130, err
+    summary = json.loads(out.splitlines()[-1])
+    assert (summary["event"], summary["stopped"], summary["states"]["running"]) == ("sweep_finished", True, 0)
+    assert summary["states"]["stopped"] > 0
     assert "mnist-tui sweep --study s goes on" in err
     stopped = {row["run_id"] for row in lab.rows() if row["status"] == "stopped"}
     assert stopped
@@ -83,6 +86,18 @@ def test_ctrl_c_stops_the_workers_with_checkpoints_and_the_study_goes_on(lab):
     assert done.returncode == 0, done.stderr
     assert {row["run_id"] for row in lab.rows()} == stopped
     assert {row["status"] for row in lab.rows()} == {"finished"}
+
+
+def test_a_sweep_whose_journal_is_damaged_while_it_runs_stops_with_checkpoints_and_one_line(lab):
+    with sweeping(lab, "--epochs", "15") as process:
+        lab.wait_until(lambda: count(lab, "checkpoint_saved") > 0)
+        with (lab.home / "studies" / "s" / "journal.jsonl").open("a") as journal:
+            journal.write("not json\n")
+        _, err = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 5, err
+    assert "journal.jsonl: damaged" in err
+    assert "Traceback" not in err
+    assert {row["status"] for row in lab.rows()} <= {"stopped", "finished"}
 
 
 def test_two_sweeps_at_once_in_one_home_do_not_disturb_each_other(lab):

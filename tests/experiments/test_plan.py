@@ -139,3 +139,19 @@ def test_the_parameters_of_a_module_of_ones_own_are_counted_before_it_is_propose
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "from the module" in printed.err
+
+
+def test_a_module_that_cannot_be_built_is_refused_before_anything_else_of_the_space_is_trained(tmp_path):
+    (tmp_path / "net.py").write_text(
+        MODULE
+        + """
+class Broken(nn.Module):
+    def __init__(self):
+        super().__init__()
+        raise ValueError("not today")
+"""
+    )
+    for name, named in (("Nope", "Nope"), ("Broken", "not today")):
+        with pytest.raises(InvalidValue, match=named):
+            Proposals(TrainConfig(), plan_of({"arch": f"conv5,{tmp_path}/net.py:{name}"}).space).check_feasible()
+    Proposals(TrainConfig(), plan_of({"arch": f"conv5,{tmp_path}/net.py:Large"}).space).check_feasible()

@@ -73,6 +73,33 @@ def test_a_wrong_option_is_named_with_its_value_and_what_is_allowed(field, text,
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("field", "text", "step"),
+    [
+        ("lr", "0.01:0.1:foo", "0.03"),
+        ("lr", "0.01:0.1:0.045000000000000005", "0.03"),
+        ("dropout", "0:0.2:0.15", "0.05"),
+        ("batch_size", "64:128:7", "8"),
+        ("epochs", "5:7:x", "1"),
+        ("weight_decay", "1e-5:1e-4:7", "0.00003"),
+    ],
+)
+def test_the_step_that_is_named_for_a_wrong_one_is_short_and_right(field, text, step):
+    with pytest.raises(InvalidValue) as caught:
+        parse_option(field, text)
+    example = caught.value.hint.removeprefix("for example ")
+    assert example.split(":")[2] == step
+    assert isinstance(parse_option(field, example), Range)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "holds"),
+    [("0:0.2:0.05", 0.15, True), ("0:0.2:0.05", 0.07, False), ("0:0.2:0.05", 0.25, False), ("0:0.2", 0.07, True)],
+)
+def test_a_range_in_steps_holds_its_steps_only(text, value, holds):
+    assert parse_option("dropout", text).holds(value) is holds
+
+
 def test_an_architecture_that_cannot_be_built_is_named_by_its_token():
     with pytest.raises(SpecError, match="c8 at position 1"):
         parse_option("arch", "conv9,c8")

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from shutil import copytree
 
 import pytest
-from sweep_tools import Scripted, drive, tiny_plan
+from sweep_tools import Inline, Scripted, drive, three_epochs, tiny_plan
 
-from core.errors import InvalidValue, RunError
+from core.errors import InvalidValue, LabError, RunError
+from experiments.row import Status
+from experiments.runner import Runner
+from experiments.store import Store
 from experiments.study import StudyFolder, study_names
 from experiments.study_view import StudyReader, add_trial, study_view
+from experiments.sweep import Sweep
+from experiments.sweep_events import TrialStarted
 
 
 @pytest.fixture
@@ -42,6 +48,44 @@ def test_a_damaged_line_within_is_named_and_left_alone(locations, journal, scrip
         with pytest.raises(RunError, match=r"journal\.jsonl: damaged"):
             use()
     assert journal.read_bytes() == damaged
+
+
+@pytest.mark.parametrize("line", ["not json", "[]", '{"op_code": 4}', "\udcff", '"' + "x" * 9_000])
+def test_a_whole_last_line_that_is_damaged_is_named_to_readers_and_writers_alike(locations, journal, line):
+    whole, reader = journal.read_bytes(), StudyReader(locations.home, "s")
+    assert len(reader.view().trials) == 1
+    damaged = whole + line.encode(errors="surrogateescape") + b"\n"
+    journal.write_bytes(damaged)
+    for use in (reader.view, lambda: study_view(locations.home, "s"), lambda: add_trial(locations.home, "s", {})):
+        with pytest.raises(RunError, match=r"journal\.jsonl: damaged") as caught:
+            use()
+        assert "--study" in caught.value.hint
+    assert journal.read_bytes() == damaged
+    journal.write_bytes(whole)
+    assert len(reader.view().trials) == 1
+
+
+def test_a_folder_that_was_renamed_or_copied_is_the_study_under_its_new_name(locations, journal, script):
+    copytree(journal.parent, journal.parent.with_name("copy"))
+    journal.parent.rename(journal.parent.with_name("moved"))
+    for name in ("copy", "moved"):
+        drive(locations, tiny_plan(trials=10), Inline(locations), name=name)
+        view = study_view(locations.home, name)
+        assert [trial.state for trial in view.trials] == ["failed"] + ["finished"] * 9
+        assert bool(view.importance) is (len({trial.value for trial in view.trials[1:]}) > 1)
+        assert f"study:{name}" in Store(locations.home).run(view.trials[1].run_id).meta().tags
+
+
+def test_a_study_that_has_lost_its_plan_is_no_new_one(locations, journal):
+    journal.with_name("study.json").unlink()
+    with pytest.raises(RunError, match=r"study\.json: missing"):
+        study_view(locations.home, "s")
+
+
+def test_of_a_study_that_is_not_there_those_of_a_like_name_are_named(locations, journal):
+    with pytest.raises(InvalidValue, match="there is no such study") as caught:
+        study_view(locations.home, "s1")
+    assert caught.value.hint == "did you mean s?"
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"space": {"lr": "0.1"}}', '{"space": 3}'])
@@ -78,3 +122,61 @@ def test_a_plan_reads_what_it_writes_and_studies_are_listed_by_name(locations):
 def test_what_is_no_name_never_becomes_a_path(locations, name):
     with pytest.raises(InvalidValue, match="study"):
         StudyFolder.of(locations.home, name)
+
+
+def damage(folder):
+    folder.journal.write_text(folder.journal.read_text() + "not json\n")
+
+
+def remove(folder):
+    folder.folder.rename(folder.folder.with_name("elsewhere"))
+
+
+@pytest.mark.parametrize(("harm", "said"), [(damage, "journal.jsonl: damaged"), (remove, "studies/s: is gone")])
+def test_a_driver_whose_study_is_harmed_stops_its_trials_and_says_why(locations, store, script, harm, said):
+    folder = StudyFolder.of(locations.home, "s")
+    folder.write_plan(tiny_plan())
+    executor = Scripted(script, three_epochs(script), room=2)
+    sweep = Sweep(Runner(locations), folder, tiny_plan(), executor).run(lambda: "")
+    started = [next(sweep) for _ in range(2)]
+    harm(folder)
+    with pytest.raises(LabError, match=said):
+        list(sweep)
+    runs = [store.run(event.run_id) for event in started]
+    assert [run.status() for run in runs] == [Status.STOPPED] * 2
+    assert all(said in run.view().end.reason for run in runs)
+
+
+def test_what_the_values_by_epoch_are_is_said_whatever_the_objective(locations, script):
+    for name, objective, split in (("v", "val", "50"), ("t", "test", "0"), ("tv", "test", "50")):
+        plan = tiny_plan({"val_split": split}, objective=objective)
+        StudyFolder.of(locations.home, name).write_plan(plan)
+    assert [study_view(locations.home, name).values_are for name in ("v", "t", "tv")] == ["val", "test", "val"]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.filterwarnings("error")
+def test_steps_are_proposed_to_the_last_one_and_without_noise(locations, script, sampler):
+    plan = tiny_plan({"lr": "0.01:0.1:0.045"}, sampler=sampler, trials=15)
+    drive(locations, plan, Scripted(script, three_epochs(script)))
+    assert {trial.params["lr"] for trial in study_view(locations.home, "s").trials} == {0.01, 0.055, 0.1}
+    view = study_view(locations.home, "s")
+    assert (view.repeated, view.importance) == (12, {}), "all score the same"
+
+
+def test_a_trial_that_is_left_under_way_is_stopped_and_one_of_a_grid_is_not_missed(locations, store, script):
+    options = {"arch": "c4 p2 c8 gap fc10,conv9", "lr": "0.1,0.2", "max_params": "1000"}
+    plan = tiny_plan(options, sampler="grid", trials=20)
+    folder = StudyFolder.of(locations.home, "s")
+    folder.write_plan(plan)
+    sweep = Sweep(Runner(locations), folder, plan, Scripted(script, three_epochs(script))).run(lambda: "")
+    started = next(event for event in sweep if isinstance(event, TrialStarted))
+    states = study_view(locations.home, "s").states
+    assert (states["running"], states["stopped"]) == (1, 0)
+    sweep.close()
+    store.run(started.run_id).release()
+    states = study_view(locations.home, "s").states
+    assert (states["running"], states["stopped"]) == (0, 1)
+    drive(locations, plan, Inline(locations))
+    view = study_view(locations.home, "s")
+    assert (view.combinations, view.planned, view.is_complete) == (4, 2, True)

@@ -77,8 +77,8 @@ def test_a_damaged_study_is_in_the_list_with_what_is_wrong(locations, script):
     drive(locations, tiny_plan(trials=1), finished(script))
     StudyFolder.of(locations.home, "s").folder.joinpath("study.json").write_text("{}")
     (entry,) = StudyList(locations.home).refresh()
-    assert entry.view is None
-    assert "study.json: damaged" in entry.problem
+    assert (entry.view, entry.standing) == (None, "damaged")
+    assert entry.problem.startswith("study.json: damaged")
 
 
 def test_of_a_grid_no_more_trials_are_planned_than_it_has(locations, script):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from sweep_tools import Inline, Scripted, drive, tiny_plan
+from sweep_tools import Inline, Scripted, drive, three_epochs, tiny_plan
 
 from core.errors import InvalidValue
 from experiments.executors import Ended
@@ -13,7 +13,7 @@ from experiments.row import Status
 from experiments.run import Meta
 from experiments.runner import Runner
 from experiments.study import StudyFolder
-from experiments.study_view import add_trial, prune_trial, study_view
+from experiments.study_view import add_trial, check_trial, prune_trial, study_view
 from experiments.sweep import Sweep
 from experiments.sweep_events import SweepStopped, TrialFinished, TrialStarted, WorkerDied
 from experiments.trials import Trials
@@ -26,17 +26,6 @@ def view(locations):
 
 def ends(events, state=""):
     return [event for event in events if isinstance(event, TrialFinished) and event.state.startswith(state)]
-
-
-def three_epochs(script, accuracy=0.5):
-    """A play: each run has three epochs of this accuracy on held-out images."""
-
-    def play(run, life):
-        for epoch in (1, 2, 3):
-            yield script.epoch(epoch, accuracy, on_test=False)
-        yield script.finished(best_test_accuracy=None, best_epoch=None)
-
-    return play
 
 
 def test_every_trial_is_a_run_of_the_store_scored_on_held_out_images(locations, store, view):
@@ -112,6 +101,37 @@ def test_without_the_early_signal_a_trial_is_given_up_after_three_epochs(locatio
     assert (by_batch[128].state, list(by_batch[128].values)) == ("pruned", [1, 2, 3])
     assert by_batch[128].reason == "by the early-signal pruner"
     assert store.run(by_batch[128].run_id).status() is Status.STOPPED
+
+
+class Late(Scripted):
+    """Its runs hear of a wish to stop when they have nothing left to play."""
+
+    def wait(self, seconds):
+        for run, play in self._plays.values():
+            if run.wants_stop():
+                self._script.write(run, *play)
+        return super().wait(seconds)
+
+
+@pytest.mark.parametrize("done", [4, 5])
+def test_a_trial_faster_than_its_pruner_counts_up_to_the_decision_and_as_finished_once_it_is_whole(
+    locations, store, script, view, done
+):
+    def play(run, life):
+        if life == 1:
+            for epoch in range(1, done + 1):
+                yield script.epoch(epoch, epoch / 8, on_test=False)
+        else:
+            yield script.finished(epochs=5, best_test_accuracy=None, best_epoch=None)
+
+    plan = tiny_plan({"epochs": "5"}, pruner="early-signal", trials=1)
+    (end,) = ends(drive(locations, plan, Late(script, play)))
+    (trial,) = view().trials
+    if done == 4:
+        assert (trial.state, list(trial.values), end.epochs) == ("pruned", [1, 2, 3], 3)
+    else:
+        assert (trial.state, trial.value, list(trial.values), end.epochs) == ("finished", 0.625, [1, 2, 3, 4, 5], 5)
+        assert store.run(trial.run_id).status() is Status.FINISHED
 
 
 @pytest.mark.parametrize(("pruner", "epochs"), [("median", 2), ("halving", 2)])
@@ -234,6 +254,8 @@ def test_only_a_running_trial_is_pruned_and_only_values_of_the_space_are_added(l
         prune_trial(locations.home, "s", 7)
     with pytest.raises(InvalidValue, match=r"within 0.001:1.0:log"):
         add_trial(locations.home, "s", {"lr": "2"})
+    with pytest.raises(InvalidValue, match=r"within 0.0:0.2:0.05"):
+        check_trial(tiny_plan({"dropout": "0:0.2:0.05"}), {"dropout": "0.07"})
     with pytest.raises(InvalidValue, match="not searched"):
         add_trial(locations.home, "s", {"momentum": "0.5"})
     with pytest.raises(InvalidValue, match="no such study"):

@@ -14,9 +14,8 @@ from experiments.locations import Locations
 from experiments.study import StudyFolder
 from experiments.study_view import study_view
 from experiments.trials import Trials
-from tui.screens.form_dialog import FormDialog
+from tui.screens.form_dialog import FormDialog, Problem
 from tui.screens.study import StudyScreen
-from tui.widgets.paragraph import Paragraph
 
 GRID = {"lr": "0.1,0.2,0.3,0.4", "batch_size": "64,128,256", "epochs": "3"}
 DRIVER = """
@@ -77,6 +76,7 @@ async def test_an_empty_home_says_what_a_sweep_is_and_how_to_begin_one(tmp_path)
         await pilot.press("4")
         await wait_for_text(pilot, "There are no sweeps yet: a sweep trains many configs")
         assert "Begin one with n, or from a shell with: mnist-tui sweep" in screen_text(pilot)
+        assert "enter Open" not in screen_text(pilot)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ async def test_the_cursor_stays_on_its_trial_and_the_best_is_one_key_away(tmp_pa
         await wait_for_text(pilot, "trial 9 stopped")
         await pilot.press("down", "down")
         await wait_for_text(pilot, "trial 7 finished")
-        await wait_for_text(pilot, "Trial 7 %, by epoch")
+        await wait_for_text(pilot, "Trial 7 held-out %, by epoch")
         await pilot.press("s")
         await pilot.pause(0.1)
         assert screen._current.number == 7
@@ -169,6 +169,99 @@ async def test_a_trial_is_added_to_a_grid_only_whole_and_a_failed_one_is_there_t
     assert (added.state, added.added, dict(added.params)) == ("waiting", True, dict(failed.params))
 
 
+async def test_a_study_that_dies_while_it_is_open_is_said_to_be_dead_and_has_only_the_keys_that_apply(tmp_path, script):
+    study(tmp_path, script)
+    folder = StudyFolder.of(tmp_path, "s")
+    async with opened(tmp_path) as pilot:
+        await open_sweep(pilot)
+        await wait_for_text(pilot, "trial 9 stopped")
+        whole = folder.journal.read_bytes()
+        folder.journal.write_bytes(whole + b"not json\n" * 2)
+        await wait_for_text(pilot, "Sweep  s  damaged")
+        await wait_for_text(pilot, " journal.jsonl: damaged: ")
+        await wait_for(pilot, lambda: screen_text(pilot).splitlines()[-1].startswith("esc Back ^q Quit ? Help"))
+        folder.journal.write_bytes(whole)
+        await wait_for_text(pilot, "trial 9 stopped")
+        await wait_for_text(pilot, "c Continue")
+        folder.folder.rename(tmp_path / "elsewhere")
+        await wait_for_text(pilot, "Sweep  s  gone")
+        await wait_for(pilot, lambda: "Continue" not in screen_text(pilot))
+
+
+async def test_held_out_values_by_epoch_under_a_test_objective_say_so(tmp_path, script):
+    def play(run, life):
+        yield script.epoch(1, 0.5, on_test=False)
+        yield script.epoch(2, 0.6, on_test=False)
+        yield script.finished(2, 0.7)
+
+    locations = Locations.resolve(tmp_path, tmp_path / "data")
+    drive(locations, tiny_plan({"lr": "0.1,0.2"}, objective="test", sampler="grid"), Scripted(script, play))
+    async with opened(tmp_path) as pilot:
+        await pilot.press("4")
+        await wait_for_text(pilot, "1 sweep")
+        await pilot.press("enter")
+        await wait_for_text(pilot, "Trial 1 held-out %, by epoch")
+        lines = screen_text(pilot).splitlines()
+    header = next(line for line in lines if "Epoch" in line)
+    assert header.split()[2:4] == ["TEST", "Held-out"]
+    rule = next(number for number, line in enumerate(lines) if "└┬" in line)
+    assert lines[rule + 1].split("││")[1].split() == ["1", "2"], "there is no epoch in between"
+
+
+async def test_enter_is_offered_only_on_a_trial_that_has_a_run(tmp_path, script):
+    play = Scripted(script, lambda run, life: iter([script.epoch(1, 0.5, on_test=False), script.finished(1)]))
+    plan = tiny_plan({"lr": "0.1", "epochs": "2,30"}, sampler="grid", trials=2)
+    drive(Locations.resolve(tmp_path, tmp_path / "data"), plan, play)
+    rejected, trained = sorted(study_view(tmp_path, "s").trials, key=lambda trial: trial.state == "finished")
+    async with opened(tmp_path) as pilot:
+        screen = await open_sweep(pilot)
+        await pilot.press("home" if rejected.number > trained.number else "end")
+        await wait_for_text(pilot, f"trial {rejected.number} rejected")
+        await wait_for(pilot, lambda: "Open run" not in screen_text(pilot))
+        await pilot.press("b")
+        await wait_for_text(pilot, "enter Open run")
+        assert screen._current.number == trained.number
+
+
+async def test_a_grid_that_is_done_asks_for_nothing_more(tmp_path, script):
+    study(tmp_path, script, trials=12, running=False)
+    async with opened(tmp_path) as pilot:
+        await open_sweep(pilot)
+        await wait_for_text(pilot, "12 of 12 trials")
+        await pilot.press("c")
+        await wait_for_text(pilot, "the grid's 12 combinations are done")
+        assert isinstance(pilot.app.screen, StudyScreen)
+
+
+async def test_how_many_trials_more_begins_with_a_number_that_is_accepted(tmp_path, script):
+    study(tmp_path, script, trials=5, running=False)
+    async with opened(tmp_path, SMALL) as pilot:
+        await open_sweep(pilot)
+        await wait_for_text(pilot, "5 of 5 trials")
+        await pilot.press("c")
+        await wait_for_text(pilot, "s has done the 5 trials that it was asked for.")
+        dialog = pilot.app.screen
+        assert (dialog.texts, dialog.judge()) == ({"trials": "10"}, 10)
+        assert "enter to continue, escape to leave" in screen_text(pilot)
+        await pilot.press("ctrl+u", *"13")
+        await wait_for_text(pilot, "! Trials")
+        said = dialog.query_one(Problem)._said
+        assert said == "trials = 13: must be a whole number at least 6 and at most 12. For example 6."
+
+
+@pytest.mark.filterwarnings("ignore:subprocess:ResourceWarning")  # it is left to itself
+async def test_a_sweep_is_stopped_right_after_it_was_continued(tmp_path, script):
+    study(tmp_path, script)
+    folder = StudyFolder.of(tmp_path, "s")
+    async with opened(tmp_path) as pilot:
+        await open_sweep(pilot)
+        await wait_for_text(pilot, "c Continue")
+        await pilot.press("c", "x")
+        await wait_for_text(pilot, "s was asked to stop")
+        await wait_for(pilot, lambda: not folder.is_driven())
+        await wait_for_text(pilot, "Sweep  s  stopped")
+
+
 async def test_a_trial_to_be_added_is_checked_as_it_is_typed(tmp_path, script):
     locations = Locations.resolve(tmp_path, tmp_path / "data")
     drive(locations, tiny_plan(trials=1), Scripted(script, lambda run, life: iter([script.failed()])))
@@ -178,7 +271,7 @@ async def test_a_trial_to_be_added_is_checked_as_it_is_typed(tmp_path, script):
         await pilot.press("a")
         await wait_for_text(pilot, "What is empty is left to the")
         await pilot.press("ctrl+u", *"7")
-        await wait_for_text(pilot, "lr = 7: must lie within 0.001:1.0:log")
+        await wait_for_text(pilot, "lr = 7: must be one number within 0.001:1:log")
         await pilot.press("enter")
         assert isinstance(pilot.app.screen, FormDialog), "what is wrong is not taken"
         await pilot.press("ctrl+u", "enter")
@@ -225,7 +318,7 @@ async def test_a_new_sweep_is_checked_as_it_is_typed_and_never_takes_a_name_agai
         await pilot.press("n")
         await wait_for_text(pilot, "nothing varies")
         await pilot.press("down")
-        problem = pilot.app.screen.query_one(Paragraph)
+        problem = pilot.app.screen.query_one(Problem)
         for text, words in {
             "--lr 0.5:0.1": "LOW must be below HIGH",
             "--drop-out 0,0.1": "did you mean --dropout?",
@@ -235,7 +328,7 @@ async def test_a_new_sweep_is_checked_as_it_is_typed_and_never_takes_a_name_agai
             "--epochs 30,40": "at most 20 within the budget",
         }.items():
             await pilot.press("ctrl+u", *text)
-            await wait_for(pilot, lambda words=words: words.lower() in problem._words.lower())
+            await wait_for(pilot, lambda words=words: words.lower() in problem._said.lower())
         await pilot.press("ctrl+u", *"--lr 0.1,0.2", "up", "ctrl+u", *"s")
         await wait_for_text(pilot, "exists already")
         await pilot.press("enter")

@@ -6,9 +6,10 @@ import shlex
 import sys
 
 import pytest
-from sweep_tools import Scripted, drive, tiny_plan
+from sweep_tools import Scripted, drive, three_epochs, tiny_plan
 
 from experiments.locations import Locations
+from experiments.study import StudyFolder
 from experiments.study_view import study_view
 
 SMALL = ("--dataset", "mnist-5k", "--limit-train", "256", "--limit-test", "100", "--batch-size", "128")
@@ -37,6 +38,8 @@ def sweep(cli):
         ((*LR, "--executor", "slurm"), 2, "one of local, ray"),
         ((*LR, "--sampler", "grid"), 2, "finite number of values"),
         ((*LR, "--study", "../x"), 2, "study = ../x"),
+        ((*LR, "--study", ""), 2, "study = ''"),
+        (("--lr", "0.01:0.1:0.045000000000000005"), 2, "divides the range evenly"),
         ((*LR, "--val-split", "0"), 2, "val_split = 0"),
         ((*LR, "--gpus-per-trial", "0.5"), 2, "there is no GPU to share"),
         ((*LR, "--gpus-per-trial", "none"), 2, "gpus_per_trial = none"),
@@ -138,3 +141,56 @@ def test_a_damaged_study_is_named_and_left_alone(sweep, cli, home):
     assert answer.code == 5
     assert "study.json: damaged" in answer.err
     assert (folder / "study.json").read_text() == "{}"
+
+
+def test_a_study_that_is_not_there_is_named_with_those_of_a_like_name_and_not_begun(cli, refused, home):
+    StudyFolder.of(home, "first").write_plan(tiny_plan())
+    answer = cli("sweep", "--study", "frist", "--trials", "3")
+    refused(answer, 2, "study = frist: there is no such study")
+    assert "did you mean first?" in answer.err
+    assert not (home / "studies" / "frist").exists()
+
+
+def test_a_second_driver_is_refused_before_it_says_or_changes_anything(cli, refused, home):
+    folder = StudyFolder.of(home, "s")
+    folder.write_plan(tiny_plan())
+    with folder.driven():
+        answer = cli("sweep", "--study", "s", "--trials", "50")
+    refused(answer, 2, "is being run by another process")
+    assert "objective" not in answer.err
+    assert folder.plan().trials == tiny_plan().trials
+
+
+def test_a_damaged_journal_is_one_line_however_the_study_is_continued(cli, home, script):
+    drive(Locations.resolve(home, home / "data"), tiny_plan(trials=1), Scripted(script, three_epochs(script)))
+    with (home / "studies" / "s" / "journal.jsonl").open("a") as journal:
+        journal.write("not json\n")
+    for more in ((), ("--trials", "13")):
+        answer = cli("sweep", "--study", "s", *more)
+        assert answer.code == 5
+        assert "journal.jsonl: damaged" in answer.err
+        assert "Traceback" not in answer.err
+
+
+def test_a_complete_grid_counts_its_combinations_and_has_nothing_to_do(cli, home, script):
+    plan = tiny_plan({"lr": "0.1,0.2"}, sampler="grid", trials=20)
+    drive(Locations.resolve(home, home / "data"), plan, Scripted(script, three_epochs(script)))
+    answer = cli("sweep", "--study", "s")
+    assert answer.code == 0
+    assert "study s: 2 trials of 2 combinations, grid" in answer.err
+    assert "nothing to do: 2 trials done; that is the whole grid" in answer.err
+
+
+def test_the_report_says_what_was_rejected_why_what_repeats_and_how_far_to_trust_the_best(cli, home, script):
+    locations = Locations.resolve(home, home / "data")
+    plan = tiny_plan({"lr": "0.1,0.2", "momentum": "0.0,0.9", "nesterov": "on"}, sampler="random", trials=12)
+    drive(locations, plan, Scripted(script, three_epochs(script, 0.8)))
+    view = study_view(home, "s")
+    assert view.count("rejected") > 1
+    answer = cli("sweep", "--study", "s")
+    assert f"; {view.count('rejected')} proposals rejected: nesterov" in answer.out
+    assert "10 of 12 trials repeat the params of another" in answer.out
+    assert "one standard error of 80.00% on 50 images: 5.66 points" in answer.out
+    assert "importance: all trials score the same" in answer.out
+    summary = cli("sweep", "--study", "s", "--json").records[-1]
+    assert (summary["repeated"], summary["values_are"], summary["stopped"]) == (10, "val", False)

@@ -17,7 +17,7 @@ from experiments.locations import Locations
 from experiments.plan import MAX_JOBS, MAX_TRIALS, OBJECTIVES, PRUNERS, SAMPLERS, Plan, make_plan, settle_data
 from experiments.presets import DEFAULT
 from experiments.space import FIXED
-from experiments.study import StudyFolder
+from experiments.study import StudyFolder, no_such_study
 from tui.config_options import with_config_options
 from tui.exit_codes import ExitCode, stop_code
 from tui.options import whole_number
@@ -89,7 +89,8 @@ def sweep(
         str | None,
         typer.Option(
             help="Give up trials early: below the median, by successive halving, or without 99.10% in the first three "
-            "epochs [default: none].",
+            "epochs; one that is faster than the decision trains on for a moment, and counts if it is done then "
+            "[default: none].",
             metavar="|".join(PRUNERS),
             parser=_one_of("pruner", PRUNERS),
         ),
@@ -141,11 +142,17 @@ def sweep(
     if ray_address is not None and executor != "ray":
         raise InvalidValue("ray_address", ray_address, "is for --executor ray", hint="add it, or leave this out")
     locations: Locations = context.obj
-    folder = StudyFolder.of(locations.home, study or f"sweep-{datetime.now(UTC):%Y%m%d-%H%M%S}")
+    made_up = f"sweep-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    folder = StudyFolder.of(locations.home, made_up if study is None else study)
     stored = folder.plan()
+    if stored is not None:
+        folder.check_not_driven()
     budget: bool | None = options.pop("budget")
     written = {field: text for field, text in options.items() if text is not None}
-    if stored is not None and not (written or preset or config or objective or budget is not None):
+    says_what = bool(written or preset or config or objective or budget is not None)
+    if stored is None and study is not None and not says_what:
+        raise no_such_study(locations.home, study)
+    if stored is not None and not says_what:
         plan = stored
     else:
         plan = make_plan(_origin(preset, config), written, objective=objective or "val", budget=budget)

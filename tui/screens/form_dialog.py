@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Generic, TypeVar
@@ -21,6 +22,31 @@ from tui.widgets.field_row import FieldRow
 from tui.widgets.paragraph import Paragraph
 
 Result = TypeVar("Result")
+
+
+AROUND = 14
+"""Lines of a dialog without its fields, in a low window."""
+LOW = 10
+"""Lines of fields for which there is room in every window that is not low."""
+
+
+class Problem(Paragraph):
+    """What is wrong, in as many lines as that takes and a dialog has room for."""
+
+    DEFAULT_CSS = "Problem { color: $text-error; }"
+    MOST = 4
+
+    _said = ""
+
+    def say(self, words: str) -> None:
+        self._said = words
+        self.styles.height = "auto"
+        width = self.content_size.width
+        wrapped = textwrap.TextWrapper(max(width, 1), max_lines=self.MOST, placeholder=" …", break_on_hyphens=False)
+        self.show(wrapped.fill(words) if width > 0 else words)
+
+    def on_resize(self) -> None:
+        self.say(self._said)
 
 
 class FormDialog(ModalScreen[Result | None], Generic[Result]):
@@ -54,9 +80,9 @@ class FormDialog(ModalScreen[Result | None], Generic[Result]):
         """A sentence or two on a field."""
         return field
 
-    def field_of(self, name: str) -> str:
-        """The field at fault, by the name that an error gives it."""
-        return name
+    def field_of(self, error: LabError) -> str:
+        """The field at fault; empty for none of them."""
+        return error.field if isinstance(error, InvalidValue) else ""
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog form") as box:
@@ -65,11 +91,16 @@ class FormDialog(ModalScreen[Result | None], Generic[Result]):
             with VerticalScroll(classes="fields", can_focus=False):
                 yield from self.rows()
             yield Static(id="field-help", markup=False)
-            yield Paragraph(id="field-problem", least=2)
+            yield Problem(id="field-problem", least=2)
             yield Static(f"enter to {self._done}, escape to leave", classes="keys", markup=False)
 
     def on_mount(self) -> None:
         self.judge()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """In a low window the fields scroll, so that what is wrong with them has its lines."""
+        spare = event.size.height - AROUND
+        self.query_one(".fields").styles.max_height = max(2, spare) if spare < LOW else None
 
     @property
     def texts(self) -> dict[str, str]:
@@ -82,10 +113,10 @@ class FormDialog(ModalScreen[Result | None], Generic[Result]):
             result = self.result(self.texts)
         except LabError as error:
             problem = in_a_sentence(error)
-            wrong = self.field_of(error.field) if isinstance(error, InvalidValue) else ""
+            wrong = self.field_of(error)
         for row in self.query(FieldRow):
             row.mark(wrong=row.field == wrong, changed=False)
-        self.query_one("#field-problem", Paragraph).show(problem)
+        self.query_one(Problem).say(problem)
         return result
 
     @on(Input.Changed)

@@ -21,7 +21,6 @@ from tui.study_words import (
     best_in_words,
     counts,
     entry_in_words,
-    state_of,
     trial_in_words,
 )
 from tui.widgets.line import Line
@@ -36,7 +35,7 @@ class StudyScreen(StudyWorkScreen):
     MODE = "study"
     AUTO_FOCUS = "#trials"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Open run", tooltip="Show the trial's run in Training; a live one goes on there"),
+        Binding("enter", "open", "Open run", tooltip="Show the trial's run in Training; 4 leads back to this trial"),
         Binding("p", "prune", "Prune", tooltip="Give up the trial, after a question"),
         Binding("x", "stop", "Stop sweep", tooltip="Stop it; its trials save a checkpoint and can be continued"),
         Binding("c", "resume", "Continue", tooltip="Go on with the sweep, in a process of its own"),
@@ -80,17 +79,34 @@ class StudyScreen(StudyWorkScreen):
 
     def repaint(self) -> None:
         entry = self.entry
-        if not self.ready or entry is None or entry.view is None:
+        if not self.ready or not self.watch_studies.loaded:
             return
-        view = entry.view
+        view = entry.view if entry is not None else None
+        self.query_one(StudyCharts).display = view is not None
+        if entry is None or view is None:
+            self._show_none(entry)
+            return
         self._trials = arranged_trials(view.trials, self._sort)
         row = next((i for i, trial in enumerate(self._trials) if trial.number == self._chosen), 0)
-        self._table.show_trials(view, self._trials, is_driven=entry.is_driven)
+        self._table.show_trials(view, self._trials)
         self._table.move_to(row)
         title = Content.assemble(("Sweep  ", "$text-muted"), (entry.name, "bold"), f"  {entry.standing}")
         self.query_one("#study-title", Line).show(title + Content(f"  {best_in_words(view)}"))
-        self.query_one("#study-facts", Line).show(counts(view, is_driven=entry.is_driven))
+        self.query_one("#study-facts", Line).show(counts(view))
         self.query_one("#study-space", Line).show(entry_in_words(entry))
+        self._refresh_current()
+
+    def _show_none(self, entry: StudyEntry | None) -> None:
+        """What is left of a study whose folder is gone, or cannot be read any more."""
+        self._trials = []
+        self._table.show_none()
+        standing = entry.standing if entry is not None else "gone"
+        title = Content.assemble(("Sweep  ", "$text-muted"), (self._study, "bold"), f"  {standing}")
+        self.query_one("#study-title", Line).show(title)
+        self.query_one("#study-facts", Line).show(
+            entry_in_words(entry) if entry is not None else "its folder is not there any more"
+        )
+        self.query_one("#study-space", Line).show("")
         self._refresh_current()
 
     @on(Table.Moved, "#trials")
@@ -106,14 +122,14 @@ class StudyScreen(StudyWorkScreen):
     def _refresh_current(self, *, now: bool = False) -> None:
         """What depends on the current trial: its line, its chart and the keys."""
         trial, entry = self._current, self.entry
-        self.query_one("#trial-words", Line).show(self._words(trial) if trial is not None else "no trial yet")
-        if entry is not None and entry.view is not None:
-            self.query_one(StudyCharts).show(entry.view, trial, now=now)
+        view = entry.view if entry is not None else None
+        none = "no trial yet" if view is not None else ""
+        words = trial_in_words(trial, view.state_of(trial)) if trial is not None and view is not None else none
+        self.query_one("#trial-words", Line).show(words)
+        if view is not None:
+            self.query_one(StudyCharts).show(view, trial, now=now)
         standing = entry.standing if entry is not None else ""
-        self.refresh_keys(standing, trial and (trial.state, trial.run_id), self.has_class("-narrow"))
-
-    def _words(self, trial: TrialView) -> str:
-        return trial_in_words(trial, state_of(trial, is_driven=self.entry is not None and self.entry.is_driven))
+        self.refresh_keys(standing, view is not None, trial and (trial.state, trial.run_id), self.has_class("-narrow"))
 
     @on(Table.Chosen, "#trials")
     def action_open(self) -> None:
@@ -143,7 +159,8 @@ class StudyScreen(StudyWorkScreen):
         trial = self._current
         if trial is None:
             return
-        text = f"{self._words(trial)}.\n\nIt is given up after a checkpoint, and counts as one of the trials."
+        what = trial_in_words(trial, trial.state)
+        text = f"{what}.\n\nIt is given up after a checkpoint, and counts as one of the trials."
         await self.app.push_screen(
             Ask(f"Prune trial {trial.number}?", text, (("keep", "Let it run"), ("prune", "Prune it")), danger="prune"),
             lambda answer: self._prune(trial.number) if answer == "prune" else None,
@@ -181,10 +198,12 @@ class StudyScreen(StudyWorkScreen):
                 return is_driven and trial is not None and trial.state == "running" and trial.run_id is not None
             case "best":
                 return self.entry is not None and self.entry.view is not None and self.entry.view.best is not None
+            case "sort":
+                return bool(self._trials)
             case "add":
                 return self.entry is not None and self.entry.view is not None and bool(self.entry.view.trials)
             case "turn":
-                return self.has_class("-narrow")
+                return self.has_class("-narrow") and self.entry is not None and self.entry.view is not None
             case _:
                 return super().check_action(action, parameters)
 
@@ -192,5 +211,6 @@ class StudyScreen(StudyWorkScreen):
         return (
             "Running trials come first. The chart by epoch shows the current trial and the median of all others.",
             "Importance tells what sets the best tenth of the trials apart; below eight finished trials it is a guess.",
+            "From the run that enter opens, 4 leads back to its trial.",
             "A trial that is added comes beside those planned; on a failed one its values are there to begin with.",
         )

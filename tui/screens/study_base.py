@@ -8,21 +8,26 @@ from collections.abc import Callable
 
 from textual import work
 
-from core.errors import LabError
 from experiments.plan import MAX_TRIALS
 from experiments.study_list import StudyEntry
 from experiments.study_stop import stop_study
 from tui.launch import sweep_detached
 from tui.messages import ForkRequested, OpenRequested
-from tui.options import whole_number
 from tui.screens.base import WorkScreen
-from tui.screens.dialogs import Prompt
+from tui.screens.sweep_dialogs import MoreTrials
 from tui.study_watch import LOOK, StudyWatch
-from tui.task import Task, in_a_sentence
+from tui.task import Task
 
 
 class StudyWorkScreen(WorkScreen):
     """A place where one study is current."""
+
+    _begun: StudyEntry | None = None
+    """What was last begun from here, as it was read before: until it is read again its process can be stopped too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._acting = asyncio.Lock()
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -57,11 +62,14 @@ class StudyWorkScreen(WorkScreen):
 
     @work(exit_on_error=False)
     async def act(self, failing: str, do: Callable[[], object], done: str) -> None:
-        """Do something to a study on a thread, and say what came of it."""
-        task = Task("study", lambda *_: do())
-        while not task.done.is_set():
-            await asyncio.sleep(0.02)
+        """Do something to a study on a thread, after what was asked for before, and say what came of it."""
+        async with self._acting:
+            task = Task("study", lambda *_: do())
+            while not task.done.is_set():
+                await asyncio.sleep(0.02)
         if problem := task.why_not():
+            self._begun = None
+            self.refresh_bindings()
             self.notify(problem, title=failing, severity="error", markup=False)
         else:
             self.notify(done, markup=False)
@@ -74,33 +82,28 @@ class StudyWorkScreen(WorkScreen):
             self.act("Not stopped", lambda: stop_study(home, entry.name), words)
 
     async def action_resume(self) -> None:
-        """Go on; where all that was asked for is done, with more trials."""
+        """Go on; where all that was asked for is done, with more trials, if there can be more."""
         entry = self.entry
         if entry is None or entry.view is None:
             return
-        if not entry.view.is_complete:
+        view = entry.view
+        if not view.is_complete:
             self.drive(entry.name)
-            return
-        text = f"{entry.name} has done all {entry.view.plan.trials} trials that it was asked for. How many in all?"
-        await self.app.push_screen(
-            Prompt("Continue", text, str(entry.view.plan.trials)), lambda answer: self._extend(entry, answer)
-        )
-
-    def _extend(self, entry: StudyEntry, answer: str | None) -> None:
-        assert entry.view is not None, "only a study with a plan is continued"
-        if answer is None:
-            return
-        try:
-            trials = whole_number("trials", entry.view.plan.trials + 1, MAX_TRIALS)(answer)
-        except LabError as error:
-            self.notify(in_a_sentence(error), title="Not continued", severity="error", markup=False)
+        elif view.plan.trials < (most := view.combinations or MAX_TRIALS):
+            await self.app.push_screen(
+                MoreTrials(view, most),
+                lambda trials: self.drive(entry.name, "--trials", str(trials)) if trials is not None else None,
+            )
         else:
-            self.drive(entry.name, "--trials", str(trials))
+            what = f"the grid's {most:,} combinations are" if view.combinations else f"all {most:,} trials are"
+            self.notify(f"{what} done; n begins another sweep in Sweeps", title="Complete", markup=False)
 
     def drive(self, name: str, *options: str) -> None:
         """Let a process that outlives the interface drive a study."""
         locations = self.lab.locations
         words = f"{name} goes on by itself, whether the interface is open or not"
+        self._begun = self.watch_studies.entry(name)
+        self.refresh_bindings()
         self.act("Not started", lambda: sweep_detached(name, locations, *options), words)
 
     def open_run(self, run_id: str | None) -> None:
@@ -115,7 +118,7 @@ class StudyWorkScreen(WorkScreen):
         entry = self.entry if self.ready else None
         match action:
             case "stop":
-                return entry is not None and entry.is_driven
+                return entry is not None and (entry.is_driven or entry is self._begun)
             case "resume":
                 return entry is not None and entry.view is not None and not entry.is_driven
             case _:

@@ -1,17 +1,20 @@
-"""The dialogs of sweeps: one begins a sweep, one adds a trial to a study."""
+"""The dialogs of sweeps: one begins a sweep, one asks for more trials of it, one adds a trial."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from core.config import TrainConfig
+from core.errors import InvalidValue, LabError
 from experiments.locations import Locations
 from experiments.plan import Plan
 from experiments.space import Dimension, Range, Value, in_words
-from experiments.study_view import check_trial
+from experiments.study_view import StudyView, check_trial
 from tui.form import help_text, label
+from tui.options import whole_number
 from tui.screens.form_dialog import FormDialog
-from tui.sweep_form import CHOICES, HELP, LABELS, Wanted, check_sweep
+from tui.study_words import dimension_in_words
+from tui.sweep_form import CHOICES, HELP, LABELS, Wanted, check_sweep, in_a_form
 from tui.widgets.field_row import FieldRow
 from tui.wording import arch_in_short
 
@@ -23,8 +26,7 @@ class NewSweep(FormDialog[Wanted]):
     """Around the config that the Lab holds."""
 
     def __init__(self, locations: Locations, base: TrainConfig, name: str) -> None:
-        base_words = f"{arch_in_short(base.arch)} on {base.dataset}, lr {base.lr:g}, batch {base.batch_size}"
-        super().__init__("New sweep", f"What is not searched is as in the Lab: {base_words}.", "start")
+        super().__init__("New sweep", f"What is not searched is as in the Lab: {_base_in_words(base)}.", "start")
         self._locations, self._base = locations, base
         self._first = {"study": name, "trials": "20", "epochs": str(base.epochs)}
 
@@ -44,11 +46,51 @@ class NewSweep(FormDialog[Wanted]):
     def help_of(self, field: str) -> str:
         return HELP.get(field, "")
 
-    def field_of(self, name: str) -> str:
-        return name if name in LABELS else "space"
+    def field_of(self, error: LabError) -> str:
+        name = super().field_of(error)
+        in_space = name == "epochs" and "--epochs" in self.texts["space"]
+        return name if name in LABELS and not in_space else "space"
 
     def result(self, texts: Mapping[str, str]) -> Wanted:
-        return check_sweep(texts, self._base, self._locations)
+        try:
+            return check_sweep(texts, self._base, self._locations)
+        except LabError as error:
+            error.hint = in_a_form(error.hint)
+            raise
+
+
+def _base_in_words(base: TrainConfig) -> str:
+    """What the Lab holds, with what it trains and scores on where that is not everything."""
+    words = [f"{arch_in_short(base.arch)} on {base.dataset}", f"lr {base.lr:g}", f"batch {base.batch_size}"]
+    data = {"val_split": "{:,} held out", "limit_train": "{:,} training images", "limit_test": "{:,} test images"}
+    words += [form.format(count) for field, form in data.items() if (count := getattr(base, field))]
+    return ", ".join(words)
+
+
+class MoreTrials(FormDialog[int]):
+    """For a study that has done what it was asked for: up to how many trials it goes on."""
+
+    def __init__(self, view: StudyView, most: int) -> None:
+        """`most` there can be."""
+        asked = view.plan.trials
+        added = sum(trial.added for trial in view.trained)
+        beside = f", beside {added:,} added by hand" if added else ""
+        text = f"{view.name} has done the {asked:,} trials that it was asked for{beside}. How many are there to be?"
+        super().__init__("Continue", text, "continue")
+        self._least, self._most = asked + 1, most
+
+    def rows(self) -> Sequence[FieldRow]:
+        return [FieldRow("trials", LABELS["trials"], str(min(2 * (self._least - 1), self._most)))]
+
+    def help_of(self, field: str) -> str:
+        return HELP[field]
+
+    def result(self, texts: Mapping[str, str]) -> int:
+        try:
+            return whole_number("trials", self._least, self._most)(texts["trials"])
+        except LabError as error:
+            error.hint = in_a_form(error.hint)
+            raise
 
 
 class AddTrial(FormDialog[dict[str, str]]):
@@ -67,7 +109,7 @@ class AddTrial(FormDialog[dict[str, str]]):
     def _row(self, dimension: Dimension) -> FieldRow:
         field, options = dimension.field, self._options(dimension)
         first = in_words(self._params[field]) if field in self._params else next(iter(options), "")
-        return FieldRow(field, label(field), first, options=options, placeholder=str(dimension))
+        return FieldRow(field, label(field), first, options=options, placeholder=dimension_in_words(dimension))
 
     def _options(self, dimension: Dimension) -> tuple[str, ...]:
         """The words of a choice, the first of which leaves it open where that may be."""
@@ -77,11 +119,22 @@ class AddTrial(FormDialog[dict[str, str]]):
         return values if self._plan.sampler == "grid" else (OPEN, *values)
 
     def help_of(self, field: str) -> str:
-        dimension = self._plan.space.dimension(field)
-        searched = f"{dimension}: " if isinstance(dimension, Range) else ""
-        return f"{searched}{help_text(field)}" if dimension is not None else ""
+        return help_text(field)
 
     def result(self, texts: Mapping[str, str]) -> dict[str, str]:
         given = {field: text for field, text in texts.items() if text not in ("", OPEN)}
-        check_trial(self._plan, given)
+        if self._plan.sampler == "grid" and (missing := [field for field in texts if field not in given]):
+            raise InvalidValue(missing[0], "", "a grid leaves nothing open", hint="give it a value")
+        try:
+            check_trial(self._plan, given)
+        except InvalidValue as error:
+            dimension = self._plan.space.dimension(error.field)
+            if not isinstance(dimension, Range):
+                raise
+            kind = "whole number" if isinstance(dimension.low, int) else "number"
+            allowed = f"must be one {kind} within {dimension_in_words(dimension)}"
+            hint = (
+                "one of the grid's values" if self._plan.sampler == "grid" else "or nothing, for the sampler to choose"
+            )
+            raise InvalidValue(error.field, error.value, allowed, hint=hint) from error
         return given

@@ -67,7 +67,7 @@ class SweepsScreen(StudyWorkScreen):
         self._table.show_entries(entries)
         self._table.move_to(row)
         driven = sum(entry.is_driven for entry in entries)
-        words = f"{len(entries)} sweep{'s' * (len(entries) != 1)}, {driven} running"
+        words = f"{len(entries):,} sweep{'s' * (len(entries) != 1)}, {driven:,} running"
         self.query_one("#sweeps-count", Line).show(
             watch.trouble or (words if watch.loaded else "reading the sweeps...")
         )

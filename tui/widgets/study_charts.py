@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from experiments.study_view import IMPORTANCE_TRIALS, StudyView, TrialView
 from tui.study_curves import MEDIAN, PRUNED, THIS, TRIAL, by_epoch, history
+from tui.study_words import VALUES
 from tui.widgets.bars import bar
 from tui.widgets.overlay import MARKERS, Overlay
 
@@ -114,7 +115,8 @@ class StudyCharts(Horizontal):
         ended = tuple((t.number, t.value, t.state) for t in view.trials if t.state in ("finished", "pruned"))
         signs = self._markers
         what = "TEST accuracy %, optimistic" if view.plan.objective == "test" else "Held-out accuracy %"
-        pruned = f"  {signs[PRUNED]} pruned" if view.count("pruned") else ""
+        other = "" if view.values_are == view.plan.objective else f" ({VALUES[view.values_are]})"
+        pruned = f"  {signs[PRUNED]} pruned{other}" if view.count("pruned") else ""
         self.query_one("#history", Overlay).show(
             (ended, len(view.trials)),
             history(view),
@@ -130,4 +132,4 @@ class StudyCharts(Horizontal):
         curves = by_epoch(view, trial)
         key = (trial.number, *(tuple(map(tuple, (curve.xs, curve.ys))) for curve in curves))
         legend = f"{signs[THIS]} trial {trial.number}  {signs[MEDIAN]} median of others"
-        overlay.show(key, curves, title=f"Trial {trial.number} %, by epoch", axis=legend)
+        overlay.show(key, curves, title=f"Trial {trial.number} {VALUES[view.values_are]} %, by epoch", axis=legend)

@@ -12,14 +12,14 @@ from experiments.plan import Plan
 from experiments.study_list import StudyEntry
 from experiments.study_view import StudyView, TrialView
 from tui.output import percent
-from tui.study_words import age, state_of
+from tui.study_words import VALUES, age
 from tui.sweep_report import short
 from tui.widgets.table import Cell, Column, Table
 
 STUDY_COLUMNS = (
     Column("Status", 8),
     Column("Study", 0, least=14),
-    Column("Trials", 9, right=True),
+    Column("Trials", 11, right=True),
     Column("Best", 7, right=True),
     Column("Objective", 9, rank=1),
     Column("Searched", 24, rank=4),
@@ -27,7 +27,7 @@ STUDY_COLUMNS = (
     Column("Pruner", 12, rank=3),
     Column("Changed", 8, right=True),
 )
-_STANDINGS = {"running": "good", "starting": "good", "stopped": "warn", "failed": "bad"}
+_STANDINGS = {"running": "good", "starting": "good", "stopped": "warn", "damaged": "bad", "failed": "bad"}
 _STATES = {
     "running": "good",
     "stopped": "warn",
@@ -36,7 +36,6 @@ _STATES = {
     "waiting": "muted",
     "rejected": "muted",
 }
-OBJECTIVES = {"val": "held-out", "test": "TEST"}
 
 
 class StudyTable(Table):
@@ -47,28 +46,50 @@ class StudyTable(Table):
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(STUDY_COLUMNS, id=id)
 
+        self._entries: Sequence[StudyEntry] = ()
+
     def show_entries(self, entries: Sequence[StudyEntry]) -> None:
+        self._entries = entries
         self.show(len(entries), lambda index: _entry_cells(entries[index]))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action != "choose":
+            return super().check_action(action, parameters)
+        entry = next(iter(self._entries[self.cursor_row :]), None)
+        return entry is not None and entry.view is not None
 
 
 class TrialTable(Table):
     """Its columns are those of a study's space, so it is filled when that is known."""
 
+    SAYS_MORE = True
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "Open run", key_display="enter")]
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__((), id=id)
+        self._trials: Sequence[TrialView] = ()
 
-    def show_trials(self, view: StudyView, trials: Sequence[TrialView], *, is_driven: bool) -> None:
-        if not self._columns:
-            self._columns = _trial_columns(view.plan)
+    def show_none(self) -> None:
+        self._trials = ()
+        self.show(0, lambda _: ())
+
+    def show_trials(self, view: StudyView, trials: Sequence[TrialView]) -> None:
+        self._trials = trials
+        if (columns := _trial_columns(view)) != self._columns:
+            self._columns = columns
             self.refresh()
         best = view.best.number if view.best is not None else -1
 
         def _cells_of(trial: TrialView) -> tuple[Cell, ...]:
-            return _trial_cells(view.plan, trial, state_of(trial, is_driven=is_driven), is_best=trial.number == best)
+            return _trial_cells(view.plan, trial, view.state_of(trial), is_best=trial.number == best)
 
         self.show(len(trials), lambda index: _cells_of(trials[index]))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action != "choose":
+            return super().check_action(action, parameters)
+        trial = next(iter(self._trials[self.cursor_row :]), None)
+        return trial is not None and trial.run_id is not None
 
 
 def _entry_cells(entry: StudyEntry) -> tuple[Cell, ...]:
@@ -77,13 +98,13 @@ def _entry_cells(entry: StudyEntry) -> tuple[Cell, ...]:
     changed = age(time.time() - entry.touched)
     if view is None:
         return (standing, entry.name, "-", "-", "-", "", "-", "-", changed)
-    objective: Cell = OBJECTIVES[view.plan.objective]
+    objective = VALUES[view.plan.objective]
     return (
         standing,
         entry.name,
-        f"{view.done}/{view.planned}",
+        f"{view.done:,}/{view.planned:,}",
         percent(view.best.value) if view.best is not None else "-",
-        objective if view.plan.objective == "val" else (OBJECTIVES["test"], "warn"),
+        objective if view.plan.objective == "val" else (objective, "warn"),
         " ".join(dimension.field for dimension in view.plan.space.dimensions),
         view.plan.sampler,
         view.plan.pruner,
@@ -91,8 +112,9 @@ def _entry_cells(entry: StudyEntry) -> tuple[Cell, ...]:
     )
 
 
-def _trial_columns(plan: Plan) -> tuple[Column, ...]:
-    dimensions = []
+def _trial_columns(view: StudyView) -> tuple[Column, ...]:
+    plan, dimensions = view.plan, []
+    last = "Last" if view.values_are == plan.objective else VALUES[view.values_are].capitalize()
     for rank, dimension in enumerate(plan.space.dimensions, start=1):
         widest = max(len(short(end)) for end in dimension.ends())
         is_text = dimension.field == "arch"
@@ -103,7 +125,7 @@ def _trial_columns(plan: Plan) -> tuple[Column, ...]:
         Column("Trial", 5, right=True),
         Column("State", 8),
         Column("TEST" if plan.objective == "test" else "Value", 7, right=True),
-        Column("Last", 7, right=True),
+        Column(last, max(len(last), 7), right=True),
         Column("Epoch", 7, right=True),
         *dimensions,
         Column("Run", 0, least=20, rank=len(dimensions) + 1),

@@ -34,6 +34,8 @@ class Column:
 class Table(ScrollView, can_focus=True):
     """Rows under a header that stays. With `cursor`, one row is current and enter chooses it."""
 
+    SAYS_MORE: ClassVar[bool] = False
+    """Whether the header ends with a sign where there are more columns than fit."""
     STYLES: ClassVar[tuple[str, ...]] = ("good", "bad", "muted", "accent", "warn")
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "table--header",
@@ -192,7 +194,10 @@ class Table(ScrollView, can_focus=True):
         shown = self._fitting(width)
         if self._header and y == 0:
             style = self.get_component_rich_style("table--header")
-            return self._strip([column.title for column in self._columns], shown, style, base, width)
+            header = self._strip([column.title for column in self._columns], shown, style, base, width)
+            if not self._lacks(len(shown)):
+                return header
+            return Strip([*header.crop(0, width - 2), Segment("… ", style)], width)
         row = self.scroll_offset.y + y - self._header
         if row >= self._count:
             return Strip.blank(width, base)
@@ -209,13 +214,18 @@ class Table(ScrollView, can_focus=True):
         chosen = list(range(len(self._columns)))
         while True:
             needed = sum((self._columns[i].width or self._columns[i].least) + 2 for i in chosen)
-            if needed <= width or len(chosen) == 1:
+            room = width - 2 * self._lacks(len(chosen))
+            if needed <= room or len(chosen) == 1:
                 break
             chosen.remove(max(chosen, key=lambda i: (self._columns[i].rank, i)))
-        spare = width - sum(self._columns[i].width + 2 for i in chosen)
+        spare = room - sum(self._columns[i].width + 2 for i in chosen)
         flexible = [i for i in chosen if not self._columns[i].width]
         share = max(spare // len(flexible), 1) if flexible else 0
         return [(i, self._columns[i].width or share) for i in chosen]
+
+    def _lacks(self, columns: int) -> bool:
+        """Whether it is to be said that only so many columns are shown."""
+        return self.SAYS_MORE and columns < len(self._columns)
 
     def _strip(
         self, cells: Sequence[Cell], shown: list[tuple[int, int]], style: Style, base: Style, width: int
