@@ -7,8 +7,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.content import Content
+from textual.containers import Horizontal, VerticalScroll
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
@@ -23,6 +22,12 @@ GENERAL = (
 
 
 class Help(ModalScreen[None]):
+    DEFAULT_CSS = """
+    Help .heading { margin-top: 1; text-style: bold; }
+    Help .entry { height: auto; }
+    Help .word { width: 12; padding: 0 1 0 2; color: $text-accent; }
+    Help .meaning { width: 1fr; }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,f1,enter", "dismiss", "Close")]
 
     def __init__(
@@ -38,17 +43,17 @@ class Help(ModalScreen[None]):
         self._sections = [(title, keys), ("Layers", layers), ("Everywhere", GENERAL)]
 
     def compose(self) -> ComposeResult:
-        text = Content(" ".join(self._lines))
-        for heading, entries in self._sections:
-            if not entries:
-                continue
-            text = text.append(Content.styled(f"\n\n{heading}\n", "bold"))
-            lines = [Content.assemble((f"  {word:<9} ", "$text-accent"), meaning) for word, meaning in entries]
-            text = text.append(Content("\n").join(lines))
         with VerticalScroll(classes="dialog help") as box:
             box.border_title = "Help"
             box.border_subtitle = "escape closes"
-            yield Static(text, markup=False)
+            yield Static(" ".join(self._lines), markup=False)
+            for heading, entries in self._sections:
+                if entries:
+                    yield Static(heading, classes="heading", markup=False)
+                for word, meaning in entries:
+                    with Horizontal(classes="entry"):
+                        yield Static(word, classes="word", markup=False)
+                        yield Static(meaning, classes="meaning", markup=False)
 
 
 def keys_of(screen: Screen[None]) -> list[tuple[str, str]]:
