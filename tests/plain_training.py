@@ -54,10 +54,9 @@ class Trained:
         return {f"{part} {name}": tensor for part, named in parts.items() for name, tensor in named.items()}
 
 
-def train_plainly(config: TrainConfig, data: Dataset) -> Trained:
-    """A loop over a DataLoader with torch's own optimizer and scheduler and nothing fused, in double precision."""
-    model = make_network(config)[1].double()
-    optimizer = torch.optim.SGD(
+def plain_sgd(model: nn.Module, config: TrainConfig) -> torch.optim.SGD:
+    """torch's own optimizer with nothing fused."""
+    return torch.optim.SGD(
         model.parameters(),
         lr=config.lr,
         momentum=config.momentum,
@@ -66,6 +65,12 @@ def train_plainly(config: TrainConfig, data: Dataset) -> Trained:
         foreach=False,
         fused=False,
     )
+
+
+def train_plainly(config: TrainConfig, data: Dataset) -> Trained:
+    """A loop over a DataLoader with torch's own optimizer and scheduler and nothing fused, in double precision."""
+    model = make_network(config)[1].double()
+    optimizer = plain_sgd(model, config)
     count = len(data.train_labels)
     steps = -(-count // config.batch_size)
     scheduler = make_scheduler(config, optimizer, steps)

@@ -75,7 +75,8 @@ class Scripted:
     def start(self, run: Run) -> None:
         life = self._lives[run.id] = self._lives.get(run.id, 0) + 1
         config = run.config() | {"budget": False}
-        self._script.write(run, self._script.started(config=config, dataset=config["dataset"]))
+        data = {"dataset": config["dataset"], "val_images": config["val_split"]}
+        self._script.write(run, self._script.started(config=config, **data))
         self._plays[run.id] = (run, self._play(run, life))
 
     def wait(self, seconds: float) -> list[Ended]:

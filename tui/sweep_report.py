@@ -29,8 +29,6 @@ BEST = 10
 """Trials in the table at the end."""
 MORE = 10
 """Trials to add, as an example to who continues what is complete."""
-TEST_IMAGES = {"mnist-5k": 1_000}
-"""Of the data sets that have not 10,000."""
 
 
 class SweepReport:
@@ -81,8 +79,8 @@ class SweepReport:
             case _ as unreachable:
                 assert_never(unreachable)
 
-    def end(self, view: StudyView) -> None:
-        """Print what came of all trials."""
+    def end(self, view: StudyView, images: int | None) -> None:
+        """Print what came of all trials; `images` are those that the best was scored on, where there is a best."""
         if self._as_json:
             say(json.dumps(self._summary(view), allow_nan=False))
             return
@@ -97,7 +95,8 @@ class SweepReport:
             return
         say()
         say(_best_table(view))
-        say(_noise(view))
+        if images and view.best.value is not None:
+            say(_noise(view.best.value, images))
         say()
         if view.importance:
             shares = ", ".join(f"{field} {share:.0%}" for field, share in view.importance.items())
@@ -157,15 +156,10 @@ def _rejected(view: StudyView) -> str:
     return f"; {reasons.total():,} proposal{'s' * (reasons.total() != 1)} rejected: {reason}{often}"
 
 
-def _noise(view: StudyView) -> str:
+def _noise(best: float, images: int) -> str:
     """How far apart two trials must be to mean anything: what chance does to the accuracy of the best."""
-    assert view.best is not None, "there is a table of the best"
-    assert view.best.value is not None, "the best has finished"
-    base = view.plan.base
-    there = TEST_IMAGES.get(base.dataset, 10_000)
-    images = base.val_split if view.plan.objective == "val" else min(base.limit_test or there, there)
-    error = math.sqrt(view.best.value * (1 - view.best.value) / images)
-    return f"one standard error of {percent(view.best.value)} on {images:,} images: {error * 100:.2f} points"
+    error = math.sqrt(best * (1 - best) / images)
+    return f"one standard error of {percent(best)} on {images:,} images: {error * 100:.2f} points"
 
 
 def _how_to_redo(view: StudyView) -> str:

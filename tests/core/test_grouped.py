@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from plain_training import plain_sgd
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -67,15 +68,7 @@ def alone(config: TrainConfig, data: Dataset, dtype: torch.dtype, epochs: int) -
     """One run by the plainest means."""
     model = make_network(config)[1].to(dtype)
     average = make_network(config)[1].to(dtype)
-    optimizer = torch.optim.SGD(
-        model.parameters(),
-        lr=config.lr,
-        momentum=config.momentum,
-        nesterov=config.nesterov,
-        weight_decay=config.weight_decay,
-        foreach=False,
-        fused=False,
-    )
+    optimizer = plain_sgd(model, config)
     pixels = Pixels(data.mean, data.std, dtype)
     done, loss_sum, correct = 0, 0.0, 0
     for epoch in range(1, epochs + 1):

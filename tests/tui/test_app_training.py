@@ -6,10 +6,13 @@ import shutil
 
 import pytest
 from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
+from textual.app import App, ComposeResult
 
 from tui.messages import OpenRequested, ResumeRequested, StopRequested
 from tui.session import Job
 from tui.widgets.chart import Chart
+from tui.widgets.line import Line
+from tui.widgets.progress_panel import ProgressPanel
 
 
 async def _open(pilot, run) -> None:
@@ -75,20 +78,23 @@ async def test_a_finished_run_opened_first_has_a_log_pane(tmp_path, script):
         assert pilot.app.screen.query_one("#log").size.height > 2
 
 
-@pytest.mark.parametrize("resized", [False, True])
-async def test_the_lines_of_a_finished_run_fill_the_window(tmp_path, script, resized):
-    run = make_run(tmp_path, script, script.started(), script.progress(1, 235), script.epoch(1), script.finished())
-    run.release()
-    async with opened(tmp_path, WIDE) as pilot:
-        await _open(pilot, run)  # the first time, before there is a layout
-        await wait_for_text(pilot, "✓ finished")
-        if resized:
-            await pilot.resize_terminal(*SMALL)
-        await wait_for_text(pilot, "235/235")
-        line = next(line for line in screen_text(pilot).splitlines() if "235/235" in line)
-        width = (SMALL if resized else WIDE)[0]
-        assert width - 4 < len(line.rstrip()) <= width
-        assert "waiting for the first step" not in screen_text(pilot)
+async def test_a_finished_run_that_was_shown_before_there_was_a_layout_has_its_lines_afterwards(tmp_path, script):
+    class Host(App[None]):
+        def compose(self) -> ComposeResult:
+            yield ProgressPanel()
+
+        def on_mount(self) -> None:
+            run = make_run(
+                tmp_path, script, script.started(), script.progress(1, 235), script.epoch(1), script.finished()
+            )
+            panel = self.query_one(ProgressPanel)
+            assert panel.content_size.width == 0
+            panel.show(run.view(), "finished", "waiting for the first step...")
+
+    async with Host().run_test(size=SMALL) as pilot:
+        line = pilot.app.query_one("#epoch-progress", Line)
+        await wait_for(pilot, lambda: "235/235" in line.text)
+        assert len(line.text) <= SMALL[0]
 
 
 async def test_a_deleted_folder_is_told_and_what_was_read_stays(tmp_path, script):
