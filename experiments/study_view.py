@@ -21,13 +21,16 @@ if TYPE_CHECKING:
 IMPORTANCE_TRIALS = 8
 """Finished trials below which the importance of parameters is a guess and is not given."""
 ENDED = ("finished", "pruned", "failed")
+_REASONS = ("rejected", "pruned", "failed", "repeats")
+"""The notes on a trial that say how it came to its end."""
 STATES = ("waiting", "running", "finished", "pruned", "failed", "rejected")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialView:
     """One trial: `state` is one of `STATES`, `values` the accuracies by epoch so far (on what, says
-    `StudyView.values_are`), `reason` why it failed, was pruned or rejected, `seconds` from its start to its end."""
+    `StudyView.values_are`), `reason` why it failed, was pruned or rejected or which one it repeats, `seconds` from its
+    start to its end."""
 
     number: int
     state: str
@@ -243,7 +246,7 @@ def _trial_view(trial: FrozenTrial) -> TrialView:
         value=trial.value if state == "finished" else None,
         values=dict(sorted(trial.intermediate_values.items())),
         run_id=notes.get("run_id"),
-        reason=str(notes.get("rejected") or notes.get("pruned") or notes.get("failed") or ""),
+        reason=next((str(notes[why]) for why in _REASONS if why in notes), ""),
         added=bool(notes.get("added")),
         started=started,
         seconds=(ended - started).total_seconds() if started and ended else None,

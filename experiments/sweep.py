@@ -136,6 +136,10 @@ class Sweep:
             if not self._trials.wants_more():
                 return
             trial, params = self._trials.propose()
+            twins = (twin for twin in self._trials.twins(trial.number) if self._run_of(twin) is not None)
+            if (twin := next(twins, None)) is not None:
+                yield self._repeat(trial.number, twin)
+                continue
             try:
                 yield self._begin(trial.number, params)
                 rejected = 0
@@ -199,6 +203,19 @@ class Sweep:
     def _reject(self, number: int, params: Mapping[str, Value], reason: str) -> ProposalRejected:
         self._trials.reject(number, reason)
         return ProposalRejected(trial=number, params=params, reason=reason)
+
+    def _repeat(self, number: int, twin: FrozenTrial) -> TrialFinished:
+        """End a proposal with the result of its twin: the same config with the same seed would only give it again."""
+        self._trials.repeat(number, twin)
+        return TrialFinished(
+            trial=number,
+            run_id=twin.user_attrs[RUN_ID],
+            state="finished",
+            params=self._trials.params(twin),
+            value=twin.value,
+            epochs=len(twin.intermediate_values),
+            reason=f"repeats trial {twin.number}",
+        )
 
     def _follow(self, active: _Active) -> Iterator[SweepEvent]:
         """Take in what a run has done, report it to the study, and give the run up where the pruner says so.

@@ -34,7 +34,8 @@ class TrialReported:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialFinished:
-    """A trial has an end: `state` is finished, pruned or failed; `value` is the objective of a finished one."""
+    """A trial has an end: `state` is finished, pruned or failed; `value` is the objective of a finished one. One that
+    repeats another has the other's run, and `reason` says so."""
 
     NAME: ClassVar = "trial_finished"
     trial: int

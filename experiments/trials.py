@@ -18,8 +18,8 @@ from experiments.study import StudyFolder
 
 RUN_ID, ADDED = "run_id", "added"
 """Notes on a trial: its run, and that somebody asked for it."""
-REJECTED, PRUNED, FAILED = "rejected", "pruned", "failed"
-"""Why a trial was never trained, given up, or failed."""
+REJECTED, PRUNED, FAILED, REPEATS = "rejected", "pruned", "failed", "repeats"
+"""Why a trial was never trained, given up, failed, or had its result at once."""
 
 
 class Trials:
@@ -66,6 +66,20 @@ class Trials:
         trial = self._study.ask()
         params = self._plan.space.suggest(trial)
         return self._get(trial.number), params
+
+    def twins(self, number: int) -> list[FrozenTrial]:
+        """The finished trials whose values a proposal repeats; none of one that somebody added, wanted for itself."""
+        trial = self._get(number)
+        finished = [other for other in self.all() if other.state is TrialState.COMPLETE]
+        return [other for other in finished if other.params == trial.params and ADDED not in trial.user_attrs]
+
+    def repeat(self, number: int, twin: FrozenTrial) -> None:
+        """Give a trial the run and the result of its twin."""
+        for epoch, value in twin.intermediate_values.items():
+            self.report(number, epoch, value)
+        self.remember_run(number, twin.user_attrs[RUN_ID])
+        self._note(number, REPEATS, f"repeats trial {twin.number}")
+        self._study.tell(number, twin.value)
 
     def params(self, trial: FrozenTrial) -> dict[str, Value]:
         """A trial's values; what an earlier driver did not come to propose any more is proposed now."""

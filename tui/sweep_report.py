@@ -112,7 +112,7 @@ class SweepReport:
             self._best = max(self._best or 0.0, event.value)
         if self._as_json:
             return
-        score = percent(event.value) if event.value is not None else event.reason
+        score = ", ".join(part for part in (event.value is not None and percent(event.value), event.reason) if part)
         best = f", best so far {percent(self._best)}" if self._best is not None else ""
         epochs = f"{event.epochs} epoch" + ("" if event.epochs == 1 else "s")
         params = params_in_words(event.params)

@@ -87,6 +87,29 @@ def test_a_grid_is_gone_through_once_over_interruptions_with_what_is_over_budget
     assert (view().count("finished"), view().count("rejected")) == (6, 6)
 
 
+def test_a_proposal_that_repeats_a_finished_trial_takes_its_result_as_long_as_its_run_is_kept(
+    locations, store, script, view
+):
+    plan = tiny_plan({"lr": "0.1,0.2"}, sampler="random", trials=8)
+    events = drive(locations, plan, Scripted(script, three_epochs(script, 0.8)))
+    trials = view().trials
+    first = {lr: next(trial for trial in trials if trial.params["lr"] == lr) for lr in (0.1, 0.2)}
+    assert len(store.runs()) == 2
+    assert [event.trial for event in ends(events, "finished")] == list(range(8))
+    for trial in trials:
+        twin = first[trial.params["lr"]]
+        assert (trial.state, trial.run_id, trial.value, trial.values) == ("finished", twin.run_id, 0.8, twin.values)
+        assert trial.reason == ("" if trial is twin else f"repeats trial {twin.number}")
+    add_trial(locations.home, "s", {"lr": "0.1"})
+    drive(locations, plan, Scripted(script, three_epochs(script)))
+    assert len(store.runs()) == 3
+    assert view().trials[8].reason == ""
+    for run in store.runs():
+        store.remove(run)
+    drive(locations, replace(plan, trials=9), Scripted(script, three_epochs(script)))
+    assert len(store.runs()) == 1
+
+
 def test_without_the_early_signal_a_trial_is_given_up_after_three_epochs(locations, store, script, view):
     def play(run, life):
         accuracy = 0.995 if run.config()["batch_size"] == 64 else 0.98
