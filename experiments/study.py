@@ -172,7 +172,7 @@ class StudyFolder:
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    hint = "wait for it, stop it, or choose another --study"
+                    hint = f"wait for it, stop it (mnist-tui sweeps {self.name} --stop), or choose another --study"
                     raise InvalidValue("study", self.name, "is being run by another process", hint=hint) from None
             yield
         finally:

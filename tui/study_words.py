@@ -9,7 +9,7 @@ from experiments.space import Choice, Dimension, Range, Space
 from experiments.study_list import StudyEntry
 from experiments.study_view import StudyView, TrialView
 from tui.output import duration, percent
-from tui.sweep_report import objective_in_words, params_in_words
+from tui.study_report import objective_in_words, params_in_words
 
 TRIAL_SORTS = {"number": "newest", "value": "best"}
 VALUES = {"val": "held-out", "test": "TEST"}

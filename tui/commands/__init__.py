@@ -74,6 +74,7 @@ COMMANDS: Mapping[str, Row] = {
         "tui.commands.sweep:sweep",
         "Search for the config that scores best. An option with a range or a list is searched, the others are fixed.",
     ),
+    "sweeps": Row("tui.commands.sweeps:sweeps", "List the sweeps, show what came of one, or stop it."),
     "claims": Row(
         "tui.commands.claims:claims",
         "Test the exercise's six claims over several seeds. Called again, it goes on where it was.",

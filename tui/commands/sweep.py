@@ -26,7 +26,6 @@ from tui.signals import StopFlag, stop_on_signals
 
 if TYPE_CHECKING:
     from experiments.executors import Executor
-    from experiments.store import Store
     from experiments.study_view import StudyView
 
 EXECUTORS = ("local", "ray")
@@ -169,6 +168,7 @@ def sweep(
     from experiments.proposals import Proposals
     from experiments.runner import Runner
     from tui.commands.run import download_progress
+    from tui.study_report import images_of_best
     from tui.sweep_report import SweepReport
 
     with stop_on_signals() as stop:
@@ -189,7 +189,7 @@ def sweep(
         for event in Sweep(runner, folder, plan, trainer).run(stop):
             report.show(event)
     view = study_view(locations.home, folder.name)
-    report.end(view, _images_of_best(view, runner.store))
+    report.end(view, images_of_best(view, runner.store))
     raise typer.Exit(_exit_code(view, stop()))
 
 
@@ -238,16 +238,6 @@ def _executor(
     from experiments.executors import LocalExecutor, local_slots
 
     return LocalExecutor(locations, local_slots(plan.base.device, jobs, gpus))
-
-
-def _images_of_best(view: StudyView, store: Store) -> int | None:
-    """The images that the best trial was scored on, as its run's log has them."""
-    if view.best is None or view.best.run_id is None:
-        return None
-    started = store.run(view.best.run_id).view().started
-    if started is None:
-        return None
-    return started.test_images if view.plan.objective == "test" else started.val_images
 
 
 def _exit_code(view: StudyView, reason: str) -> ExitCode:

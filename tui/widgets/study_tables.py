@@ -12,8 +12,8 @@ from experiments.plan import Plan
 from experiments.study_list import StudyEntry
 from experiments.study_view import StudyView, TrialView
 from tui.output import percent
+from tui.study_report import short
 from tui.study_words import VALUES, age
-from tui.sweep_report import short
 from tui.widgets.table import Cell, Column, Table
 
 STUDY_COLUMNS = (

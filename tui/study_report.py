@@ -1,0 +1,148 @@
+"""A study as it stands, for people and for programs: what came of its trials, and which of them are the best."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from experiments.plan import Plan, flags_of
+from experiments.space import Value, in_words
+from experiments.store import Store
+from experiments.study_view import IMPORTANCE_TRIALS, StudyView, TrialView
+from tui.output import percent, say, table
+
+BEST = 10
+"""Trials in the table of the best."""
+
+
+def say_study(view: StudyView, images: int | None) -> None:
+    """Print what came of all trials; `images` are those that the best was scored on, where there is a best."""
+    counts = [f"{count} {state}" for state, count in view.states.items() if count]
+    say(
+        f"study {view.name}: {trials_in_words(len(view.trained))}, {', '.join(counts) or 'none begun'}{_rejected(view)}"
+    )
+    say(f"objective: {objective_in_words(view.plan)}")
+    if view.repeated:
+        say(f"{view.repeated} of {trials_in_words(len(view.trained))} repeat the params of another, and so its result")
+    if view.count("failed"):
+        say(_how_to_redo(view))
+    if view.best is None:
+        return
+    say()
+    say(_best_table(view))
+    if images and view.best.value is not None:
+        say(_noise(view.best.value, images))
+    say()
+    if view.importance:
+        shares = ", ".join(f"{field} {share:.0%}" for field, share in view.importance.items())
+        say(f"importance (PED-ANOVA, {view.count('finished')} trials): {shares}")
+    elif view.count("finished") < IMPORTANCE_TRIALS:
+        say(f"importance: needs {IMPORTANCE_TRIALS} finished trials")
+    else:
+        say("importance: all trials score the same")
+    say(f"best: mnist-tui run {shlex.join(flags_of(view.plan, view.best.params))}")
+
+
+def study_record(view: StudyView) -> dict[str, Any]:
+    """The study as JSON-ready keys and values; accuracies are fractions."""
+    best = view.best
+    return {
+        "run_id": best.run_id if best else None,
+        "study": view.name,
+        "objective": view.plan.objective,
+        "objective_is_optimistic": view.plan.objective == "test",
+        "space": view.plan.space.to_json(),
+        "trials": len(view.trained),
+        "rejected": view.count("rejected"),
+        "states": dict(view.states),
+        "repeated": view.repeated,
+        "values_are": view.values_are,
+        "best": _trial_record(view, best) if best else None,
+        "best_flags": flags_of(view.plan, best.params) if best else None,
+        "importance": dict(view.importance) or None,
+        "results": [_trial_record(view, trial) for trial in view.trials],
+    }
+
+
+def images_of_best(view: StudyView, store: Store) -> int | None:
+    """The images that the best trial was scored on, as its run's log has them."""
+    if view.best is None or view.best.run_id is None:
+        return None
+    started = store.run(view.best.run_id).view().started
+    if started is None:
+        return None
+    return started.test_images if view.plan.objective == "test" else started.val_images
+
+
+def trials_in_words(count: int) -> str:
+    return f"{count:,} trial{'s' * (count != 1)}"
+
+
+def _rejected(view: StudyView) -> str:
+    """How many proposals were not trained, and why most of them."""
+    reasons = Counter(trial.reason for trial in view.trials if trial.state == "rejected")
+    if not reasons:
+        return ""
+    reason, count = reasons.most_common(1)[0]
+    often = f" ({count} of them)" if len(reasons) > 1 else ""
+    return f"; {reasons.total():,} proposal{'s' * (reasons.total() != 1)} rejected: {reason}{often}"
+
+
+def _noise(best: float, images: int) -> str:
+    """How far apart two trials must be to mean anything: what chance does to the accuracy of the best."""
+    error = math.sqrt(best * (1 - best) / images)
+    return f"one standard error of {percent(best)} on {images:,} images: {error * 100:.2f} points"
+
+
+def _how_to_redo(view: StudyView) -> str:
+    """What may follow on failed trials, which continuing a study leaves as they are."""
+    failed, ways = view.count("failed"), []
+    if view.plan.sampler != "grid":  # which proposes nothing twice
+        command = f"mnist-tui sweep --study {view.name} --trials {view.plan.trials + failed}"
+        ways.append(f"{command} proposes {failed} other{'s' * (failed > 1)}")
+    ways.append("in mnist-tui, Add trial on a failed one proposes the same again")
+    return f"failed trials count and are not repeated by themselves: {'; '.join(ways)}"
+
+
+def objective_in_words(plan: Plan) -> str:
+    """What the sweep maximises, and what that is worth."""
+    if plan.objective == "test":
+        return "TEST accuracy after the last epoch (optimistic: the test set chooses the config)"
+    return f"accuracy on {plan.base.val_split:,} held-out training images after the last epoch"
+
+
+def params_in_words(params: Mapping[str, Value]) -> str:
+    return " ".join(f"{field}={short(value)}" for field, value in params.items())
+
+
+def short(value: Value) -> str:
+    """A value in as few digits as tell it from others."""
+    return f"{value:.4g}" if isinstance(value, float) else in_words(value)
+
+
+def _best_table(view: StudyView) -> str:
+    found = sorted(
+        (trial for trial in view.trials if trial.value is not None),
+        key=lambda trial: (-(trial.value or 0), trial.number),
+    )
+    fields = [dimension.field for dimension in view.plan.space.dimensions]
+    rows = [
+        [str(trial.number), percent(trial.value), *(short(trial.params[field]) for field in fields), trial.run_id]
+        for trial in found[:BEST]
+    ]
+    return table(["trial", view.plan.objective, *fields, "run"], rows)
+
+
+def _trial_record(view: StudyView, trial: TrialView) -> dict[str, Any]:
+    return {
+        "trial": trial.number,
+        "run_id": trial.run_id,
+        "state": view.state_of(trial),
+        "value": trial.value,
+        "params": dict(trial.params),
+        "values": {str(epoch): value for epoch, value in trial.values.items()},
+        "reason": trial.reason,
+    }
