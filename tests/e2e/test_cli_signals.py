@@ -111,5 +111,5 @@ def test_seeds_whose_turn_never_came_are_named(lab, endless):
         process.send_signal(signal.SIGINT)
         said = process.stderr.read()
     assert process.returncode == 130
-    assert "seeds 4-6 were not begun: no run was made" in said
+    assert "seeds 4-6 were not begun: mnist-tui run --group g" in said
     assert [row["seed"] for row in lab.rows()] == [3]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
@@ -18,8 +17,8 @@ from core.errors import InvalidValue
 from core.events import EndEvent, RunFailed, RunStarted, RunStopped
 from experiments.eventlog import Entry
 from experiments.locations import Locations
-from experiments.presets import DEFAULT, load_config_file, load_preset
-from experiments.run import Meta, check_label
+from experiments.presets import DEFAULT
+from experiments.run import Meta
 from experiments.runner import Runner
 from experiments.store import Store
 from experiments.tracking import Tracking
@@ -32,10 +31,9 @@ from tui.launch import resume_all_detached, runs_to_hand_over
 from tui.options import whole_number
 from tui.output import keep_stdout_for_data, note, say
 from tui.progress import TextReport, last_line
+from tui.run_plan import MAX_SEEDS, Asked, plan_more, plan_new
 from tui.signals import stop_on_signals
 from tui.tracking_options import LogTo, WithTensorBoard, as_options, checked_tracking
-
-MAX_SEEDS = 10_000
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one event a line as JSON.")]
 Quiet = Annotated[
@@ -54,6 +52,10 @@ def run(
     config: Annotated[Path | None, typer.Option(help="Start from a TOML file.", metavar="FILE.toml")] = None,
     seeds: Annotated[
         str | None, typer.Option(help="Several seeds as one group: 0-9, both ends included.", metavar="A-B")
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(help="Add the seeds to this group, with its config, name and tags.", metavar="GROUP"),
     ] = None,
     name: Annotated[str, typer.Option(help="A name to find the run by.", metavar="TEXT")] = "",
     tag: Annotated[list[str] | None, typer.Option(help="A tag; may be repeated.", metavar="TEXT")] = None,
@@ -77,21 +79,13 @@ def run(
 ) -> None:
     """Train a network. Flags override the preset or file."""
     changes = {field: value for field, value in changes.items() if value is not None}
-    checked = _configure(preset, config, changes)
-    every_seed = _parse_seeds(seeds, changes.get("seed")) if seeds is not None else [checked.seed]
-    checked.changed(seed=every_seed[-1])
-    for field, words in (("name", [name]), ("tag", tag or [])):
-        for word in words:
-            check_label(field, word)
+    locations: Locations = context.obj
+    store = Store(locations.home)
     if jobs is not None and seeds is None:
         raise InvalidValue("jobs", jobs, "is for several runs", hint="give several seeds with --seeds A-B")
-    locations: Locations = context.obj
-    tracking = checked_tracking(Store(locations.home), tensorboard=tensorboard, log_to=log_to)
-    group_id = Store(locations.home).new_group_id() if seeds is not None else None
-    planned = [
-        (checked.changed(seed=one), Meta(f"{name}-{one}" if group_id and name else name, tuple(tag or ()), group_id))
-        for one in every_seed
-    ]
+    asked = Asked(preset, config, changes, seeds, name, tuple(tag or ()))
+    group_id, planned = plan_new(store, asked) if group is None else plan_more(store, asked, group, detach=detach)
+    tracking = checked_tracking(store, tensorboard=tensorboard, log_to=log_to)
     if detach:
         _detach(locations, planned, tracking)
         return
@@ -104,7 +98,8 @@ def run(
             say_group(runner.store, group_id, as_json=as_json)
             if waiting := [config.seed for config, _ in planned[len(views) :]]:
                 those = f"seed {waiting[0]} was" if len(waiting) == 1 else f"seeds {waiting[0]}-{waiting[-1]} were"
-                note(f"{those} not begun: no run was made")
+                more = f"mnist-tui run --group {group_id} --seeds {waiting[0]}-{waiting[-1]}"
+                note(f"{those} not begun: {more} trains {'it' if len(waiting) == 1 else 'them'}")
         else:
             entries = tracking.follow(runner.run(*planned[0]))
             views = [report(entries, runner.store, as_json=as_json, quiet=quiet)]
@@ -146,27 +141,6 @@ def _detach(locations: Locations, planned: list[tuple[TrainConfig, Meta]], track
         resume_all_detached(reference, made, locations, *options, *as_options(tracking))
     note(f"training goes on by itself: mnist-tui watch {reference}, mnist-tui stop {reference}")
     say(reference)
-
-
-def _configure(preset: str | None, config: Path | None, changes: dict[str, object]) -> TrainConfig:
-    if preset is not None and config is not None:
-        raise InvalidValue(
-            "config", str(config), "cannot be used with --preset", hint='name the preset in the file: base = "..."'
-        )
-    base = load_config_file(config) if config is not None else load_preset(preset or DEFAULT)
-    return TrainConfig.checked({**base.values, **changes})
-
-
-def _parse_seeds(text: str, seed: int | None) -> list[int]:
-    if seed is not None:
-        raise InvalidValue("seeds", text, "cannot be used with --seed", hint="give one of the two")
-    match = re.fullmatch(r"(\d{1,10})-(\d{1,10})", text, re.ASCII)
-    first, last = (int(match[1]), int(match[2])) if match else (1, 0)
-    if not first <= last < first + MAX_SEEDS:
-        raise InvalidValue(
-            "seeds", text, f"must be A-B with A at most B, {MAX_SEEDS:,} seeds at most", hint="for example 0-9"
-        )
-    return list(range(first, last + 1))
 
 
 def report(
