@@ -29,6 +29,11 @@ class OrderedKeysApp(App[ReturnType]):
                         return
         await super().on_event(event)
 
+    def on_key(self, event: Key) -> None:
+        """A key that nobody wanted has travelled all the way up: its binding was looked up when it was pressed, and
+        what is on the screen by now, a dialog having closed, was not meant."""
+        event.prevent_default()
+
     async def _earlier_keys_done(self) -> None:
         done = asyncio.Event()
         target = self.focused or self.screen

@@ -85,12 +85,12 @@ async def test_digits_on_which_two_networks_disagree(tmp_path, script):
     async with opened(tmp_path) as pilot:
         await _compare(pilot, one.id, other.id)
         await pilot.press("down", "enter")
-        await wait_for_text(pilot, "A one, B other: they differ on 1 of")
+        await wait_for_text(pilot, "A one, B other: they differ on 19 of 200 images; no. 1")
         text = screen_text(pilot)
         assert "B: 1" in text
         assert "true" in text
         await pilot.press("right")
-        await wait_for_text(pilot, "they differ on 2 of")
+        await wait_for_text(pilot, "images; no. 2")
 
 
 async def test_one_run_alone_runs_on_other_data_and_ids_of_nothing(tmp_path, script):

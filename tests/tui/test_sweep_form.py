@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from app_pilot import SMALL, WIDE, opened, screen_text, wait_for_text
+from app_pilot import SMALL, WIDE, opened, screen_text, wait_for, wait_for_text
 from sweep_tools import tiny_plan
+from textual import events
 
 from core.config import TrainConfig
 from core.errors import InvalidValue
@@ -81,6 +82,23 @@ async def test_a_trial_to_be_added_has_one_value_for_each_range(tmp_path):
     grid = AddTrial("s", tiny_plan({"lr": "0.1:0.3:0.1", "epochs": "2,3"}, sampler="grid"), {})
     with pytest.raises(InvalidValue, match="lr = '': a grid leaves nothing open"):
         grid.result({"lr": "", "epochs": "2"})
+
+
+async def test_a_value_out_of_several_is_typed_however_fast_and_no_key_goes_past_the_dialog(tmp_path):
+    plan = tiny_plan({"dropout": "0,0.1,0.15,0.25", "lr": "0.01:0.5:log"})
+    added = []
+    async with opened(tmp_path, WIDE) as pilot:
+        await pilot.app.push_screen(AddTrial("s", plan, {}), added.append)
+        await wait_for_text(pilot, "enter to add")
+        await pilot.press(*"0.2", "tab", *"0.15", "3", "enter")
+        await wait_for(pilot, lambda: added)
+        await pilot.pause(0.3)
+        assert added == [{"dropout": "0.15", "lr": "0.2"}]
+        late = events.Key("3", "3")  # nobody in the dialog wanted it, and it comes up after the dialog has closed
+        late._set_forwarded()
+        pilot.app.post_message(late)
+        await pilot.pause(0.3)
+        assert pilot.app.current_mode == "lab"
 
 
 def test_a_sweep_that_may_be_started_is_the_words_of_a_command(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -12,9 +13,12 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
+TOGETHER = 1.5
+"""Seconds within which a character belongs to the ones typed before it."""
+
 
 class Choice(Widget, can_focus=True):
-    """Left and right (or space, or a click) go through the options; a letter jumps to one that starts with it."""
+    """Left and right (or space, or a click) go through the options; typing jumps to one that starts with what is typed."""
 
     DEFAULT_CSS = """
     Choice { height: 1; text-wrap: nowrap; text-overflow: ellipsis; background: $surface; color: $foreground; }
@@ -39,6 +43,7 @@ class Choice(Widget, can_focus=True):
     def __init__(self, options: Sequence[str], value: str, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
         self.options = tuple(options)
+        self._typed, self._typed_at = "", 0.0
         self.put(value)
 
     def put(self, value: str) -> None:
@@ -56,20 +61,27 @@ class Choice(Widget, can_focus=True):
         self.action_turn(-1 if event.x < 2 else 1)
 
     def check_consume_key(self, key: str, character: str | None) -> bool:  # noqa: ARG002  # Textual's signature
-        return self._starting_with(character) is not None
+        return self._meant_by(character) is not None
 
     def on_key(self, event: events.Key) -> None:
-        if (match := self._starting_with(event.character)) is not None:
+        if (meant := self._meant_by(event.character)) is not None:
             event.stop()
-            self._choose(match)
+            self._typed, option = meant
+            self._typed_at = time.monotonic()
+            self._choose(option)
 
-    def _starting_with(self, character: str | None) -> str | None:
-        """The next option that starts with a letter."""
-        if not character or not character.isalpha():
+    def _meant_by(self, character: str | None) -> tuple[str, str] | None:
+        """What has been typed with this character, and the option that it stands for: the first that starts with it
+        all, or else the next one that starts with the character."""
+        if not character or character.isspace():
             return None
+        if self._typed and time.monotonic() - self._typed_at < TOGETHER:
+            typed = self._typed + character
+            if (option := next((one for one in self.options if one.startswith(typed)), None)) is not None:
+                return typed, option
         later = self.options.index(self.value) + 1
         turned = self.options[later:] + self.options[:later]
-        return next((option for option in turned if option.startswith(character)), None)
+        return next(((character, option) for option in turned if option.startswith(character)), None)
 
     def _choose(self, value: str) -> None:
         if value != self.value:

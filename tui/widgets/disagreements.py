@@ -71,16 +71,15 @@ class Disagreements(Vertical):
             self._work = Task("disagreements", lambda stop, report: self._differ(*runs, stop, report))
         task = self._work
         if not task.done.is_set():
-            line.show(f"A {first.label}, B {other.label}: {task.stage}... {100 * task.share:.0f}%")
+            line.show(f"{_named(first, other)}: {task.stage}... {100 * task.share:.0f}%")
         elif task.result is None:
             line.show(task.why_not())
             self.query_one(Gallery).show(0, lambda _: digit_of(0), opinions=2)
         else:
             self._show_found(task.result)
             indices, total = task.result[2], len(task.result[0].labels)
-            place = self.query_one(Gallery).current + 1
-            count = f"{place:,} of {len(indices):,}" if indices else "none"
-            line.show(f"A {first.label}, B {other.label}: they differ on {count} (of {total:,} images)")
+            place = f"; no. {self.query_one(Gallery).current + 1:,}" if indices else ""
+            line.show(f"{_named(first, other)}: they differ on {len(indices):,} of {total:,} images{place}")
 
     def _show_found(self, found: Found) -> None:
         if found is self._shown:
@@ -101,3 +100,15 @@ class Disagreements(Vertical):
                 self._scored[run.id] = score_plain(run, self._locations, stop, report)
         first, second = self._scored[one.id], self._scored[other.id]
         return first, second, disagreements(first, second)
+
+
+def _named(first: Entrant, other: Entrant) -> str:
+    """``A conv9, B base-0 (the first of 5)``: whose networks are asked."""
+    return f"A {_run_in_words(first)}, B {_run_in_words(other)}"
+
+
+def _run_in_words(entrant: Entrant) -> str:
+    if len(entrant.followers) == 1:
+        return entrant.label
+    run = entrant.first.run
+    return f"{run.meta().name or run.id} (the first of {len(entrant.followers)})"
