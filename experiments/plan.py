@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from core.config import TrainConfig
-from core.errors import InvalidValue
-from experiments.presets import load_config_file, load_preset
+from core.errors import InvalidValue, LabError
+from experiments.presets import DEFAULT, load_config_file, load_preset
 from experiments.space import Space, Value, in_words
 
 if TYPE_CHECKING:
@@ -27,6 +27,16 @@ MAX_HELD_OUT = 5_000
 """Training images held out where nothing else is said: a tenth of them, and not more than this."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placement:
+    """Where trials are trained, and how many at a time; None leaves it to the executor."""
+
+    executor: str = "local"
+    jobs: int | None = None
+    gpus_per_trial: float | None = None
+    ray_address: str | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What a sweep is asked to do.
@@ -41,10 +51,12 @@ class Plan:
     sampler: str = "tpe"
     pruner: str = "none"
     trials: int = 20
+    placement: Placement = Placement()
 
     def to_json(self) -> dict[str, Any]:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return values | {"space": self.space.to_json(), "base": self.base.model_dump(), "origin": list(self.origin)}
+        own = {"space": self.space.to_json(), "base": self.base.model_dump(), "origin": list(self.origin)}
+        return values | own | {"placement": asdict(self.placement)}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
@@ -57,7 +69,11 @@ class Plan:
         base = TrainConfig.checked(values["base"])
         first, second = values["origin"]
         words = {key: str(values[key]) for key in ("objective", "sampler", "pruner")}
-        return cls(space=space, base=base, origin=(str(first), str(second)), trials=int(values["trials"]), **words)
+        placement = Placement(**values.get("placement", {}))
+        trials = int(values["trials"])
+        return cls(
+            space=space, base=base, origin=(str(first), str(second)), trials=trials, placement=placement, **words
+        )
 
     def difference(self, other: Self) -> str:
         """In words, the first thing that makes the two a search for something else; empty when they are one search."""
@@ -97,6 +113,18 @@ def make_plan(origin: tuple[str, str], options: Mapping[str, str], *, objective:
     return Plan(space=space, base=base, origin=origin, objective=objective)
 
 
+def continued(stored: Plan, options: Mapping[str, str], *, objective: str | None, budget: bool | None) -> Plan:
+    """A stored plan with what was written beside its name, where that names no space. `Plan.difference` says whether
+    it is still the same search.
+
+    Raises:
+        InvalidValue, OverBudget: for a value that is wrong.
+    """
+    _, fixed = Space.parse(options)
+    changes = {**fixed, **({} if budget is None else {"budget": budget})}
+    return replace(stored, base=stored.base.changed(**changes), objective=objective or stored.objective)
+
+
 def settle_data(plan: Plan, dataset: Dataset) -> Plan:
     """The plan with the data set by name, and with images held out where the objective needs some.
 
@@ -115,9 +143,14 @@ def settle_data(plan: Plan, dataset: Dataset) -> Plan:
 
 def flags_of(plan: Plan, params: Mapping[str, Value]) -> list[str]:
     """The words after ``mnist-tui run`` that train the config of these params once more."""
-    config = plan.base.changed(**params)
-    start = TrainConfig.checked({**_start(plan.origin), "budget": False})
-    words = list(plan.origin)
+    config, origin = plan.base.changed(**params), plan.origin
+    try:
+        values = _start(origin)
+    except LabError:  # the file has been moved or changed since; the plan has all of it
+        origin = ("--preset", DEFAULT)
+        values = _start(origin)
+    start = TrainConfig.checked({**values, "budget": False})
+    words = list(origin)
     for field in TrainConfig.model_fields:
         value = getattr(config, field)
         if value == getattr(start, field) or (field == "budget" and value):

@@ -10,6 +10,7 @@ from core.arch import is_user_module
 from core.config import TrainConfig
 from core.errors import InvalidValue, LabError, OverBudget
 from core.network import make_network, summarize_config
+from experiments.plan import Plan
 from experiments.space import Space, Value
 
 _DECIDING = ("arch", "epochs", "dropout", "nesterov", "momentum")
@@ -64,6 +65,23 @@ class Proposals:
         if over is not None:
             raise OverBudget(f"the whole search space is over the budget; {over.message}", hint=over.hint)
         raise problems[0]
+
+
+def check_machine(plan: Plan) -> None:
+    """Make sure that this machine has what every trial needs, for trials that are trained here.
+
+    Raises:
+        InvalidValue: for a device, an engine or a precision that it has not.
+    """
+    from core.device import pick_device
+    from core.engines import choose_engine
+    from core.precision import check_precision
+
+    device = pick_device(plan.base.device)
+    for params in plan.space.combinations(("engine", "precision")):
+        config = plan.base.changed(**params)
+        check_precision(config.precision, device)
+        choose_engine(config, device, steps=1)
 
 
 def _problem_of(config: TrainConfig) -> LabError | None:

@@ -198,8 +198,10 @@ def study_names(home: Path) -> list[str]:
 
 
 def no_such_study(home: Path, name: str) -> InvalidValue:
-    close = get_close_matches(name, study_names(home), n=3)
-    hint = f"did you mean {' or '.join(close)}?" if close else "a space begins one: --study NAME --lr 0.01:0.1:log"
+    names = study_names(home)
+    hint = "mnist-tui sweep --study NAME --lr 0.01:0.1:log begins one" + ("; mnist-tui sweeps lists them" * bool(names))
+    if close := get_close_matches(name, names, n=3):
+        hint = f"did you mean {' or '.join(close)}?"
     return InvalidValue("study", name, "there is no such study", hint=hint)
 
 

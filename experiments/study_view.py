@@ -30,7 +30,7 @@ STATES = ("waiting", "running", "finished", "pruned", "failed", "rejected")
 class TrialView:
     """One trial: `state` is one of `STATES`, `values` the accuracies by epoch so far (on what, says
     `StudyView.values_are`), `reason` why it failed, was pruned or rejected or which one it repeats, `seconds` from its
-    start to its end."""
+    start to its end. One that `repeats` another has the other's run and result."""
 
     number: int
     state: str
@@ -40,6 +40,7 @@ class TrialView:
     run_id: str | None
     reason: str
     added: bool
+    repeats: bool
     started: datetime | None
     seconds: float | None
 
@@ -82,9 +83,14 @@ class StudyView:
 
     @property
     def repeated(self) -> int:
-        """Trials with the params of an earlier one; as the seed does not vary, they say nothing new."""
-        complete = [trial.params for trial in self.trained if len(trial.params) == len(self.plan.space.dimensions)]
-        return len(complete) - len({tuple(sorted(params.items())) for params in complete})
+        """Trials that were given the result of another with the same params, and say nothing new."""
+        return sum(trial.repeats for trial in self.trials)
+
+    @property
+    def asked(self) -> int:
+        """Trials asked for, beside those added by hand; at least those there are."""
+        added = sum(trial.added for trial in self.trained)
+        return max(self.plan.trials, len(self.trained) - added)
 
     @property
     def done(self) -> int:
@@ -129,7 +135,7 @@ class StudyReader:
         if self._storage is None and self._folder.journal.exists():
             self._storage = self._folder.open_storage()
         trials = tuple(_trial_view(trial) for trial in self._trials())
-        finished = [trial for trial in trials if trial.state == "finished" and trial.value is not None]
+        finished = [trial for trial in trials if trial.value is not None and not trial.repeats]
         best = max(finished, key=lambda trial: (trial.value or 0.0, -trial.number), default=None)
         if len(finished) != self._importance[0]:
             is_needed = len(finished) >= IMPORTANCE_TRIALS and len({trial.value for trial in finished}) > 1
@@ -151,11 +157,11 @@ class StudyReader:
 
     def _work_out_importance(self) -> dict[str, float]:
         """By PED-ANOVA (Watanabe, Bansal, Hutter, IJCAI 2023): what sets the best tenth of the trials apart."""
-        assert self._storage is not None, "there are trials"
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        study = optuna.load_study(study_name=self._folder.name_within(self._storage), storage=self._storage)
+        study = optuna.create_study(direction="maximize")
+        study.add_trials([trial for trial in self._trials() if "repeats" not in trial.user_attrs])
         return {str(name): float(share) for name, share in optuna.importance.get_param_importances(study).items()}
 
 
@@ -248,6 +254,7 @@ def _trial_view(trial: FrozenTrial) -> TrialView:
         run_id=notes.get("run_id"),
         reason=next((str(notes[why]) for why in _REASONS if why in notes), ""),
         added=bool(notes.get("added")),
+        repeats="repeats" in notes,
         started=started,
         seconds=(ended - started).total_seconds() if started and ended else None,
     )

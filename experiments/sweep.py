@@ -51,6 +51,7 @@ class _Active:
 
     number: int
     params: Mapping[str, Value]
+    epochs: int
     run: Run
     reader: EventReader
     view: RunView
@@ -62,7 +63,7 @@ class _Active:
     def is_whole(self) -> bool:
         """Whether all of its epochs are done."""
         last = self.view.epochs[-1].epoch if self.view.epochs else 0
-        return isinstance(self.view.end, RunFinished) or last == self.view.config.get("epochs")
+        return isinstance(self.view.end, RunFinished) or last >= self.epochs
 
 
 class Sweep:
@@ -83,38 +84,37 @@ class Sweep:
         self._stopping = ""
 
     def run(self, should_stop: ShouldStop) -> Iterator[SweepEvent]:
-        """Drive the study until its trials are done, or until there is a reason to stop.
+        """Drive the study until its trials are done, or until there is a reason to stop. It has to be `driven` by this
+        process meanwhile.
 
         Raises:
-            InvalidValue: while another process drives the study.
             OverBudget: when the sampler finds nothing within the budget.
             StorageError, RunError: when the study's folder cannot be written or is damaged.
         """
-        with self._folder.driven():
-            self._trials = Trials(self._folder, self._plan)
-            self._left = self._trials.unfinished()
-            deadline = math.inf
-            try:
-                while True:
-                    if not self._stopping and (reason := should_stop()):
-                        self._stopping, deadline = reason, time.monotonic() + STOP_PATIENCE
-                        self._executor.stop(reason)
-                    if not self._stopping:
-                        yield from self._fill(should_stop)
-                    if not self._active and (self._stopping or not (self._left or self._trials.wants_more())):
-                        break
-                    if time.monotonic() > deadline:  # a worker that hears nothing is ended without a checkpoint
-                        break
-                    ended = self._executor.wait(POLL)
-                    for active in list(self._active.values()):
-                        yield from self._follow(active)
-                    for end in ended:
-                        yield from self._settle(end)
-            except LabError as error:
-                self._give_back(error.message)
-                raise
-            finally:
-                self._executor.close()
+        self._trials = Trials(self._folder, self._plan)
+        self._left = self._trials.unfinished()
+        deadline = math.inf
+        try:
+            while True:
+                if not self._stopping and (reason := should_stop()):
+                    self._stopping, deadline = reason, time.monotonic() + STOP_PATIENCE
+                    self._executor.stop(reason)
+                if not self._stopping:
+                    yield from self._fill(should_stop)
+                if not self._active and (self._stopping or not (self._left or self._trials.wants_more())):
+                    break
+                if time.monotonic() > deadline:  # a worker that hears nothing is ended without a checkpoint
+                    break
+                ended = self._executor.wait(POLL)
+                for active in list(self._active.values()):
+                    yield from self._follow(active)
+                for end in ended:
+                    yield from self._settle(end)
+        except LabError as error:
+            self._give_back(error.message)
+            raise
+        finally:
+            self._executor.close()
         if self._stopping:
             yield SweepStopped(reason=self._stopping)
 
@@ -170,7 +170,7 @@ class Sweep:
                 yield self._reject(trial.number, params, problem.message)
             return
         self._trials.remember_run(trial.number, run.id)
-        active = _Active(trial.number, params, run, EventReader(run.log), RunView())
+        active = self._activate(trial.number, params, run)
         yield from self._follow(active)
         if (end := self._end_of(active)) is not None:
             yield end
@@ -191,9 +191,13 @@ class Sweep:
     def _begin(self, number: int, params: Mapping[str, Value]) -> TrialStarted:
         run = self._runner.create(self._proposals.config(params), self._meta(number))
         self._trials.remember_run(number, run.id)
-        self._active[run.id] = _Active(number, params, run, EventReader(run.log), RunView())
+        self._active[run.id] = self._activate(number, params, run)
         self._executor.start(run)
         return TrialStarted(trial=number, run_id=run.id, params=params, resumed=False)
+
+    def _activate(self, number: int, params: Mapping[str, Value], run: Run) -> _Active:
+        epochs = self._plan.base.changed(**params).epochs
+        return _Active(number, params, epochs, run, EventReader(run.log), RunView())
 
     def _meta(self, number: int) -> Meta:
         """What tells whose trial a run is."""
@@ -225,7 +229,7 @@ class Sweep:
         for entry in active.reader.poll():
             active.view = reduce(active.view, entry)
         for epoch, value in active.view.accuracies.items():
-            if epoch <= active.reported or (active.is_pruned and not active.is_whole):
+            if not active.reported < epoch <= active.epochs or (active.is_pruned and not active.is_whole):
                 continue
             active.reported = epoch
             self._trials.report(active.number, epoch, value)
@@ -270,10 +274,9 @@ class Sweep:
         """A trial's end, told to the study; None where its run has to go on."""
         match active.view.end:
             case RunFinished() as end:
-                on_test = self._plan.objective == "test"
-                value = end.final_test_accuracy if on_test else active.view.accuracies.get(end.epochs)
+                value = self._score(active, end)
                 if value is None:
-                    return self._fail(active, "its log has lost the score of the last epoch")
+                    return self._fail(active, f"its log has no score of epoch {min(end.epochs, active.epochs)}")
                 self._trials.finish(active.number, value)
                 return self._finished(active, "finished", value)
             case RunStopped() if _stop_asked(active.view) and not active.is_whole:
@@ -285,6 +288,15 @@ class Sweep:
                 return self._finished(active, "failed", reason=end.error)
             case _:
                 return None
+
+    def _score(self, active: _Active, end: RunFinished) -> float | None:
+        """The objective of a finished run; of one that somebody has extended, as it was after the trial's epochs."""
+        on_test = self._plan.objective == "test"
+        if on_test and end.epochs <= active.epochs:
+            return end.final_test_accuracy
+        by_epoch = active.view.accuracies  # on held-out images where there are some
+        is_the_objective = on_test != bool(self._plan.base.val_split)
+        return by_epoch.get(min(end.epochs, active.epochs)) if is_the_objective else None
 
     def _fail(self, active: _Active, reason: str) -> TrialFinished:
         """Give up a trial whose run has no end of its own, and write one down for it."""
@@ -305,7 +317,7 @@ class Sweep:
             state=state,
             params=active.params,
             value=value,
-            epochs=active.reported if state == "pruned" else len(active.view.epochs),
+            epochs=active.reported if state == "pruned" else min(len(active.view.epochs), active.epochs),
             reason=reason,
         )
 

@@ -114,11 +114,17 @@ def three_epochs(script, accuracy=0.5):
     return play
 
 
+def sweeping(locations: Locations, plan: Plan, executor, name: str = "s", should_stop=lambda: "") -> Iterator[object]:
+    """The events of a sweep, whose study this process drives up to the end or until the iterator is closed."""
+    folder = StudyFolder.of(locations.home, name)
+    with folder.driven():
+        folder.write_plan(plan)
+        yield from Sweep(Runner(locations), folder, plan, executor).run(should_stop)
+
+
 def drive(locations: Locations, plan: Plan, executor, *, name: str = "s", should_stop=lambda: "") -> list[object]:
     """The events of a sweep up to its end."""
-    folder = StudyFolder.of(locations.home, name)
-    folder.write_plan(plan)
-    return list(Sweep(Runner(locations), folder, plan, executor).run(should_stop))
+    return list(sweeping(locations, plan, executor, name, should_stop))
 
 
 def config_of(plan: Plan, **params: object) -> TrainConfig:

@@ -9,44 +9,47 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.plan import Plan, flags_of
-from experiments.space import Value, in_words
+from experiments.space import Choice, Dimension, Range, Space, Value, in_words
 from experiments.store import Store
-from experiments.study_view import IMPORTANCE_TRIALS, StudyView, TrialView
+from experiments.study_view import ENDED, IMPORTANCE_TRIALS, StudyView, TrialView
 from tui.output import percent, say, table
 
 BEST = 10
 """Trials in the table of the best."""
+NOT_ENDED = ("running", "stopped", "waiting")
 
 
-def say_study(view: StudyView, images: int | None) -> None:
-    """Print what came of all trials; `images` are those that the best was scored on, where there is a best."""
-    counts = [f"{count} {state}" for state, count in view.states.items() if count]
-    say(
-        f"study {view.name}: {trials_in_words(len(view.trained))}, {', '.join(counts) or 'none begun'}{_rejected(view)}"
-    )
-    say(f"objective: {objective_in_words(view.plan)}")
+def say_study(view: StudyView, store: Store) -> None:
+    """Print what came of all trials."""
+    plan = view.plan
+    say(f"study {view.name}: {counts(view)}{rejected_in_words(view)}")
+    say(f"objective: {objective_in_words(plan)}")
+    say(f"searched: {space_in_words(plan.space)}; {plan.sampler}, pruner {plan.pruner}")
     if view.repeated:
-        say(f"{view.repeated} of {trials_in_words(len(view.trained))} repeat the params of another, and so its result")
+        say(f"{trials_in_words(view.repeated)} repeated another's params, and took its result")
     if view.count("failed"):
         say(_how_to_redo(view))
+    if not (view.is_complete or view.is_driven):
+        say(f"mnist-tui sweep --study {view.name} goes on with it")
     if view.best is None:
         return
     say()
-    say(_best_table(view))
-    if images and view.best.value is not None:
+    say(_best_table(view, store))
+    if (images := _images_of_best(view, store)) and view.best.value is not None:
         say(_noise(view.best.value, images))
     say()
+    finished = len(_ranked(view))
     if view.importance:
         shares = ", ".join(f"{field} {share:.0%}" for field, share in view.importance.items())
-        say(f"importance (PED-ANOVA, {view.count('finished')} trials): {shares}")
-    elif view.count("finished") < IMPORTANCE_TRIALS:
-        say(f"importance: needs {IMPORTANCE_TRIALS} finished trials")
+        say(f"importance (PED-ANOVA, {finished} trials): {shares}")
+    elif finished < IMPORTANCE_TRIALS:
+        say(f"importance: needs {IMPORTANCE_TRIALS} finished trials{' of different params' * bool(view.repeated)}")
     else:
         say("importance: all trials score the same")
-    say(f"best: mnist-tui run {shlex.join(flags_of(view.plan, view.best.params))}")
+    say(f"best: mnist-tui run {shlex.join(flags_of(plan, view.best.params))}")
 
 
-def study_record(view: StudyView) -> dict[str, Any]:
+def study_record(view: StudyView, store: Store) -> dict[str, Any]:
     """The study as JSON-ready keys and values; accuracies are fractions."""
     best = view.best
     return {
@@ -56,18 +59,34 @@ def study_record(view: StudyView) -> dict[str, Any]:
         "objective_is_optimistic": view.plan.objective == "test",
         "space": view.plan.space.to_json(),
         "trials": len(view.trained),
+        "done": view.done,
+        "planned": view.planned,
         "rejected": view.count("rejected"),
         "states": dict(view.states),
         "repeated": view.repeated,
         "values_are": view.values_are,
-        "best": _trial_record(view, best) if best else None,
+        "best": _trial_record(view, best, store) if best else None,
         "best_flags": flags_of(view.plan, best.params) if best else None,
         "importance": dict(view.importance) or None,
-        "results": [_trial_record(view, trial) for trial in view.trials],
+        "results": [_trial_record(view, trial, store) for trial in view.trials],
     }
 
 
-def images_of_best(view: StudyView, store: Store) -> int | None:
+def trials_in_words(count: int) -> str:
+    return f"{count:,} trial{'s' * (count != 1)}"
+
+
+def counts(view: StudyView) -> str:
+    """``12 of 20 trials done: 10 finished, 2 pruned; 1 running``."""
+    states = view.states
+    ended, others = (
+        ", ".join(f"{states[state]:,} {state}" for state in names if states[state]) for names in (ENDED, NOT_ENDED)
+    )
+    done = f"{view.done:,} of {trials_in_words(view.planned)} done"
+    return done + (f": {ended}" if ended else "") + (f"; {others}" if others else "")
+
+
+def _images_of_best(view: StudyView, store: Store) -> int | None:
     """The images that the best trial was scored on, as its run's log has them."""
     if view.best is None or view.best.run_id is None:
         return None
@@ -77,11 +96,7 @@ def images_of_best(view: StudyView, store: Store) -> int | None:
     return started.test_images if view.plan.objective == "test" else started.val_images
 
 
-def trials_in_words(count: int) -> str:
-    return f"{count:,} trial{'s' * (count != 1)}"
-
-
-def _rejected(view: StudyView) -> str:
+def rejected_in_words(view: StudyView) -> str:
     """How many proposals were not trained, and why most of them."""
     reasons = Counter(trial.reason for trial in view.trials if trial.state == "rejected")
     if not reasons:
@@ -114,6 +129,20 @@ def objective_in_words(plan: Plan) -> str:
     return f"accuracy on {plan.base.val_split:,} held-out training images after the last epoch"
 
 
+def space_in_words(space: Space) -> str:
+    return ", ".join(f"{dimension.field} {dimension_in_words(dimension)}" for dimension in space.dimensions)
+
+
+def dimension_in_words(dimension: Dimension) -> str:
+    """As one would write it: ``0:0.2``, where a study's own record has ``0.0:0.2``."""
+    match dimension:
+        case Choice():
+            return str(dimension)
+        case Range(_, low, high, log, step):
+            ends = [low, high] if step is None else [low, high, step]
+            return ":".join([f"{end:.12g}" for end in ends] + ["log"] * log)
+
+
 def params_in_words(params: Mapping[str, Value]) -> str:
     return " ".join(f"{field}={short(value)}" for field, value in params.items())
 
@@ -123,23 +152,39 @@ def short(value: Value) -> str:
     return f"{value:.4g}" if isinstance(value, float) else in_words(value)
 
 
-def _best_table(view: StudyView) -> str:
-    found = sorted(
-        (trial for trial in view.trials if trial.value is not None),
-        key=lambda trial: (-(trial.value or 0), trial.number),
-    )
+def _ranked(view: StudyView) -> list[TrialView]:
+    """The trials that have a result of their own, the best first."""
+    found = [trial for trial in view.trials if trial.value is not None and not trial.repeats]
+    return sorted(found, key=lambda trial: (-(trial.value or 0), trial.number))
+
+
+def _best_table(view: StudyView, store: Store) -> str:
+    ranked = _ranked(view)
     fields = [dimension.field for dimension in view.plan.space.dimensions]
     rows = [
-        [str(trial.number), percent(trial.value), *(short(trial.params[field]) for field in fields), trial.run_id]
-        for trial in found[:BEST]
+        [
+            str(trial.number),
+            percent(trial.value),
+            *(short(trial.params[field]) if field in trial.params else "-" for field in fields),
+            f"{trial.run_id}{'' if _is_kept(trial, store) else ' (deleted)'}",
+        ]
+        for trial in ranked[:BEST]
     ]
-    return table(["trial", view.plan.objective, *fields, "run"], rows)
+    shown = table(["trial", view.plan.objective, *fields, "run"], rows)
+    rest = len(ranked) - len(rows)
+    return shown + (f"\n{rest:,} more finished: --json lists all" if rest else "")
 
 
-def _trial_record(view: StudyView, trial: TrialView) -> dict[str, Any]:
+def _is_kept(trial: TrialView, store: Store) -> bool:
+    """Whether a trial's run is still there."""
+    return trial.run_id is not None and store.run(trial.run_id).folder.is_dir()
+
+
+def _trial_record(view: StudyView, trial: TrialView, store: Store) -> dict[str, Any]:
     return {
         "trial": trial.number,
         "run_id": trial.run_id,
+        "run_is_kept": _is_kept(trial, store),
         "state": view.state_of(trial),
         "value": trial.value,
         "params": dict(trial.params),

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from experiments.space import Choice, Dimension, Range, Space
 from experiments.study_list import StudyEntry
 from experiments.study_view import StudyView, TrialView
 from tui.output import duration, percent
-from tui.study_report import objective_in_words, params_in_words
+from tui.study_report import objective_in_words, params_in_words, space_in_words
 
 TRIAL_SORTS = {"number": "newest", "value": "best"}
 VALUES = {"val": "held-out", "test": "TEST"}
 """What accuracies are measured on, in a word."""
-STATES = ("running", "stopped", "finished", "pruned", "failed", "waiting")
-"""In the order in which they are told."""
 
 
 def age(seconds: float) -> str:
@@ -24,15 +21,6 @@ def age(seconds: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size)}{unit} ago"
     return "now"
-
-
-def counts(view: StudyView) -> str:
-    """``13 of 20 trials: 10 finished, 2 pruned, 1 failed; 3 proposals rejected``."""
-    states = view.states
-    found = ", ".join(f"{states[state]:,} {state}" for state in STATES if states[state])
-    rejected = view.count("rejected")
-    after = f"; {rejected:,} proposal{'s' * (rejected != 1)} rejected" if rejected else ""
-    return f"{view.done:,} of {view.planned:,} trial{'s' * (view.planned != 1)}{f': {found}' if found else ''}{after}"
 
 
 def best_in_words(view: StudyView) -> str:
@@ -48,20 +36,6 @@ def entry_in_words(entry: StudyEntry) -> str:
         return entry.problem or "it loads its data, and makes its plan then"
     words = f"{objective_in_words(entry.view.plan)}; searched: {space_in_words(entry.view.plan.space)}"
     return f"{entry.problem}  {words}" if entry.problem else words
-
-
-def space_in_words(space: Space) -> str:
-    return ", ".join(f"{dimension.field} {dimension_in_words(dimension)}" for dimension in space.dimensions)
-
-
-def dimension_in_words(dimension: Dimension) -> str:
-    """As one would write it: ``0:0.2``, where a study's own record has ``0.0:0.2``."""
-    match dimension:
-        case Choice():
-            return str(dimension)
-        case Range(_, low, high, log, step):
-            ends = [low, high] if step is None else [low, high, step]
-            return ":".join([f"{end:.12g}" for end in ends] + ["log"] * log)
 
 
 def trial_in_words(trial: TrialView, state: str) -> str:

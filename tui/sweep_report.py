@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import assert_never
 
+from experiments.store import Store
 from experiments.study_view import StudyView
 from experiments.sweep_events import (
     ProposalRejected,
@@ -18,7 +19,14 @@ from experiments.sweep_events import (
     to_record,
 )
 from tui.output import note, percent, say
-from tui.study_report import objective_in_words, params_in_words, say_study, study_record, trials_in_words
+from tui.study_report import (
+    objective_in_words,
+    params_in_words,
+    say_study,
+    space_in_words,
+    study_record,
+    trials_in_words,
+)
 
 MORE = 10
 """Trials to add, as an example to who continues what is complete."""
@@ -41,12 +49,12 @@ class SweepReport:
         note(
             f"study {self._study}: {trials_in_words(planned)}{whole}, {self._plan.sampler}, pruner {self._plan.pruner}"
         )
-        note(f"space: {self._plan.space}")
+        note(f"space: {space_in_words(self._plan.space)}")
         note(f"objective: {objective_in_words(self._plan)}")
         if self._before.is_complete:
-            more = f"--trials {self._plan.trials + MORE} adds {MORE}"
+            more = f"--trials {self._before.asked + MORE} adds {MORE}"
             if grid is not None:
-                more = "that is the whole grid" if self._plan.trials >= grid else f"--trials {grid} is the whole grid"
+                more = "that is the whole grid" if self._before.asked >= grid else f"--trials {grid} is the whole grid"
             note(f"nothing to do: {trials_in_words(planned)} done; {more}")
 
     def show(self, event: SweepEvent) -> None:
@@ -74,13 +82,13 @@ class SweepReport:
             case _ as unreachable:
                 assert_never(unreachable)
 
-    def end(self, view: StudyView, images: int | None) -> None:
-        """Print what came of all trials; `images` are those that the best was scored on, where there is a best."""
+    def end(self, view: StudyView, store: Store) -> None:
+        """Print what came of all trials."""
         if not self._as_json:
-            say_study(view, images)
+            say_study(view, store)
             return
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        record = {"event": "sweep_finished", "time": time, "stopped": self._stopped} | study_record(view)
+        record = {"event": "sweep_finished", "time": time, "stopped": self._stopped} | study_record(view, store)
         say(json.dumps(record, allow_nan=False))
 
     def _show_end(self, event: TrialFinished) -> None:

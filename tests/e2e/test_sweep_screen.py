@@ -31,7 +31,7 @@ def test_a_sweep_is_begun_seen_to_its_end_and_its_best_is_forked(terminal, tmp_p
     app.wait_for(lambda text: "finished  first" in text and "3/3" in text, 120)
     best = study_view(tmp_path / "home", "first").best
     app.press("enter")
-    app.wait_for("3 of 3 trials: 3 finished")
+    app.wait_for("3 of 3 trials done: 3 finished")
     app.press("b", "f")
     app.wait_for(f"Fork, 0 changed, of first-{best.number}")
     config = Store(tmp_path / "home").run(best.run_id).config()

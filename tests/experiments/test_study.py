@@ -6,7 +6,7 @@ import json
 from shutil import copytree
 
 import pytest
-from sweep_tools import Inline, Scripted, drive, three_epochs, tiny_plan
+from sweep_tools import Inline, Scripted, drive, sweeping, three_epochs, tiny_plan
 
 from core.errors import InvalidValue, LabError, RunError
 from experiments.row import Status
@@ -167,9 +167,7 @@ def test_steps_are_proposed_to_the_last_one_and_without_noise(locations, script,
 def test_a_trial_that_is_left_under_way_is_stopped_and_one_of_a_grid_is_not_missed(locations, store, script):
     options = {"arch": "c4 p2 c8 gap fc10,conv9", "lr": "0.1,0.2", "max_params": "1000"}
     plan = tiny_plan(options, sampler="grid", trials=20)
-    folder = StudyFolder.of(locations.home, "s")
-    folder.write_plan(plan)
-    sweep = Sweep(Runner(locations), folder, plan, Scripted(script, three_epochs(script))).run(lambda: "")
+    sweep = sweeping(locations, plan, Scripted(script, three_epochs(script)))
     started = next(event for event in sweep if isinstance(event, TrialStarted))
     states = study_view(locations.home, "s").states
     assert (states["running"], states["stopped"]) == (1, 0)

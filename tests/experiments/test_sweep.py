@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from sweep_tools import Inline, Scripted, drive, three_epochs, tiny_plan
+from sweep_tools import Inline, Scripted, drive, sweeping, three_epochs, tiny_plan
 
 from core.errors import InvalidValue
 from experiments.executors import Ended
@@ -108,6 +108,27 @@ def test_a_proposal_that_repeats_a_finished_trial_takes_its_result_as_long_as_it
         store.remove(run)
     drive(locations, replace(plan, trials=9), Scripted(script, three_epochs(script)))
     assert len(store.runs()) == 1
+
+
+def test_the_run_of_a_trial_that_somebody_has_extended_counts_as_it_was_after_the_trials_epochs(
+    locations, store, script, view
+):
+    def left(run, life):
+        yield script.epoch(1, 0.5, on_test=False)
+        yield Ended(run.id, worker_died="killed")
+
+    plan = tiny_plan(trials=1)
+    events = sweeping(locations, plan, Scripted(script, left))
+    next(event for event in events if isinstance(event, WorkerDied))
+    events.close()
+    (run,) = store.runs()
+    config = run.config() | {"epochs": 4}
+    extended = [script.epoch(epoch, epoch / 10, on_test=False) for epoch in (2, 3, 4)]
+    script.write(run, script.started(config=config), *extended, script.finished(4, best_test_accuracy=None))
+    run.release()
+    (end,) = ends(drive(locations, plan, Scripted(script, left)))
+    assert (end.state, end.value, end.epochs) == ("finished", 0.2, 2)
+    assert list(view().trials[0].values) == [1, 2]
 
 
 def test_without_the_early_signal_a_trial_is_given_up_after_three_epochs(locations, store, script, view):
@@ -253,9 +274,7 @@ def test_a_run_of_a_deleted_study_of_the_same_name_is_not_taken_for_a_trials_own
 
 def test_trials_are_pruned_and_added_from_outside_while_the_driver_runs(locations, script, view):
     plan = tiny_plan({"batch_size": "64,128"}, trials=2)
-    folder = StudyFolder.of(locations.home, "s")
-    folder.write_plan(plan)
-    events = Sweep(Runner(locations), folder, plan, Scripted(script, three_epochs(script))).run(lambda: "")
+    events = sweeping(locations, plan, Scripted(script, three_epochs(script)))
     assert next(events).trial == 0
     assert view().is_driven
     prune_trial(locations.home, "s", 0)
@@ -297,12 +316,7 @@ def test_a_trial_added_to_a_study_at_rest_waits_for_the_next_driver(locations, v
 
 def test_one_study_has_one_driver_and_two_studies_in_a_home_do_not_mix(locations, script, view):
     plan = tiny_plan()
-    sweeps = []
-    for name in ("a", "b"):
-        folder = StudyFolder.of(locations.home, name)
-        folder.write_plan(plan)
-        executor = Scripted(script, three_epochs(script))
-        sweeps.append(Sweep(Runner(locations), folder, plan, executor).run(lambda: ""))
+    sweeps = [sweeping(locations, plan, Scripted(script, three_epochs(script)), name) for name in ("a", "b")]
     firsts = [next(events) for events in sweeps]
     with pytest.raises(InvalidValue, match="being run by another process"):
         drive(locations, plan, Inline(locations), name="a")

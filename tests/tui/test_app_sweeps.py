@@ -110,7 +110,7 @@ async def test_what_happens_elsewhere_comes_to_the_screen(tmp_path, script):
     folder = StudyFolder.of(tmp_path, "s")
     async with opened(tmp_path) as pilot:
         await open_sweep(pilot)
-        await wait_for_text(pilot, "9 of 10 trials: 1 stopped, 7 finished, 1 pruned, 1 failed")
+        await wait_for_text(pilot, "9 of 10 trials done: 7 finished, 1 pruned, 1 failed; 1 stopped")
         trials = Trials(folder, folder.plan())
         trials.report(9, 3, 0.8642)
         await wait_for_text(pilot, "86.42%")
@@ -277,7 +277,7 @@ async def test_a_trial_to_be_added_is_checked_as_it_is_typed(tmp_path, script):
         await pilot.press("ctrl+u", "enter")
         await wait_for(pilot, lambda: len(screen._trials) == 2)
         await wait_for_text(pilot, "values left to the sampler")
-        assert "1 of 2 trials: 1 failed, 1 waiting" in screen_text(pilot)
+        assert "1 of 2 trials done: 1 failed; 1 waiting" in screen_text(pilot)
 
 
 async def test_enter_opens_the_run_of_a_trial_and_f_takes_a_config_to_the_lab(tmp_path, script):

@@ -46,6 +46,9 @@ def sweep(cli):
         ((*LR, "--ray-address", "a:1"), 2, "is for --executor ray"),
         ((*LR, "--preset", "modern", "--config", "x.toml"), 2, "cannot be used with --preset"),
         ((*LR, "--limit-train", "5"), 2, "too few training images"),
+        ((*LR, "--engine", "graph"), 2, "engine = graph: needs a CUDA device"),
+        (("--engine", "eager,graph"), 2, "engine = eager,graph: takes one value"),
+        (("--precision", "fp32,tf32"), 2, "precision = tf32: needs a CUDA device"),
         ((*LR, "--epochs", "21"), 3, "epochs = 21"),
         (("--epochs", "21,30"), 3, "the whole search space is over the budget"),
         (("--arch", "conv9,conv5", "--max-params", "100"), 3, "the whole search space is over the budget"),
@@ -151,6 +154,41 @@ def test_a_study_that_is_not_there_is_named_with_those_of_a_like_name_and_not_be
     assert not (home / "studies" / "frist").exists()
 
 
+def test_a_study_goes_on_as_it_was_and_where_it_was_unless_something_else_is_said(sweep, cli, refused, home):
+    assert sweep(*LR, "--trials", "1").code == 0
+    folder = StudyFolder.of(home, "s")
+    assert folder.plan().placement.jobs == 1
+    for words, named in {
+        ("--epochs", "7"): "is another search: epochs is 1 in it, now 7",
+        ("--objective", "test"): "is another search: its objective is val, now test",
+        ("--sampler", "grid", "--lr", "0.1,0.2"): "is another search: lr is 0.01:0.5:log in it, now 0.1,0.2",
+        ("--ray-address", "a:1"): "ray_address = a:1: is for --executor ray",
+    }.items():
+        refused(cli("sweep", "--study", "s", *words), 2, named)
+    before = folder.plan()
+    answer = cli("sweep", "--study", "s", "--engine", "eager", "--pruner", "median", "--trials", "2")
+    assert answer.code == 0, answer.err
+    assert "pruner: none until now, median from now on" in answer.err
+    after = folder.plan()
+    assert (after.placement, after.space) == (before.placement, before.space)
+    assert (after.trials, after.base.engine) == (2, "eager")
+    answer = cli("sweep", "--study", "s", "--trials", "1")
+    assert "nothing to do: 2 trials done; --trials 12 adds 10" in answer.err
+
+
+def test_a_search_by_chance_does_not_become_a_grid(cli, refused, home, script):
+    plan = tiny_plan({"lr": "0.1,0.2"}, sampler="random", trials=1)
+    drive(Locations.resolve(home, home / "data"), plan, Scripted(script, three_epochs(script)))
+    refused(cli("sweep", "--study", "s", "--sampler", "grid"), 2, "sampler = grid: the study began with random")
+
+
+def test_of_two_drivers_that_begin_at_once_the_later_changes_nothing(sweep, refused, home, monkeypatch):
+    other = tiny_plan({"momentum": "0.5,0.9"})
+    monkeypatch.setattr("experiments.proposals.check_machine", lambda plan: StudyFolder.of(home, "s").write_plan(other))
+    refused(sweep(*LR), 2, "study = s: was begun or changed by another process")
+    assert StudyFolder.of(home, "s").plan() == other
+
+
 def test_a_second_driver_is_refused_before_it_says_or_changes_anything(cli, refused, home):
     folder = StudyFolder.of(home, "s")
     folder.write_plan(tiny_plan())
@@ -189,8 +227,10 @@ def test_the_report_says_what_was_rejected_why_what_repeats_and_how_far_to_trust
     assert view.count("rejected") > 1
     answer = cli("sweep", "--study", "s")
     assert f"; {view.count('rejected')} proposals rejected: nesterov" in answer.out
-    assert "10 of 12 trials repeat the params of another" in answer.out
+    assert "10 trials repeated another's params, and took its result" in answer.out
     assert "one standard error of 80.00% on 50 images: 5.66 points" in answer.out
-    assert "importance: all trials score the same" in answer.out
+    assert "importance: needs 8 finished trials of different params" in answer.out
+    rows = answer.out.partition("\n\n")[2].partition("one standard error")[0].splitlines()
+    assert len(rows) == 3, "each config once"
     summary = cli("sweep", "--study", "s", "--json").records[-1]
     assert (summary["repeated"], summary["values_are"], summary["stopped"]) == (10, "val", False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from sweep_tools import Scripted, drive, three_epochs, tiny_plan
@@ -61,11 +62,26 @@ def test_the_list_says_how_each_stands_and_what_is_wrong_with_it(cli, home, stud
 def test_one_sweep_is_shown_as_at_its_end(cli, study):
     answer = cli("sweeps", "s")
     assert answer.code == 0
-    assert "study s: 3 trials, 3 finished" in answer.out
+    assert "study s: 3 of 4 trials done: 3 finished" in answer.out
+    assert "mnist-tui sweep --study s goes on with it" in answer.out
     assert "best: mnist-tui run " in answer.out
     record = json.loads(cli("sweeps", "s", "--json").out)
     assert (record["study"], record["is_driven"], record["states"]["finished"]) == ("s", False, 3)
     assert [trial["trial"] for trial in record["results"]] == [0, 1, 2]
+
+
+def test_a_deleted_run_is_marked_and_hints_do_not_need_the_presets_file(cli, home, store, script, tmp_path):
+    locations = Locations.resolve(home, home / "data")
+    preset = tmp_path / "mine.toml"
+    preset.write_text('base = "seed-conv9"\nbatch_size = 512\n')
+    plan = replace(tiny_plan(trials=1), origin=("--config", str(preset)))
+    drive(locations, plan, Scripted(script, three_epochs(script, 0.8)))
+    store.remove(store.runs()[0])
+    preset.unlink()
+    answer = cli("sweeps", "s")
+    assert " (deleted)" in answer.out
+    assert "best: mnist-tui run --preset seed-conv9 " in answer.out
+    assert json.loads(cli("sweeps", "s", "--json").out)["best"]["run_is_kept"] is False
 
 
 def test_stop_ends_the_process_that_drives_it_and_says_how_to_go_on(cli, home, study):

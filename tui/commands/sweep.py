@@ -14,9 +14,20 @@ import typer
 from core.config import TrainConfig, field_help
 from core.errors import InvalidValue
 from experiments.locations import Locations
-from experiments.plan import MAX_JOBS, MAX_TRIALS, OBJECTIVES, PRUNERS, SAMPLERS, Plan, make_plan, settle_data
+from experiments.plan import (
+    MAX_JOBS,
+    MAX_TRIALS,
+    OBJECTIVES,
+    PRUNERS,
+    SAMPLERS,
+    Placement,
+    Plan,
+    continued,
+    make_plan,
+    settle_data,
+)
 from experiments.presets import DEFAULT
-from experiments.space import FIXED
+from experiments.space import FIXED, Space
 from experiments.study import StudyFolder, no_such_study
 from tui.config_options import with_config_options
 from tui.exit_codes import ExitCode, stop_code
@@ -105,13 +116,13 @@ def sweep(
         ),
     ] = None,
     executor: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="Where to train: processes of this machine, or a Ray cluster.",
+            help="Where to train: processes of this machine, or a Ray cluster [default: local].",
             metavar="|".join(EXECUTORS),
             parser=_one_of("executor", EXECUTORS),
         ),
-    ] = "local",
+    ] = None,
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -139,36 +150,37 @@ def sweep(
 
     A space is written as options: --lr 0.01:0.1:log --batch-size 64,128,256 --arch conv9,conv5 --dropout 0:0.2:0.05.
     """
-    if ray_address is not None and executor != "ray":
-        raise InvalidValue("ray_address", ray_address, "is for --executor ray", hint="add it, or leave this out")
     locations: Locations = context.obj
     made_up = f"sweep-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     folder = StudyFolder.of(locations.home, made_up if study is None else study)
     stored = folder.plan()
     if stored is not None:
         folder.check_not_driven()
+    placement = _placement(stored, executor, jobs, gpus_per_trial, ray_address)
     budget: bool | None = options.pop("budget")
     written = {field: text for field, text in options.items() if text is not None}
-    says_what = bool(written or preset or config or objective or budget is not None)
-    if stored is None and study is not None and not says_what:
+    starts = bool(preset or config)
+    if stored is None and study is not None and not (written or starts or objective or budget is not None):
         raise no_such_study(locations.home, study)
-    if stored is not None and not says_what:
-        plan = stored
+    if stored is not None and not starts and not Space.parse(written)[0]:
+        plan = continued(stored, written, objective=objective, budget=budget)
     else:
         plan = make_plan(_origin(preset, config), written, objective=objective or "val", budget=budget)
-        plan = _continued(plan, stored, written)
+        plan = _as_before(plan, stored, written)
     plan = replace(plan, sampler=sampler or plan.sampler, pruner=pruner or plan.pruner, trials=trials or plan.trials)
-    if executor == "ray":
+    plan = replace(plan, placement=placement)
+    if placement.executor == "ray":
         from experiments.ray_executor import require_ray
 
         require_ray()
     if plan.sampler == "grid":
         plan.space.grid()
 
-    from experiments.proposals import Proposals
+    from experiments.proposals import Proposals, check_machine
     from experiments.runner import Runner
+    from experiments.study_view import study_view
+    from experiments.sweep import Sweep
     from tui.commands.run import download_progress
-    from tui.study_report import images_of_best
     from tui.sweep_report import SweepReport
 
     with stop_on_signals() as stop:
@@ -176,20 +188,22 @@ def sweep(
         runner.store.check_writable()
         Proposals(plan.base, plan.space).check_feasible()
         plan = _with_data(plan, locations, stop)
-        if stored is not None and (difference := stored.difference(plan)):
-            raise _another_search(folder.name, difference)
-        trainer = _executor(executor, locations, plan, jobs, gpus_per_trial, ray_address)
-        folder.write_plan(plan)
-
-        from experiments.study_view import study_view
-        from experiments.sweep import Sweep
-
-        report = SweepReport(study_view(locations.home, folder.name), as_json=as_json)
-        report.begin()
-        for event in Sweep(runner, folder, plan, trainer).run(stop):
-            report.show(event)
-    view = study_view(locations.home, folder.name)
-    report.end(view, images_of_best(view, runner.store))
+        if stored is not None:
+            _check_same(folder.name, stored, plan)
+        trainer = _executor(plan, locations)
+        if placement.executor == "local":
+            check_machine(plan)
+        with folder.driven():
+            if folder.plan() != stored:
+                hint = f"mnist-tui sweeps {folder.name} shows it"
+                raise InvalidValue("study", folder.name, "was begun or changed by another process", hint=hint)
+            folder.write_plan(plan)
+            report = SweepReport(study_view(locations.home, folder.name), as_json=as_json)
+            report.begin()
+            for event in Sweep(runner, folder, plan, trainer).run(stop):
+                report.show(event)
+        view = study_view(locations.home, folder.name)
+        report.end(view, runner.store)
     raise typer.Exit(_exit_code(view, stop()))
 
 
@@ -201,7 +215,24 @@ def _origin(preset: str | None, config: Path | None) -> tuple[str, str]:
     return ("--config", str(config.absolute())) if config is not None else ("--preset", preset or DEFAULT)
 
 
-def _continued(plan: Plan, stored: Plan | None, written: dict[str, str]) -> Plan:
+def _placement(
+    stored: Plan | None, executor: str | None, jobs: int | None, gpus: float | None, address: str | None
+) -> Placement:
+    """Where to train: as the study did so far, where nothing else is said."""
+    before = stored.placement if stored is not None else Placement()
+    if executor is not None and executor != before.executor:
+        before = Placement(executor=executor)
+    if address is not None and before.executor != "ray":
+        raise InvalidValue("ray_address", address, "is for --executor ray", hint="add it, or leave this out")
+    return Placement(
+        executor=before.executor,
+        jobs=jobs or before.jobs,
+        gpus_per_trial=gpus or before.gpus_per_trial,
+        ray_address=address or before.ray_address,
+    )
+
+
+def _as_before(plan: Plan, stored: Plan | None, written: dict[str, str]) -> Plan:
     """The plan for a study that may be there already, whose data and length go on as they were."""
     if stored is None:
         return plan
@@ -210,6 +241,19 @@ def _continued(plan: Plan, stored: Plan | None, written: dict[str, str]) -> Plan
         same["dataset"] = stored.base.dataset
     base = plan.base.model_copy(update=same)
     return replace(plan, base=base, sampler=stored.sampler, pruner=stored.pruner, trials=stored.trials)
+
+
+def _check_same(name: str, stored: Plan, plan: Plan) -> None:
+    """Make sure that a study is continued with the search that it is, and say what else is new."""
+    if difference := stored.difference(plan):
+        hint = "continue it as it was, with --study alone, or choose another name"
+        raise InvalidValue("study", name, f"is another search: {difference}", hint=hint)
+    if plan.sampler == "grid" != stored.sampler:
+        hint = "begin another study for a grid, or leave --sampler out"
+        raise InvalidValue("sampler", "grid", f"the study began with {stored.sampler}", hint=hint)
+    for what in ("sampler", "pruner"):
+        if (old := getattr(stored, what)) != (new := getattr(plan, what)):
+            note(f"{what}: {old} until now, {new} from now on")
 
 
 def _with_data(plan: Plan, locations: Locations, stop: StopFlag) -> Plan:
@@ -223,21 +267,17 @@ def _with_data(plan: Plan, locations: Locations, stop: StopFlag) -> Plan:
     return settle_data(plan, dataset)
 
 
-def _another_search(name: str, difference: str) -> InvalidValue:
-    hint = "continue it as it was, with --study alone, or choose another name"
-    return InvalidValue("study", name, f"is another search: {difference}", hint=hint)
-
-
-def _executor(
-    kind: str, locations: Locations, plan: Plan, jobs: int | None, gpus: float | None, address: str | None
-) -> Executor:
-    if kind == "ray":
+def _executor(plan: Plan, locations: Locations) -> Executor:
+    where, device = plan.placement, plan.base.device
+    if where.executor == "ray":
         from experiments.ray_executor import RayExecutor
 
-        return RayExecutor(locations, device=plan.base.device, address=address, jobs=jobs, gpus_per_trial=gpus)
+        return RayExecutor(
+            locations, device=device, address=where.ray_address, jobs=where.jobs, gpus_per_trial=where.gpus_per_trial
+        )
     from experiments.executors import LocalExecutor, local_slots
 
-    return LocalExecutor(locations, local_slots(plan.base.device, jobs, gpus))
+    return LocalExecutor(locations, local_slots(device, where.jobs, where.gpus_per_trial))
 
 
 def _exit_code(view: StudyView, reason: str) -> ExitCode:

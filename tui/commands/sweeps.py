@@ -43,16 +43,18 @@ def sweeps(
         return
     if stop:
         _stop(locations, StudyFolder.of(locations.home, study))
+        if as_json:
+            say_json({"study": study, "is_driven": False})
         return
 
     from experiments.study_view import study_view
-    from tui.study_report import images_of_best, say_study, study_record
+    from tui.study_report import say_study, study_record
 
-    view = study_view(locations.home, study)
+    view, store = study_view(locations.home, study), Store(locations.home)
     if as_json:
-        say_json(study_record(view) | {"is_driven": view.is_driven})
+        say_json(study_record(view, store) | {"is_driven": view.is_driven})
     else:
-        say_study(view, images_of_best(view, Store(locations.home)))
+        say_study(view, store)
 
 
 def _list(locations: Locations, *, as_json: bool) -> None:
@@ -84,7 +86,8 @@ def _stop(locations: Locations, folder: StudyFolder) -> None:
 
 
 def _line(entry: StudyEntry) -> tuple[object, ...]:
-    from tui.study_words import age, space_in_words
+    from tui.study_report import space_in_words
+    from tui.study_words import age
 
     changed = age(time.time() - entry.touched)
     view = entry.view

@@ -15,14 +15,8 @@ from experiments.study_view import TrialView, add_trial, prune_trial
 from tui.screens.dialogs import Ask
 from tui.screens.study_base import StudyWorkScreen
 from tui.screens.sweep_dialogs import AddTrial
-from tui.study_words import (
-    TRIAL_SORTS,
-    arranged_trials,
-    best_in_words,
-    counts,
-    entry_in_words,
-    trial_in_words,
-)
+from tui.study_report import counts, rejected_in_words
+from tui.study_words import TRIAL_SORTS, arranged_trials, best_in_words, entry_in_words, trial_in_words
 from tui.widgets.line import Line
 from tui.widgets.study_charts import PANELS, StudyCharts
 from tui.widgets.study_tables import TrialTable
@@ -92,7 +86,7 @@ class StudyScreen(StudyWorkScreen):
         self._table.move_to(row)
         title = Content.assemble(("Sweep  ", "$text-muted"), (entry.name, "bold"), f"  {entry.standing}")
         self.query_one("#study-title", Line).show(title + Content(f"  {best_in_words(view)}"))
-        self.query_one("#study-facts", Line).show(counts(view))
+        self.query_one("#study-facts", Line).show(counts(view) + rejected_in_words(view))
         self.query_one("#study-space", Line).show(entry_in_words(entry))
         self._refresh_current()
 

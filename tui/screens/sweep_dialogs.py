@@ -13,7 +13,7 @@ from experiments.study_view import StudyView, check_trial
 from tui.form import help_text, label
 from tui.options import whole_number
 from tui.screens.form_dialog import FormDialog
-from tui.study_words import dimension_in_words
+from tui.study_report import dimension_in_words
 from tui.sweep_form import CHOICES, HELP, LABELS, Wanted, check_sweep, in_a_form
 from tui.widgets.field_row import FieldRow
 from tui.wording import arch_in_short

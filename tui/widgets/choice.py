@@ -18,7 +18,7 @@ TOGETHER = 1.5
 
 
 class Choice(Widget, can_focus=True):
-    """Left and right (or space, or a click) go through the options; typing jumps to one that starts with what is typed."""
+    """Left and right (or space, or a click) go through the options; typing jumps to what begins like it."""
 
     DEFAULT_CSS = """
     Choice { height: 1; text-wrap: nowrap; text-overflow: ellipsis; background: $surface; color: $foreground; }
