@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.allocator import keep_freed_memory
 from core.config import TrainConfig
 from core.data import Dataset
 from core.device import flushed_denormals, pick_device
 from core.events import RunFinished, RunStarted, TrainEvent
+from core.grouped import why_apart
 from core.grouped_trainer import GroupTrainer
 from core.network import make_network
 from core.trainer import Trainer
@@ -20,7 +21,8 @@ from core.trainer import Trainer
 class SeedsTiming:
     """Whole runs, evaluation after each epoch included, files not.
 
-    `preparing` are the seconds until the first step: networks, data on the device, recording of graphs.
+    `preparing` are the seconds until the first step: networks, data on the device, recording of graphs. `note` says why
+    seeds of this network are never trained as one.
     """
 
     arch: str
@@ -30,6 +32,7 @@ class SeedsTiming:
     epochs: int
     preparing: float
     seconds: float
+    note: str = ""
 
     @property
     def seeds_per_minute(self) -> float:
@@ -37,7 +40,7 @@ class SeedsTiming:
 
 
 def time_seeds(config: TrainConfig, dataset: Dataset, copies: int, *, in_turn: int = 1) -> list[SeedsTiming]:
-    """Time so many seeds as one network, and the first few of them one after the other.
+    """Time so many seeds as one network, where they can be one, and the first few of them one after the other.
 
     Raises:
         InvalidValue: when config, data and machine do not fit together.
@@ -45,15 +48,17 @@ def time_seeds(config: TrainConfig, dataset: Dataset, copies: int, *, in_turn: i
     keep_freed_memory()
     configs = [config.changed(seed=seed) for seed in range(copies)]
     device = pick_device(config.device)
+    apart, timings = why_apart(configs), []
     with flushed_denormals():
-        began = time.perf_counter()
-        networks = [make_network(one) for one in configs]
-        group = GroupTrainer(configs, dataset, networks[0][0], [model for _, model in networks], device)
-        timings = [_time(config, "grouped", copies, began, (event for _, event in group.run(lambda _: "")))]
-        del group, networks
+        if not apart:
+            began = time.perf_counter()
+            networks = [make_network(one) for one in configs]
+            group = GroupTrainer(configs, dataset, networks[0][0], [model for _, model in networks], device)
+            timings.append(_time(config, "grouped", copies, began, (event for _, event in group.run(lambda _: ""))))
+            del group, networks
         began = time.perf_counter()
         events = (event for one in configs[:in_turn] for event in _alone(one, dataset))
-        timings.append(_time(config, "in turn", in_turn, began, events))
+        timings.append(replace(_time(config, "in turn", in_turn, began, events), note=apart))
     return timings
 
 

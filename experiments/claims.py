@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from statistics import stdev
 from typing import Any, Literal
@@ -52,6 +52,16 @@ MAX_REPEATS = 2
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One of several things that a claim says, each with a verdict of its own, `key` in the details."""
+
+    key: str
+    text: str
+    numbers: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What was measured for a claim, on `n` runs, and what it says. `details` is ready for JSON."""
 
@@ -59,6 +69,22 @@ class Finding:
     n: int
     verdict: Verdict
     details: Mapping[str, Any] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
+
+    @classmethod
+    def of_parts(cls, parts: Sequence[Part], n: int, details: Mapping[str, Any]) -> Finding:
+        """Of a claim that holds when all of its parts do, and does not when one does not."""
+        verdicts = {part.verdict for part in parts}
+        verdict: Verdict = "does not" if "does not" in verdicts else "holds" if verdicts == {"holds"} else "cannot tell"
+        measured = "; ".join(f"{part.text}: {part.verdict} ({part.numbers})" for part in parts)
+        return cls(measured, n, verdict, {**details, **{part.key: part.verdict for part in parts}}, tuple(parts))
+
+    def undecided(self) -> Finding:
+        """The same numbers where they are evidence for nothing."""
+        if self.parts:
+            parts = [replace(part, verdict="cannot tell") for part in self.parts]
+            return Finding.of_parts(parts, self.n, self.details)
+        return replace(self, verdict="cannot tell")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,19 +153,15 @@ def judge_dropout(groups: Groups) -> Finding:
     runs = [member for arm in arms for member in groups[arm].decided]
     share = share_of(sum(map(reaches_target, runs)), len(runs))
     never: Verdict = "does not" if share.count else "holds" if majority(share) == "does not" else "cannot tell"
-    verdicts: tuple[Verdict, Verdict] = (stable, never)
-    verdict: Verdict = (
-        "does not" if "does not" in verdicts else "holds" if set(verdicts) == {"holds"} else "cannot tell"
-    )
     calm = ", ".join(
         f"{arm} {_points(fluctuations(groups[arm]))}" for arm in ("conv9", *arms) if fluctuations(groups[arm])
     )
-    measured = (
-        f"more stable: {stable} (deviation over a run's last {LAST_EPOCHS} epochs, in points: {calm or 'no runs'}); "
-        f"cannot reach {TARGET:g}%: {never} ({_in_words(share)} with dropout reached it)"
+    spread = f"deviation over a run's last {LAST_EPOCHS} epochs, in points: {calm or 'no runs'}"
+    parts = (
+        Part("more_stable", "more stable", spread, stable),
+        Part("cannot_reach", f"cannot reach {TARGET:g}%", f"{_in_words(share)} with dropout reached it", never),
     )
-    details = {"more_stable": stable, "cannot_reach": never, "reached": share.count}
-    return Finding(measured, len(runs) + len(plain), verdict, details)
+    return Finding.of_parts(parts, len(runs) + len(plain), {"reached": share.count})
 
 
 def judge_restart(groups: Groups) -> Finding:

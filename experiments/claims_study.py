@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from core.config import TrainConfig
-from core.errors import ShouldStop
+from core.errors import OverBudget, ShouldStop
 from core.events import RunStarted
 from experiments.claims import ARMS, CLAIMS, MAX_REPEATS, Arm, Claim, Finding
 from experiments.executors import Executor
@@ -43,6 +43,9 @@ class Design:
         Raises:
             InvalidValue, OverBudget: when a config is wrong.
         """
+        if isinstance(epochs := changes.get("epochs"), int) and epochs > EPOCHS:
+            hint = "the claims are about runs of so many: leave --epochs out, or give fewer to try the command out"
+            raise OverBudget(f"epochs = {epochs}: at most {EPOCHS}, as in the exercise", hint=hint)
         design = cls(TrainConfig.checked({**load_preset("seed-conv9").values, **changes}), seeds)
         for arm in ARMS:
             design.config(arm, seeds - 1)
@@ -133,7 +136,7 @@ class Results:
         groups = study.groups()
         findings = [(claim, claim.judge(groups)) for claim in CLAIMS]
         if study.design.shortcomings():
-            findings = [(claim, replace(finding, verdict="cannot tell")) for claim, finding in findings]
+            findings = [(claim, finding.undecided()) for claim, finding in findings]
         runs = [
             (study.store.run(member.run_id).environment(), member.view.started)
             for group in groups.values()
@@ -153,6 +156,7 @@ class Results:
             "epochs": base.epochs,
             "dataset": base.dataset,
             "limit_train": base.limit_train,
+            "limit_test": base.limit_test,
             "complete": self.is_complete,
             "evidence": self.is_complete and not self.design.shortcomings(),
             "why_no_evidence": self.design.shortcomings(),

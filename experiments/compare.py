@@ -33,8 +33,10 @@ SCOPE: Mapping[Method, str] = {
 class Comparison:
     """Of `first` with `second`. `difference` is in fractions, its `p` before any correction, `p_adjusted` after it.
 
-    `seeds` is how many of each would show a true difference of the size found, None where that cannot be said;
-    `disagreements` are the images that only the first and only the second gets right.
+    `seeds` is how many of each would show a true difference of the size found, None where that cannot be said. With
+    several comparisons it is reckoned at the level that Holm's correction leaves the hardest of them, `ALPHA` divided
+    by their number: nobody knows beforehand which one that is. `disagreements` are the images that only the first and
+    only the second gets right.
     """
 
     first: Subject
@@ -69,6 +71,7 @@ class Comparison:
         advice = ""
         if self.seeds is not None:
             advice = f"; if that is the true difference, {self.seeds} seeds of each would show it in four cases of five"
+            advice += ", the correction allowed for" if self.tests > 1 else ""
         elif self.method == "welch" and self.difference.value:
             advice = "; if that is the true difference, more than 10,000 seeds of each would be needed to show it"
         return f"cannot tell: {standing} ({self._evidence(sign)}){advice}"
@@ -160,7 +163,10 @@ def compare(store: Store, references: Sequence[str], score: Score = "final") -> 
     found = [_compare_pair(store, subjects[0], other, score) for other in subjects[1:]]
     adjusted = holm([comparison.difference.p for comparison in found])
     tests = sum(p is not None for p in adjusted)
-    corrected = [replace(comparison, p_adjusted=p, tests=tests) for comparison, p in zip(found, adjusted, strict=True)]
+    corrected = [
+        replace(comparison, p_adjusted=p, tests=tests, seeds=_seeds(comparison, score, ALPHA / max(tests, 1)))
+        for comparison, p in zip(found, adjusted, strict=True)
+    ]
     return Report(score, subjects, tuple(corrected))
 
 
@@ -169,17 +175,12 @@ def _compare_pair(store: Store, first: Subject, second: Subject, score: Score) -
     if score == "best":
         notes.append("best accuracies are chosen by the test images themselves: both are optimistic")
     samples = [describe(subject.group.scores(score)) for subject in (first, second)]
-    sds = [sample.sd for sample in samples]
     if first.is_group and second.is_group:
-        difference = welch(*samples)
-        comparison = Comparison(first, second, "welch", difference, _seeds(difference, sds[0], sds[1]))
+        comparison = Comparison(first, second, "welch", welch(*samples))
     elif first.is_group:
-        found = one_against_group(samples[1].mean, samples[0])
-        difference = _turned(found)
-        comparison = Comparison(first, second, "prediction", difference, _seeds(difference, sds[0], sds[0]))
+        comparison = Comparison(first, second, "prediction", _turned(one_against_group(samples[1].mean, samples[0])))
     elif second.is_group:
-        difference = one_against_group(samples[0].mean, samples[1])
-        comparison = Comparison(first, second, "prediction", difference, _seeds(difference, sds[1], sds[1]))
+        comparison = Comparison(first, second, "prediction", one_against_group(samples[0].mean, samples[1]))
     else:
         comparison = _compare_images(store, first, second, score)
     return replace(comparison, notes=(*comparison.notes, *notes, SCOPE[comparison.method]))
@@ -211,11 +212,13 @@ def _compare_images(store: Store, first: Subject, second: Subject, score: Score)
     return Comparison(first, second, "mcnemar", difference, disagreements=only, notes=tuple(notes))
 
 
-def _seeds(difference: Difference, *sds: float | None) -> int | None:
-    first, second = sds
-    if first is None or second is None or difference.p is None:
+def _seeds(comparison: Comparison, score: Score, alpha: float) -> int | None:
+    """How many of each would show a difference of the size found, a single run taken to vary as the group does."""
+    groups = [subject.group for subject in (comparison.first, comparison.second) if subject.is_group]
+    sds = [sd for group in groups if (sd := describe(group.scores(score)).sd) is not None]
+    if not sds or comparison.difference.p is None:
         return None
-    return seeds_needed(difference.value, (first, second))
+    return seeds_needed(comparison.difference.value, (sds[0], sds[-1]), alpha)
 
 
 def _turned(difference: Difference) -> Difference:

@@ -99,6 +99,15 @@ class Group:
         """The config fields, of those that make a recipe, in which the runs differ; none, in a group of seeds."""
         return differing_fields([member.config for member in self.members])
 
+    def shared_config(self) -> dict[str, Any]:
+        """The config fields that have one value in all of the runs, and these values."""
+        first, *others = [member.config for member in (*self.members, *self.repeated)] or [{}]
+        return {
+            field: value
+            for field, value in first.items()
+            if all(field in config and repr(config[field]) == repr(value) for config in others)
+        }
+
     def scores(self, score: Score) -> list[float]:
         return [value for member in self.finished if (value := member.score(score)) is not None]
 
@@ -133,6 +142,17 @@ class Group:
 
         return median_with_never(self.epochs_to_target())
 
+    def target_in_words(self) -> str:
+        """How many came to the target, and when: ``99.4% reached by 2 of 3 (95% interval 21% to 94%), half of them by
+        epoch 2``. Empty while none has ended."""
+        reached, target, median = self.reached(), self.target(), self.median_epoch_to_target()
+        if reached.low is None or reached.high is None:
+            return ""
+        interval = f"95% interval {100 * reached.low:.0f}% to {100 * reached.high:.0f}%"
+        when = "not by half of them" if median is None else f"half of them by epoch {median:g}"
+        what = "their own targets" if target is None else f"{target:g}%"
+        return f"{what} reached by {reached.count} of {reached.n} ({interval}), {when}"
+
     def curve(self, value: Callable[[EpochFinished], float | None]) -> dict[int, Spread]:
         """Median and band of a value over the finished runs, by epoch."""
         from experiments.stats import spread_of
@@ -145,8 +165,9 @@ class Group:
         return {epoch: spread_of(values) for epoch, values in sorted(by_epoch.items())}
 
     def to_json(self) -> dict[str, Any]:
-        """The group as programs see it. Accuracies are fractions, `target` is in percent."""
-        scores = {f"{score}_test_accuracy": asdict(sample) for score in SCORES if (sample := self.sample(score))}
+        """The group as programs see it. Accuracies are fractions, `target` is in percent; of a score that no run has
+        nothing is known, and it is None."""
+        samples = {f"{score}_test_accuracy": self.sample(score) for score in SCORES}
         reached = {
             "percent": self.target(),
             **asdict(self.reached()),
@@ -157,7 +178,7 @@ class Group:
             "group_id": self.id,
             "runs": len(self.members) + len(self.repeated),
             "n": len(self.finished),
-            **scores,
+            **{name: None if sample is None else asdict(sample) for name, sample in samples.items()},
             "target": reached,
             "unfinished": [_named(member) for member in self.unfinished],
             "repeated": [_named(member) for member in self.repeated],

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from core.arch import is_user_module
-from core.errors import LabError
+from core.errors import InvalidValue, LabError
 from core.network import summarize_config
 from experiments.charts import Curve, accuracy_chart, loss_chart
 from experiments.confusion import confusion_table
 from experiments.environment import package_versions
-from experiments.groups import SCORES, Group, Member, find_group
+from experiments.groups import SCORES, Group, Member, find_group, make_group
 from experiments.html import Html, element, facts, folded, joined, page, table
 from experiments.loading import stored_config
 from experiments.run import Run
 from experiments.stats import Sample
 from experiments.store import Store
+from experiments.subjects import Subject, check_comparable
 
 WHAT_SCORES_ARE = {
     "final": "test accuracy after the last epoch",
@@ -31,11 +32,28 @@ SHOWN_OPEN = 3
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What was asked for by one word: a group, or a run by itself (`group` is None then)."""
+    """What was asked for by one word: a group, or a run by itself (`group` is None then). `name` is empty for none."""
 
-    label: str
+    id: str
+    name: str
     runs: tuple[Run, ...]
     group: Group | None
+
+    @property
+    def title(self) -> str:
+        """With the id of a group: the same name may have been given to several."""
+        if self.group is None:
+            return self.name or self.id
+        return f"{self.name} ({self.id})" if self.name else self.id
+
+
+@dataclass(frozen=True, slots=True)
+class _Reported(Subject):
+    """What is in a report is asked the same as what is compared, but may not have finished."""
+
+    @property
+    def runs(self) -> tuple[Member, ...]:
+        return tuple(member for member in self.group.members if member.view.started is not None)
 
 
 def find_part(store: Store, reference: str) -> Part:
@@ -49,9 +67,9 @@ def find_part(store: Store, reference: str) -> Part:
     group = find_group(store, group_id) if group_id is not None else None
     if group is not None:
         members = (*group.members, *group.repeated)
-        return Part(group.id, tuple(store.run(member.run_id) for member in members), group)
+        return Part(group.id, group.name, tuple(store.run(member.run_id) for member in members), group)
     run = store.find(reference)
-    return Part(run.meta().name or run.id, (run,), None)
+    return Part(run.id, run.meta().name, (run,), None)
 
 
 def report(parts: Sequence[Part]) -> str:
@@ -60,19 +78,23 @@ def report(parts: Sequence[Part]) -> str:
     Raises:
         RunError: when the log of a run cannot be read.
     """
-    title = "mnist-tui: " + ", ".join(part.label for part in parts)
+    title = "mnist-tui: " + ", ".join(part.title for part in parts)
     runs = list({run.id: run for part in parts for run in part.runs}.values())
     members = {run.id: Member.of(run) for run in runs}
+    names = [part.name or part.id for part in parts]
+    labels = [part.id if names.count(name) > 1 else name for part, name in zip(parts, names, strict=True)]
     curves = [
-        Curve("" if len(parts) == 1 else part.label, [members[run.id].view for run in part.runs]) for part in parts
+        Curve("" if len(parts) == 1 else label, [members[run.id].view for run in part.runs])
+        for part, label in zip(parts, labels, strict=True)
     ]
     is_open = len(runs) <= SHOWN_OPEN
     return page(
         title,
         element("h1", title),
         element("h2", "Scores"),
+        *(element("p", words) for words in _differences(parts, labels, members)),
         _scores(list(members.values())),
-        *(_group(part.group) for part in parts if part.group is not None),
+        *(_group(part.group, part.title) for part in parts if part.group is not None),
         element("h2", "Curves"),
         Html(accuracy_chart(curves)),
         Html(loss_chart(curves)),
@@ -107,14 +129,34 @@ def _scores(members: Sequence[Member]) -> Html:
     return joined([table(columns, rows), legend])
 
 
-def _group(group: Group) -> Html:
+def _differences(parts: Sequence[Part], labels: Sequence[str], members: Mapping[str, Member]) -> Iterator[str]:
+    """Why the numbers that stand beside one another cannot be held against one another, where `compare` refuses to."""
+    subjects = [
+        _Reported(label, part.group or make_group(part.id, [members[part.id]]), is_group=part.group is not None)
+        for part, label in zip(parts, labels, strict=True)
+    ]
+    subjects = [subject for subject in subjects if subject.runs]
+    reasons = []
+    for other in subjects[1:]:
+        try:
+            check_comparable([subjects[0], other], "final")
+        except InvalidValue as error:
+            if error.field not in ("run", "score"):  # a run that stands there twice, or has no score yet
+                reasons.append(error.allowed)
+    if reasons:
+        yield f"These were not scored alike, so that their accuracies are not comparable: {'; '.join(reasons)}."
+
+
+def _group(group: Group, title: str) -> Html:
     samples = {score: sample for score in SCORES if (sample := group.sample(score)) is not None}
     rows = [(score, sample.n, *_in_words(sample)) for score, sample in samples.items()]
     what = f"{len(group.finished)} of {len(group.members)} runs finished"
-    parts = [element("h3", f"Group {group.id}: {what}")]
+    parts = [element("h3", f"Group {title}: {what}")]
     if rows:
         columns = ("score", "n", "mean", "standard deviation, points", "95 % interval of the mean (Student's t)")
         parts.append(table(columns, rows))
+    if target := group.target_in_words():
+        parts.append(element("p", f"Target: {target}. The interval is Wilson's."))
     if varying := group.varying():
         words = f"Its runs differ in {', '.join(varying)}: these are not numbers of one recipe."
         parts.append(element("p", words))

@@ -20,7 +20,7 @@ from experiments.row import RunRow
 if TYPE_CHECKING:
     from experiments.run import Run
 
-VERSION = 1
+VERSION = 2
 """Of what a row holds."""
 TABLE = "CREATE TABLE runs (id TEXT PRIMARY KEY, stamp TEXT, row TEXT)"
 QUIET = 60.0

@@ -28,7 +28,8 @@ _END_STATUS = {RunFinished: Status.FINISHED, RunStopped: Status.STOPPED, RunFail
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunRow:
-    """Accuracies are fractions; `ended` is the status that the log gives, empty while it gives none."""
+    """Accuracies are fractions; `ended` is the status that the log gives, empty while it gives none; `limited` is a run
+    on a part of its data set."""
 
     run_id: str
     name: str
@@ -45,6 +46,17 @@ class RunRow:
     seconds: float
     group_id: str | None
     tags: tuple[str, ...]
+    limited: bool
+
+    @property
+    def data(self) -> str:
+        """The data set as lists show it, with a star where it is only a part of it."""
+        return f"{self.dataset}*" if self.limited else self.dataset
+
+    @property
+    def best_or_final(self) -> float | None:
+        """The best test accuracy; of a run with held-out images, whose test set is looked at once, the final one."""
+        return self.final_test_accuracy if self.best_test_accuracy is None else self.best_test_accuracy
 
     def status(self, is_alive: Callable[[], bool]) -> Status:
         """The status. A run that has ended but has a live process again is one that is being resumed."""
@@ -55,7 +67,7 @@ class RunRow:
     def to_json(self, status: Status) -> dict[str, Any]:
         """The keys that `mnist-tui runs --json` promises."""
         values = asdict(self)
-        del values["ended"]
+        del values["ended"], values["limited"]
         return {"run_id": values.pop("run_id"), "name": values.pop("name"), "status": str(status), **values}
 
 
@@ -81,6 +93,7 @@ def make_row(
         seconds=view.seconds,
         group_id=group_id,
         tags=tags,
+        limited=any(config.get(limit) is not None for limit in ("limit_train", "limit_test")),
     )
 
 

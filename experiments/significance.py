@@ -100,35 +100,37 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def seeds_needed(difference: float, sds: tuple[float, float]) -> int | None:
+def seeds_needed(difference: float, sds: tuple[float, float], alpha: float = ALPHA) -> int | None:
     """The least number of seeds in each of two groups with which a true difference of this size would be found in four
     cases of five, for these standard deviations; None when `MOST_SEEDS` are too few, or when nothing varies.
 
-    By the noncentral t distribution with 2n - 2 degrees of freedom, the variance taken as the mean of the two.
+    By the noncentral t distribution with 2n - 2 degrees of freedom, the variance taken as the mean of the two. `alpha`
+    is what p has to be below.
     """
     sd = math.sqrt((sds[0] ** 2 + sds[1] ** 2) / 2)
     if sd == 0:
         return None
     size = abs(difference) / sd
-    if _power(size, MOST_SEEDS) < POWER:
+    if _power(size, MOST_SEEDS, alpha) < POWER:
         return None
     too_few, enough = 1, 2
-    while _power(size, enough) < POWER:
+    while _power(size, enough, alpha) < POWER:
         too_few, enough = enough, min(2 * enough, MOST_SEEDS)
     while enough - too_few > 1:
         middle = (too_few + enough) // 2
-        too_few, enough = (too_few, middle) if _power(size, middle) >= POWER else (middle, enough)
+        too_few, enough = (too_few, middle) if _power(size, middle, alpha) >= POWER else (middle, enough)
     return enough
 
 
-def _power(size: float, n: int) -> float:
-    """How often a t test of n against n finds a difference of `size` standard deviations, in its own direction."""
+def _power(size: float, n: int, alpha: float) -> float:
+    """How often a t test of n against n, at a level of `alpha`, finds a difference of `size` standard deviations, in
+    its own direction."""
     noncentrality = size * math.sqrt(n / 2)
     if noncentrality > 30:  # beyond it the distribution function loses its precision, and nothing is missed
         return 1.0
-    from scipy.special import nctdtr
+    from scipy.special import nctdtr, stdtrit
 
-    return 1 - float(nctdtr(2 * n - 2, noncentrality, t_quantile(2 * n - 2)))
+    return 1 - float(nctdtr(2 * n - 2, noncentrality, stdtrit(2 * n - 2, 1 - alpha / 2)))
 
 
 def fisher(both: int, only_row: int, only_column: int, neither: int) -> float:

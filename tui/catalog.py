@@ -104,7 +104,7 @@ def _searched(item: Item) -> str:
 _KEYS: dict[str, tuple[Callable[[RunRow], Any], bool]] = {
     # Of those made within a second, as the runs of a group may be, the ids are in no order.
     "started": (lambda row: (row.run_id[:15], row.group_id or "", row.seed or 0, row.run_id), True),
-    "best": (lambda row: row.best_test_accuracy, True),
+    "best": (lambda row: row.best_or_final, True),
     "final": (lambda row: row.final_test_accuracy, True),
     "name": (lambda row: row.name and (stem_of(row), row.group_id or "", row.seed or 0), False),
     "group": (lambda row: row.group_id and (_descending(row.group_id), row.seed or 0), False),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from core.errors import printable
 from tui.output import percent, say, table
 
 if TYPE_CHECKING:
@@ -14,9 +16,9 @@ if TYPE_CHECKING:
     from experiments.store import Store
 
 
-def say_group(store: Store, group_id: str, *, as_json: bool, curve: bool = False) -> None:
+def say_group(store: Store, group_id: str, *, as_json: bool, in_full: bool = False) -> None:
     """Print what the runs of a group came to: of each score mean, standard deviation, n and 95 % interval, how many
-    reached the target and when, which do not count, and with `curve` how their accuracy grew."""
+    reached the target and when, which do not count, and with `in_full` their config and how their accuracy grew."""
     from experiments.groups import SCORES, find_group, make_group
 
     group = find_group(store, group_id) or make_group(group_id, ())
@@ -24,20 +26,28 @@ def say_group(store: Store, group_id: str, *, as_json: bool, curve: bool = False
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         say(json.dumps({"event": "group_finished", "time": now, "run_id": None, **group.to_json()}, allow_nan=False))
         return
-    if curve:
+    if in_full:
         _say_curve(group)
     say(f"group {group.id}: {len(group.finished)} of {len(group.members)} runs finished")
+    if in_full and (shared := group.shared_config()):
+        say(f"  config   {_config_in_words(shared)}")
     for score in SCORES:
         if (sample := group.sample(score)) is not None:
             say(f"  {score:8} {in_words(sample)}{' (optimistic)' if score == 'best' else ''}")
-    if group.epochs_to_target():
-        say(f"  target   {_target_in_words(group)}")
+    if target := group.target_in_words():
+        say(f"  target   {target}")
     if group.unfinished:
         say(f"  not in   {', '.join(map(_named, group.unfinished))}")
     if group.repeated:
         say(f"  repeated {', '.join(map(_named, group.repeated))}: same seed and weights as another, counted once")
     if varying := group.varying():
         say(f"  beware   its runs differ in {', '.join(varying)}: these are not numbers of one recipe")
+
+
+def _config_in_words(config: Mapping[str, Any]) -> str:
+    """``arch=conv9 epochs=20 lr=0.03772``, without what is not set, and without the seed: that is each run's own."""
+    values = {field: value for field, value in config.items() if value is not None and field != "seed"}
+    return printable(" ".join(f"{field}={value}" for field, value in values.items()))
 
 
 def in_words(sample: Sample) -> str:
@@ -49,14 +59,6 @@ def in_words(sample: Sample) -> str:
     interval = f"{percent(sample.low)} to {percent(sample.high)}"
     spread = f"standard deviation {100 * sample.sd:.3f} points"
     return f"mean {percent(sample.mean)}, {spread}, n = {sample.n}, 95% interval {interval}"
-
-
-def _target_in_words(group: Group) -> str:
-    reached, target, median = group.reached(), group.target(), group.median_epoch_to_target()
-    interval = f"95% interval {100 * (reached.low or 0):.0f}% to {100 * (reached.high or 0):.0f}%"
-    when = "not by half of them" if median is None else f"half of them by epoch {median:g}"
-    what = "their own targets" if target is None else f"{target:g}%"
-    return f"{what} reached by {reached.count} of {reached.n} ({interval}), {when}"
 
 
 def _named(member: Member) -> str:

@@ -1,8 +1,9 @@
-"""A detached group: one process that trains its runs in turn, and what becomes of those it has not come to."""
+"""A group that one process trains in turn, detached or not, and what becomes of the runs it has not come to."""
 
 import os
 import re
 import signal
+import subprocess
 
 import pytest
 
@@ -66,3 +67,40 @@ def test_a_signal_stops_all_runs_of_a_detached_group(lab, group):
     os.kill(runs[0].owner().pid, signal.SIGTERM)
     lab.wait_until(lambda: Status.RUNNING not in statuses(runs))
     assert [run.view().end.reason for run in runs] == ["SIGTERM"] * 3
+
+
+@pytest.fixture
+def resumed(lab, group):
+    """The group stopped, and a process in the foreground that goes on with it, the first of its runs in training."""
+    group_id, runs = group
+    lab.run("stop", group_id)
+    before = runs[0].row().epochs_done
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*lab.command, "resume", group_id], text=True, env=lab.environment, **pipes) as process:
+        try:
+            lab.wait_until(lambda: process.poll() is not None or runs[0].row().epochs_done > before)
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_group_resumed_in_the_foreground_is_stopped_as_a_whole(lab, group, resumed):
+    group_id, runs = group
+    assert statuses(runs) == [Status.RUNNING] * 3
+    stopped = lab.run("stop", group_id)
+    assert (stopped.returncode, stopped.stderr.count(" is stopped")) == (0, 3)
+    resumed.communicate(timeout=60)
+    assert resumed.returncode == 143
+    assert statuses(runs) == [Status.STOPPED] * 3
+    assert [run.row().epochs_done > 0 for run in runs] == [True, False, False]
+
+
+def test_a_signal_to_a_group_resumed_in_the_foreground_leaves_those_that_wait_as_they_were(lab, group, resumed):
+    _, runs = group
+    before = [run.log.read_bytes() for run in runs[1:]]
+    resumed.send_signal(signal.SIGINT)
+    _, said = resumed.communicate(timeout=60)
+    assert (resumed.returncode, "Traceback" in said) == (130, False)
+    assert statuses(runs) == [Status.STOPPED] * 3
+    assert runs[0].view().end.reason == "SIGINT"
+    assert [run.log.read_bytes() for run in runs[1:]] == before

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
+
 import pytest
 import torch
 
 from core.config import TrainConfig
 from core.network import make_network
 from experiments import bench
-from experiments.example_loop import WARM_UP_STEPS, example_batches, write_idx_files
+from experiments.example_loop import WARM_UP_STEPS, example_batches, example_process, write_idx_files
 from experiments.peak import matrix_peak, step_flops
 
 
@@ -46,6 +50,17 @@ def test_the_examples_batches_are_the_data_sets_images_as_torchvision_makes_them
     order, found = (expected.reshape(320, -1) @ key).argsort(), (images.reshape(320, -1) @ key).argsort()
     torch.testing.assert_close(images[found], expected[order])
     assert torch.equal(labels[found], blobs.train_labels[order])
+
+
+def test_the_examples_process_leaves_signals_to_its_starter_and_ends_without_a_word(config, blobs, tmp_path, capfd):
+    with example_process(config, blobs, tmp_path) as example:
+        (process,) = multiprocessing.active_children()
+        os.kill(process.pid, signal.SIGINT)  # before it can have said what a signal means to it
+        example.send(2)
+        assert len(example.recv()) == 2
+        os.kill(process.pid, signal.SIGHUP)
+        example.send(3)  # and nobody takes the answer
+    assert (process.exitcode, capfd.readouterr().err) == (0, "")
 
 
 @pytest.mark.parametrize("batch_size", [16, 64, 320])  # epochs of 20 steps, of 5 and of 1

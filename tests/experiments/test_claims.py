@@ -313,3 +313,21 @@ def test_only_runs_of_the_study_and_of_its_config_count(store, new_run, script):
     add(first.meta.tags)
     assert len(found.groups()["conv9"].members) == 1
     assert Results.of(found).is_complete is False
+
+
+def test_without_evidence_no_part_of_a_claim_is_decided_either(groups):
+    calm = wobbling(0.0002)
+    found = judge_dropout(groups(conv9=wobbling(0.0010), dropout_0_05=calm, dropout_0_1=calm))
+    assert found.measured.count(": holds (") == 2
+    open_ = found.undecided()
+    assert (open_.verdict, open_.details["more_stable"], open_.details["cannot_reach"]) == ("cannot tell",) * 3
+    assert open_.measured == found.measured.replace(": holds (", ": cannot tell (")
+    assert (open_.n, open_.details["reached"]) == (found.n, found.details["reached"])
+
+
+def test_more_epochs_than_in_the_exercise_are_refused_in_the_commands_own_terms():
+    with pytest.raises(OverBudget) as caught:
+        Design.of(2, epochs=30)
+    assert caught.value.message == "epochs = 30: at most 20, as in the exercise"
+    assert "--max-epochs" not in caught.value.hint
+    assert "--no-budget" not in caught.value.hint

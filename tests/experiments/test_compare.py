@@ -280,3 +280,14 @@ def test_groups_of_one_name_are_called_by_their_ids(finished, store):
         for seed in (0, 1):
             finished(0.99 - seed / 1000, group=group_id, name=f"base-{seed}", config={"seed": seed})
     assert [subject.label for subject in compare(store, ["g1", "g2"]).subjects] == ["g1", "g2"]
+
+
+def test_with_several_comparisons_the_seeds_needed_allow_for_the_correction(group, store):
+    group("ga", 0.9940, 0.9944, 0.9936, 0.9942)
+    group("gb", 0.9939, 0.9943, 0.9934, 0.9941)
+    group("gc", 0.9938, 0.9945, 0.9934, 0.9941)
+    alone = compare(store, ["ga", "gb"]).comparisons[0]
+    together = compare(store, ["ga", "gb", "gc"]).comparisons[0]
+    assert together.difference == alone.difference
+    assert 1.1 < together.seeds / alone.seeds < 1.4
+    assert together.in_words().endswith("in four cases of five, the correction allowed for")

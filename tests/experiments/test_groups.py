@@ -110,7 +110,11 @@ def test_a_group_without_a_finished_run_has_no_scores(seed_run, store, script):
     group = find_group(store, "g1")
     assert group.sample("final") is None
     assert group.reached().share is None
-    assert group.to_json()["n"] == 0
+    assert group.target_in_words() == ""
+    record = group.to_json()
+    assert record["n"] == 0
+    for score in ("final", "best", "selected"):
+        assert record[f"{score}_test_accuracy"] is None
 
 
 def test_groups_are_told_apart_and_runs_without_one_are_in_none(seed_run, store, new_run, script):
@@ -121,3 +125,11 @@ def test_groups_are_told_apart_and_runs_without_one_are_in_none(seed_run, store,
     assert [len(group.members) for group in all_groups(store)] == [1, 1]
     assert find_group(store, "g3") is None
     assert find_group(store, "") is None
+
+
+def test_the_shared_config_is_what_all_runs_have_the_same(seed_run, store):
+    seed_run(0, (0.99,), config={"lr": 0.1})
+    seed_run(1, (0.99,), config={"lr": 0.2})
+    shared = find_group(store, "g1").shared_config()
+    assert (shared["arch"], shared["epochs"]) == ("conv9", 3)
+    assert not {"seed", "lr"} & set(shared)

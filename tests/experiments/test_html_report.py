@@ -160,3 +160,36 @@ def test_the_matrix_counts_truth_by_row_and_prediction_by_column():
     assert next(row for row in rows if row[0] == "3") == ["3", "2", "1", "66.67%"]
     assert next(row for row in rows if row[0] == "5") == ["5", "1", "100.00%"]
     assert "3 of 4" in page.words
+
+
+def test_a_group_is_called_by_its_name_and_says_how_many_reached_the_target(new_run, script, store):
+    for seed, score in enumerate((0.995, 0.994, 0.99)):
+        end = script.finished(1, score, weights_sha256=f"{seed:064}")
+        started = script.started(config={"seed": seed})
+        new_run(started, script.epoch(1, score), end, name=f"wide-{seed}", group_id="g20260102-030405-abcd")
+    new_run(script.started(), script.epoch(1, 0.9), script.finished(1, 0.9), name="alone")
+    page = Page(report([find_part(store, "wide"), find_part(store, "alone")]))
+    assert "mnist-tui: wide (g20260102-030405-abcd), alone" in page.words
+    assert "Group wide (g20260102-030405-abcd): 3 of 3 runs finished" in page.words
+    assert "99.4% reached by 2 of 3 (95% interval 21% to 94%), half of them by epoch 1" in page.words
+    assert "wide test" in page.words
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"dataset": "fashion"}, "not comparable: different data sets: a has mnist, b fashion."),
+        ({"test_images": 100}, "not comparable: different numbers of test images: a has 10000, b 100."),
+        ({"config": {"val_split": 500}}, "not comparable: different scoring rules: a has "),
+        ({}, ""),
+    ],
+)
+@pytest.mark.parametrize("finished", [True, False])
+def test_what_was_not_scored_alike_is_said_not_to_be_comparable(new_run, script, store, other, words, finished):
+    ends = [script.epoch(1), script.finished(1)] if finished else [script.stopped(0)]
+    new_run(script.started(), *ends, name="a")
+    new_run(script.started(**other), *ends, name="b")
+    said = Page(report([find_part(store, "a"), find_part(store, "b")])).words
+    assert words in said
+    assert bool(words) == ("not comparable" in said)
+    assert "not comparable" not in Page(report([find_part(store, "b")])).words

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from experiments.compare import Comparison
 from experiments.groups import make_group
-from experiments.significance import Difference, fisher, holm, one_against_group, paired, seeds_needed, welch
+from experiments.significance import ALPHA, Difference, fisher, holm, one_against_group, paired, seeds_needed, welch
 from experiments.stats import describe
 from experiments.subjects import Subject
 
@@ -199,3 +199,9 @@ def test_recommended_numbers_of_seeds_find_the_difference_in_four_cases_of_five(
     found = [welch(describe(a), describe(b)) for a, b in zip(first.tolist(), second.tolist(), strict=True)]
     share = sum(judged(one.p, one.value) == "A" for one in found) / 1500
     assert share == pytest.approx(0.8, abs=0.04)
+
+
+@pytest.mark.parametrize(("comparisons", "n"), [(1, 64), (2, 78), (5, 96)])
+def test_a_stricter_level_needs_more_seeds(comparisons, n):
+    """By 2 ((z + 0.8416) / 0.5)^2 and Guenther's z^2 / 4 for the t distribution these are above 77.3 and 95.1."""
+    assert seeds_needed(0.5, (1.0, 1.0), ALPHA / comparisons) == n

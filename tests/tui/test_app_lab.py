@@ -180,6 +180,28 @@ async def test_a_fork_brings_the_config_and_marks_what_is_changed(tmp_path, scri
         assert "The original has 0.2" in text
 
 
+async def test_of_a_long_value_in_a_fork_the_beginning_shows_and_typing_replaces_it(tmp_path, script):
+    config = {"lr": 0.1548813503927325, "weight_decay": 0.00012345678901234567}
+    make_run(tmp_path, script, script.started(config=config), script.stopped(), **config)
+    async with opened(tmp_path, SMALL) as pilot:
+        form = pilot.app.screen.query_one(RunForm)
+        pilot.app.screen.query_one("#fold").focus()
+        await pilot.press("enter", "v", "f4")
+        await wait_for_text(pilot, "1 run")
+        await pilot.press("f")
+        await wait_for_text(pilot, "0.15488135")
+        assert form.texts["lr"] == "0.1548813503927325"
+        pilot.app.screen.query_one("#field-weight_decay").focus()
+        await wait_for_text(pilot, "0.000123456")
+        pilot.app.screen.query_one("#field-lr").focus()
+        await pilot.press(*"0.3")
+        await wait_for_text(pilot, "1 changed")
+        assert form.texts["lr"] == "0.3"
+        pilot.app.screen.query_one("#field-weight_decay").focus()
+        await pilot.press("right", *"9")
+        assert form.texts["weight_decay"] == "0.000123456789012345679"
+
+
 async def test_a_fork_of_a_run_with_brackets_in_its_name_shows_them(tmp_path, script):
     make_run(tmp_path, script, script.started(), script.stopped(), meta=Meta("x[/y] [b"))
     async with opened(tmp_path) as pilot:

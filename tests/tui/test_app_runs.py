@@ -212,3 +212,21 @@ async def test_the_path_of_a_module_gives_way_to_its_name(tmp_path, script):
         lines = screen_text(pilot).splitlines()
     assert any(" net.py:Net " in line for line in lines)
     assert any(arch in line for line in lines), "in full in the line below the list"
+
+
+async def test_in_the_order_by_best_runs_with_held_out_images_stand_where_their_final_puts_them(tmp_path, script):
+    _finished(tmp_path, script, "low", 0.95)
+    events = (script.started(), script.epoch(1, 0.97, on_test=False), script.finished(1, 0.97))
+    make_run(tmp_path, script, *events, meta=Meta("split"))
+    _finished(tmp_path, script, "high", 0.99)
+    make_run(tmp_path, script, script.started(), script.stopped(1), meta=Meta("nothing"))
+    make_run(tmp_path, script, script.started(), meta=Meta("alive"))
+    async with opened(tmp_path) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "5 runs")
+        pilot.app.remember(runs_sort="best")
+        pilot.app.screen.rearrange()
+        await wait_for_text(pilot, "by best accuracy")
+        text = screen_text(pilot)
+    places = [text.index(name) for name in ("alive", "high", "split", "low", "nothing")]
+    assert places == sorted(places)

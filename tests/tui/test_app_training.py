@@ -213,3 +213,10 @@ async def test_many_resizes_leave_a_whole_screen(tmp_path, script):
         await pilot.resize_terminal(120, 40)
         await wait_for_text(pilot, "Accuracy: 9900/10000 (99.00%)")
         await wait_for_text(pilot, "100")
+
+
+async def test_a_long_learning_rate_is_shown_in_four_digits(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(config={"lr": 0.06577746163470212}), script.finished())
+    async with opened(tmp_path, SMALL) as pilot:
+        await _open(pilot, run)
+        assert "lr 0.06578  batch 256" in pilot.app.screen.query_one("#run-title", Line).text

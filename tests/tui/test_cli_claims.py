@@ -39,6 +39,8 @@ def test_killed_claims_go_on_without_doing_a_run_twice(cli, store, home, tmp_pat
     record = cli(*SMALL, "--json").json
     assert (record["complete"], record["evidence"], len(record["claims"])) == (True, False, 6)
     assert all({"number", "claim", "measured", "n", "verdict", "rule"} <= set(claim) for claim in record["claims"])
+    assert (record["limit_train"], record["limit_test"]) == (300, 100)
+    assert "holds" not in record["claims"][3]["measured"]
     assert len(store.rows()) == 8
     same = record["claims"][4]["details"]
     assert same["same_seed_same_weights"] == same["same_seed"] == 1

@@ -145,3 +145,36 @@ def test_a_group_can_be_shown_by_its_id(cli, new_run, script):
     answer = cli("show", group)
     assert answer.code == 0
     assert all(run["run_id"] in answer.out for run in cli("runs", "--json").json)
+
+
+def test_runs_with_held_out_images_are_sorted_among_the_best_by_their_final_score(cli, new_run, script):
+    held_out = script.started(config={"val_split": 5000})
+    new_run(script.started(), script.epoch(1, 0.98), script.finished(1, 0.98), name="low")
+    new_run(held_out, script.epoch(1, 0.97, on_test=False), script.finished(1, 0.99), name="split")
+    new_run(script.started(), script.epoch(1, 0.995), script.finished(1, 0.995), name="high")
+    new_run(held_out, script.epoch(1, 0.999, on_test=False), script.stopped(), name="open")
+    answer = cli("runs", "--json", "--sort", "best")
+    assert names(answer) == ["high", "split", "low", "open"]
+    assert answer.json[1]["best_test_accuracy"] is None
+
+
+def test_the_runs_of_a_group_are_shown_by_seed_with_the_config_that_they_share(cli, new_run, script):
+    for seed in (10, 2, 1):
+        events = (script.started(config={"seed": seed, "lr": 0.5}), script.epoch(1))
+        new_run(*events, script.finished(1, weights_sha256=f"{seed:064}"), name=f"x-{seed}", group_id="g1")
+    lines = cli("show", "g1").out.splitlines()
+    assert [line.split()[1] for line in lines[1:4]] == ["x-1", "x-2", "x-10"]
+    (config,) = (line for line in lines if line.startswith("  config   "))
+    assert "arch=conv9" in config
+    assert "lr=0.5" in config
+    assert "seed=" not in config
+    assert "None" not in config
+
+
+def test_a_run_on_a_part_of_its_data_set_is_marked_in_the_table(cli, new_run, script):
+    new_run(script.started(config={"limit_train": 100}), script.finished(), name="part")
+    new_run(script.started(config={}), script.finished(), name="whole")
+    data = {line.split()[1]: line.split()[4] for line in cli("runs").out.splitlines()[1:]}
+    assert data == {"part": "mnist*", "whole": "mnist"}
+    assert "mnist, not all of it" in cli("show", "part").out
+    assert {row["dataset"] for row in cli("runs", "--json").json} == {"mnist"}

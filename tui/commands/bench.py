@@ -39,8 +39,8 @@ def bench(
     seeds: Annotated[
         int,
         typer.Option(
-            help="Also train so many seeds of the first network as one, and one alone: whole runs on a GPU, one epoch "
-            "on the CPU.",
+            help="Also train so many seeds of the first network as one, where they can be, and one alone: whole runs "
+            "on a GPU, one epoch on the CPU.",
             metavar="N",
             parser=whole_number("seeds", 0, 1000),
         ),
@@ -58,11 +58,14 @@ def bench(
     from core.data import Loader
     from core.device import describe_device, pick_device
     from core.engines import available_engines, choose_engine
+    from core.grouped import why_apart
+    from core.precision import check_precision
     from experiments.bench import compare_loops, time_to_target
     from experiments.bench_seeds import time_seeds
     from experiments.peak import matrix_peak
 
     place = pick_device(device)
+    check_precision(configs[0].precision, place)
     for name in engine or ():
         choose_engine(configs[0].changed(engine=name), place, steps)
     engines: list[EngineChoice] = [name for name in _names() if name in (engine or available_engines(place))]
@@ -86,8 +89,10 @@ def bench(
         config = TrainConfig.checked({**base, "dataset": "mnist", "device": device})
         report["time_to_target"] = asdict(time_to_target(config, dataset))
     if seeds:
-        note(f"training {seeds} seeds of {configs[0].arch} as one network, and one alone")
         config = configs[0].changed(epochs=configs[0].epochs if place.type == "cuda" else 1)
+        apart = why_apart([config])
+        what = f"one seed of {config.arch}" if apart else f"{seeds} seeds of {config.arch} as one network, and one"
+        note(f"training {what} alone")
         timed = time_seeds(config, dataset, seeds)
         report["seeds"] = [asdict(one) | {"seeds_per_minute": one.seeds_per_minute} for one in timed]
     if as_json:
@@ -122,8 +127,11 @@ def _show(report: dict[str, Any]) -> None:
         result = "reached" if target["reached"] else "not reached"
         say(f"{target['target']:g} % {result} after {target['epochs']} epochs, {target['seconds']:.1f} s")
     for timed in report["seeds"]:
-        words = f"{timed['copies']} seeds {timed['way']}, {timed['epochs']} epochs each: {timed['seconds']:.1f} s"
+        count = f"{timed['copies']} seed{'s' * (timed['copies'] != 1)}"
+        words = f"{count} {timed['way']}, {timed['epochs']} epochs each: {timed['seconds']:.1f} s"
         say(f"{words} after {timed['preparing']:.1f} s, {timed['seeds_per_minute']:.1f} a minute")
+        if timed["note"]:
+            note(f"seeds of {timed['arch']} are trained one after the other, because {timed['note']}")
     machine = report["environment"]
     peak = f"matrix peak {report['matrix_peak_gflops']:,.0f} GFLOP/s"
     batch = report["timings"][0]["batch_size"]

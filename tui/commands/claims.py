@@ -26,7 +26,7 @@ def claims(
         int, typer.Option(help="Seeds of each recipe.", metavar="N", parser=whole_number("seeds", 1, 1000))
     ] = 5,
     epochs: Annotated[
-        int, typer.Option(help="Epochs of each run.", metavar="N", parser=whole_number("epochs", 1))
+        int, typer.Option(help="Epochs of each run, at most 20.", metavar="N", parser=whole_number("epochs", 1))
     ] = 20,
     limit_train: Annotated[
         int | None,

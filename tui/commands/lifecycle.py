@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Annotated
 
 import typer
 
 from core.errors import InvalidValue, LabError, Stopped
 from experiments.locations import Locations
+from experiments.owner import Owner
 from experiments.row import Status
 from experiments.run import Run
 from experiments.runner import Runner
@@ -65,9 +68,9 @@ def resume(
         return
     keep_stdout_for_data()
     codes: list[ExitCode] = []
-    with stop_on_signals("training had not gone on, so the run is as it was") as stop:
+    with stop_on_signals("training had not gone on, so the run is as it was") as stop, _taken_on(found) as taken:
         for place, one in enumerate(found):
-            if stop() and not one.is_trained_here():
+            if stop() and (one in taken or not one.is_trained_here()):
                 continue
             waiting = [other for other in found[place + 1 :] if other.is_trained_here()]
             runner = Runner(locations, KeepingPlaces(waiting, stop), download_progress())
@@ -84,6 +87,28 @@ def resume(
     if group_id is not None:
         say_group(store, group_id, as_json=as_json)
     raise typer.Exit(next((code for code in codes if code is not ExitCode.DONE), ExitCode.DONE))
+
+
+@contextmanager
+def _taken_on(runs: Sequence[Run]) -> Iterator[list[Run]]:
+    """Within the block the runs are this process's, so that who stops their group finds those too that wait their turn.
+
+    Yields those that were not before, as they are where somebody detached this process: when a signal keeps their turn
+    from coming they are let go as they were.
+    """
+    taken: list[Run] = []
+    for run in runs:
+        if not run.is_trained_here():
+            with suppress(LabError, OSError), run.open_log():  # its own turn will tell what is wrong
+                run.forget_stop()
+                run.hand_over(Owner.this_process())
+                taken.append(run)
+    try:
+        yield taken
+    finally:
+        for run in taken:
+            if run.is_trained_here():  # else its turn has come, and it may be another process's by now
+                run.release()
 
 
 def _unfinished(group_id: str, members: list[Run]) -> list[Run]:

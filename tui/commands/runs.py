@@ -26,6 +26,12 @@ from tui.signals import stop_on_signals
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 SORT_KEYS = ("started", "name", "arch", "dataset", "seed", "params", "epochs", "best", "final", "seconds", "status")
+_FIELDS = {
+    "params": "total_params",
+    "epochs": "epochs_done",
+    "best": "best_or_final",
+    "final": "final_test_accuracy",
+}
 COLUMNS = ("run", "name", "status", "arch", "data", "seed", "params", "epochs", "best", "final", "time")
 POLL = 0.1
 """Seconds between two looks at a log that is followed."""
@@ -37,7 +43,14 @@ def runs(
     limit: Annotated[
         int | None, typer.Option(help="Show only so many.", metavar="N", parser=whole_number("limit", 1))
     ] = None,
-    sort: Annotated[str, typer.Option(help=f"One of {', '.join(SORT_KEYS)}.", metavar="KEY")] = "started",
+    sort: Annotated[
+        str,
+        typer.Option(
+            help=f"One of {', '.join(SORT_KEYS)}; a run with held-out images has no best, and by best stands where its "
+            "final accuracy puts it.",
+            metavar="KEY",
+        ),
+    ] = "started",
     tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
     status: Annotated[Status | None, typer.Option(help="Only runs in this state.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Only runs on this data set.")] = None,
@@ -79,7 +92,7 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
         "started": row.started or None,
         "device": view.started.device if view.started else None,
         "network": f"{row.arch} ({row.total_params:,} parameters)" if row.total_params else row.arch,
-        "data": row.dataset,
+        "data": f"{row.dataset}, not all of it" if row.limited else row.dataset,
         "note": (view.started.note or None) if view.started else None,
     }
     for key, value in facts.items():
@@ -98,8 +111,10 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
 
 def _show_group(store: Store, group_id: str, *, as_json: bool) -> None:
     if not as_json:
-        say(table(COLUMNS, (_line(member) for member in store.rows() if member[0].group_id == group_id)))
-    say_group(store, group_id, as_json=as_json, curve=True)
+        members = [member for member in store.rows() if member[0].group_id == group_id]
+        members.sort(key=lambda member: (member[0].seed is None, member[0].seed or 0, member[0].run_id))
+        say(table(COLUMNS, map(_line, members)))
+    say_group(store, group_id, as_json=as_json, in_full=True)
 
 
 def watch(context: typer.Context, run: RunOrGroup) -> None:
@@ -151,13 +166,7 @@ def rm(
 
 def sort_rows(rows: list[tuple[RunRow, Status]], key: str) -> list[tuple[RunRow, Status]]:
     """Sorted by a key: accuracies and starts from the top, everything else from the bottom, unknown values last."""
-    field = {
-        "params": "total_params",
-        "epochs": "epochs_done",
-        "best": "best_test_accuracy",
-        "final": "final_test_accuracy",
-    }
-    name = field.get(key, key)
+    name = _FIELDS.get(key, key)
     values = [(str(state) if key == "status" else getattr(row, name), row, state) for row, state in rows]
     known = [item for item in values if item[0] not in (None, "")]
     unknown = [item for item in values if item[0] in (None, "")]
@@ -176,7 +185,7 @@ def _line(item: tuple[RunRow, Status]) -> tuple[object, ...]:
         row.name,
         str(state),
         arch,
-        row.dataset,
+        row.data,
         seed,
         row.total_params,
         epochs,

@@ -295,5 +295,7 @@ class RunsScreen(WorkScreen):
             "Live runs come first, those of other terminals and machines too; enter attaches to one.",
             "A filter finds runs that have all its words somewhere: conv5 finished #baseline.",
             "Best is the best test accuracy over epochs, and optimistic for that; final is that of the last epoch.",
+            "Runs with held-out images have no best; in the order by best they stand where their final puts them.",
+            "A star after a data set: a part of its images (limits on training or test images).",
             "Mark runs with space, or the group of one with G, and compare them with =, the others against the first.",
         )

@@ -232,6 +232,7 @@ def title_of(follower: Follower) -> Content:
         arch_in_short(arch),
         str(started.dataset if started else config.get("dataset", "?")),
     ]
+    lr = f"{lr:.4g}" if isinstance(lr, float) else lr  # one that a sweep proposed has 17 digits
     facts += [f"seed {seed}", f"lr {lr}", f"batch {batch}", started.device if started else ""]
     sign, style = DELETED if follower.deleted else STATUS_SIGNS[follower.status]
     rest = "  ".join(fact for fact in facts if fact)

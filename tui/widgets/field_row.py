@@ -52,13 +52,17 @@ class FieldRow(Horizontal):
             )
 
     def put(self, value: str) -> None:
-        """Take a value without telling anyone."""
+        """Take a value without telling anyone; of a long one the beginning shows."""
         control = self.query_one(f"#field-{self.field}")
         if isinstance(control, Choice):
             control.put(value)
-        elif isinstance(control, Input) and control.value != value:
+        elif isinstance(control, Field) and control.value != value:
             with control.prevent(Input.Changed):
                 control.value = value
+            if control.has_focus:
+                control.select_whole()
+            else:
+                control.cursor_position = 0
 
     @property
     def value(self) -> str:

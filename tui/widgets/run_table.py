@@ -59,7 +59,7 @@ def _cells(item: Item, marks: Marks) -> tuple[Cell, ...]:
         (str(status), style) if style else str(status),
         row.name or row.run_id,
         arch_in_short(row.arch),
-        row.dataset,
+        row.data,
         "-" if row.seed is None else str(row.seed),
         "-" if row.total_params is None else f"{row.total_params:,}",
         f"{row.epochs_done}/{row.epochs or '?'}",
