@@ -29,6 +29,7 @@ def sweep(cli):
         (("--lr", "0.5:0.1"), 2, "lr = 0.5:0.1: LOW must be below HIGH"),
         (("--lr", "low:high"), 2, "lr = low:high: must be a number above 0"),
         (("--arch", "conv9,conv10"), 2, "conv10"),
+        (("--ema", "--val-split", "100"), 2, "ema = --val-split: is an option: a value is missing before it"),
         (("--schedule", "constant,x"), 2, "one of constant, onecycle, cosine, step"),
         (("--seed", "1,2"), 2, "takes one value"),
         ((*LR, "--trials", "0"), 2, "trials = 0"),

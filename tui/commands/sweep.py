@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from inspect import Parameter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -63,6 +64,14 @@ def _share(text: str) -> float:
     return value
 
 
+def _not_an_option(field: str, hint: str, text: str) -> str:
+    """The text of an option, which is held against the field later. An option behind one that lacks its value would be
+    taken for that value, and what is wrong then be said of something else."""
+    if text.startswith("--"):
+        raise InvalidValue(field, text, "is an option: a value is missing before it", hint=hint)
+    return text
+
+
 def _space_option(field: str) -> Parameter:
     """A config field as an option that takes a value or a dimension of the search space."""
     flag = f"--{field.replace('_', '-')}"
@@ -70,9 +79,17 @@ def _space_option(field: str) -> Parameter:
         annotation: Any = Annotated[bool | None, typer.Option(f"{flag}/--no-budget", help=field_help(field))]
     else:
         default = TrainConfig.model_fields[field].default
-        number = isinstance(default, int | float) and not isinstance(default, bool)
-        metavar = "VALUE" if field in FIXED else "X|A,B|LOW:HIGH" if number else "X|A,B"
-        annotation = Annotated[str | None, typer.Option(flag, help=field_help(field), metavar=metavar)]
+        is_switch = isinstance(default, bool)
+        is_number = isinstance(default, int | float) and not is_switch
+        many = "X|A,B|LOW:HIGH" if is_number else "true|false|true,false" if is_switch else "X|A,B"
+        hint = f"for example {flag} true,false" if is_switch else field_help(field)
+        option = typer.Option(
+            flag,
+            help=field_help(field),
+            metavar="VALUE" if field in FIXED else many,
+            parser=partial(_not_an_option, field, hint),
+        )
+        annotation = Annotated[str | None, option]
     return Parameter(field, Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
