@@ -38,7 +38,7 @@ class Trials:
             storage=self._storage,
             direction="maximize",
             load_if_exists=True,
-            pruner=make_pruner(plan.pruner),
+            pruner=make_pruner(plan.pruner, plan.base.epochs),
         )
         # A study that is continued must not draw again what it drew when it began.
         self._study.sampler = make_sampler(plan.sampler, plan.space, plan.base.seed + len(self.all()))

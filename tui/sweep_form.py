@@ -40,7 +40,7 @@ HELP = {
     "epochs": "Epochs of each trial.",
     "objective": "val: accuracy on held-out training images. test: on the test set, which makes it optimistic.",
     "sampler": "How to propose: tpe learns from the trials so far, random does not, grid takes every combination.",
-    "pruner": "Give up trials early: below the median, by successive halving, or without 99.10% in three epochs.",
+    "pruner": "Give up trials early: below the median from half-way on, by halving, or without 99.10% in three epochs.",
     "jobs": "Trials at once; empty for one for each GPU, else for each core.",
 }
 GIVEN_OTHERWISE = frozenset({"budget", "epochs"})

@@ -178,7 +178,7 @@ def test_a_trial_faster_than_its_pruner_counts_up_to_the_decision_and_as_finishe
         assert store.run(trial.run_id).status() is Status.FINISHED
 
 
-@pytest.mark.parametrize(("pruner", "epochs"), [("median", 2), ("halving", 2)])
+@pytest.mark.parametrize(("pruner", "epochs"), [("median", 3), ("halving", 2)])
 def test_a_trial_worse_than_the_others_is_given_up(locations, script, view, pruner, epochs):
     def play(run, life):
         bad = run.meta().name == "s-6"

@@ -116,9 +116,9 @@ def sweep(
     pruner: Annotated[
         str | None,
         typer.Option(
-            help="Give up trials early: below the median, by successive halving, or without 99.10% in the first three "
-            "epochs; one that is faster than the decision trains on for a moment, and counts if it is done then "
-            "[default: none].",
+            help="Give up trials early: below the median in the second half of a run, by successive halving, or "
+            "without 99.10% in the first three epochs; one that is faster than the decision trains on for a moment, "
+            "and counts if it is done then [default: none].",
             metavar="|".join(PRUNERS),
             parser=_one_of("pruner", PRUNERS),
         ),
