@@ -108,5 +108,6 @@ def test_several_seeds_at_a_time_are_told_by_a_line_an_epoch(train, monkeypatch)
     assert "2 runs, 2 at a time, of one thread each" in answer.err
 
 
-def test_jobs_without_seeds_are_refused(train, refused):
+def test_jobs_are_refused_where_there_is_one_run_at_a_time(train, refused):
     refused(train("--jobs", "2"), 2, "jobs", "2")
+    refused(train("--jobs", "2", "--seeds", "0-1", "--detach"), 2, "jobs", "one run after the other")

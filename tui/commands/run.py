@@ -71,7 +71,11 @@ def run(
     log_to: LogTo = None,
     detach: Annotated[
         bool,
-        typer.Option("--detach", help="Train in a process that outlives the terminal; prints the run's or group's id."),
+        typer.Option(
+            "--detach",
+            help="Train in a process that outlives the terminal, several seeds one after the other; prints the id of "
+            "the run or group.",
+        ),
     ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -83,6 +87,11 @@ def run(
     store = Store(locations.home)
     if jobs is not None and seeds is None:
         raise InvalidValue("jobs", jobs, "is for several runs", hint="give several seeds with --seeds A-B")
+    if jobs is not None and jobs > 1 and detach:
+        hint = "leave one of the two out"
+        raise InvalidValue(
+            "jobs", jobs, "cannot be used with --detach, which trains one run after the other", hint=hint
+        )
     asked = Asked(preset, config, changes, seeds, name, tuple(tag or ()))
     group_id, planned = plan_new(store, asked) if group is None else plan_more(store, asked, group, detach=detach)
     tracking = checked_tracking(store, tensorboard=tensorboard, log_to=log_to)
