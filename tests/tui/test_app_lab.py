@@ -186,7 +186,9 @@ async def test_of_a_long_value_in_a_fork_the_beginning_shows_and_typing_replaces
     async with opened(tmp_path, SMALL) as pilot:
         form = pilot.app.screen.query_one(RunForm)
         pilot.app.screen.query_one("#fold").focus()
-        await pilot.press("enter", "v", "f4")
+        await pilot.press("enter")
+        await wait_for_text(pilot, "Label smoothing")  # what is unfolded scrolls into view
+        await pilot.press("v", "f4")
         await wait_for_text(pilot, "1 run")
         await pilot.press("f")
         await wait_for_text(pilot, "0.15488135")
