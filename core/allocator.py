@@ -7,6 +7,8 @@ import sys
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # from glibc's malloc.h
 _NEVER = 1 << 30
+_MOST_BEFORE_2_35 = 32 << 20
+"""The largest threshold that glibc takes before 2.35, where a block has to fit into half of a thread's heap."""
 
 
 def keep_freed_memory() -> None:
@@ -22,5 +24,7 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return
-    for option, value in ((_MMAP_THRESHOLD, _NEVER), (_TRIM_THRESHOLD, _NEVER), (_ARENA_MAX, 1)):
-        mallopt(option, value)
+    # Any threshold that is set ends their adapting to what is freed, so it is all or nothing.
+    if any(mallopt(_MMAP_THRESHOLD, size) for size in (_NEVER, _MOST_BEFORE_2_35)):
+        mallopt(_TRIM_THRESHOLD, _NEVER)
+        mallopt(_ARENA_MAX, 1)

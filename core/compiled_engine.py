@@ -10,12 +10,17 @@ from core.errors import one_line
 
 
 class CompiledEngine:
-    """Compiles the network for batches of one size; those of any other size, at the end of an epoch, run uncompiled."""
+    """Compiles the network for batches of one size; those of any other size, at the end of an epoch, run uncompiled.
+
+    Args:
+        copies: networks that are trained as one, each of which has a batch of that size in every step.
+    """
 
     name = "compile"
 
-    def __init__(self, batch_size: int) -> None:
+    def __init__(self, batch_size: int, copies: int = 1) -> None:
         self._size = batch_size
+        self._images = batch_size * copies
         self._gave_up = False
         self.note = ""
 
@@ -23,7 +28,7 @@ class CompiledEngine:
         compiled = torch.compile(model, dynamic=False)
 
         def forward(images: Tensor) -> Tensor:
-            return model(images) if self._gave_up or len(images) != self._size else compiled(images)
+            return model(images) if self._gave_up or len(images) != self._images else compiled(images)
 
         return forward
 

@@ -23,6 +23,9 @@ class Step(Protocol):
     def sizes(self) -> list[int]:
         """The numbers that it will be called with."""
 
+    def rewind(self) -> None:
+        """Make the first images of the list the next, so that there are enough left for a call of any size."""
+
     def changed(self) -> list[Tensor]:
         """All tensors that a call changes and a later one reads."""
 
@@ -64,21 +67,31 @@ class EagerEngine:
 
 
 class Unchanged:
-    """Puts what a step changes, in place, and the random states back to what they were before the block."""
+    """Puts what a step changes, in place, and the random states back to what they were before the block.
+
+    Within the block the step begins with its first images, wherever it stood: a run may go on right before the last
+    ones of an epoch.
+    """
 
     def __init__(self, step: Step) -> None:
+        self._step = step
         self._tensors = [tensor.detach() for tensor in step.changed()]
 
     def __enter__(self) -> Unchanged:
         self._before = [tensor.clone() for tensor in self._tensors]
         self._random = random_state(self._tensors[0].device)
+        self._step.rewind()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.restore()
+        self._put_back()
 
-    def restore(self) -> None:
-        """Put everything back within the block."""
+    def start_over(self) -> None:
+        """Make everything, within the block, as it was when the block began."""
+        self._put_back()
+        self._step.rewind()
+
+    def _put_back(self) -> None:
         for tensor, before in zip(self._tensors, self._before, strict=True):
             tensor.copy_(before)
         restore_random_state(self._random, self._tensors[0].device)

@@ -51,8 +51,8 @@ def choose_engine(config: TrainConfig, device: torch.device, steps: int) -> Choi
     return Choice("graph", "a recorded step does not wait for Python")
 
 
-def make_engine(choice: Choice, batch_size: int, device: torch.device) -> Engine:
-    """The engine of that name, for a run with that batch size."""
+def make_engine(choice: Choice, batch_size: int, device: torch.device, copies: int = 1) -> Engine:
+    """The engine of that name, for a run with that batch size, or for so many as one."""
     match choice.name:
         case "graph":
             from core.graph_engine import GraphEngine
@@ -61,7 +61,7 @@ def make_engine(choice: Choice, batch_size: int, device: torch.device) -> Engine
         case "compile":
             from core.compiled_engine import CompiledEngine
 
-            return CompiledEngine(batch_size)
+            return CompiledEngine(batch_size, copies)
         case _:
             return EagerEngine()
 

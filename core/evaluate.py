@@ -94,7 +94,7 @@ class Evaluator:
         """
         engine = engine or EagerEngine()
         with _evaluating(self._model):
-            torch.arange(self._size, out=self._places)
+            self.rewind()
             self._loss.zero_()
             for start in range(0, len(self.data), self._size):
                 Stopped.check(should_stop)
@@ -120,6 +120,9 @@ class Evaluator:
 
     def sizes(self) -> list[int]:
         return batch_sizes(len(self.data), self._size)
+
+    def rewind(self) -> None:
+        torch.arange(self._size, out=self._places)
 
     def changed(self) -> list[Tensor]:
         return [self._places, self._loss, self._predictions]

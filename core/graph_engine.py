@@ -56,9 +56,9 @@ class GraphEngine:
             self._stream.wait_stream(caller)
             with torch.cuda.stream(self._stream):
                 first = operations_of(lambda: step(size))
-                state.restore()  # also, so that the step does not run off the end of its images
+                state.start_over()
                 second = operations_of(lambda: step(size))
-                state.restore()
+                state.start_over()
             caller.wait_stream(self._stream)
             if reason := why_not_replayable(first, second):
                 return reason

@@ -33,7 +33,7 @@ class GroupedEvaluator:
     def scores(self, engine: Engine) -> list[Score]:
         """Score each copy as it is now, in evaluation mode and fp32."""
         self._model.eval()
-        torch.arange(self._size, out=self._places)
+        self.rewind()
         self._losses.zero_()
         for start in range(0, len(self._data), self._size):
             engine.run(self, min(self._size, len(self._data) - start))
@@ -68,6 +68,10 @@ class GroupedEvaluator:
     def sizes(self) -> list[int]:
         """The sizes of the batches."""
         return batch_sizes(len(self._data), self._size)
+
+    def rewind(self) -> None:
+        """Make the first batch the next."""
+        torch.arange(self._size, out=self._places)
 
     def changed(self) -> list[Tensor]:
         """All tensors that a call changes and a later one reads."""

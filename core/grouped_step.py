@@ -44,14 +44,8 @@ class GroupedStep(BatchStep):
         """Read the totals of every copy back, waiting for the device."""
         return [Totals(*both) for both in zip(self._loss.tolist(), self._correct.tolist(), strict=True)]
 
-    def state(self) -> dict[str, Tensor]:
-        """What `TrainStep.state` has of each run, for all of them together; `state_of` gives one its own."""
-        state = {"loss": self._loss, "correct": self._correct, "steps": self._steps_before + self._done[0]}
-        state |= {f"momentum.{name}": momentum for name, momentum in self._momentum.items()}
-        return {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()}
-
     def state_of(self, state: Mapping[str, Tensor], copy: int) -> dict[str, Tensor]:
-        """A copy's part of a `state`, as `TrainStep` takes it."""
+        """A copy's part of a `state`, which is that of all of them together, as `TrainStep` takes it."""
         shares = {name: share_of(tensor, copy, self.copies).clone() for name, tensor in state.items()}
         return shares | {name: shares[name].squeeze(0) for name in ("loss", "correct")}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -42,7 +43,7 @@ class Member(RunRecord):
         super().__init__(config, dataset, summary, group.device)
         self.copy = copy
         self.ended = False
-        self._group = group
+        self._group: GroupTrainer = weakref.proxy(group)  # which has its members, and a lot of memory to give back
         self._draw = EpochDraw(torch.empty(0, dtype=torch.int64), None)
         self._reported = Totals(0.0, 0)
 
@@ -149,9 +150,8 @@ class GroupTrainer:
         images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)
         self._kept, held_out = split_validation(len(labels), config.val_split)
         self._steps = self.members[0].steps_per_epoch
-        self._engine = make_engine(
-            choose_engine(config, device, config.epochs * self._steps), config.batch_size, device
-        )
+        choice = choose_engine(config, device, config.epochs * self._steps)
+        self._engine = make_engine(choice, config.batch_size, device, len(models))
         self.model = GroupedNetwork(summary, models).to(device)
         self._average = WeightAverage(self.model, config.ema_decay) if config.ema else None
         pixels, forward = Pixels(dataset.mean, dataset.std), self._engine.forward(self.model)

@@ -104,7 +104,7 @@ class BatchStep:
             shares = self._average.shares(steps_before, len(rates)).to(self._share.dtype)
             self._shares = self._kept(self._shares, shares)
         self._steps_before = steps_before
-        self._go_to(0)
+        self.rewind()
         self._loss.zero_()
         self._correct.zero_()
 
@@ -139,11 +139,21 @@ class BatchStep:
         assert self._order is not None
         return batch_sizes(len(self._order), self._config.batch_size)
 
+    def rewind(self) -> None:
+        """Make the epoch's first batch the next."""
+        self._go_to(0)
+
     def changed(self) -> list[Tensor]:
         """All tensors that a call changes and a later one reads."""
         own = [self._loss, self._correct, self._places, self._done, self._lr, self._share]
         averaged = [] if self._average is None else [*self._average.model.parameters(), *self._average.model.buffers()]
         return [*own, *self._momentum.values(), *self._model.parameters(), *self._model.buffers(), *averaged]
+
+    def state(self) -> dict[str, Tensor]:
+        """Copies on the CPU of all that the next steps depend on beside the model: momentum, totals, steps taken."""
+        state = {"loss": self._loss, "correct": self._correct, "steps": self._steps_before + self._done[0]}
+        state |= {f"momentum.{name}": momentum for name, momentum in self._momentum.items()}
+        return {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()}
 
     def _go_to(self, step: int) -> None:
         """Make the epoch's step of that number, counted from 0, the next; after the last comes another epoch."""
@@ -179,12 +189,6 @@ class TrainStep(BatchStep):
     def totals(self) -> Totals:
         """Read the totals back, waiting for the device."""
         return Totals(float(self._loss), int(self._correct))
-
-    def state(self) -> dict[str, Tensor]:
-        """Copies on the CPU of all that the next steps depend on beside the model: momentum, totals, steps taken."""
-        state = {"loss": self._loss, "correct": self._correct, "steps": self._steps_before + self._done[0]}
-        state |= {f"momentum.{name}": momentum for name, momentum in self._momentum.items()}
-        return {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a `state`, after `start_epoch` where an epoch is under way."""

@@ -23,7 +23,7 @@ from core.events import EpochFinished, RunFinished, RunStarted, StepProgress, Tr
 from core.network import make_network
 from core.trainer import Trainer
 from experiments.example_loop import WARM_UP_STEPS, differences, example_process
-from experiments.peak import matrix_peak, step_flops, wait_for
+from experiments.peak import step_flops, wait_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,18 @@ class TimeToTarget:
 
 
 def compare_loops(
-    config: TrainConfig, dataset: Dataset, *, rounds: int, steps: int, engines: tuple[EngineChoice, ...] = ()
+    config: TrainConfig,
+    dataset: Dataset,
+    *,
+    rounds: int,
+    steps: int,
+    peak: float,
+    engines: tuple[EngineChoice, ...] = (),
 ) -> list[Timing]:
     """Time the example's loop and the trainer with each engine, one round of so many steps after the other.
 
     Args:
+        peak: operations a second, as `experiments.peak.matrix_peak` measures them.
         engines: those of the device where none is named.
     """
     keep_freed_memory()
@@ -85,7 +92,7 @@ def compare_loops(
             for name, loop in loops.items():
                 samples.setdefault(name, []).append(loop.time_steps(steps))
     baseline = median(chain.from_iterable(samples["example"]))
-    seconds_at_peak = step_flops(make_network(config)[0], config.batch_size) / matrix_peak(device)
+    seconds_at_peak = step_flops(make_network(config)[0], config.batch_size) / peak
     return [_timing(config, name, times, baseline, seconds_at_peak, loops.get(name)) for name, times in samples.items()]
 
 

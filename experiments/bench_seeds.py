@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import torch
+
 from core.allocator import keep_freed_memory
 from core.config import TrainConfig
 from core.data import Dataset
@@ -56,6 +58,7 @@ def time_seeds(config: TrainConfig, dataset: Dataset, copies: int, *, in_turn: i
             group = GroupTrainer(configs, dataset, networks[0][0], [model for _, model in networks], device)
             timings.append(_time(config, "grouped", copies, began, (event for _, event in group.run(lambda _: ""))))
             del group, networks
+            torch.cuda.empty_cache()
         began = time.perf_counter()
         events = (event for one in configs[:in_turn] for event in _alone(one, dataset))
         timings.append(replace(_time(config, "in turn", in_turn, began, events), note=apart))

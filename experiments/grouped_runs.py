@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
+import torch
+
 from core.config import TrainConfig
 from core.errors import Stopped, StorageError
 from core.events import EpochFinished, RunFailed, RunFinished, RunStopped, TrainEvent
@@ -23,9 +25,16 @@ SAVE_INTERVAL = 5.0
 def train_group(runner: Runner, planned: Sequence[tuple[TrainConfig, Meta]]) -> Iterator[Entry]:
     """Prepare and train a group, yielding each event of each run once it is in its log.
 
+    A GPU's memory is free again afterwards, as another group may need as much.
+
     Raises:
         LabError: before the first event, when the group cannot be started; there are no run folders then.
     """
+    yield from _train(runner, planned)
+    torch.cuda.empty_cache()  # where there is no GPU this does nothing
+
+
+def _train(runner: Runner, planned: Sequence[tuple[TrainConfig, Meta]]) -> Iterator[Entry]:
     from core.device import flushed_denormals
 
     with flushed_denormals(), ExitStack() as open_runs:

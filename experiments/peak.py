@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from core.allocator import keep_freed_memory
 from core.precision import float32_products
 from core.summary import Summary
 
@@ -32,6 +33,7 @@ def matrix_peak(device: torch.device) -> float:
     MKL, which on AMD's processors uses half of each vector, and convolves with oneDNN, which uses all of it. On CUDA in
     full precision, without TF32.
     """
+    keep_freed_memory()
     rows, side, products = (16_384, 8192, 10) if device.type == "cuda" else (16_384, 512, 3)
     left, right = torch.randn(rows, side, device=device), torch.randn(side, side, device=device)
     pixels = left.view(-1, 32, 32, side).permute(0, 3, 1, 2)  # 16 images: of fewer, one thread takes them to MKL

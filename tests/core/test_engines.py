@@ -75,59 +75,6 @@ def test_a_run_says_which_engine_it_has(make_trainer):
     events.close()
 
 
-@pytest.fixture
-def quick_compiler(monkeypatch):
-    """torch's compiler down to the C++ it would generate, and no further: `aot_eager` traces and runs uncompiled."""
-    compile_fully = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda model, **options: compile_fully(model, backend="aot_eager", **options))
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_compiled_run_follows_an_eager_one_and_goes_on_exactly(make_trainer, quick_compiler):
-    options = {"engine": "compile", "schedule": "cosine", "ema": True, "dropout": 0.1, "batch_size": 96, "lr": 0.02}
-    whole = make_trainer(**options)
-    started, *_, finished = whole.run()
-    assert (started.engine, started.note) == ("compile", "")
-    eager = make_trainer(**(options | {"engine": "eager"}))
-    last = list(eager.run())[-1]
-    for name, tensor in whole.final_weights.items():
-        torch.testing.assert_close(tensor, eager.final_weights[name], rtol=1e-2, atol=1e-3)
-    asked = iter([""] * 5 + ["enough"] * 99)
-    stopped = make_trainer(**options)
-    assert list(stopped.run(lambda: next(asked)))[-1].NAME == "run_stopped"
-    checkpoint = stopped.checkpoint()  # before another network is made, which draws random numbers
-    resumed = make_trainer(**options)
-    resumed.restore(checkpoint)
-    assert list(resumed.run())[-1].weights_sha256 == finished.weights_sha256
-    other = make_trainer(**(options | {"engine": "eager"}))
-    other.restore(checkpoint)
-    assert list(other.run())[-1].final_test_accuracy == pytest.approx(last.final_test_accuracy, abs=0.05)
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_network_that_cannot_be_compiled_is_trained_all_the_same_and_this_is_said(make_trainer, monkeypatch):
-    def broken(graph, inputs):
-        raise OSError("no space left\non the disk")
-
-    compile_fully = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda model, **options: compile_fully(model, backend=broken, **options))
-    events = list(make_trainer(engine="compile", epochs=1).run())
-    assert events[0].note.startswith("the network is not compiled: ")
-    assert "no space left" in events[0].note
-    assert events[0].note.isprintable()
-    assert events[-1].NAME == "run_finished"
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_compiled_steps_of_a_named_network_follow_eager_ones(make_trainer):
-    runs = [make_trainer(arch="conv5", engine=engine, lr=0.002, epochs=2) for engine in ("compile", "eager")]
-    notes = [next(iter(list(run.run()))).note for run in runs]
-    assert notes == ["", ""]
-    for name, tensor in runs[0].final_weights.items():
-        torch.testing.assert_close(tensor, runs[1].final_weights[name], rtol=1e-2, atol=1e-3)
-
-
 def _attributes(owner: object) -> list[object]:
     return [getattr(owner, name) for name in getattr(owner, "__slots__", None) or vars(owner)]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import weakref
 from collections.abc import Callable
 from dataclasses import asdict
 
@@ -146,6 +148,19 @@ def test_the_runs_take_turns_and_begin_together(make_group):
     assert told[:3] == [(copy, RunStarted) for copy in range(3)]
     assert told[3:9] == 2 * [(copy, StepProgress) for copy in range(3)]
     assert [copy for copy, event in told if event is EpochFinished] == [0, 1, 2, 0, 1, 2]
+
+
+def test_a_group_gives_its_memory_back_as_soon_as_it_is_over(make_group):
+    group = make_group(val_split=60, ema=True)
+    members, held = group.members, weakref.ref(group)
+    gc.disable()
+    try:
+        run(group)
+        del group
+        assert held() is None
+    finally:
+        gc.enable()
+    assert all(member.final_weights for member in members)
 
 
 def test_running_out_of_memory_fails_every_run_with_a_way_out(make_group, monkeypatch, presentable):

@@ -94,6 +94,27 @@ def test_replayed_steps_equal_eager_ones_to_the_bit(blobs, recipe):
         assert len(set(replayed.rates)) > 1
 
 
+def test_a_step_is_recorded_wherever_in_an_epoch_it_stands(blobs):
+    config = TrainConfig.checked(TINY | {"augment": "shift", "ema": True})
+    states = []
+    for begin_before in (0, 6):  # the last batch, of 32, is the seventh
+        engine = ReplayEngine()
+        step, model, average = make_step(config, blobs)
+        model.train()
+        start_epoch(step, config, 320, 1)
+        for _ in range(begin_before):
+            step(48)
+        engine.prepare(step)
+        for _ in range(6 - begin_before):
+            engine.run(step, 48)
+        engine.run(step, 32)
+        start_epoch(step, config, 320, 2)
+        engine.run(step, 48)
+        states.append(step.state() | copy_weights(model) | copy_weights(average.model))
+    for name, tensor in states[0].items():
+        assert torch.equal(tensor, states[1][name]), name
+
+
 def test_a_replayed_evaluation_equals_an_eager_one_for_whatever_weights_there_are(blobs):
     model = make_network(TrainConfig.checked(TINY))[1]
     rows = torch.arange(320).flip(0)[:310]
@@ -201,7 +222,7 @@ def test_getting_ready_changes_nothing(blobs):
     weights, averaged = copy_weights(model), copy_weights(average.model)
     with Unchanged(step) as state:
         step(32)
-        state.restore()
+        state.start_over()
         step(48)
     assert torch.equal(torch.get_rng_state(), random)
     assert all(map(torch.equal, step.changed(), before))

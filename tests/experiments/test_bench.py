@@ -26,14 +26,15 @@ def test_the_example_and_the_trainer_take_turns_on_the_same_images(config, blobs
     rounds = []
     time_steps = bench.TrainerLoop.time_steps
     monkeypatch.setattr(bench.TrainerLoop, "time_steps", lambda *args: rounds.append(args) or time_steps(*args))
-    example, trainer = bench.compare_loops(config, blobs, rounds=2, steps=3, engines=("eager",))
+    example, trainer = bench.compare_loops(config, blobs, rounds=2, steps=3, peak=1e11, engines=("eager",))
     assert len(rounds) == 2
     assert (example.loop, trainer.loop) == ("example", "eager")
     assert example.ratio_to_example == 1.0
     for timing in (example, trainer):
         assert 0 < timing.ms_lowest <= timing.ms_highest
         assert timing.images_per_second == pytest.approx(64e3 / timing.ms_per_step)
-        assert timing.share_of_peak > 0
+        flops = step_flops(make_network(config)[0], 64)
+        assert timing.share_of_peak == pytest.approx(flops / (1e-3 * timing.ms_per_step) / 1e11)
     assert trainer.ratio_to_example == pytest.approx(example.ms_per_step / trainer.ms_per_step)
     assert trainer.share_of_peak / example.share_of_peak == pytest.approx(trainer.ratio_to_example)
 

@@ -71,15 +71,16 @@ def bench(
     engines: list[EngineChoice] = [name for name in _names() if name in (engine or available_engines(place))]
     locations: Locations = context.obj
     dataset = Loader(locations.data, locations.cache).load("mnist")
+    peak = matrix_peak(place)
     timings = []
     for config in configs:
         note(f"timing {config.arch}, {rounds} rounds of {steps} steps for the example and {', '.join(engines)}")
-        timings += compare_loops(config, dataset, rounds=rounds, steps=steps, engines=tuple(engines))
+        timings += compare_loops(config, dataset, rounds=rounds, steps=steps, peak=peak, engines=tuple(engines))
     report: dict[str, Any] = {
         "environment": describe_machine(describe_device(place)),
         "rounds": rounds,
         "steps": steps,
-        "matrix_peak_gflops": matrix_peak(place) / 1e9,
+        "matrix_peak_gflops": peak / 1e9,
         "timings": [asdict(timing) for timing in timings],
         "time_to_target": None,
         "seeds": [],
