@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
-from experiments.stats import spread_of
+from experiments.groups import by_epoch
+from experiments.stats import Spread
 from experiments.svg_chart import Series, line_chart, percent_tick
 from experiments.view import RunView
 
@@ -50,21 +52,15 @@ def _series(curves: Sequence[Curve], metric: str) -> list[Series]:
     series = []
     for curve in curves:
         for part, words in parts.items():
-            by_epoch: dict[int, list[float]] = {}
-            for view in curve.views:
-                for epoch in view.epochs:
-                    if (value := getattr(epoch, f"{part}_{metric}")) is not None:
-                        by_epoch.setdefault(epoch.epoch, []).append(value)
-            if by_epoch:
+            if spreads := by_epoch(curve.views, attrgetter(f"{part}_{metric}")):
                 label = " ".join(filter(None, (curve.label, words)))
-                series.append(_line(label, by_epoch, banded=len(curve.views) > 1))
+                series.append(_line(label, spreads, banded=len(curve.views) > 1))
     return series
 
 
-def _line(label: str, by_epoch: dict[int, list[float]], *, banded: bool) -> Series:
-    epochs = sorted(by_epoch)
-    spreads = [spread_of(by_epoch[epoch]) for epoch in epochs]
-    medians = [spread.median for spread in spreads]
+def _line(label: str, spreads: Mapping[int, Spread], *, banded: bool) -> Series:
+    medians = [spread.median for spread in spreads.values()]
     if not banded:
-        return Series(label, epochs, medians)
-    return Series(label, epochs, medians, [spread.lower for spread in spreads], [spread.upper for spread in spreads])
+        return Series(label, list(spreads), medians)
+    lower, upper = [spread.lower for spread in spreads.values()], [spread.upper for spread in spreads.values()]
+    return Series(label, list(spreads), medians, lower, upper)

@@ -17,6 +17,8 @@ from experiments.store import Store
 from experiments.svg_chart import Series, line_chart, percent_tick
 
 DATASET, TEST_IMAGES = "mnist", 10_000
+FLOOR = 0.988
+"""Below it an accuracy says nothing here."""
 PUBLISHED: tuple[tuple[int, float], ...] = (
     (18_594, 0.9960),
     (9_768, 0.9960),
@@ -119,7 +121,7 @@ def _range(points: Sequence[Point]) -> tuple[float, float]:
     """From a little below 99 %, or the least of the published, to the top: what lies far below says nothing here."""
     high = max((point.high or point.accuracy for point in points), default=1.0)
     low = min((point.low or point.accuracy for point in points), default=0.99)
-    return max(low, 0.988) - 0.0005, high + 0.0005
+    return max(low, FLOOR) - 0.0005, high + 0.0005
 
 
 def _group_point(group: Group) -> Point | None:

@@ -6,7 +6,7 @@ the target, unless it had reached it before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -155,14 +155,7 @@ class Group:
 
     def curve(self, value: Callable[[EpochFinished], float | None]) -> dict[int, Spread]:
         """Median and band of a value over the finished runs, by epoch."""
-        from experiments.stats import spread_of
-
-        by_epoch: dict[int, list[float]] = {}
-        for member in self.finished:
-            for event in member.view.epochs:
-                if (found := value(event)) is not None:
-                    by_epoch.setdefault(event.epoch, []).append(found)
-        return {epoch: spread_of(values) for epoch, values in sorted(by_epoch.items())}
+        return by_epoch([member.view for member in self.finished], value)
 
     def to_json(self) -> dict[str, Any]:
         """The group as programs see it. Accuracies are fractions, `target` is in percent; of a score that no run has
@@ -193,6 +186,18 @@ class Group:
 def accuracy(event: EpochFinished) -> float | None:
     """Of an epoch, on the held-out images where there are some, else on the test images."""
     return event.test_accuracy if event.val_accuracy is None else event.val_accuracy
+
+
+def by_epoch(views: Iterable[RunView], value: Callable[[EpochFinished], float | None]) -> dict[int, Spread]:
+    """Median and band of a value over the runs that have it in an epoch."""
+    from experiments.stats import spread_of
+
+    values: dict[int, list[float]] = {}
+    for view in views:
+        for event in view.epochs:
+            if (found := value(event)) is not None:
+                values.setdefault(event.epoch, []).append(found)
+    return {epoch: spread_of(values[epoch]) for epoch in sorted(values)}
 
 
 def make_group(group_id: str, members: Sequence[Member]) -> Group:

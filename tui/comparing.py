@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,12 @@ import numpy as np
 from core.arch import is_user_module
 from core.errors import InvalidValue, RunError, ShouldStop
 from core.events import EpochFinished
+from experiments.groups import Group, Member, accuracy, by_epoch, make_group
 from experiments.locations import Locations
 from experiments.run import Run
 from experiments.scoring import Report, Scored, score_run
 from experiments.store import Store
+from experiments.view import RunView
 from tui.follow import Follower
 from tui.marks import MOST
 from tui.widgets.series import Values
@@ -24,10 +28,6 @@ UNLISTED = frozenset({"max_params", "max_epochs", "budget"})
 """Config fields that decide nothing about a result."""
 
 Value = Callable[[EpochFinished], float | None]
-
-
-def _scored(one: float | None, other: float | None) -> float | None:
-    return one if one is not None else other
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +40,56 @@ class Metric:
 
 
 METRICS = {
-    "score": Metric("Score %", lambda e: _scored(e.val_accuracy, e.test_accuracy), accuracy=True),
-    "loss": Metric("Loss on scored images", lambda e: _scored(e.val_loss, e.test_loss)),
+    "score": Metric("Score %", accuracy, accuracy=True),
+    "loss": Metric("Loss on scored images", lambda e: e.test_loss if e.val_loss is None else e.val_loss),
     "train": Metric("Train accuracy %", lambda e: e.train_accuracy, accuracy=True),
     "train_loss": Metric("Train loss", lambda e: e.train_loss),
     "steps": Metric("Train loss by step", None),
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`ys` over `xs`; of several runs it is their median, and `band` their quartiles, the lower and the upper."""
+
+    xs: Values
+    ys: Values
+    band: tuple[Values, Values] | None = None
+
+
 class Entrant:
     """A run, or the runs of a group, read as far as their logs have come."""
 
-    def __init__(self, label: str, reference: str, runs: Sequence[Run]) -> None:
-        self.label, self.reference = label, reference
+    def __init__(self, reference: str, runs: Sequence[Run]) -> None:
+        self.reference = reference
         self.followers = [Follower(run) for run in runs]
+        self._group: tuple[tuple[int, ...], Group] | None = None
+        self.label = (self.group.name if len(runs) > 1 else self.first.meta.name) or reference
 
     @property
     def first(self) -> Follower:
         return self.followers[0]
+
+    @property
+    def group(self) -> Group:
+        """Its runs as the verdict takes them, repetitions apart."""
+        if self._group is None or self._group[0] != self.version:
+            self._group = self.version, make_group(self.reference, [_member(one) for one in self.followers])
+        return self._group[1]
+
+    @property
+    def counted(self) -> list[Follower]:
+        """The runs that curves and means are of: those of the verdict, which are finished; before there is one, all."""
+        kept = {member.run_id for member in self.group.finished or self.group.members}
+        return [follower for follower in self.followers if follower.run.id in kept]
+
+    @property
+    def title(self) -> str:
+        """Of a group with the number of its runs: ``base (4 runs)``, ``base (3 of 4 runs)`` where some do not count."""
+        total, counted = len(self.followers), len(self.counted)
+        if total == 1:
+            return self.label
+        return f"{self.label} ({total if counted == total else f'{counted} of {total}'} runs)"
 
     @property
     def deleted(self) -> bool:
@@ -83,28 +115,29 @@ class Entrant:
                 merged[field] = f"{ordered[0]} to {ordered[-1]}"
         return merged
 
-    def curve(self, metric: Metric, axis: str) -> tuple[Values, Values]:
-        """x and y of the curve; of a group the mean over its runs, epoch by epoch."""
+    def curve(self, metric: Metric, axis: str) -> Line:
+        """Of a group the median of the runs that count, with a band between the quartiles, over the epochs that all of
+        them have: where one drops out the median would jump."""
         if metric.value is None:
-            return self._step_curve(axis)
-        xs: dict[int, list[float]] = {}
-        ys: dict[int, list[float]] = {}
-        for follower in self.followers:
-            seconds, started = 0.0, follower.view.started
-            for epoch in follower.view.epochs:
-                seconds += epoch.seconds
-                value = metric.value(epoch)
-                if value is not None:
-                    steps = epoch.epoch * (started.steps_per_epoch if started is not None else 1)
-                    place = {"epoch": float(epoch.epoch), "step": float(steps), "time": seconds}[axis]
-                    xs.setdefault(epoch.epoch, []).append(place)
-                    ys.setdefault(epoch.epoch, []).append(100 * value if metric.accuracy else value)
-        order = sorted(xs)
-        return _array([np.mean(xs[e]) for e in order]), _array([np.mean(ys[e]) for e in order])
+            return Line(*self._step_curve(axis))
+        views = [follower.view for follower in self.counted if follower.view.epochs]
+        spreads = {epoch: s for epoch, s in by_epoch(views, metric.value).items() if s.n == len(views)}
+        if axis == "time":
+            ends = [dict(zip(_epochs(view), accumulate(e.seconds for e in view.epochs), strict=True)) for view in views]
+            xs = _array([median(end[epoch] for end in ends) for epoch in spreads])
+        else:
+            started = views[0].started if views else None
+            xs = _array(list(spreads)) * (started.steps_per_epoch if axis == "step" and started is not None else 1)
+        lower, ys, upper = (
+            _array([getattr(spread, name) for spread in spreads.values()]) * (100 if metric.accuracy else 1)
+            for name in ("lower", "median", "upper")
+        )
+        return Line(xs, ys, (lower, upper) if len(views) > 1 else None)
 
     def _step_curve(self, axis: str) -> tuple[Values, Values]:
         """Of a group that of its first run: the steps that others report are not the same ones."""
-        view, by_step = self.first.view, self.first.by_step
+        first = self.counted[0]
+        view, by_step = first.view, first.by_step
         steps, losses = _array(by_step.steps), _array(by_step.losses)
         size = view.started.steps_per_epoch if view.started is not None else 1
         if axis == "epoch":
@@ -130,12 +163,10 @@ def find_entrants(store: Store, references: Sequence[str]) -> list[Entrant]:
     entrants = []
     for reference in dict.fromkeys(references):
         if reference in groups:
-            runs = sorted(groups[reference], key=lambda run: run.id)
-            stem = runs[0].meta().name.rpartition("-")[0]
-            entrants.append(Entrant(f"{stem or reference} (mean of {len(runs)})", reference, runs))
+            entrants.append(Entrant(reference, sorted(groups[reference], key=lambda run: run.id)))
         else:
             run = store.find(reference)
-            entrants.append(Entrant(run.meta().name or run.id, run.id, [run]))
+            entrants.append(Entrant(run.id, [run]))
     if not entrants:
         raise RunError("no run is marked", hint="mark runs in Runs with space")
     return entrants[:MOST]
@@ -173,6 +204,15 @@ def other_data(entrants: Sequence[Entrant]) -> str:
     return "These runs were scored on different images: their curves cannot be held against each other." * (
         len(facts) > 1
     )
+
+
+def _member(follower: Follower) -> Member:
+    run, view = follower.run, follower.view
+    return Member(run.id, follower.meta.name, follower.status, view, dict(view.config) or run.config())
+
+
+def _epochs(view: RunView) -> list[int]:
+    return [epoch.epoch for epoch in view.epochs]
 
 
 def _in_words(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 
 import pytest
@@ -10,8 +11,14 @@ from snapshot import assert_snapshot
 from template_runs import template_run, template_weights
 
 from core.tensorfile import write_tensors
+from experiments.frontier import Point
+from experiments.groups import accuracy, find_group
 from experiments.run import Meta
+from experiments.store import Store
+from tui.comparing import METRICS, find_entrants
 from tui.screens.compare import CompareScreen
+from tui.widgets.entrant_table import entrant_cells
+from tui.widgets.frontier_view import KINDS, frontier_curves
 
 
 def _run(home, script, name: str, *accuracies: float, group_id: str | None = None, **config: object):
@@ -34,7 +41,7 @@ async def test_runs_and_a_group_in_one_chart(tmp_path, script, size, tag):
     async with opened(tmp_path, size) as pilot:
         await _compare(pilot, one.id, group)
         assert_snapshot(pilot, f"compare-curves-{tag}")
-        assert "noisy (mean of 2)" in screen_text(pilot)
+        assert "noisy (2 runs)" in screen_text(pilot)
         await pilot.press("l")
         await wait_for_text(pilot, "Error %, log scale")
         await pilot.press("m", "a", "s")
@@ -45,6 +52,52 @@ async def test_runs_and_a_group_in_one_chart(tmp_path, script, size, tag):
         assert_snapshot(pilot, f"compare-differences-{tag}")
         await pilot.press("shift+tab", "escape")
         assert not isinstance(pilot.app.screen, CompareScreen)
+
+
+def test_a_groups_curve_is_the_median_between_quartiles_of_the_runs_that_the_verdict_counts(tmp_path, script):
+    group = "g20260101-120000-abcd"
+
+    def member(seed: int, *events: object) -> None:
+        values = {"epochs": 3, "seed": seed}
+        make_run(tmp_path, script, script.started(config=values), *events, meta=Meta(f"a-{seed}", (), group), **values)
+
+    for seed, last in ((0, 0.95), (1, 0.96), (2, 0.99), (1, 0.96)):  # the last one repeats another
+        member(seed, script.epoch(1, 0.9), script.epoch(2, last, seconds=seed + 1), script.finished(2, last))
+    member(3, script.epoch(1, 0.1), script.failed(2))
+    member(4, script.epoch(1, 0.2), script.stopped(1))
+    store = Store(tmp_path)
+    (entrant,) = find_entrants(store, [group])
+    assert entrant.label == "a"
+    entrant.poll()
+    assert entrant.title == "a (3 of 6 runs)"
+    line = entrant.curve(METRICS["score"], "epoch")
+    assert line.xs.tolist() == [1, 2]
+    assert line.ys.tolist() == pytest.approx([90, 96])
+    lower, upper = line.band
+    assert lower.tolist() == pytest.approx([90, 95.5])
+    assert upper.tolist() == pytest.approx([90, 97.5])
+    assert line.ys[-1] == pytest.approx(100 * find_group(store, group).curve(accuracy)[2].median)
+    assert entrant.curve(METRICS["score"], "step").xs.tolist() == [235, 470]
+    seconds = entrant.curve(METRICS["score"], "time").xs
+    assert seconds[1] - seconds[0] == pytest.approx(2)
+    assert [entrant_cells(entrant, 0, "o")[place] for place in (5, 6)] == ["96.67%", "96.67%"]
+    # One that reached its target in the first epoch: the median would jump where it is missing.
+    member(5, script.epoch(1, 0.994), script.finished(1, 0.994))
+    (entrant,) = find_entrants(store, [group])
+    entrant.poll()
+    assert entrant.curve(METRICS["score"], "epoch").xs.tolist() == [1]
+
+
+def test_a_group_under_way_shows_its_live_runs_until_one_has_finished(tmp_path, script):
+    group = "g20260101-120000-abcd"
+    for seed in (0, 1):
+        epochs = [script.epoch(number, 0.9 + number / 100) for number in range(1, 3 + seed)]
+        values = {"epochs": 3, "seed": seed}
+        make_run(tmp_path, script, script.started(config=values), *epochs, meta=Meta(f"a-{seed}", (), group), **values)
+    (entrant,) = find_entrants(Store(tmp_path), [group])
+    entrant.poll()
+    assert entrant.title == "a (2 runs)"
+    assert entrant.curve(METRICS["score"], "epoch").ys.tolist() == pytest.approx([91, 92])
 
 
 async def test_a_live_run_grows_and_a_deleted_one_stays(tmp_path, script):
@@ -108,3 +161,38 @@ async def test_one_run_alone_runs_on_other_data_and_ids_of_nothing(tmp_path, scr
         await pilot.press("escape")
         await _compare(pilot, "20200101-000000-0000")
         await wait_for_text(pilot, "no such run")
+
+
+@pytest.mark.parametrize(
+    ("size", "tag", "options"),
+    [(WIDE, "120x40", {}), (SMALL, "80x24", {}), (SMALL, "80x24-ascii", {"ascii_only": True})],
+    ids=["120x40", "80x24", "ascii"],
+)
+async def test_accuracy_by_parameters_shows_intervals_and_the_front(tmp_path, script, size, tag, options):
+    # An interval of two runs reaches below what the chart shows.
+    groups = {"tiny": (2_000, 0.990, 0.994), "small": (5_000, 0.9930, 0.9935, 0.9940, 0.9932)}
+    for name, (params, *scores) in groups.items():
+        for seed, score in enumerate(scores):
+            config = {"epochs": 1, "seed": seed}
+            events = script.started(config=config, total_params=params), script.epoch(1, score)
+            meta = Meta(f"{name}-{seed}", (), f"g20260101-120000-{params}")
+            make_run(tmp_path, script, *events, script.finished(1, score), meta=meta, **config)
+    alone = script.started(total_params=15_000), script.epoch(1, 0.9945), script.finished(1, 0.9945)
+    one = make_run(tmp_path, script, *alone, meta=Meta("alone"))
+    async with opened(tmp_path, size, **options) as pilot:
+        await _compare(pilot, one.id)
+        await pilot.press("shift+tab")
+        await wait_for_text(pilot, "95% intervals")
+        assert_snapshot(pilot, f"compare-frontier-{tag}")
+
+
+def test_unknown_intervals_have_no_bar_and_known_ones_end_at_the_floor():
+    points = [
+        Point("group", "a", "g", 1_000, 0.993, 0.97, 0.999, 2),
+        Point("group", "b", "h", 2_000, 0.995, None, None, 2),
+    ]
+    group = next(curve for curve in frontier_curves(points) if curve.number == KINDS["group"][0])
+    lower, upper = group.band
+    assert (lower[0], upper[0]) == pytest.approx((98.8, 99.9))
+    assert math.isnan(lower[1])
+    assert math.isnan(upper[1])

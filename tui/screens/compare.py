@@ -22,7 +22,7 @@ from tui.widgets.entrant_table import EntrantTable
 from tui.widgets.frontier_view import FrontierView
 from tui.widgets.line import Line
 from tui.widgets.overlay import Curve, Overlay
-from tui.widgets.series import SMOOTHING, smoothed
+from tui.widgets.series import SMOOTHING, Values, smoothed
 from tui.widgets.tab_line import TabLine
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class CompareScreen(WorkScreen):
         for entrant in self._entrants:
             entrant.poll()
         self._complain(other_data(self._entrants))
-        names = ", ".join(entrant.label for entrant in self._entrants)
+        names = ", ".join(entrant.title for entrant in self._entrants)
         self.query_one("#compare-title", Line).show(
             Content.assemble(("Compare  ", "$text-muted"), (f"{len(self._entrants)}", "bold"), f"  {names}")
         )
@@ -142,14 +142,23 @@ class CompareScreen(WorkScreen):
         weight = SMOOTHING[self._smoothing]
         error = self._log and metric.accuracy
         key = (self._metric, self._axis, self._log, weight, tuple(entrant.version for entrant in self._entrants))
-        curves = []
-        for number, entrant in enumerate(self._entrants):
-            xs, ys = entrant.curve(metric, self._axis)
-            curves.append(Curve(number, xs, smoothed(100 - ys if error else ys, weight)))
+
+        def drawn(values: Values) -> Values:
+            return smoothed(100 - values if error else values, weight)
+
+        lines = [entrant.curve(metric, self._axis) for entrant in self._entrants]
+        curves = [
+            Curve(number, line.xs, drawn(line.ys), band=line.band and (drawn(line.band[0]), drawn(line.band[1])))
+            for number, line in enumerate(lines)
+        ]
         title = metric.title.replace("Score", "Error").replace("accuracy", "error") if error else metric.title
         title += ", log scale" if self._log else ""
         title += f", smoothing {weight:g}" if weight else ""
-        self.query_one("#overlay", Overlay).show(key, curves, title=title, axis=AXES[self._axis], log=self._log)
+        axis = AXES[self._axis]
+        if any(line.band for line in lines):
+            dots = "dashes" if self.lab.ascii_only else "dots"
+            axis = f"{axis}   line: group median, {dots}: quartiles"
+        self.query_one("#overlay", Overlay).show(key, curves, title=title, axis=axis, log=self._log)
 
     def action_metric(self) -> None:
         names = list(METRICS)
@@ -228,7 +237,8 @@ class CompareScreen(WorkScreen):
 
     def help_lines(self) -> tuple[str, ...]:
         return (
-            "A group's curve is the mean of its runs. In log scale accuracies are shown as errors.",
+            "A group's curve is the median of its finished runs, repetitions apart, between quartiles; by step it is",
+            "its first run's. The table has means. In log scale accuracies are shown as errors.",
             "The verdict holds each against the first: groups by Welch's test, single runs image by image.",
             "Disagreements shows the images that two networks take for different classes; enter on a run picks it.",
         )

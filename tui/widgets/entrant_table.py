@@ -36,14 +36,14 @@ class EntrantTable(Table):
 
 
 def entrant_cells(entrant: Entrant, number: int, markers: str) -> tuple[Cell, ...]:
-    """Of a group the means of its runs."""
-    views = [follower.view for follower in entrant.followers]
+    """Of a group the means of the runs that count."""
+    views = [follower.view for follower in entrant.counted]
     started = views[0].started
     done = min(view.epochs[-1].epoch if view.epochs else 0 for view in views)
     standing = " (deleted)" if entrant.deleted else ""
     return (
         (markers[number % len(markers)], f"curve{number % len(COLOURS)}"),
-        entrant.label + standing,
+        entrant.title + standing,
         started.dataset if started else "-",
         f"{started.total_params:,}" if started else "-",
         f"{done}/{views[0].config.get('epochs', '?')}",

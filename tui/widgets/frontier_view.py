@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from experiments.frontier import FLOOR, Point, frontier
 from experiments.store import Store
 from tui.task import Task
 from tui.widgets.line import Line
 from tui.widgets.overlay import MARKERS, Curve, Overlay
 from tui.widgets.series import Values
-
-if TYPE_CHECKING:
-    from experiments.frontier import Point
 
 KINDS = {
     "group": (0, "group mean"),
@@ -45,7 +42,7 @@ class FrontierView(Vertical):
     def show(self) -> None:
         """Read the runs, once, and show where they lie."""
         if self._work is None:
-            self._work = Task("frontier", lambda *_: _read(self._store))
+            self._work = Task("frontier", lambda *_: frontier(self._store))
         task, line = self._work, self.query_one(Line)
         if not task.done.is_set():
             line.show("reading the runs...")
@@ -53,16 +50,9 @@ class FrontierView(Vertical):
             line.show(task.why_not())
         else:
             signs = MARKERS[self._ascii]
-            words = "   ".join(f"{signs[number]} {words}" for number, words in KINDS.values())
-            line.show(f"{words}   line: front")
-            title = "Test accuracy % by parameters, full MNIST"
-            self.query_one(Overlay).show(id(task), frontier_curves(task.result), title=title, axis="parameters")
-
-
-def _read(store: Store) -> list[Point]:
-    from experiments.frontier import frontier
-
-    return frontier(store)
+            line.show("   ".join(f"{signs[number]} {words}" for number, words in KINDS.values()))
+            title, axis = "Test accuracy % by parameters, full MNIST", "parameters  line: front  bars: 95% intervals"
+            self.query_one(Overlay).show(id(task), frontier_curves(task.result), title=title, axis=axis)
 
 
 def _places(points: Sequence[Point]) -> tuple[Values, Values]:
@@ -70,9 +60,18 @@ def _places(points: Sequence[Point]) -> tuple[Values, Values]:
 
 
 def frontier_curves(points: Sequence[Point]) -> list[Curve]:
-    """Each kind of point as markers, and the front as a line."""
+    """Each kind of point as markers with their intervals, and the front as a line."""
     front = [point for point in points if point.on_front]
+    floor = min((FLOOR, *(point.accuracy for point in points)))
     curves = [Curve(FRONT, *_places(front), marked=False)]
     for kind, (number, _) in KINDS.items():
-        curves.append(Curve(number, *_places([point for point in points if point.kind == kind]), joined=False))
+        shown = [point for point in points if point.kind == kind]
+        curves.append(Curve(number, *_places(shown), joined=False, band=_intervals(shown, floor)))
     return curves
+
+
+def _intervals(points: Sequence[Point], floor: float) -> tuple[Values, Values]:
+    """The ends of the intervals; of unknown ones not a number. They are cut at `floor`, as one of two runs may reach
+    down so far that nothing else could be told apart."""
+    ends = np.array([(point.low, point.high) for point in points], dtype=np.float64).reshape(-1, 2)
+    return 100 * np.maximum(ends[:, 0], floor), 100 * ends[:, 1]

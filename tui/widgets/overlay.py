@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,6 +19,8 @@ from tui.widgets.series import Axis, Series, Values, bucketed, drawable_points, 
 
 MARKERS = {False: "●▲■◆○△□◇", True: "ox+*#%@&"}
 """One for each of eight curves, in Unicode and in ASCII."""
+BAND = {False: (BRAILLE, BRAILLE), True: ("|", "-")}
+"""What bars and the edges of bands are drawn with, in Unicode and in ASCII."""
 COLOURS = ("primary", "warning", "success", "error", "accent", "secondary", "foreground", "text-muted")
 MOST = len(COLOURS)
 Grid = list[list[tuple[str, int]]]
@@ -27,13 +29,21 @@ Grid = list[list[tuple[str, int]]]
 @dataclass(frozen=True, slots=True)
 class Curve:
     """Points in the order of x. `number` chooses marker and colour. Without `joined` there are only the markers,
-    without `marked` only the line."""
+    without `marked` only the line.
+
+    `band` has lower and upper values around `ys`: beside a line they are dotted, through a marker they are a bar; where
+    they are not finite there is none."""
 
     number: int
     xs: Values
     ys: Values
     joined: bool = True
     marked: bool = True
+    band: tuple[Values, Values] | None = None
+
+    def edges(self, *, log: bool) -> list[Series]:
+        """What can be drawn of the lower and of the upper end of the band."""
+        return [drawable_points(Series("", "", self.xs, ends), log=log) for ends in self.band or ()]
 
 
 class Overlay(Widget, can_focus=True):
@@ -78,7 +88,8 @@ class Overlay(Widget, can_focus=True):
         ]
         if not drawable or width < 20 or height < 5:
             return [[Segment(self.empty if not drawable else "too small", Style(dim=True))]]
-        low, high = limits([points for _, points in drawable], None, log=self._log)
+        edges = [edge for curve, _ in drawable for edge in curve.edges(log=self._log) if len(edge.xs)]
+        low, high = limits([*(points for _, points in drawable), *edges], None, log=self._log)
         rows = height - 2
         levels = log_ticks(low, high, max(2, rows // 3)) if self._log else ticks(low, high, max(2, rows // 4))
         labels = [f"{level:.5g}" for level in levels]
@@ -115,13 +126,19 @@ class Overlay(Widget, can_focus=True):
     def _plot(self, grid: Grid, drawable: list[tuple[Curve, Series]], across: Axis, up: Axis) -> None:
         rows, columns = len(grid), len(grid[0])
         plain = palette_of(self.app).ink is Ink.ASCII
+
+        def put(number: int, x: Values, y: Values, marker: str, *, joined: bool = False) -> None:
+            for column, row, sign in zip(*rasterise(x, y, columns, rows, marker=marker, joined=joined), strict=True):
+                grid[rows - 1 - row][column] = (sign, number)
+
+        for curve, _ in drawable:  # first, so that lines and markers lie over them
+            for x, y in _bars(curve, across, up) if not curve.joined else _dots(curve, across, up):
+                put(curve.number, x, y, BAND[plain][curve.joined])
         for curve, points in drawable:
             if curve.joined:
                 thin = bucketed(points, 2 * columns)
-                x, y = across.fractions(thin.xs), up.fractions(thin.ys)
                 marker = "." if plain else BRAILLE
-                for column, row, sign in zip(*rasterise(x, y, columns, rows, marker=marker, joined=True), strict=True):
-                    grid[rows - 1 - row][column] = (sign, curve.number)
+                put(curve.number, across.fractions(thin.xs), up.fractions(thin.ys), marker, joined=True)
         for curve, points in drawable:
             if not curve.marked:
                 continue
@@ -131,10 +148,7 @@ class Overlay(Widget, can_focus=True):
                 step = max(1, len(xs) // most)
                 chosen = np.arange(min(curve.number * step // MOST, len(xs) - 1), len(xs), step)
                 xs, ys = xs[chosen], ys[chosen]
-            sign = MARKERS[plain][curve.number % MOST]
-            x, y = across.fractions(xs), up.fractions(ys)
-            for column, row, found in zip(*rasterise(x, y, columns, rows, marker=sign, joined=False), strict=True):
-                grid[rows - 1 - row][column] = (found, curve.number)
+            put(curve.number, across.fractions(xs), up.fractions(ys), MARKERS[plain][curve.number % MOST])
 
     def _segments(self, row: list[tuple[str, int]]) -> list[Segment]:
         """A row of the grid, neighbours of one colour as one segment."""
@@ -146,6 +160,24 @@ class Overlay(Widget, can_focus=True):
                 segments.append(Segment(text, curve_style(self, row[start][1])))
                 start = place
         return segments
+
+
+def _dots(curve: Curve, across: Axis, up: Axis) -> Iterator[tuple[Values, Values]]:
+    """Each edge of a band as dots in every other column, which a line does not look like."""
+    for edge in curve.edges(log=up.log):
+        x, y = across.fractions(edge.xs), up.fractions(edge.ys)
+        places = np.arange(x.min(initial=1.0), x.max(initial=0.0), 2 / (across.places - 1))
+        yield places, np.interp(places, x, y)
+
+
+def _bars(curve: Curve, across: Axis, up: Axis) -> Iterator[tuple[Values, Values]]:
+    """From the lower to the upper end of each interval, a dot at every height that there is."""
+    if curve.band is None:
+        return
+    lower, upper = (up.fractions(ends) for ends in curve.band)
+    known = np.isfinite(lower) & np.isfinite(upper)
+    heights = np.linspace(lower[known], upper[known], 4 * up.places)
+    yield np.tile(across.fractions(curve.xs[known]), len(heights)), heights.ravel()
 
 
 def curve_style(widget: Widget, number: int) -> Style:
