@@ -6,12 +6,10 @@ What the trainer asks of the memory allocator would make it faster too.
 from __future__ import annotations
 
 import multiprocessing
-import signal
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from itertools import islice, pairwise
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -25,8 +23,8 @@ from core.data import FILES, Dataset, published_class
 from core.device import pick_device
 from core.network import make_network
 from experiments.peak import wait_for
+from experiments.spawning import hear_signals, signals_held_back
 
-SIGNALS = {signal.SIGINT, signal.SIGHUP, signal.SIGTERM}
 WARM_UP_STEPS = 5
 """Left out of each round: first allocations, and the batches that a worker had ready."""
 
@@ -39,9 +37,8 @@ def example_process(config: TrainConfig, dataset: Dataset, folder: Path) -> Iter
     process = multiprocessing.get_context("spawn").Process(
         target=_serve_example, args=(there, config, folder, dataset.mean, dataset.std)
     )
-    resource_tracker.ensure_running()  # which unblocks signals
     try:
-        with _signals_held_back():
+        with signals_held_back():
             process.start()
             there.close()
         yield here
@@ -51,22 +48,9 @@ def example_process(config: TrainConfig, dataset: Dataset, folder: Path) -> Iter
             process.join()
 
 
-@contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """A process that is started within the block inherits what is blocked: Ctrl+C goes to it too, and would end it with
-    a traceback while it still imports."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _serve_example(connection: Connection, config: TrainConfig, folder: Path, mean: float, std: float) -> None:
     """Ends when nobody is at the other end of the pipe any more, whatever it was that ended them."""
-    for number in (signal.SIGINT, signal.SIGHUP):  # those of the terminal, which say so to the other process too
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    hear_signals()
     example = Example(config)
     batches = example_batches(config.batch_size, folder, mean, std, on_gpu=example.device.type == "cuda")
     with closing(batches), suppress(EOFError, ConnectionError):

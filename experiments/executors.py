@@ -5,10 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Protocol
@@ -17,8 +15,13 @@ from core.errors import InvalidValue
 from experiments.locations import Locations
 from experiments.owner import Owner
 from experiments.run import Run
-from experiments.trial_worker import SIGNALS, STOP, TRAIN, Slot, serve
+from experiments.spawning import signals_held_back
+from experiments.trial_worker import STOP, TRAIN, Slot, serve
 
+POLL = 0.1
+"""Seconds to wait for runs to end before something else is looked after."""
+MAX_DEATHS = 3
+"""Workers that a run may lose before it is given up."""
 STOP_PATIENCE = 30.0
 """Seconds that a worker has to save a checkpoint and end."""
 
@@ -92,8 +95,6 @@ class LocalExecutor:
         worker.orders.send((TRAIN, run.id))
 
     def wait(self, seconds: float) -> list[Ended]:
-        if not any(worker and worker.run_id for worker in self._workers.values()):
-            time.sleep(seconds)
         busy = [(slot, worker) for slot, worker in self._workers.items() if worker is not None and worker.run_id]
         ready = set(wait([worker.orders for _, worker in busy], seconds))
         ended = []
@@ -134,13 +135,8 @@ class LocalExecutor:
         mine, theirs = context.Pipe()
         process = context.Process(target=serve, args=(theirs, self._locations, slot), name=f"worker {slot.number}")
         process.daemon = True
-        resource_tracker.ensure_running()  # which unblocks signals
-        # A worker inherits what is blocked: Ctrl+C goes to it too, and would end it while it still imports.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        try:
+        with signals_held_back():
             process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         return _Worker(process, mine)
 
@@ -170,10 +166,12 @@ def _cores() -> int:
 
 
 def _gpus(device: str) -> list[str]:
-    """The values of CUDA_VISIBLE_DEVICES that each show a worker one of the GPUs that this process may use.
+    """The values of CUDA_VISIBLE_DEVICES that each show a worker one of the GPUs that trials may use.
 
-    Empty where there is none, or where the config names the one to use.
+    One that is empty, as in `Slot`, stands for the GPU that the config itself names among all there are.
     """
+    if device.startswith("cuda:"):
+        return [""]
     if device not in ("auto", "cuda"):
         return []
     import torch

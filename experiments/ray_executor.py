@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from experiments.supervision import REQUESTED
 
 CONNECT_PATIENCE = 5.0
 """Seconds that a cluster has to answer; Ray itself would go on trying for minutes."""
+DEVICES = ("auto", "cpu", "cuda")
+"""Those that a trial may ask for: a worker sees no GPU but its own, whatever number that has on its node."""
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """The setting by which Ray's processes listen on 127.0.0.1 alone; by itself Ray does so only on Windows and macOS."""
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
@@ -72,6 +75,9 @@ class RayExecutor:
         gpus_per_trial: float | None = None,
     ) -> None:
         require_ray()
+        if device not in DEVICES:
+            allowed = "must be auto, cpu or cuda on Ray, which chooses each trial's GPU itself"
+            raise InvalidValue("device", device, allowed, hint="use --device cuda")
         self._data = locations.data
         self._jobs = jobs
         self._idle: list[Any] = []
@@ -98,6 +104,7 @@ class RayExecutor:
                 self._ask_to_stop(job, REQUESTED)
         waiting = [job.parcels for job in self._active.values()]
         if not waiting:
+            time.sleep(seconds)
             return []
         self._ray.wait(waiting, num_returns=1, timeout=seconds)
         ended = []
@@ -168,7 +175,7 @@ class RayExecutor:
 
     def _ask_to_stop(self, job: _Job, reason: str) -> None:
         job.is_asked_to_stop = True
-        job.actor.stop.remote(reason)
+        job.actor.stop.remote(job.run.id, reason)
 
     def _receive(self, job: _Job) -> Ended | None:
         """Take in everything that has come from a run; its end, when that has come too."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from core.arch import is_user_module
 from core.config import TrainConfig
-from core.errors import LabError
+from core.errors import LabError, Stopped
 from core.events import CheckpointSaved, EndEvent, TrainEvent
 from experiments.environment import describe_environment
 from experiments.eventlog import EventReader
@@ -47,31 +47,32 @@ class Parcel:
 
 
 class RayWorker:
-    """Trains one run after the other, in one process of a node. `stop` may be called meanwhile, from another thread."""
+    """Trains one run after the other, in one process of a node. `stop` may be called meanwhile, from another thread;
+    Ray does not promise in which order the two begin."""
 
     def __init__(self) -> None:
         import torch  # takes seconds, which no trial shall wait for
 
         assert torch.__version__
-        self._reason = ""
+        self._reasons: dict[str, str] = {}
 
-    def stop(self, reason: str) -> None:
-        """Ask the run under way to stop."""
-        self._reason = reason
+    def stop(self, run_id: str, reason: str) -> None:
+        """Ask a run to stop, under way or about to begin."""
+        self._reasons[run_id] = reason
 
     def train(self, order: Order) -> Iterator[Parcel]:
         """Train a run to whatever end."""
-        self._reason = ""
         home = Path(tempfile.mkdtemp(prefix="mnist-tui-"))
         try:
             yield from self._train(order, home)
         finally:
+            self._reasons.pop(order.run_id, None)
             shutil.rmtree(home, ignore_errors=True)
             forget_runs()
 
     def _train(self, order: Order, home: Path) -> Iterator[Parcel]:
         data = order.data if order.data.is_dir() else None
-        runner = Runner(Locations.resolve(home, data), lambda: self._reason)
+        runner = Runner(Locations.resolve(home, data), lambda: self._reasons.get(order.run_id, ""))
         run = runner.store.run(order.run_id)
         run.folder.mkdir(parents=True)
         config = TrainConfig.checked({**order.config, "budget": False})
@@ -84,6 +85,8 @@ class RayWorker:
             for _ in runner.resume(run, arch=config.arch if is_user_module(config.arch) else None):
                 if parcel := outbox.collect():
                     yield parcel
+        except Stopped:
+            pass  # before its first step, as its log says
         except LabError as problem:
             error = problem.message
         yield Parcel(getattr(outbox.collect(), "events", ()), error=error)

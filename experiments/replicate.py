@@ -5,6 +5,7 @@ Whichever way, each run has its own folder, log, weights and checkpoint, as if i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -14,7 +15,7 @@ from core.errors import Stopped
 from core.events import RunFailed, RunStopped
 from core.network import summarize_config
 from experiments.eventlog import Entry, EventReader
-from experiments.executors import Ended, Executor, LocalExecutor, local_slots
+from experiments.executors import MAX_DEATHS, POLL, Ended, Executor, LocalExecutor, local_slots
 from experiments.run import Meta, Run
 from experiments.runner import Runner
 
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 Way = Literal["grouped", "processes", "in turn"]
 Planned = tuple[TrainConfig, Meta]
-
-POLL = 0.1
-"""Seconds between two looks at what the processes' runs have done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ def _plan_groups(runner: Runner, configs: Sequence[TrainConfig], device: torch.d
     from core.grouped import why_apart
 
     if reason := why_apart(configs):
-        return Plan("in turn", words=f"{len(configs)} runs, one after the other, because {reason}")
+        return _one_by_one(configs, reason)
     import torch
 
     from core.device import describe_device
@@ -78,12 +76,18 @@ def _plan_groups(runner: Runner, configs: Sequence[TrainConfig], device: torch.d
     free, _ = torch.cuda.mem_get_info(device)
     dataset = runner.load_dataset(configs[0])
     fitting = copies_that_fit(free, bytes_per_copy(configs[0], dataset))
+    room = f"would fit into the {free / 1e9:.1f} GB free on {describe_device(device)}"
+    if fitting == 1:
+        return _one_by_one(configs, f"no two {room}")
     size = min(fitting, jobs or fitting)
     groups = -(-len(configs) // size)
     size = -(-len(configs) // groups)
-    room = f"{fitting:,} would fit into the {free / 1e9:.1f} GB free on {describe_device(device)}"
     together = "as one network" if groups == 1 else f"as {groups} networks of up to {size} copies"
-    return Plan("grouped", size, f"{len(configs)} runs {together}; {room}") if size > 1 else IN_TURN
+    return Plan("grouped", size, f"{len(configs)} runs {together}; {fitting:,} {room}")
+
+
+def _one_by_one(configs: Sequence[TrainConfig], reason: str) -> Plan:
+    return Plan("in turn", words=f"{len(configs)} runs, one after the other, because {reason}")
 
 
 def replicate(runner: Runner, planned: Sequence[Planned], plan: Plan) -> Iterator[Entry]:
@@ -121,8 +125,9 @@ def replicate(runner: Runner, planned: Sequence[Planned], plan: Plan) -> Iterato
 
 
 def _in_processes(runner: Runner, planned: Sequence[Planned], executor: Executor) -> Iterator[Entry]:
-    """Each run is made when a process is free for it, and followed by its log."""
+    """Each run is made when a process is free for it, and followed by its log; killed, it goes on in another one."""
     waiting = list(planned)
+    deaths: Counter[str] = Counter()
     live: dict[str, tuple[Run, EventReader]] = {}
     stopping = ""
     try:
@@ -141,9 +146,14 @@ def _in_processes(runner: Runner, planned: Sequence[Planned], executor: Executor
                     if isinstance(entry.event, RunStopped):
                         waiting.clear()
                     yield entry
-                if run_id in ended:
-                    del live[run_id]
-                    yield from _settle(run, ended[run_id])
+                if (end := ended.get(run_id)) is None:
+                    continue
+                deaths[run_id] += bool(end.worker_died)
+                if end.worker_died and not stopping and deaths[run_id] < MAX_DEATHS and run.view().end is None:
+                    executor.start(run)
+                    continue
+                del live[run_id]
+                yield from _settle(run, end)
     finally:
         executor.close()
 

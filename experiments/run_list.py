@@ -11,17 +11,12 @@ from dataclasses import dataclass
 
 from core.config import TrainConfig
 from core.errors import ShouldStop
-from experiments.executors import Executor
+from experiments.executors import MAX_DEATHS, POLL, Executor
 from experiments.groups import differing_fields
 from experiments.row import Status
 from experiments.run import Meta, Run
 from experiments.runner import Runner
 from experiments.store import Store
-
-POLL = 0.1
-"""Seconds between two looks at a run that another process is still saving."""
-MAX_DEATHS = 3
-"""Workers that a run may lose in one call before it is left as it is."""
 
 _ORDER = (Status.FINISHED, Status.RUNNING, Status.STOPPED, Status.CRASHED, Status.FAILED)
 
@@ -82,6 +77,7 @@ def train_all(
                 one, run = item
                 run = run or runner.create(one.config, one.meta)
                 active[run.id] = one
+                run.forget_stop()  # who asks for the list again wants the run that somebody stopped as well
                 executor.start(run)
             for ended in executor.wait(POLL):
                 run = runner.store.run(ended.run_id)

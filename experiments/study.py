@@ -2,7 +2,7 @@
 
 study.json       what was asked for
 journal.jsonl    Optuna's log of proposals, intermediate values and results, only ever added to
-owner.json       the process that drives the sweep, while one does
+owner.json       the process that drives the sweep, while one does; the file's time is its heartbeat
 output.log       what a detached one wrote
 """
 
@@ -16,16 +16,22 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Self
 
 from core.errors import InvalidValue, RunError, StorageError
 from experiments.owner import Owner
 from experiments.plan import Plan
 from experiments.run import read_json, write_json
+from experiments.supervision import BEAT_INTERVAL
 
 if TYPE_CHECKING:
     from optuna.storages.journal import JournalStorage
 
+RUN_ID, ADDED, GIVEN_UP = "run_id", "added", "given_up"
+"""Notes on a trial: its run, that somebody asked for it, and who gave it up while it was trained."""
+REJECTED, PRUNED, FAILED, REPEATS = "rejected", "pruned", "failed", "repeats"
+"""Notes on how a trial came to its end: why it was never trained, pruned or failed, or which one it repeats."""
 ANOTHER = "restore it, or choose another --study; the runs are whole"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
@@ -65,6 +71,11 @@ class StudyFolder:
     def output(self) -> Path:
         return self.folder / "output.log"
 
+    @property
+    def _owner_file(self) -> Path:
+        """Its time is the driver's heartbeat."""
+        return self.folder / "owner.json"
+
     def plan(self) -> Plan | None:
         """What was asked for; None while there is no such study.
 
@@ -102,7 +113,7 @@ class StudyFolder:
         """
         from optuna.storages.journal import JournalFileBackend
 
-        from experiments.journal_lock import Journal, JournalLock
+        from experiments.journal import Journal, JournalLock
 
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -117,9 +128,8 @@ class StudyFolder:
 
     def owner(self) -> Owner | None:
         """The process that is at work on the study, if one is."""
-        path = self.folder / "owner.json"
-        owner = Owner.from_json(read_json(path))
-        return owner if owner is not None and owner.is_alive(heartbeat=path) else None
+        owner = Owner.from_json(read_json(self._owner_file))
+        return owner if owner is not None and owner.is_alive(heartbeat=self._owner_file) else None
 
     def is_driven(self) -> bool:
         """Whether a process is at work on the study."""
@@ -145,10 +155,15 @@ class StudyFolder:
         """
         with self._locked():
             self._write_owner(Owner.this_process())
+            is_over = Event()
+            beating = Thread(target=self._beat, args=(is_over,), daemon=True)
+            beating.start()
             try:
                 yield
             finally:
-                (self.folder / "owner.json").unlink(missing_ok=True)
+                is_over.set()
+                beating.join()
+                self._owner_file.unlink(missing_ok=True)
 
     def hand_over(self, owner: Owner) -> None:
         """Let a process that has not come to it yet show as the one that drives the study.
@@ -178,9 +193,15 @@ class StudyFolder:
         finally:
             os.close(handle)
 
+    def _beat(self, is_over: Event) -> None:
+        """Show that this process is alive, whatever it does, to those of other hosts."""
+        while not is_over.wait(BEAT_INTERVAL):
+            with suppress(OSError):
+                os.utime(self._owner_file)
+
     def _write_owner(self, owner: Owner) -> None:
         try:
-            write_json(self.folder / "owner.json", owner.to_json())
+            write_json(self._owner_file, owner.to_json())
         except OSError as error:
             raise self.unwritable(error) from error
 

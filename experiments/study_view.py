@@ -13,7 +13,7 @@ from core.errors import InvalidValue
 from experiments.plan import Plan
 from experiments.space import Value, parse_value
 from experiments.store import Store
-from experiments.study import StudyFolder, no_such_study
+from experiments.study import ADDED, FAILED, PRUNED, REJECTED, REPEATS, RUN_ID, StudyFolder, no_such_study
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 IMPORTANCE_TRIALS = 8
 """Finished trials below which the importance of parameters is a guess and is not given."""
 ENDED = ("finished", "pruned", "failed")
-_REASONS = ("rejected", "pruned", "failed", "repeats")
-"""The notes on a trial that say how it came to its end."""
 STATES = ("waiting", "running", "finished", "pruned", "failed", "rejected")
 
 
@@ -161,7 +159,7 @@ class StudyReader:
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(direction="maximize")
-        study.add_trials([trial for trial in self._trials() if "repeats" not in trial.user_attrs])
+        study.add_trials([trial for trial in self._trials() if REPEATS not in trial.user_attrs])
         return {str(name): float(share) for name, share in optuna.importance.get_param_importances(study).items()}
 
 
@@ -242,7 +240,7 @@ def _existing_plan(folder: StudyFolder) -> Plan:
 def _trial_view(trial: FrozenTrial) -> TrialView:
     notes: dict[str, Any] = trial.user_attrs
     state = {"WAITING": "waiting", "RUNNING": "running", "COMPLETE": "finished", "PRUNED": "pruned"}.get(
-        trial.state.name, "rejected" if "rejected" in notes else "failed"
+        trial.state.name, "rejected" if REJECTED in notes else "failed"
     )
     started, ended = trial.datetime_start, trial.datetime_complete
     return TrialView(
@@ -251,10 +249,10 @@ def _trial_view(trial: FrozenTrial) -> TrialView:
         params=trial.params or dict(trial.system_attrs.get("fixed_params", {})),
         value=trial.value if state == "finished" else None,
         values=dict(sorted(trial.intermediate_values.items())),
-        run_id=notes.get("run_id"),
-        reason=next((str(notes[why]) for why in _REASONS if why in notes), ""),
-        added=bool(notes.get("added")),
-        repeats="repeats" in notes,
+        run_id=notes.get(RUN_ID),
+        reason=next((str(notes[why]) for why in (REJECTED, PRUNED, FAILED, REPEATS) if why in notes), ""),
+        added=bool(notes.get(ADDED)),
+        repeats=REPEATS in notes,
         started=started,
         seconds=(ended - started).total_seconds() if started and ended else None,
     )

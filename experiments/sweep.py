@@ -17,13 +17,13 @@ from optuna.trial import FrozenTrial
 from core.errors import InvalidValue, LabError, OverBudget, ShouldStop, StorageError
 from core.events import RunFailed, RunFinished, RunStopped
 from experiments.eventlog import EventReader
-from experiments.executors import STOP_PATIENCE, Ended, Executor
+from experiments.executors import MAX_DEATHS, POLL, STOP_PATIENCE, Ended, Executor
 from experiments.plan import Plan
 from experiments.proposals import Proposals
 from experiments.run import Meta, Run
 from experiments.runner import Runner
 from experiments.space import Value
-from experiments.study import StudyFolder
+from experiments.study import GIVEN_UP, RUN_ID, StudyFolder
 from experiments.supervision import REQUESTED
 from experiments.sweep_events import (
     ProposalRejected,
@@ -34,20 +34,16 @@ from experiments.sweep_events import (
     TrialStarted,
     WorkerDied,
 )
-from experiments.trials import RUN_ID, Trials
+from experiments.trials import Trials
 from experiments.view import RunView, reduce
 
-POLL = 0.1
-"""Seconds between two looks at what the runs have done."""
-MAX_DEATHS = 3
-"""Workers that a trial may lose before it counts as failed."""
 MAX_REJECTED = 500
 """Proposals that may be rejected in a row."""
 
 
 @dataclass(slots=True)
 class _Active:
-    """A trial under way, followed by its run's log."""
+    """A trial under way, followed by its run's log. `given_up` says by which pruner it was; empty while it was not."""
 
     number: int
     params: Mapping[str, Value]
@@ -57,7 +53,7 @@ class _Active:
     view: RunView
     deaths: int = 0
     reported: int = 0
-    is_pruned: bool = False
+    given_up: str = ""
 
     @property
     def is_whole(self) -> bool:
@@ -136,19 +132,15 @@ class Sweep:
             if not self._trials.wants_more():
                 return
             trial, params = self._trials.propose()
-            twins = (twin for twin in self._trials.twins(trial.number) if self._run_of(twin) is not None)
-            if (twin := next(twins, None)) is not None:
-                yield self._repeat(trial.number, twin)
-                continue
-            try:
-                yield self._begin(trial.number, params)
+            event = self._enter(trial.number, params)
+            yield event
+            if not isinstance(event, ProposalRejected):
                 rejected = 0
-            except (OverBudget, InvalidValue) as problem:
-                yield self._reject(trial.number, params, problem.message)
-                rejected += 1
-                if rejected == MAX_REJECTED:
-                    hint = "the study is kept; search where less is over the budget"
-                    raise OverBudget(f"{rejected} proposals in a row rejected; {problem.message}", hint=hint) from None
+                continue
+            rejected += 1
+            if rejected == MAX_REJECTED:
+                hint = "the study is kept; search where less is over the budget"
+                raise OverBudget(f"{rejected} proposals in a row rejected; {event.reason}", hint=hint)
 
     def _next_left(self) -> FrozenTrial | None:
         """A trial that an earlier driver left, once nobody trains its run any more."""
@@ -164,18 +156,19 @@ class Sweep:
         params = self._trials.params(trial)
         run = self._run_of(trial)
         if run is None:
-            try:
-                yield self._begin(trial.number, params)
-            except (OverBudget, InvalidValue) as problem:
-                yield self._reject(trial.number, params, problem.message)
+            yield self._enter(trial.number, params)
             return
         self._trials.remember_run(trial.number, run.id)
         active = self._activate(trial.number, params, run)
+        if pruner := trial.user_attrs.get(GIVEN_UP):
+            active.given_up, active.reported = str(pruner), max(trial.intermediate_values, default=0)
         yield from self._follow(active)
         if (end := self._end_of(active)) is not None:
             yield end
             return
         self._active[run.id] = active
+        if active.given_up:  # the driver before may have been killed just before it said so
+            run.ask_to_stop()
         self._start_again(active)
         yield TrialStarted(trial=trial.number, run_id=run.id, params=params, resumed=True)
 
@@ -187,6 +180,16 @@ class Sweep:
         wanted = self._meta(trial.number)
         runs = self._runner.store.runs()
         return next((run for run in runs if _made_since(run, trial) and run.meta() == wanted), None)
+
+    def _enter(self, number: int, params: Mapping[str, Value]) -> SweepEvent:
+        """Train a proposal, unless it repeats a finished trial or may not be trained."""
+        for twin in self._trials.twins(number):
+            if self._run_of(twin) is not None:
+                return self._repeat(number, twin)
+        try:
+            return self._begin(number, params)
+        except (OverBudget, InvalidValue) as problem:
+            return self._reject(number, params, problem.message)
 
     def _begin(self, number: int, params: Mapping[str, Value]) -> TrialStarted:
         run = self._runner.create(self._proposals.config(params), self._meta(number))
@@ -229,13 +232,14 @@ class Sweep:
         for entry in active.reader.poll():
             active.view = reduce(active.view, entry)
         for epoch, value in active.view.accuracies.items():
-            if not active.reported < epoch <= active.epochs or (active.is_pruned and not active.is_whole):
+            if not active.reported < epoch <= active.epochs or (active.given_up and not active.is_whole):
                 continue
             active.reported = epoch
             self._trials.report(active.number, epoch, value)
             yield TrialReported(trial=active.number, run_id=active.run.id, epoch=epoch, value=value)
-            if not (active.is_pruned or active.is_whole) and self._trials.should_prune(active.number):
-                active.is_pruned = True
+            if not (active.given_up or active.is_whole) and self._trials.should_prune(active.number):
+                active.given_up = f"by the {self._plan.pruner} pruner"
+                self._trials.give_up(active.number, active.given_up)
                 active.run.ask_to_stop()
 
     def _settle(self, ended: Ended) -> Iterator[SweepEvent]:
@@ -280,7 +284,7 @@ class Sweep:
                 self._trials.finish(active.number, value)
                 return self._finished(active, "finished", value)
             case RunStopped() if _stop_asked(active.view) and not active.is_whole:
-                by = f"by the {self._plan.pruner} pruner" if active.is_pruned else "by hand"
+                by = active.given_up or "by hand"
                 self._trials.prune(active.number, by)
                 return self._finished(active, "pruned", reason=by)
             case RunFailed() as end:

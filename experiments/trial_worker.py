@@ -13,13 +13,12 @@ from core.arch import is_user_module
 from core.errors import LabError, Stopped
 from experiments.locations import Locations
 from experiments.runner import Runner
+from experiments.spawning import hear_signals
 
 TRAIN, STOP = "train", "stop"
 """The orders, followed by a run's id and by a reason."""
 THREADS = 1
 """Of each worker, however many there are: results depend on it, and must not on how many trials are trained at once."""
-SIGNALS = {signal.SIGINT, signal.SIGHUP, signal.SIGTERM}
-"""Blocked in a worker until it has said what they mean to it."""
 LOOK_INTERVAL = 0.1
 """Seconds between two looks into the pipe."""
 ABANDONED = "the process that gave it out was killed"
@@ -28,7 +27,7 @@ ABANDONED = "the process that gave it out was killed"
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Room for one worker, and the GPU that it sees, as CUDA_VISIBLE_DEVICES names it."""
+    """Room for one worker, and the GPU that it sees, as CUDA_VISIBLE_DEVICES names it; empty for all there are."""
 
     number: int
     gpu: str = ""
@@ -86,10 +85,8 @@ class Orders:
 def serve(connection: Connection, locations: Locations, slot: Slot) -> None:
     """Train what comes through the pipe until it is closed. What a run raises unexpectedly ends the process."""
     orders = Orders(connection)
-    for number in (signal.SIGINT, signal.SIGHUP):  # those of the terminal; the driver decides what they mean
-        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, orders.leave)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    hear_signals()
     os.dup2(2, 1)  # the driver's stdout is for data, not for what a module of one's own prints
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = str(THREADS)

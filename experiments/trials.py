@@ -14,12 +14,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from experiments.plan import Plan
 from experiments.search import Grid, make_pruner, make_sampler
 from experiments.space import Value
-from experiments.study import StudyFolder
-
-RUN_ID, ADDED = "run_id", "added"
-"""Notes on a trial: its run, and that somebody asked for it."""
-REJECTED, PRUNED, FAILED, REPEATS = "rejected", "pruned", "failed", "repeats"
-"""Why a trial was never trained, given up, failed, or had its result at once."""
+from experiments.study import ADDED, FAILED, GIVEN_UP, PRUNED, REJECTED, REPEATS, RUN_ID, StudyFolder
 
 
 class Trials:
@@ -98,6 +93,10 @@ class Trials:
 
     def should_prune(self, number: int) -> bool:
         return self._study.pruner.prune(self._study, self._get(number))
+
+    def give_up(self, number: int, by: str) -> None:
+        """Note who gives a trial up whose run goes on until it hears of that, for a driver that takes it up."""
+        self._note(number, GIVEN_UP, by)
 
     def finish(self, number: int, value: float) -> None:
         self._study.tell(number, value)

@@ -148,12 +148,24 @@ def test_without_a_gpu_there_is_a_worker_for_each_core_or_as_many_as_asked_for(m
         local_slots("cpu", None, 0.5)
 
 
+def test_waiting_for_nothing_takes_as_long_as_it_was_told_and_no_longer(executor, monkeypatch):
+    waits = []
+    monkeypatch.setattr(executors, "wait", lambda connections, seconds: waits.append(seconds) or [])
+    monkeypatch.setattr("time.sleep", waits.append)
+    assert executor.wait(7.0) == []
+    assert waits == [7.0]
+
+
+def test_a_gpu_that_the_config_names_is_one_gpu_among_all_that_its_workers_see():
+    assert gpus_of("cuda:1", None, None) == [""]
+    assert gpus_of("cuda:1", None, 0.5) == gpus_of("cuda:1", 2, None) == [""] * 2
+
+
 def test_each_gpu_is_seen_by_as_many_workers_as_shares_of_it_are_wanted(monkeypatch):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert gpus_of("auto", None, None) == ["0", "1"]
     assert gpus_of("cuda", None, 0.5) == ["0", "1"] * 2
-    assert gpus_of("cuda:1", 2, None) == [""] * 2
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
     assert gpus_of("auto", 3, None) == ["5", "7", "5"]
     with pytest.raises(InvalidValue, match="at most 1"):

@@ -8,13 +8,15 @@ import pytest
 from sweep_tools import drive, tiny_plan
 
 from core.errors import InvalidValue
-from core.events import EpochFinished, RunStarted, RunStopped, StepProgress
+from core.events import EpochFinished, RunFinished, RunStarted, RunStopped, StepProgress
 from experiments.eventlog import EventReader
 from experiments.ray_executor import RayExecutor, require_ray
+from experiments.ray_worker import Order, RayWorker
 from experiments.row import Status
 from experiments.runner import Runner
 from experiments.study import StudyFolder
 from experiments.study_view import prune_trial, study_view
+from experiments.supervision import REQUESTED
 from experiments.sweep import Sweep
 from experiments.sweep_events import TrialFinished, TrialReported, WorkerDied
 
@@ -48,6 +50,10 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+def events_of(parcels):
+    return [event for parcel in parcels for event in parcel.events]
+
+
 def test_without_the_extra_it_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InvalidValue, match="executor = ray: needs the ray extra") as caught:
@@ -59,6 +65,26 @@ def test_a_cluster_that_is_not_there_is_named(locations):
     pytest.importorskip("ray")
     with pytest.raises(InvalidValue, match=r"ray_address = 127.0.0.1:1: cannot be joined"):
         RayExecutor(locations, address="127.0.0.1:1", device="cpu")
+
+
+@pytest.mark.parametrize("device", ["cuda:1", "mps"])
+def test_a_device_that_ray_cannot_give_a_trial_is_refused_before_a_cluster_is_joined(locations, device):
+    pytest.importorskip("ray")
+    with pytest.raises(InvalidValue, match=f"device = {device}: must be auto, cpu or cuda on Ray"):
+        RayExecutor(locations, address="127.0.0.1:1", device=device)
+
+
+def test_a_wish_to_stop_that_comes_before_its_run_begins_is_heard_by_that_run_alone(locations, tiny):
+    worker, data = RayWorker(), locations.data
+    config = tiny.model_dump()
+    worker.stop("20260102-030405-0001", REQUESTED)
+    other = events_of(worker.train(Order("20260102-030405-0002", config, {}, data)))
+    assert isinstance(other[-1], RunFinished)
+    parcels = list(worker.train(Order("20260102-030405-0001", config, {}, data)))
+    assert events_of(parcels) == [RunStopped(epoch=0, reason=REQUESTED)]
+    assert [parcel.error for parcel in parcels] == [""]
+    again = events_of(worker.train(Order("20260102-030405-0001", config, {}, data)))
+    assert isinstance(again[-1], RunFinished)
 
 
 def test_a_trial_whose_node_dies_goes_on_from_its_checkpoint_on_another(cluster, locations, one_thread):
@@ -99,7 +125,7 @@ def test_a_trial_whose_node_dies_goes_on_from_its_checkpoint_on_another(cluster,
     assert {path.name for path in run.folder.glob("*.safetensors")} == kept
 
 
-def test_a_trial_is_pruned_and_a_sweep_stopped_wherever_they_run(cluster, locations):
+def test_a_trial_is_pruned_and_a_sweep_stopped_wherever_they_run(cluster, locations, monkeypatch):
     plan = tiny_plan({**LONG, "epochs": "20"}, trials=2)
     executor = RayExecutor(locations, address=cluster.address, device="cpu")
     folder = StudyFolder.of(locations.home, "s")
@@ -120,6 +146,11 @@ def test_a_trial_is_pruned_and_a_sweep_stopped_wherever_they_run(cluster, locati
     assert store.run(stopped.run_id).checkpoint.exists()
 
     executor = RayExecutor(locations, address=cluster.address, device="cpu")
+    waits = []
+    with monkeypatch.context() as patch:
+        patch.setattr("time.sleep", waits.append)
+        assert executor.wait(7.0) == []
+    assert waits == [7.0], "it waits where no run is under way, too"
     drive(locations, plan, executor)
     assert [trial.state for trial in study_view(locations.home, "s").trials] == ["pruned", "finished"]
     starts = [e for e in EventReader(store.run(stopped.run_id).log).poll() if isinstance(e.event, RunStarted)]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -9,8 +12,10 @@ from safetensors.torch import load_file
 from core.checkpoint import load_checkpoint
 from core.errors import DataError, OverBudget, StorageError
 from core.events import CheckpointSaved, EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped
+from core.grouped_memory import SHARED_BYTES
 from experiments import grouped_runs
 from experiments.eventlog import EventReader
+from experiments.executors import MAX_DEATHS
 from experiments.replicate import IN_TURN, Plan, plan_runs, replicate
 from experiments.row import Status
 from experiments.run import Meta
@@ -179,6 +184,70 @@ def test_on_a_cpu_there_is_a_process_a_core_unless_there_is_one_run_or_one_job(r
     assert plan_runs(runner, planned, jobs=2).size == 2
     assert plan_runs(runner, planned, jobs=1) == plan_runs(runner, planned[:1]) == IN_TURN
     assert plan_runs(runner, planned * 5).words == "15 runs, 8 at a time, of one thread each"
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """Lets plans believe in a GPU of that many bytes, on which a copy takes a million; SHARED_BYTES are set aside."""
+
+    def has(free: int) -> None:
+        monkeypatch.setattr("core.device.pick_device", lambda _: torch.device("cuda", 0))
+        monkeypatch.setattr("core.device.describe_device", lambda device: f"{device} (fast)")
+        monkeypatch.setattr("torch.cuda.mem_get_info", lambda _: (free, 2 * free))
+        monkeypatch.setattr("core.grouped_memory.bytes_per_copy", lambda *_: 1_000_000)
+
+    return has
+
+
+def test_on_a_gpu_runs_are_trained_in_as_few_networks_of_equal_size_as_fit(runner, planned, gpu):
+    planned *= 4
+    gpu(SHARED_BYTES + 100_000_000)
+    plan = plan_runs(runner, planned)
+    assert plan == Plan("grouped", 12, "12 runs as one network; 90 would fit into the 2.2 GB free on cuda:0 (fast)")
+    plan = plan_runs(runner, planned, jobs=5)
+    assert (plan.size, plan.words.partition(";")[0]) == (4, "12 runs as 3 networks of up to 4 copies")
+    assert plan_runs(runner, planned, jobs=1) == IN_TURN
+    gpu(SHARED_BYTES + 9_000_000)
+    assert (plan_runs(runner, planned).way, plan_runs(runner, planned).size) == ("grouped", 6)
+    gpu(SHARED_BYTES + 2_000_000)
+    reason = "no two would fit into the 2.1 GB free on cuda:0 (fast)"
+    assert plan_runs(runner, planned) == Plan("in turn", 1, f"12 runs, one after the other, because {reason}")
+
+
+def test_on_a_gpu_runs_that_cannot_be_one_network_say_why(runner, planned, gpu):
+    gpu(SHARED_BYTES + 100_000_000)
+    plan = plan_runs(runner, [(config.changed(dropout=0.1), meta) for config, meta in planned])
+    assert plan.way == "in turn"
+    assert plan.words.startswith("3 runs, one after the other, because ")
+    assert "dropout" in plan.words
+
+
+def test_a_run_whose_process_is_killed_goes_on_in_another(runner, planned):
+    longer = [(config.changed(epochs=8, batch_size=16), meta) for config, meta in planned[:2]]
+    killed, told = "", {}
+    for entry in replicate(runner, longer, PROCESSES):
+        told.setdefault(entry.run_id, []).append(entry.event)
+        if isinstance(entry.event, EpochFinished) and not killed:
+            killed = entry.run_id
+            os.kill(runner.store.run(killed).owner().pid, signal.SIGKILL)
+    assert {run_id: type(events[-1]) for run_id, events in told.items()} == dict.fromkeys(told, RunFinished)
+    starts = {run_id: sum(isinstance(event, RunStarted) for event in events) for run_id, events in told.items()}
+    assert starts.pop(killed) == 2
+    assert list(starts.values()) == [1]
+
+
+def test_a_run_whose_processes_are_killed_again_and_again_fails_alone(runner, planned):
+    longer = [(config.changed(epochs=8, batch_size=16), meta) for config, meta in planned[:2]]
+    doomed, told = "", {}
+    for entry in replicate(runner, longer, PROCESSES):
+        told.setdefault(entry.run_id, []).append(entry.event)
+        if isinstance(entry.event, RunStarted) and entry.run_id == (doomed := doomed or entry.run_id):
+            os.kill(runner.store.run(doomed).owner().pid, signal.SIGKILL)
+    events = told.pop(doomed)
+    assert sum(isinstance(event, RunStarted) for event in events) == MAX_DEATHS
+    assert isinstance(events[-1], RunFailed)
+    assert "SIGKILL" in events[-1].error
+    assert [type(events[-1]) for events in told.values()] == [RunFinished]
 
 
 def test_a_group_whose_folders_cannot_all_be_made_leaves_none(runner, planned, monkeypatch):

@@ -3,11 +3,14 @@
 import pytest
 
 from core.errors import InvalidValue
-from experiments.executors import Ended
+from core.events import RunStopped
+from experiments.executors import MAX_DEATHS, Ended, LocalExecutor
 from experiments.row import Status
 from experiments.run import Meta
-from experiments.run_list import MAX_DEATHS, Wanted, find_wanted, train_all
+from experiments.run_list import Wanted, find_wanted, train_all
 from experiments.runner import Runner
+from experiments.supervision import REQUESTED
+from experiments.trial_worker import Slot
 
 
 class Here:
@@ -115,6 +118,24 @@ def test_a_run_that_somebody_stopped_is_left_alone_until_the_list_is_asked_for_a
     assert [one.run.status() for one in trained] == [Status.STOPPED]
     list(train_all(Runner(locations), Here(locations), wanted[:1], never))
     assert statuses(store) == [(0, Status.FINISHED)]
+
+
+def test_a_run_that_was_asked_to_stop_while_a_worker_trained_it_goes_on_when_the_list_is_asked_for_again(
+    locations, store, wanted
+):
+    class Stopped(LocalExecutor):
+        """Somebody asks each run to stop that was given to a worker."""
+
+        def start(self, run) -> None:
+            super().start(run)
+            run.ask_to_stop()
+
+    runner = Runner(locations)
+    (stopped,) = train_all(runner, Stopped(locations, [Slot(0)]), wanted[:1], never)
+    assert isinstance(stopped.run.view().end, RunStopped)
+    assert stopped.run.view().end.reason == REQUESTED
+    (trained,) = train_all(runner, LocalExecutor(locations, [Slot(0)]), wanted[:1], never)
+    assert (trained.run, trained.run.status()) == (stopped.run, Status.FINISHED)
 
 
 def test_runs_are_known_by_tags_seed_and_recipe(locations, store, wanted, tiny):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from shutil import copytree
 
 import pytest
@@ -122,6 +123,16 @@ def test_a_plan_reads_what_it_writes_and_studies_are_listed_by_name(locations):
 def test_what_is_no_name_never_becomes_a_path(locations, name):
     with pytest.raises(InvalidValue, match="study"):
         StudyFolder.of(locations.home, name)
+
+
+def test_the_process_that_drives_a_study_shows_that_it_lives(locations, monkeypatch, wait_until):
+    monkeypatch.setattr("experiments.study.BEAT_INTERVAL", 0.01)
+    folder = StudyFolder.of(locations.home, "s")
+    with folder.driven():
+        owner = folder.folder / "owner.json"
+        os.utime(owner, (0, 0))
+        wait_until(lambda: owner.stat().st_mtime > 0)
+    assert not owner.exists()
 
 
 def damage(folder):

@@ -12,11 +12,8 @@ from experiments.executors import Ended
 from experiments.row import Status
 from experiments.run import Meta
 from experiments.runner import Runner
-from experiments.study import StudyFolder
 from experiments.study_view import add_trial, check_trial, prune_trial, study_view
-from experiments.sweep import Sweep
-from experiments.sweep_events import SweepStopped, TrialFinished, TrialStarted, WorkerDied
-from experiments.trials import Trials
+from experiments.sweep_events import TrialFinished, WorkerDied
 
 
 @pytest.fixture
@@ -215,61 +212,6 @@ def test_a_trial_whose_worker_dies_goes_on_with_another_and_is_given_up_at_the_t
     assert (lost.state, finished.state) == ("failed", "finished")
     assert "lost 3 workers" in lost.reason
     assert store.run(lost.run_id).status() is Status.FAILED
-
-
-def test_a_sweep_that_is_stopped_goes_on_with_the_same_runs(locations, script, view):
-    plan, reasons = tiny_plan(trials=4), []
-    folder = StudyFolder.of(locations.home, "s")
-    folder.write_plan(plan)
-    sweep = Sweep(Runner(locations), folder, plan, Scripted(script, three_epochs(script)))
-    for event in sweep.run(lambda: reasons[0] if reasons else ""):
-        if isinstance(event, TrialStarted) and event.trial == 1:
-            reasons.append("SIGINT")
-    assert event == SweepStopped(reason="SIGINT")
-    before = view()
-    assert [trial.state for trial in before.trials] == ["finished", "running"]
-    events = drive(locations, plan, Inline(locations))
-    assert next(event.resumed for event in events if isinstance(event, TrialStarted))
-    after = view()
-    assert [trial.state for trial in after.trials] == ["finished"] * 4
-    assert [trial.run_id for trial in after.trials[:2]] == [trial.run_id for trial in before.trials]
-    assert len(list((locations.home / "runs").glob("2*"))) == 4
-
-
-def test_what_a_killed_driver_did_not_come_to_do_is_done_by_the_next(locations, store, view):
-    """A trial with half of its values, one with a run that it does not know, one whose run has ended meanwhile."""
-    plan = tiny_plan({"batch_size": "64,128"}, trials=3)
-    folder = StudyFolder.of(locations.home, "s")
-    folder.write_plan(plan)
-    trials, runner = Trials(folder, plan), Runner(locations)
-    half = trials._study.ask()
-    half.suggest_categorical("batch_size", (64, 128))
-    _, params = trials.propose()
-    adopted = runner.create(plan.base.changed(**params), Meta("s-1", ("study:s", "trial:1")))
-    adopted.release()
-    ended, params = trials.propose()
-    finished = runner.create(plan.base.changed(**params), Meta("s-2", ("study:s", "trial:2")))
-    trials.remember_run(ended.number, finished.id)
-    list(runner.resume(finished))
-    log = finished.log.read_bytes()
-
-    drive(locations, plan, Inline(locations))
-    assert [trial.state for trial in view().trials] == ["finished"] * 3
-    assert view().trials[0].params["batch_size"] == half.params["batch_size"]
-    assert [trial.run_id for trial in view().trials[1:]] == [adopted.id, finished.id]
-    assert finished.log.read_bytes() == log
-    assert len(store.runs()) == 3
-
-
-def test_a_run_of_a_deleted_study_of_the_same_name_is_not_taken_for_a_trials_own(locations, store, view):
-    old = Runner(locations).create(tiny_plan().base, Meta("s-0", ("study:s", "trial:0")))
-    old.folder.rename(old.folder.with_name("20200101-000000-abcd"))
-    plan = tiny_plan(trials=1)
-    folder = StudyFolder.of(locations.home, "s")
-    folder.write_plan(plan)
-    Trials(folder, plan).propose()
-    drive(locations, plan, Inline(locations))
-    assert view().trials[0].run_id != "20200101-000000-abcd"
 
 
 def test_trials_are_pruned_and_added_from_outside_while_the_driver_runs(locations, script, view):

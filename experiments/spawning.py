@@ -1,0 +1,29 @@
+"""Starting processes with `multiprocessing`, so that no signal ends them while they still import."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+
+SIGNALS = {signal.SIGINT, signal.SIGHUP, signal.SIGTERM}
+
+
+@contextmanager
+def signals_held_back() -> Iterator[None]:
+    """A process that is started within the block inherits what is blocked: Ctrl+C goes to it too, and would end it with
+    a traceback. It hears signals once it calls `hear_signals`."""
+    resource_tracker.ensure_running()  # which unblocks signals
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def hear_signals() -> None:
+    """Let this process hear signals; those of the terminal it ignores, as the one that started it decides on them."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
