@@ -42,6 +42,9 @@ def example_process(config: TrainConfig, dataset: Dataset, folder: Path) -> Iter
             process.start()
             there.close()
         yield here
+    except BaseException:
+        process.kill()  # who gives up does not wait for a round to end
+        raise
     finally:
         here.close()
         if process.pid is not None:

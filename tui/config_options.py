@@ -13,7 +13,7 @@ import typer
 from core.config import TrainConfig, allowed_values, field_help
 from core.errors import InvalidValue
 
-_METAVARS = {"arch": "NAME|SPEC|FILE.py:CLASS", "device": "auto|cpu|cuda|cuda:N|mps"}
+METAVARS = {"arch": "NAME|SPEC|FILE.py:CLASS", "device": "auto|cpu|cuda|cuda:N|mps"}
 
 
 def with_config_options(
@@ -47,7 +47,7 @@ def _parameter(field: str) -> Parameter:
     if kind is bool:
         option = typer.Option(f"{flag}/--no-{flag[2:]}", help=text)
     else:
-        metavar = _METAVARS.get(field) or "|".join(choices) or {int: "N", float: "X"}[kind]
+        metavar = METAVARS.get(field) or "|".join(choices) or {int: "N", float: "X"}[kind]
         # typer's own conversion would name neither the value nor what is allowed.
         option = typer.Option(flag, help=text, metavar=metavar, parser=partial(_parse, field, kind))
         option.autocompletion = lambda: list(choices)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from contextlib import suppress
 
 import pytest
 import torch
@@ -62,6 +63,14 @@ def test_the_examples_process_leaves_signals_to_its_starter_and_ends_without_a_w
         os.kill(process.pid, signal.SIGHUP)
         example.send(3)  # and nobody takes the answer
     assert (process.exitcode, capfd.readouterr().err) == (0, "")
+
+
+def test_who_gives_up_does_not_wait_for_the_example_to_end_its_round(config, blobs, tmp_path):
+    with suppress(KeyboardInterrupt), example_process(config, blobs, tmp_path) as example:
+        (process,) = multiprocessing.active_children()
+        example.send(1_000_000)
+        raise KeyboardInterrupt
+    assert process.exitcode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("batch_size", [16, 64, 320])  # epochs of 20 steps, of 5 and of 1

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from typing import Annotated, Any, get_args
 
 import typer
 
-from core.config import EngineChoice, TrainConfig
-from core.network import summarize_config
+from core.config import EngineChoice, Precision, TrainConfig
+from core.network import make_network, summarize_config
 from experiments.environment import describe_machine
 from experiments.locations import Locations
 from experiments.presets import DEFAULT, load_preset
+from tui.config_options import METAVARS
 from tui.options import whole_number
-from tui.output import note, say, say_json, table
+from tui.output import keep_stdout_for_data, note, say, say_json, table
 
 
 def bench(
     context: typer.Context,
-    arch: Annotated[list[str] | None, typer.Option(help="Networks to time; conv9 and conv5 by default.")] = None,
+    arch: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Networks to time, whatever their size; conv9 and conv5 by default.", metavar=METAVARS["arch"]
+        ),
+    ] = None,
     batch_size: Annotated[
         int, typer.Option(help="Images in a step.", metavar="N", parser=whole_number("batch_size", 1, 6000))
     ] = 256,
@@ -29,10 +38,13 @@ def bench(
         int, typer.Option(help="Timed steps in a round.", metavar="N", parser=whole_number("steps", 1, 200))
     ] = 40,
     engine: Annotated[
-        list[str] | None, typer.Option(help="Engines to time; by default all that work here.", metavar="NAME")
+        list[str] | None,
+        typer.Option(help="Engines to time; by default all that work here.", metavar="|".join(get_args(EngineChoice))),
     ] = None,
-    precision: Annotated[str, typer.Option(help="Arithmetic of the trainer's steps.")] = "fp32",
-    device: Annotated[str, typer.Option(help="Where to train.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="Arithmetic of the trainer's steps.", metavar="|".join(get_args(Precision)))
+    ] = "fp32",
+    device: Annotated[str, typer.Option(help="Where to train.", metavar=METAVARS["device"])] = "auto",
     full: Annotated[
         bool, typer.Option("--full", help=f"Also train the preset {DEFAULT} until it reaches its target.")
     ] = False,
@@ -48,13 +60,31 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Time training with each engine beside the loop of the PyTorch MNIST example, taking turns, on full MNIST."""
-    base = load_preset(DEFAULT).values
-    changes = {"dataset": "mnist", "batch_size": batch_size, "device": device, "precision": precision}
-    configs = [TrainConfig.checked({**base, **changes, "arch": name}) for name in arch or ("conv9", "conv5")]
+    base = TrainConfig.checked({**load_preset(DEFAULT).values, "dataset": "mnist", "device": device})
+    timed = {"batch_size": batch_size, "precision": precision, "budget": False}  # for what is only timed there is none
+    configs = [base.changed(**timed, arch=name) for name in arch or ("conv9", "conv5")]
     for config in configs:
         summarize_config(config)
     for name in engine or ():
         configs[0].changed(engine=name)
+    keep_stdout_for_data()
+    with redirect_stdout(sys.stderr):  # where a module of one's own is to print, as stdout is for data
+        report = _measure(context.obj, configs, engine or (), rounds, steps, base if full else None, seeds)
+    if as_json:
+        say_json(report)
+    else:
+        _show(report)
+
+
+def _measure(
+    locations: Locations,
+    configs: Sequence[TrainConfig],
+    engines: Sequence[str],
+    rounds: int,
+    steps: int,
+    to_target: TrainConfig | None,
+    seeds: int,
+) -> dict[str, Any]:
     from core.data import Loader
     from core.device import describe_device, pick_device
     from core.engines import available_engines, choose_engine
@@ -64,18 +94,21 @@ def bench(
     from experiments.bench_seeds import time_seeds
     from experiments.peak import matrix_peak
 
-    place = pick_device(device)
-    check_precision(configs[0].precision, place)
-    for name in engine or ():
-        choose_engine(configs[0].changed(engine=name), place, steps)
-    engines: list[EngineChoice] = [name for name in _names() if name in (engine or available_engines(place))]
-    locations: Locations = context.obj
+    first = configs[0]
+    place = pick_device(first.device)
+    check_precision(first.precision, place)
+    for name in engines:
+        choose_engine(first.changed(engine=name), place, steps)
+    for config in configs:
+        make_network(config)  # what is wrong with a module of one's own is said before anything slow
+    names = tuple(name for name in get_args(EngineChoice) if name in (engines or available_engines(place)))
     dataset = Loader(locations.data, locations.cache).load("mnist")
     peak = matrix_peak(place)
     timings = []
     for config in configs:
-        note(f"timing {config.arch}, {rounds} rounds of {steps} steps for the example and {', '.join(engines)}")
-        timings += compare_loops(config, dataset, rounds=rounds, steps=steps, peak=peak, engines=tuple(engines))
+        work = f"{_counted(rounds, 'round')} of {_counted(steps, 'step')}"
+        note(f"timing {config.arch}, {work} for the example and {', '.join(names)}")
+        timings += compare_loops(config, dataset, rounds=rounds, steps=steps, peak=peak, engines=names)
     report: dict[str, Any] = {
         "environment": describe_machine(describe_device(place)),
         "rounds": rounds,
@@ -85,25 +118,21 @@ def bench(
         "time_to_target": None,
         "seeds": [],
     }
-    if full:
+    if to_target is not None:
         note(f"training {DEFAULT} until it reaches its target")
-        config = TrainConfig.checked({**base, "dataset": "mnist", "device": device})
-        report["time_to_target"] = asdict(time_to_target(config, dataset))
+        report["time_to_target"] = asdict(time_to_target(to_target, dataset))
     if seeds:
-        config = configs[0].changed(epochs=configs[0].epochs if place.type == "cuda" else 1)
+        config = first.changed(epochs=first.epochs if place.type == "cuda" else 1)
         apart = why_apart([config])
         what = f"one seed of {config.arch}" if apart else f"{seeds} seeds of {config.arch} as one network, and one"
         note(f"training {what} alone")
         timed = time_seeds(config, dataset, seeds)
         report["seeds"] = [asdict(one) | {"seeds_per_minute": one.seeds_per_minute} for one in timed]
-    if as_json:
-        say_json(report)
-    else:
-        _show(report)
+    return report
 
 
-def _names() -> tuple[EngineChoice, ...]:
-    return get_args(EngineChoice)
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def _show(report: dict[str, Any]) -> None:
@@ -126,14 +155,15 @@ def _show(report: dict[str, Any]) -> None:
         note(text)
     if target := report["time_to_target"]:
         result = "reached" if target["reached"] else "not reached"
-        say(f"{target['target']:g} % {result} after {target['epochs']} epochs, {target['seconds']:.1f} s")
+        say(f"{target['target']:g} % {result} after {_counted(target['epochs'], 'epoch')}, {target['seconds']:.1f} s")
     for timed in report["seeds"]:
-        count = f"{timed['copies']} seed{'s' * (timed['copies'] != 1)}"
-        words = f"{count} {timed['way']}, {timed['epochs']} epochs each: {timed['seconds']:.1f} s"
+        epochs = _counted(timed["epochs"], "epoch")
+        words = f"{_counted(timed['copies'], 'seed')} {timed['way']}, {epochs} each: {timed['seconds']:.1f} s"
         say(f"{words} after {timed['preparing']:.1f} s, {timed['seeds_per_minute']:.1f} a minute")
         if timed["note"]:
             note(f"seeds of {timed['arch']} are trained one after the other, because {timed['note']}")
     machine = report["environment"]
     peak = f"matrix peak {report['matrix_peak_gflops']:,.0f} GFLOP/s"
-    batch = report["timings"][0]["batch_size"]
-    say(f"{machine['cpu']}, {machine['device']}, torch {machine['versions']['torch']}, {peak}, batch {batch}")
+    # The example comes first, and is always in fp32.
+    how = f"batch {report['timings'][0]['batch_size']}, {report['timings'][-1]['precision']}"
+    say(f"{machine['cpu']}, {machine['device']}, torch {machine['versions']['torch']}, {peak}, {how}")
