@@ -172,6 +172,9 @@ def compare(store: Store, references: Sequence[str], score: Score = "final") -> 
 
 def _compare_pair(store: Store, first: Subject, second: Subject, score: Score) -> Comparison:
     notes = [note for subject in (first, second) for note in _shortcomings(subject)]
+    if same := len(_weights(first) & _weights(second)):
+        whose = "both have" if max(len(first.runs), len(second.runs)) == 1 else f"{same} of the runs of each have"
+        notes.append(f"{whose} the same final weights, bit for bit: what is found twice is one result")
     if score == "best":
         notes.append("best accuracies are chosen by the test images themselves: both are optimistic")
     samples = [describe(subject.group.scores(score)) for subject in (first, second)]
@@ -207,9 +210,12 @@ def _compare_images(store: Store, first: Subject, second: Subject, score: Score)
     only = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
     difference = paired(*only, len(here.labels))
     notes = [] if (classes[0] != classes[1]).any() else ["the two give every test image the same class"]
-    if len({member.end.weights_sha256 for member in (first.runs[0], second.runs[0]) if member.end}) == 1:
-        notes.append("their final weights are the same, bit for bit: this is one result, found twice")
     return Comparison(first, second, "mcnemar", difference, disagreements=only, notes=tuple(notes))
+
+
+def _weights(subject: Subject) -> set[str]:
+    """What the final weights of its runs are known by."""
+    return {member.end.weights_sha256 for member in subject.runs if member.end is not None}
 
 
 def _seeds(comparison: Comparison, score: Score, alpha: float) -> int | None:

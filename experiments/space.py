@@ -239,7 +239,8 @@ def _range(field: str, text: str) -> Range:
     assert isinstance(low, int | float), "ranges are of numbers"
     assert isinstance(high, int | float)
     if not low < high:
-        raise InvalidValue(field, text, "LOW must be below HIGH", hint=f"{high}:{low}" if high < low else f"{low}")
+        hint = f"write {high}:{low}" if high < low else f"write {low} for one value"
+        raise InvalidValue(field, text, "LOW must be below HIGH", hint=hint)
     last = parts[2].strip() if len(parts) == 3 else ""
     if last == "log":
         if low <= 0:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 spare_pydantic()
 
+_BEFORE_COMMANDS = ("--home", "--data-dir", "--ascii", "--no-mouse")
 _OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
@@ -54,7 +55,10 @@ class Commands(TyperGroup):
         except TyperException as error:
             context = getattr(error, "ctx", None)
             path = context.command_path if context is not None else self._path
-            _complain(_plain(error.format_message()), f"{path} --help lists what is allowed")
+            hint = f"{path} --help lists what is allowed"
+            if (option := getattr(error, "option_name", "")) in _BEFORE_COMMANDS:
+                hint = f"{option} goes before the command: {path.replace(' ', f' {option} ... ', 1)}"
+            _complain(_plain(error.format_message()), hint)
             code = ExitCode.USAGE
         except Stopped as error:
             _complain(f"stopped by {error.message}", error.hint)

@@ -91,7 +91,8 @@ def _parse_seeds(text: str, seed: object) -> list[int]:
     match = re.fullmatch(r"(\d{1,10})-(\d{1,10})", text, re.ASCII)
     first, last = (int(match[1]), int(match[2])) if match else (1, 0)
     if not first <= last < first + MAX_SEEDS:
-        raise InvalidValue(
-            "seeds", text, f"must be A-B with A at most B, {MAX_SEEDS:,} seeds at most", hint="for example 0-9"
-        )
+        hint = "for example 0-9"
+        if re.fullmatch("[1-9][0-9]{0,3}", text):
+            hint = f"{text}-{text} for that seed alone, 0-{int(text) - 1} for so many"
+        raise InvalidValue("seeds", text, f"must be A-B with A at most B, {MAX_SEEDS:,} seeds at most", hint=hint)
     return list(range(first, last + 1))

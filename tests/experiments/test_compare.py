@@ -55,6 +55,16 @@ def group(finished):
     return make
 
 
+def test_groups_that_share_results_say_so(finished, group, store):
+    for group_id, seeds in (("ga", (0, 1, 2)), ("gb", (1, 2, 3))):
+        for seed in seeds:
+            finished(0.99 + seed / 1000, group=group_id, config={"seed": seed}, sha=f"{seed:064}")
+    group("gc", 0.99, 0.991)
+    shared, apart = compare(store, ["ga", "gb", "gc"]).comparisons
+    assert any(note.startswith("2 of the runs of each have the same final weights") for note in shared.notes)
+    assert not any("same final weights" in note for note in apart.notes)
+
+
 def test_two_groups_are_compared_by_welch_and_the_better_one_is_named(group, store):
     group("ga", 0.9940, 0.9942, 0.9938, 0.9941)
     group("gb", 0.9920, 0.9922, 0.9918, 0.9921)

@@ -217,3 +217,16 @@ def test_the_hint_names_the_help_of_the_command_that_was_typed(cli, refused, arg
     refused(answer, 2)
     command = " ".join(word for word in arguments if not word.startswith("--"))
     assert answer.err.splitlines()[1] == f"hint: mnist-tui {command} --help lists what is allowed"
+
+
+def test_one_number_of_seeds_is_one_of_two_things(cli, refused):
+    answer = cli("run", "--seeds", "3")
+    refused(answer, 2, "seeds = 3: must be A-B")
+    assert answer.err.endswith("hint: 3-3 for that seed alone, 0-2 for so many\n")
+
+
+@pytest.mark.parametrize("option", ["--home", "--data-dir", "--ascii", "--no-mouse"])
+def test_an_option_of_all_commands_is_told_its_place(cli, refused, option):
+    answer = cli("sweeps", option)
+    refused(answer, 2, f"No such option: {option}")
+    assert f"hint: {option} goes before the command: mnist-tui {option} ... sweeps" in answer.err

@@ -155,7 +155,7 @@ def _show(report: dict[str, Any]) -> None:
         note(text)
     if target := report["time_to_target"]:
         result = "reached" if target["reached"] else "not reached"
-        say(f"{target['target']:g} % {result} after {_counted(target['epochs'], 'epoch')}, {target['seconds']:.1f} s")
+        say(f"{target['target']:g}% {result} after {_counted(target['epochs'], 'epoch')}, {target['seconds']:.1f} s")
     for timed in report["seeds"]:
         epochs = _counted(timed["epochs"], "epoch")
         words = f"{_counted(timed['copies'], 'seed')} {timed['way']}, {epochs} each: {timed['seconds']:.1f} s"
