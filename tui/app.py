@@ -197,7 +197,9 @@ class LabApp(OrderedKeysApp[int]):
         if self._own is not None:
             self._own.finish()
         title, text, severity = outcome(job, self._own, self.log_path)
-        self.notify(text, title=title, severity=severity, timeout=10 if severity == "error" else None, markup=False)
+        self.notify(
+            text, title=title, severity=severity, timeout=None if severity == "information" else 10, markup=False
+        )
         for screen in (self._screen_of("lab"), self._screen_of("training")):
             if isinstance(screen, LabScreen):
                 screen.judge()
@@ -249,14 +251,14 @@ class LabApp(OrderedKeysApp[int]):
             return
         self._own = self.watched = None
         self.session.start(message.plans)
-        await self.switch_mode("training")
+        await self._lead_to("training")
 
     @on(OpenRequested)
     async def _open(self, message: OpenRequested) -> None:
         own = self._own if self._own is not None and self._own.run.id == message.run.id else None
         self._watch(own or Follower(message.run))
         self._paint_at = 0.0
-        await self.switch_mode("training")
+        await self._lead_to("training")
 
     @on(ForkRequested)
     async def _fork(self, message: ForkRequested) -> None:
@@ -299,16 +301,21 @@ class LabApp(OrderedKeysApp[int]):
             self._watch(Follower(message.run))
         self._own = self.watched
         self.session.start([ResumedRun(message.run, arch if is_user_module(arch) else None)])
-        await self.switch_mode("training")
+        await self._lead_to("training")
+
+    async def _lead_to(self, mode: str) -> None:
+        """To a place itself, and not to what was opened above it: that is about another run."""
+        await self.switch_mode(mode)
+        while len(self.screen_stack) > 1:
+            await self.pop_screen()
 
     # --- Keys
 
     async def action_go(self, mode: str) -> None:
         elsewhere = mode != self.current_mode
         if not elsewhere and not isinstance(self.screen, ModalScreen):
-            while len(self.screen_stack) > 1:  # what was opened above the place that the key leads to
-                await self.pop_screen()
-        await self.switch_mode(mode)  # so that the next key finds the screen it was meant for
+            await self._lead_to(mode)
+        await self.switch_mode(mode)  # awaited, so that the next key finds the screen it was meant for
         if elsewhere and isinstance(self.screen, WorkScreen):
             self.screen.leave_field()
 

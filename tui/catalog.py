@@ -73,6 +73,13 @@ class Catalog:
         return row, row.status(run.is_alive)
 
 
+def standing(item: Item) -> str:
+    """A run's status in a word: also "waiting", of one that has a live process which has not come to it. The runs of a
+    group are trained in turn, and one that is continued has an end until it goes on."""
+    row, status = item
+    return "waiting" if status is Status.RUNNING and (row.ended or not row.started) else str(status)
+
+
 def arranged(items: Sequence[Item], sort: str, wanted: str) -> list[Item]:
     """The runs that have every word of a filter somewhere, live ones first, then by the sort key, unknown ones last."""
     words = wanted.lower().split()
@@ -81,8 +88,7 @@ def arranged(items: Sequence[Item], sort: str, wanted: str) -> list[Item]:
     known = [item for item in found if key(item[0]) not in (None, "")]
     unknown = [item for item in found if key(item[0]) in (None, "")]
     known.sort(key=lambda item: key(item[0]), reverse=down)
-    ordered = known + unknown
-    return [i for i in ordered if i[1] is Status.RUNNING] + [i for i in ordered if i[1] is not Status.RUNNING]
+    return sorted(known + unknown, key=lambda item: _FIRST.get(standing(item), len(_FIRST)))
 
 
 def stem_of(row: RunRow) -> str:
@@ -96,11 +102,12 @@ def _descending(text: str) -> tuple[int, ...]:
 
 
 def _searched(item: Item) -> str:
-    row, status = item
+    row, _ = item
     tags = " ".join(f"#{tag}" for tag in row.tags)
-    return f"{row.run_id} {row.name} {row.arch} {row.dataset} {status} {tags} {row.group_id or ''}".lower()
+    return f"{row.run_id} {row.name} {row.arch} {row.dataset} {standing(item)} {tags} {row.group_id or ''}".lower()
 
 
+_FIRST = {"running": 0, "waiting": 1}
 _KEYS: dict[str, tuple[Callable[[RunRow], Any], bool]] = {
     # Of those made within a second, as the runs of a group may be, the ids are in no order.
     "started": (lambda row: (row.run_id[:15], row.group_id or "", row.seed or 0, row.run_id), True),

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from core.config import TrainConfig, allowed_values, field_help
 from core.errors import InvalidValue, LabError, OverBudget
+from tui.machine import missing_here
 from tui.wording import in_own_terms
 
 MAIN_FIELDS = ("dataset", "lr", "batch_size", "epochs", "schedule", "seed", "dropout", "device")
@@ -112,7 +113,10 @@ def check(texts: Mapping[str, str], arch: str) -> Checked:
     if errors:
         return Checked(None, seeds, errors)
     try:
-        return Checked(TrainConfig.checked(values), seeds, {})
+        config = TrainConfig.checked(values)
+        if (missing := missing_here(config)) is not None:
+            return Checked(None, seeds, {missing.field: f"{missing.allowed} ({in_own_terms(missing.hint)})"})
+        return Checked(config, seeds, {})
     except InvalidValue as error:
         return Checked(None, seeds, {error.field: error.allowed})
     except OverBudget as error:

@@ -139,8 +139,7 @@ class Inspecting:
         """Changes whenever the run has stored the weights that are looked at."""
         if not self._chosen:
             self._source = newest_source(self._run)
-        sources: tuple[Source, ...] = (self._source,) if self._source is not None else ("final", "best")
-        return [(source, _when(_file(self._run, source))) for source in sources]
+        return stored_weights(self._run, self._source)
 
     def progress(self, width: int) -> str:
         """What is being done, with a bar; empty when nothing is."""
@@ -170,6 +169,12 @@ def newest_source(run: Run) -> Source | None:
     if run.checkpoint.is_file() and (run.is_alive() or not run.final_weights.is_file()):
         return "checkpoint"
     return None
+
+
+def stored_weights(run: Run, source: Source | None) -> object:
+    """Changes whenever the run has stored these weights anew; None for the final ones, or the best in their place."""
+    sources: tuple[Source, ...] = (source,) if source is not None else ("final", "best")
+    return [(source, _when(_file(run, source))) for source in sources]
 
 
 def _file(run: Run, source: Source) -> Path:

@@ -1,8 +1,7 @@
 """The thread that trains the interface's own runs, through the same runner as the command line.
 
-It calls nothing of the interface and tells it nothing but where it stands: what happens in a run is in the run's event
-log. It is a daemon thread that is waited for with a deadline, because one that Python joins at exit could hold up a
-closed terminal for ever.
+It tells the interface nothing but where it stands: what happens in a run is in the run's event log. At exit it is
+waited for with a deadline.
 """
 
 from __future__ import annotations
@@ -10,17 +9,16 @@ from __future__ import annotations
 import gc
 import threading
 import time
-import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from core.config import TrainConfig
-from core.errors import LabError, Stopped
 from core.events import RunFailed, RunStopped, StepProgress, TrainEvent
 from experiments.eventlog import Entry
 from experiments.locations import Locations
 from experiments.run import Meta, Run
 from experiments.runner import Runner
+from tui.task import Background
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +46,14 @@ class ResumedRun:
 Plan = NewRun | ResumedRun
 
 
-class Job:
-    """Runs that are made one after the other. Only the worker writes the attributes, `stop` apart; anyone may read."""
+class Job(Background):
+    """Runs that are made one after the other. Only `stop` is not the thread's own to write."""
 
     def __init__(self, plans: Sequence[Plan]) -> None:
+        super().__init__()
         self.plans = tuple(plans)
-        self.stage = "importing torch"
         self.run_ids: list[str] = []
         self.last: TrainEvent | None = None
-        self.failure: LabError | None = None
-        self.defect = ""
-        self.done = threading.Event()
         self._reason = ""
 
     @property
@@ -82,6 +77,12 @@ class Job:
         """The seeds of the runs that have not begun, the one that is being prepared among them."""
         return [plan.config.seed for plan in self.plans[len(self.run_ids) :] if isinstance(plan, NewRun)]
 
+    def place_of(self, run_id: str) -> str:
+        """``2 of 3`` for a run of several; empty for one alone, and for one that is not of this job."""
+        if run_id not in self.run_ids or len(self.plans) == 1:
+            return ""
+        return f"{self.run_ids.index(run_id) + 1} of {len(self.plans)}"
+
     def stop(self, reason: str) -> None:
         """Ask the worker to stop; the first reason stands."""
         self._reason = self._reason or reason
@@ -98,23 +99,12 @@ class Job:
         self.stage = f"downloading {name}: {done / 1e6:.1f}{of_all} MB"
 
     def train(self, locations: Locations) -> None:
-        """Make every run. To be called on a thread of its own; ends by setting `done`, whatever happens."""
-        try:
-            runner = Runner(locations, self.should_stop, self.note_download)
-            for plan in self.plans:
-                self._make(runner, plan)
-                if self._reason or isinstance(self.last, RunStopped | RunFailed):
-                    break
-        except Stopped:
-            pass
-        except LabError as error:
-            self.failure = error
-        except BaseException:  # noqa: BLE001  # a defect, which a thread has nobody to raise to: shown, and logged
-            self.defect = traceback.format_exc()
-            traceback.print_exc()
-        finally:
-            self.stage = ""
-            self.done.set()
+        """Make every run. To be called on a thread of its own."""
+        runner = Runner(locations, self.should_stop, self.note_download)
+        for plan in self.plans:
+            self._make(runner, plan)
+            if self._reason or isinstance(self.last, RunStopped | RunFailed):
+                break
 
     def _make(self, runner: Runner, plan: Plan) -> None:
         self.stage = "preparing data and network"
@@ -150,9 +140,9 @@ class Session:
 
     def start(self, plans: Sequence[Plan]) -> Job:
         assert not self.live, "one job at a time"
-        self.job = Job(plans)
-        threading.Thread(target=self.job.train, args=(self.locations,), name="training", daemon=True).start()
-        return self.job
+        job = self.job = Job(plans)
+        job.begin("training", lambda: job.train(self.locations))
+        return job
 
     def stop(self, reason: str) -> None:
         if self.job is not None:

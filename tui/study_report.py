@@ -38,15 +38,21 @@ def say_study(view: StudyView, store: Store) -> None:
     if (images := _images_of_best(view, store)) and view.best.value is not None:
         say(_noise(view.best.value, images))
     say()
-    finished = len(_ranked(view))
     if view.importance:
         shares = ", ".join(f"{field} {share:.0%}" for field, share in view.importance.items())
-        say(f"importance (PED-ANOVA, {finished} trials): {shares}")
-    elif finished < IMPORTANCE_TRIALS:
-        say(f"importance: needs {IMPORTANCE_TRIALS} finished trials{' of different params' * bool(view.repeated)}")
+        say(f"importance (PED-ANOVA, {len(_ranked(view))} trials): {shares}")
     else:
-        say("importance: all trials score the same")
+        say(f"importance: {why_no_importance(view)}")
     say(f"best: mnist-tui run {shlex.join(flags_of(plan, view.best.params))}")
+
+
+def why_no_importance(view: StudyView) -> str:
+    """Why nothing is said of which parameters matter; a trial that repeats another does not count."""
+    counted = len(_ranked(view))
+    if counted < IMPORTANCE_TRIALS:
+        different = " of different params" if view.repeated else ""
+        return f"needs {IMPORTANCE_TRIALS} finished trials{different}, has {counted}"
+    return "all trials score the same"
 
 
 def study_record(view: StudyView, store: Store) -> dict[str, Any]:

@@ -15,11 +15,12 @@ from core.errors import InvalidValue, OverBudget, shown
 from experiments.locations import Locations
 from experiments.plan import MAX_JOBS, MAX_TRIALS, OBJECTIVES, PRUNERS, SAMPLERS, Plan, make_plan
 from experiments.presets import DEFAULT, load_preset
-from experiments.proposals import Proposals
+from experiments.proposals import Proposals, check_machine
 from experiments.space import FIXED, in_words
 from experiments.study import StudyFolder
 from tui.form import check, texts_of
 from tui.form import label as lab_label
+from tui.machine import torch_is_there
 from tui.options import whole_number
 
 LABELS = {
@@ -52,6 +53,7 @@ _TERMS = (
     (r"raise the budget with --max-params", "put a higher --max-params into Space"),
     (r"lift both budgets with --no-budget", "turn Budget off in the Lab"),
     (r"take --objective test", "choose test as Objective"),
+    (r"use (--(?:device|engine|precision) \w+)(?:, or --device cuda where there is one)?", r"put \1 into Space"),
 )
 
 
@@ -104,6 +106,8 @@ def check_sweep(texts: Mapping[str, str], base: TrainConfig, locations: Location
         plan.space.grid()
     with _within_budget("space", texts):
         _check_feasible(plan)
+    if torch_is_there():
+        check_machine(plan)
     words = ["--preset", DEFAULT, *(() if base.budget else ("--no-budget",))]
     for field, text in options.items():
         words += [_flag(field), text]

@@ -1,7 +1,7 @@
-"""Work on a thread of its own that a screen asks for, watches and gives up.
+"""Work on a thread of its own: any that a screen asks for, watches and gives up, and what all of it has in common.
 
-Like the training session it calls nothing of the interface: the screen looks at it when it is painted next. It is a
-daemon thread, because one that Python joins at exit could hold up a closed terminal for ever.
+It calls nothing of the interface: the screen looks at it when it is painted next. It is a daemon thread, because one
+that Python joins at exit could hold up a closed terminal for ever.
 """
 
 from __future__ import annotations
@@ -31,22 +31,46 @@ def in_a_sentence(error: LabError) -> str:
     )
 
 
-class Task(Generic[Result]):
-    """Runs `work(should_stop, report)` at once. Only the thread writes the attributes; anyone may read them.
+class Background:
+    """Where work on a thread stands. Only the thread writes the attributes; anyone may read them.
 
-    `stage` and `share` say what is being done and how much of it is; when `done` is set there is a `result`, a
-    `failure`, the traceback of a `defect`, or, after `cancel`, nothing.
+    `stage` says what is being done; when `done` is set there may be a `failure` or the traceback of a `defect`.
     """
 
-    def __init__(self, name: str, work: Callable[[ShouldStop, Report], Result]) -> None:
-        self.stage, self.share = "importing torch", 0.0
-        self.result: Result | None = None
+    def __init__(self) -> None:
+        self.stage = "importing torch"
         self.failure: LabError | None = None
         self.defect = ""
         self.done = threading.Event()
+
+    def begin(self, name: str, work: Callable[[], None]) -> None:
+        threading.Thread(target=self._run, args=(work,), name=name, daemon=True).start()
+
+    def _run(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Stopped:
+            pass
+        except LabError as error:
+            self.failure = error
+        except BaseException:  # noqa: BLE001  # a defect, which a thread has nobody to raise to: shown, and logged
+            self.defect = traceback.format_exc()
+            traceback.print_exc()
+        finally:
+            self.done.set()
+
+
+class Task(Background, Generic[Result]):
+    """Runs `work(should_stop, report)` at once. `share` says how much of it is done; in the end there is a `result`
+    unless it failed or was cancelled."""
+
+    def __init__(self, name: str, work: Callable[[ShouldStop, Report], Result]) -> None:
+        super().__init__()
+        self.share = 0.0
+        self.result: Result | None = None
         self.cancelled = False
         self._work = work
-        threading.Thread(target=self._run, name=name, daemon=True).start()
+        self.begin(name, self._take_result)
 
     def cancel(self) -> None:
         """Ask the thread to give up; it looks between two steps of its work."""
@@ -61,15 +85,5 @@ class Task(Generic[Result]):
     def _report(self, stage: str, share: float) -> None:
         self.stage, self.share = stage, share
 
-    def _run(self) -> None:
-        try:
-            self.result = self._work(lambda: "no longer wanted" if self.cancelled else "", self._report)
-        except Stopped:
-            pass
-        except LabError as error:
-            self.failure = error
-        except BaseException:  # noqa: BLE001  # a defect, which a thread has nobody to raise to: shown, and logged
-            self.defect = traceback.format_exc()
-            traceback.print_exc()
-        finally:
-            self.done.set()
+    def _take_result(self) -> None:
+        self.result = self._work(lambda: "no longer wanted" if self.cancelled else "", self._report)

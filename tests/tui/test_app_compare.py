@@ -161,6 +161,7 @@ async def test_one_run_alone_runs_on_other_data_and_ids_of_nothing(tmp_path, scr
         await pilot.press("escape")
         await _compare(pilot, "20200101-000000-0000")
         await wait_for_text(pilot, "no such run")
+        assert "Metric" not in screen_text(pilot)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from app_pilot import SMALL, WIDE, opened, screen_text, wait_for_text
 from snapshot import assert_snapshot
-from template_runs import template_run
+from template_runs import template_run, template_weights
 
 from core.picture import read_picture
+from core.tensorfile import write_tensors
 from tui.widgets.canvas import Canvas
 
 ONE = ("space", *["down"] * 19, "space")
@@ -84,6 +85,22 @@ async def test_what_is_saved_reads_back_and_the_toast_says_where(tmp_path, scrip
         assert int(read_picture(files[0]).max()) == 255
         await pilot.press("escape")
         await wait_for_text(pilot, "1 run, 0 live")
+
+
+async def test_a_run_that_finishes_meanwhile_is_drawn_for_with_its_final_weights(tmp_path, script):
+    run = template_run(tmp_path, script, live=True)
+    async with opened(tmp_path) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "1 run")
+        await pilot.press("w")
+        await wait_for_text(pilot, "best weights, epoch 1")
+        await pilot.press(*ONE)
+        await wait_for_text(pilot, "a 1, ")
+        weights = template_weights()
+        weights["Linear-1.bias"][3] = 1000.0  # everything is a 3
+        write_tensors(run.final_weights, weights, {"epoch": "3"})
+        await wait_for_text(pilot, "final weights, epoch 3")
+        await wait_for_text(pilot, "a 3, ")
 
 
 async def test_a_home_that_cannot_be_written_and_a_run_without_weights_are_told_in_words(tmp_path, script):

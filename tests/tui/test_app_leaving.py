@@ -20,6 +20,8 @@ from tui import session
 from tui.exit_codes import ExitCode
 from tui.handover import hand_over
 from tui.messages import OpenRequested
+from tui.screens.inspect import InspectScreen
+from tui.screens.training import TrainingScreen
 from tui.session import Job, NewRun
 
 
@@ -63,6 +65,35 @@ async def test_a_run_starts_and_x_stops_it(tmp_path, scripted):
         await pilot.press("2", "x")
         await wait_for_text(pilot, "■ stopped")
         await wait_for_text(pilot, "Stopped")
+
+
+async def test_a_new_run_shows_its_charts_though_another_was_being_inspected(tmp_path, scripted):
+    async with opened(tmp_path) as pilot:
+        await _start(pilot)
+        await pilot.press("x")
+        await wait_for_text(pilot, "■ stopped")
+        await pilot.press("i")
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, InspectScreen))
+        await pilot.press("1")
+        await _start(pilot)
+        assert isinstance(pilot.app.screen, TrainingScreen)
+        pilot.app.session.stop("test")
+        await wait_for(pilot, lambda: not pilot.app.session.live)
+
+
+async def test_stopping_one_seed_says_which_were_not_begun_and_how_to_add_them(tmp_path, scripted):
+    async with opened(tmp_path) as pilot:
+        pilot.app.screen.query_one("#field-seed").focus()
+        await pilot.press(*"0-2")
+        await _start(pilot)
+        await wait_for_text(pilot, "seed 0 (1 of 3)")
+        await pilot.press("x")
+        await wait_for(pilot, lambda: len(pilot.app._notifications))
+        (toast,) = pilot.app._notifications
+        group = pilot.app.store.runs()[0].meta().group_id
+        assert toast.title == "Stopped"
+        assert f"Seeds 1-2 were not begun. In a shell: mnist-tui run --group {group} --seeds 1-2" in toast.message
+        await wait_for_text(pilot, "seed 0  lr")
 
 
 async def test_quit_asks_while_a_run_is_live_and_staying_changes_nothing(tmp_path, scripted):

@@ -6,16 +6,19 @@ import math
 
 import numpy as np
 import pytest
+from sweep_tools import tiny_plan
 
 from core.config import TrainConfig
 from core.events import RunFailed
 from experiments.row import Status
+from experiments.study_view import StudyView, TrialView
 from tui.ascii import to_ascii
 from tui.form import ADVANCED_FIELDS, MAIN_FIELDS, changed_fields, check, help_text, texts_of
 from tui.widgets.budget_meter import in_words
 from tui.widgets.progress_panel import fraction_done, overall, seconds_left
 from tui.widgets.raster import BRAILLE, rasterise
 from tui.widgets.series import Axis, Series, bucketed, limits, log_ticks, smoothed, ticks
+from tui.widgets.study_charts import importance_lines
 from tui.wording import in_own_terms, what_failed
 
 
@@ -25,7 +28,7 @@ def test_every_field_of_a_config_is_in_the_form_with_help():
 
 
 def test_a_config_comes_back_from_its_texts():
-    values = {"lr": 1e-05, "nesterov": True, "limit_train": 100, "schedule": "onecycle", "device": "cuda:1", "seed": 7}
+    values = {"lr": 1e-05, "nesterov": True, "limit_train": 100, "schedule": "onecycle", "device": "cpu", "seed": 7}
     config = TrainConfig.checked(values)
     assert check(texts_of(config.model_dump()), config.arch).config == config
 
@@ -122,16 +125,42 @@ def test_time_left_goes_by_the_last_epochs(script):
             "use narrower layers, raise Max parameters under Advanced, or turn Budget off there",
         ),
         ("use a lower --lr than 0.1", "use a lower learning rate than 0.1"),
+        ("use a smaller --batch-size than 256", "use a smaller batch size than 256"),
         ("mnist-tui watch 20260101-120000-abcd, or stop it first", "open it from Runs to follow it, or stop it first"),
         (
             "free some space in the home folder, then mnist-tui resume",
             "free some space in the home folder, then go on with c",
         ),
+        ("use --engine auto, which takes the fastest", "set Engine to auto, which takes the fastest"),
+        ("use --precision fp32, or --device cuda where there is one", "set Precision to fp32"),
         ("hold out fewer images", "hold out fewer images"),
     ],
 )
 def test_advice_is_given_in_the_interface_s_own_terms(hint, here):
     assert in_own_terms(hint) == here
+
+
+def _study_of(values: list[float], *, repeated: int = 0) -> StudyView:
+    """A study of finished trials and a pruned one, of which some repeat others."""
+    rest = {"run_id": None, "reason": "", "added": False, "started": None, "seconds": None, "params": {}, "values": {}}
+    ended = [("finished", value, place < repeated) for place, value in enumerate(values)] + [("pruned", None, False)]
+    trials = [
+        TrialView(number=number, state=state, value=value, repeats=repeats, **rest)
+        for number, (state, value, repeats) in enumerate(ended)
+    ]
+    return StudyView(name="s", plan=tiny_plan(), trials=tuple(trials), best=None, importance={}, is_driven=False)
+
+
+@pytest.mark.parametrize(
+    ("view", "words"),
+    [
+        (_study_of([0.9] * 3), "needs 8 finished trials, has 3"),
+        (_study_of([0.9] * 12, repeated=5), "needs 8 finished trials of different params, has 7"),
+        (_study_of([0.9] * 12), "all trials score the same"),
+    ],
+)
+def test_why_there_is_no_importance_goes_by_the_trials_that_count(view, words):
+    assert importance_lines(view, 30).plain == words
 
 
 def test_an_error_that_names_its_epoch_does_not_name_it_twice():

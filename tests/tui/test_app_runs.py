@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from app_pilot import SMALL, make_run, opened, screen_text, wait_for, wait_for_text
 
+from experiments.owner import Owner
 from experiments.run import Meta
 from experiments.store import Store
 from tui.catalog import arranged
-from tui.group_line import run_in_words
+from tui.group_line import GroupResults, run_in_words
 from tui.marks import MOST
 from tui.screens.compare import CompareScreen
 from tui.widgets.table import Table
@@ -22,6 +23,35 @@ async def test_an_empty_home_says_how_to_make_a_run(tmp_path):
     async with opened(tmp_path) as pilot:
         await pilot.press("3")
         await wait_for_text(pilot, "There are no runs yet")
+        await wait_for(pilot, lambda: screen_text(pilot).splitlines()[-1].split() == ["^q", "Quit", "?", "Help"])
+
+
+async def test_below_a_dialog_are_the_keys_of_the_dialog(tmp_path, script):
+    _finished(tmp_path, script, "alpha", 0.95)
+    async with opened(tmp_path, SMALL) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "enter Open")
+        await pilot.press("question_mark")
+        await wait_for_text(pilot, "esc Close")
+        assert "Inspect" not in screen_text(pilot).splitlines()[-1]
+        await pilot.press("escape")
+        await wait_for_text(pilot, "enter Open")
+
+
+async def test_a_run_that_waits_its_turn_is_not_said_to_be_running(tmp_path, script):
+    make_run(tmp_path, script, meta=Meta("try-1"))
+    make_run(tmp_path, script, script.started(), meta=Meta("try-0"))
+    continued = _finished(tmp_path, script, "again", 0.5)
+    continued.hand_over(Owner.this_process())
+    async with opened(tmp_path) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "3 runs, 3 live")
+        lines = screen_text(pilot).splitlines()
+        await pilot.press("slash", *"waiting")
+        await wait_for_text(pilot, "2 of 3 runs")
+    rows = [line.split()[:2] for line in lines if " try-" in line or " again " in line]
+    assert rows[0] == ["running", "try-0"]
+    assert sorted(rows[1:]) == [["waiting", "again"], ["waiting", "try-1"]]
 
 
 async def test_live_runs_come_first_and_follow_what_happens_elsewhere(tmp_path, script):
@@ -139,8 +169,25 @@ async def test_a_run_of_a_group_shows_what_the_group_came_to(tmp_path, script):
     async with opened(tmp_path, SMALL) as pilot:
         await pilot.press("3")
         await wait_for_text(pilot, "group try of 4")
-        text = screen_text(pilot)
-    assert "4: 3 finished, final 99.20% (sd 0.20), best 99.20% (sd 0.20)" in text
+        await wait_for_text(pilot, "4: 3 finished, final 99.20% (sd 0.20), best 99.20% (sd 0.20)")
+
+
+def test_in_a_group_s_result_a_repetition_is_not_counted_and_a_seed_that_came_out_otherwise_is(tmp_path, script):
+    group = "g20260101-000000-aaaa"
+    for seed, accuracy, weights in ((0, 0.98, "a"), (1, 0.99, "b"), (1, 0.99, "b"), (1, 1.0, "c")):
+        ended = script.finished(1, accuracy, weights_sha256=64 * weights)
+        events = (script.started(config={"seed": seed}), script.epoch(1, accuracy), ended)
+        make_run(tmp_path, script, *events, meta=Meta(f"try-{seed}", (), group), seed=seed)
+    store = Store(tmp_path)
+    runs = store.rows()
+    results = GroupResults(store)
+    assert results.known(runs) == ""
+    words = "3 finished, 1 repeated, final 99.00% (sd 1.00), best 99.00% (sd 1.00)"
+    assert (results.read(runs), results.known(runs)) == (words, words)
+    fifth = make_run(tmp_path, script, script.started(), meta=Meta("try-2", (), group), seed=2)
+    for epoch in (1, 2):
+        script.write(fifth, script.epoch(epoch))
+        assert results.known(store.rows()) == words, "though one under way has come further"
 
 
 def test_the_runs_of_a_group_stand_together_by_seed(tmp_path, script):
@@ -159,8 +206,9 @@ def test_the_runs_of_a_group_stand_together_by_seed(tmp_path, script):
 
 def test_a_group_of_one_finished_run_has_no_deviation(tmp_path, script):
     _group(tmp_path, script, "", {0: 0.99}, "g20260101-000000-aaaa")
-    items = Store(tmp_path).rows()
-    words = run_in_words(items[0], items)
+    store = Store(tmp_path)
+    runs = store.rows()
+    words = run_in_words(runs[0][0], 1, GroupResults(store).read(runs))
     assert words.startswith("group of 1: 1 finished, final 99.00%, best 99.00%  g2026")
 
 

@@ -26,6 +26,7 @@ WRONG = (
     ({"space": "--study x"}, "space", "has a field of its own, Study above"),
     ({"space": "--lr 0.1,0.2 --device"}, "space", "takes one value. For example --device auto."),
     ({"space": "--lr 0.1,0.2 --val-split 0"}, "space", "or choose test as Objective"),
+    ({"space": "--lr 0.1,0.2 --engine graph --device cpu"}, "space", "Put --engine auto into Space"),
     ({"study": "a b"}, "study", "For example first-try."),
     ({"trials": "x"}, "trials", "For example 1."),
     ({"jobs": "0"}, "jobs", "For example 1."),
@@ -44,6 +45,8 @@ async def fill(pilot, dialog: FormDialog, texts: dict[str, str]) -> str:
 
 @pytest.mark.parametrize("size", [WIDE, SMALL, (60, 20)], ids=["120x40", "80x24", "60x20"])
 async def test_what_is_wrong_is_on_the_screen_and_the_field_at_fault_is_marked(tmp_path, size):
+    import core.trainer  # noqa: F401  # as the app does once it is on the screen
+
     async with opened(tmp_path, size) as pilot:
         dialog = NewSweep(pilot.app.locations, TrainConfig(val_split=50, limit_train=5000, limit_test=100), "s")
         await pilot.app.push_screen(dialog)

@@ -56,6 +56,15 @@ class WorkScreen(Screen[None]):
         """Styles cannot have changed in a place one comes back to; a change of theme is seen to by `switch_mode`."""
         event.refresh_styles = not self._seen
         self._seen = True
+        self._look_at_keys()
+
+    def on_screen_suspend(self) -> None:
+        self._look_at_keys()
+
+    def _look_at_keys(self) -> None:
+        """A dialog has come or gone."""
+        if self.ready:
+            self.call_after_refresh(self.query_one(KeyBar).show_keys)
 
     def _on_resize(self, event: events.Resize) -> None:  # type: ignore[override]  # Textual calls both, this one first
         """Pass over a size that is no longer the window's.

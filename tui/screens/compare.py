@@ -229,7 +229,7 @@ class CompareScreen(WorkScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         match action:
             case "metric" | "axis" | "log_scale" | "smooth":
-                return self.ready and self.view == "curves"
+                return self.ready and self.view == "curves" and bool(self._entrants)
             case "other":
                 return self.ready and self.view == "disagreements" and len(self._entrants) > 2
             case _:

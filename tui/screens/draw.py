@@ -17,9 +17,9 @@ from core.errors import LabError, one_line
 from experiments.drawings import save_drawing
 from experiments.loading import LoadedNetwork, load_network
 from experiments.run import Run
-from tui.inspecting import newest_source
+from tui.inspecting import STORED, newest_source, stored_weights
 from tui.screens.base import WorkScreen
-from tui.task import Task
+from tui.task import Task, in_a_sentence
 from tui.widgets.canvas import Canvas
 from tui.widgets.line import Line
 from tui.widgets.probabilities import Probabilities
@@ -51,6 +51,7 @@ class DrawScreen(WorkScreen):
         self._consented = consented
         self._loading: Task[LoadedNetwork] | None = None
         self._network: LoadedNetwork | None = None
+        self._read: object = None
 
     def compose_body(self) -> ComposeResult:
         with Vertical(id="draw", classes="body"):
@@ -66,6 +67,7 @@ class DrawScreen(WorkScreen):
 
     def on_mount(self) -> None:
         self.set_interval(LOOK, self._look)
+        self.set_interval(STORED, self._read_again)
         self._load()
         self._look()
 
@@ -81,12 +83,22 @@ class DrawScreen(WorkScreen):
         if self._asks_consent:
             return
         arch = self._arch if is_user_module(self._arch) else None
-        self._loading = Task("load network", lambda *_: load_network(self._run, newest_source(self._run), arch=arch))
+        source = newest_source(self._run)
+        self._read = source, stored_weights(self._run, source)
+        self._loading = Task("load network", lambda *_: load_network(self._run, source, arch=arch))
+
+    def _read_again(self) -> None:
+        """Take other weights once the run has stored them: those of the next epoch, and at its end the final ones."""
+        if not self.is_current or self._loading is None or not self._loading.done.is_set():
+            return
+        source = newest_source(self._run)
+        if self._run.folder.is_dir() and (source, stored_weights(self._run, source)) != self._read:
+            self._load()
 
     def _look(self) -> None:
-        loading = self._loading
-        if loading is not None and loading.done.is_set() and self._network is None and loading.result is not None:
-            self._network = loading.result
+        loaded = self._loading.result if self._loading is not None and self._loading.done.is_set() else None
+        if loaded is not None and loaded is not self._network:
+            self._network = loaded
             self._drawn()
         title = Content.assemble(("Draw  ", "$text-muted"), (self._run.meta().name or self._run.id, "bold"), "  ")
         self.query_one("#draw-title", Line).show(title.append(self._state()))
@@ -147,7 +159,7 @@ class DrawScreen(WorkScreen):
         try:
             path = save_drawing(self.lab.locations.home, self.drawing())
         except LabError as error:
-            self.notify(f"{error.message}. {error.hint}", title="Not saved", severity="error", markup=False)
+            self.notify(in_a_sentence(error), title="Not saved", severity="error", markup=False)
         else:
             self.notify(str(path), title="Saved", markup=False)
 

@@ -26,6 +26,7 @@ from tui.widgets.network_tables import ClassTable, LayerTable, dead_words
 from tui.widgets.picture import palette_of, spread
 from tui.widgets.picture_grid import Labelled, PictureGrid
 from tui.widgets.tab_line import TabLine
+from tui.wording import arch_in_short
 
 LOOK = 0.1
 """Seconds between two looks at the work under way."""
@@ -147,8 +148,8 @@ class InspectScreen(WorkScreen):
             scored = self._shown.scored
             epoch = f"epoch {scored.network.epoch}" if scored.network.epoch else "epoch unknown"
             total = len(scored.labels)
-            score = f"{scored.correct:,} of {total:,} right ({percent(scored.correct / total)})"
-            parts = [score, parts[0], scored.dataset, f"{scored.network.source} weights, {epoch}"]
+            score = f"{percent(scored.correct / total)} ({scored.correct:,} of {total:,})"
+            parts = [score, f"{scored.network.source} weights, {epoch}", scored.dataset, arch_in_short(parts[0])]
         name = (meta.name or self._run.id, "bold")
         return Content.assemble(("Inspect  ", "$text-muted"), name, "  ", "  ".join(parts))
 
@@ -213,7 +214,7 @@ class InspectScreen(WorkScreen):
         assert self._shown is not None
         counts, scores = self._shown.counts, self._shown.classes
         count, images = counts[true][predicted], sum(counts[true])
-        share = f"{100 * count / images:.2f} % of the {images:,} {true}s" if images else "there are no such images"
+        share = f"{100 * count / images:.2f}% of the {images:,} {true}s" if images else "there are no such images"
         called = f"True {true}, taken for {predicted}" if true != predicted else f"True {true}, recognised"
         words = [f"{called}: {count:,}", share]
         words.append(f"recall of {true}: {percent(scores[true].recall)}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from typing import ClassVar
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -14,13 +16,14 @@ from core.errors import LabError
 from experiments.row import Status
 from experiments.run import Run
 from tui.catalog import SORTS, Catalog, Item, arranged
-from tui.group_line import run_in_words
+from tui.group_line import GroupResults, run_in_words
 from tui.marks import MOST, Marks
 from tui.messages import ForkRequested, OpenRequested, ResumeRequested, StopRequested
 from tui.output import percent
 from tui.screens.base import WorkScreen
 from tui.screens.dialogs import Ask, Prompt
 from tui.screens.opening import open_compare, open_draw, open_inspect
+from tui.task import Task
 from tui.widgets.field import Field
 from tui.widgets.line import Line
 from tui.widgets.run_table import RunTable
@@ -62,6 +65,10 @@ class RunsScreen(WorkScreen):
         self._items: list[Item] = []
         self._chosen = ""
         self._marks = Marks()
+
+    def on_mount(self) -> None:
+        self._groups = GroupResults(self.lab.store)
+        super().on_mount()
 
     def compose_body(self) -> ComposeResult:
         yield Static(EMPTY, id="no-runs", markup=False)
@@ -132,11 +139,32 @@ class RunsScreen(WorkScreen):
     def _refresh_keys(self) -> None:
         """What depends on the current run: the keys, and the line under the list."""
         current, searching = self._current, bool(self.query_one("#filter", Input).value)
-        marked = f"{len(self._marks.references)} marked;  " if self._marks.references else ""
-        words = run_in_words(current, self._catalog.items) if current else ""
-        self.query_one("#run-words", Line).show(marked + words)
+        self._show_words(current)
         facts = (current[1], bool(current[0].group_id)) if current else None
-        self.refresh_keys(facts, self.lab.session.live, searching, len(self._to_compare), bool(self._marks.references))
+        some = bool(self._catalog.items)
+        marked = bool(self._marks.references)
+        self.refresh_keys(some, facts, self.lab.session.live, searching, len(self._to_compare), marked)
+
+    def _show_words(self, current: Item | None) -> None:
+        """The line under the list."""
+        words = f"{len(self._marks.references)} marked;  " if self._marks.references else ""
+        if current is not None:
+            row, _ = current
+            runs = [item for item in self._catalog.items if row.group_id and item[0].group_id == row.group_id]
+            result = self._groups.known(runs)
+            words += run_in_words(row, len(runs), result)
+            if runs and not result:
+                self._read_group(runs)
+        self.query_one("#run-words", Line).show(words)
+
+    @work(exclusive=True, group="read group")
+    async def _read_group(self, runs: Sequence[Item]) -> None:
+        """Read what a group came to, on a thread, and say it."""
+        task = Task("group", lambda *_: self._groups.read(runs))
+        while not task.done.is_set():
+            await asyncio.sleep(0.02)
+        if task.result is not None:
+            self._show_words(self._current)
 
     @on(Table.Chosen, "#runs")
     def action_open(self) -> None:
@@ -285,6 +313,8 @@ class RunsScreen(WorkScreen):
                 return self.ready and len(self._to_compare) > 1
             case "unmark":
                 return bool(self._marks.references) and not self.check_action("leave_filter", ())
+            case "filter" | "sort":
+                return bool(self._catalog.items)
             case "mark" | "open" | "inspect" | "draw" | "delete" | "fork" | "tag" | "rename":
                 return current is not None
             case _:

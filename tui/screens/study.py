@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.content import Content
 
 from experiments.study_list import StudyEntry
-from experiments.study_view import TrialView, add_trial, prune_trial
+from experiments.study_view import IMPORTANCE_TRIALS, TrialView, add_trial, prune_trial
 from tui.screens.dialogs import Ask
 from tui.screens.study_base import StudyWorkScreen
 from tui.screens.sweep_dialogs import AddTrial
@@ -204,7 +204,8 @@ class StudyScreen(StudyWorkScreen):
     def help_lines(self) -> tuple[str, ...]:
         return (
             "Running trials come first. The chart by epoch shows the current trial and the median of all others.",
-            "Importance tells what sets the best tenth of the trials apart; below eight finished trials it is a guess.",
+            "Importance tells what sets the best tenth of the trials apart.",
+            f"It needs {IMPORTANCE_TRIALS} finished trials: one pruned, or with the params of another, does not count.",
             "From the run that enter opens, 4 leads back to its trial.",
             "A trial that is added comes beside those planned; on a failed one its values are there to begin with.",
         )

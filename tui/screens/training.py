@@ -99,7 +99,9 @@ class TrainingScreen(WorkScreen):
             self.query_one("#run-title", Line).show(Content.styled("Preparing the run" if waiting else "", "bold"))
             self.query_one(ProgressPanel).show_stage(f"{waiting}..." if waiting else "")
             return
-        self.query_one("#run-title", Line).show(title_of(follower))
+        job = self.lab.session.job if self.lab.session.live else None
+        place = job.place_of(follower.run.id) if job is not None else ""
+        self.query_one("#run-title", Line).show(title_of(follower, place))
         self.query_one(ProgressPanel).show(
             follower.view, follower.standing, f"{waiting or 'waiting for the first step'}..."
         )
@@ -222,8 +224,8 @@ class TrainingScreen(WorkScreen):
         )
 
 
-def title_of(follower: Follower) -> Content:
-    """Status, name and what decides the run."""
+def title_of(follower: Follower, place: str = "") -> Content:
+    """Status, name and what decides the run; `place` is which it is of those that are trained one after the other."""
     config, started = follower.view.config or follower.run.config(), follower.view.started
     name = follower.meta.name or follower.run.id
     seed, lr, batch = config.get("seed", "-"), config.get("lr", "-"), config.get("batch_size", "-")
@@ -233,7 +235,8 @@ def title_of(follower: Follower) -> Content:
         str(started.dataset if started else config.get("dataset", "?")),
     ]
     lr = f"{lr:.4g}" if isinstance(lr, float) else lr  # one that a sweep proposed has 17 digits
-    facts += [f"seed {seed}", f"lr {lr}", f"batch {batch}", started.device if started else ""]
+    facts += [f"seed {seed} ({place})" if place else f"seed {seed}", f"lr {lr}", f"batch {batch}"]
+    facts.append(started.device if started else "")
     sign, style = DELETED if follower.deleted else STATUS_SIGNS[follower.status]
     rest = "  ".join(fact for fact in facts if fact)
     return Content.assemble((sign, f"bold {style}"), ("  " + name, "bold"), "  ", rest)

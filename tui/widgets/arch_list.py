@@ -6,10 +6,12 @@ from functools import lru_cache
 
 from core.arch import REGISTRY, find, is_user_module
 from core.errors import SpecError
-from core.summary import Summary, summarize
+from core.summary import Layer, Summary, summarize
 from tui.widgets.table import Cell, Column, Table
 
 OWN = "your own"
+LOGITS = "fc10"
+"""What makes a network of any layers."""
 
 
 @lru_cache(maxsize=256)
@@ -20,6 +22,19 @@ def summary_of(arch: str, dropout: float = 0.0) -> Summary:
         SpecError.
     """
     return summarize(find(arch).with_dropout(dropout))
+
+
+def layers_so_far(error: SpecError, spec: str, dropout: float) -> tuple[Layer, ...]:
+    """Of a spec that is wrong, the layers of all its tokens where only the ten logits are missing, else of those before
+    the one at fault; none where these do not fit each other either."""
+    tokens = spec.split()
+    for count in (len(tokens), error.position - 1):
+        try:
+            whole = summary_of(" ".join([*tokens[:count], LOGITS]), dropout)
+        except SpecError:
+            continue
+        return whole.rows[:-1]
+    return ()
 
 
 class ArchList(Table):

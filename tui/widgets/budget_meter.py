@@ -17,19 +17,21 @@ class BudgetMeter(Widget):
         super().__init__(id=id)
         self._total: int | None = None
         self._budget: int | None = None
-        self._stale = False
+        self._partial = False
 
-    def show(self, total: int | None, budget: int | None, *, stale: bool = False) -> None:
-        """`budget` None means that there is none; `stale` that the total is of the last spec that was valid."""
-        self._total, self._budget, self._stale = total, budget, stale
+    def show(self, total: int | None, budget: int | None, *, partial: bool = False) -> None:
+        """`budget` None means that there is none; `partial` that the network is not whole, and the total so far."""
+        self._total, self._budget, self._partial = total, budget, partial
         over = total is not None and budget is not None and total > budget
-        self.set_class(over and not stale, "-over")
-        self.set_class(total is not None and not over and not stale, "-within")
+        self.set_class(over, "-over")
+        self.set_class(total is not None and not over and not partial, "-within")
         self.refresh()
 
     @property
     def words(self) -> str:
-        return in_words(self._total, self._budget) + (" (before the error)" if self._stale else "")
+        if not self._partial:
+            return in_words(self._total, self._budget)
+        return f"{in_words(self._total, self._budget)}, so far" if self._total is not None else ""
 
     def render(self) -> Text:
         words = self.words

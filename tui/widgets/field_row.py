@@ -17,7 +17,7 @@ class FieldRow(Horizontal):
 
     DEFAULT_CSS = """
     FieldRow { height: 1; }
-    FieldRow > .label { width: 17; color: $text-muted; }
+    FieldRow > .label { width: 18; color: $text-muted; }
     FieldRow > Input { width: 1fr; background: $surface; }
     FieldRow > Input:focus { background: $surface-lighten-1; }
     FieldRow > Input:nocolor { text-style: underline; }

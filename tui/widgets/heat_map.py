@@ -86,6 +86,9 @@ class HeatMap(Widget, can_focus=True):
     def action_open(self) -> None:
         self.post_message(self.Opened())
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return bool(self._counts) if action == "open" else super().check_action(action, parameters)
+
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
         width, height = self._cell_size

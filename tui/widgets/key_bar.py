@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from textual import events
 from textual.content import Content
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from tui.widgets.line import Line
 
@@ -18,7 +18,7 @@ Key = tuple[str, str]
 
 
 class KeyBar(Line, can_focus=False):
-    """A click on a key presses it."""
+    """A click on a key presses it. While a dialog is above the screen the keys are the dialog's."""
 
     DEFAULT_CSS = """
     KeyBar { dock: bottom; color: $footer-foreground; background: $footer-background; }
@@ -29,26 +29,28 @@ class KeyBar(Line, can_focus=False):
         self._places: list[tuple[range, str]] = []
 
     def on_resize(self) -> None:
-        self._show_keys()
+        self.show_keys()
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
 
     def _bindings_changed(self, screen: Screen[object]) -> None:
         if self.is_attached and screen is self.screen:
-            self.call_after_refresh(self._show_keys)
+            self.call_after_refresh(self.show_keys)
 
-    def _show_keys(self) -> None:
+    def show_keys(self) -> None:
         if not self.is_attached:  # the screen was left meanwhile
             return
         ours: dict[str, Key] = {}
         everywhere: dict[str, Key] = {}
-        for node, binding, enabled, _ in self.screen.active_bindings.values():
+        screen = self.app.screen if isinstance(self.app.screen, ModalScreen) else self.screen
+        for node, binding, enabled, _ in screen.active_bindings.values():
             if binding.show and enabled:
                 words = f"{self.app.get_key_display(binding)} {binding.description}"
                 (everywhere if node is self.app else ours).setdefault(binding.action, (binding.key, words))
         # Where there is no room for all, how to leave and how to find the others must stay.
-        first, last = list(ours.values()), list(everywhere.values())
+        leaving = [key for key in ours.values() if key[0] == "escape"]
+        first, last = [key for key in ours.values() if key not in leaving], leaving + list(everywhere.values())
         room = self.size.width - sum(len(words) + len(GAP) for _, words in last)
         self._lay_out(first[: _fitting(first, room)] + last)
 

@@ -171,7 +171,8 @@ class RunForm(Vertical):
         defaults = texts_of({})
         other = len(changed_fields(self.texts, {field: defaults[field] for field in ADVANCED_FIELDS}))
         wrong = sum(field in self._errors for field in ADVANCED_FIELDS)
-        more = f" ({wrong} wrong)" if wrong else f" ({other} not at their defaults)" if other else ""
+        defaults_of = "its default" if other == 1 else "their defaults"
+        more = f" ({wrong} wrong)" if wrong else f" ({other} not at {defaults_of})" if other else ""
         self.query_one(Fold).show(f"{'▾' if self.unfolded else '▸'} Advanced{more}")
 
     def _mark(self) -> None:
@@ -210,7 +211,7 @@ class RunForm(Vertical):
 class PresetRow(Horizontal):
     DEFAULT_CSS = """
     PresetRow { height: 1; margin-bottom: 1; }
-    PresetRow > .label { width: 17; color: $text-muted; }
+    PresetRow > .label { width: 18; color: $text-muted; }
     PresetRow > Choice { width: 1fr; }
     """
 

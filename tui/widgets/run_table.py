@@ -7,8 +7,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from experiments.row import Status
-from tui.catalog import Item
+from tui.catalog import Item, standing
 from tui.marks import Marks
 from tui.output import duration, percent
 from tui.widgets.table import Cell, Column, Table
@@ -29,13 +28,7 @@ COLUMNS = (
     Column("Tags", 12, rank=6),
     Column("Id", 20, rank=11),
 )
-_STYLES = {
-    Status.RUNNING: "good",
-    Status.FINISHED: "",
-    Status.STOPPED: "warn",
-    Status.FAILED: "bad",
-    Status.CRASHED: "bad",
-}
+_STYLES = {"running": "good", "waiting": "muted", "stopped": "warn", "failed": "bad", "crashed": "bad"}
 
 
 class RunTable(Table):
@@ -51,12 +44,13 @@ class RunTable(Table):
 
 
 def _cells(item: Item, marks: Marks) -> tuple[Cell, ...]:
-    row, status = item
-    style = _STYLES[status]
+    row, _ = item
+    word = standing(item)
+    style = _STYLES.get(word, "")
     best: Cell = percent(row.best_test_accuracy)
     return (
         (str(marks.number_of(row) or ""), "accent"),
-        (str(status), style) if style else str(status),
+        (word, style) if style else word,
         row.name or row.run_id,
         arch_in_short(row.arch),
         row.data,

@@ -14,7 +14,7 @@ from core.arch import REGISTRY, is_user_module
 from core.errors import SpecError
 from core.summary import Layer, Summary
 from tui.module_file import module_problem
-from tui.widgets.arch_list import name_of, summary_of
+from tui.widgets.arch_list import layers_so_far, name_of, summary_of
 from tui.widgets.budget_meter import BudgetMeter
 from tui.widgets.field import Field
 from tui.widgets.table import Cell, Column, Table
@@ -122,24 +122,26 @@ class SpecEditor(Vertical):
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
         self._update()
-        self.post_message(self.Changed(self, self.spec, None if self.error else self.summary))
+        self.post_message(self.Changed(self, self.spec, self.summary))
 
     def _update(self) -> None:
         spec = self.spec.strip()
-        self.error, self._module_problem = None, ""
+        self.summary, self.error, self._module_problem = None, None, ""
+        rows: tuple[Layer, ...] = ()
         if is_user_module(spec):
-            self.summary, self._module_problem = None, module_problem(spec)
+            self._module_problem = module_problem(spec)
         else:
             try:
                 summary_of(spec)  # first without dropout, so that an error counts positions as they are typed
                 self.summary = summary_of(spec, self._dropout)
+                rows = self.summary.rows
             except SpecError as error:
                 self.error = error
+                rows = layers_so_far(error, spec, self._dropout)
         self._mark.position = self.error.position if self.error and spec not in REGISTRY else 0
         self._show_error()
-        total = self.summary.total_params if self.summary else None
-        self.query_one(BudgetMeter).show(total, self._budget, stale=self.error is not None)
-        rows = self.summary.rows if self.summary else ()
+        total = sum(layer.params for layer in rows) if rows else None
+        self.query_one(BudgetMeter).show(total, self._budget, partial=self.error is not None)
         self.query_one("#layers", Table).show(len(rows), lambda row: _cells(rows[row]))
 
     def _show_error(self) -> None:

@@ -11,8 +11,9 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Static
 
-from experiments.study_view import IMPORTANCE_TRIALS, StudyView, TrialView
+from experiments.study_view import StudyView, TrialView
 from tui.study_curves import MEDIAN, PRUNED, THIS, TRIAL, by_epoch, history
+from tui.study_report import why_no_importance
 from tui.study_words import VALUES
 from tui.widgets.bars import bar
 from tui.widgets.overlay import MARKERS, Overlay
@@ -40,7 +41,7 @@ class Importance(Static, can_focus=True):
 
     def show(self, view: StudyView) -> None:
         self._view = view
-        key = (dict(view.importance), view.count("finished"), self.content_size.width)
+        key = (dict(view.importance), why_no_importance(view), self.content_size.width)
         if key != self._shown and self.content_size.width > 0:
             self._shown = key
             self.border_subtitle = "PED-ANOVA" if view.importance else ""
@@ -52,10 +53,9 @@ class Importance(Static, can_focus=True):
 
 
 def importance_lines(view: StudyView, width: int) -> Content:
-    """Bars that share the width, or how many trials are needed."""
+    """Bars that share the width, or why there are none."""
     if not view.importance:
-        finished = view.count("finished")
-        return Content.styled(f"needs {IMPORTANCE_TRIALS} finished trials, has {finished}", "$text-muted")
+        return Content.styled(why_no_importance(view), "$text-muted")
     label = min(LABEL, max(map(len, view.importance)))
     room = max(4, width - label - 6)
     shares: Mapping[str, float] = view.importance

@@ -181,6 +181,11 @@ class Table(ScrollView, can_focus=True):
         if self._has_cursor and self._count:
             self.post_message(self.Chosen(self, self.cursor_row))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "choose":
+            return self._has_cursor and self._count > 0
+        return super().check_action(action, parameters)
+
     def on_click(self, event: events.Click) -> None:
         row = self.scroll_offset.y + event.y - self._header
         if not (self._has_cursor and event.y >= self._header and row < self._count):

@@ -1,0 +1,41 @@
+"""What a config asks of the machine and does not get. Only torch knows, so nothing is said before that is imported."""
+
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+
+from core.config import TrainConfig
+from core.errors import InvalidValue
+
+ASKING = ("device", "engine", "precision")
+"""The fields that not every machine can grant."""
+
+
+def torch_is_there() -> bool:
+    """Whether torch is imported, and to its end: meanwhile, whoever imports it too waits for seconds."""
+    return hasattr(sys.modules.get("core.trainer"), "Trainer")
+
+
+def missing_here(config: TrainConfig) -> InvalidValue | None:
+    """The device, engine or precision that this machine has not; None when it has all, or as long as nobody knows."""
+    asked = [getattr(config, field) for field in ASKING]
+    if asked == [TrainConfig.model_fields[field].default for field in ASKING] or not torch_is_there():
+        return None
+    return _missing(*asked)
+
+
+@lru_cache
+def _missing(device: str, engine: str, precision: str) -> InvalidValue | None:
+    from core.device import pick_device
+    from core.engines import choose_engine
+    from core.precision import check_precision
+
+    config = TrainConfig.checked({"device": device, "engine": engine, "precision": precision})
+    try:
+        place = pick_device(device)
+        check_precision(config.precision, place)
+        choose_engine(config, place, steps=1)
+    except InvalidValue as error:
+        return error
+    return None
