@@ -26,7 +26,7 @@ def accuracy_chart(curves: Sequence[Curve]) -> str:
     """Accuracy by epoch, and the target where all runs have the same one."""
     targets = {view.config.get("target") for curve in curves for view in curve.views}
     target = targets.pop() if len(targets) == 1 else None
-    line = (target / 100, f"target {target:g} %") if isinstance(target, int | float) else None
+    line = (target / 100, f"target {target:g}%") if isinstance(target, int | float) else None
     return line_chart(
         _series(curves, "accuracy"),
         title="Accuracy",

@@ -160,7 +160,7 @@ def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[st
 
 def charts_of(results: Results) -> dict[str, str]:
     """Three charts as SVG, by name."""
-    target = (TARGET / 100, f"{TARGET:g} %")
+    target = (TARGET / 100, f"{TARGET:g}%")
     curves = [_curve(name, results.groups[name]) for name in CURVES if results.groups[name].finished]
     lows = [low for series in curves for low in list(series.low or ())[EARLY_EPOCHS - 1 :] if low is not None]
     highs = [high for series in curves for high in series.high or () if high is not None]
@@ -181,7 +181,7 @@ def charts_of(results: Results) -> dict[str, str]:
                 _means(results, arms, "best", "best of all epochs (optimistic)", -0.09),
                 _means(results, arms, "final", "after the last epoch", 0.09),
             ],
-            title="Mean accuracy with its 95 % interval",
+            title="Mean accuracy with its 95% interval",
             x_label="recipe",
             y_label="test accuracy",
             y_format=percent_tick,

@@ -153,7 +153,7 @@ def _group(group: Group, title: str) -> Html:
     what = f"{len(group.finished)} of {len(group.members)} runs finished"
     parts = [element("h3", f"Group {title}: {what}")]
     if rows:
-        columns = ("score", "n", "mean", "standard deviation, points", "95 % interval of the mean (Student's t)")
+        columns = ("score", "n", "mean", "standard deviation, points", "95% interval of the mean (Student's t)")
         parts.append(table(columns, rows))
     if target := group.target_in_words():
         parts.append(element("p", f"Target: {target}. The interval is Wilson's."))

@@ -54,8 +54,8 @@ class Axis:
 
 
 def percent_tick(value: float) -> str:
-    """A fraction as a percentage without needless zeros: 0.9925 as ``99.25 %``."""
-    return f"{100 * value:.4f}".rstrip("0").rstrip(".") + " %"
+    """A fraction as a percentage without needless zeros: 0.9925 as ``99.25%``."""
+    return f"{100 * value:.4f}".rstrip("0").rstrip(".") + "%"
 
 
 def plain_tick(value: float) -> str:

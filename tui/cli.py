@@ -134,7 +134,7 @@ def main(
         Path | None,
         typer.Option(
             help=f"Where runs live [env: {HOME_VARIABLE}; default: the user data folder].",
-            metavar="<path>",
+            metavar="PATH",
             parser=Path,
         ),
     ] = None,
@@ -143,7 +143,7 @@ def main(
         typer.Option(
             help=f"Root of the data sets in torchvision's layout, may be read-only [env: {DATA_VARIABLE}; default: the "
             "user cache folder].",
-            metavar="<path>",
+            metavar="PATH",
             parser=Path,
         ),
     ] = None,

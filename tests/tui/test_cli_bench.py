@@ -50,3 +50,10 @@ def test_what_a_module_prints_is_not_among_the_data(cli, module, blobs, monkeypa
     assert [timing["loop"] for timing in answer.json["timings"]] == ["example", "eager"]
     assert "forward" in answer.err
     assert "1 round of 1 step for the example" in answer.err
+
+
+def test_the_text_says_at_which_batch_size_and_precision(cli, blobs, monkeypatch):
+    monkeypatch.setattr("core.data.Loader.load", lambda *_: blobs)
+    words = ("--arch", "c4 gap fc10", "--batch-size", 64, "--rounds", 1, "--steps", 1, "--engine", "eager")
+    answer = cli("bench", *words, "--device", "cpu")
+    assert answer.out.endswith(", batch 64, fp32\n")

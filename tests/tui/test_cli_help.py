@@ -32,6 +32,12 @@ def test_every_command_and_option_has_help(cli, path):
         assert option.help, option.name
 
 
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_no_option_is_explained_by_a_type_of_python(cli, path):
+    options = cli(*path, "--help").out.partition("Options:")[2]
+    assert [word for word in ("<str>", "<int>", "<float>", "<path>", "<list[") if word in options] == []
+
+
 @pytest.mark.parametrize("name", TABLE)
 def test_a_command_is_listed_with_the_first_line_of_its_own_help(name):
     assert TABLE[name].help == COMMANDS[name,].help.splitlines()[0]

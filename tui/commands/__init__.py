@@ -47,7 +47,7 @@ COMMANDS: Mapping[str, Row] = {
     ),
     "compare": Row(
         "tui.commands.compare:compare",
-        "Compare runs or groups: difference, 95 % interval, and whether it can be told from chance.",
+        "Say whether runs or groups differ by more than chance: difference, 95% interval, verdict.",
     ),
     "predict": Row(
         "tui.commands.predict:predict",

@@ -39,7 +39,9 @@ def claims(
     limit_test: Annotated[
         int | None,
         typer.Option(
-            help=f"{field_help('limit_test')} As above.", metavar="N", parser=whole_number("limit_test", 1, 10_000_000)
+            help=f"{field_help('limit_test')} To try the command out, too.",
+            metavar="N",
+            parser=whole_number("limit_test", 1, 10_000_000),
         ),
     ] = None,
     dataset: Annotated[str, typer.Option(help="Only full MNIST is evidence.", metavar="auto|mnist|mnist-5k")] = "auto",

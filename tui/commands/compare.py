@@ -28,7 +28,7 @@ def compare(
     ] = "final",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Compare runs or groups: difference, 95 % interval, and whether it can be told from chance."""
+    """Say whether runs or groups differ by more than chance: difference, 95% interval, verdict."""
     from experiments.compare import compare as compare_all
 
     locations: Locations = context.obj

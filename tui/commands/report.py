@@ -15,7 +15,7 @@ from tui.output import say
 
 def report(
     context: typer.Context,
-    run: Annotated[list[str], typer.Argument(help="Runs or groups.", metavar="RUN...")],
+    run: Annotated[list[str], typer.Argument(help="Ids, prefixes or names of runs or groups.", metavar="RUN...")],
     output: Output = None,
     force: Force = False,
 ) -> None:

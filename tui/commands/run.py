@@ -48,7 +48,9 @@ Quiet = Annotated[
 def run(
     context: typer.Context,
     *,
-    preset: Annotated[str | None, typer.Option(help=f"Start from a preset [default: {DEFAULT}].")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help=f"Start from a preset [default: {DEFAULT}].", metavar="NAME")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Start from a TOML file.", metavar="FILE.toml")] = None,
     seeds: Annotated[
         str | None, typer.Option(help="Several seeds as one group: 0-9, both ends included.", metavar="A-B")

@@ -51,9 +51,9 @@ def runs(
             metavar="KEY",
         ),
     ] = "started",
-    tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only runs with this tag.", metavar="TAG")] = None,
     status: Annotated[Status | None, typer.Option(help="Only runs in this state.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="Only runs on this data set.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Only runs on this data set.", metavar="NAME")] = None,
 ) -> None:
     """List the runs: the newest, or the best, first."""
     if sort not in SORT_KEYS:

@@ -97,7 +97,9 @@ def _space_option(field: str) -> Parameter:
 def sweep(
     context: typer.Context,
     *,
-    preset: Annotated[str | None, typer.Option(help=f"Start from a preset [default: {DEFAULT}].")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help=f"Start from a preset [default: {DEFAULT}].", metavar="NAME")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Start from a TOML file.", metavar="FILE.toml")] = None,
     trials: Annotated[
         int | None,

@@ -28,9 +28,11 @@ POLL = 0.1
 
 def sweeps(
     context: typer.Context,
-    study: Annotated[str | None, typer.Argument(help="The name of one of them.", metavar="[STUDY]")] = None,
+    study: Annotated[
+        str | None, typer.Argument(help="A sweep's name; without one, all are listed.", metavar="STUDY")
+    ] = None,
     stop: Annotated[
-        bool, typer.Option("--stop", help="Stop it: its trials save a checkpoint, and it can be continued.")
+        bool, typer.Option("--stop", help="Stop the sweep: its trials save a checkpoint, and it can be continued.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
