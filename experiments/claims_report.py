@@ -148,7 +148,10 @@ def _confusion(finding: Finding) -> Iterator[str]:
             ("not", str(counts["reached_only"]), str(counts["neither"])),
         ],
     )
-    yield from ("", f"{finding.measured[0].upper()}{finding.measured[1:]}; Fisher's p = {counts['fisher_p']:.3g}.")
+    yield from (
+        "",
+        f"{finding.measured[0].upper()}{finding.measured[1:]}; within recipes p = {counts['p_within_recipes']:.3g}.",
+    )
 
 
 def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -6,8 +6,10 @@ A difference is always the first minus the second. Intervals are of 95 %, tests 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
+from statistics import NormalDist
 
 from experiments.stats import LEVEL, Sample, Z, t_quantile
 
@@ -125,17 +127,33 @@ def seeds_needed(difference: float, sds: tuple[float, float], alpha: float = ALP
 def _power(size: float, n: int, alpha: float) -> float:
     """How often a t test of n against n, at a level of `alpha`, finds a difference of `size` standard deviations, in
     its own direction."""
-    noncentrality = size * math.sqrt(n / 2)
-    if noncentrality > 30:  # beyond it the distribution function loses its precision, and nothing is missed
-        return 1.0
     from scipy.special import nctdtr, stdtrit
 
-    return 1 - float(nctdtr(2 * n - 2, noncentrality, stdtrit(2 * n - 2, 1 - alpha / 2)))
+    freedom, noncentrality = 2 * n - 2, size * math.sqrt(n / 2)
+    limit = float(stdtrit(freedom, 1 - alpha / 2))
+    if noncentrality > 30:  # beyond it scipy's distribution function loses its precision
+        # Abramowitz and Stegun, Handbook of Mathematical Functions (1964), 26.7.10.
+        distance = noncentrality - limit * (1 - 1 / (4 * freedom))
+        return NormalDist().cdf(distance / math.sqrt(1 + limit**2 / (2 * freedom)))
+    return 1 - float(nctdtr(freedom, noncentrality, limit))
 
 
-def fisher(both: int, only_row: int, only_column: int, neither: int) -> float:
-    """The probability, were row and column independent, of a two-by-two table no likelier than this one (Fisher's exact
-    test, the counts of rows and columns given)."""
-    row, column, total = both + only_row, both + only_column, both + only_row + only_column + neither
-    ways = [math.comb(column, k) * math.comb(total - column, row - k) for k in range(min(row, column) + 1)]
-    return min(1.0, sum(count for count in ways if count <= ways[both]) / sum(ways))
+def fisher(tables: Iterable[Sequence[int]]) -> tuple[float, float]:
+    """Whether row and column go together within two-by-two tables, each given as what is in both, only in the row, only
+    in the column, and in neither.
+
+    Were they independent within each of them: by how much the sum over the tables of what is in both exceeds what is
+    expected then, and the probability of a sum no likelier, the counts of each one's rows and columns given. Of one
+    table this is Fisher's exact test, of several that of conditional independence: Agresti, Categorical Data Analysis
+    (2002), section 6.7.
+    """
+    ways, found = [1], 0
+    for both, only_row, only_column, neither in tables:
+        row, column, total = both + only_row, both + only_column, both + only_row + only_column + neither
+        own = [math.comb(column, k) * math.comb(total - column, row - k) for k in range(min(row, column) + 1)]
+        joined = [0] * (len(ways) + len(own) - 1)
+        for (before, many), (here, more) in product(enumerate(ways), enumerate(own)):
+            joined[before + here] += many * more
+        ways, found = joined, found + both
+    expected = sum(k * count for k, count in enumerate(ways)) / sum(ways)
+    return found - expected, min(1.0, sum(count for count in ways if count <= ways[found]) / sum(ways))

@@ -92,12 +92,14 @@ SIGNAL = (0.9911, 0.99, 0.99)
 def test_the_early_signal_is_held_against_what_came_of_it_over_all_recipes(groups):
     good, alarm = (*SIGNAL, 0.994), (*SIGNAL, 0.993)
     missed, right = (0.99, 0.99, 0.99, 0.995), (0.99, 0.9910, 0.99, 0.993)
-    found = judge_early_signal(groups(conv9=[good] * 9, conv5=[alarm, missed], batch_64=[right] * 6, again=[alarm] * 9))
+    arms = {"conv9": [*[good] * 5, missed, *[right] * 3], "conv5": [*[good] * 4, alarm, *[right] * 3]}
+    found = judge_early_signal(groups(**arms, again=[alarm] * 9))
     details = found.details
     assert (details["signal_and_reached"], details["signal_only"]) == (9, 1)
     assert (details["reached_only"], details["neither"]) == (1, 6)
     assert (details["precision"], details["recall"], found.n) == (0.9, 0.9, 17)
-    assert details["fisher_p"] == pytest.approx(0.0037, abs=5e-5)
+    # Of 126 * 56 ways in which the signals could have fallen, 6 * 4 have 9 in both, and 60 as few as can be.
+    assert details["p_within_recipes"] == pytest.approx(24 / (126 * 56))
     assert found.verdict == "holds"
 
 
@@ -107,6 +109,8 @@ def test_the_early_signal_is_held_against_what_came_of_it_over_all_recipes(group
         ({"conv9": [(*SIGNAL, 0.993)] * 6 + [(0.99, 0.99, 0.99)] * 3}, "does not"),
         ({"conv9": [(*SIGNAL, 0.995)] * 9}, "cannot tell"),  # none without the signal to compare with
         ({"conv9": [(*SIGNAL, 0.995)] * 9 + [(0.9, 0.9, 0.9, 0.995)] * 9}, "cannot tell"),  # as often without
+        # A recipe that is bad altogether has neither; within each the signal says nothing.
+        ({"conv9": [(*SIGNAL, 0.995)] * 9, "conv5": [(0.9, 0.9, 0.9)] * 9}, "cannot tell"),
         ({}, "cannot tell"),
     ],
 )

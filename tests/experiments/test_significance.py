@@ -1,5 +1,6 @@
 """Tests and intervals held against published examples, formulas of other kinds, and simulation."""
 
+import itertools
 import math
 from itertools import pairwise
 
@@ -158,16 +159,35 @@ def test_differences_too_small_or_groups_that_do_not_vary_have_no_number_of_seed
     counts = [seeds_needed(size, (1.0, 1.0)) for size in (0.05, 0.1, 0.3, 1, 3, 10, 1e6)]
     assert all(more > less for more, less in pairwise(counts[:5]))
     assert counts[-1] == 2
+    # At the level of 40 comparisons the limit of t with 2 degrees of freedom is 28.3, not far below the 31 expected.
+    assert seeds_needed(31, (1.0, 1.0), 0.05 / 40) == 3
 
 
 @pytest.mark.parametrize(("table", "p"), [((3, 1, 1, 3), 0.4857), ((4, 0, 0, 4), 0.0286), ((1, 9, 11, 3), 0.00276)])
 def test_fisher_gives_known_results(table, p):
-    assert fisher(*table) == pytest.approx(p, abs=5e-5)
-    assert fisher(*table[::-1]) == pytest.approx(fisher(*table))
+    assert fisher([table])[1] == pytest.approx(p, abs=5e-5)
+    assert fisher([table[::-1]]) == pytest.approx(fisher([table]))
+
+
+def test_fisher_within_tables_counts_all_ways_in_which_the_columns_could_have_fallen():
+    tables = [(2, 1, 0, 2), (1, 0, 1, 2)]
+    sums: list[int] = []
+    for one, other in itertools.product(itertools.combinations(range(5), 2), itertools.combinations(range(4), 2)):
+        sums.append(len({0, 1, 2} & set(one)) + len({0} & set(other)))  # places of the rows in each
+    likelihoods = {value: sums.count(value) / len(sums) for value in set(sums)}
+    excess, p = fisher(tables)
+    assert p == pytest.approx(sum(share for share in likelihoods.values() if share <= likelihoods[3]))
+    assert excess == pytest.approx(3 - sum(sums) / len(sums))
+
+
+def test_fisher_within_tables_does_not_tell_tables_apart():
+    tables = [(9, 0, 0, 0), (0, 0, 0, 9)]
+    assert fisher(tables) == (0.0, 1.0)
+    assert fisher([[sum(counts) for counts in zip(*tables, strict=True)]])[1] < 0.001
 
 
 def test_fisher_cannot_see_anything_in_one_row():
-    assert fisher(0, 0, 3, 4) == fisher(3, 4, 0, 0) == fisher(0, 0, 0, 0) == 1.0
+    assert fisher([(0, 0, 3, 4)]) == fisher([(3, 4, 0, 0)]) == fisher([(0, 0, 0, 0)]) == fisher([]) == (0.0, 1.0)
 
 
 def judged(p: float | None, value: float) -> str:
