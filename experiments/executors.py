@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -24,6 +25,8 @@ MAX_DEATHS = 3
 """Workers that a run may lose before it is given up."""
 STOP_PATIENCE = 30.0
 """Seconds that a worker has to save a checkpoint and end."""
+DEATH_PATIENCE = 5.0
+"""Seconds that one has to end whose pipe is closed already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,12 @@ class _Worker:
     orders: Connection
     run_id: str = ""
 
+    def train(self, run: Run) -> None:
+        """Raises `OSError` when it is not there any more."""
+        run.hand_over(Owner.of(self.process.pid or 0))
+        self.orders.send((TRAIN, run.id))
+        self.run_id = run.id
+
 
 class LocalExecutor:
     """Processes of this machine, one for each slot, kept for as long as the sweep lasts so that torch is imported once.
@@ -84,15 +93,14 @@ class LocalExecutor:
         idle = [slot for slot, worker in self._workers.items() if worker is None or not worker.run_id]
         started = [slot for slot in idle if self._workers[slot] is not None]
         slot = (started or idle)[0]
-        worker = self._workers[slot]
-        if worker is not None and not worker.process.is_alive():
-            worker.orders.close()
-            worker = None
-        if worker is None:
-            worker = self._workers[slot] = self._spawn(slot)
-        worker.run_id = run.id
-        run.hand_over(Owner.of(worker.process.pid or 0))
-        worker.orders.send((TRAIN, run.id))
+        worker = self._workers[slot] or self._spawn(slot)
+        try:
+            worker.train(run)
+        except OSError:  # it ended while it had nothing to do
+            _end([worker], DEATH_PATIENCE)
+            worker = self._spawn(slot)
+            worker.train(run)
+        self._workers[slot] = worker
 
     def wait(self, seconds: float) -> list[Ended]:
         busy = [(slot, worker) for slot, worker in self._workers.items() if worker is not None and worker.run_id]
@@ -105,9 +113,8 @@ class LocalExecutor:
             try:
                 ended.append(Ended(run_id, error=worker.orders.recv()))
             except (EOFError, OSError):
-                worker.process.join(STOP_PATIENCE)
-                worker.orders.close()
                 self._workers[slot] = None
+                _end([worker], DEATH_PATIENCE)
                 ended.append(Ended(run_id, worker_died=_cause(worker.process)))
         return ended
 
@@ -120,14 +127,7 @@ class LocalExecutor:
                     continue
 
     def close(self) -> None:
-        workers = [worker for worker in self._workers.values() if worker is not None]
-        for worker in workers:
-            worker.orders.close()  # which they take for the end
-        for worker in workers:
-            worker.process.join(STOP_PATIENCE)
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
+        _end([worker for worker in self._workers.values() if worker is not None], STOP_PATIENCE)
         self._workers = dict.fromkeys(self._workers)
 
     def _spawn(self, slot: Slot) -> _Worker:
@@ -139,6 +139,18 @@ class LocalExecutor:
             process.start()
         theirs.close()
         return _Worker(process, mine)
+
+
+def _end(workers: Sequence[_Worker], patience: float) -> None:
+    """Close their pipes, which they take for the end, and kill those that have not ended within so many seconds."""
+    for worker in workers:
+        worker.orders.close()
+    deadline = time.monotonic() + patience
+    for worker in workers:
+        worker.process.join(max(0.0, deadline - time.monotonic()))
+    for worker in workers:
+        worker.process.kill()
+        worker.process.join()
 
 
 def local_slots(device: str, jobs: int | None, gpus_per_trial: float | None) -> list[Slot]:

@@ -64,7 +64,12 @@ class Orders:
             raise SystemExit(128 + number)
 
     def report(self, error: str) -> None:
-        """Say that the run is over, and why it could not be started where that is so."""
+        """Say that the run is over, and why it could not be started where that is so.
+
+        A process that leaves says nothing, and closes the pipe: it is not to be given another run.
+        """
+        if self._leaving:
+            return
         try:
             self._connection.send(error)
         except OSError:  # the driver is gone, as `next_run` will tell

@@ -95,6 +95,50 @@ def test_a_worker_that_is_killed_is_reported_and_its_run_goes_on_to_the_same_wei
     assert len(starts) == 2
 
 
+def owner_of(run):
+    return psutil.Process(run.owner().pid)
+
+
+def test_a_worker_that_is_told_to_leave_saves_its_run_and_is_given_no_other(executor, new):
+    run = new(epochs=10_000, budget=False)
+    executor.start(run)
+    wait_for_epoch(run)
+    process = owner_of(run)
+    process.terminate()
+    [end] = wait_for(executor)
+    assert end.worker_died
+    assert not process.is_running()
+    assert run.view().end.reason == "SIGTERM"
+    assert run.checkpoint.exists()
+    other = new()
+    executor.start(other)
+    assert wait_for(executor) == [executors.Ended(other.id)]
+    assert other.status() is Status.FINISHED
+
+
+def test_a_worker_that_ends_with_nothing_to_do_is_replaced(shared_home, new):
+    executor = LocalExecutor(shared_home, [Slot(0)])
+    try:
+        first, second = new(), new()
+        executor.start(first)
+        process = owner_of(first)
+        wait_for(executor)
+        process.terminate()
+        deadline = time.monotonic() + DEADLINE
+        while True:  # its end of the pipe is closed before the process ends
+            try:
+                executor._workers[Slot(0)].orders.send(("", ""))
+            except OSError:
+                break
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        executor.start(second)
+        assert wait_for(executor) == [executors.Ended(second.id)]
+    finally:
+        executor.close()
+    assert second.status() is Status.FINISHED
+
+
 def test_a_run_that_cannot_be_started_says_why(executor, new):
     run = new()
     (run.folder / "config.json").write_text("{")
