@@ -54,12 +54,14 @@ class GraphEngine:
             # of the stream on which a parameter was first used must agree with the recording's.
             caller = torch.cuda.current_stream(self._device)
             self._stream.wait_stream(caller)
-            with torch.cuda.stream(self._stream):
-                first = operations_of(lambda: step(size))
-                state.start_over()
-                second = operations_of(lambda: step(size))
-                state.start_over()
-            caller.wait_stream(self._stream)
+            try:
+                with torch.cuda.stream(self._stream):
+                    first = operations_of(lambda: step(size))
+                    state.start_over()
+                    second = operations_of(lambda: step(size))
+                    state.start_over()
+            finally:
+                caller.wait_stream(self._stream)  # before anything is put back, of a step that failed half-way too
             if reason := why_not_replayable(first, second):
                 return reason
             graph = torch.cuda.CUDAGraph()

@@ -15,16 +15,17 @@ from core.precision import float32_products
 class GroupedEvaluator:
     """Scores the copies on one list of images as often as wanted. It is a step, which an engine may record and replay.
 
-    A batch has as many images, counted once for each copy, as one that a single network is scored on.
+    A batch has as many images, counted once for each copy, as one that a single network is scored on, but not fewer
+    than `least` for each, which there is room for in training.
     """
 
-    def __init__(self, model: GroupedNetwork, data: Labelled, pixels: Pixels) -> None:
+    def __init__(self, model: GroupedNetwork, data: Labelled, pixels: Pixels, least: int = 1) -> None:
         self._model = model
         self._data = data
         self._pixels = pixels
         self._device = device = data.images.device
         whole = BATCH_ON_GPU if device.type == "cuda" else BATCH
-        self._size = min(max(1, whole // model.copies), len(data))
+        self._size = min(max(least, whole // model.copies), len(data))
         self._places = torch.arange(self._size, device=device)  # of the images of the next batch
         dtype = torch.float32 if device.type == "mps" else torch.float64
         self._losses = torch.zeros(model.copies, device=device, dtype=dtype)

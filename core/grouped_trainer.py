@@ -157,9 +157,9 @@ class GroupTrainer:
         pixels, forward = Pixels(dataset.mean, dataset.std), self._engine.forward(self.model)
         self._train = GroupedStep(self.model, config, images, labels, pixels, self._average, forward)
         held = Labelled(images, labels, held_out.to(device)) if config.val_split else None
-        self._val = None if held is None else GroupedEvaluator(self.scored_model, held, pixels)
+        self._val = None if held is None else GroupedEvaluator(self.scored_model, held, pixels, config.batch_size)
         test = Labelled(dataset.test_images.to(device), dataset.test_labels.to(device))
-        self._test = GroupedEvaluator(self.scored_model, test, pixels)
+        self._test = GroupedEvaluator(self.scored_model, test, pixels, config.batch_size)
         self._snapshot: dict[str, dict[str, Tensor]] = {}  # of all runs, until the next step
         self._start_epoch(1)  # so that an engine can get ready
 

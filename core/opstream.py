@@ -24,6 +24,8 @@ READ_BACK = (
     "aten::_unique",
     "aten::unique",
     "aten::masked_select",
+    "aten::repeat_interleave.Tensor",
+    "aten::bincount",
 )
 """Operations that wait for the device, for a value or for a size."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -181,9 +182,8 @@ class RunRecord(ABC):
         )
 
     def _out_of_memory(self) -> RunFailed:
-        text = f"out of memory on {describe_device(self.device)}"
-        hint = f"use a smaller --batch-size than {self.config.batch_size}"
-        return RunFailed(epoch=self.epoch, error=one_line(text, 300), hint=hint)
+        failure = _no_room(self.config, self.device)
+        return RunFailed(epoch=self.epoch, error=failure.message, hint=failure.hint)
 
 
 def _check_sizes(config: TrainConfig, dataset: Dataset, summary: Summary) -> None:
@@ -201,6 +201,22 @@ def _check_sizes(config: TrainConfig, dataset: Dataset, summary: Summary) -> Non
                 f"leaves a last batch of one image, over which {layer.label} on a 1x1 map has no deviation",
                 hint="choose another batch size, or write the block without batch norm (n)",
             )
+
+
+@contextmanager
+def preparing(config: TrainConfig, device: torch.device) -> Iterator[None]:
+    """Raises `TrainingFailed` where the device has no room for what is made within the block."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise _no_room(config, device) from error
+
+
+def _no_room(config: TrainConfig, device: torch.device) -> TrainingFailed:
+    text = f"out of memory on {describe_device(device)}"
+    return TrainingFailed(one_line(text, 300), hint=f"use a smaller --batch-size than {config.batch_size}")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

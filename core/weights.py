@@ -38,9 +38,11 @@ class WeightAverage:
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.model = deepcopy(model).eval().requires_grad_(False)
         self._decay = decay
-        self._pairs = list(zip(_tensors(self.model), _tensors(model), strict=True))
-        self._averages = [mean for mean, _ in self._pairs if mean.is_floating_point()]
-        self._sources = [source for _, source in self._pairs if source.is_floating_point()]
+        pairs = list(zip(_tensors(self.model), _tensors(model), strict=True))
+        self._averages = [mean for mean, _ in pairs if mean.is_floating_point()]
+        self._sources = [source for _, source in pairs if source.is_floating_point()]
+        self._counters = [count for count, _ in pairs if not count.is_floating_point()]
+        self._counted = [count for _, count in pairs if not count.is_floating_point()]
 
     def shares(self, first: int, count: int) -> Tensor:
         """What `count` steps from `first` on, counted from 0 over the run, take in of the model: float64 on the CPU."""
@@ -51,9 +53,8 @@ class WeightAverage:
     def update(self, share: Tensor) -> None:
         """Take in the model's state; `share`, (1,) on its device, is one of the `shares`."""
         torch._foreach_lerp_(self._averages, self._sources, [share.to(mean.dtype) for mean in self._averages])
-        for mean, source in self._pairs:
-            if not mean.is_floating_point():
-                mean.copy_(source)
+        if self._counters:
+            torch._foreach_copy_(self._counters, self._counted)
 
 
 def _tensors(model: nn.Module) -> list[Tensor]:

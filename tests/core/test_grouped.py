@@ -180,6 +180,17 @@ def test_nothing_in_a_step_or_a_scoring_is_in_the_way_of_recording_them_as_graph
     assert why_not_replayable(*calls) == ""
 
 
+def test_copies_without_number_are_not_scored_image_by_image(blobs, monkeypatch):
+    monkeypatch.setattr("core.grouped_evaluate.BATCH", 6)
+    _, model, _ = make_group(configs_of(NETWORKS["global pooling"]), blobs, torch.float32)
+    data, pixels = Labelled(blobs.test_images, blobs.test_labels), Pixels(blobs.mean, blobs.std)
+    assert set(GroupedEvaluator(model, data, pixels, least=1).sizes()) == {2}
+    evaluator = GroupedEvaluator(model, data, pixels, least=50)
+    assert evaluator.sizes() == [50, 30]
+    scores, fewer = (one.scores(EagerEngine()) for one in (evaluator, GroupedEvaluator(model, data, pixels)))
+    assert [score.correct for score in scores] == [score.correct for score in fewer]
+
+
 def test_every_copy_is_scored_on_all_images_as_it_would_be_alone(blobs):
     configs = configs_of(NETWORKS["separable"])
     _, model, _ = make_group(configs, blobs, torch.float32)

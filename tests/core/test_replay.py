@@ -170,6 +170,10 @@ class Restless(nn.Module):
                 return logits * float(logits.detach().amax())
             case "size":
                 return logits + logits[logits > 0].sum()
+            case "repeats":
+                return logits + torch.repeat_interleave((logits.detach()[0] > 0).long()).sum()
+            case "counts":
+                return logits + torch.bincount(logits.detach().argmax(1)).sum()
             case _:
                 return logits
 
@@ -181,6 +185,8 @@ class Restless(nn.Module):
         ("operation", "operations, the next one"),
         ("value", "reads a value back"),
         ("size", "reads a value back"),
+        ("repeats", "reads a value back"),
+        ("counts", "reads a value back"),
         ("", ""),
     ],
 )

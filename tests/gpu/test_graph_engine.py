@@ -154,6 +154,47 @@ def test_a_network_that_cannot_be_recorded_is_trained_all_the_same_and_this_is_s
     assert torch.cuda.current_stream(CUDA) == torch.cuda.default_stream(CUDA)
 
 
+class Failing(nn.Module):
+    """A network that cannot be recorded, as is only seen when it is tried: it waits for the device in each step, or the
+    first step fails while the device is still at work on it."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.linear = nn.Linear(784, 10)
+        self.register_buffer("seen", torch.zeros(()))
+        self.way = way
+        self.calls = 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.calls += 1
+        logits = self.linear(images.flatten(1))
+        if self.way == "waits":
+            torch.cuda.synchronize()
+        elif self.calls == 1:
+            torch.cuda._sleep(100_000_000)
+            self.seen += 100
+            raise RuntimeError("the first time")
+        self.seen += 1
+        return logits
+
+
+@pytest.mark.parametrize("way", ["waits", "raises"])
+def test_a_step_that_fails_while_it_is_recorded_leaves_everything_as_it_was(blobs, way):
+    config = TrainConfig.checked({**TINY, "arch": "failing.py:Failing"})
+    model = Failing(way).to(CUDA)
+    step = TrainStep(model, config, blobs.train_images.to(CUDA), blobs.train_labels.to(CUDA), Pixels(0.2, 0.15), None)
+    start_epoch(step, config, 320, 1)
+    before = [tensor.detach().clone() for tensor in step.changed()]
+    engine = GraphEngine(CUDA)
+    engine.prepare(step)
+    torch.cuda.synchronize()
+    assert "not replayed" in engine.note
+    assert all(map(torch.equal, step.changed(), before))
+    assert torch.cuda.current_stream(CUDA) == torch.cuda.default_stream(CUDA)
+    engine.run(step, 48)
+    assert float(model.seen) == 1
+
+
 @pytest.mark.parametrize("options", [{}, {"ema": True, "augment": "shift", "dropout": 0.1, "val_split": 30}])
 def test_a_run_goes_on_from_a_checkpoint_of_either_engine(blobs, options):
     base = TrainConfig.checked(TINY | options | {"epochs": 3, "schedule": "cosine"})
