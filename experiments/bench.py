@@ -19,7 +19,8 @@ from core.config import EngineChoice, TrainConfig
 from core.data import Dataset
 from core.device import flushed_denormals, pick_device
 from core.engines import available_engines
-from core.events import EpochFinished, RunFinished, RunStarted, StepProgress, TrainEvent
+from core.errors import TrainingFailed
+from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, StepProgress, TrainEvent
 from core.network import make_network
 from core.trainer import Trainer
 from experiments.example_loop import WARM_UP_STEPS, differences, example_process
@@ -133,12 +134,18 @@ class TrainerLoop:
         self.ready_seconds, self.note = time.perf_counter() - start, started.note
 
     def time_steps(self, steps: int) -> list[float]:
-        """Seconds of each of so many steps, after some to warm up; on a GPU one number, their mean."""
+        """Seconds of each of so many steps, after some to warm up; on a GPU one number, their mean.
+
+        Raises:
+            TrainingFailed: when the run has come to an end.
+        """
         self._seconds, self._wanted, trained = [], WARM_UP_STEPS + steps, 0
         self._clock.clear()
         for event in self._events:
             if isinstance(event, StepProgress):
                 trained = len(self._clock)
+            if isinstance(event, RunFailed):
+                raise TrainingFailed(f"{self._trainer.config.arch}: {event.error}", hint=event.hint)
             if isinstance(event, EpochFinished):  # after its last step's end come evaluation's
                 self._seconds += differences(self._clock[: trained + 1])
                 self._clock.clear()

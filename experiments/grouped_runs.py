@@ -30,8 +30,10 @@ def train_group(runner: Runner, planned: Sequence[tuple[TrainConfig, Meta]]) -> 
     Raises:
         LabError: before the first event, when the group cannot be started; there are no run folders then.
     """
-    yield from _train(runner, planned)
-    torch.cuda.empty_cache()  # where there is no GPU this does nothing
+    try:
+        yield from _train(runner, planned)
+    finally:
+        torch.cuda.empty_cache()  # where there is no GPU this does nothing
 
 
 def _train(runner: Runner, planned: Sequence[tuple[TrainConfig, Meta]]) -> Iterator[Entry]:
@@ -52,6 +54,7 @@ def _prepare(runner: Runner, configs: Sequence[TrainConfig]) -> GroupTrainer:
     from core.allocator import keep_freed_memory
     from core.device import pick_device
     from core.network import make_network
+    from core.record import preparing
 
     Stopped.check(runner.should_stop)
     keep_freed_memory()
@@ -59,7 +62,8 @@ def _prepare(runner: Runner, configs: Sequence[TrainConfig]) -> GroupTrainer:
     dataset = runner.load_dataset(configs[0])
     networks = [make_network(config) for config in configs]
     recorded = [recorded_config(config, dataset) for config in configs]
-    return GroupTrainer(recorded, dataset, networks[0][0], [model for _, model in networks], device)
+    with preparing(configs[0], device):
+        return GroupTrainer(recorded, dataset, networks[0][0], [model for _, model in networks], device)
 
 
 def _create(runner: Runner, trainer: GroupTrainer, metas: Sequence[Meta]) -> list[Run]:

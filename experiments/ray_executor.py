@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.checkpoint import previous
-from core.errors import InvalidValue, one_line
+from core.errors import InvalidValue, StorageError, one_line
 from core.files import replacing
 from experiments.eventlog import EventWriter
 from experiments.executors import Ended
@@ -109,13 +109,19 @@ class RayExecutor:
         self._ray.wait(waiting, num_returns=1, timeout=seconds)
         ended = []
         for run_id, job in list(self._active.items()):
-            if (end := self._receive(job)) is not None:
+            try:
+                end = self._receive(job)
+            except (OSError, StorageError) as error:  # what it sends cannot be kept; the others may fare better
+                self._ray.kill(job.actor)
+                end = Ended(run_id, error=one_line(error))
+            else:
+                if end is not None and not end.worker_died:
+                    self._idle.append(job.actor)
+            if end is not None:
                 ended.append(end)
                 del self._active[run_id]
                 job.log.close()
                 job.run.release()
-                if not end.worker_died:
-                    self._idle.append(job.actor)
         return ended
 
     def stop(self, reason: str) -> None:

@@ -22,7 +22,7 @@ from experiments.eventlog import EventReader
 from experiments.locations import Locations
 from experiments.run import Meta, Run
 from experiments.runner import Runner
-from experiments.trial_worker import forget_runs
+from experiments.trial_worker import THREADS, forget_runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class RayWorker:
     def __init__(self) -> None:
         import torch  # takes seconds, which no trial shall wait for
 
-        assert torch.__version__
+        torch.set_num_threads(THREADS)
         self._reasons: dict[str, str] = {}
 
     def stop(self, run_id: str, reason: str) -> None:

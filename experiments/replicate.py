@@ -5,6 +5,8 @@ Whichever way, each run has its own folder, log, weights and checkpoint, as if i
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from core.errors import Stopped
 from core.events import RunFailed, RunStopped
 from core.network import summarize_config
 from experiments.eventlog import Entry, EventReader
-from experiments.executors import MAX_DEATHS, POLL, Ended, Executor, LocalExecutor, local_slots
+from experiments.executors import MAX_DEATHS, POLL, STOP_PATIENCE, Ended, Executor, LocalExecutor, local_slots
 from experiments.run import Meta, Run
 from experiments.runner import Runner
 
@@ -129,12 +131,13 @@ def _in_processes(runner: Runner, planned: Sequence[Planned], executor: Executor
     waiting = list(planned)
     deaths: Counter[str] = Counter()
     live: dict[str, tuple[Run, EventReader]] = {}
-    stopping = ""
+    stopping, deadline = "", math.inf
     try:
         Stopped.check(runner.should_stop)
-        while waiting or live:
+        while (waiting or live) and time.monotonic() < deadline:
             if not stopping and (stopping := runner.should_stop()):
                 executor.stop(stopping)
+                deadline = time.monotonic() + STOP_PATIENCE
                 waiting.clear()
             while waiting and executor.has_room():
                 run = runner.create(*waiting.pop(0))

@@ -195,7 +195,10 @@ class Run:
 
     def hand_over(self, owner: Owner) -> None:
         """Say which process trains the run from now on."""
-        write_json(self._owner_file, owner.to_json())
+        try:
+            write_json(self._owner_file, owner.to_json())
+        except OSError as error:
+            raise self._unwritable(self._owner_file, error) from error
 
     def take_over(self, config: Mapping[str, Any]) -> None:
         """Make this process the one that trains the run, by a config of these values.

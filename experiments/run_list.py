@@ -6,12 +6,14 @@ is taken up by asking for the same list again.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from core.config import TrainConfig
 from core.errors import ShouldStop
-from experiments.executors import MAX_DEATHS, POLL, Executor
+from experiments.executors import MAX_DEATHS, POLL, STOP_PATIENCE, Executor
 from experiments.groups import differing_fields
 from experiments.row import Status
 from experiments.run import Meta, Run
@@ -68,13 +70,17 @@ def train_all(
     left = [(one, run) for one, run in pairs if run is None or run.status() is not Status.FINISHED]
     active: dict[str, Wanted] = {}
     deaths: dict[str, int] = {}
-    reason = ""
+    reason, deadline = "", math.inf
     try:
-        while active or (left and not reason):
+        while (active or (left and not reason)) and time.monotonic() < deadline:
             if not reason and (reason := should_stop()):
                 executor.stop(reason)
+                deadline = time.monotonic() + STOP_PATIENCE
             while not reason and executor.has_room() and (item := _next(left)) is not None:
                 one, run = item
+                if run is not None and run.status() is Status.FINISHED:  # by the process that trained it meanwhile
+                    yield Trained(one, run)
+                    continue
                 run = run or runner.create(one.config, one.meta)
                 active[run.id] = one
                 run.forget_stop()  # who asks for the list again wants the run that somebody stopped as well
@@ -82,10 +88,11 @@ def train_all(
             for ended in executor.wait(POLL):
                 run = runner.store.run(ended.run_id)
                 deaths[run.id] = deaths.get(run.id, 0) + bool(ended.worker_died)
-                if ended.worker_died and not reason and deaths[run.id] < MAX_DEATHS:
+                problem = "" if run.status() is Status.FINISHED else ended.error or ended.worker_died
+                if problem and ended.worker_died and not reason and deaths[run.id] < MAX_DEATHS:
                     executor.start(run)
                 else:
-                    yield Trained(active.pop(run.id), run, ended.error or ended.worker_died)
+                    yield Trained(active.pop(run.id), run, problem)
     finally:
         executor.close()
 

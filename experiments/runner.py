@@ -117,11 +117,12 @@ class Runner:
         """Import torch, load the data and build the network.
 
         Raises:
-            InvalidValue, OverBudget, DataError, Stopped.
+            InvalidValue, OverBudget, DataError, Stopped, TrainingFailed.
         """
         from core.allocator import keep_freed_memory
         from core.device import pick_device
         from core.network import make_network
+        from core.record import preparing
         from core.trainer import Trainer
 
         Stopped.check(self.should_stop)
@@ -129,7 +130,8 @@ class Runner:
         device = pick_device(config.device)
         summary, model = make_network(config)
         dataset = self.load_dataset(config)
-        return Trainer(recorded_config(config, dataset), dataset, summary, model, device)
+        with preparing(config, device):
+            return Trainer(recorded_config(config, dataset), dataset, summary, model, device)
 
     def load_dataset(self, config: TrainConfig) -> Dataset:
         """The data set of a config, downloaded where it has to be.

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from core.config import TrainConfig
+from core.errors import TrainingFailed
 from core.network import make_network
 from experiments import bench
 from experiments.example_loop import WARM_UP_STEPS, example_batches, example_process, write_idx_files
@@ -103,3 +104,9 @@ def test_the_arithmetic_of_a_step_is_forward_and_both_gradients():
 
 def test_the_matrix_peak_is_a_plausible_number():
     assert 1e8 < matrix_peak(torch.device("cpu")) < 1e14
+
+
+def test_a_run_that_diverges_is_not_taken_for_a_measured_one(config, blobs):
+    loop = bench.TrainerLoop(config.changed(lr=100.0, momentum=0.99), blobs)
+    with pytest.raises(TrainingFailed, match="loss"):
+        loop.time_steps(10_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import pytest
@@ -155,3 +156,21 @@ def test_a_trial_is_pruned_and_a_sweep_stopped_wherever_they_run(cluster, locati
     assert [trial.state for trial in study_view(locations.home, "s").trials] == ["pruned", "finished"]
     starts = [e for e in EventReader(store.run(stopped.run_id).log).poll() if isinstance(e.event, RunStarted)]
     assert len(starts) == 2
+
+
+def test_a_trial_whose_files_cannot_be_written_fails_alone(cluster, locations, monkeypatch):
+    from experiments import ray_executor
+
+    write, full = ray_executor.replacing, [OSError(errno.ENOSPC, "No space left on device")]
+
+    def replacing(*arguments, **options):
+        if full:
+            raise full.pop()
+        return write(*arguments, **options)
+
+    monkeypatch.setattr(ray_executor, "replacing", replacing)
+    executor = RayExecutor(locations, address=cluster.address, device="cpu")
+    drive(locations, tiny_plan(trials=2), executor)
+    lost, kept = study_view(locations.home, "s").trials
+    assert (lost.state, kept.state) == ("failed", "finished")
+    assert "No space left on device" in lost.reason

@@ -15,7 +15,7 @@ from core.events import CheckpointSaved, EpochFinished, RunFailed, RunFinished, 
 from core.grouped_memory import SHARED_BYTES
 from experiments import grouped_runs
 from experiments.eventlog import EventReader
-from experiments.executors import MAX_DEATHS
+from experiments.executors import MAX_DEATHS, LocalExecutor
 from experiments.replicate import IN_TURN, Plan, plan_runs, replicate
 from experiments.row import Status
 from experiments.run import Meta
@@ -248,6 +248,21 @@ def test_a_run_whose_processes_are_killed_again_and_again_fails_alone(runner, pl
     assert isinstance(events[-1], RunFailed)
     assert "SIGKILL" in events[-1].error
     assert [type(events[-1]) for events in told.values()] == [RunFinished]
+
+
+def test_who_stops_does_not_wait_for_ever_for_a_process_that_hears_nothing(locations, planned, monkeypatch):
+    class Deaf(LocalExecutor):
+        def stop(self, reason: str) -> None:
+            pass
+
+    monkeypatch.setattr("experiments.replicate.LocalExecutor", Deaf)
+    monkeypatch.setattr("experiments.replicate.STOP_PATIENCE", 0.0)
+    reason: list[str] = []
+    longer = [(config.changed(epochs=10_000, budget=False), meta) for config, meta in planned]
+    for entry in replicate(Runner(locations, lambda: "".join(reason)), longer, PROCESSES):
+        if isinstance(entry.event, EpochFinished) and not reason:
+            reason.append("SIGINT")
+    assert not any(run.is_alive() for run in Runner(locations).store.runs())
 
 
 def test_a_group_whose_folders_cannot_all_be_made_leaves_none(runner, planned, monkeypatch):

@@ -164,3 +164,41 @@ def test_of_several_the_one_that_has_come_furthest_counts(locations, store, want
     assert find_wanted(store, [one])[0].id == runs[1].id
     store.remove(runs[1])
     assert find_wanted(store, [one])[0].id == runs[0].id
+
+
+def test_a_worker_that_dies_once_its_run_is_finished_leaves_no_problem(locations, wanted):
+    class DiesLate(Here):
+        def wait(self, seconds):
+            return [Ended(end.run_id, worker_died="killed") for end in super().wait(seconds)]
+
+    executor = DiesLate(locations)
+    (trained,) = train_all(Runner(locations), executor, wanted[:1], never)
+    assert (trained.run.status(), trained.problem, len(executor.started)) == (Status.FINISHED, "", 1)
+
+
+def test_a_run_that_another_process_finishes_meanwhile_is_not_trained_once_more(locations, wanted):
+    runner = Runner(locations)
+    second = runner.create(wanted[1].config, wanted[1].meta)
+    second.release()
+
+    class Meanwhile(Here):
+        def wait(self, seconds):
+            if second.status() is not Status.FINISHED:
+                list(Runner(locations).resume(second))
+            return super().wait(seconds)
+
+    executor = Meanwhile(locations)
+    trained = list(train_all(runner, executor, wanted[:2], never))
+    assert [(one.run.status(), one.problem) for one in trained] == [(Status.FINISHED, "")] * 2
+    assert second.id not in executor.started
+
+
+def test_who_stops_does_not_wait_for_ever_for_a_worker_that_hears_nothing(locations, wanted, monkeypatch):
+    class Deaf(Here):
+        def wait(self, seconds):
+            return []
+
+    monkeypatch.setattr("experiments.run_list.STOP_PATIENCE", 0.0)
+    executor = Deaf(locations)
+    assert list(train_all(Runner(locations), executor, wanted, after(1))) == []
+    assert executor.is_closed

@@ -5,13 +5,16 @@ import subprocess
 from contextlib import contextmanager, suppress
 
 import pytest
+import torch
 from torch.nn.modules.module import register_module_forward_hook
 
-from core.errors import DataError, InvalidValue, OverBudget, StorageError
+from core.errors import DataError, InvalidValue, OverBudget, StorageError, TrainingFailed
 from core.events import EpochFinished, RunFailed, RunFinished
 from experiments.eventlog import EventReader, EventWriter
+from experiments.grouped_runs import train_group
 from experiments.locations import Locations
 from experiments.row import Status
+from experiments.run import Meta
 from experiments.runner import Runner
 
 
@@ -203,3 +206,21 @@ def test_what_cannot_be_started_leaves_no_run_behind(runner, tiny, monkeypatch, 
         list(runner.run(tiny.changed(**changes)))
     assert caught.value.hint
     assert runner.store.runs() == []
+
+
+def test_a_device_that_is_full_before_the_first_step_fails_the_run_and_says_so(runner, tiny, monkeypatch):
+    def fill_up(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    run = runner.create(tiny, Meta())
+    run.release()
+    monkeypatch.setattr("core.trainer.check_precision", fill_up)
+    monkeypatch.setattr("core.grouped_trainer.check_precision", fill_up)
+    group = [(tiny.changed(seed=seed), Meta()) for seed in range(2)]
+    for entries in (runner.run(tiny), train_group(runner, group), runner.resume(run)):
+        with pytest.raises(TrainingFailed, match="out of memory on cpu") as caught:
+            list(entries)
+        assert caught.value.hint == f"use a smaller --batch-size than {tiny.batch_size}"
+    assert runner.store.runs() == [run]
+    assert run.status() is Status.FAILED
+    assert run.view().end.error.startswith("out of memory on cpu")
