@@ -239,7 +239,7 @@ def _range(field: str, text: str) -> Range:
     assert isinstance(low, int | float), "ranges are of numbers"
     assert isinstance(high, int | float)
     if not low < high:
-        hint = f"write {high}:{low}" if high < low else f"write {low} for one value"
+        hint = f"write {':'.join([parts[1], parts[0], *parts[2:]])}" if high < low else f"write {low} for one value"
         raise InvalidValue(field, text, "LOW must be below HIGH", hint=hint)
     last = parts[2].strip() if len(parts) == 3 else ""
     if last == "log":

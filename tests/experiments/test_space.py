@@ -73,7 +73,14 @@ def test_a_wrong_option_is_named_with_its_value_and_what_is_allowed(field, text,
     assert caught.value.hint
 
 
-@pytest.mark.parametrize(("text", "hint"), [("0.1:0.01", "write 0.01:0.1"), ("0.1:0.1", "write 0.1 for one value")])
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("0.1:0.01", "write 0.01:0.1"),
+        ("0.1:0.01:log", "write 0.01:0.1:log"),
+        ("0.1:0.1", "write 0.1 for one value"),
+    ],
+)
 def test_a_range_the_wrong_way_round_is_told_what_to_write(text, hint):
     with pytest.raises(InvalidValue) as caught:
         parse_option("lr", text)
