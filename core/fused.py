@@ -1,0 +1,330 @@
+"""Segments of a network whose layers run in the kernels of `kernels.c`, forward and backward.
+
+A block is a convolution or a linear layer, and where they follow it a ReLU, a batch norm, and a pooling; a segment is a
+row of blocks, to autograd one operation. Its tensors stay as they are from one step to the next.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from core.sweeps import CSweep, Sweep, backward_sweep, forward_sweep, streams
+
+Pool = nn.MaxPool2d | nn.AvgPool2d | nn.AdaptiveAvgPool2d
+
+_INTEGERS = (
+    "inputs outputs in_rows in_columns rows columns kernel_rows kernel_columns stride padding dilation depthwise relu "
+    "norm pooling window_rows window_columns"
+).split()
+_PARAMETERS = "weight bias gamma beta running_mean running_variance".split()
+_GRADIENTS = "weight_gradient bias_gradient gamma_gradient beta_gradient".split()
+_BUFFERS = "raw out packed packed_back class_bias mean inverse scale shift add mul found".split()
+
+
+class CBlock(ctypes.Structure):
+    """`Block` in kernels.c."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in _INTEGERS),
+        ("forward", CSweep),
+        ("backward", CSweep),
+        *((name, ctypes.c_void_p) for name in ("stream_plane", "stream_row", "stream_column")),
+        ("weight_strides", ctypes.c_int64 * 4),
+        *((name, ctypes.c_void_p) for name in (*_PARAMETERS, *_GRADIENTS)),
+        ("eps", ctypes.c_double),
+        ("momentum", ctypes.c_double),
+        *((name, ctypes.c_void_p) for name in _BUFFERS),
+    )
+
+
+class CWork(ctypes.Structure):
+    """`Work` in kernels.c."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("images", "threads", "scratch")),
+        *((name, ctypes.c_void_p) for name in ("memory", "input", "gradient_0", "gradient_1")),
+    )
+
+
+@dataclass
+class Block:
+    """The modules of a block."""
+
+    main: nn.Conv2d | nn.Linear
+    relu: bool = False
+    norm: nn.BatchNorm2d | None = None
+    pool: Pool | None = None
+
+    def parameters(self) -> list[Tensor | None]:
+        norm = self.norm
+        return [self.main.weight, self.main.bias, *((None, None) if norm is None else (norm.weight, norm.bias))]
+
+
+@dataclass
+class Segment:
+    """Blocks in a row. `flat` is whether what comes out is (B, C * H * W)."""
+
+    blocks: list[Block] = field(default_factory=list)
+    flat: bool = False
+
+
+def split(modules: Sequence[nn.Module]) -> list[Segment | nn.Module]:
+    """The segments of a network, and between them the modules that no kernel stands for."""
+    parts: list[Segment | nn.Module] = []
+    at = 0
+    while at < len(modules):
+        module = modules[at]
+        last = parts[-1] if parts and isinstance(parts[-1], Segment) else None
+        at += 1
+        if isinstance(module, nn.Flatten) and last is not None and (module.start_dim, module.end_dim) == (1, -1):
+            last.flat = True
+        elif _is_covered(module) and not (last is not None and last.flat and isinstance(module, nn.Conv2d)):
+            block = Block(cast("nn.Conv2d | nn.Linear", module))
+            at = _add_followers(block, modules, at)
+            if last is None:
+                parts.append(last := Segment())
+            last.blocks.append(block)
+            last.flat = last.flat or isinstance(module, nn.Linear)
+        else:
+            parts.append(module)
+    return parts
+
+
+def _add_followers(block: Block, modules: Sequence[nn.Module], at: int) -> int:
+    def following() -> nn.Module | None:
+        return modules[at] if at < len(modules) else None
+
+    if isinstance(following(), nn.ReLU):
+        block.relu, at = True, at + 1
+    if isinstance(block.main, nn.Linear):
+        return at
+    if isinstance(norm := following(), nn.BatchNorm2d) and _is_usual(norm):
+        block.norm, at = norm, at + 1
+    if isinstance(pool := following(), Pool) and _is_plain(pool):
+        block.pool, at = pool, at + 1
+    return at
+
+
+def _is_covered(module: nn.Module) -> bool:
+    if isinstance(module, nn.Linear):
+        return True
+    return (
+        isinstance(module, nn.Conv2d)
+        and module.padding_mode == "zeros"
+        and not isinstance(module.padding, str)
+        and all(len(set(pair)) == 1 for pair in (module.stride, module.padding, module.dilation))
+        and (module.groups == 1 or module.groups == module.in_channels == module.out_channels)
+    )
+
+
+def _is_usual(norm: nn.BatchNorm2d) -> bool:
+    return norm.affine and norm.track_running_stats and norm.momentum is not None
+
+
+def _is_plain(pool: Pool) -> bool:
+    """Windows side by side from the top left corner on, or one window over all."""
+    match pool:
+        case nn.AdaptiveAvgPool2d():
+            return pool.output_size in (1, (1, 1))
+        case nn.MaxPool2d():
+            return (pool.stride, pool.padding, pool.dilation, pool.ceil_mode, pool.return_indices) == (
+                pool.kernel_size,
+                0,
+                1,
+                False,
+                False,
+            )
+        case _:
+            return (pool.stride, pool.padding, pool.ceil_mode, pool.divisor_override) == (
+                pool.kernel_size,
+                0,
+                False,
+                None,
+            )
+
+
+class Plan:
+    """A segment for inputs of one shape and type: what the kernels need to know, and the memory they work in.
+
+    Args:
+        shape: (C, H, W) of one image.
+    """
+
+    def __init__(self, segment: Segment, shape: tuple[int, int, int], dtype: torch.dtype, kernels: ctypes.CDLL) -> None:
+        self.segment = segment
+        self._kernels = kernels
+        self._dtype = dtype
+        self._lanes: int = kernels.lanes()
+        kernels.scratch.restype = kernels.found_size.restype = ctypes.c_int64
+        self._in_shape = shape
+        self._blocks = (CBlock * len(segment.blocks))()
+        self._kept: list[Any] = []  # what the kernels only have the addresses of
+        self._work = CWork()
+        self._groups = self._threads = 0
+        self._shapes: list[tuple[int, int, int]] = []
+        for block, raw in zip(segment.blocks, self._blocks, strict=True):
+            shape = self._describe(block, raw, shape)
+            self._shapes.append(shape)
+        self.parameters = [tensor for block in segment.blocks for tensor in block.parameters()]
+        self._norms = [block.norm for block in segment.blocks if block.norm is not None]
+        self._counters = [cast("Tensor", norm.num_batches_tracked) for norm in self._norms]
+        self.generation = 0
+
+    def _describe(self, block: Block, raw: CBlock, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Fill in what does not depend on the batch; the shape of the block's output for an image."""
+        main, (channels, height, width) = block.main, shape
+        if isinstance(main, nn.Linear):
+            kernel, stride, padding, dilation, raw.depthwise = (height, width), 1, 0, 1, 0
+            raw.outputs = main.out_features
+        else:
+            kernel, stride, dilation = cast("tuple[int, int]", main.kernel_size), main.stride[0], main.dilation[0]
+            padding = int(main.padding[0])
+            raw.outputs, raw.depthwise = main.out_channels, main.groups > 1
+        raw.inputs, raw.in_rows, raw.in_columns = shape
+        raw.kernel_rows, raw.kernel_columns = kernel
+        raw.stride, raw.padding, raw.dilation = stride, padding, dilation
+        vertical = Sweep.geometry(height, kernel[0], stride, padding, dilation)
+        horizontal = Sweep.geometry(width, kernel[1], stride, padding, dilation)
+        raw.rows, raw.columns = vertical.outputs, horizontal.outputs
+        raw.relu, raw.norm = block.relu, block.norm is not None
+        rows, columns = self._describe_pool(block.pool, raw)
+        sweeps = forward_sweep(vertical, horizontal), backward_sweep(vertical, horizontal)
+        raw.forward, raw.backward = (sweep.address for sweep in sweeps)
+        table = streams(1 if raw.depthwise else channels, vertical, horizontal)
+        raw.stream_plane, raw.stream_row, raw.stream_column = (column.data_ptr() for column in table)
+        if block.norm is not None:
+            raw.eps, raw.momentum = block.norm.eps, block.norm.momentum
+        count, classes = raw.outputs, raw.forward.classes
+        weights = count * (1 if raw.depthwise else channels) * kernel[0] * kernel[1]
+        buffers = {"packed": weights, "packed_back": weights, "class_bias": count * classes}
+        made = {name: torch.empty(size, dtype=self._dtype) for name, size in buffers.items()}
+        made |= {n: torch.empty(count, dtype=torch.float64) for n in ("mean", "inverse", "scale", "shift", "add", "mul")}
+        self._kept += [sweeps, table, made]
+        for name, tensor in made.items():
+            setattr(raw, name, tensor.data_ptr())
+        return raw.outputs, rows, columns
+
+    @staticmethod
+    def _describe_pool(pool: Pool | None, raw: CBlock) -> tuple[int, int]:
+        if pool is None:
+            return raw.rows, raw.columns
+        raw.pooling = 1 if isinstance(pool, nn.MaxPool2d) else 2
+        if isinstance(pool, nn.AdaptiveAvgPool2d):
+            raw.window_rows, raw.window_columns = raw.rows, raw.columns
+        else:
+            size = pool.kernel_size
+            raw.window_rows, raw.window_columns = (size, size) if isinstance(size, int) else size
+        return raw.rows // raw.window_rows, raw.columns // raw.window_columns
+
+    def _reserve(self, images: int) -> None:
+        """Have memory for so many images, on as many threads as torch uses."""
+        groups, threads = -(-images // self._lanes), torch.get_num_threads()
+        self._work.images, self._work.threads = images, threads
+        if groups <= self._groups and threads == self._threads:
+            return
+        self._groups, self._threads = max(groups, self._groups), threads
+        sizes = [self._in_shape, *self._shapes]
+        largest = max(channels * height * width for channels, height, width in sizes)
+        address = ctypes.byref
+        made: dict[str, Tensor] = {
+            "input": self._vectors(self._groups * sizes[0][0] * sizes[0][1] * sizes[0][2]),
+            "gradient_0": self._vectors(self._groups * largest),
+            "gradient_1": self._vectors(self._groups * largest),
+        }
+        self._work.scratch = max(self._kernels.scratch(address(raw)) for raw in self._blocks)
+        made["memory"] = self._vectors(threads * self._work.scratch)
+        for name, tensor in made.items():
+            setattr(self._work, name, tensor.data_ptr())
+        self._memory: list[Any] = [made]
+        for raw, (channels, height, width) in zip(self._blocks, self._shapes, strict=True):
+            values = self._vectors(self._groups * raw.outputs * raw.rows * raw.columns)
+            out = self._vectors(self._groups * channels * height * width) if raw.pooling else values
+            size = self._kernels.found_size(address(raw), ctypes.c_int64(self._groups))
+            found = torch.empty(size, dtype=torch.float64)
+            raw.raw, raw.out, raw.found = values.data_ptr(), out.data_ptr(), found.data_ptr()
+            self._memory.append((values, out, found))
+
+    def _vectors(self, count: int) -> Tensor:
+        return torch.zeros(count * self._lanes, dtype=self._dtype)
+
+    def _point_at_parameters(self) -> None:
+        for block, raw in zip(self.segment.blocks, self._blocks, strict=True):
+            for name, tensor in zip(_PARAMETERS, block.parameters(), strict=False):
+                setattr(raw, name, None if tensor is None else tensor.data_ptr())
+            weight = block.main.weight
+            if isinstance(block.main, nn.Linear):
+                weight = weight.view(weight.shape[0], raw.inputs, raw.kernel_rows, raw.kernel_columns)
+            raw.weight_strides[:] = weight.stride()
+            if block.norm is not None:
+                raw.running_mean = cast("Tensor", block.norm.running_mean).data_ptr()
+                raw.running_variance = cast("Tensor", block.norm.running_var).data_ptr()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to what the segment gives, changing running statistics as its modules would."""
+        self.generation += 1
+        images = len(x)
+        self._reserve(images)
+        self._point_at_parameters()
+        work, kernels, last = ctypes.byref(self._work), self._kernels, self._blocks[-1]
+        kernels.enter(work, ctypes.c_void_p(x.data_ptr()), _strides(x), *_sizes(self._in_shape))
+        kernels.forward(self._blocks, ctypes.c_int64(len(self._blocks)), work)
+        if self._counters:
+            torch._foreach_add_(self._counters, 1)
+        out = x.new_empty(images, *self._shapes[-1])
+        scale, shift = (last.scale, last.shift) if last.norm else (None, None)
+        pointers = (ctypes.c_void_p(pointer) for pointer in (scale, shift))
+        arguments = (ctypes.c_void_p(last.out), ctypes.c_void_p(out.data_ptr()), _strides(out))
+        kernels.leave(work, *arguments, *_sizes(self._shapes[-1]), *pointers)
+        return out.flatten(1) if self.segment.flat else out
+
+    def backward(self, gradient: Tensor, wanted: bool) -> list[Tensor | None]:
+        """From the gradient of what came out last, those of the input, if it is wanted, and of the parameters."""
+        gradient = gradient.view(len(gradient), *self._shapes[-1])
+        found: list[Tensor | None] = []
+        for block, raw in zip(self.segment.blocks, self._blocks, strict=True):
+            for name, tensor in zip(_GRADIENTS, block.parameters(), strict=True):
+                found.append(None if tensor is None else torch.empty_like(tensor))
+                setattr(raw, name, None if found[-1] is None else found[-1].data_ptr())
+        work, kernels, count = ctypes.byref(self._work), self._kernels, len(self._blocks)
+        widest = max(max(raw.inputs, raw.outputs) for raw in self._blocks)
+        sums = torch.empty(2, widest, dtype=torch.float64)
+        pointers = [ctypes.c_void_p(row.data_ptr()) for row in sums]
+        arguments = (ctypes.c_void_p(gradient.data_ptr()), _strides(gradient), ctypes.c_int64(wanted))
+        kernels.backward(self._blocks, ctypes.c_int64(count), work, *arguments, *pointers)
+        if not wanted:
+            return [None, *found]
+        x_gradient = gradient.new_empty(len(gradient), *self._in_shape)
+        source = ctypes.c_void_p(self._work.gradient_1 if count % 2 else self._work.gradient_0)
+        place = (ctypes.c_void_p(x_gradient.data_ptr()), _strides(x_gradient))
+        kernels.leave(work, source, *place, *_sizes(self._in_shape), None, None)
+        return [x_gradient, *found]
+
+
+class Fused(torch.autograd.Function):
+    """A segment as one operation: (plan, input, the plan's parameters)."""
+
+    @staticmethod
+    def forward(ctx: Any, plan: Plan, x: Tensor, *_: Tensor | None) -> Tensor:
+        out = plan.forward(x)
+        ctx.plan, ctx.generation = plan, plan.generation
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        plan: Plan = ctx.plan
+        assert plan.generation == ctx.generation, "the segment has been used again since"
+        return None, *plan.backward(gradients[0], ctx.needs_input_grad[1])
+
+
+def _strides(tensor: Tensor) -> ctypes.Array[ctypes.c_int64]:
+    return (ctypes.c_int64 * 4)(*tensor.stride())
+
+
+def _sizes(shape: tuple[int, int, int]) -> tuple[ctypes.c_int64, ...]:
+    return tuple(map(ctypes.c_int64, shape))

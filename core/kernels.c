@@ -1,0 +1,654 @@
+/* Training of convolutional networks on a CPU, for core/fused.py, which says what a segment and a block are.
+
+   A vector holds one pixel of one channel of as many images as fit, so that vectors are full whatever the size of a
+   map, and nothing is ever shifted within one. Such a group of images is worked on by one thread; a tensor is
+   [group][channel][row][column] of vectors. Lanes without an image, in the last group, are computed and left out of
+   every sum.
+
+   A block is a convolution, and where it has them a ReLU, a batch norm and a pooling. Its output is stored raw, before
+   the norm; raw * scale + shift, by channel, is what it stands for. The next block puts the scale into its weights and
+   the shift into its bias, so that no pass over the maps is spent on a norm, neither forward nor backward:
+
+     weights' gradient    sum(g x) = scale sum(g raw) + shift sum(g)    g the gradient of the convolution's output
+     scale's gradient     sum over outputs and taps of w sum(g raw)
+     shift's gradient     sum over outputs and taps of w sum(g)
+
+   Mean and variance are functions of the raw output, whose gradient gets add + mul * raw from them (Ioffe and Szegedy,
+   "Batch Normalization", 2015, section 3). A scale only orders a window's values or turns their order round, so that
+   pooling takes raw values too.
+
+   Sums over pixels are of type REAL, within an image; those over images and channels, of few terms, double. */
+
+#include <math.h>
+#include <omp.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX512F__)
+#define BYTES 64
+#define WIDE 8 /* channels of a tile: with 3 pixels, 24 of 32 registers hold sums */
+#elif defined(__AVX__)
+#define BYTES 32
+#define WIDE 4
+#elif defined(__aarch64__)
+#define BYTES 16
+#define WIDE 8
+#else
+#define BYTES 16
+#define WIDE 4
+#endif
+
+#define LANES ((int)(BYTES / sizeof(REAL)))
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 32")
+
+typedef REAL V __attribute__((vector_size(BYTES)));
+typedef __typeof__(__builtin_choose_expr(sizeof(REAL) == 4, (int32_t)0, (int64_t)0)) Whole;
+typedef Whole M __attribute__((vector_size(BYTES))); /* what a comparison gives: all bits of a lane, or none */
+
+/* What a pass over a map does: the pixels of a class all have the same taps. Offsets are in vectors. */
+typedef struct {
+    int64_t classes;
+    const int32_t *first_pixel, *first_tap; /* of each class, and the end */
+    const int32_t *tap, *offset;            /* of each tap: its number in the kernel, where it reads beside `from` */
+    const int32_t *from, *to;               /* of each pixel: where its first tap reads, where it is written */
+} Sweep;
+
+typedef struct {
+    int64_t inputs, outputs, in_rows, in_columns, rows, columns; /* before and after the convolution */
+    int64_t kernel_rows, kernel_columns, stride, padding, dilation, depthwise, relu, norm;
+    int64_t pooling, window_rows, window_columns; /* 0 none, 1 maximum, 2 mean */
+    Sweep forward, backward;
+    const int32_t *stream_plane, *stream_row, *stream_column; /* of each weight of one output: what it is multiplied by */
+    int64_t weight_strides[4];
+    const REAL *weight, *bias, *gamma, *beta;
+    REAL *running_mean, *running_variance;
+    REAL *weight_gradient, *bias_gradient, *gamma_gradient, *beta_gradient;
+    double eps, momentum;
+    V *raw, *out; /* `out` is `raw` where nothing is pooled */
+    REAL *packed, *packed_back, *class_bias;
+    double *mean, *inverse, *scale, *shift, *add, *mul; /* by output */
+    double *found;                                      /* sums: by group and output, or by weight */
+} Block;
+
+typedef struct {
+    int64_t images, threads, scratch; /* vectors of scratch a thread */
+    V *memory, *input, *gradient[2];
+} Work;
+
+int lanes(void) { return LANES; }
+int64_t block_size(void) { return sizeof(Block); }
+
+INLINE int smaller(int a, int b) { return a < b ? a : b; }
+INLINE int larger(int a, int b) { return a > b ? a : b; }
+INLINE V keep(M mask, V v) { return (V)((M)v & mask); }
+
+/* Channels that a tile takes of those that are left. */
+INLINE int tile_channels(int left) { return left >= WIDE ? WIDE : left >= 4 ? 4 : left >= 2 ? 2 : 1; }
+
+static int64_t taps_of(const Block *b) { return b->kernel_rows * b->kernel_columns; }
+static int streams_of(const Block *b) { return (int)(taps_of(b) * (b->depthwise ? 1 : b->inputs)); }
+static int64_t out_rows(const Block *b) { return b->pooling ? b->rows / b->window_rows : b->rows; }
+static int64_t out_columns(const Block *b) { return b->pooling ? b->columns / b->window_columns : b->columns; }
+static int64_t groups_of(const Work *work) { return (work->images + LANES - 1) / LANES; }
+static int valid_lanes(const Work *work, int64_t group) {
+    return (int)(work->images - group * LANES < LANES ? work->images - group * LANES : LANES);
+}
+
+/* ---- Convolution, forward and back ---- */
+
+#define MOST 24   /* sums of a tile */
+#define PIXELS 12 /* taken through all channels before the next, while what they read is in the cache */
+
+/* What becomes of a tile's sums. */
+typedef struct {
+    const REAL *bias; /* by channel, or none */
+    int relu;
+    V *statistics; /* by channel: a pivot, the sums of value - pivot and of its square; or none */
+} End;
+
+/* The sums of `channels` outputs at `pixels` places; both are constants where this is inlined. */
+INLINE void tile(const int channels, const int pixels, const V *x, int64_t plane, int inputs, const REAL *w, int kernel,
+                 const int32_t *tap, const int32_t *offset, int taps, const int32_t *from, const int32_t *to, V *y,
+                 int64_t y_plane, const End *end, int channel, int first) {
+    V sum[MOST];
+    const V *place[PIXELS];
+    UNROLL for (int p = 0; p < pixels; p++) place[p] = x + from[p];
+    UNROLL for (int c = 0; c < channels; c++) {
+        V start = (V){0} + (end->bias ? end->bias[channel + c] : 0);
+        UNROLL for (int p = 0; p < pixels; p++) sum[c * pixels + p] = start;
+    }
+    for (int i = 0; i < inputs; i++) {
+        for (int t = 0; t < taps; t++) {
+            const REAL *weights = w + tap[t] * channels;
+            int64_t at = offset[t];
+            V value[PIXELS];
+            UNROLL for (int p = 0; p < pixels; p++) value[p] = place[p][at];
+            UNROLL for (int c = 0; c < channels; c++) {
+                REAL weight = weights[c];
+                UNROLL for (int p = 0; p < pixels; p++) sum[c * pixels + p] += weight * value[p];
+            }
+        }
+        w += kernel * channels;
+        UNROLL for (int p = 0; p < pixels; p++) place[p] += plane;
+    }
+    UNROLL for (int c = 0; c < channels; c++) {
+        V *into = y + (channel + c) * y_plane;
+        UNROLL for (int p = 0; p < pixels; p++) {
+            V v = sum[c * pixels + p];
+            if (end->relu) v = keep(~(M)(v < 0), v); /* not v > 0: what is not a number stays so */
+            sum[c * pixels + p] = into[to[p]] = v;
+        }
+        if (end->statistics) {
+            V *s = end->statistics + 3 * (channel + c);
+            if (first) s[0] = sum[c * pixels], s[1] = s[2] = (V){0};
+            V pivot = s[0], total = s[1], squares = s[2];
+            UNROLL for (int p = 0; p < pixels; p++) {
+                V v = sum[c * pixels + p] - pivot;
+                total += v;
+                squares += v * v;
+            }
+            s[1] = total, s[2] = squares;
+        }
+    }
+}
+
+#define TILE(channels, pixels)                                                                                         \
+    static __attribute__((noinline)) void tile_##channels##_##pixels(                                                  \
+        const V *x, int64_t plane, int inputs, const REAL *w, int kernel, const int32_t *tap, const int32_t *offset,   \
+        int taps, const int32_t *from, const int32_t *to, V *y, int64_t y_plane, const End *end, int channel,          \
+        int first) {                                                                                                   \
+        tile(channels, pixels, x, plane, inputs, w, kernel, tap, offset, taps, from, to, y, y_plane, end, channel,     \
+             first);                                                                                                   \
+    }
+#define TRY(channels, pixels)                                                                                          \
+    if (wide == channels && left >= pixels) {                                                                          \
+        tile_##channels##_##pixels(x, plane, inputs, weights, kernel, sweep->tap + t, sweep->offset + t, taps,         \
+                                   sweep->from + at, sweep->to + at, y, y_plane, &here, channel, at == 0);             \
+        at += pixels;                                                                                                  \
+        continue;                                                                                                      \
+    }
+#if WIDE == 8
+TILE(8, 3) TILE(8, 2) TILE(8, 1) TILE(4, 6) TILE(2, 12)
+#endif
+TILE(4, 3) TILE(4, 2) TILE(4, 1) TILE(2, 6) TILE(2, 3) TILE(2, 1) TILE(1, 12) TILE(1, 6) TILE(1, 3) TILE(1, 1)
+
+/* y, of one group, from x; weights are packed for tiles, [input][tap][channel of the tile]. */
+static void sweep_over(const Sweep *sweep, const V *x, int64_t plane, int inputs, const REAL *packed, int kernel, V *y,
+                       int64_t y_plane, int outputs, const End *end) {
+    for (int class = 0; class < sweep->classes; class ++) {
+        int stop = sweep->first_pixel[class + 1], t = sweep->first_tap[class], taps = sweep->first_tap[class + 1] - t;
+        End here = *end;
+        if (here.bias) here.bias += (int64_t)class * outputs;
+        for (int start = sweep->first_pixel[class]; start < stop; start += PIXELS) {
+            const REAL *weights = packed;
+            for (int channel = 0, wide; channel < outputs; channel += wide) {
+                wide = tile_channels(outputs - channel);
+                for (int at = start, left; (left = smaller(start + PIXELS, stop) - at) > 0;) {
+#if WIDE == 8
+                    TRY(8, 3) TRY(8, 2) TRY(8, 1) TRY(4, 6) TRY(2, 12)
+#endif
+                    TRY(4, 3) TRY(4, 2) TRY(4, 1) TRY(2, 6) TRY(2, 3) TRY(2, 1) TRY(1, 12) TRY(1, 6) TRY(1, 3) TRY(1, 1)
+                }
+                weights += (int64_t)wide * inputs * kernel;
+            }
+        }
+    }
+}
+
+/* A depthwise convolution is one of each channel alone. */
+static void convolve(const Block *b, const Sweep *sweep, int back, const V *x, int64_t plane, const REAL *packed, V *y,
+                     int64_t y_plane, const End *end) {
+    int kernel = (int)taps_of(b);
+    if (!b->depthwise) {
+        int inputs = (int)(back ? b->outputs : b->inputs), outputs = (int)(back ? b->inputs : b->outputs);
+        sweep_over(sweep, x, plane, inputs, packed, kernel, y, y_plane, outputs, end);
+        return;
+    }
+    for (int c = 0; c < b->outputs; c++) {
+        End one = {end->bias ? end->bias + c * sweep->classes : 0, end->relu, end->statistics ? end->statistics + 3 * c : 0};
+        sweep_over(sweep, x + c * plane, plane, 1, packed + c * kernel, kernel, y + c * y_plane, y_plane, 1, &one);
+    }
+}
+
+INLINE REAL weight_of(const Block *b, int64_t output, int64_t input, int64_t tap) {
+    const int64_t *s = b->weight_strides;
+    return b->weight[output * s[0] + input * s[1] + tap / b->kernel_columns * s[2] + tap % b->kernel_columns * s[3]];
+}
+
+/* The weights in tiles, times the scale of what they are applied to, and for each class of pixels the bias with that
+   input's shift; backward, the same weights from output to input. */
+static void pack(const Block *b, const double *scale, const double *shift, int back) {
+    int64_t kernel = taps_of(b), rows = b->depthwise ? 1 : b->inputs, into = back && !b->depthwise ? b->inputs : b->outputs;
+    int64_t over = b->depthwise ? 1 : back ? b->outputs : b->inputs;
+    REAL *at = back ? b->packed_back : b->packed;
+    for (int64_t first = 0, wide; first < into; first += wide) {
+        wide = b->depthwise ? 1 : tile_channels((int)smaller((int)(into - first), 1 << 20));
+        for (int64_t i = 0; i < over; i++)
+            for (int64_t tap = 0; tap < kernel; tap++)
+                for (int64_t c = first; c < first + wide; c++) {
+                    int64_t output = back && !b->depthwise ? i : c, input = b->depthwise ? 0 : back ? c : i;
+                    double factor = scale ? scale[b->depthwise ? c : input] : 1;
+                    *at++ = (REAL)(weight_of(b, output, input, tap) * factor);
+                }
+    }
+    if (back) return;
+    for (int64_t output = 0; output < b->outputs; output++) {
+        double shifted[kernel];
+        for (int64_t tap = 0; tap < kernel; tap++) {
+            shifted[tap] = 0;
+            for (int64_t i = 0; shift && i < rows; i++)
+                shifted[tap] += shift[b->depthwise ? output : i] * weight_of(b, output, i, tap);
+        }
+        for (int64_t class = 0; class < b->forward.classes; class ++) {
+            double sum = b->bias ? b->bias[output] : 0;
+            for (int t = b->forward.first_tap[class]; t < b->forward.first_tap[class + 1]; t++)
+                sum += shifted[b->forward.tap[t]];
+            b->class_bias[b->depthwise ? output * b->forward.classes + class : class * b->outputs + output] = (REAL)sum;
+        }
+    }
+}
+
+/* ---- Batch norm ---- */
+
+/* Mean, and sum of squared deviations from it, of each output over a group's images: two numbers in `found`. */
+static void group_statistics(const Block *b, const V *statistics, int valid, double *found) {
+    double pixels = (double)(b->rows * b->columns);
+    for (int64_t c = 0; c < b->outputs; c++) {
+        V pivot = statistics[3 * c], total = statistics[3 * c + 1], squares = statistics[3 * c + 2];
+        double mean = 0, deviation = 0;
+        for (int l = 0; l < valid; l++) mean += pivot[l] + total[l] / pixels;
+        mean /= valid;
+        for (int l = 0; l < valid; l++) {
+            double off = pivot[l] + total[l] / pixels - mean;
+            deviation += squares[l] - total[l] * (total[l] / pixels) + pixels * off * off;
+        }
+        found[2 * c] = mean, found[2 * c + 1] = deviation;
+    }
+}
+
+static void normalise(Block *b, const Work *work) {
+    double pixels = (double)(b->rows * b->columns), count = pixels * (double)work->images;
+    for (int64_t c = 0; c < b->outputs; c++) {
+        double mean = 0, deviation = 0;
+        for (int64_t g = 0; g < groups_of(work); g++)
+            mean += b->found[2 * (g * b->outputs + c)] * valid_lanes(work, g) / (double)work->images;
+        for (int64_t g = 0; g < groups_of(work); g++) {
+            const double *found = b->found + 2 * (g * b->outputs + c);
+            deviation += found[1] + (found[0] - mean) * (found[0] - mean) * pixels * valid_lanes(work, g);
+        }
+        b->mean[c] = mean;
+        b->inverse[c] = 1 / sqrt(deviation / count + b->eps);
+        b->scale[c] = b->gamma[c] * b->inverse[c];
+        b->shift[c] = b->beta[c] - mean * b->scale[c];
+        b->running_mean[c] += (REAL)(b->momentum * (mean - b->running_mean[c]));
+        b->running_variance[c] += (REAL)(b->momentum * (deviation / (count - 1) - b->running_variance[c]));
+    }
+}
+
+/* From the gradients of scale and shift, those of the parameters and what statistics add to the raw output's. */
+static void normalise_back(Block *b, const Work *work, const double *scale_gradient, const double *shift_gradient) {
+    double count = (double)(b->rows * b->columns * work->images);
+    for (int64_t c = 0; c < b->outputs; c++) {
+        double slope = (scale_gradient[c] - b->mean[c] * shift_gradient[c]) * b->inverse[c];
+        b->gamma_gradient[c] = (REAL)slope;
+        b->beta_gradient[c] = (REAL)shift_gradient[c];
+        b->mul[c] = -slope * b->scale[c] * b->inverse[c] / count;
+        b->add[c] = -shift_gradient[c] * b->scale[c] / count - b->mul[c] * b->mean[c];
+    }
+}
+
+/* ---- Pooling ---- */
+
+static void pool(const Block *b, const V *raw, V *out) {
+    int64_t rows = out_rows(b), columns = out_columns(b);
+    for (int64_t c = 0; c < b->outputs; c++) {
+        M falling = (M){0} - (Whole)(b->norm && b->gamma[c] < 0); /* a falling function's maximum is at the minimum */
+        for (int64_t y = 0; y < rows; y++)
+            for (int64_t x = 0; x < columns; x++) {
+                const V *at = raw + (c * b->rows + y * b->window_rows) * b->columns + x * b->window_columns;
+                V best = *at, sum = {0};
+                for (int64_t i = 0; i < b->window_rows; i++)
+                    for (int64_t j = 0; j < b->window_columns; j++) {
+                        V v = at[i * b->columns + j];
+                        M better = (falling & (M)(v < best)) | (~falling & (M)(v > best)) | (M)(v != v);
+                        best = keep(better, v) + keep(~better, best);
+                        sum += v;
+                    }
+                out[(c * rows + y) * columns + x] =
+                    b->pooling == 1 ? best : sum / (REAL)(b->window_rows * b->window_columns);
+            }
+    }
+}
+
+/* Rows of a group's gradient of the pooled output, to that of the raw one: the first of a window's values that is the
+   pooled one gets it, or each its share. */
+static void unpool(const Block *b, int64_t c, int64_t row, const V *raw, const V *out, const V *gradient, V *into) {
+    int64_t rows = out_rows(b), columns = out_columns(b), y = row / b->window_rows;
+    for (int64_t x = 0; x < b->columns; x++) into[x] = (V){0};
+    if (y >= rows) return;
+    for (int64_t x = 0; x < columns; x++) {
+        V all = gradient[(c * rows + y) * columns + x];
+        const V *at = raw + (c * b->rows + y * b->window_rows) * b->columns + x * b->window_columns;
+        V best = out[(c * rows + y) * columns + x];
+        M before = {0};
+        for (int64_t i = 0; i <= row - y * b->window_rows; i++)
+            for (int64_t j = 0; j < b->window_columns; j++) {
+                M hit = b->pooling == 1 ? (M)(at[i * b->columns + j] == best) & ~before : ~(M){0};
+                before |= hit;
+                if (i == row - y * b->window_rows)
+                    into[x * b->window_columns + j] =
+                        b->pooling == 1 ? keep(hit, all) : all / (REAL)(b->window_rows * b->window_columns);
+            }
+    }
+}
+
+/* ---- The gradient of weights ---- */
+
+/* Rows first..last of one output's weights, `streams` of them from `stream` on, for `channels` outputs. */
+INLINE void products(const int channels, const int streams, const Block *b, const V *g, const V *x, const V *zeros,
+                     int stream, int count, int first, int last, V *sums) {
+    int64_t g_plane = b->rows * b->columns;
+    int stride = (int)b->stride, width = (int)b->in_columns;
+    V sum[MOST];
+    UNROLL for (int i = 0; i < channels * streams; i++) sum[i] = (V){0};
+    int column[PIXELS], low = 0, high = (int)b->columns;
+    UNROLL for (int s = 0; s < streams; s++) {
+        column[s] = stream + s < count ? b->stream_column[stream + s] : 0;
+        low = larger(low, (-column[s] + stride - 1) / stride);
+        high = smaller(high, column[s] < width ? (width - 1 - column[s]) / stride + 1 : 0);
+    }
+    low = smaller(low, (int)b->columns);
+    high = larger(high, low);
+    for (int y = first; y < last; y++) {
+        const V *row[PIXELS], *at = g + y * b->columns;
+        UNROLL for (int s = 0; s < streams; s++) {
+            int from = stream + s < count ? y * stride + b->stream_row[stream + s] : -1;
+            row[s] = from < 0 || from >= b->in_rows ? zeros : x + b->stream_plane[stream + s] + (int64_t)from * width;
+            row[s] += column[s];
+        }
+        for (int p = low; p < high; p++) {
+            V value[PIXELS];
+            UNROLL for (int s = 0; s < streams; s++) value[s] = row[s][p * stride];
+            UNROLL for (int c = 0; c < channels; c++) {
+                V gradient = at[c * g_plane + p];
+                UNROLL for (int s = 0; s < streams; s++) sum[c * streams + s] += gradient * value[s];
+            }
+        }
+        for (int p = low ? 0 : high; p < b->columns; p = p + 1 == low ? larger(high, low) : p + 1) { /* at the edges */
+            V value[PIXELS];
+            UNROLL for (int s = 0; s < streams; s++) {
+                int from = p * stride + column[s];
+                value[s] = from < 0 || from >= width ? (V){0} : row[s][p * stride];
+            }
+            UNROLL for (int c = 0; c < channels; c++) {
+                V gradient = at[c * g_plane + p];
+                UNROLL for (int s = 0; s < streams; s++) sum[c * streams + s] += gradient * value[s];
+            }
+        }
+    }
+    UNROLL for (int i = 0; i < channels * streams; i++) sums[i] += sum[i];
+}
+
+/* Weights of one output that are worked on together, where a tile has so many outputs. */
+INLINE int tile_streams(int channels) { return channels == 1 ? 9 : channels == WIDE ? 3 : channels == 4 ? 6 : WIDE == 8 ? 12 : 6; }
+
+#define PRODUCTS(channels, streams)                                                                                    \
+    static __attribute__((noinline)) void products_##channels(const Block *b, const V *g, const V *x, const V *zeros,  \
+                                                              int stream, int count, int first, int last, V *sums) {   \
+        products(channels, streams, b, g, x, zeros, stream, count, first, last, sums);                                 \
+    }
+#if WIDE == 8
+PRODUCTS(8, 3) PRODUCTS(4, 6) PRODUCTS(2, 12) PRODUCTS(1, 9)
+#else
+PRODUCTS(4, 3) PRODUCTS(2, 6) PRODUCTS(1, 9)
+#endif
+
+static void weight_products(const Block *b, const V *g, const V *x, const V *zeros, int first, int last, V *sums) {
+    int64_t g_plane = b->rows * b->columns, plane = b->in_rows * b->in_columns;
+    int count = streams_of(b);
+    for (int channel = 0, wide; channel < b->outputs; channel += wide) {
+        wide = b->depthwise ? 1 : tile_channels((int)b->outputs - channel);
+        const V *g_here = g + channel * g_plane, *x_here = b->depthwise ? x + channel * plane : x;
+        int step = tile_streams(wide);
+        for (int stream = 0; stream < count; stream += step, sums += wide * step) {
+#if WIDE == 8
+            if (wide == 8) products_8(b, g_here, x_here, zeros, stream, count, first, last, sums);
+#endif
+            if (wide == 4) products_4(b, g_here, x_here, zeros, stream, count, first, last, sums);
+            if (wide == 2) products_2(b, g_here, x_here, zeros, stream, count, first, last, sums);
+            if (wide == 1) products_1(b, g_here, x_here, zeros, stream, count, first, last, sums);
+        }
+    }
+}
+
+static double across(V v) {
+    REAL part[LANES];
+    memcpy(part, &v, sizeof v);
+    for (int half = LANES / 2; half; half /= 2)
+        for (int l = 0; l < half; l++) part[l] += part[l + half];
+    return part[0];
+}
+
+/* The sums over g that belong to each tap: those of the places at which it reads the map and not its padding. */
+static void tap_sums(const Block *b, const V *g, int first, int last, V *sums) {
+    int64_t kernel = taps_of(b);
+    for (int64_t c = 0; c < b->outputs; c++)
+        for (int y = first; y < last; y++) {
+            const V *row = g + (c * b->rows + y) * b->columns;
+            V all = {0};
+            for (int64_t p = 0; p < b->columns; p++) all += row[p];
+            sums[c * (kernel + 1) + kernel] += all;
+            if (!b->padding) continue;
+            for (int64_t j = 0; j < b->kernel_columns; j++) {
+                V inside = {0};
+                int64_t low = 0, high = b->columns, column = j * b->dilation - b->padding;
+                while (low < high && low * b->stride + column < 0) low++;
+                while (high > low && (high - 1) * b->stride + column >= b->in_columns) high--;
+                if (high - low == b->columns) inside = all;
+                else for (int64_t p = low; p < high; p++) inside += row[p];
+                for (int64_t i = 0; i < b->kernel_rows; i++) {
+                    int64_t from = y * b->stride + i * b->dilation - b->padding;
+                    if (from >= 0 && from < b->in_rows) sums[c * (kernel + 1) + i * b->kernel_columns + j] += inside;
+                }
+            }
+        }
+}
+
+/* ---- Passes ---- */
+
+#define STRIP 24 /* pixels whose gradients are used for all weights before the next, so that they stay in the cache */
+
+/* Of a thread's scratch, in vectors: g, sums of products, sums by tap, zeros. */
+static int64_t g_size(const Block *b) { return b->outputs * b->rows * b->columns; }
+static int64_t products_size(const Block *b) { return b->outputs * (streams_of(b) + 12); }
+static int64_t sums_size(const Block *b) { return b->outputs * (taps_of(b) + 1); }
+int64_t scratch(const Block *b) {
+    int64_t forward = 3 * b->outputs;
+    int64_t back = g_size(b) + products_size(b) + sums_size(b) + b->in_columns + 2 * b->padding + 1;
+    return forward > back ? forward : back;
+}
+int64_t found_size(const Block *b, int64_t groups) {
+    int64_t forward = 2 * groups * b->outputs, back = b->outputs * (streams_of(b) + taps_of(b) + 1);
+    return forward > back ? forward : back;
+}
+
+static const V *input_of(const Block *blocks, int64_t k, const Work *work) { return k ? blocks[k - 1].out : work->input; }
+
+/* The first and last group of a thread: the same in every pass, so that sums are always of the same terms. */
+static void share(const Work *work, int thread, int64_t *first, int64_t *last) {
+    *first = groups_of(work) * thread / work->threads;
+    *last = groups_of(work) * (thread + 1) / work->threads;
+}
+
+/* Images (N, C, H, W) with any strides to groups, or back; `scale` and `shift` by channel, where there are some. */
+void enter(const Work *work, const REAL *images, const int64_t *strides, int64_t channels, int64_t rows, int64_t columns) {
+#pragma omp parallel for num_threads((int)work->threads) schedule(static)
+    for (int64_t g = 0; g < groups_of(work); g++)
+        for (int64_t c = 0; c < channels; c++)
+            for (int64_t p = 0; p < rows * columns; p++) {
+                const REAL *at = images + g * LANES * strides[0] + c * strides[1] + p / columns * strides[2] + p % columns * strides[3];
+                V v = {0};
+                for (int l = 0; l < valid_lanes(work, g); l++) v[l] = at[l * strides[0]];
+                work->input[(g * channels + c) * rows * columns + p] = v;
+            }
+}
+
+void leave(const Work *work, const V *groups, REAL *images, const int64_t *strides, int64_t channels, int64_t rows,
+           int64_t columns, const double *scale, const double *shift) {
+#pragma omp parallel for num_threads((int)work->threads) schedule(static)
+    for (int64_t g = 0; g < groups_of(work); g++)
+        for (int64_t c = 0; c < channels; c++)
+            for (int64_t p = 0; p < rows * columns; p++) {
+                REAL *at = images + g * LANES * strides[0] + c * strides[1] + p / columns * strides[2] + p % columns * strides[3];
+                V v = groups[(g * channels + c) * rows * columns + p];
+                if (scale) v = v * (REAL)scale[c] + (REAL)shift[c];
+                for (int l = 0; l < valid_lanes(work, g); l++) at[l * strides[0]] = v[l];
+            }
+}
+
+void forward(Block *blocks, int64_t count, const Work *work) {
+    for (int64_t k = 0; k < count; k++) {
+        Block *b = blocks + k;
+        const Block *before = k && blocks[k - 1].norm ? b - 1 : 0;
+        int64_t in_plane = b->in_rows * b->in_columns, plane = b->rows * b->columns;
+        pack(b, before ? before->scale : 0, before ? before->shift : 0, 0);
+#pragma omp parallel num_threads((int)work->threads)
+        {
+            int thread = omp_get_thread_num();
+            V *statistics = work->memory + thread * work->scratch;
+            End end = {b->class_bias, (int)b->relu, b->norm ? statistics : 0};
+            int64_t first, last;
+            share(work, thread, &first, &last);
+            for (int64_t g = first; g < last; g++) {
+                V *raw = b->raw + g * b->outputs * plane;
+                convolve(b, &b->forward, 0, input_of(blocks, k, work) + g * b->inputs * in_plane, in_plane, b->packed,
+                         raw, plane, &end);
+                if (b->norm) group_statistics(b, statistics, valid_lanes(work, g), b->found + 2 * g * b->outputs);
+                if (b->pooling) pool(b, raw, b->out + g * b->outputs * out_rows(b) * out_columns(b));
+            }
+        }
+        if (b->norm) normalise(b, work);
+    }
+}
+
+/* Some rows of a group's gradient of the convolution's output, from that of the block's output. */
+static void output_gradient(const Block *b, int64_t group, int valid, const V *gradient, int first, int last, V *g) {
+    int64_t plane = b->rows * b->columns, out_plane = out_rows(b) * out_columns(b);
+    const V *raw = b->raw + group * b->outputs * plane, *out = b->out + group * b->outputs * out_plane;
+    M lanes_used;
+    for (int l = 0; l < LANES; l++) lanes_used[l] = -(l < valid);
+    gradient += group * b->outputs * out_plane;
+    for (int64_t c = 0; c < b->outputs; c++) {
+        REAL add = b->norm ? (REAL)b->add[c] : 0, mul = b->norm ? (REAL)b->mul[c] : 0;
+        for (int y = first; y < last; y++) {
+            int64_t at = c * plane + y * b->columns;
+            if (b->pooling) unpool(b, c, y, raw, out, gradient, g + at);
+            const V *from = b->pooling ? g + at : gradient + at;
+            for (int64_t p = 0; p < b->columns; p++) {
+                V r = raw[at + p], v = from[p] + (add + mul * r);
+                if (b->relu) v = keep(~(M)(r <= 0), v);
+                g[at + p] = keep(lanes_used, v);
+            }
+        }
+    }
+}
+
+/* The gradients of a block's parameters from the threads' sums, and those of the scale and shift of its input. */
+static void gather(Block *b, const Work *work, const double *scale, const double *shift, double *scale_gradient,
+                   double *shift_gradient) {
+    int64_t kernel = taps_of(b);
+    int count = streams_of(b);
+    double *raw = b->found, *sums = b->found + b->outputs * count;
+#pragma omp parallel for num_threads((int)work->threads) schedule(static)
+    for (int64_t output = 0; output < b->outputs; output++) {
+        int64_t first = 0, place = 0, wide = 1; /* of the tile with this output, and its first sum */
+        for (; !b->depthwise; first += wide) {
+            wide = tile_channels((int)(b->outputs - first));
+            int step = tile_streams((int)wide);
+            if (output < first + wide) break;
+            place += (count + step - 1) / step * step * wide;
+        }
+        int step = tile_streams((int)wide);
+        if (b->depthwise) first = output, place = output * ((count + step - 1) / step * step);
+        for (int s = 0; s < count; s++) {
+            V v = {0};
+            for (int64_t t = 0; t < work->threads; t++)
+                v += work->memory[t * work->scratch + g_size(b) + place + s / step * step * wide + (output - first) * step + s % step];
+            raw[output * count + s] = across(v);
+        }
+        for (int64_t tap = 0; tap <= kernel; tap++) {
+            V v = {0};
+            for (int64_t t = 0; t < work->threads; t++)
+                v += work->memory[t * work->scratch + g_size(b) + products_size(b) + output * (kernel + 1) + (b->padding ? tap : kernel)];
+            sums[output * (kernel + 1) + tap] = across(v);
+        }
+    }
+    for (int64_t c = 0; c < b->inputs; c++) scale_gradient[c] = shift_gradient[c] = 0;
+    for (int64_t output = 0; output < b->outputs; output++) {
+        const double *sum = sums + output * (kernel + 1);
+        if (b->bias_gradient) b->bias_gradient[output] = (REAL)sum[kernel];
+        for (int s = 0; s < count; s++) {
+            int64_t row = s / kernel, tap = s % kernel, input = b->depthwise ? output : row;
+            const int64_t *by = b->weight_strides;
+            int64_t at = output * by[0] + row * by[1] + tap / b->kernel_columns * by[2] + tap % b->kernel_columns * by[3];
+            double product = raw[output * count + s], weight = b->weight[at];
+            scale_gradient[input] += weight * product;
+            shift_gradient[input] += weight * sum[tap];
+            b->weight_gradient[at] = (REAL)(scale ? scale[input] * product + shift[input] * sum[tap] : product);
+        }
+    }
+}
+
+/* From images' gradient of what the segment gives, with any strides; the gradient of its input comes to be in
+   work->gradient[count % 2], if it is wanted. */
+void backward(Block *blocks, int64_t count, const Work *work, const REAL *images, const int64_t *strides, int64_t wanted,
+              double *scale_gradient, double *shift_gradient) {
+    Block *end = blocks + count - 1;
+    int64_t columns = out_columns(end), plane = out_rows(end) * columns;
+#pragma omp parallel for num_threads((int)work->threads) schedule(static)
+    for (int64_t c = 0; c < end->outputs; c++) { /* by channel: the sums are the same for any number of threads */
+        V scale_sum = {0}, shift_sum = {0};
+        for (int64_t g = 0; g < groups_of(work); g++)
+            for (int64_t p = 0; p < plane; p++) {
+                const REAL *at = images + g * LANES * strides[0] + c * strides[1] + p / columns * strides[2] + p % columns * strides[3];
+                int64_t into = (g * end->outputs + c) * plane + p;
+                V v = {0};
+                for (int l = 0; l < valid_lanes(work, g); l++) v[l] = at[l * strides[0]];
+                scale_sum += v * end->out[into];
+                shift_sum += v;
+                work->gradient[0][into] = end->norm ? v * (REAL)end->scale[c] : v;
+            }
+        scale_gradient[c] = across(scale_sum), shift_gradient[c] = across(shift_sum);
+    }
+    for (int64_t k = count - 1; k >= 0; k--) {
+        Block *b = blocks + k, *before = k && blocks[k - 1].norm ? b - 1 : 0;
+        int64_t in_plane = b->in_rows * b->in_columns, from = (count - 1 - k) % 2;
+        int strip = larger(1, STRIP / (int)b->columns);
+        if (b->norm) normalise_back(b, work, scale_gradient, shift_gradient);
+        if (k || wanted) pack(b, before ? before->scale : 0, 0, 1);
+#pragma omp parallel num_threads((int)work->threads)
+        {
+            int thread = omp_get_thread_num();
+            V *g = work->memory + thread * work->scratch, *sums = g + g_size(b), *by_tap = sums + products_size(b);
+            V *zeros = by_tap + sums_size(b);
+            const End plain = {0, 0, 0};
+            int64_t first, last;
+            share(work, thread, &first, &last);
+            memset(sums, 0, (size_t)(scratch(b) - g_size(b)) * sizeof(V));
+            for (int64_t group = first; group < last; group++) {
+                const V *x = input_of(blocks, k, work) + group * b->inputs * in_plane;
+                for (int y = 0; y < b->rows; y += strip) {
+                    int stop = smaller((int)b->rows, y + strip);
+                    output_gradient(b, group, valid_lanes(work, group), work->gradient[from], y, stop, g);
+                    tap_sums(b, g, y, stop, by_tap);
+                    weight_products(b, g, x, zeros + b->padding, y, stop, sums);
+                }
+                if (k || wanted)
+                    convolve(b, &b->backward, 1, g, b->rows * b->columns, b->packed_back,
+                             work->gradient[1 - from] + group * b->inputs * in_plane, in_plane, &plain);
+            }
+        }
+        gather(b, work, before ? before->scale : 0, before ? before->shift : 0, scale_gradient, shift_gradient);
+    }
+}

@@ -1,0 +1,115 @@
+"""The kernels of `kernels.c`, compiled for this machine when they are first needed and kept in the user's cache.
+
+They use the OpenMP runtime that torch has loaded, and so its threads: two runtimes would wait for each other, spinning.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import tempfile
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+
+import platformdirs
+import torch
+
+from core.errors import LabError, one_line
+from core.files import replacing
+
+SOURCE = Path(__file__).parent / "kernels.c"
+TYPES = {torch.float32: "float", torch.float64: "double"}
+FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-fopenmp", "-ffp-contract=fast")
+COMPILERS = ("cc", "gcc", "clang")
+SECONDS = 120
+"""After which a compiler is given up on; it takes a few."""
+
+
+class NoKernels(LabError):
+    """The kernels cannot be had on this machine."""
+
+
+def find_compiler() -> list[str]:
+    """The C compiler as a command: what the environment variable CC says, else the first of the usual names.
+
+    Raises:
+        NoKernels: when there is none.
+    """
+    words = shlex.split(os.environ.get("CC", ""))
+    names = words[:1] or COMPILERS
+    for name in names:
+        if path := shutil.which(name):
+            return [path, *words[1:]]
+    raise NoKernels(f"needs a C compiler, and there is no {' or '.join(names)}")
+
+
+def load_kernels(dtype: torch.dtype) -> ctypes.CDLL:
+    """The kernels for tensors of that type, compiled where they are not in the cache yet.
+
+    Raises:
+        NoKernels: when there is no compiler, or it or what it made does not work.
+    """
+    try:
+        return _load(tuple(find_compiler()), TYPES[dtype], platformdirs.user_cache_path("mnist-tui", appauthor=False))
+    except OSError as error:
+        raise NoKernels(f"the C kernels cannot be compiled: {one_line(error)}") from error
+
+
+@lru_cache
+def why_no_kernels() -> str:
+    """Why there are no kernels for float32 here, or nothing; finding out takes some seconds the first time."""
+    try:
+        load_kernels(torch.float32)
+    except NoKernels as problem:
+        return problem.message
+    return ""
+
+
+@lru_cache
+def _load(compiler: tuple[str, ...], real: str, cache: Path) -> ctypes.CDLL:
+    machine = "-march=native" if platform.machine() in ("x86_64", "AMD64") else "-mcpu=native"
+    flags = (*FLAGS, machine, f"-DREAL={real}")
+    version = _output([*compiler, "--version"])
+    parts = (SOURCE.read_text(), *compiler, *flags, version, torch.backends.cpu.get_cpu_capability(), _processor())
+    path = cache / "kernels" / f"{sha256(chr(0).join(parts).encode()).hexdigest()[:32]}.so"
+    if not path.exists():
+        _compile(compiler, flags, path)
+    return ctypes.CDLL(str(path))
+
+
+def _compile(compiler: tuple[str, ...], flags: tuple[str, ...], path: Path) -> None:
+    """Whoever else compiles the same at the same time makes the same file; the last one stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, replacing(path) as part:
+        compiled = Path(folder) / "kernels.o"
+        _output([*compiler, *flags, "-c", str(SOURCE), "-o", str(compiled)])
+        # Without -fopenmp, so that its functions are found in the runtime that is there already.
+        _output([*compiler, "-shared", str(compiled), "-o", str(part)])
+        ctypes.CDLL(str(part))  # one that cannot be loaded is not kept
+
+
+def _output(command: list[str]) -> str:
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=SECONDS, stdin=subprocess.DEVNULL
+        )
+    except subprocess.TimeoutExpired as error:
+        raise NoKernels(f"the C compiler {command[0]} did not finish in {SECONDS} s") from error
+    if done.returncode != 0:
+        said = one_line(done.stderr) or f"exit status {done.returncode}"
+        raise NoKernels(f"the C compiler {command[0]} failed: {said}")
+    return done.stdout
+
+
+def _processor() -> str:
+    """What the compiler's `native` depends on: the processor's model and abilities, where the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+    except OSError:
+        return platform.processor()
+    return "\n".join(line for line in lines if line.startswith(("model", "flags", "Features", "CPU part")))

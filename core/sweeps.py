@@ -1,0 +1,107 @@
+"""In which order a convolution goes over a map: which taps of its kernel each pixel has, and where they read.
+
+At the borders of a padded map, and on the way back, pixels have fewer taps than elsewhere. Those with the same ones are
+a class, so that nothing is ever multiplied by a padding's zeros.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_TABLES = ("first_pixel", "first_tap", "tap", "offset", "reads", "writes")
+
+
+class CSweep(ctypes.Structure):
+    """`Sweep` in kernels.c."""
+
+    _fields_ = (("classes", ctypes.c_int64), *((name, ctypes.c_void_p) for name in _TABLES))
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A convolution along one side of a map."""
+
+    inputs: int
+    outputs: int
+    kernel: int
+    stride: int
+    padding: int
+    dilation: int
+
+    def place(self, output: int, tap: int) -> int:
+        """The input that a tap of an output reads; it may lie in the padding."""
+        return output * self.stride - self.padding + tap * self.dilation
+
+    def taps(self, *, back: bool) -> list[list[tuple[int, int]]]:
+        """Of each output the taps, each with the input it reads; or back, of each input those that read it."""
+        found: list[list[tuple[int, int]]] = [[] for _ in range(self.inputs if back else self.outputs)]
+        for output in range(self.outputs):
+            for tap in range(self.kernel):
+                if 0 <= (place := self.place(output, tap)) < self.inputs:
+                    found[place if back else output].append((tap, output if back else place))
+        return found
+
+
+class Sweep:
+    """Classes of pixels, as tables that `address` gives the kernels; they are to be kept as long as it is used."""
+
+    def __init__(self, vertical: Axis, horizontal: Axis, *, back: bool) -> None:
+        source = horizontal.outputs if back else horizontal.inputs  # columns of the map that is read
+        target = horizontal.inputs if back else horizontal.outputs
+        pixels, taps = [0], [0]
+        tap: list[int] = []
+        offset: list[int] = []
+        reads: list[int] = []
+        writes: list[int] = []
+        for row_taps, rows in _classes(vertical.taps(back=back)).items():
+            for column_taps, columns in _classes(horizontal.taps(back=back)).items():
+                tap += [i * horizontal.kernel + j for i, _ in row_taps for j, _ in column_taps]
+                offset += [down * source + right for _, down in row_taps for _, right in column_taps]
+                reads += [top * source + left for _, top in rows for _, left in columns]
+                writes += [row * target + column for row, _ in rows for column, _ in columns]
+                pixels.append(len(reads))
+                taps.append(len(tap))
+        self._tables = [torch.tensor(table, dtype=torch.int32) for table in (pixels, taps, tap, offset, reads, writes)]
+        self.address = CSweep(len(pixels) - 1, *(table.data_ptr() for table in self._tables))
+
+    @staticmethod
+    def geometry(inputs: int, kernel: int, stride: int, padding: int, dilation: int) -> Axis:
+        outputs = (inputs + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+        return Axis(inputs, outputs, kernel, stride, padding, dilation)
+
+
+def forward_sweep(vertical: Axis, horizontal: Axis) -> Sweep:
+    """Over the outputs, reading inputs."""
+    return Sweep(vertical, horizontal, back=False)
+
+
+def backward_sweep(vertical: Axis, horizontal: Axis) -> Sweep:
+    """Over the inputs, reading the gradients of outputs."""
+    return Sweep(vertical, horizontal, back=True)
+
+
+def streams(channels: int, vertical: Axis, horizontal: Axis) -> tuple[Tensor, Tensor, Tensor]:
+    """What each weight of one output is multiplied by, in the order (channel, row, column) of the kernel: where its
+    channel begins, and which row and column the output in the corner reads."""
+    size = vertical.inputs * horizontal.inputs
+    every = [
+        (channel * size, vertical.place(0, i), horizontal.place(0, j))
+        for channel in range(channels)
+        for i in range(vertical.kernel)
+        for j in range(horizontal.kernel)
+    ]
+    plane, row, column = torch.tensor(every, dtype=torch.int32).T.contiguous()
+    return plane, row, column
+
+
+def _classes(taps: list[list[tuple[int, int]]]) -> dict[tuple[tuple[int, int], ...], list[tuple[int, int]]]:
+    """Places along an axis, each with what its first tap reads, by their taps and where these read beside the first."""
+    found: dict[tuple[tuple[int, int], ...], list[tuple[int, int]]] = {}
+    for place, each in enumerate(taps):
+        first = each[0][1] if each else 0
+        found.setdefault(tuple((tap, at - first) for tap, at in each), []).append((place, first))
+    return found
