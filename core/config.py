@@ -21,7 +21,7 @@ DatasetChoice = Literal["auto", "mnist", "fashion", "kmnist", "mnist-5k"]
 Schedule = Literal["constant", "onecycle", "cosine", "step"]
 Augmentation = Literal["none", "shift", "affine"]
 Precision = Literal["fp32", "tf32", "bf16"]
-EngineChoice = Literal["auto", "eager", "compile", "graph"]
+EngineChoice = Literal["auto", "eager", "native", "compile", "graph"]
 
 _Count = Annotated[int, Field(ge=1, le=10_000_000)]
 _Share = Annotated[float, Field(ge=0, lt=1)]
@@ -99,7 +99,8 @@ class TrainConfig(BaseModel):
     precision: Precision = "fp32"
     """Arithmetic of the training step (tf32 on CUDA only); scores are always computed in fp32."""
     engine: EngineChoice = "auto"
-    """How a step is executed: one operation at a time, compiled, or as a CUDA graph; auto takes the fastest."""
+    """How a step is executed: one operation at a time, by kernels for the CPU, compiled, or as a CUDA graph; auto takes
+    the fastest."""
     max_params: Annotated[int, Field(ge=1, le=10**9)] = MAX_PARAMS
     """Parameter budget: more are refused."""
     max_epochs: Annotated[int, Field(ge=1, le=10_000)] = 20

@@ -1,30 +1,25 @@
-"""Segments of a network whose layers run in the kernels of `kernels.c`, forward and backward.
-
-A block is a convolution or a linear layer, and where they follow it a ReLU, a batch norm, and a pooling; a segment is a
-row of blocks, to autograd one operation. Its tensors stay as they are from one step to the next.
-"""
+"""A segment of a network, run by the kernels of `kernels.c` forward and backward, to autograd one operation."""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from core.segments import Block, Pool, Segment
 from core.sweeps import CSweep, Sweep, backward_sweep, forward_sweep, streams
 
-Pool = nn.MaxPool2d | nn.AvgPool2d | nn.AdaptiveAvgPool2d
-
 _INTEGERS = (
-    "inputs outputs in_rows in_columns rows columns kernel_rows kernel_columns stride padding dilation depthwise relu "
-    "norm pooling window_rows window_columns"
-).split()
-_PARAMETERS = "weight bias gamma beta running_mean running_variance".split()
-_GRADIENTS = "weight_gradient bias_gradient gamma_gradient beta_gradient".split()
-_BUFFERS = "raw out packed packed_back class_bias mean inverse scale shift add mul found".split()
+    *("inputs", "outputs", "in_rows", "in_columns", "rows", "columns", "kernel_rows", "kernel_columns"),
+    *("stride", "padding", "dilation", "depthwise", "relu", "norm", "pooling", "window_rows", "window_columns"),
+)
+_PARAMETERS = ("weight", "bias", "gamma", "beta")
+_STATISTICS = ("running_mean", "running_variance")
+_GRADIENTS = ("weight_gradient", "bias_gradient", "gamma_gradient", "beta_gradient")
+_BY_OUTPUT = ("mean", "inverse", "scale", "shift", "add", "mul")
+_BUFFERS = ("raw", "out", "packed", "packed_back", "class_bias", *_BY_OUTPUT, "found")
 
 
 class CBlock(ctypes.Structure):
@@ -36,7 +31,7 @@ class CBlock(ctypes.Structure):
         ("backward", CSweep),
         *((name, ctypes.c_void_p) for name in ("stream_plane", "stream_row", "stream_column")),
         ("weight_strides", ctypes.c_int64 * 4),
-        *((name, ctypes.c_void_p) for name in (*_PARAMETERS, *_GRADIENTS)),
+        *((name, ctypes.c_void_p) for name in (*_PARAMETERS, *_STATISTICS, *_GRADIENTS)),
         ("eps", ctypes.c_double),
         ("momentum", ctypes.c_double),
         *((name, ctypes.c_void_p) for name in _BUFFERS),
@@ -50,103 +45,6 @@ class CWork(ctypes.Structure):
         *((name, ctypes.c_int64) for name in ("images", "threads", "scratch")),
         *((name, ctypes.c_void_p) for name in ("memory", "input", "gradient_0", "gradient_1")),
     )
-
-
-@dataclass
-class Block:
-    """The modules of a block."""
-
-    main: nn.Conv2d | nn.Linear
-    relu: bool = False
-    norm: nn.BatchNorm2d | None = None
-    pool: Pool | None = None
-
-    def parameters(self) -> list[Tensor | None]:
-        norm = self.norm
-        return [self.main.weight, self.main.bias, *((None, None) if norm is None else (norm.weight, norm.bias))]
-
-
-@dataclass
-class Segment:
-    """Blocks in a row. `flat` is whether what comes out is (B, C * H * W)."""
-
-    blocks: list[Block] = field(default_factory=list)
-    flat: bool = False
-
-
-def split(modules: Sequence[nn.Module]) -> list[Segment | nn.Module]:
-    """The segments of a network, and between them the modules that no kernel stands for."""
-    parts: list[Segment | nn.Module] = []
-    at = 0
-    while at < len(modules):
-        module = modules[at]
-        last = parts[-1] if parts and isinstance(parts[-1], Segment) else None
-        at += 1
-        if isinstance(module, nn.Flatten) and last is not None and (module.start_dim, module.end_dim) == (1, -1):
-            last.flat = True
-        elif _is_covered(module) and not (last is not None and last.flat and isinstance(module, nn.Conv2d)):
-            block = Block(cast("nn.Conv2d | nn.Linear", module))
-            at = _add_followers(block, modules, at)
-            if last is None:
-                parts.append(last := Segment())
-            last.blocks.append(block)
-            last.flat = last.flat or isinstance(module, nn.Linear)
-        else:
-            parts.append(module)
-    return parts
-
-
-def _add_followers(block: Block, modules: Sequence[nn.Module], at: int) -> int:
-    def following() -> nn.Module | None:
-        return modules[at] if at < len(modules) else None
-
-    if isinstance(following(), nn.ReLU):
-        block.relu, at = True, at + 1
-    if isinstance(block.main, nn.Linear):
-        return at
-    if isinstance(norm := following(), nn.BatchNorm2d) and _is_usual(norm):
-        block.norm, at = norm, at + 1
-    if isinstance(pool := following(), Pool) and _is_plain(pool):
-        block.pool, at = pool, at + 1
-    return at
-
-
-def _is_covered(module: nn.Module) -> bool:
-    if isinstance(module, nn.Linear):
-        return True
-    return (
-        isinstance(module, nn.Conv2d)
-        and module.padding_mode == "zeros"
-        and not isinstance(module.padding, str)
-        and all(len(set(pair)) == 1 for pair in (module.stride, module.padding, module.dilation))
-        and (module.groups == 1 or module.groups == module.in_channels == module.out_channels)
-    )
-
-
-def _is_usual(norm: nn.BatchNorm2d) -> bool:
-    return norm.affine and norm.track_running_stats and norm.momentum is not None
-
-
-def _is_plain(pool: Pool) -> bool:
-    """Windows side by side from the top left corner on, or one window over all."""
-    match pool:
-        case nn.AdaptiveAvgPool2d():
-            return pool.output_size in (1, (1, 1))
-        case nn.MaxPool2d():
-            return (pool.stride, pool.padding, pool.dilation, pool.ceil_mode, pool.return_indices) == (
-                pool.kernel_size,
-                0,
-                1,
-                False,
-                False,
-            )
-        case _:
-            return (pool.stride, pool.padding, pool.ceil_mode, pool.divisor_override) == (
-                pool.kernel_size,
-                0,
-                False,
-                None,
-            )
 
 
 class Plan:
@@ -172,8 +70,11 @@ class Plan:
             shape = self._describe(block, raw, shape)
             self._shapes.append(shape)
         self.parameters = [tensor for block in segment.blocks for tensor in block.parameters()]
-        self._norms = [block.norm for block in segment.blocks if block.norm is not None]
-        self._counters = [cast("Tensor", norm.num_batches_tracked) for norm in self._norms]
+        self._statistics = [tensor for block in segment.blocks for tensor in block.statistics()]
+        self._counters = [cast("Tensor", block.norm.num_batches_tracked) for block in segment.blocks if block.norm]
+        self._pointers: list[int] = []
+        widest = max(max(raw.inputs, raw.outputs) for raw in self._blocks)
+        self._sums = torch.empty(2, widest, dtype=torch.float64).unbind()
         self.generation = 0
 
     def _describe(self, block: Block, raw: CBlock, shape: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -204,7 +105,7 @@ class Plan:
         weights = count * (1 if raw.depthwise else channels) * kernel[0] * kernel[1]
         buffers = {"packed": weights, "packed_back": weights, "class_bias": count * classes}
         made = {name: torch.empty(size, dtype=self._dtype) for name, size in buffers.items()}
-        made |= {n: torch.empty(count, dtype=torch.float64) for n in ("mean", "inverse", "scale", "shift", "add", "mul")}
+        made |= {name: torch.empty(count, dtype=torch.float64) for name in _BY_OUTPUT}
         self._kept += [sweeps, table, made]
         for name, tensor in made.items():
             setattr(raw, name, tensor.data_ptr())
@@ -254,16 +155,22 @@ class Plan:
         return torch.zeros(count * self._lanes, dtype=self._dtype)
 
     def _point_at_parameters(self) -> None:
+        """Tell the kernels where parameters and running statistics are now."""
+        tensors = (*self.parameters, *self._statistics)
+        pointers = [0 if tensor is None else tensor.data_ptr() for tensor in tensors]
+        if pointers == self._pointers:
+            return
+        self._pointers = pointers
+        parameters, statistics = iter(pointers), iter(pointers[len(self.parameters) :])
         for block, raw in zip(self.segment.blocks, self._blocks, strict=True):
-            for name, tensor in zip(_PARAMETERS, block.parameters(), strict=False):
-                setattr(raw, name, None if tensor is None else tensor.data_ptr())
+            for name in _PARAMETERS:
+                setattr(raw, name, next(parameters))
+            for name in _STATISTICS:
+                setattr(raw, name, next(statistics))
             weight = block.main.weight
             if isinstance(block.main, nn.Linear):
                 weight = weight.view(weight.shape[0], raw.inputs, raw.kernel_rows, raw.kernel_columns)
             raw.weight_strides[:] = weight.stride()
-            if block.norm is not None:
-                raw.running_mean = cast("Tensor", block.norm.running_mean).data_ptr()
-                raw.running_variance = cast("Tensor", block.norm.running_var).data_ptr()
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to what the segment gives, changing running statistics as its modules would."""
@@ -286,15 +193,13 @@ class Plan:
     def backward(self, gradient: Tensor, wanted: bool) -> list[Tensor | None]:
         """From the gradient of what came out last, those of the input, if it is wanted, and of the parameters."""
         gradient = gradient.view(len(gradient), *self._shapes[-1])
-        found: list[Tensor | None] = []
-        for block, raw in zip(self.segment.blocks, self._blocks, strict=True):
-            for name, tensor in zip(_GRADIENTS, block.parameters(), strict=True):
-                found.append(None if tensor is None else torch.empty_like(tensor))
-                setattr(raw, name, None if found[-1] is None else found[-1].data_ptr())
+        found = [None if tensor is None else torch.empty_like(tensor) for tensor in self.parameters]
+        every = iter(found)
+        for raw in self._blocks:
+            for name, tensor in zip(_GRADIENTS, every, strict=False):
+                setattr(raw, name, None if tensor is None else tensor.data_ptr())
         work, kernels, count = ctypes.byref(self._work), self._kernels, len(self._blocks)
-        widest = max(max(raw.inputs, raw.outputs) for raw in self._blocks)
-        sums = torch.empty(2, widest, dtype=torch.float64)
-        pointers = [ctypes.c_void_p(row.data_ptr()) for row in sums]
+        pointers = [ctypes.c_void_p(row.data_ptr()) for row in self._sums]
         arguments = (ctypes.c_void_p(gradient.data_ptr()), _strides(gradient), ctypes.c_int64(wanted))
         kernels.backward(self._blocks, ctypes.c_int64(count), work, *arguments, *pointers)
         if not wanted:

@@ -211,9 +211,9 @@ static void convolve(const Block *b, const Sweep *sweep, int back, const V *x, i
     }
 }
 
-INLINE REAL weight_of(const Block *b, int64_t output, int64_t input, int64_t tap) {
+INLINE int64_t place_of_weight(const Block *b, int64_t output, int64_t input, int64_t tap) {
     const int64_t *s = b->weight_strides;
-    return b->weight[output * s[0] + input * s[1] + tap / b->kernel_columns * s[2] + tap % b->kernel_columns * s[3]];
+    return output * s[0] + input * s[1] + tap / b->kernel_columns * s[2] + tap % b->kernel_columns * s[3];
 }
 
 /* The weights in tiles, times the scale of what they are applied to, and for each class of pixels the bias with that
@@ -229,7 +229,7 @@ static void pack(const Block *b, const double *scale, const double *shift, int b
                 for (int64_t c = first; c < first + wide; c++) {
                     int64_t output = back && !b->depthwise ? i : c, input = b->depthwise ? 0 : back ? c : i;
                     double factor = scale ? scale[b->depthwise ? c : input] : 1;
-                    *at++ = (REAL)(weight_of(b, output, input, tap) * factor);
+                    *at++ = (REAL)(b->weight[place_of_weight(b, output, input, tap)] * factor);
                 }
     }
     if (back) return;
@@ -238,7 +238,7 @@ static void pack(const Block *b, const double *scale, const double *shift, int b
         for (int64_t tap = 0; tap < kernel; tap++) {
             shifted[tap] = 0;
             for (int64_t i = 0; shift && i < rows; i++)
-                shifted[tap] += shift[b->depthwise ? output : i] * weight_of(b, output, i, tap);
+                shifted[tap] += shift[b->depthwise ? output : i] * b->weight[place_of_weight(b, output, i, tap)];
         }
         for (int64_t class = 0; class < b->forward.classes; class ++) {
             double sum = b->bias ? b->bias[output] : 0;
@@ -584,19 +584,22 @@ static void gather(Block *b, const Work *work, const double *scale, const double
             sums[output * (kernel + 1) + tap] = across(v);
         }
     }
-    for (int64_t c = 0; c < b->inputs; c++) scale_gradient[c] = shift_gradient[c] = 0;
-    for (int64_t output = 0; output < b->outputs; output++) {
-        const double *sum = sums + output * (kernel + 1);
-        if (b->bias_gradient) b->bias_gradient[output] = (REAL)sum[kernel];
-        for (int s = 0; s < count; s++) {
-            int64_t row = s / kernel, tap = s % kernel, input = b->depthwise ? output : row;
-            const int64_t *by = b->weight_strides;
-            int64_t at = output * by[0] + row * by[1] + tap / b->kernel_columns * by[2] + tap % b->kernel_columns * by[3];
-            double product = raw[output * count + s], weight = b->weight[at];
-            scale_gradient[input] += weight * product;
-            shift_gradient[input] += weight * sum[tap];
-            b->weight_gradient[at] = (REAL)(scale ? scale[input] * product + shift[input] * sum[tap] : product);
-        }
+    if (b->bias_gradient)
+        for (int64_t output = 0; output < b->outputs; output++)
+            b->bias_gradient[output] = (REAL)sums[output * (kernel + 1) + kernel];
+#pragma omp parallel for num_threads((int)work->threads) schedule(static)
+    for (int64_t input = 0; input < b->inputs; input++) {
+        int64_t row = b->depthwise ? 0 : input, last = b->depthwise ? input + 1 : b->outputs;
+        double factor = scale ? scale[input] : 1, offset = scale ? shift[input] : 0, by_scale = 0, by_shift = 0;
+        for (int64_t output = b->depthwise ? input : 0; output < last; output++)
+            for (int64_t tap = 0; tap < kernel; tap++) {
+                int64_t at = place_of_weight(b, output, row, tap);
+                double product = raw[output * count + row * kernel + tap], sum = sums[output * (kernel + 1) + tap];
+                by_scale += b->weight[at] * product;
+                by_shift += b->weight[at] * sum;
+                b->weight_gradient[at] = (REAL)(factor * product + offset * sum);
+            }
+        scale_gradient[input] = by_scale, shift_gradient[input] = by_shift;
     }
 }
 

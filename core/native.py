@@ -49,20 +49,19 @@ def find_compiler() -> list[str]:
 
 
 def load_kernels(dtype: torch.dtype) -> ctypes.CDLL:
-    """The kernels for tensors of that type, compiled where they are not in the cache yet.
+    """The kernels for tensors of that type, compiled where they are not in the cache yet, which takes some seconds.
 
     Raises:
-        NoKernels: when there is no compiler, or it or what it made does not work.
+        NoKernels: when there is no compiler, or it or what it makes does not work.
     """
-    try:
-        return _load(tuple(find_compiler()), TYPES[dtype], platformdirs.user_cache_path("mnist-tui", appauthor=False))
-    except OSError as error:
-        raise NoKernels(f"the C kernels cannot be compiled: {one_line(error)}") from error
+    found = _load(tuple(find_compiler()), TYPES[dtype])
+    if isinstance(found, NoKernels):
+        raise found
+    return found
 
 
-@lru_cache
 def why_no_kernels() -> str:
-    """Why there are no kernels for float32 here, or nothing; finding out takes some seconds the first time."""
+    """Why there are no kernels for float32 here, or nothing."""
     try:
         load_kernels(torch.float32)
     except NoKernels as problem:
@@ -71,15 +70,21 @@ def why_no_kernels() -> str:
 
 
 @lru_cache
-def _load(compiler: tuple[str, ...], real: str, cache: Path) -> ctypes.CDLL:
+def _load(compiler: tuple[str, ...], real: str) -> ctypes.CDLL | NoKernels:
+    """Once for a process: what has failed is not tried again."""
     machine = "-march=native" if platform.machine() in ("x86_64", "AMD64") else "-mcpu=native"
     flags = (*FLAGS, machine, f"-DREAL={real}")
-    version = _output([*compiler, "--version"])
-    parts = (SOURCE.read_text(), *compiler, *flags, version, torch.backends.cpu.get_cpu_capability(), _processor())
-    path = cache / "kernels" / f"{sha256(chr(0).join(parts).encode()).hexdigest()[:32]}.so"
-    if not path.exists():
-        _compile(compiler, flags, path)
-    return ctypes.CDLL(str(path))
+    try:
+        parts = (SOURCE.read_text(), *compiler, *flags, _output([*compiler, "--version"]), _processor())
+        name = sha256("\0".join(parts).encode()).hexdigest()[:32]
+        path = platformdirs.user_cache_path("mnist-tui", appauthor=False) / "kernels" / f"{name}.so"
+        if not path.exists():
+            _compile(compiler, flags, path)
+        return ctypes.CDLL(str(path))
+    except NoKernels as problem:
+        return problem
+    except OSError as error:
+        return NoKernels(f"its kernels cannot be compiled or loaded: {one_line(error)}")
 
 
 def _compile(compiler: tuple[str, ...], flags: tuple[str, ...], path: Path) -> None:
@@ -99,10 +104,10 @@ def _output(command: list[str]) -> str:
             command, capture_output=True, text=True, errors="replace", timeout=SECONDS, stdin=subprocess.DEVNULL
         )
     except subprocess.TimeoutExpired as error:
-        raise NoKernels(f"the C compiler {command[0]} did not finish in {SECONDS} s") from error
+        raise NoKernels(f"needs a C compiler that works: {command[0]} did not finish in {SECONDS} s") from error
     if done.returncode != 0:
         said = one_line(done.stderr) or f"exit status {done.returncode}"
-        raise NoKernels(f"the C compiler {command[0]} failed: {said}")
+        raise NoKernels(f"needs a C compiler that works, and {command[0]} failed: {said}")
     return done.stdout
 
 

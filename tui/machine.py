@@ -35,7 +35,8 @@ def _missing(device: str, engine: str, precision: str) -> InvalidValue | None:
     try:
         place = pick_device(device)
         check_precision(config.precision, place)
-        choose_engine(config, place, steps=1)
+        if config.engine != "auto":  # to take whatever there is may take a compiler's seconds
+            choose_engine(config, place, steps=1)
     except InvalidValue as error:
         return error
     return None

@@ -1,0 +1,115 @@
+"""Which layers of a network run in the kernels of `kernels.c`.
+
+A block is a convolution or a linear layer, and where they follow it a ReLU, a batch norm, and a pooling; a segment is a
+row of blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from torch import Tensor, nn
+
+Pool = nn.MaxPool2d | nn.AvgPool2d | nn.AdaptiveAvgPool2d
+
+
+@dataclass
+class Block:
+    """The modules of a block."""
+
+    main: nn.Conv2d | nn.Linear
+    relu: bool = False
+    norm: nn.BatchNorm2d | None = None
+    pool: Pool | None = None
+
+    def parameters(self) -> list[Tensor | None]:
+        norm = self.norm
+        return [self.main.weight, self.main.bias, *((None, None) if norm is None else (norm.weight, norm.bias))]
+
+    def statistics(self) -> list[Tensor | None]:
+        return [None, None] if self.norm is None else [self.norm.running_mean, self.norm.running_var]
+
+
+@dataclass
+class Segment:
+    """Blocks in a row. `flat` is whether what comes out is (B, C * H * W)."""
+
+    blocks: list[Block] = field(default_factory=list)
+    flat: bool = False
+
+
+def split(modules: Sequence[nn.Module]) -> list[Segment | nn.Module]:
+    """The segments of a network, and between them the modules that no kernel stands for."""
+    parts: list[Segment | nn.Module] = []
+    at = 0
+    while at < len(modules):
+        module = modules[at]
+        last = parts[-1] if parts and isinstance(parts[-1], Segment) else None
+        at += 1
+        if isinstance(module, nn.Flatten) and last is not None and (module.start_dim, module.end_dim) == (1, -1):
+            last.flat = True
+        elif _is_covered(module) and not (last is not None and last.flat and isinstance(module, nn.Conv2d)):
+            block = Block(cast("nn.Conv2d | nn.Linear", module))
+            at = _add_followers(block, modules, at)
+            if last is None:
+                parts.append(last := Segment())
+            last.blocks.append(block)
+            last.flat = last.flat or isinstance(module, nn.Linear)
+        else:
+            parts.append(module)
+    return parts
+
+
+def _add_followers(block: Block, modules: Sequence[nn.Module], at: int) -> int:
+    def following() -> nn.Module | None:
+        return modules[at] if at < len(modules) else None
+
+    if isinstance(following(), nn.ReLU):
+        block.relu, at = True, at + 1
+    if isinstance(block.main, nn.Linear):
+        return at
+    if isinstance(norm := following(), nn.BatchNorm2d) and _is_usual(norm):
+        block.norm, at = norm, at + 1
+    if isinstance(pool := following(), Pool) and _is_plain(pool):
+        block.pool, at = pool, at + 1
+    return at
+
+
+def _is_covered(module: nn.Module) -> bool:
+    if isinstance(module, nn.Linear):
+        return True
+    return (
+        isinstance(module, nn.Conv2d)
+        and module.padding_mode == "zeros"
+        and not isinstance(module.padding, str)
+        and all(len(set(pair)) == 1 for pair in (module.stride, module.padding, module.dilation))
+        and (module.groups == 1 or module.groups == module.in_channels == module.out_channels)
+    )
+
+
+def _is_usual(norm: nn.BatchNorm2d) -> bool:
+    return norm.affine and norm.track_running_stats and norm.momentum is not None
+
+
+def _is_plain(pool: Pool) -> bool:
+    """Windows side by side from the top left corner on, or one window over all."""
+    match pool:
+        case nn.AdaptiveAvgPool2d():
+            return pool.output_size in (1, (1, 1))
+        case nn.MaxPool2d():
+            return (pool.stride, pool.padding, pool.dilation, pool.ceil_mode, pool.return_indices) == (
+                pool.kernel_size,
+                0,
+                1,
+                False,
+                False,
+            )
+        case _:
+            return (pool.stride, pool.padding, pool.ceil_mode, pool.divisor_override) == (
+                pool.kernel_size,
+                0,
+                False,
+                None,
+            )
