@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from core.segments import Block, Pool, Segment
-from core.sweeps import CSweep, Sweep, backward_sweep, forward_sweep, streams
+from core.sweeps import CSweep, Sweep, backward_sweep, forward_sweep, plane_of, streams
 
 _INTEGERS = (
     *("inputs", "outputs", "in_rows", "in_columns", "rows", "columns", "kernel_rows", "kernel_columns"),
@@ -131,10 +131,10 @@ class Plan:
             return
         self._groups, self._threads = max(groups, self._groups), threads
         sizes = [self._in_shape, *self._shapes]
-        largest = max(channels * height * width for channels, height, width in sizes)
+        largest = max(size_of(shape) for shape in sizes)
         address = ctypes.byref
         made: dict[str, Tensor] = {
-            "input": self._vectors(self._groups * sizes[0][0] * sizes[0][1] * sizes[0][2]),
+            "input": self._vectors(self._groups * size_of(self._in_shape)),
             "gradient_0": self._vectors(self._groups * largest),
             "gradient_1": self._vectors(self._groups * largest),
         }
@@ -143,9 +143,9 @@ class Plan:
         for name, tensor in made.items():
             setattr(self._work, name, tensor.data_ptr())
         self._memory: list[Any] = [made]
-        for raw, (channels, height, width) in zip(self._blocks, self._shapes, strict=True):
-            values = self._vectors(self._groups * raw.outputs * raw.rows * raw.columns)
-            out = self._vectors(self._groups * channels * height * width) if raw.pooling else values
+        for raw, shape in zip(self._blocks, self._shapes, strict=True):
+            values = self._vectors(self._groups * size_of((raw.outputs, raw.rows, raw.columns)))
+            out = self._vectors(self._groups * size_of(shape)) if raw.pooling else values
             size = self._kernels.found_size(address(raw), ctypes.c_int64(self._groups))
             found = torch.empty(size, dtype=torch.float64)
             raw.raw, raw.out, raw.found = values.data_ptr(), out.data_ptr(), found.data_ptr()
@@ -225,6 +225,12 @@ class Fused(torch.autograd.Function):
         plan: Plan = ctx.plan
         assert plan.generation == ctx.generation, "the segment has been used again since"
         return None, *plan.backward(gradients[0], ctx.needs_input_grad[1])
+
+
+def size_of(shape: tuple[int, int, int]) -> int:
+    """Vectors of a group of images."""
+    channels, height, width = shape
+    return channels * plane_of(height, width)
 
 
 def _strides(tensor: Tensor) -> ctypes.Array[ctypes.c_int64]:

@@ -86,6 +86,10 @@ INLINE V keep(M mask, V v) { return (V)((M)v & mask); }
 /* Channels that a tile takes of those that are left. */
 INLINE int tile_channels(int left) { return left >= WIDE ? WIDE : left >= 4 ? 4 : left >= 2 ? 2 : 1; }
 
+/* From one channel of a map to the next: an odd number of vectors, or the channels' pixels would take each other's place
+   in the cache. */
+INLINE int64_t plane_of(int64_t rows, int64_t columns) { return rows * columns | 1; }
+
 static int64_t taps_of(const Block *b) { return b->kernel_rows * b->kernel_columns; }
 static int streams_of(const Block *b) { return (int)(taps_of(b) * (b->depthwise ? 1 : b->inputs)); }
 static int64_t out_rows(const Block *b) { return b->pooling ? b->rows / b->window_rows : b->rows; }
@@ -306,7 +310,7 @@ static void pool(const Block *b, const V *raw, V *out) {
         M falling = (M){0} - (Whole)(b->norm && b->gamma[c] < 0); /* a falling function's maximum is at the minimum */
         for (int64_t y = 0; y < rows; y++)
             for (int64_t x = 0; x < columns; x++) {
-                const V *at = raw + (c * b->rows + y * b->window_rows) * b->columns + x * b->window_columns;
+                const V *at = raw + c * plane_of(b->rows, b->columns) + y * b->window_rows * b->columns + x * b->window_columns;
                 V best = *at, sum = {0};
                 for (int64_t i = 0; i < b->window_rows; i++)
                     for (int64_t j = 0; j < b->window_columns; j++) {
@@ -315,7 +319,7 @@ static void pool(const Block *b, const V *raw, V *out) {
                         best = keep(better, v) + keep(~better, best);
                         sum += v;
                     }
-                out[(c * rows + y) * columns + x] =
+                out[c * plane_of(rows, columns) + y * columns + x] =
                     b->pooling == 1 ? best : sum / (REAL)(b->window_rows * b->window_columns);
             }
     }
@@ -328,9 +332,9 @@ static void unpool(const Block *b, int64_t c, int64_t row, const V *raw, const V
     for (int64_t x = 0; x < b->columns; x++) into[x] = (V){0};
     if (y >= rows) return;
     for (int64_t x = 0; x < columns; x++) {
-        V all = gradient[(c * rows + y) * columns + x];
-        const V *at = raw + (c * b->rows + y * b->window_rows) * b->columns + x * b->window_columns;
-        V best = out[(c * rows + y) * columns + x];
+        V all = gradient[c * plane_of(rows, columns) + y * columns + x];
+        const V *at = raw + c * plane_of(b->rows, b->columns) + y * b->window_rows * b->columns + x * b->window_columns;
+        V best = out[c * plane_of(rows, columns) + y * columns + x];
         M before = {0};
         for (int64_t i = 0; i <= row - y * b->window_rows; i++)
             for (int64_t j = 0; j < b->window_columns; j++) {
@@ -348,7 +352,7 @@ static void unpool(const Block *b, int64_t c, int64_t row, const V *raw, const V
 /* Rows first..last of one output's weights, `streams` of them from `stream` on, for `channels` outputs. */
 INLINE void products(const int channels, const int streams, const Block *b, const V *g, const V *x, const V *zeros,
                      int stream, int count, int first, int last, V *sums) {
-    int64_t g_plane = b->rows * b->columns;
+    int64_t g_plane = plane_of(b->rows, b->columns);
     int stride = (int)b->stride, width = (int)b->in_columns;
     V sum[MOST];
     UNROLL for (int i = 0; i < channels * streams; i++) sum[i] = (V){0};
@@ -405,7 +409,7 @@ PRODUCTS(4, 3) PRODUCTS(2, 6) PRODUCTS(1, 9)
 #endif
 
 static void weight_products(const Block *b, const V *g, const V *x, const V *zeros, int first, int last, V *sums) {
-    int64_t g_plane = b->rows * b->columns, plane = b->in_rows * b->in_columns;
+    int64_t g_plane = plane_of(b->rows, b->columns), plane = plane_of(b->in_rows, b->in_columns);
     int count = streams_of(b);
     for (int channel = 0, wide; channel < b->outputs; channel += wide) {
         wide = b->depthwise ? 1 : tile_channels((int)b->outputs - channel);
@@ -435,7 +439,7 @@ static void tap_sums(const Block *b, const V *g, int first, int last, V *sums) {
     int64_t kernel = taps_of(b);
     for (int64_t c = 0; c < b->outputs; c++)
         for (int y = first; y < last; y++) {
-            const V *row = g + (c * b->rows + y) * b->columns;
+            const V *row = g + c * plane_of(b->rows, b->columns) + y * b->columns;
             V all = {0};
             for (int64_t p = 0; p < b->columns; p++) all += row[p];
             sums[c * (kernel + 1) + kernel] += all;
@@ -457,10 +461,10 @@ static void tap_sums(const Block *b, const V *g, int first, int last, V *sums) {
 
 /* ---- Passes ---- */
 
-#define STRIP 24 /* pixels whose gradients are used for all weights before the next, so that they stay in the cache */
+#define STRIP 48 /* pixels whose gradients are used for all weights before the next, so that they stay in the cache */
 
 /* Of a thread's scratch, in vectors: g, sums of products, sums by tap, zeros. */
-static int64_t g_size(const Block *b) { return b->outputs * b->rows * b->columns; }
+static int64_t g_size(const Block *b) { return b->outputs * plane_of(b->rows, b->columns); }
 static int64_t products_size(const Block *b) { return b->outputs * (streams_of(b) + 12); }
 static int64_t sums_size(const Block *b) { return b->outputs * (taps_of(b) + 1); }
 int64_t scratch(const Block *b) {
@@ -490,7 +494,7 @@ void enter(const Work *work, const REAL *images, const int64_t *strides, int64_t
                 const REAL *at = images + g * LANES * strides[0] + c * strides[1] + p / columns * strides[2] + p % columns * strides[3];
                 V v = {0};
                 for (int l = 0; l < valid_lanes(work, g); l++) v[l] = at[l * strides[0]];
-                work->input[(g * channels + c) * rows * columns + p] = v;
+                work->input[(g * channels + c) * plane_of(rows, columns) + p] = v;
             }
 }
 
@@ -501,7 +505,7 @@ void leave(const Work *work, const V *groups, REAL *images, const int64_t *strid
         for (int64_t c = 0; c < channels; c++)
             for (int64_t p = 0; p < rows * columns; p++) {
                 REAL *at = images + g * LANES * strides[0] + c * strides[1] + p / columns * strides[2] + p % columns * strides[3];
-                V v = groups[(g * channels + c) * rows * columns + p];
+                V v = groups[(g * channels + c) * plane_of(rows, columns) + p];
                 if (scale) v = v * (REAL)scale[c] + (REAL)shift[c];
                 for (int l = 0; l < valid_lanes(work, g); l++) at[l * strides[0]] = v[l];
             }
@@ -511,7 +515,8 @@ void forward(Block *blocks, int64_t count, const Work *work) {
     for (int64_t k = 0; k < count; k++) {
         Block *b = blocks + k;
         const Block *before = k && blocks[k - 1].norm ? b - 1 : 0;
-        int64_t in_plane = b->in_rows * b->in_columns, plane = b->rows * b->columns;
+        int64_t in_plane = plane_of(b->in_rows, b->in_columns), plane = plane_of(b->rows, b->columns);
+        int64_t out_plane = plane_of(out_rows(b), out_columns(b));
         pack(b, before ? before->scale : 0, before ? before->shift : 0, 0);
 #pragma omp parallel num_threads((int)work->threads)
         {
@@ -525,7 +530,7 @@ void forward(Block *blocks, int64_t count, const Work *work) {
                 convolve(b, &b->forward, 0, input_of(blocks, k, work) + g * b->inputs * in_plane, in_plane, b->packed,
                          raw, plane, &end);
                 if (b->norm) group_statistics(b, statistics, valid_lanes(work, g), b->found + 2 * g * b->outputs);
-                if (b->pooling) pool(b, raw, b->out + g * b->outputs * out_rows(b) * out_columns(b));
+                if (b->pooling) pool(b, raw, b->out + g * b->outputs * out_plane);
             }
         }
         if (b->norm) normalise(b, work);
@@ -534,7 +539,7 @@ void forward(Block *blocks, int64_t count, const Work *work) {
 
 /* Some rows of a group's gradient of the convolution's output, from that of the block's output. */
 static void output_gradient(const Block *b, int64_t group, int valid, const V *gradient, int first, int last, V *g) {
-    int64_t plane = b->rows * b->columns, out_plane = out_rows(b) * out_columns(b);
+    int64_t plane = plane_of(b->rows, b->columns), out_plane = plane_of(out_rows(b), out_columns(b));
     const V *raw = b->raw + group * b->outputs * plane, *out = b->out + group * b->outputs * out_plane;
     M lanes_used;
     for (int l = 0; l < LANES; l++) lanes_used[l] = -(l < valid);
@@ -615,7 +620,7 @@ void backward(Block *blocks, int64_t count, const Work *work, const REAL *images
         for (int64_t g = 0; g < groups_of(work); g++)
             for (int64_t p = 0; p < plane; p++) {
                 const REAL *at = images + g * LANES * strides[0] + c * strides[1] + p / columns * strides[2] + p % columns * strides[3];
-                int64_t into = (g * end->outputs + c) * plane + p;
+                int64_t into = (g * end->outputs + c) * plane_of(out_rows(end), columns) + p;
                 V v = {0};
                 for (int l = 0; l < valid_lanes(work, g); l++) v[l] = at[l * strides[0]];
                 scale_sum += v * end->out[into];
@@ -626,7 +631,7 @@ void backward(Block *blocks, int64_t count, const Work *work, const REAL *images
     }
     for (int64_t k = count - 1; k >= 0; k--) {
         Block *b = blocks + k, *before = k && blocks[k - 1].norm ? b - 1 : 0;
-        int64_t in_plane = b->in_rows * b->in_columns, from = (count - 1 - k) % 2;
+        int64_t in_plane = plane_of(b->in_rows, b->in_columns), from = (count - 1 - k) % 2;
         int strip = larger(1, STRIP / (int)b->columns);
         if (b->norm) normalise_back(b, work, scale_gradient, shift_gradient);
         if (k || wanted) pack(b, before ? before->scale : 0, 0, 1);
@@ -648,7 +653,7 @@ void backward(Block *blocks, int64_t count, const Work *work, const REAL *images
                     weight_products(b, g, x, zeros + b->padding, y, stop, sums);
                 }
                 if (k || wanted)
-                    convolve(b, &b->backward, 1, g, b->rows * b->columns, b->packed_back,
+                    convolve(b, &b->backward, 1, g, plane_of(b->rows, b->columns), b->packed_back,
                              work->gradient[1 - from] + group * b->inputs * in_plane, in_plane, &plain);
             }
         }

@@ -87,7 +87,7 @@ def backward_sweep(vertical: Axis, horizontal: Axis) -> Sweep:
 def streams(channels: int, vertical: Axis, horizontal: Axis) -> tuple[Tensor, Tensor, Tensor]:
     """What each weight of one output is multiplied by, in the order (channel, row, column) of the kernel: where its
     channel begins, and which row and column the output in the corner reads."""
-    size = vertical.inputs * horizontal.inputs
+    size = plane_of(vertical.inputs, horizontal.inputs)
     every = [
         (channel * size, vertical.place(0, i), horizontal.place(0, j))
         for channel in range(channels)
@@ -96,6 +96,11 @@ def streams(channels: int, vertical: Axis, horizontal: Axis) -> tuple[Tensor, Te
     ]
     plane, row, column = torch.tensor(every, dtype=torch.int32).T.contiguous()
     return plane, row, column
+
+
+def plane_of(height: int, width: int) -> int:
+    """Vectors from one channel of a map to the next, as in kernels.c."""
+    return height * width | 1
 
 
 def _classes(taps: list[list[tuple[int, int]]]) -> dict[tuple[tuple[int, int], ...], list[tuple[int, int]]]:
