@@ -99,8 +99,7 @@ class TrainConfig(BaseModel):
     precision: Precision = "fp32"
     """Arithmetic of the training step (tf32 on CUDA only); scores are always computed in fp32."""
     engine: EngineChoice = "auto"
-    """How a step is executed: one operation at a time, by kernels for the CPU, compiled, or as a CUDA graph; auto takes
-    the fastest."""
+    """How a step is executed: as it is, by kernels for a CPU, compiled, as a CUDA graph; auto takes the fastest."""
     max_params: Annotated[int, Field(ge=1, le=10**9)] = MAX_PARAMS
     """Parameter budget: more are refused."""
     max_epochs: Annotated[int, Field(ge=1, le=10_000)] = 20

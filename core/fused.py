@@ -183,7 +183,7 @@ class Plan:
         kernels.forward(self._blocks, ctypes.c_int64(len(self._blocks)), work)
         if self._counters:
             torch._foreach_add_(self._counters, 1)
-        out = x.new_empty(images, *self._shapes[-1])
+        out = _images(x, images, self._shapes[-1])
         scale, shift = (last.scale, last.shift) if last.norm else (None, None)
         pointers = (ctypes.c_void_p(pointer) for pointer in (scale, shift))
         arguments = (ctypes.c_void_p(last.out), ctypes.c_void_p(out.data_ptr()), _strides(out))
@@ -192,7 +192,7 @@ class Plan:
 
     def backward(self, gradient: Tensor, wanted: bool) -> list[Tensor | None]:
         """From the gradient of what came out last, those of the input, if it is wanted, and of the parameters."""
-        gradient = gradient.view(len(gradient), *self._shapes[-1])
+        gradient = gradient.reshape(len(gradient), *self._shapes[-1])
         found = [None if tensor is None else torch.empty_like(tensor) for tensor in self.parameters]
         every = iter(found)
         for raw in self._blocks:
@@ -204,7 +204,7 @@ class Plan:
         kernels.backward(self._blocks, ctypes.c_int64(count), work, *arguments, *pointers)
         if not wanted:
             return [None, *found]
-        x_gradient = gradient.new_empty(len(gradient), *self._in_shape)
+        x_gradient = _images(gradient, len(gradient), self._in_shape)
         source = ctypes.c_void_p(self._work.gradient_1 if count % 2 else self._work.gradient_0)
         place = (ctypes.c_void_p(x_gradient.data_ptr()), _strides(x_gradient))
         kernels.leave(work, source, *place, *_sizes(self._in_shape), None, None)
@@ -223,7 +223,8 @@ class Fused(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         plan: Plan = ctx.plan
-        assert plan.generation == ctx.generation, "the segment has been used again since"
+        if plan.generation != ctx.generation:
+            raise RuntimeError("the segment has been used again since, in the same memory")
         return None, *plan.backward(gradients[0], ctx.needs_input_grad[1])
 
 
@@ -231,6 +232,11 @@ def size_of(shape: tuple[int, int, int]) -> int:
     """Vectors of a group of images."""
     channels, height, width = shape
     return channels * plane_of(height, width)
+
+
+def _images(like: Tensor, count: int, shape: tuple[int, int, int]) -> Tensor:
+    """In channels_last, as eager steps have them: a dropout then draws the same for the same value."""
+    return torch.empty(count, *shape, dtype=like.dtype, memory_format=torch.channels_last)
 
 
 def _strides(tensor: Tensor) -> ctypes.Array[ctypes.c_int64]:

@@ -77,7 +77,8 @@ typedef struct {
 } Work;
 
 int lanes(void) { return LANES; }
-int64_t block_size(void) { return sizeof(Block); }
+int block_size(void) { return sizeof(Block); }
+int work_size(void) { return sizeof(Work); }
 
 INLINE int smaller(int a, int b) { return a < b ? a : b; }
 INLINE int larger(int a, int b) { return a > b ? a : b; }

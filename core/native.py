@@ -12,6 +12,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -78,8 +79,9 @@ def _load(compiler: tuple[str, ...], real: str) -> ctypes.CDLL | NoKernels:
         parts = (SOURCE.read_text(), *compiler, *flags, _output([*compiler, "--version"]), _processor())
         name = sha256("\0".join(parts).encode()).hexdigest()[:32]
         path = platformdirs.user_cache_path("mnist-tui", appauthor=False) / "kernels" / f"{name}.so"
-        if not path.exists():
-            _compile(compiler, flags, path)
+        with suppress(OSError):  # it is not there, or has been damaged
+            return ctypes.CDLL(str(path))
+        _compile(compiler, flags, path)
         return ctypes.CDLL(str(path))
     except NoKernels as problem:
         return problem

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,14 @@ def blobs():
 def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder of the session's own, so that data sets are decoded once."""
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(cache_home: Path) -> Iterator[None]:
+    """Whatever is cached outside the folders that a test names goes to the session's cache too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(cache_home))
+        yield
 
 
 class Script:

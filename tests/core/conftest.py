@@ -101,6 +101,15 @@ def make_trainer(blobs: Dataset) -> Callable[..., Trainer]:
 
 
 @pytest.fixture
+def kernels() -> None:
+    """For tests that need the kernels in C."""
+    from core.native import why_no_kernels
+
+    if reason := why_no_kernels():
+        pytest.skip(f"the native engine {reason}")
+
+
+@pytest.fixture
 def every_step_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     import core.trainer
 

@@ -10,8 +10,9 @@ from core.compiled_engine import CompiledEngine
 from core.config import TrainConfig
 from core.data import Dataset
 from core.engine import EagerEngine
-from core.engines import GRAPH_FROM, available_engines, choose_engine, make_engine
+from core.engines import GRAPH_FROM, Choice, available_engines, choose_engine, make_engine
 from core.errors import InvalidValue
+from core.native_engine import NativeEngine
 from core.network import make_network
 from core.sampling import draw_epoch
 from core.trainer import Trainer
@@ -22,12 +23,13 @@ CPU, CUDA, MPS = torch.device("cpu"), torch.device("cuda:0"), torch.device("mps"
 @pytest.fixture
 def no_compiler(monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setenv("CC", "no-such-compiler")
 
 
 @pytest.mark.parametrize(
     ("device", "arch", "steps", "name"),
     [
-        (CPU, "conv9", 10**6, "eager"),
+        (CPU, "file.py:Net", 10**6, "eager"),
         (MPS, "conv9", 10**6, "eager"),
         (CUDA, "conv9", GRAPH_FROM, "graph"),
         (CUDA, "conv9", GRAPH_FROM - 1, "eager"),
@@ -40,6 +42,16 @@ def test_auto_takes_what_is_fastest_and_says_why(device, arch, steps, name):
     assert choice.reason.isprintable()
 
 
+def test_auto_takes_the_kernels_on_a_cpu_where_they_would_be_used(kernels):
+    assert choose_engine(TrainConfig(), CPU, 1).name == "native"
+    for choice in (
+        choose_engine(TrainConfig(precision="bf16"), CPU, 1),
+        choose_engine(TrainConfig(), CPU, 1, copies=2),
+    ):
+        assert choice.name == "eager"
+        assert choice.reason.startswith("native ")
+
+
 @pytest.mark.parametrize("name", ["eager", "compile", "graph"])
 def test_an_engine_that_is_named_is_taken_where_it_can_work(name):
     assert choose_engine(TrainConfig.checked({"engine": name}), CUDA, 1).name == name
@@ -48,12 +60,23 @@ def test_an_engine_that_is_named_is_taken_where_it_can_work(name):
 def test_without_a_cuda_device_there_are_no_graphs():
     with pytest.raises(InvalidValue, match="engine = graph: needs a CUDA device, not cpu"):
         choose_engine(TrainConfig.checked({"engine": "graph"}), CPU, 1000)
-    assert available_engines(CPU) in (["eager", "compile"], ["eager"])
+    assert {"eager"} <= set(available_engines(CPU)) <= {"eager", "native", "compile"}
+
+
+def test_kernels_for_a_cpu_need_one():
+    with pytest.raises(InvalidValue, match="engine = native: needs a CPU, not cuda:0"):
+        choose_engine(TrainConfig.checked({"engine": "native"}), CUDA, 1000)
+    assert "native" not in available_engines(CUDA)
 
 
 def test_without_a_compiler_nothing_is_compiled(no_compiler):
     with pytest.raises(InvalidValue, match=r"engine = compile: needs a C\+\+ compiler, .* no no-such-compiler"):
         choose_engine(TrainConfig.checked({"engine": "compile"}), CPU, 1000)
+    with pytest.raises(InvalidValue, match=r"engine = native: needs a C compiler, .* no no-such-compiler") as refusal:
+        choose_engine(TrainConfig.checked({"engine": "native"}), CPU, 1000)
+    assert refusal.value.hint
+    choice = choose_engine(TrainConfig(), CPU, 1000)
+    assert (choice.name, choice.reason) == ("eager", "native needs a C compiler, and there is no no-such-compiler")
     assert available_engines(CPU) == ["eager"]
     assert available_engines(CUDA) == ["eager", "graph"]
 
@@ -61,7 +84,8 @@ def test_without_a_compiler_nothing_is_compiled(no_compiler):
 def test_an_engine_is_made_by_its_name():
     config = TrainConfig.checked({"engine": "compile"})
     assert isinstance(make_engine(choose_engine(config, CUDA, 1), 64, CPU), CompiledEngine)
-    assert isinstance(make_engine(choose_engine(TrainConfig(), CPU, 1), 64, CPU), EagerEngine)
+    assert isinstance(make_engine(Choice("native", ""), 64, CPU), NativeEngine)
+    assert isinstance(make_engine(choose_engine(TrainConfig(), MPS, 1), 64, CPU), EagerEngine)
 
 
 def test_tf32_needs_a_cuda_device(make_trainer):
@@ -70,9 +94,11 @@ def test_tf32_needs_a_cuda_device(make_trainer):
 
 
 def test_a_run_says_which_engine_it_has(make_trainer):
-    events = make_trainer().run()
-    assert next(events).engine == "eager"
-    events.close()
+    for engine in ("eager", "auto"):
+        trainer = make_trainer(engine=engine)
+        events = trainer.run()
+        assert next(events).engine == choose_engine(trainer.config, CPU, 1).name
+        events.close()
 
 
 def _attributes(owner: object) -> list[object]:

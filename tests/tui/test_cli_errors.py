@@ -35,7 +35,7 @@ BAD_VALUES = [
     refuse("schedule", "linear", "one of constant, onecycle, cosine, step", "--schedule", "linear"),
     refuse("augment", "flip", "one of none, shift, affine", "--augment", "flip"),
     refuse("precision", "fp16", "one of fp32, tf32, bf16", "--precision", "fp16"),
-    refuse("engine", "fast", "one of auto, eager, compile, graph", "--engine", "fast"),
+    refuse("engine", "fast", "one of auto, eager, native, compile, graph", "--engine", "fast"),
     refuse("device", "tpu", "auto, cpu, cuda, cuda:N or mps", "--device", "tpu"),
     refuse("max_params", "0", "a whole number at least 1", "--max-params", "0"),
     refuse("preset", "seed-conv8", "seed-conv9", "--preset", "seed-conv8"),

@@ -1,0 +1,126 @@
+"""How the kernels in C come to be: compiled once, kept, and missing in words."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from core import native
+from core.config import TrainConfig
+from core.engines import choose_engine
+from core.errors import InvalidValue
+from core.native import NoKernels, find_compiler, load_kernels, why_no_kernels
+
+CPU = torch.device("cpu")
+LOAD = "import torch; from core.native import load_kernels; print(load_kernels(torch.float32).lanes())"
+
+
+@pytest.fixture
+def fresh(monkeypatch, tmp_path):
+    """A cache with nothing in it, and a process that has not tried yet."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    native._load.cache_clear()
+    yield tmp_path / "mnist-tui" / "kernels"
+    native._load.cache_clear()
+
+
+def compiler(folder: Path, script: str) -> str:
+    """An executable to be named as CC."""
+    path = folder / "some-cc"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_the_environment_names_the_compiler_with_its_options(monkeypatch, tmp_path):
+    path = compiler(tmp_path, "exit 0")
+    monkeypatch.setenv("CC", f"{path} -pipe -O1")
+    assert find_compiler() == [path, "-pipe", "-O1"]
+
+
+def test_without_a_compiler_the_usual_names_are_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    with pytest.raises(NoKernels, match="needs a C compiler, and there is no cc or gcc or clang"):
+        find_compiler()
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("echo 'cannot\nwrite' >&2; exit 1", "cannot write"),
+        ("exit 3", "exit status 3"),
+        ("exit 0", "cannot be compiled or loaded"),  # makes nothing
+        ('for last; do :; done; [ "$1" = --version ] || echo nonsense > "$last"', "cannot be compiled or loaded"),
+    ],
+)
+def test_with_a_compiler_that_does_not_work_auto_is_eager_and_native_is_refused(
+    monkeypatch, fresh, tmp_path, script, words
+):
+    monkeypatch.setenv("CC", compiler(tmp_path, script))
+    choice = choose_engine(TrainConfig(), CPU, 1000)
+    assert choice.name == "eager"
+    assert words in choice.reason
+    with pytest.raises(InvalidValue, match="engine = native: ") as refusal:
+        choose_engine(TrainConfig.checked({"engine": "native"}), CPU, 1000)
+    assert words in refusal.value.message
+    assert refusal.value.hint
+    assert not list(fresh.glob("**/*.so"))
+
+
+def test_a_cache_that_cannot_be_written_is_a_reason(monkeypatch, fresh, kernels, tmp_path):
+    native._load.cache_clear()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert "cannot be compiled or loaded" in why_no_kernels()
+
+
+def test_they_are_compiled_once_for_each_type(kernels, fresh, monkeypatch):
+    assert load_kernels(torch.float32).lanes() == 2 * load_kernels(torch.float64).lanes()
+    kept = sorted(fresh.iterdir())
+    assert [path.suffix for path in kept] == [".so", ".so"]
+    native._load.cache_clear()
+    monkeypatch.setattr(native, "_compile", lambda *_: pytest.fail("compiled again"))
+    load_kernels(torch.float32)
+    assert sorted(fresh.iterdir()) == kept
+
+
+def test_a_damaged_file_in_the_cache_is_made_anew(kernels, fresh):
+    load_kernels(torch.float32)
+    (kept,) = fresh.iterdir()
+    kept.with_name("other").write_bytes(kept.read_bytes()[:1000])
+    kept.with_name("other").replace(kept)  # the old one is in use
+    native._load.cache_clear()
+    assert load_kernels(torch.float32).lanes() > 0
+
+
+def test_processes_may_compile_at_the_same_time(kernels, fresh):
+    processes = [
+        subprocess.Popen([sys.executable, "-c", LOAD], stdout=subprocess.PIPE, env=os.environ, text=True)
+        for _ in range(3)
+    ]
+    assert len({process.communicate(timeout=120)[0] for process in processes}) == 1
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert len(list(fresh.iterdir())) == 1
+
+
+def test_there_is_one_openmp_in_the_process(kernels):
+    load_kernels(torch.float32)
+    maps = Path("/proc/self/maps")
+    if not maps.exists():
+        pytest.skip("the system does not tell what is loaded")
+    loaded = {line.split()[-1] for line in maps.read_text().splitlines() if ".so" in line}
+    assert len([path for path in loaded if Path(path).name.startswith(("libgomp", "libomp", "libiomp"))]) == 1
+
+
+def test_the_kernels_and_python_agree_on_what_a_block_is(kernels):
+    from core.fused import CBlock, CWork
+
+    library = load_kernels(torch.float32)
+    assert (library.block_size(), library.work_size()) == (ctypes.sizeof(CBlock), ctypes.sizeof(CWork))

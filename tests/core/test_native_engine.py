@@ -1,0 +1,259 @@
+"""Steps by the kernels in C, held against eager ones and against a plain loop in double precision."""
+
+from __future__ import annotations
+
+import random
+from copy import deepcopy
+
+import pytest
+import torch
+from plain_training import COMMON_RECIPES, assert_follows, make_step, start_epoch, train_plainly, train_with
+from torch import nn
+from torch.nn import functional as F
+
+from core.arch import parse
+from core.config import TrainConfig
+from core.models import build_model
+from core.native_engine import NativeEngine
+from core.network import make_network
+from core.summary import summarize
+from core.weights import copy_weights, weights_sha256
+
+TINY = {"arch": "c4k5s3 p2 c8k3 gap fc10", "lr": 0.02, "batch_size": 48, "epochs": 8, "device": "cpu"}
+"""On 320 images eight epochs of six batches and a tail of 32: 56 steps."""
+
+NETWORKS = {
+    "conv9": "conv9",
+    "conv5": "conv5",
+    "padding": "c12p1 c10p1 p2 c9p1 gap fc10",
+    "separable": "s6p1 p2 s8p1 a2 s16 gap fc10",
+    "dropout of 0": "c8 d0 p2 c16s2 d0 fc12 fc10",
+    "strides, dilation, 1x1 and 5x5": "c5k5p2s2 c7d2p1 c9k1 c6p1s3 c11k2n fc10",
+    "pooling": "p2 c8p1 a2 p3 c3k2l fc10",
+    "no norm": "c8n p2 c16n p2 c32n c10l",
+    "linear": "fc30 d0 fc10",
+    "an even kernel, larger than its map": "c6k4p3s2n p2 c8k8p4 c10k1l gap",
+}
+
+pytestmark = pytest.mark.usefixtures("kernels")
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("recipe", COMMON_RECIPES)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
+def test_fifty_steps_equal_a_plain_loop_in_double_precision(blobs, recipe, dtype, tolerance):
+    config = TrainConfig.checked(TINY | COMMON_RECIPES[recipe])
+    engine = NativeEngine()
+    trained = train_with(config, blobs, dtype, engine)
+    assert engine.note == ""
+    plain = train_plainly(config, blobs)
+    assert_follows(trained, plain, tolerance)
+    assert trained.correct == plain.correct
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_networks_of_all_kinds_equal_a_plain_loop_in_double_precision(blobs, two_threads, network):
+    config = TrainConfig.checked(
+        TINY | {"arch": NETWORKS[network], "lr": 0.002, "epochs": 2, "schedule": "onecycle", "budget": False}
+    )
+    engine = NativeEngine()
+    assert_follows(train_with(config, blobs, torch.float64, engine), train_plainly(config, blobs), 1e-9)
+    assert engine.note == ""
+
+
+def _both(model: nn.Sequential, images: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor], nn.Module]:
+    """Loss, gradients and buffers by the kernels, and by torch from a contiguous copy of the model; the copy."""
+    plain = deepcopy(model).to(memory_format=torch.contiguous_format)
+    labels = torch.arange(len(images)) % 10
+    found = []
+    for forward, one in ((NativeEngine().forward(model), model), (plain, plain)):
+        loss = F.cross_entropy(forward(images), labels)
+        loss.backward()
+        found.append([loss.detach(), *(p.grad for p in one.parameters()), *one.buffers()])
+    return found[0], found[1], plain
+
+
+def _assert_close(found: list[torch.Tensor], expected: list[torch.Tensor], tolerance: float) -> None:
+    """Relative to each tensor's size, or for what should be 0 to that of the largest."""
+    largest = max(tensor.double().norm() for tensor in expected)
+    for tensor, wanted in zip(found, expected, strict=True):
+        assert tensor.shape == wanted.shape
+        error = torch.linalg.vector_norm(tensor.double() - wanted.double())
+        assert error <= tolerance * max(torch.linalg.vector_norm(wanted.double()), 1e-3 * largest)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_loss_and_gradients_of_random_networks_equal_those_of_torch(random_spec, seed):
+    rng = random.Random(seed)
+    while True:  # a dropout would draw other numbers
+        spec = " ".join(word for word in random_spec(rng).split() if not word.startswith("d"))
+        summary = summarize(parse(spec))
+        if summary.macs < 3_000_000:
+            break
+    torch.manual_seed(seed)
+    model = build_model(summary).double().to(memory_format=torch.channels_last)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() == 1:
+                parameter += 0.3 * torch.randn_like(parameter)  # scales of either sign, shifts that are not 0
+    images = torch.randn(rng.choice([2, 7, 8, 9, 33]), 1, 28, 28, dtype=torch.float64)
+    found, expected, _ = _both(model, images)
+    _assert_close(found, expected, 1e-8)
+
+
+def test_a_part_that_no_kernel_stands_for_gets_its_gradient_through_those_that_do():
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        *(nn.Conv2d(1, 4, 3), nn.Tanh(), nn.Conv2d(4, 6, 3, stride=2, padding=1), nn.ReLU(), nn.BatchNorm2d(6)),
+        *(nn.MaxPool2d(3, stride=1), nn.Conv2d(6, 8, 3, groups=2), nn.BatchNorm2d(8, affine=False), nn.Conv2d(8, 5, 1)),
+        *(nn.AvgPool2d(2), nn.Sigmoid(), nn.Flatten(), nn.Linear(5 * 16, 10)),
+    ).double()
+    found, expected, _ = _both(model, torch.randn(9, 1, 28, 28, dtype=torch.float64))
+    _assert_close(found, expected, 1e-10)
+
+
+def test_the_gradient_is_that_of_differences():
+    torch.manual_seed(0)
+    model = build_model(summarize(parse("c3p1s3 a2 c4k2 c10k4l"))).double()
+    forward = NativeEngine().forward(model)
+    images = torch.randn(5, 1, 28, 28, dtype=torch.float64)
+    parameters = list(model.parameters())
+    values = [parameter.detach().clone() for parameter in parameters]
+
+    def loss() -> torch.Tensor:
+        return F.cross_entropy(forward(images), torch.arange(5))
+
+    gradients = torch.autograd.grad(loss(), parameters)
+    for parameter, value, gradient in zip(parameters, values, gradients, strict=True):
+        direction = torch.randn_like(value)
+        ends = []
+        for sign in (1, -1):
+            parameter.data = value + sign * 1e-6 * direction
+            ends.append(float(loss().detach()))
+        parameter.data = value
+        assert float((gradient * direction).sum()) == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-5, abs=1e-8)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_step_gives_the_same_bits_each_time_and_nearly_the_same_on_any_number_of_threads(two_threads, threads):
+    torch.manual_seed(0)
+    model = build_model(summarize(parse("c8p1 p2 s12p1 c10 gap fc10")))
+    images = torch.randn(70, 1, 28, 28)
+    torch.set_num_threads(threads)
+    first, expected, _ = _both(deepcopy(model), images)
+    second, _, _ = _both(deepcopy(model), images)
+    assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
+    _assert_close(first, expected, 1e-4)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("spec", ["c8 p2 c8 gap fc10", "c8n a2 c8n p3 fc10"])
+def test_what_is_not_a_number_reaches_the_loss(value, spec):
+    model = build_model(summarize(parse(spec)))
+    images = torch.randn(20, 1, 28, 28)
+    images[3, 0, 14, 14] = value
+    logits = NativeEngine().forward(model)(images)
+    assert not torch.isfinite(logits).all()
+    assert not torch.isfinite(F.cross_entropy(logits, torch.arange(20) % 10))
+
+
+def test_a_run_that_diverges_is_found_out(make_trainer):
+    events = list(make_trainer(engine="native", arch="c8 p2 c8n gap fc10", lr=100.0, epochs=3).run())
+    assert events[0].engine == "native"
+    assert events[-1].NAME == "run_failed"
+
+
+@pytest.mark.parametrize("steps", [3, 5])  # right before the last batch of an epoch, and in the middle of one
+def test_a_native_run_follows_an_eager_one_and_goes_on_exactly(make_trainer, steps):
+    options = {"engine": "native", "schedule": "cosine", "ema": True, "dropout": 0.1, "batch_size": 96, "lr": 0.02}
+    whole = make_trainer(**options)
+    started, *_, finished = whole.run()
+    assert (started.engine, started.note) == ("native", "")
+    eager = make_trainer(**(options | {"engine": "eager"}))
+    assert list(eager.run())[-1].NAME == "run_finished"
+    for name, tensor in whole.final_weights.items():
+        torch.testing.assert_close(tensor, eager.final_weights[name], rtol=1e-2, atol=1e-3)
+
+    asked = iter([""] * steps + ["enough"] * 99)
+    stopped = make_trainer(**options)
+    assert list(stopped.run(lambda: next(asked)))[-1].NAME == "run_stopped"
+    checkpoint = stopped.checkpoint()  # before another network is made, which draws random numbers
+    resumed = make_trainer(**options)
+    resumed.restore(checkpoint)
+    started, *_, again = resumed.run()
+    assert (started.note, again.weights_sha256) == ("", finished.weights_sha256)
+
+
+def test_getting_ready_changes_nothing(blobs):
+    config = TrainConfig.checked(TINY | {"ema": True})
+    engine = NativeEngine()
+    step, model, _ = make_step(config, blobs, engine=engine)
+    model.train()
+    start_epoch(step, config, 320, 1)
+    before = weights_sha256(copy_weights(model)), [tensor.clone() for tensor in step.changed()]
+    engine.prepare(step)
+    assert weights_sha256(copy_weights(model)) == before[0]
+    assert all(torch.equal(now, then) for now, then in zip(step.changed(), before[1], strict=True))
+
+
+def test_batches_of_any_size_may_follow_one_another():
+    torch.manual_seed(0)
+    model = build_model(summarize(parse("c8 p2 c8 gap fc10"))).double()
+    forward, plain = NativeEngine().forward(model), deepcopy(model)
+    for size in (5, 40, 3, 17, 40, 2):
+        images = torch.randn(size, 1, 28, 28, dtype=torch.float64)
+        torch.testing.assert_close(forward(images), plain(images), rtol=1e-9, atol=1e-9)
+
+
+def test_in_evaluation_mode_and_without_a_gradient_the_network_itself_is_called():
+    model = build_model(summarize(parse("c8 p2 c8 gap fc10"))).eval()
+    images = torch.randn(4, 1, 28, 28)
+    assert torch.equal(NativeEngine().forward(model)(images), model(images))
+
+
+def test_an_old_output_has_no_gradient_any_more():
+    model = build_model(summarize(parse("c8 gap fc10")))
+    forward = NativeEngine().forward(model)
+    old, _ = forward(torch.randn(4, 1, 28, 28)), forward(torch.randn(4, 1, 28, 28))
+    with pytest.raises(RuntimeError, match="has been used again"):
+        old.sum().backward()
+
+
+class Twice(nn.Sequential):
+    def forward(self, images):
+        return super().forward(images) * 2
+
+
+@pytest.mark.parametrize(
+    "model", [Twice(nn.Flatten(), nn.Linear(784, 10)), nn.Sequential(nn.Flatten(), nn.Bilinear(784, 10, 10))]
+)
+def test_what_has_no_kernel_is_left_as_it_is_and_this_is_said(model):
+    engine = NativeEngine()
+    assert engine.forward(model) is model
+    assert "one operation at a time" in engine.note
+
+
+def test_bfloat16_is_left_to_torch_and_this_is_said(make_trainer):
+    events = list(make_trainer(engine="native", precision="bf16", epochs=1).run())
+    assert (events[0].engine, events[-1].NAME) == ("native", "run_finished")
+    assert "fp32" in events[0].note
+
+
+def test_the_weights_keep_their_names_and_their_order_in_memory(blobs):
+    config = TrainConfig.checked(TINY | {"arch": "conv5", "epochs": 1})
+    engine = NativeEngine()
+    step, model, _ = make_step(config, blobs, engine=engine)
+    expected = make_network(config)[1].to(memory_format=torch.channels_last)
+    model.train()
+    start_epoch(step, config, 320, 1)
+    step(48)
+    for (name, parameter), (wanted, other) in zip(model.named_parameters(), expected.named_parameters(), strict=True):
+        assert (name, parameter.stride()) == (wanted, other.stride())
+        assert parameter.grad.stride() == parameter.stride()
