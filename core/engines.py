@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.arch import is_user_module
-from core.config import EngineChoice, TrainConfig
+from core.config import EngineChoice, Precision, TrainConfig
 from core.engine import EagerEngine, Engine
 from core.errors import InvalidValue
 
@@ -60,8 +60,10 @@ def choose_engine(config: TrainConfig, device: torch.device, steps: int, copies:
     return Choice("graph", "a recorded step does not wait for Python")
 
 
-def make_engine(choice: Choice, batch_size: int, device: torch.device, copies: int = 1) -> Engine:
-    """The engine of that name, for a run with that batch size, or for so many as one."""
+def make_engine(
+    choice: Choice, batch_size: int, device: torch.device, copies: int = 1, precision: Precision = "fp32"
+) -> Engine:
+    """The engine of that name, for a run with that batch size and precision, or for so many as one."""
     match choice.name:
         case "graph":
             from core.graph_engine import GraphEngine
@@ -74,7 +76,7 @@ def make_engine(choice: Choice, batch_size: int, device: torch.device, copies: i
         case "native":
             from core.native_engine import NativeEngine
 
-            return NativeEngine()
+            return NativeEngine(precision)
         case _:
             return EagerEngine()
 

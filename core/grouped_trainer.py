@@ -151,7 +151,7 @@ class GroupTrainer:
         self._kept, held_out = split_validation(len(labels), config.val_split)
         self._steps = self.members[0].steps_per_epoch
         choice = choose_engine(config, device, config.epochs * self._steps, len(models))
-        self._engine = make_engine(choice, config.batch_size, device, len(models))
+        self._engine = make_engine(choice, config.batch_size, device, len(models), config.precision)
         self.model = GroupedNetwork(summary, models).to(device)
         self._average = WeightAverage(self.model, config.ema_decay) if config.ema else None
         pixels, forward = Pixels(dataset.mean, dataset.std), self._engine.forward(self.model)

@@ -216,40 +216,49 @@ static void convolve(const Block *b, const Sweep *sweep, int back, const V *x, i
     }
 }
 
-INLINE int64_t place_of_weight(const Block *b, int64_t output, int64_t input, int64_t tap) {
-    const int64_t *s = b->weight_strides;
-    return output * s[0] + input * s[1] + tap / b->kernel_columns * s[2] + tap % b->kernel_columns * s[3];
+/* For each weight of one output and input: the rest with `tap` its number and `at` its place. */
+#define EACH_TAP(b, output, input, ...)                                                                                \
+    for (int64_t i_ = 0, tap = 0; i_ < (b)->kernel_rows; i_++)                                                         \
+        for (int64_t j_ = 0; j_ < (b)->kernel_columns; j_++, tap++) {                                                  \
+            const int64_t *by_ = (b)->weight_strides;                                                                  \
+            int64_t at = (output) * by_[0] + (input) * by_[1] + i_ * by_[2] + j_ * by_[3];                             \
+            __VA_ARGS__                                                                                                \
+        }
+
+/* The weights in tiles, [input][tap][output of the tile], times the scale of what they are applied to; backward, the
+   same weights from output to input. */
+static void pack(const Block *b, const double *scale, int back) {
+    int64_t kernel = taps_of(b), into = back ? b->inputs : b->outputs, over = back ? b->outputs : b->inputs;
+    REAL *packed = back ? b->packed_back : b->packed;
+    if (b->depthwise) {
+        for (int64_t c = 0; c < b->outputs; c++)
+            EACH_TAP(b, c, 0, packed[c * kernel + tap] = (REAL)(b->weight[at] * (scale ? scale[c] : 1));)
+        return;
+    }
+    for (int64_t first = 0, wide; first < into; packed += wide * over * kernel, first += wide) {
+        wide = tile_channels((int)(into - first));
+        for (int64_t c = first; c < first + wide; c++)
+            for (int64_t i = 0; i < over; i++) {
+                int64_t output = back ? i : c, input = back ? c : i;
+                double factor = scale ? scale[input] : 1;
+                EACH_TAP(b, output, input, packed[(i * kernel + tap) * wide + c - first] = (REAL)(b->weight[at] * factor);)
+            }
+    }
 }
 
-/* The weights in tiles, times the scale of what they are applied to, and for each class of pixels the bias with that
-   input's shift; backward, the same weights from output to input. */
-static void pack(const Block *b, const double *scale, const double *shift, int back) {
-    int64_t kernel = taps_of(b), rows = b->depthwise ? 1 : b->inputs, into = back && !b->depthwise ? b->inputs : b->outputs;
-    int64_t over = b->depthwise ? 1 : back ? b->outputs : b->inputs;
-    REAL *at = back ? b->packed_back : b->packed;
-    for (int64_t first = 0, wide; first < into; first += wide) {
-        wide = b->depthwise ? 1 : tile_channels((int)smaller((int)(into - first), 1 << 20));
-        for (int64_t i = 0; i < over; i++)
-            for (int64_t tap = 0; tap < kernel; tap++)
-                for (int64_t c = first; c < first + wide; c++) {
-                    int64_t output = back && !b->depthwise ? i : c, input = b->depthwise ? 0 : back ? c : i;
-                    double factor = scale ? scale[b->depthwise ? c : input] : 1;
-                    *at++ = (REAL)(b->weight[place_of_weight(b, output, input, tap)] * factor);
-                }
-    }
-    if (back) return;
+/* For each class of pixels the bias, with what the input's shift adds to it through the taps that they have. */
+static void pack_bias(const Block *b, const double *shift) {
+    int64_t classes = b->forward.classes;
     for (int64_t output = 0; output < b->outputs; output++) {
-        double shifted[kernel];
-        for (int64_t tap = 0; tap < kernel; tap++) {
-            shifted[tap] = 0;
-            for (int64_t i = 0; shift && i < rows; i++)
-                shifted[tap] += shift[b->depthwise ? output : i] * b->weight[place_of_weight(b, output, i, tap)];
-        }
-        for (int64_t class = 0; class < b->forward.classes; class ++) {
+        double shifted[taps_of(b)];
+        for (int64_t tap = 0; tap < taps_of(b); tap++) shifted[tap] = 0;
+        for (int64_t i = 0; shift && i < (b->depthwise ? 1 : b->inputs); i++)
+            EACH_TAP(b, output, i, shifted[tap] += shift[b->depthwise ? output : i] * b->weight[at];)
+        for (int64_t class = 0; class < classes; class ++) {
             double sum = b->bias ? b->bias[output] : 0;
             for (int t = b->forward.first_tap[class]; t < b->forward.first_tap[class + 1]; t++)
                 sum += shifted[b->forward.tap[t]];
-            b->class_bias[b->depthwise ? output * b->forward.classes + class : class * b->outputs + output] = (REAL)sum;
+            b->class_bias[b->depthwise ? output * classes + class : class * b->outputs + output] = (REAL)sum;
         }
     }
 }
@@ -486,30 +495,38 @@ static void share(const Work *work, int thread, int64_t *first, int64_t *last) {
     *last = groups_of(work) * (thread + 1) / work->threads;
 }
 
-/* Images (N, C, H, W) with any strides to groups, or back; `scale` and `shift` by channel, where there are some. */
+/* For each image of a group, channel, and pixel: the rest with `image` its place in images (N, C, H, W) of any strides,
+   and `value` that in groups. */
+#define EACH_PIXEL(work, g, c, channels, rows, columns, ...)                                                           \
+    for (int64_t l_ = 0; l_ < valid_lanes(work, g); l_++)                                                              \
+        for (int64_t y_ = 0; y_ < (rows); y_++)                                                                        \
+            for (int64_t x_ = 0; x_ < (columns); x_++) {                                                               \
+                int64_t image = ((g)*LANES + l_) * strides[0] + (c)*strides[1] + y_ * strides[2] + x_ * strides[3];    \
+                int64_t value = (((g) * (channels) + (c)) * plane_of(rows, columns) + y_ * (columns) + x_) * LANES + l_; \
+                __VA_ARGS__                                                                                            \
+            }
+
+/* Images to groups; lanes without an image are 0. */
 void enter(const Work *work, const REAL *images, const int64_t *strides, int64_t channels, int64_t rows, int64_t columns) {
+    REAL *input = (REAL *)work->input;
+    int64_t size = channels * plane_of(rows, columns);
+    memset(work->input + (groups_of(work) - 1) * size, 0, (size_t)size * sizeof(V));
 #pragma omp parallel for num_threads((int)work->threads) schedule(static)
     for (int64_t g = 0; g < groups_of(work); g++)
         for (int64_t c = 0; c < channels; c++)
-            for (int64_t p = 0; p < rows * columns; p++) {
-                const REAL *at = images + g * LANES * strides[0] + c * strides[1] + p / columns * strides[2] + p % columns * strides[3];
-                V v = {0};
-                for (int l = 0; l < valid_lanes(work, g); l++) v[l] = at[l * strides[0]];
-                work->input[(g * channels + c) * plane_of(rows, columns) + p] = v;
-            }
+            EACH_PIXEL(work, g, c, channels, rows, columns, input[value] = images[image];)
 }
 
+/* Groups to images, by channel times scale and plus shift, where there are some. */
 void leave(const Work *work, const V *groups, REAL *images, const int64_t *strides, int64_t channels, int64_t rows,
            int64_t columns, const double *scale, const double *shift) {
+    const REAL *output = (const REAL *)groups;
 #pragma omp parallel for num_threads((int)work->threads) schedule(static)
     for (int64_t g = 0; g < groups_of(work); g++)
-        for (int64_t c = 0; c < channels; c++)
-            for (int64_t p = 0; p < rows * columns; p++) {
-                REAL *at = images + g * LANES * strides[0] + c * strides[1] + p / columns * strides[2] + p % columns * strides[3];
-                V v = groups[(g * channels + c) * plane_of(rows, columns) + p];
-                if (scale) v = v * (REAL)scale[c] + (REAL)shift[c];
-                for (int l = 0; l < valid_lanes(work, g); l++) at[l * strides[0]] = v[l];
-            }
+        for (int64_t c = 0; c < channels; c++) {
+            REAL factor = scale ? (REAL)scale[c] : 1, offset = scale ? (REAL)shift[c] : 0;
+            EACH_PIXEL(work, g, c, channels, rows, columns, images[image] = output[value] * factor + offset;)
+        }
 }
 
 void forward(Block *blocks, int64_t count, const Work *work) {
@@ -518,7 +535,8 @@ void forward(Block *blocks, int64_t count, const Work *work) {
         const Block *before = k && blocks[k - 1].norm ? b - 1 : 0;
         int64_t in_plane = plane_of(b->in_rows, b->in_columns), plane = plane_of(b->rows, b->columns);
         int64_t out_plane = plane_of(out_rows(b), out_columns(b));
-        pack(b, before ? before->scale : 0, before ? before->shift : 0, 0);
+        pack(b, before ? before->scale : 0, 0);
+        pack_bias(b, before ? before->shift : 0);
 #pragma omp parallel num_threads((int)work->threads)
         {
             int thread = omp_get_thread_num();
@@ -552,6 +570,8 @@ static void output_gradient(const Block *b, int64_t group, int valid, const V *g
             if (b->pooling) unpool(b, c, y, raw, out, gradient, g + at);
             const V *from = b->pooling ? g + at : gradient + at;
             for (int64_t p = 0; p < b->columns; p++) {
+                __builtin_prefetch(raw + at + plane + p); /* the next channel's, which lies too far for the processor */
+                if (!b->pooling) __builtin_prefetch(gradient + at + plane + p);
                 V r = raw[at + p], v = from[p] + (add + mul * r);
                 if (b->relu) v = keep(~(M)(r <= 0), v);
                 g[at + p] = keep(lanes_used, v);
@@ -577,12 +597,13 @@ static void gather(Block *b, const Work *work, const double *scale, const double
         }
         int step = tile_streams((int)wide);
         if (b->depthwise) first = output, place = output * ((count + step - 1) / step * step);
-        for (int s = 0; s < count; s++) {
-            V v = {0};
-            for (int64_t t = 0; t < work->threads; t++)
-                v += work->memory[t * work->scratch + g_size(b) + place + s / step * step * wide + (output - first) * step + s % step];
-            raw[output * count + s] = across(v);
-        }
+        for (int start = 0; start < count; start += step, place += step * wide)
+            for (int s = 0; s < smaller(step, count - start); s++) {
+                V v = {0};
+                const V *of = work->memory + g_size(b) + place + (output - first) * step + s;
+                for (int64_t t = 0; t < work->threads; t++) v += of[t * work->scratch];
+                raw[output * count + start + s] = across(v);
+            }
         for (int64_t tap = 0; tap <= kernel; tap++) {
             V v = {0};
             for (int64_t t = 0; t < work->threads; t++)
@@ -598,13 +619,12 @@ static void gather(Block *b, const Work *work, const double *scale, const double
         int64_t row = b->depthwise ? 0 : input, last = b->depthwise ? input + 1 : b->outputs;
         double factor = scale ? scale[input] : 1, offset = scale ? shift[input] : 0, by_scale = 0, by_shift = 0;
         for (int64_t output = b->depthwise ? input : 0; output < last; output++)
-            for (int64_t tap = 0; tap < kernel; tap++) {
-                int64_t at = place_of_weight(b, output, row, tap);
+            EACH_TAP(b, output, row, {
                 double product = raw[output * count + row * kernel + tap], sum = sums[output * (kernel + 1) + tap];
                 by_scale += b->weight[at] * product;
                 by_shift += b->weight[at] * sum;
                 b->weight_gradient[at] = (REAL)(factor * product + offset * sum);
-            }
+            })
         scale_gradient[input] = by_scale, shift_gradient[input] = by_shift;
     }
 }
@@ -614,28 +634,27 @@ static void gather(Block *b, const Work *work, const double *scale, const double
 void backward(Block *blocks, int64_t count, const Work *work, const REAL *images, const int64_t *strides, int64_t wanted,
               double *scale_gradient, double *shift_gradient) {
     Block *end = blocks + count - 1;
-    int64_t columns = out_columns(end), plane = out_rows(end) * columns;
+    int64_t rows = out_rows(end), columns = out_columns(end);
+    const REAL *out = (const REAL *)end->out;
+    REAL *into = (REAL *)work->gradient[0];
 #pragma omp parallel for num_threads((int)work->threads) schedule(static)
     for (int64_t c = 0; c < end->outputs; c++) { /* by channel: the sums are the same for any number of threads */
-        V scale_sum = {0}, shift_sum = {0};
+        REAL factor = end->norm ? (REAL)end->scale[c] : 1;
+        double scale_sum = 0, shift_sum = 0;
         for (int64_t g = 0; g < groups_of(work); g++)
-            for (int64_t p = 0; p < plane; p++) {
-                const REAL *at = images + g * LANES * strides[0] + c * strides[1] + p / columns * strides[2] + p % columns * strides[3];
-                int64_t into = (g * end->outputs + c) * plane_of(out_rows(end), columns) + p;
-                V v = {0};
-                for (int l = 0; l < valid_lanes(work, g); l++) v[l] = at[l * strides[0]];
-                scale_sum += v * end->out[into];
-                shift_sum += v;
-                work->gradient[0][into] = end->norm ? v * (REAL)end->scale[c] : v;
-            }
-        scale_gradient[c] = across(scale_sum), shift_gradient[c] = across(shift_sum);
+            EACH_PIXEL(work, g, c, end->outputs, rows, columns, {
+                scale_sum += images[image] * out[value];
+                shift_sum += images[image];
+                into[value] = images[image] * factor;
+            })
+        scale_gradient[c] = scale_sum, shift_gradient[c] = shift_sum;
     }
     for (int64_t k = count - 1; k >= 0; k--) {
         Block *b = blocks + k, *before = k && blocks[k - 1].norm ? b - 1 : 0;
         int64_t in_plane = plane_of(b->in_rows, b->in_columns), from = (count - 1 - k) % 2;
         int strip = larger(1, STRIP / (int)b->columns);
         if (b->norm) normalise_back(b, work, scale_gradient, shift_gradient);
-        if (k || wanted) pack(b, before ? before->scale : 0, 0, 1);
+        if (k || wanted) pack(b, before ? before->scale : 0, 1);
 #pragma omp parallel num_threads((int)work->threads)
         {
             int thread = omp_get_thread_num();

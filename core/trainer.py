@@ -52,7 +52,7 @@ class Trainer(RunRecord):
         images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)
         self._kept, held_out = split_validation(len(labels), config.val_split)
         choice = choose_engine(config, device, config.epochs * self.steps_per_epoch)
-        self._engine = make_engine(choice, config.batch_size, device)
+        self._engine = make_engine(choice, config.batch_size, device, precision=config.precision)
         # Made for convolutions; a user's module of other layers just ignores it.
         self.model = model.to(device).to(memory_format=torch.channels_last)
         self._average = WeightAverage(self.model, config.ema_decay) if config.ema else None

@@ -17,7 +17,6 @@ from core.models import build_model
 from core.native_engine import NativeEngine
 from core.network import make_network
 from core.summary import summarize
-from core.weights import copy_weights, weights_sha256
 
 TINY = {"arch": "c4k5s3 p2 c8k3 gap fc10", "lr": 0.02, "batch_size": 48, "epochs": 8, "device": "cpu"}
 """On 320 images eight epochs of six batches and a tail of 32: 56 steps."""
@@ -191,18 +190,6 @@ def test_a_native_run_follows_an_eager_one_and_goes_on_exactly(make_trainer, ste
     assert (started.note, again.weights_sha256) == ("", finished.weights_sha256)
 
 
-def test_getting_ready_changes_nothing(blobs):
-    config = TrainConfig.checked(TINY | {"ema": True})
-    engine = NativeEngine()
-    step, model, _ = make_step(config, blobs, engine=engine)
-    model.train()
-    start_epoch(step, config, 320, 1)
-    before = weights_sha256(copy_weights(model)), [tensor.clone() for tensor in step.changed()]
-    engine.prepare(step)
-    assert weights_sha256(copy_weights(model)) == before[0]
-    assert all(torch.equal(now, then) for now, then in zip(step.changed(), before[1], strict=True))
-
-
 def test_batches_of_any_size_may_follow_one_another():
     torch.manual_seed(0)
     model = build_model(summarize(parse("c8 p2 c8 gap fc10"))).double()
@@ -212,7 +199,7 @@ def test_batches_of_any_size_may_follow_one_another():
         torch.testing.assert_close(forward(images), plain(images), rtol=1e-9, atol=1e-9)
 
 
-def test_in_evaluation_mode_and_without_a_gradient_the_network_itself_is_called():
+def test_in_evaluation_mode_the_network_itself_is_called():
     model = build_model(summarize(parse("c8 p2 c8 gap fc10"))).eval()
     images = torch.randn(4, 1, 28, 28)
     assert torch.equal(NativeEngine().forward(model)(images), model(images))
