@@ -489,7 +489,11 @@ int64_t found_size(const Block *b, int64_t groups) {
 
 static const V *input_of(const Block *blocks, int64_t k, const Work *work) { return k ? blocks[k - 1].out : work->input; }
 
-/* The first and last group of a thread: the same in every pass, so that sums are always of the same terms. */
+/* Each share of the groups, one for each thread that was asked for; with fewer threads, some take more than one. */
+#define EACH_SHARE(work, thread)                                                                                       \
+    for (int thread = omp_get_thread_num(); thread < (work)->threads; thread += omp_get_num_threads())
+
+/* The first and last group of a share: the same in every pass, so that sums are always of the same terms. */
 static void share(const Work *work, int thread, int64_t *first, int64_t *last) {
     *first = groups_of(work) * thread / work->threads;
     *last = groups_of(work) * (thread + 1) / work->threads;
@@ -538,8 +542,7 @@ void forward(Block *blocks, int64_t count, const Work *work) {
         pack(b, before ? before->scale : 0, 0);
         pack_bias(b, before ? before->shift : 0);
 #pragma omp parallel num_threads((int)work->threads)
-        {
-            int thread = omp_get_thread_num();
+        EACH_SHARE(work, thread) {
             V *statistics = work->memory + thread * work->scratch;
             End end = {b->class_bias, (int)b->relu, b->norm ? statistics : 0};
             int64_t first, last;
@@ -656,8 +659,7 @@ void backward(Block *blocks, int64_t count, const Work *work, const REAL *images
         if (b->norm) normalise_back(b, work, scale_gradient, shift_gradient);
         if (k || wanted) pack(b, before ? before->scale : 0, 1);
 #pragma omp parallel num_threads((int)work->threads)
-        {
-            int thread = omp_get_thread_num();
+        EACH_SHARE(work, thread) {
             V *g = work->memory + thread * work->scratch, *sums = g + g_size(b), *by_tap = sums + products_size(b);
             V *zeros = by_tap + sums_size(b);
             const End plain = {0, 0, 0};

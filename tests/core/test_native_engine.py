@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 from copy import deepcopy
 
 import pytest
@@ -150,6 +153,31 @@ def test_a_step_gives_the_same_bits_each_time_and_nearly_the_same_on_any_number_
     second, _, _ = _both(deepcopy(model), images)
     assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
     _assert_close(first, expected, 1e-4)
+
+
+def test_with_fewer_threads_than_were_asked_for_the_work_is_done_all_the_same():
+    code = """
+import torch
+from core.arch import parse
+from core.models import build_model
+from core.native_engine import NativeEngine
+from core.summary import summarize
+
+torch.set_num_threads(4)
+torch.manual_seed(0)
+model = build_model(summarize(parse("c8 p2 c8 gap fc10"))).double()
+images = torch.randn(70, 1, 28, 28, dtype=torch.float64)
+found = NativeEngine().forward(model)(images)
+found.square().sum().backward()
+gradients = [p.grad.clone() for p in model.parameters()]
+model.zero_grad()
+plain = model(images)
+plain.square().sum().backward()
+torch.testing.assert_close(found, plain)
+torch.testing.assert_close(gradients, [p.grad for p in model.parameters()])
+"""
+    environment = os.environ | {"OMP_THREAD_LIMIT": "2"}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
