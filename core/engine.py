@@ -41,7 +41,7 @@ class Engine(Protocol):
     note: str
 
     def forward(self, model: Forward) -> Forward:
-        """What a training step should call in the model's place."""
+        """What steps should call in the model's place, in training and, without gradients, in evaluation mode."""
 
     def prepare(self, step: Step) -> None:
         """Get ready to run a step; everything that it changes is as before afterwards."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.engine import EagerEngine, Engine, batch_sizes
+from core.engine import EagerEngine, Engine, Forward, batch_sizes
 from core.errors import ShouldStop, Stopped
 from core.precision import float32_products
 
@@ -74,11 +74,16 @@ class Score:
 
 
 class Evaluator:
-    """Scores one model on one list of images, as often as wanted: a step, which an engine may record and replay."""
+    """Scores one model on one list of images, as often as wanted: a step, which an engine may record and replay.
 
-    def __init__(self, model: nn.Module, data: Labelled, pixels: Pixels) -> None:
+    Args:
+        forward: called in the model's place, images (B, 1, 28, 28) to logits (B, 10); the model itself by default.
+    """
+
+    def __init__(self, model: nn.Module, data: Labelled, pixels: Pixels, forward: Forward | None = None) -> None:
         self.data = data
         self._model = model
+        self._forward = forward or model
         self._pixels = pixels
         self._device = device = data.images.device
         self._size = min(BATCH_ON_GPU if device.type == "cuda" else BATCH, len(data))
@@ -113,7 +118,7 @@ class Evaluator:
         with torch.no_grad(), float32_products(self._device):
             places = self._places[:size]
             images, labels = self.data.at(places)
-            logits = self._model(self._pixels(images))
+            logits = self._forward(self._pixels(images))
             self._loss += F.cross_entropy(logits, labels, reduction="sum")
             self._predictions[places] = logits.argmax(1).to(torch.uint8)
             self._places += size

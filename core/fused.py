@@ -42,7 +42,7 @@ class CWork(ctypes.Structure):
     """`Work` in kernels.c."""
 
     _fields_ = (
-        *((name, ctypes.c_int64) for name in ("images", "threads", "scratch")),
+        *((name, ctypes.c_int64) for name in ("images", "threads", "training", "scratch")),
         *((name, ctypes.c_void_p) for name in ("memory", "input", "gradient_0", "gradient_1")),
     )
 
@@ -172,16 +172,17 @@ class Plan:
                 weight = weight.view(weight.shape[0], raw.inputs, raw.kernel_rows, raw.kernel_columns)
             raw.weight_strides[:] = weight.stride()
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to what the segment gives, changing running statistics as its modules would."""
+    def forward(self, x: Tensor, *, training: bool) -> Tensor:
+        """(B, C, H, W) to what the segment gives, in training changing running statistics as its modules would."""
         self.generation += 1
         images = len(x)
         self._reserve(images)
+        self._work.training = training
         self._point_at_parameters()
         work, kernels, last = ctypes.byref(self._work), self._kernels, self._blocks[-1]
         kernels.enter(work, ctypes.c_void_p(x.data_ptr()), _strides(x), *_sizes(self._in_shape))
         kernels.forward(self._blocks, ctypes.c_int64(len(self._blocks)), work)
-        if self._counters:
+        if training and self._counters:
             torch._foreach_add_(self._counters, 1)
         out = _images(x, images, self._shapes[-1])
         scale, shift = (last.scale, last.shift) if last.norm else (None, None)
@@ -212,11 +213,11 @@ class Plan:
 
 
 class Fused(torch.autograd.Function):
-    """A segment as one operation: (plan, input, the plan's parameters)."""
+    """A segment in training as one operation: (plan, input, the plan's parameters)."""
 
     @staticmethod
     def forward(ctx: Any, plan: Plan, x: Tensor, *_: Tensor | None) -> Tensor:
-        out = plan.forward(x)
+        out = plan.forward(x, training=True)
         ctx.plan, ctx.generation = plan, plan.generation
         return out
 

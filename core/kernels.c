@@ -72,7 +72,8 @@ typedef struct {
 } Block;
 
 typedef struct {
-    int64_t images, threads, scratch; /* vectors of scratch a thread */
+    int64_t images, threads, training; /* whether norms take the batch's statistics, or else the running ones */
+    int64_t scratch;                   /* vectors a thread */
     V *memory, *input, *gradient[2];
 } Work;
 
@@ -281,22 +282,29 @@ static void group_statistics(const Block *b, const V *statistics, int valid, dou
     }
 }
 
+/* An output's mean and variance over the batch, which the running ones take in. */
+static void batch_statistics(Block *b, const Work *work, int64_t c, double *mean, double *variance) {
+    double pixels = (double)(b->rows * b->columns), count = pixels * (double)work->images, deviation = 0;
+    *mean = 0;
+    for (int64_t g = 0; g < groups_of(work); g++)
+        *mean += b->found[2 * (g * b->outputs + c)] * valid_lanes(work, g) / (double)work->images;
+    for (int64_t g = 0; g < groups_of(work); g++) {
+        const double *found = b->found + 2 * (g * b->outputs + c);
+        deviation += found[1] + (found[0] - *mean) * (found[0] - *mean) * pixels * valid_lanes(work, g);
+    }
+    *variance = deviation / count;
+    b->running_mean[c] += (REAL)(b->momentum * (*mean - b->running_mean[c]));
+    b->running_variance[c] += (REAL)(b->momentum * (deviation / (count - 1) - b->running_variance[c]));
+}
+
 static void normalise(Block *b, const Work *work) {
-    double pixels = (double)(b->rows * b->columns), count = pixels * (double)work->images;
     for (int64_t c = 0; c < b->outputs; c++) {
-        double mean = 0, deviation = 0;
-        for (int64_t g = 0; g < groups_of(work); g++)
-            mean += b->found[2 * (g * b->outputs + c)] * valid_lanes(work, g) / (double)work->images;
-        for (int64_t g = 0; g < groups_of(work); g++) {
-            const double *found = b->found + 2 * (g * b->outputs + c);
-            deviation += found[1] + (found[0] - mean) * (found[0] - mean) * pixels * valid_lanes(work, g);
-        }
+        double mean = b->running_mean[c], variance = b->running_variance[c];
+        if (work->training) batch_statistics(b, work, c, &mean, &variance);
         b->mean[c] = mean;
-        b->inverse[c] = 1 / sqrt(deviation / count + b->eps);
+        b->inverse[c] = 1 / sqrt(variance + b->eps);
         b->scale[c] = b->gamma[c] * b->inverse[c];
         b->shift[c] = b->beta[c] - mean * b->scale[c];
-        b->running_mean[c] += (REAL)(b->momentum * (mean - b->running_mean[c]));
-        b->running_variance[c] += (REAL)(b->momentum * (deviation / (count - 1) - b->running_variance[c]));
     }
 }
 
@@ -544,14 +552,15 @@ void forward(Block *blocks, int64_t count, const Work *work) {
 #pragma omp parallel num_threads((int)work->threads)
         EACH_SHARE(work, thread) {
             V *statistics = work->memory + thread * work->scratch;
-            End end = {b->class_bias, (int)b->relu, b->norm ? statistics : 0};
+            int measured = b->norm && work->training;
+            End end = {b->class_bias, (int)b->relu, measured ? statistics : 0};
             int64_t first, last;
             share(work, thread, &first, &last);
             for (int64_t g = first; g < last; g++) {
                 V *raw = b->raw + g * b->outputs * plane;
                 convolve(b, &b->forward, 0, input_of(blocks, k, work) + g * b->inputs * in_plane, in_plane, b->packed,
                          raw, plane, &end);
-                if (b->norm) group_statistics(b, statistics, valid_lanes(work, g), b->found + 2 * g * b->outputs);
+                if (measured) group_statistics(b, statistics, valid_lanes(work, g), b->found + 2 * g * b->outputs);
                 if (b->pooling) pool(b, raw, b->out + g * b->outputs * out_plane);
             }
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from core.config import Precision
@@ -27,6 +28,7 @@ class NativeEngine:
 
     def __init__(self, precision: Precision = "fp32") -> None:
         self._precision = precision
+        self._forwards: dict[Forward, NativeForward] = {}  # so that training and scoring share a network's memory
         self.note = ""
 
     def forward(self, model: Forward) -> Forward:
@@ -35,12 +37,12 @@ class NativeEngine:
             self.note = f"{ONE_BY_ONE}, as it is not a row of layers that there are kernels for"
         elif self._precision != "fp32":
             self.note = f"{ONE_BY_ONE}, as the kernels compute in fp32, not in {self._precision}"
-        else:
+        elif model not in self._forwards:
             try:
-                return NativeForward(model, load_kernels(next(model.parameters()).dtype))
+                self._forwards[model] = NativeForward(model, load_kernels(next(model.parameters()).dtype))
             except NoKernels as problem:
                 self.note = f"{ONE_BY_ONE}: native {problem.message}"
-        return model
+        return self._forwards.get(model, model)
 
     def prepare(self, step: Step) -> None:
         pass
@@ -50,7 +52,7 @@ class NativeEngine:
 
 
 class NativeForward:
-    """A network's forward pass, in training followed by its backward pass before it is called again."""
+    """A network's forward pass; one in training is followed by its backward pass before the next."""
 
     def __init__(self, model: nn.Sequential, kernels: ctypes.CDLL) -> None:
         self._model = model
@@ -60,7 +62,8 @@ class NativeForward:
 
     def __call__(self, images: Tensor) -> Tensor:
         # Of a single image torch may have to say that a norm finds no deviation.
-        if not self._model.training or len(images) == 1:
+        covered = len(images) > 1 if self._model.training else not torch.is_grad_enabled()
+        if not covered:
             return cast("Tensor", self._model(images))
         x = images
         for index, part in enumerate(self._parts):
@@ -72,4 +75,6 @@ class NativeForward:
         if index not in self._plans:
             self._plans[index] = Plan(segment, (x.shape[1], x.shape[2], x.shape[3]), x.dtype, self._kernels)
         plan = self._plans[index]
+        if not self._model.training:
+            return plan.forward(x, training=False)
         return cast("Tensor", Fused.apply(plan, x, *plan.parameters))

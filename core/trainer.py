@@ -59,9 +59,10 @@ class Trainer(RunRecord):
         pixels, forward = Pixels(dataset.mean, dataset.std), self._engine.forward(self.model)
         self._train = TrainStep(self.model, config, images, labels, pixels, self._average, forward)
         held = Labelled(images, labels, held_out.to(device)) if config.val_split else None
-        self._val = None if held is None else Evaluator(self.scored_model, held, pixels)
+        scored = self._engine.forward(self.scored_model)
+        self._val = None if held is None else Evaluator(self.scored_model, held, pixels, scored)
         test = Labelled(dataset.test_images.to(device), dataset.test_labels.to(device))
-        self._test = Evaluator(self.scored_model, test, pixels)
+        self._test = Evaluator(self.scored_model, test, pixels, scored)
         self.epoch = 1
         self._draw = draw_epoch(config, self._count, 1)
         self._start_epoch()  # so that an engine can get ready

@@ -14,7 +14,7 @@ from plain_training import COMMON_RECIPES, assert_follows, make_step, start_epoc
 from torch import nn
 from torch.nn import functional as F
 
-from core.arch import parse
+from core.arch import find, parse
 from core.config import TrainConfig
 from core.models import build_model
 from core.native_engine import NativeEngine
@@ -158,7 +158,7 @@ def test_a_step_gives_the_same_bits_each_time_and_nearly_the_same_on_any_number_
 def test_with_fewer_threads_than_were_asked_for_the_work_is_done_all_the_same():
     code = """
 import torch
-from core.arch import parse
+from core.arch import find, parse
 from core.models import build_model
 from core.native_engine import NativeEngine
 from core.summary import summarize
@@ -227,7 +227,23 @@ def test_batches_of_any_size_may_follow_one_another():
         torch.testing.assert_close(forward(images), plain(images), rtol=1e-9, atol=1e-9)
 
 
-def test_in_evaluation_mode_the_network_itself_is_called():
+@pytest.mark.parametrize("network", NETWORKS)
+def test_scores_are_those_of_the_running_statistics_which_stay_as_they_are(network):
+    torch.manual_seed(0)
+    model = build_model(summarize(find(NETWORKS[network]))).double()
+    forward = NativeEngine().forward(model)
+    for _ in range(3):
+        forward(torch.randn(20, 1, 28, 28, dtype=torch.float64)).sum().backward()
+    model.eval()
+    buffers = [buffer.clone() for buffer in model.buffers()]
+    with torch.no_grad():
+        for size in (1, 30, 8):
+            images = torch.randn(size, 1, 28, 28, dtype=torch.float64)
+            torch.testing.assert_close(forward(images), model(images), rtol=1e-9, atol=1e-9)
+    assert all(map(torch.equal, model.buffers(), buffers))
+
+
+def test_in_evaluation_mode_with_gradients_the_network_itself_is_called():
     model = build_model(summarize(parse("c8 p2 c8 gap fc10"))).eval()
     images = torch.randn(4, 1, 28, 28)
     assert torch.equal(NativeEngine().forward(model)(images), model(images))
