@@ -24,7 +24,7 @@ from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, StepP
 from core.network import make_network
 from core.trainer import Trainer
 from experiments.example_loop import WARM_UP_STEPS, differences, example_process
-from experiments.peak import step_flops, wait_for
+from experiments.peak import MatrixProducts, step_flops, wait_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class Timing:
     """Milliseconds a step: median over all steps, and the lowest and highest median of a round.
 
     `loop` is ``example`` or the trainer's engine; `share_of_peak` the floating-point operations a second as a share of
-    those that matrix products reach; `ready_seconds` what recording or compiling took beforehand; `note` why an engine
-    did not do what its name says.
+    those that matrix products reach, `peak_gflops` in 10^9 a second; `ready_seconds` what recording or compiling took
+    beforehand; `note` why an engine did not do what its name says.
     """
 
     arch: str
@@ -46,6 +46,7 @@ class Timing:
     images_per_second: float
     ratio_to_example: float
     share_of_peak: float
+    peak_gflops: float
     ready_seconds: float
     note: str
 
@@ -68,19 +69,18 @@ def compare_loops(
     *,
     rounds: int,
     steps: int,
-    peak: float,
     engines: tuple[EngineChoice, ...] = (),
 ) -> list[Timing]:
-    """Time the example's loop and the trainer with each engine, one round of so many steps after the other.
+    """Time matrix products, the example's loop and the trainer with each engine, one after the other in each round.
 
     Args:
-        peak: operations a second, as `experiments.peak.matrix_peak` measures them.
         engines: those of the device where none is named.
     """
     keep_freed_memory()
     device = pick_device(config.device)
     names = engines or tuple(available_engines(device))
     samples: dict[str, list[list[float]]] = {"example": []}
+    products, peaks = MatrixProducts(device), []
     with ExitStack() as stack, flushed_denormals():
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         example = stack.enter_context(example_process(config, dataset, folder))
@@ -88,13 +88,14 @@ def compare_loops(
         for loop in loops.values():
             stack.callback(loop.close)
         for _ in range(rounds):
+            peaks.append(products.rate())
             example.send(steps)
             samples["example"].append(example.recv())
             for name, loop in loops.items():
                 samples.setdefault(name, []).append(loop.time_steps(steps))
     baseline = median(chain.from_iterable(samples["example"]))
-    seconds_at_peak = step_flops(make_network(config)[0], config.batch_size) / peak
-    return [_timing(config, name, times, baseline, seconds_at_peak, loops.get(name)) for name, times in samples.items()]
+    flops, peak = step_flops(make_network(config)[0], config.batch_size), median(peaks)
+    return [_timing(config, name, times, baseline, flops, peak, loops.get(name)) for name, times in samples.items()]
 
 
 def time_to_target(config: TrainConfig, dataset: Dataset) -> TimeToTarget:
@@ -178,7 +179,8 @@ def _timing(
     loop: str,
     rounds: list[list[float]],
     baseline: float,
-    seconds_at_peak: float,
+    flops: int,
+    peak: float,
     trainer: TrainerLoop | None,
 ) -> Timing:
     seconds = median(chain.from_iterable(rounds))
@@ -193,7 +195,8 @@ def _timing(
         ms_highest=1e3 * max(medians),
         images_per_second=config.batch_size / seconds,
         ratio_to_example=baseline / seconds,
-        share_of_peak=seconds_at_peak / seconds,
+        share_of_peak=flops / peak / seconds,
+        peak_gflops=peak / 1e9,
         ready_seconds=trainer.ready_seconds if trainer else 0.0,
         note=trainer.note if trainer else "",
     )

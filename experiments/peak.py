@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from statistics import median
 
 import torch
 from torch import Tensor
@@ -13,8 +12,6 @@ from torch.nn import functional as F
 from core.allocator import keep_freed_memory
 from core.precision import float32_products
 from core.summary import Summary
-
-ROUNDS = 7
 
 
 def step_flops(summary: Summary, batch_size: int) -> int:
@@ -26,35 +23,40 @@ def step_flops(summary: Summary, batch_size: int) -> int:
     return 2 * batch_size * (3 * sum(macs) - macs[0]) if macs else 0
 
 
-def matrix_peak(device: torch.device) -> float:
-    """The most float32 operations a second that products of large matrices reach here: the median over rounds.
+class MatrixProducts:
+    """Products of large float32 matrices, the work at which a machine does the most operations a second.
 
-    The better of two libraries, as a convolution with 1x1 kernels is such a product too: on a CPU torch multiplies with
-    MKL, which on AMD's processors uses half of each vector, and convolves with oneDNN, which uses all of it. On CUDA in
-    full precision, without TF32.
+    The better of two libraries counts, as a convolution with 1x1 kernels is such a product too: on a CPU torch
+    multiplies with MKL, which on AMD's processors uses half of each vector, and convolves with oneDNN, which uses all
+    of it. On CUDA in full precision, without TF32.
     """
-    keep_freed_memory()
-    rows, side, products = (16_384, 8192, 10) if device.type == "cuda" else (16_384, 512, 3)
-    left, right = torch.randn(rows, side, device=device), torch.randn(side, side, device=device)
-    pixels = left.view(-1, 32, 32, side).permute(0, 3, 1, 2)  # 16 images: of fewer, one thread takes them to MKL
-    kernels = right.view(side, side, 1, 1)
-    operations = products * 2 * rows * side**2
-    with torch.no_grad(), float32_products(device):
-        ways = (lambda: torch.matmul(left, right), lambda: F.conv2d(pixels, kernels))
-        return max(operations / _seconds(way, products, device) for way in ways)
 
+    def __init__(self, device: torch.device) -> None:
+        keep_freed_memory()
+        self._device = device
+        rows, side, self._times = (16_384, 8192, 10) if device.type == "cuda" else (16_384, 512, 3)
+        left, right = torch.randn(rows, side, device=device), torch.randn(side, side, device=device)
+        pixels = left.view(-1, 32, 32, side).permute(0, 3, 1, 2)  # 16 images: of fewer, one thread takes them to MKL
+        kernels = right.view(side, side, 1, 1)
+        self._operations = self._times * 2 * rows * side**2
+        self._ways: tuple[Callable[[], Tensor], ...] = (
+            lambda: torch.matmul(left, right),
+            lambda: F.conv2d(pixels, kernels),
+        )
+        self.rate()  # the first time libraries set themselves up
 
-def _seconds(work: Callable[[], Tensor], times: int, device: torch.device) -> float:
-    """How long it takes to do some work so many times, the median over rounds."""
-    found = []
-    for _ in range(ROUNDS):
-        wait_for(device)
+    def rate(self) -> float:
+        """Operations a second, as they are at this moment."""
+        with torch.no_grad(), float32_products(self._device):
+            return self._operations / min(map(self._seconds, self._ways))
+
+    def _seconds(self, work: Callable[[], Tensor]) -> float:
+        wait_for(self._device)
         start = time.perf_counter()
-        for _ in range(times):
+        for _ in range(self._times):
             work()
-        wait_for(device)
-        found.append(time.perf_counter() - start)
-    return median(found[1:])
+        wait_for(self._device)
+        return time.perf_counter() - start
 
 
 def wait_for(device: torch.device) -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict
+from statistics import median
 from typing import Annotated, Any, get_args
 
 import typer
@@ -92,7 +93,6 @@ def _measure(
     from core.precision import check_precision
     from experiments.bench import compare_loops, time_to_target
     from experiments.bench_seeds import time_seeds
-    from experiments.peak import matrix_peak
 
     first = configs[0]
     place = pick_device(first.device)
@@ -103,17 +103,16 @@ def _measure(
         make_network(config)  # what is wrong with a module of one's own is said before anything slow
     names = tuple(name for name in get_args(EngineChoice) if name in (engines or available_engines(place)))
     dataset = Loader(locations.data, locations.cache).load("mnist")
-    peak = matrix_peak(place)
     timings = []
     for config in configs:
         work = f"{_counted(rounds, 'round')} of {_counted(steps, 'step')}"
         note(f"timing {config.arch}, {work} for the example and {', '.join(names)}")
-        timings += compare_loops(config, dataset, rounds=rounds, steps=steps, peak=peak, engines=names)
+        timings += compare_loops(config, dataset, rounds=rounds, steps=steps, engines=names)
     report: dict[str, Any] = {
         "environment": describe_machine(describe_device(place)),
         "rounds": rounds,
         "steps": steps,
-        "matrix_peak_gflops": peak / 1e9,
+        "matrix_peak_gflops": median(timing.peak_gflops for timing in timings),
         "timings": [asdict(timing) for timing in timings],
         "time_to_target": None,
         "seeds": [],
