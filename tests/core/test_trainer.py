@@ -148,7 +148,7 @@ def test_a_loss_that_is_not_finite_fails_the_run_with_a_way_out(make_trainer, lr
 
 
 def test_activations_are_channels_last_in_training(make_trainer):
-    trainer = make_trainer(epochs=1)
+    trainer = make_trainer(epochs=1, engine="eager")
     strides: list[tuple[int, ...]] = []
     first = next(module for module in trainer.model.modules() if isinstance(module, nn.Conv2d))
     first.register_forward_hook(lambda _module, _inputs, output: strides.append(output.stride()))

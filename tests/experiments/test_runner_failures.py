@@ -57,7 +57,7 @@ def test_a_defect_is_recorded_and_raised(runner, tiny):
     def defect(*_):
         raise RuntimeError("two\nlines")
 
-    events = runner.run(tiny.changed(epochs=20))
+    events = runner.run(tiny.changed(epochs=20, engine="eager"))
     next(entry for entry in events if isinstance(entry.event, EpochFinished))
     with register_module_forward_hook(defect), pytest.raises(RuntimeError, match="two\nlines"):
         list(events)
