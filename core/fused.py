@@ -129,14 +129,14 @@ class Plan:
         self._work.images, self._work.threads = images, threads
         if groups <= self._groups and threads == self._threads:
             return
-        self._groups, self._threads = max(groups, self._groups), threads
+        groups, self._groups = max(groups, self._groups), 0  # none, should there not be the memory
         sizes = [self._in_shape, *self._shapes]
         largest = max(size_of(shape) for shape in sizes)
         address = ctypes.byref
         made: dict[str, Tensor] = {
-            "input": self._vectors(self._groups * size_of(self._in_shape)),
-            "gradient_0": self._vectors(self._groups * largest),
-            "gradient_1": self._vectors(self._groups * largest),
+            "input": self._vectors(groups * size_of(self._in_shape)),
+            "gradient_0": self._vectors(groups * largest),
+            "gradient_1": self._vectors(groups * largest),
         }
         self._work.scratch = max(self._kernels.scratch(address(raw)) for raw in self._blocks)
         made["memory"] = self._vectors(threads * self._work.scratch)
@@ -144,12 +144,13 @@ class Plan:
             setattr(self._work, name, tensor.data_ptr())
         self._memory: list[Any] = [made]
         for raw, shape in zip(self._blocks, self._shapes, strict=True):
-            values = self._vectors(self._groups * size_of((raw.outputs, raw.rows, raw.columns)))
-            out = self._vectors(self._groups * size_of(shape)) if raw.pooling else values
-            size = self._kernels.found_size(address(raw), ctypes.c_int64(self._groups))
+            values = self._vectors(groups * size_of((raw.outputs, raw.rows, raw.columns)))
+            out = self._vectors(groups * size_of(shape)) if raw.pooling else values
+            size = self._kernels.found_size(address(raw), ctypes.c_int64(groups))
             found = torch.empty(size, dtype=torch.float64)
             raw.raw, raw.out, raw.found = values.data_ptr(), out.data_ptr(), found.data_ptr()
             self._memory.append((values, out, found))
+        self._groups, self._threads = groups, threads
 
     def _vectors(self, count: int) -> Tensor:
         return torch.zeros(count * self._lanes, dtype=self._dtype)

@@ -326,6 +326,7 @@ static void pool(const Block *b, const V *raw, V *out) {
     int64_t rows = out_rows(b), columns = out_columns(b);
     for (int64_t c = 0; c < b->outputs; c++) {
         M falling = (M){0} - (Whole)(b->norm && b->gamma[c] < 0); /* a falling function's maximum is at the minimum */
+        M varies = (M){0} - (Whole)!(b->norm && b->gamma[c] == 0); /* of a constant's equal values the first counts */
         for (int64_t y = 0; y < rows; y++)
             for (int64_t x = 0; x < columns; x++) {
                 const V *at = raw + c * plane_of(b->rows, b->columns) + y * b->window_rows * b->columns + x * b->window_columns;
@@ -333,7 +334,7 @@ static void pool(const Block *b, const V *raw, V *out) {
                 for (int64_t i = 0; i < b->window_rows; i++)
                     for (int64_t j = 0; j < b->window_columns; j++) {
                         V v = at[i * b->columns + j];
-                        M better = (falling & (M)(v < best)) | (~falling & (M)(v > best)) | (M)(v != v);
+                        M better = (varies & ((falling & (M)(v < best)) | (~falling & (M)(v > best)))) | (M)(v != v);
                         best = keep(better, v) + keep(~better, best);
                         sum += v;
                     }
@@ -572,7 +573,7 @@ void forward(Block *blocks, int64_t count, const Work *work) {
 static void output_gradient(const Block *b, int64_t group, int valid, const V *gradient, int first, int last, V *g) {
     int64_t plane = plane_of(b->rows, b->columns), out_plane = plane_of(out_rows(b), out_columns(b));
     const V *raw = b->raw + group * b->outputs * plane, *out = b->out + group * b->outputs * out_plane;
-    M lanes_used;
+    M lanes_used = {0};
     for (int l = 0; l < LANES; l++) lanes_used[l] = -(l < valid);
     gradient += group * b->outputs * out_plane;
     for (int64_t c = 0; c < b->outputs; c++) {

@@ -12,7 +12,6 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -41,7 +40,10 @@ def find_compiler() -> list[str]:
     Raises:
         NoKernels: when there is none.
     """
-    words = shlex.split(os.environ.get("CC", ""))
+    try:
+        words = shlex.split(os.environ.get("CC", ""))
+    except ValueError as error:
+        raise NoKernels(f"needs a C compiler, and CC is not a command: {one_line(error)}") from error
     names = words[:1] or COMPILERS
     for name in names:
         if path := shutil.which(name):
@@ -79,9 +81,8 @@ def _load(compiler: tuple[str, ...], real: str) -> ctypes.CDLL | NoKernels:
         parts = (SOURCE.read_text(), *compiler, *flags, _output([*compiler, "--version"]), _processor())
         name = sha256("\0".join(parts).encode()).hexdigest()[:32]
         path = platformdirs.user_cache_path("mnist-tui", appauthor=False) / "kernels" / f"{name}.so"
-        with suppress(OSError):  # it is not there, or has been damaged
-            return ctypes.CDLL(str(path))
-        _compile(compiler, flags, path)
+        if not _is_whole(path):
+            _compile(compiler, flags, path)
         return ctypes.CDLL(str(path))
     except NoKernels as problem:
         return problem
@@ -98,12 +99,32 @@ def _compile(compiler: tuple[str, ...], flags: tuple[str, ...], path: Path) -> N
         # Without -fopenmp, so that its functions are found in the runtime that is there already.
         _output([*compiler, "-shared", str(compiled), "-o", str(part)])
         ctypes.CDLL(str(part))  # one that cannot be loaded is not kept
+        with part.open("ab") as file:
+            file.write(sha256(part.read_bytes()).digest())
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a library is there and ends in the sum of the rest, which the loader passes over.
+
+    The system does not refuse a damaged one: the process that loads it dies.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return False
+    return sha256(content[:-32]).digest() == content[-32:]
 
 
 def _output(command: list[str]) -> str:
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=SECONDS, stdin=subprocess.DEVNULL
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=SECONDS,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl+C is for this program, and no failure of the compiler
         )
     except subprocess.TimeoutExpired as error:
         raise NoKernels(f"needs a C compiler that works: {command[0]} did not finish in {SECONDS} s") from error

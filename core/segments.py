@@ -12,6 +12,9 @@ from typing import cast
 
 from torch import Tensor, nn
 
+CLASSIFIER = 16
+"""Outputs, at most, of a linear layer that goes with the convolutions before it: torch is faster at wider ones."""
+
 Pool = nn.MaxPool2d | nn.AvgPool2d | nn.AdaptiveAvgPool2d
 
 
@@ -50,7 +53,7 @@ def split(modules: Sequence[nn.Module]) -> list[Segment | nn.Module]:
         at += 1
         if isinstance(module, nn.Flatten) and last is not None and (module.start_dim, module.end_dim) == (1, -1):
             last.flat = True
-        elif _is_covered(module) and not (last is not None and last.flat and isinstance(module, nn.Conv2d)):
+        elif _is_covered(module, last):
             block = Block(cast("nn.Conv2d | nn.Linear", module))
             at = _add_followers(block, modules, at)
             if last is None:
@@ -77,11 +80,12 @@ def _add_followers(block: Block, modules: Sequence[nn.Module], at: int) -> int:
     return at
 
 
-def _is_covered(module: nn.Module) -> bool:
+def _is_covered(module: nn.Module, before: Segment | None) -> bool:
     if isinstance(module, nn.Linear):
-        return True
+        return before is not None and module.out_features <= CLASSIFIER
     return (
         isinstance(module, nn.Conv2d)
+        and not (before is not None and before.flat)
         and module.padding_mode == "zeros"
         and not isinstance(module.padding, str)
         and all(len(set(pair)) == 1 for pair in (module.stride, module.padding, module.dilation))

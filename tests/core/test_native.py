@@ -91,13 +91,21 @@ def test_they_are_compiled_once_for_each_type(kernels, fresh, monkeypatch):
     assert sorted(fresh.iterdir()) == kept
 
 
-def test_a_damaged_file_in_the_cache_is_made_anew(kernels, fresh):
-    load_kernels(torch.float32)
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_a_damaged_file_in_the_cache_is_made_anew(kernels, fresh, share):
+    command = [sys.executable, "-c", LOAD]  # a process of its own: one that has the library would not load it again
+    subprocess.run(command, check=True, capture_output=True)
     (kept,) = fresh.iterdir()
-    kept.with_name("other").write_bytes(kept.read_bytes()[:1000])
-    kept.with_name("other").replace(kept)  # the old one is in use
-    native._load.cache_clear()
-    assert load_kernels(torch.float32).lanes() > 0
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[: int(share * len(whole))])
+    assert subprocess.run(command, check=True, capture_output=True).stdout.strip()
+    assert len(kept.read_bytes()) == len(whole)
+
+
+def test_what_is_no_command_is_refused_in_words(monkeypatch):
+    monkeypatch.setenv("CC", 'gcc "')
+    with pytest.raises(NoKernels, match="CC is not a command"):
+        find_compiler()
 
 
 def test_processes_may_compile_at_the_same_time(kernels, fresh):

@@ -16,6 +16,8 @@ from torch.nn import functional as F
 
 from core.arch import find, parse
 from core.config import TrainConfig
+from core.engines import choose_engine
+from core.fused import Plan
 from core.models import build_model
 from core.native_engine import NativeEngine
 from core.network import make_network
@@ -33,7 +35,7 @@ NETWORKS = {
     "strides, dilation, 1x1 and 5x5": "c5k5p2s2 c7d2p1 c9k1 c6p1s3 c11k2n fc10",
     "pooling": "p2 c8p1 a2 p3 c3k2l fc10",
     "no norm": "c8n p2 c16n p2 c32n c10l",
-    "linear": "fc30 d0 fc10",
+    "linear": "c8 p2 fc30 d0 fc10",
     "an even kernel, larger than its map": "c6k4p3s2n p2 c8k8p4 c10k1l gap",
 }
 
@@ -108,6 +110,38 @@ def test_loss_and_gradients_of_random_networks_equal_those_of_torch(random_spec,
     images = torch.randn(rng.choice([2, 7, 8, 9, 33]), 1, 28, 28, dtype=torch.float64)
     found, expected, _ = _both(model, images)
     _assert_close(found, expected, 1e-8)
+
+
+def test_of_values_that_a_norm_makes_equal_the_first_is_the_largest():
+    torch.manual_seed(0)
+    model = build_model(summarize(parse("c6p1 p2 c8 p3 c9 gap fc10"))).double()
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.weight[::2] = 0
+                module.bias.copy_(torch.randn(module.num_features))
+    found, expected, _ = _both(model, torch.randn(20, 1, 28, 28, dtype=torch.float64))
+    _assert_close(found, expected, 1e-8)
+
+
+def test_memory_that_could_not_be_had_is_asked_for_again(monkeypatch):
+    model = build_model(summarize(parse("c8 p2 c8 gap fc10")))
+    forward, images = NativeEngine().forward(model), torch.randn(6, 1, 28, 28)
+
+    def fail(*_):
+        raise RuntimeError("not enough memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Plan, "_vectors", fail)
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match="not enough memory"):
+                forward(images)
+    assert torch.isfinite(forward(images)).all()
+
+
+def test_auto_is_eager_where_there_is_no_convolution():
+    config = TrainConfig.checked({"arch": "fc24 fc10", "device": "cpu"})
+    assert choose_engine(config, torch.device("cpu"), 1000).name == "eager"
 
 
 def test_a_part_that_no_kernel_stands_for_gets_its_gradient_through_those_that_do():
