@@ -344,26 +344,31 @@ static void pool(const Block *b, const V *raw, V *out) {
     }
 }
 
-/* Rows of a group's gradient of the pooled output, to that of the raw one: the first of a window's values that is the
-   pooled one gets it, or each its share. */
-static void unpool(const Block *b, int64_t c, int64_t row, const V *raw, const V *out, const V *gradient, V *into) {
-    int64_t rows = out_rows(b), columns = out_columns(b), y = row / b->window_rows;
-    for (int64_t x = 0; x < b->columns; x++) into[x] = (V){0};
-    if (y >= rows) return;
-    for (int64_t x = 0; x < columns; x++) {
-        V all = gradient[c * plane_of(rows, columns) + y * columns + x];
-        const V *at = raw + c * plane_of(b->rows, b->columns) + y * b->window_rows * b->columns + x * b->window_columns;
-        V best = out[c * plane_of(rows, columns) + y * columns + x];
-        M before = {0};
-        for (int64_t i = 0; i <= row - y * b->window_rows; i++)
-            for (int64_t j = 0; j < b->window_columns; j++) {
-                M hit = b->pooling == 1 ? (M)(at[i * b->columns + j] == best) & ~before : ~(M){0};
-                before |= hit;
-                if (i == row - y * b->window_rows)
-                    into[x * b->window_columns + j] =
-                        b->pooling == 1 ? keep(hit, all) : all / (REAL)(b->window_rows * b->window_columns);
-            }
-    }
+/* How a gradient goes back from a norm's and a ReLU's output to the raw one, of one channel. */
+typedef struct {
+    REAL add, mul;
+    int relu;
+    M lanes_used;
+} Slope;
+
+INLINE V through(const Slope *slope, V raw, V gradient) {
+    V v = gradient + (slope->add + slope->mul * raw);
+    if (slope->relu) v = keep(~(M)(raw <= 0), v);
+    return keep(slope->lanes_used, v);
+}
+
+/* One window's: the first of its values that is the pooled one gets the gradient, or each its share. */
+INLINE void unpool(const int rows, const int columns, const Block *b, const Slope *slope, const V *raw, V pooled,
+                   V gradient, V *into) {
+    V part = gradient / (REAL)(rows * columns);
+    M before = {0};
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++) {
+            V r = raw[i * b->columns + j];
+            M hit = (M)(r == pooled) & ~before;
+            before |= hit;
+            into[i * b->columns + j] = through(slope, r, b->pooling == 1 ? keep(hit, gradient) : part);
+        }
 }
 
 /* ---- The gradient of weights ---- */
@@ -569,26 +574,36 @@ void forward(Block *blocks, int64_t count, const Work *work) {
     }
 }
 
-/* Some rows of a group's gradient of the convolution's output, from that of the block's output. */
+/* Some rows, of whole windows, of a group's gradient of the convolution's output, from that of the block's output. */
 static void output_gradient(const Block *b, int64_t group, int valid, const V *gradient, int first, int last, V *g) {
-    int64_t plane = plane_of(b->rows, b->columns), out_plane = plane_of(out_rows(b), out_columns(b));
-    const V *raw = b->raw + group * b->outputs * plane, *out = b->out + group * b->outputs * out_plane;
-    M lanes_used = {0};
-    for (int l = 0; l < LANES; l++) lanes_used[l] = -(l < valid);
-    gradient += group * b->outputs * out_plane;
+    int64_t plane = plane_of(b->rows, b->columns), width = b->columns;
+    int64_t windows = b->pooling ? out_columns(b) : 0, out_plane = plane_of(out_rows(b), out_columns(b));
+    Slope slope = {0, 0, (int)b->relu, {0}};
+    for (int l = 0; l < LANES; l++) slope.lanes_used[l] = -(l < valid);
     for (int64_t c = 0; c < b->outputs; c++) {
-        REAL add = b->norm ? (REAL)b->add[c] : 0, mul = b->norm ? (REAL)b->mul[c] : 0;
-        for (int y = first; y < last; y++) {
-            int64_t at = c * plane + y * b->columns;
-            if (b->pooling) unpool(b, c, y, raw, out, gradient, g + at);
-            const V *from = b->pooling ? g + at : gradient + at;
-            for (int64_t p = 0; p < b->columns; p++) {
-                __builtin_prefetch(raw + at + plane + p); /* the next channel's, which lies too far for the processor */
-                if (!b->pooling) __builtin_prefetch(gradient + at + plane + p);
-                V r = raw[at + p], v = from[p] + (add + mul * r);
-                if (b->relu) v = keep(~(M)(r <= 0), v);
-                g[at + p] = keep(lanes_used, v);
+        const V *raw = b->raw + (group * b->outputs + c) * plane, *out = b->out + (group * b->outputs + c) * out_plane;
+        const V *back = gradient + (group * b->outputs + c) * out_plane;
+        V *into = g + c * plane;
+        if (b->norm) slope.add = (REAL)b->add[c], slope.mul = (REAL)b->mul[c];
+        int y = first;
+        for (; b->pooling && y + b->window_rows <= last; y += (int)b->window_rows) {
+            int64_t from = y * width, window = y / b->window_rows * windows;
+            for (int64_t x = 0; x < windows; x++, window++, from += b->window_columns) {
+                __builtin_prefetch(raw + from + plane); /* the next channel's, which lies too far for the processor */
+                __builtin_prefetch(raw + from + plane + width);
+                if (b->window_rows == 2 && b->window_columns == 2)
+                    unpool(2, 2, b, &slope, raw + from, out[window], back[window], into + from);
+                else
+                    unpool((int)b->window_rows, (int)b->window_columns, b, &slope, raw + from, out[window], back[window], into + from);
             }
+            for (int i = 0; i < b->window_rows; i++) /* columns of no window */
+                for (int64_t p = (y + i) * width + windows * b->window_columns; p < (y + i + 1) * width; p++)
+                    into[p] = through(&slope, raw[p], (V){0});
+        }
+        for (int64_t p = y * width; p < last * width; p++) { /* all rows, or those of no window */
+            __builtin_prefetch(raw + p + plane);
+            if (!b->pooling) __builtin_prefetch(back + p + plane);
+            into[p] = through(&slope, raw[p], b->pooling ? (V){0} : back[p]);
         }
     }
 }
@@ -666,6 +681,7 @@ void backward(Block *blocks, int64_t count, const Work *work, const REAL *images
         Block *b = blocks + k, *before = k && blocks[k - 1].norm ? b - 1 : 0;
         int64_t in_plane = plane_of(b->in_rows, b->in_columns), from = (count - 1 - k) % 2;
         int strip = larger(1, STRIP / (int)b->columns);
+        if (b->pooling) strip = larger(1, strip / (int)b->window_rows) * (int)b->window_rows;
         if (b->norm) normalise_back(b, work, scale_gradient, shift_gradient);
         if (k || wanted) pack(b, before ? before->scale : 0, 1);
 #pragma omp parallel num_threads((int)work->threads)
