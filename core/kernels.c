@@ -268,15 +268,15 @@ static void pack_bias(const Block *b, const double *shift) {
 
 /* Mean, and sum of squared deviations from it, of each output over a group's images: two numbers in `found`. */
 static void group_statistics(const Block *b, const V *statistics, int valid, double *found) {
-    double pixels = (double)(b->rows * b->columns);
+    double pixels = (double)(b->rows * b->columns), part = 1 / pixels;
     for (int64_t c = 0; c < b->outputs; c++) {
         V pivot = statistics[3 * c], total = statistics[3 * c + 1], squares = statistics[3 * c + 2];
         double mean = 0, deviation = 0;
-        for (int l = 0; l < valid; l++) mean += pivot[l] + total[l] / pixels;
+        for (int l = 0; l < valid; l++) mean += pivot[l] + total[l] * part;
         mean /= valid;
         for (int l = 0; l < valid; l++) {
-            double off = pivot[l] + total[l] / pixels - mean;
-            deviation += squares[l] - total[l] * (total[l] / pixels) + pixels * off * off;
+            double off = pivot[l] + total[l] * part - mean;
+            deviation += squares[l] - total[l] * (total[l] * part) + pixels * off * off;
         }
         found[2 * c] = mean, found[2 * c + 1] = deviation;
     }
@@ -516,9 +516,9 @@ static void share(const Work *work, int thread, int64_t *first, int64_t *last) {
 /* For each image of a group, channel, and pixel: the rest with `image` its place in images (N, C, H, W) of any strides,
    and `value` that in groups. */
 #define EACH_PIXEL(work, g, c, channels, rows, columns, ...)                                                           \
-    for (int64_t l_ = 0; l_ < valid_lanes(work, g); l_++)                                                              \
-        for (int64_t y_ = 0; y_ < (rows); y_++)                                                                        \
-            for (int64_t x_ = 0; x_ < (columns); x_++) {                                                               \
+    for (int64_t y_ = 0; y_ < (rows); y_++)                                                                            \
+        for (int64_t x_ = 0; x_ < (columns); x_++)                                                                     \
+            for (int64_t l_ = 0; l_ < valid_lanes(work, g); l_++) {                                                    \
                 int64_t image = ((g)*LANES + l_) * strides[0] + (c)*strides[1] + y_ * strides[2] + x_ * strides[3];    \
                 int64_t value = (((g) * (channels) + (c)) * plane_of(rows, columns) + y_ * (columns) + x_) * LANES + l_; \
                 __VA_ARGS__                                                                                            \
