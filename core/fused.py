@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from core.segments import Block, Pool, Segment
-from core.sweeps import CSweep, Sweep, backward_sweep, forward_sweep, plane_of, streams
+from core.sweeps import Axis, CSweep, Sweep, plane_of, streams
 
 _INTEGERS = (
     *("inputs", "outputs", "in_rows", "in_columns", "rows", "columns", "kernel_rows", "kernel_columns"),
@@ -59,7 +59,6 @@ class Plan:
         self._kernels = kernels
         self._dtype = dtype
         self._lanes: int = kernels.lanes()
-        kernels.scratch.restype = kernels.found_size.restype = ctypes.c_int64
         self._in_shape = shape
         self._blocks = (CBlock * len(segment.blocks))()
         self._kept: list[Any] = []  # what the kernels only have the addresses of
@@ -69,10 +68,8 @@ class Plan:
         for block, raw in zip(segment.blocks, self._blocks, strict=True):
             shape = self._describe(block, raw, shape)
             self._shapes.append(shape)
-        self.parameters = [tensor for block in segment.blocks for tensor in block.parameters()]
-        self._statistics = [tensor for block in segment.blocks for tensor in block.statistics()]
         self._counters = [cast("Tensor", block.norm.num_batches_tracked) for block in segment.blocks if block.norm]
-        self._pointers: list[int] = []
+        self._places: list[tuple[int, tuple[int, ...]] | None] = []  # of parameters and statistics
         widest = max(max(raw.inputs, raw.outputs) for raw in self._blocks)
         self._sums = torch.empty(2, widest, dtype=torch.float64).unbind()
         self.generation = 0
@@ -90,12 +87,12 @@ class Plan:
         raw.inputs, raw.in_rows, raw.in_columns = shape
         raw.kernel_rows, raw.kernel_columns = kernel
         raw.stride, raw.padding, raw.dilation = stride, padding, dilation
-        vertical = Sweep.geometry(height, kernel[0], stride, padding, dilation)
-        horizontal = Sweep.geometry(width, kernel[1], stride, padding, dilation)
+        vertical = Axis(height, kernel[0], stride, padding, dilation)
+        horizontal = Axis(width, kernel[1], stride, padding, dilation)
         raw.rows, raw.columns = vertical.outputs, horizontal.outputs
         raw.relu, raw.norm = block.relu, block.norm is not None
         rows, columns = self._describe_pool(block.pool, raw)
-        sweeps = forward_sweep(vertical, horizontal), backward_sweep(vertical, horizontal)
+        sweeps = [Sweep(vertical, horizontal, back=back) for back in (False, True)]
         raw.forward, raw.backward = (sweep.address for sweep in sweeps)
         table = streams(1 if raw.depthwise else channels, vertical, horizontal)
         raw.stream_plane, raw.stream_row, raw.stream_column = (column.data_ptr() for column in table)
@@ -146,7 +143,7 @@ class Plan:
         for raw, shape in zip(self._blocks, self._shapes, strict=True):
             values = self._vectors(groups * size_of((raw.outputs, raw.rows, raw.columns)))
             out = self._vectors(groups * size_of(shape)) if raw.pooling else values
-            size = self._kernels.found_size(address(raw), ctypes.c_int64(groups))
+            size = self._kernels.found_size(address(raw), groups)
             found = torch.empty(size, dtype=torch.float64)
             raw.raw, raw.out, raw.found = values.data_ptr(), out.data_ptr(), found.data_ptr()
             self._memory.append((values, out, found))
@@ -157,64 +154,65 @@ class Plan:
 
     def _point_at_parameters(self) -> None:
         """Tell the kernels where parameters and running statistics are now."""
-        tensors = (*self.parameters, *self._statistics)
-        pointers = [0 if tensor is None else tensor.data_ptr() for tensor in tensors]
-        if pointers == self._pointers:
+        by_block = [(*block.parameters(), *block.statistics()) for block in self.segment.blocks]
+        places = [
+            tensor if tensor is None else (tensor.data_ptr(), tensor.stride()) for row in by_block for tensor in row
+        ]
+        if places == self._places:
             return
-        self._pointers = pointers
-        parameters, statistics = iter(pointers), iter(pointers[len(self.parameters) :])
-        for block, raw in zip(self.segment.blocks, self._blocks, strict=True):
-            for name in _PARAMETERS:
-                setattr(raw, name, next(parameters))
-            for name in _STATISTICS:
-                setattr(raw, name, next(statistics))
+        self._places = places
+        for block, raw, tensors in zip(self.segment.blocks, self._blocks, by_block, strict=True):
+            for name, tensor in zip((*_PARAMETERS, *_STATISTICS), tensors, strict=True):
+                setattr(raw, name, None if tensor is None else tensor.data_ptr())
             weight = block.main.weight
             if isinstance(block.main, nn.Linear):
                 weight = weight.view(weight.shape[0], raw.inputs, raw.kernel_rows, raw.kernel_columns)
             raw.weight_strides[:] = weight.stride()
 
     def forward(self, x: Tensor, *, training: bool) -> Tensor:
-        """(B, C, H, W) to what the segment gives, in training changing running statistics as its modules would."""
+        """(B, C, H, W) to what the segment gives, (B, C, H, W) or flat (B, C * H * W), in training changing running
+        statistics as its modules would."""
         self.generation += 1
         images = len(x)
         self._reserve(images)
         self._work.training = training
         self._point_at_parameters()
         work, kernels, last = ctypes.byref(self._work), self._kernels, self._blocks[-1]
-        kernels.enter(work, ctypes.c_void_p(x.data_ptr()), _strides(x), *_sizes(self._in_shape))
-        kernels.forward(self._blocks, ctypes.c_int64(len(self._blocks)), work)
+        kernels.enter(work, x.data_ptr(), _strides(x), *self._in_shape)
+        kernels.forward(self._blocks, len(self._blocks), work)
         if training and self._counters:
             torch._foreach_add_(self._counters, 1)
         out = _images(x, images, self._shapes[-1])
         scale, shift = (last.scale, last.shift) if last.norm else (None, None)
-        pointers = (ctypes.c_void_p(pointer) for pointer in (scale, shift))
-        arguments = (ctypes.c_void_p(last.out), ctypes.c_void_p(out.data_ptr()), _strides(out))
-        kernels.leave(work, *arguments, *_sizes(self._shapes[-1]), *pointers)
+        kernels.leave(work, last.out, out.data_ptr(), _strides(out), *self._shapes[-1], scale, shift)
         return out.flatten(1) if self.segment.flat else out
 
     def backward(self, gradient: Tensor, wanted: bool) -> list[Tensor | None]:
-        """From the gradient of what came out last, those of the input, if it is wanted, and of the parameters."""
+        """From the gradient of what came out last, of its shape, those of the input, (B, C, H, W), if it is wanted, and
+        of each parameter of the segment."""
         gradient = gradient.reshape(len(gradient), *self._shapes[-1])
-        found = [None if tensor is None else torch.empty_like(tensor) for tensor in self.parameters]
+        # Not `empty_like`, which makes a tensor dense that is not: the kernels know one set of strides.
+        found = [
+            None if tensor is None else torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype)
+            for tensor in self.segment.parameters()
+        ]
         every = iter(found)
         for raw in self._blocks:
             for name, tensor in zip(_GRADIENTS, every, strict=False):
                 setattr(raw, name, None if tensor is None else tensor.data_ptr())
         work, kernels, count = ctypes.byref(self._work), self._kernels, len(self._blocks)
-        pointers = [ctypes.c_void_p(row.data_ptr()) for row in self._sums]
-        arguments = (ctypes.c_void_p(gradient.data_ptr()), _strides(gradient), ctypes.c_int64(wanted))
-        kernels.backward(self._blocks, ctypes.c_int64(count), work, *arguments, *pointers)
+        sums = (row.data_ptr() for row in self._sums)
+        kernels.backward(self._blocks, count, work, gradient.data_ptr(), _strides(gradient), wanted, *sums)
         if not wanted:
             return [None, *found]
         x_gradient = _images(gradient, len(gradient), self._in_shape)
-        source = ctypes.c_void_p(self._work.gradient_1 if count % 2 else self._work.gradient_0)
-        place = (ctypes.c_void_p(x_gradient.data_ptr()), _strides(x_gradient))
-        kernels.leave(work, source, *place, *_sizes(self._in_shape), None, None)
+        source = self._work.gradient_1 if count % 2 else self._work.gradient_0
+        kernels.leave(work, source, x_gradient.data_ptr(), _strides(x_gradient), *self._in_shape, None, None)
         return [x_gradient, *found]
 
 
 class Fused(torch.autograd.Function):
-    """A segment in training as one operation: (plan, input, the plan's parameters)."""
+    """A segment in training as one operation: (plan, input, the segment's parameters)."""
 
     @staticmethod
     def forward(ctx: Any, plan: Plan, x: Tensor, *_: Tensor | None) -> Tensor:
@@ -243,7 +241,3 @@ def _images(like: Tensor, count: int, shape: tuple[int, int, int]) -> Tensor:
 
 def _strides(tensor: Tensor) -> ctypes.Array[ctypes.c_int64]:
     return (ctypes.c_int64 * 4)(*tensor.stride())
-
-
-def _sizes(shape: tuple[int, int, int]) -> tuple[ctypes.c_int64, ...]:
-    return tuple(map(ctypes.c_int64, shape))

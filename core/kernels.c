@@ -17,7 +17,8 @@
    "Batch Normalization", 2015, section 3). A scale only orders a window's values or turns their order round, so that
    pooling takes raw values too.
 
-   Sums over pixels are of type REAL, within an image; those over images and channels, of few terms, double. */
+   Sums over pixels are of type REAL, lane by lane, for weights over all images of a thread; those over lanes, groups
+   and channels, of few terms, double. */
 
 #include <math.h>
 #include <omp.h>

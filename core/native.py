@@ -6,6 +6,7 @@ They use the OpenMP runtime that torch has loaded, and so its threads: two runti
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import platform
 import shlex
@@ -15,6 +16,7 @@ import tempfile
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 import torch
@@ -28,6 +30,23 @@ FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-fopenmp", "-ffp-contract=fast")
 COMPILERS = ("cc", "gcc", "clang")
 SECONDS = 120
 """After which a compiler is given up on; it takes a few."""
+
+_INTEGER, _POINTER = ctypes.c_int64, ctypes.c_void_p
+_SIZES = (_INTEGER,) * 3
+_SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "lanes": (ctypes.c_int, ()),
+    "block_size": (ctypes.c_int, ()),
+    "work_size": (ctypes.c_int, ()),
+    "scratch": (_INTEGER, (_POINTER,)),
+    "found_size": (_INTEGER, (_POINTER, _INTEGER)),
+    "enter": (None, (_POINTER, _POINTER, _POINTER, *_SIZES)),
+    "leave": (None, (_POINTER, _POINTER, _POINTER, _POINTER, *_SIZES, _POINTER, _POINTER)),
+    "forward": (None, (_POINTER, _INTEGER, _POINTER)),
+    "backward": (None, (_POINTER, _INTEGER, _POINTER, _POINTER, _POINTER, _INTEGER, _POINTER, _POINTER)),
+}
+"""What each function of `kernels.c` returns and takes."""
+
+_log = logging.getLogger(__name__)
 
 
 class NoKernels(LabError):
@@ -81,26 +100,37 @@ def _load(compiler: tuple[str, ...], real: str) -> ctypes.CDLL | NoKernels:
         parts = (SOURCE.read_text(), *compiler, *flags, _output([*compiler, "--version"]), _processor())
         name = sha256("\0".join(parts).encode()).hexdigest()[:32]
         path = platformdirs.user_cache_path("mnist-tui", appauthor=False) / "kernels" / f"{name}.so"
-        if not _is_whole(path):
-            _compile(compiler, flags, path)
-        return ctypes.CDLL(str(path))
+        library = ctypes.CDLL(str(path)) if _is_whole(path) else _compile(compiler, flags, path)
+        for function, (result, arguments) in _SIGNATURES.items():
+            getattr(library, function).restype = result
+            getattr(library, function).argtypes = arguments
+        return library
     except NoKernels as problem:
         return problem
     except OSError as error:
         return NoKernels(f"its kernels cannot be compiled or loaded: {one_line(error)}")
 
 
-def _compile(compiler: tuple[str, ...], flags: tuple[str, ...], path: Path) -> None:
-    """Whoever else compiles the same at the same time makes the same file; the last one stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, replacing(path) as part:
-        compiled = Path(folder) / "kernels.o"
+def _compile(compiler: tuple[str, ...], flags: tuple[str, ...], path: Path) -> ctypes.CDLL:
+    """Make the library and keep it at `path`, or where that cannot be, load it for this process only.
+
+    Whoever else compiles the same at the same time makes the same file; the last one stays.
+    """
+    _log.info("compiling the kernels of the native engine for this machine, which is done once")
+    with tempfile.TemporaryDirectory() as folder:
+        compiled, made = Path(folder) / "kernels.o", Path(folder) / "kernels.so"
         _output([*compiler, *flags, "-c", str(SOURCE), "-o", str(compiled)])
         # Without -fopenmp, so that its functions are found in the runtime that is there already.
-        _output([*compiler, "-shared", str(compiled), "-o", str(part)])
-        ctypes.CDLL(str(part))  # one that cannot be loaded is not kept
-        with part.open("ab") as file:
-            file.write(sha256(part.read_bytes()).digest())
+        _output([*compiler, "-shared", str(compiled), "-o", str(made)])
+        content = made.read_bytes()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as part:
+                part.write_bytes(content + sha256(content).digest())
+                ctypes.CDLL(str(part))  # one that cannot be loaded is not kept
+            return ctypes.CDLL(str(path))
+        except OSError:  # nothing can be written there, or nothing run from there
+            return ctypes.CDLL(str(made))
 
 
 def _is_whole(path: Path) -> bool:
@@ -110,7 +140,7 @@ def _is_whole(path: Path) -> bool:
     """
     try:
         content = path.read_bytes()
-    except FileNotFoundError:
+    except OSError:
         return False
     return sha256(content[:-32]).digest() == content[-32:]
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from core.config import Precision
-from core.engine import Forward, Step
+from core.engine import EagerEngine, Forward
 from core.fused import Fused, Plan
 from core.native import NoKernels, load_kernels
 from core.segments import Segment, split
@@ -17,7 +16,7 @@ from core.segments import Segment, split
 ONE_BY_ONE = "the network runs one operation at a time"
 
 
-class NativeEngine:
+class NativeEngine(EagerEngine):
     """Runs the layers that there are kernels for in these (`core.segments`), and any others as they are.
 
     Args:
@@ -39,42 +38,49 @@ class NativeEngine:
             self.note = f"{ONE_BY_ONE}, as the kernels compute in fp32, not in {self._precision}"
         elif model not in self._forwards:
             try:
-                self._forwards[model] = NativeForward(model, load_kernels(next(model.parameters()).dtype))
+                self._forwards[model] = NativeForward(model, next(model.parameters()).dtype)
             except NoKernels as problem:
                 self.note = f"{ONE_BY_ONE}: native {problem.message}"
         return self._forwards.get(model, model)
 
-    def prepare(self, step: Step) -> None:
-        pass
-
-    def run(self, step: Step, size: int) -> None:
-        step(size)
-
 
 class NativeForward:
-    """A network's forward pass; one in training is followed by its backward pass before the next."""
+    """A network's forward pass; one in training is followed by its backward pass before the next.
 
-    def __init__(self, model: nn.Sequential, kernels: ctypes.CDLL) -> None:
+    What the kernels are not made for goes through the network itself.
+    """
+
+    def __init__(self, model: nn.Sequential, dtype: torch.dtype) -> None:
         self._model = model
-        self._kernels = kernels
+        self._dtype = dtype
+        self._kernels = load_kernels(dtype)
         self._parts = split(list(model))
-        self._plans: dict[int, Plan] = {}
+        self._norms = [module for module in model if isinstance(module, nn.BatchNorm2d)]
+        self._plans: dict[tuple[int, ...], Plan] = {}
 
     def __call__(self, images: Tensor) -> Tensor:
-        # Of a single image torch may have to say that a norm finds no deviation.
-        covered = len(images) > 1 if self._model.training else not torch.is_grad_enabled()
-        if not covered:
+        if not self._is_covered(images):
             return cast("Tensor", self._model(images))
         x = images
         for index, part in enumerate(self._parts):
             x = self._segment(index, part, x) if isinstance(part, Segment) else part(x)
         return x
 
+    def _is_covered(self, images: Tensor) -> bool:
+        training = self._model.training
+        return (
+            (images.dtype, images.device.type) == (self._dtype, "cpu")
+            and all(norm.training == training for norm in self._norms)
+            # Of a single image torch may have to say that a norm finds no deviation.
+            and (len(images) > 1 if training else not torch.is_grad_enabled())
+        )
+
     def _segment(self, index: int, segment: Segment, x: Tensor) -> Tensor:
         x = x if x.dim() == 4 else x[:, :, None, None]
-        if index not in self._plans:
-            self._plans[index] = Plan(segment, (x.shape[1], x.shape[2], x.shape[3]), x.dtype, self._kernels)
-        plan = self._plans[index]
+        shape = x.shape[1], x.shape[2], x.shape[3]
+        if (index, *shape) not in self._plans:
+            self._plans[index, *shape] = Plan(segment, shape, self._dtype, self._kernels)
+        plan = self._plans[index, *shape]
         if not self._model.training:
             return plan.forward(x, training=False)
-        return cast("Tensor", Fused.apply(plan, x, *plan.parameters))
+        return cast("Tensor", Fused.apply(plan, x, *segment.parameters()))

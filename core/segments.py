@@ -42,6 +42,9 @@ class Segment:
     blocks: list[Block] = field(default_factory=list)
     flat: bool = False
 
+    def parameters(self) -> list[Tensor | None]:
+        return [tensor for block in self.blocks for tensor in block.parameters()]
+
 
 def split(modules: Sequence[nn.Module]) -> list[Segment | nn.Module]:
     """The segments of a network, and between them the modules that no kernel stands for."""

@@ -26,11 +26,14 @@ class Axis:
     """A convolution along one side of a map."""
 
     inputs: int
-    outputs: int
     kernel: int
     stride: int
     padding: int
     dilation: int
+
+    @property
+    def outputs(self) -> int:
+        return (self.inputs + 2 * self.padding - self.dilation * (self.kernel - 1) - 1) // self.stride + 1
 
     def place(self, output: int, tap: int) -> int:
         """The input that a tap of an output reads; it may lie in the padding."""
@@ -47,7 +50,10 @@ class Axis:
 
 
 class Sweep:
-    """Classes of pixels, as tables that `address` gives the kernels; they are to be kept as long as it is used."""
+    """Over a convolution's outputs, reading inputs; or `back`, over its inputs, reading the gradients of outputs.
+
+    Classes of pixels, as tables that `address` gives the kernels; they are to be kept as long as it is used.
+    """
 
     def __init__(self, vertical: Axis, horizontal: Axis, *, back: bool) -> None:
         source = horizontal.outputs if back else horizontal.inputs  # columns of the map that is read
@@ -67,21 +73,6 @@ class Sweep:
                 taps.append(len(tap))
         self._tables = [torch.tensor(table, dtype=torch.int32) for table in (pixels, taps, tap, offset, reads, writes)]
         self.address = CSweep(len(pixels) - 1, *(table.data_ptr() for table in self._tables))
-
-    @staticmethod
-    def geometry(inputs: int, kernel: int, stride: int, padding: int, dilation: int) -> Axis:
-        outputs = (inputs + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
-        return Axis(inputs, outputs, kernel, stride, padding, dilation)
-
-
-def forward_sweep(vertical: Axis, horizontal: Axis) -> Sweep:
-    """Over the outputs, reading inputs."""
-    return Sweep(vertical, horizontal, back=False)
-
-
-def backward_sweep(vertical: Axis, horizontal: Axis) -> Sweep:
-    """Over the inputs, reading the gradients of outputs."""
-    return Sweep(vertical, horizontal, back=True)
 
 
 def streams(channels: int, vertical: Axis, horizontal: Axis) -> tuple[Tensor, Tensor, Tensor]:

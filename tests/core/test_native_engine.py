@@ -139,6 +139,46 @@ def test_memory_that_could_not_be_had_is_asked_for_again(monkeypatch):
     assert torch.isfinite(forward(images)).all()
 
 
+def test_images_of_any_size_may_follow_one_another():
+    model = build_model(summarize(parse("c8 p2 c6 gap fc10"))).double()
+    forward, images = NativeEngine().forward(model), torch.randn(9, 1, 28, 28, dtype=torch.float64)
+    for side in (28, 20, 28):
+        given = images[..., :side, :side]
+        expected = deepcopy(model)(given)
+        assert torch.allclose(forward(given), expected)
+
+
+def test_images_that_there_are_no_kernels_for_go_to_the_network_itself():
+    forward = NativeEngine().forward(build_model(summarize(parse("c8 p2 fc10"))))
+    for images in (torch.randn(4, 1, 28, 28, dtype=torch.float64), torch.randn(4, 1, 28, 28, device="meta")):
+        with pytest.raises(RuntimeError, match=r"type|device"):  # as torch says it
+            forward(images)
+
+
+def test_a_norm_that_is_frozen_stays_so():
+    model = build_model(summarize(parse("c8 p2 c6 fc10"))).double()
+    images = torch.randn(9, 1, 28, 28, dtype=torch.float64)
+    NativeEngine().forward(model)(images)  # so that its statistics are not those it began with
+    model[2].eval()
+    before = model[2].running_mean.clone()
+    _assert_close(*_both(model, images)[:2], 1e-9)
+    assert torch.equal(model[2].running_mean, before)
+
+
+def test_parameters_are_where_the_modules_have_them_now_in_whatever_order():
+    torch.manual_seed(0)
+    model = build_model(summarize(parse("c8 p2 c6 fc10"))).double()
+    images = torch.randn(9, 1, 28, 28, dtype=torch.float64)
+    forward = NativeEngine().forward(model)
+    forward(images)
+    wider = torch.randn(8, 1, 3, 6, dtype=torch.float64)
+    model[0].weight = nn.Parameter(wider[..., ::2])  # every second value of what it lies in
+    plain = deepcopy(model)
+    for each in (forward, plain):
+        each(images).square().mean().backward()
+    _assert_close([p.grad for p in model.parameters()], [p.grad for p in plain.parameters()], 1e-9)
+
+
 def test_auto_is_eager_where_there_is_no_convolution():
     config = TrainConfig.checked({"arch": "fc24 fc10", "device": "cpu"})
     assert choose_engine(config, torch.device("cpu"), 1000).name == "eager"
