@@ -54,7 +54,9 @@ class EagerEngine:
     """One operation after the other, on any device; what every other engine is measured against."""
 
     name = "eager"
-    note = ""
+
+    def __init__(self, note: str = "") -> None:
+        self.note = note
 
     def forward(self, model: Forward) -> Forward:
         return model

@@ -24,10 +24,11 @@ them listed operation by operation, and the evaluation likewise."""
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An engine's name and why it is that one."""
+    """An engine's name and why it is that one; `note` is what a run's record should say of it."""
 
     name: EngineChoice
     reason: str
+    note: str = ""
 
 
 def choose_engine(config: TrainConfig, device: torch.device, steps: int, copies: int = 1) -> Choice:
@@ -48,9 +49,11 @@ def choose_engine(config: TrainConfig, device: torch.device, steps: int, copies:
             raise InvalidValue("engine", config.engine, reason, hint="use --engine auto, which takes the fastest")
         return Choice(config.engine, "asked for")
     if device.type == "cpu":
-        reason = _why_not_natively(config, copies) or _why_not("native", device)
-        if reason:
+        if reason := _why_not_natively(config, copies):
             return Choice("eager", f"native {reason}")
+        if reason := _why_not("native", device):
+            slower = "trained by torch's own kernels, which are slower"
+            return Choice("eager", f"native {reason}", note=f"{slower}: native {reason}")
         return Choice("native", "the fastest measured on a CPU")
     if device.type != "cuda":
         return Choice("eager", f"the fastest measured on a {device.type.upper()}")
@@ -79,7 +82,7 @@ def make_engine(
 
             return NativeEngine(precision)
         case _:
-            return EagerEngine()
+            return EagerEngine(choice.note)
 
 
 def available_engines(device: torch.device) -> list[EngineChoice]:

@@ -26,9 +26,9 @@ class NativeEngine(EagerEngine):
     name = "native"
 
     def __init__(self, precision: Precision = "fp32") -> None:
+        super().__init__()
         self._precision = precision
         self._forwards: dict[Forward, NativeForward] = {}  # so that training and scoring share a network's memory
-        self.note = ""
 
     def forward(self, model: Forward) -> Forward:
         # A class of its own may do something else than to call its layers in turn.

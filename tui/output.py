@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -69,6 +70,21 @@ def say_json(value: Any) -> None:
 def note(text: str) -> None:
     """A line beside the data: a warning, progress, an error."""
     write(sys.stderr, f"{plain(text)}\n")
+
+
+class _Notes(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        note(record.getMessage())
+
+
+_notes = _Notes()
+
+
+def note_logs() -> None:
+    """From here on say what the core logs: that something takes long, which it does only once on a machine."""
+    log = logging.getLogger("core")
+    log.setLevel(logging.INFO)
+    log.addHandler(_notes)  # which is there once, however often it is added
 
 
 def complain(message: str, hint: str = "") -> None:

@@ -14,7 +14,7 @@ import torch
 
 from core import native
 from core.config import TrainConfig
-from core.engines import choose_engine
+from core.engines import choose_engine, make_engine
 from core.errors import InvalidValue
 from core.native import NoKernels, find_compiler, load_kernels, why_no_kernels
 
@@ -68,6 +68,7 @@ def test_with_a_compiler_that_does_not_work_auto_is_eager_and_native_is_refused(
     choice = choose_engine(TrainConfig(), CPU, 1000)
     assert choice.name == "eager"
     assert words in choice.reason
+    assert choice.reason in make_engine(choice, 64, CPU).note
     with pytest.raises(InvalidValue, match="engine = native: ") as refusal:
         choose_engine(TrainConfig.checked({"engine": "native"}), CPU, 1000)
     assert words in refusal.value.message

@@ -8,7 +8,9 @@ from datetime import datetime
 import pytest
 from safetensors.torch import load_file
 
+from core import native
 from core.config import TrainConfig
+from core.native import why_no_kernels
 from core.weights import weights_sha256
 
 TEST_LINE = re.compile(r"Test set: Average loss: \d+\.\d{4}, Accuracy: (\d+)/200 \((\d+\.\d\d)%\)")
@@ -77,6 +79,14 @@ def test_json_on_stdout_is_the_log_line_by_line(train, store):
 def test_json_leaves_stderr_to_what_went_wrong(train):
     assert train("--json").err == ""
     assert train("--quiet").err == ""
+
+
+@pytest.mark.skipif(bool(why_no_kernels()), reason="there are no kernels here")
+def test_text_says_what_keeps_a_run_from_beginning_at_once(train, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "new"))
+    native._load.cache_clear()
+    assert train().err.startswith("compiling the kernels of the native engine for this machine, which is done once\n")
+    assert "compiling" not in train().err
 
 
 def test_with_a_validation_split_the_test_set_stays_out_of_the_epochs(train):

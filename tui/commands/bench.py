@@ -18,7 +18,7 @@ from experiments.locations import Locations
 from experiments.presets import DEFAULT, load_preset
 from tui.config_options import METAVARS
 from tui.options import whole_number
-from tui.output import keep_stdout_for_data, note, say, say_json, table
+from tui.output import keep_stdout_for_data, note, note_logs, say, say_json, table
 
 
 def bench(
@@ -69,6 +69,7 @@ def bench(
     for name in engine or ():
         configs[0].changed(engine=name)
     keep_stdout_for_data()
+    note_logs()
     with redirect_stdout(sys.stderr):  # where a module of one's own is to print, as stdout is for data
         report = _measure(context.obj, configs, engine or (), rounds, steps, base if full else None, seeds)
     if as_json:

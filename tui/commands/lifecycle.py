@@ -22,7 +22,7 @@ from tui.exit_codes import ExitCode, exit_code_of
 from tui.group_report import say_group
 from tui.launch import resume_all_detached
 from tui.options import RunOrGroup, whole_number
-from tui.output import complain, keep_stdout_for_data, note, say
+from tui.output import complain, keep_stdout_for_data, note, note_logs, say
 from tui.signals import stop_on_signals
 from tui.tracking_options import LogTo, WithTensorBoard, as_options, checked_tracking
 
@@ -67,6 +67,8 @@ def resume(
         say(reference)
         return
     keep_stdout_for_data()
+    if not (quiet or as_json):
+        note_logs()
     codes: list[ExitCode] = []
     with stop_on_signals("training had not gone on, so the run is as it was") as stop, _taken_on(found) as taken:
         for place, one in enumerate(found):

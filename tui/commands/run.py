@@ -29,7 +29,7 @@ from tui.group_progress import GroupProgress
 from tui.group_report import say_group
 from tui.launch import resume_all_detached, runs_to_hand_over
 from tui.options import whole_number
-from tui.output import keep_stdout_for_data, note, say
+from tui.output import keep_stdout_for_data, note, note_logs, say
 from tui.progress import TextReport, last_line
 from tui.run_plan import MAX_SEEDS, Asked, plan_more, plan_new
 from tui.signals import stop_on_signals
@@ -101,6 +101,8 @@ def run(
         _detach(locations, planned, tracking)
         return
     keep_stdout_for_data()
+    if not (quiet or as_json):
+        note_logs()
     with stop_on_signals("the run had not begun, so nothing was saved") as stop:
         runner = Runner(locations, stop, download_progress())
         if group_id:
