@@ -23,6 +23,9 @@ Augmentation = Literal["none", "shift", "affine"]
 Precision = Literal["fp32", "tf32", "bf16"]
 EngineChoice = Literal["auto", "eager", "native", "compile", "graph"]
 
+MACHINE_FIELDS = ("device", "engine", "precision")
+"""Those that not every machine can grant."""
+
 _Count = Annotated[int, Field(ge=1, le=10_000_000)]
 _Share = Annotated[float, Field(ge=0, lt=1)]
 _Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:[0-9]{1,2})?|mps)$")]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from core.arch import is_user_module
-from core.config import TrainConfig
+from core.config import MACHINE_FIELDS, TrainConfig
 from core.download import Progress
 from core.errors import InvalidValue, LabError, OverBudget, ShouldStop, Stopped, StorageError, one_line
 from core.events import EpochFinished, RunFailed, RunFinished, RunStopped, TrainEvent
@@ -92,7 +92,7 @@ class Runner:
         """
         with run.open_log() as log:
             config = self.check_resumable(run, epochs=epochs, arch=arch, no_budget=no_budget)
-            was_finished, values = run.row().ended == Status.FINISHED, run.config()
+            before, values = run.row(), run.config()
             from core.device import flushed_denormals, kept_threads
 
             with owning(run), flushed_denormals(), kept_threads():
@@ -104,7 +104,9 @@ class Runner:
                     if trainer.epoch == 0:  # another process may have made the folder, on another machine
                         run.set_environment(describe_environment(str(trainer.device)))
                 except LabError as error:
-                    if was_finished:  # it keeps its result, and can be extended another time
+                    if isinstance(error, InvalidValue) and error.field in MACHINE_FIELDS and before.epochs_done:
+                        error.hint = "go on with it on a machine that has what it was begun with"
+                    if before.ended == Status.FINISHED:  # it keeps its result, and can be extended another time
                         run.take_over(values)
                     elif isinstance(error, Stopped):
                         log.append(RunStopped(epoch=0, reason=error.message))

@@ -5,11 +5,8 @@ from __future__ import annotations
 import sys
 from functools import lru_cache
 
-from core.config import TrainConfig
+from core.config import MACHINE_FIELDS, TrainConfig
 from core.errors import InvalidValue
-
-ASKING = ("device", "engine", "precision")
-"""The fields that not every machine can grant."""
 
 
 def torch_is_there() -> bool:
@@ -19,8 +16,8 @@ def torch_is_there() -> bool:
 
 def missing_here(config: TrainConfig) -> InvalidValue | None:
     """The device, engine or precision that this machine has not; None when it has all, or as long as nobody knows."""
-    asked = [getattr(config, field) for field in ASKING]
-    if asked == [TrainConfig.model_fields[field].default for field in ASKING] or not torch_is_there():
+    asked = [getattr(config, field) for field in MACHINE_FIELDS]
+    if asked == [TrainConfig.model_fields[field].default for field in MACHINE_FIELDS] or not torch_is_there():
         return None
     return _missing(*asked)
 

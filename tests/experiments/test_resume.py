@@ -10,6 +10,7 @@ import pytest
 from safetensors.torch import load_file
 
 from core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from core.engine import EagerEngine
 from core.errors import DataError, InvalidValue, OverBudget, RunError, Stopped
 from core.events import CheckpointSaved, EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped
 from core.weights import weights_sha256
@@ -189,6 +190,25 @@ def test_data_that_is_gone_is_recorded_as_the_runs_failure(runner, tiny):
         next(runner.resume(run))
     assert isinstance(run.view().end, RunFailed)
     assert run.status() is Status.FAILED
+
+
+@pytest.mark.parametrize(("stopped_after", "hint"), [(0, "use --engine auto"), (5, "on a machine that has")])
+def test_a_run_that_this_machine_cannot_go_on_with_says_where_it_can(
+    runner, locations, tiny, monkeypatch, stopped_after, hint
+):
+    """One that has not begun may begin otherwise."""
+    monkeypatch.setattr("core.engines._why_not", lambda *_: "")
+    tiny = tiny.changed(engine="graph")
+    if stopped_after:
+        monkeypatch.setattr("core.trainer.make_engine", lambda *_, **__: EagerEngine())
+        run = train(Runner(locations, after(stopped_after)), tiny)
+    else:
+        run = runner.create(tiny, Meta())
+    monkeypatch.undo()
+    with pytest.raises(InvalidValue, match="engine = graph: needs a CUDA device") as refusal:
+        list(runner.resume(run))
+    assert hint in refusal.value.hint
+    assert run.view().end.hint == refusal.value.hint
 
 
 def test_a_stop_during_the_start_is_recorded(locations, tiny):
