@@ -8,6 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from core.pages import zeros
 from core.segments import Block, Pool, Segment
 from core.sweeps import Axis, CSweep, Sweep, plane_of, streams
 
@@ -150,7 +151,7 @@ class Plan:
         self._groups, self._threads = groups, threads
 
     def _vectors(self, count: int) -> Tensor:
-        return torch.zeros(count * self._lanes, dtype=self._dtype)
+        return zeros(count * self._lanes, self._dtype)
 
     def _point_at_parameters(self) -> None:
         """Tell the kernels where parameters and running statistics are now."""
