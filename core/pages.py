@@ -16,7 +16,7 @@ def zeros(count: int, dtype: torch.dtype) -> Tensor:
     """So many zeros, on large pages where the system has them and a page is filled.
 
     A map has its channels far apart, so that with small pages a convolution looks up an address after the other: with
-    large ones a step of conv9 takes 2 % less time, and one of conv5 5 %.
+    large ones a step takes a few percent less time.
 
     Raises:
         MemoryError: when there is not so much.
