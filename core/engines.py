@@ -8,11 +8,10 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.arch import is_user_module
+from core.arch import Conv, find, is_user_module
 from core.config import EngineChoice, Precision, TrainConfig
 from core.engine import EagerEngine, Engine
 from core.errors import InvalidValue
-from core.network import summarize_config
 
 if TYPE_CHECKING:
     import torch
@@ -117,7 +116,6 @@ def _why_not_natively(config: TrainConfig, copies: int) -> str:
         return "has kernels for the layers of specs, not for a module of your own"
     if config.precision != "fp32":
         return f"computes in fp32, not in {config.precision}"
-    summary = summarize_config(config)
-    if summary is not None and all(layer.kind != "Conv2d" for layer in summary.layers):
+    if not any(isinstance(block, Conv) for block in find(config.arch).blocks):
         return "is faster for convolutions, of which this network has none"
     return "trains one network at a time" if copies > 1 else ""

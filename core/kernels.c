@@ -470,12 +470,12 @@ static void tap_sums(const Block *b, const V *g, int first, int last, V *sums) {
             sums[c * (kernel + 1) + kernel] += all;
             if (!b->padding) continue;
             for (int64_t j = 0; j < b->kernel_columns; j++) {
-                V inside = {0};
+                V inside = all;
                 int64_t low = 0, high = b->columns, column = j * b->dilation - b->padding;
                 while (low < high && low * b->stride + column < 0) low++;
                 while (high > low && (high - 1) * b->stride + column >= b->in_columns) high--;
-                if (high - low == b->columns) inside = all;
-                else for (int64_t p = low; p < high; p++) inside += row[p];
+                for (int64_t p = 0; p < low; p++) inside -= row[p];
+                for (int64_t p = high; p < b->columns; p++) inside -= row[p];
                 for (int64_t i = 0; i < b->kernel_rows; i++) {
                     int64_t from = y * b->stride + i * b->dilation - b->padding;
                     if (from >= 0 && from < b->in_rows) sums[c * (kernel + 1) + i * b->kernel_columns + j] += inside;
