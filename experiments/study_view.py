@@ -22,6 +22,8 @@ IMPORTANCE_TRIALS = 8
 """Finished trials below which the importance of parameters is a guess and is not given."""
 ENDED = ("finished", "pruned", "failed")
 STATES = ("waiting", "running", "finished", "pruned", "failed", "rejected")
+STATE_NAMES = {"WAITING": "waiting", "RUNNING": "running", "COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed"}
+"""Optuna's, of trials that no note says more of."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -239,9 +241,7 @@ def _existing_plan(folder: StudyFolder) -> Plan:
 
 def _trial_view(trial: FrozenTrial) -> TrialView:
     notes: dict[str, Any] = trial.user_attrs
-    state = {"WAITING": "waiting", "RUNNING": "running", "COMPLETE": "finished", "PRUNED": "pruned"}.get(
-        trial.state.name, "rejected" if REJECTED in notes else "failed"
-    )
+    state = "rejected" if REJECTED in notes else "failed" if FAILED in notes else STATE_NAMES[trial.state.name]
     started, ended = trial.datetime_start, trial.datetime_complete
     return TrialView(
         number=trial.number,

@@ -78,6 +78,7 @@ class Sweep:
         self._active: dict[str, _Active] = {}
         self._left: list[FrozenTrial] = []
         self._stopping = ""
+        self._exhausted: OverBudget | None = None
 
     def run(self, should_stop: ShouldStop) -> Iterator[SweepEvent]:
         """Drive the study until its trials are done, or until there is a reason to stop. It has to be `driven` by this
@@ -97,7 +98,7 @@ class Sweep:
                     self._executor.stop(reason)
                 if not self._stopping:
                     yield from self._fill(should_stop)
-                if not self._active and (self._stopping or not (self._left or self._trials.wants_more())):
+                if not self._active and (self._stopping or not (self._left or self._wants_more())):
                     break
                 if time.monotonic() > deadline:  # a worker that hears nothing is ended without a checkpoint
                     break
@@ -113,6 +114,11 @@ class Sweep:
             self._executor.close()
         if self._stopping:
             yield SweepStopped(reason=self._stopping)
+        elif self._exhausted is not None:
+            raise self._exhausted
+
+    def _wants_more(self) -> bool:
+        return self._exhausted is None and self._trials.wants_more()
 
     def _give_back(self, reason: str) -> None:
         """Have the runs stop with a checkpoint where the study can be told nothing any more."""
@@ -129,7 +135,7 @@ class Sweep:
             if left is not None:
                 yield from self._take_up(left)
                 continue
-            if not self._trials.wants_more():
+            if not self._wants_more():
                 return
             trial, params = self._trials.propose()
             event = self._enter(trial.number, params)
@@ -140,7 +146,7 @@ class Sweep:
             rejected += 1
             if rejected == MAX_REJECTED:
                 hint = "the study is kept; search where less is over the budget"
-                raise OverBudget(f"{rejected} proposals in a row rejected; {event.reason}", hint=hint)
+                self._exhausted = OverBudget(f"{rejected} proposals in a row rejected; {event.reason}", hint=hint)
 
     def _next_left(self) -> FrozenTrial | None:
         """A trial that an earlier driver left, once nobody trains its run any more."""
@@ -304,7 +310,7 @@ class Sweep:
 
     def _fail(self, active: _Active, reason: str) -> TrialFinished:
         """Give up a trial whose run has no end of its own, and write one down for it."""
-        self._trials.fail(active.number, reason)
+        self._trials.lose(active.number, reason)
         epoch = active.view.epochs[-1].epoch if active.view.epochs else 0
         try:
             with active.run.open_log() as log:

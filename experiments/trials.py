@@ -105,16 +105,24 @@ class Trials:
         self._note(number, PRUNED, reason)
         self._study.tell(number, state=TrialState.PRUNED)
 
+    def lose(self, number: int, reason: str) -> None:
+        """A trial that failed for no fault of its values: nothing is learned of them."""
+        self._note(number, FAILED, reason)
+        self._study.tell(number, state=TrialState.FAIL)
+
     def fail(self, number: int, reason: str) -> None:
-        self._end(number, FAILED, reason)
+        """A trial whose training failed, as with such values it does."""
+        self._disqualify(number, FAILED, reason)
 
     def reject(self, number: int, reason: str) -> None:
         """A proposal that is not trained. It counts as none of the trials that were asked for."""
-        self._end(number, REJECTED, reason)
+        self._disqualify(number, REJECTED, reason)
 
-    def _end(self, number: int, note: str, reason: str) -> None:
+    def _disqualify(self, number: int, note: str, reason: str) -> None:
+        """To a sampler it is pruned, which is bad. What Optuna calls failed TPE does not look at: it would propose such
+        values again and again, as those it knows least of."""
         self._note(number, note, reason)
-        self._study.tell(number, state=TrialState.FAIL)
+        self._study.tell(number, state=TrialState.PRUNED)
 
     def _get(self, number: int) -> FrozenTrial:
         return self.all()[number]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from sweep_tools import Inline, Scripted, drive, sweeping, three_epochs, tiny_plan
 
-from core.errors import InvalidValue
+from core.errors import InvalidValue, OverBudget
 from experiments.executors import Ended
 from experiments.row import Status
 from experiments.run import Meta
@@ -72,6 +72,35 @@ def test_over_budget_proposals_are_counted_and_never_trained(locations, store, v
     assert {trial.params["arch"] for trial in study.trials if trial.state == "rejected"} == {"conv9"}
     assert all("over the budget" in trial.reason for trial in study.trials if trial.state == "rejected")
     assert len(store.runs()) == 3
+
+
+def test_tpe_learns_what_is_over_the_budget(locations, script, view):
+    plan = tiny_plan({"arch": "c4 p2 c8 gap fc10,conv9", "max_params": "1000"}, sampler="tpe", trials=30)
+    drive(locations, plan, Scripted(script, three_epochs(script)))
+    assert view().count("finished") == 30
+    assert 0 < view().count("rejected") < 15
+
+
+def test_tpe_learns_with_what_values_training_fails(locations, script, view):
+    def play(run, life):
+        if run.config()["lr"] > 10:
+            yield script.failed(error="the loss is not finite")
+        else:
+            yield from three_epochs(script)(run, life)
+
+    drive(locations, tiny_plan({"lr": "0.01:100:log"}, sampler="tpe", trials=40), Scripted(script, play))
+    assert {trial.state for trial in view().trials} == {"finished", "failed"}
+    assert sum(trial.state == "failed" for trial in view().trials[20:]) < 5  # of 20, as many as by chance
+
+
+def test_when_nothing_is_left_to_propose_trials_under_way_come_to_their_end(locations, script, view, monkeypatch):
+    monkeypatch.setattr("experiments.sweep.MAX_REJECTED", 1)
+    options = {"arch": "c4 p2 c8 gap fc10,c4 p2 c6 gap fc10,conv9", "max_params": "1000"}
+    plan = tiny_plan(options, sampler="random", trials=30)
+    with pytest.raises(OverBudget, match="1 proposals in a row rejected"):
+        drive(locations, plan, Scripted(script, three_epochs(script), room=2))
+    assert view().count("rejected") == 1
+    assert 0 < view().count("finished") == len(view().trained) < 30
 
 
 def test_a_grid_is_gone_through_once_over_interruptions_with_what_is_over_budget_left_out(locations, script, view):
