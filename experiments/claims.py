@@ -299,7 +299,7 @@ def _same_weights(one: Member, two: Member) -> bool:
 
 def _in_words(share: Share) -> str:
     if share.low is None or share.high is None:
-        return "unknown, of no runs"
+        return "unknown, as there were none"
     return f"{share.count} of {share.n} (95% interval {100 * share.low:.0f} to {100 * share.high:.0f}%)"
 
 

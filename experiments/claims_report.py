@@ -67,7 +67,7 @@ def _lines(results: Results, charts: dict[str, str]) -> Iterator[str]:
     if not results.is_complete:
         yield from ("**Not all runs have come to an end; the numbers are preliminary.**", "")
     yield from (
-        f"{_seeds(design.seeds)} of each recipe, {design.base.epochs} epochs, "
+        f"{_seeds(design.seeds)} of each recipe, {design.epochs}, "
         f"{design.base.dataset}, scored on the test images after every epoch. Made with `mnist-tui claims`.",
         "",
         *_table(

@@ -57,6 +57,11 @@ class Design:
     def seeds_of(self, arm: Arm) -> range:
         return range(min(self.seeds, MAX_REPEATS) if arm.repeats else self.seeds)
 
+    @property
+    def epochs(self) -> str:
+        """Of a run, in words."""
+        return f"{self.base.epochs} epoch{'s' * (self.base.epochs != 1)}"
+
     def shortcomings(self) -> list[str]:
         """Why what comes out is no evidence for or against the claims; nothing where it is."""
         base, reasons = self.base, []
@@ -67,7 +72,7 @@ class Design:
         if base.limit_test is not None:
             reasons.append(f"only {base.limit_test:,} test images were used")
         if base.epochs != EPOCHS:
-            reasons.append(f"runs had {base.epochs} epochs, not {EPOCHS}")
+            reasons.append(f"runs had {self.epochs}, not {EPOCHS}")
         return reasons
 
 

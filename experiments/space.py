@@ -73,8 +73,8 @@ class Range:
     step: float | None = None
 
     def __str__(self) -> str:
-        last = [":log"] if self.log else [f":{self.step}"] if self.step is not None else []
-        return f"{self.low}:{self.high}" + "".join(last)
+        ends = [in_words(self.low), in_words(self.high)]
+        return ":".join([*ends, "log"] if self.log else ends if self.step is None else [*ends, in_words(self.step)])
 
     def ends(self) -> tuple[Value, ...]:
         return (self.low, self.high)
@@ -213,7 +213,7 @@ def parse_value(field: str, text: str, *, whole: str = "") -> Value:
         check_module_file(checked.arch)
         return absolute_arch(checked.arch)
     summarize_config(checked)
-    return checked.arch
+    return " ".join(checked.arch.split())  # one network is one value, however it is spaced
 
 
 def rounded(value: float) -> float:
@@ -227,8 +227,8 @@ def divides(step: float, distance: float) -> bool:
 
 
 def in_words(value: Value) -> str:
-    """A value as it would be written on the command line."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """A value as it would be written on the command line: ``100`` for a number of any type."""
+    return str(value).lower() if isinstance(value, bool) else str(value).removesuffix(".0")
 
 
 def _range(field: str, text: str) -> Range:

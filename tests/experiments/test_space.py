@@ -119,6 +119,17 @@ def test_an_architecture_that_cannot_be_built_is_named_by_its_token():
         parse_option("arch", "conv9,c8")
 
 
+def test_a_network_is_one_value_however_it_is_spaced():
+    assert parse_option("arch", "c8  gap fc10, c4 gap  fc10") == Choice("arch", ("c8 gap fc10", "c4 gap fc10"))
+    with pytest.raises(InvalidValue, match="lists a value twice"):
+        parse_option("arch", "c8 gap fc10,c8  gap fc10")
+
+
+def test_a_space_is_written_in_the_fewest_digits():
+    space, _ = Space.parse({"lr": "0.01:100:log", "dropout": "0,0.1"})
+    assert str(space) == "lr 0.01:100:log, dropout 0,0.1"
+
+
 def test_a_module_of_ones_own_is_found_from_any_folder(tmp_path, monkeypatch):
     (tmp_path / "net.py").write_text("")
     monkeypatch.chdir(tmp_path)

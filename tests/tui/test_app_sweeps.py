@@ -12,7 +12,7 @@ from sweep_tools import Scripted, drive, tiny_plan
 
 from experiments.locations import Locations
 from experiments.study import StudyFolder
-from experiments.study_view import study_view
+from experiments.study_view import add_trial, study_view
 from experiments.trials import Trials
 from tui.screens.form_dialog import FormDialog, Problem
 from tui.screens.study import StudyScreen
@@ -209,18 +209,37 @@ async def test_held_out_values_by_epoch_under_a_test_objective_say_so(tmp_path, 
 
 
 async def test_enter_is_offered_only_on_a_trial_that_has_a_run(tmp_path, script):
-    play = Scripted(script, lambda run, life: iter([script.epoch(1, 0.5, on_test=False), script.finished(1)]))
-    plan = tiny_plan({"lr": "0.1", "epochs": "2,30"}, sampler="grid", trials=2)
-    drive(Locations.resolve(tmp_path, tmp_path / "data"), plan, play)
-    rejected, trained = sorted(study_view(tmp_path, "s").trials, key=lambda trial: trial.state == "finished")
+    drive_epochs_in_and_over_budget(tmp_path, script)
+    trained = next(trial for trial in study_view(tmp_path, "s").trials if trial.state == "finished")
+    waiting = add_trial(tmp_path, "s", {"epochs": "30"})
     async with opened(tmp_path) as pilot:
         screen = await open_sweep(pilot)
-        await pilot.press("home" if rejected.number > trained.number else "end")
-        await wait_for_text(pilot, f"trial {rejected.number} rejected")
+        await pilot.press("home")
+        await wait_for_text(pilot, f"trial {waiting} waiting")
         await wait_for(pilot, lambda: "Open run" not in screen_text(pilot))
         await pilot.press("b")
         await wait_for_text(pilot, "enter Open run")
         assert screen._current.number == trained.number
+
+
+def drive_epochs_in_and_over_budget(home, script):
+    """Two proposals, one of them rejected."""
+    play = Scripted(script, lambda run, life: iter([script.epoch(1, 0.5, on_test=False), script.finished(1)]))
+    plan = tiny_plan({"lr": "0.1", "epochs": "2,30"}, sampler="grid", trials=2)
+    drive(Locations.resolve(home, home / "data"), plan, play)
+
+
+async def test_what_was_proposed_over_the_budget_is_a_line_and_what_was_added_by_hand_a_row(tmp_path, script):
+    drive_epochs_in_and_over_budget(tmp_path, script)
+    async with opened(tmp_path) as pilot:
+        screen = await open_sweep(pilot)
+        await wait_for_text(pilot, "1 proposal rejected: epochs = 30")
+        assert [trial.state for trial in screen._trials] == ["finished"]
+        added = add_trial(tmp_path, "s", {"epochs": "30"})
+        drive_epochs_in_and_over_budget(tmp_path, script)
+        await wait_for_text(pilot, "2 proposals rejected")
+        await wait_for(pilot, lambda: added in [trial.number for trial in screen._trials])
+        assert sorted(trial.state for trial in screen._trials) == ["finished", "rejected"]
 
 
 async def test_a_grid_that_is_done_asks_for_nothing_more(tmp_path, script):

@@ -157,6 +157,7 @@ def test_a_report_is_one_file(cli, trained, refused):
     assert trained.id in Path("page.html").read_text()
     assert cli("report", "first").out.strip() == f"{trained.id}.html"
     refused(cli("report", "first", "-o", "page.html"), 2, "page.html")
+    refused(cli("report", "first", "-o", "page.md"), 2, "output = page.md: must end in .html")
     refused(cli("report", "first", "nobody"), 5, "no such run")
 
 

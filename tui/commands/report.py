@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from core.errors import InvalidValue
 from experiments.locations import Locations
 from experiments.store import Store
 from tui.network_options import Force, Output
@@ -27,6 +28,8 @@ def report(
     locations: Locations = context.obj
     store = Store(locations.home)
     parts = [find_part(store, reference) for reference in dict.fromkeys(run)]
+    if output is not None and output.suffix.lower() not in (".html", ".htm"):
+        raise InvalidValue("output", str(output), "must end in .html", hint="a report is a page for a browser")
     target = output or Path(f"{parts[0].group.id if parts[0].group else parts[0].runs[0].id}.html")
     save(target, lambda: make_report(parts).encode(), force=force)
     say(str(target))

@@ -80,7 +80,9 @@ class StudyScreen(StudyWorkScreen):
         if entry is None or view is None:
             self._show_none(entry)
             return
-        self._trials = arranged_trials(view.trials, self._sort)
+        # Of what the sampler proposed over the budget a line says how many there were.
+        listed = [trial for trial in view.trials if trial.state != "rejected" or trial.added]
+        self._trials = arranged_trials(listed, self._sort)
         row = next((i for i, trial in enumerate(self._trials) if trial.number == self._chosen), 0)
         self._table.show_trials(view, self._trials)
         self._table.move_to(row)
