@@ -127,6 +127,14 @@ def test_show_for_people_has_network_epochs_and_result(cli, four_runs):
     assert "hint: use a lower --lr" in out
 
 
+def test_show_says_which_engine_trained_the_run_whatever_its_config_asked_for(cli, new_run, script):
+    new_run(script.started(config={"engine": "auto"}, engine="native"), script.finished(), name="begun")
+    new_run(name="waits")
+    assert "  engine   native" in cli("show", "begun").out.splitlines()
+    assert [cli("show", name, "--json").json["engine"] for name in ("begun", "waits")] == ["native", None]
+    assert "  engine   " not in cli("show", "waits").out
+
+
 @pytest.mark.parametrize("command", ["show", "watch", "rm"])
 def test_no_such_run_is_exit_code_5(cli, refused, four_runs, command):
     for reference in ("nobody", "../../etc", ""):

@@ -81,7 +81,8 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
         epochs = [to_record(event) for event in view.epochs]
         end = to_record(view.end) if view.end is not None else None
         config = dict(view.config) or found.config()
-        record = row.to_json(status) | {"config": config, "epoch_results": epochs, "end": end}
+        engine = view.started.engine if view.started else None
+        record = row.to_json(status) | {"engine": engine, "config": config, "epoch_results": epochs, "end": end}
         say_json(record | {"environment": found.environment(), "folder": str(found.folder)})
         return
     say(f"{row.run_id}  {printable(row.name)}".rstrip())
@@ -91,6 +92,7 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
         "tags": ", ".join(row.tags) or None,
         "started": row.started or None,
         "device": view.started.device if view.started else None,
+        "engine": view.started.engine if view.started else None,
         "network": f"{row.arch} ({row.total_params:,} parameters)" if row.total_params else row.arch,
         "data": f"{row.dataset}, not all of it" if row.limited else row.dataset,
         "note": (view.started.note or None) if view.started else None,
