@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from core.errors import printable
-from tui.output import percent, say, table
+from tui.output import filled, percent, say, table
 
 if TYPE_CHECKING:
     from experiments.groups import Group, Member
@@ -29,8 +29,10 @@ def say_group(store: Store, group_id: str, *, as_json: bool, in_full: bool = Fal
     if in_full:
         _say_curve(group)
     say(f"group {group.id}: {len(group.finished)} of {len(group.members)} runs finished")
-    if in_full and (shared := group.shared_config()):
-        say(f"  config   {_config_in_words(shared)}")
+    if in_full:
+        shared = group.shared_config()
+        shared.pop("seed", None)  # of a group of one
+        say_config(shared)
     for score in SCORES:
         if (sample := group.sample(score)) is not None:
             say(f"  {score:8} {in_words(sample)}{' (optimistic)' if score == 'best' else ''}")
@@ -44,10 +46,11 @@ def say_group(store: Store, group_id: str, *, as_json: bool, in_full: bool = Fal
         say(f"  beware   its runs differ in {', '.join(varying)}: these are not numbers of one recipe")
 
 
-def _config_in_words(config: Mapping[str, Any]) -> str:
-    """``arch=conv9 epochs=20 lr=0.03772``, without what is not set, and without the seed: that is each run's own."""
-    values = {field: value for field, value in config.items() if value is not None and field != "seed"}
-    return printable(" ".join(f"{field}={value}" for field, value in values.items()))
+def say_config(config: Mapping[str, Any]) -> None:
+    """``arch=conv9 epochs=20 lr=0.03772`` on lines of a terminal's usual width, without what is not set."""
+    values = [printable(f"{field}={value}") for field, value in config.items() if value is not None]
+    if values:
+        say(f"  config   {filled(values, indent=11)}")
 
 
 def in_words(sample: Sample) -> str:

@@ -107,6 +107,16 @@ def duration(seconds: float) -> str:
     return f"{minutes}m {rest:02}s" if minutes < 60 else f"{minutes // 60}h {minutes % 60:02}m"
 
 
+def filled(words: Iterable[str], indent: int, width: int = 80) -> str:
+    """The words on as few lines as they need, each whole, all lines but the first indented to where that one begins."""
+    lines = [""]
+    for word in words:
+        if lines[-1] and indent + len(lines[-1]) + 1 + len(word) > width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".lstrip()
+    return f"\n{' ' * indent}".join(lines)
+
+
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Aligned columns, numbers to the right."""
     cells = [[_cell(value) for value in row] for row in rows]

@@ -1,5 +1,7 @@
 """`runs` and `show`: what was trained, as a table and as the JSON that scripts rely on."""
 
+import itertools
+
 import pytest
 
 KEYS = [
@@ -172,17 +174,39 @@ def test_the_runs_of_a_group_are_shown_by_seed_with_the_config_that_they_share(c
         new_run(*events, script.finished(1, weights_sha256=f"{seed:064}"), name=f"x-{seed}", group_id="g1")
     lines = cli("show", "g1").out.splitlines()
     assert [line.split()[1] for line in lines[1:4]] == ["x-1", "x-2", "x-10"]
-    (config,) = (line for line in lines if line.startswith("  config   "))
-    assert "arch=conv9" in config
-    assert "lr=0.5" in config
-    assert "seed=" not in config
-    assert "None" not in config
+    config = config_of(lines)
+    assert {"arch=conv9", "lr=0.5"} <= set(config)
+    assert not any(word.startswith("seed=") or "None" in word for word in config)
+
+
+def config_of(lines: list[str]) -> list[str]:
+    """The words of a config, which takes several lines."""
+    first = next(place for place, line in enumerate(lines) if line.startswith("  config   "))
+    more = itertools.takewhile(lambda line: line.startswith(" " * 11), lines[first + 1 :])
+    return " ".join([lines[first].removeprefix("  config   "), *more]).split()
+
+
+@pytest.mark.parametrize("reference", ["g1", "x-0"])
+def test_a_config_is_shown_in_full_on_lines_of_eighty_columns(cli, new_run, script, reference):
+    started = script.started(config={"arch": "c8 c8 p2 gap fc10"})
+    new_run(started, script.epoch(1), script.finished(1), name="x-0", group_id="g1")
+    lines = cli("show", reference).out.splitlines()
+    shown = " ".join(config_of(lines))
+    wanted = {field: value for field, value in started.config.items() if value is not None}
+    if reference == "g1":
+        del wanted["seed"]
+    assert shown == " ".join(f"{field}={value}" for field, value in wanted.items())
+    lines_of_config = [line for line in lines if line.startswith(("  config   ", " " * 11))]
+    assert all(len(line) <= 80 for line in lines_of_config)
+    assert "arch=c8 c8 p2 gap fc10 " in lines_of_config[0]
 
 
 def test_a_run_on_a_part_of_its_data_set_is_marked_in_the_table(cli, new_run, script):
-    new_run(script.started(config={"limit_train": 100}), script.finished(), name="part")
-    new_run(script.started(config={}), script.finished(), name="whole")
+    new_run(script.started(config={"limit_train": 1500}, train_images=1500), script.finished(), name="part")
+    new_run(script.started(train_images=55_000, val_images=5000), script.finished(), name="whole")
     data = {line.split()[1]: line.split()[4] for line in cli("runs").out.splitlines()[1:]}
     assert data == {"part": "mnist*", "whole": "mnist"}
-    assert "mnist, not all of it" in cli("show", "part").out
+    part, whole = (cli("show", name).out.splitlines() for name in ("part", "whole"))
+    assert "  data     part of mnist: 1,500 training, 10,000 test images" in part
+    assert "  data     mnist: 55,000 training, 5,000 held-out, 10,000 test images" in whole
     assert {row["dataset"] for row in cli("runs", "--json").json} == {"mnist"}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tui.output import complain, duration, percent, say, say_json, table
+from tui.output import complain, duration, filled, percent, say, say_json, table
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,13 @@ def test_accuracies_have_two_decimals_and_no_score_is_a_dash(accuracy, text):
 )
 def test_times_are_rounded_to_what_their_size_needs(seconds, text):
     assert duration(seconds) == text
+
+
+def test_words_fill_lines_and_are_never_broken():
+    words = ["a=1", "net=c8 gap fc10", "b=2", "a-word-that-is-longer-than-a-line", "c=3"]
+    assert filled(words, indent=2, width=24).split("\n  ") == ["a=1 net=c8 gap fc10", *words[2:]]
+    assert filled(["12345", "7"], indent=1, width=8) == "12345 7"
+    assert filled([], indent=2) == ""
 
 
 def test_a_table_aligns_words_left_and_numbers_right():

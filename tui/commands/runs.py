@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 
 from core.errors import InvalidValue, printable
-from core.events import EndEvent, RunFailed, to_record
+from core.events import EndEvent, RunFailed, RunStarted, to_record
 from experiments.eventlog import EventReader
 from experiments.locations import Locations
 from experiments.row import RunRow, Status
 from experiments.run import Run
 from experiments.store import Store, filtered
 from tui.exit_codes import ExitCode
-from tui.group_report import say_group
+from tui.group_report import say_config, say_group
 from tui.options import Reference as Reference
 from tui.options import RunOrGroup, whole_number
 from tui.output import duration, note, percent, say, say_json, table
@@ -94,21 +94,28 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
         "device": view.started.device if view.started else None,
         "engine": view.started.engine if view.started else None,
         "network": f"{row.arch} ({row.total_params:,} parameters)" if row.total_params else row.arch,
-        "data": f"{row.dataset}, not all of it" if row.limited else row.dataset,
+        "data": _data_in_words(row, view.started),
         "note": (view.started.note or None) if view.started else None,
     }
     for key, value in facts.items():
         if value is not None:
             say(f"  {key:8} {printable(str(value))}")
-    config = dict(view.config) or found.config()
-    values = " ".join(f"{key}={value}" for key, value in config.items() if value is not None)
-    say(f"  config   {printable(values)}")
+    say_config(view.config or found.config())
     for event in view.epochs:
         say(f"  epoch {event.epoch:2}  train {percent(event.train_accuracy)}  {epoch_line(view, event)}")
     if isinstance(view.end, RunFailed):
         say(f"  error: {printable(view.end.error)}")
         say(f"  hint: {printable(view.end.hint)}")
     say(last_line(view, row.run_id, found.folder))
+
+
+def _data_in_words(row: RunRow, started: RunStarted | None) -> str:
+    """``part of mnist: 2,000 training, 10,000 test images``; without their numbers while the log does not have them."""
+    name = f"part of {row.dataset}" if row.limited else row.dataset
+    if started is None:
+        return name
+    counts = {"training": started.train_images, "held-out": started.val_images, "test": started.test_images}
+    return f"{name}: {', '.join(f'{count:,} {what}' for what, count in counts.items() if count)} images"
 
 
 def _show_group(store: Store, group_id: str, *, as_json: bool) -> None:
