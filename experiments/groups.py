@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from core.events import EpochFinished, RunFinished
-from experiments.row import Status
+from experiments.row import RunRow, Status
 from experiments.view import RunView
 
 if TYPE_CHECKING:
@@ -78,8 +78,12 @@ class Group:
     @property
     def name(self) -> str:
         """What `run --seeds` was told to call it: its runs are called that and their seeds. Empty for no name."""
-        stems = {member.name.removesuffix(f"-{member.seed}") for member in self.members}
-        return stems.pop() if len(stems) == 1 else ""
+        return name_of(self.members)
+
+    @property
+    def title(self) -> str:
+        """Its name, with the id: the same name may have been given to several."""
+        return titled(self.id, self.name)
 
     @property
     def finished(self) -> tuple[Member, ...]:
@@ -169,6 +173,7 @@ class Group:
         }
         return {
             "group_id": self.id,
+            "name": self.name,
             "runs": len(self.members) + len(self.repeated),
             "n": len(self.finished),
             **{name: None if sample is None else asdict(sample) for name, sample in samples.items()},
@@ -217,6 +222,17 @@ def find_group(store: Store, group_id: str) -> Group | None:
     """The runs of the home that have this group id; None when there are none."""
     ids = [row.run_id for row, _ in store.rows() if row.group_id == group_id] if group_id else []
     return make_group(group_id, [Member.of(store.run(run_id)) for run_id in ids]) if ids else None
+
+
+def name_of(runs: Iterable[Member | RunRow]) -> str:
+    """What the group of these runs is called; empty for no name."""
+    stems = {run.name.removesuffix(f"-{run.seed}") for run in runs}
+    return stems.pop() if len(stems) == 1 else ""
+
+
+def titled(group_id: str, name: str) -> str:
+    """``base (g20260101-000000-aaaa)``, or the id of a group without a name."""
+    return f"{name} ({group_id})" if name else group_id
 
 
 def all_groups(store: Store) -> list[Group]:

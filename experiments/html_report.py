@@ -41,10 +41,7 @@ class Part:
 
     @property
     def title(self) -> str:
-        """With the id of a group: the same name may have been given to several."""
-        if self.group is None:
-            return self.name or self.id
-        return f"{self.name} ({self.id})" if self.name else self.id
+        return self.name or self.id if self.group is None else self.group.title
 
 
 @dataclass(frozen=True, slots=True)

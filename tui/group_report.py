@@ -28,7 +28,7 @@ def say_group(store: Store, group_id: str, *, as_json: bool, in_full: bool = Fal
         return
     if in_full:
         _say_curve(group)
-    say(f"group {group.id}: {len(group.finished)} of {len(group.members)} runs finished")
+    say(f"group {printable(group.title)}: {len(group.finished)} of {len(group.members)} runs finished")
     if in_full:
         shared = group.shared_config()
         shared.pop("seed", None)  # of a group of one

@@ -71,7 +71,7 @@ def test_watching_a_group_shows_its_runs_by_seed_and_what_they_came_to(cli, stor
     assert answer.code == 0
     ends = [line.split()[1] for line in answer.out.splitlines() if line.startswith("run ")]
     assert ends == [store.find("x-0").id, store.find("x-1").id]
-    assert "group g1: 2 of 2 runs finished" in answer.out
+    assert "group x (g1): 2 of 2 runs finished" in answer.out
 
 
 def test_watching_a_group_exits_1_when_one_of_its_runs_failed(cli, finished_group, new_run, script):
@@ -97,7 +97,7 @@ def test_a_group_of_which_no_run_is_live_cannot_be_stopped(cli, refused, finishe
 @pytest.mark.parametrize("command", ["show", "watch"])
 def test_a_group_is_found_by_its_name_and_by_the_beginning_of_its_id_too(cli, refused, finished_group, command):
     whole = cli(command, "g1")
-    assert "group g1: 2 of 2 runs finished" in whole.out
+    assert "group x (g1): 2 of 2 runs finished" in whole.out
     assert cli(command, "x").out == cli(command, "g").out == whole.out
     refused(cli(command, "y"), 5, "no such run: 'y'")
 

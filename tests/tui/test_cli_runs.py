@@ -157,6 +157,17 @@ def test_a_group_can_be_shown_by_its_id(cli, new_run, script):
     assert all(run["run_id"] in answer.out for run in cli("runs", "--json").json)
 
 
+def test_a_group_is_shown_with_its_name(cli, new_run, script):
+    for seed in (0, 1):
+        new_run(script.started(config={"seed": seed}), script.finished(), name=f"base-{seed}", group_id="g1")
+    unnamed = new_run(script.started(), script.finished(), group_id="g2")
+    assert "  group    base (g1)" in cli("show", "base-1").out.splitlines()
+    assert "group base (g1): 2 of 2 runs finished" in cli("show", "base").out
+    assert cli("show", "g1", "--json").json["name"] == "base"
+    assert "  group    g2" in cli("show", unnamed.id).out.splitlines()
+    assert "group g2: 1 of 1 runs finished" in cli("show", "g2").out
+
+
 def test_runs_with_held_out_images_are_sorted_among_the_best_by_their_final_score(cli, new_run, script):
     held_out = script.started(config={"val_split": 5000})
     new_run(script.started(), script.epoch(1, 0.98), script.finished(1, 0.98), name="low")

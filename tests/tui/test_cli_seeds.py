@@ -48,6 +48,11 @@ def test_every_line_has_event_time_and_run_id(group):
         assert {"event", "time", "run_id"} <= record.keys(), record
 
 
+def test_the_text_names_the_group(in_turn):
+    answer = in_turn("--seeds", "0-1", "--quiet", "--name", "try")
+    assert re.fullmatch(r"group try \(g\d{8}-\d{6}-[0-9a-f]{8}\): 2 of 2 runs finished", answer.out.splitlines()[2])
+
+
 def test_the_text_names_mean_deviation_n_and_interval(in_turn):
     answer = in_turn("--seeds", "4-5", "--quiet", "--lr", "0.3", "--batch-size", "32")
     lines = answer.out.splitlines()

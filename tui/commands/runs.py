@@ -11,6 +11,7 @@ import typer
 from core.errors import InvalidValue, printable
 from core.events import EndEvent, RunFailed, RunStarted, to_record
 from experiments.eventlog import EventReader
+from experiments.groups import name_of, titled
 from experiments.locations import Locations
 from experiments.row import RunRow, Status
 from experiments.run import Run
@@ -88,7 +89,7 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
     say(f"{row.run_id}  {printable(row.name)}".rstrip())
     facts = {
         "status": status,
-        "group": row.group_id,
+        "group": _group_in_words(store, row.group_id) if row.group_id else None,
         "tags": ", ".join(row.tags) or None,
         "started": row.started or None,
         "device": view.started.device if view.started else None,
@@ -107,6 +108,10 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
         say(f"  error: {printable(view.end.error)}")
         say(f"  hint: {printable(view.end.hint)}")
     say(last_line(view, row.run_id, found.folder))
+
+
+def _group_in_words(store: Store, group_id: str) -> str:
+    return titled(group_id, name_of(row for row, _ in store.rows() if row.group_id == group_id))
 
 
 def _data_in_words(row: RunRow, started: RunStarted | None) -> str:
