@@ -53,7 +53,7 @@ def _loss(loss: float | None) -> str:
 
 
 def last_line(view: RunView, run_id: str, folder: object) -> str:
-    """What came of a run, in a line."""
+    """What came of a run, in a line. Its seed tells it from the others of its group."""
     done = f"{len(view.epochs)} epoch" + ("" if len(view.epochs) == 1 else "s")
     match view.end:
         case RunFinished() as end:
@@ -71,7 +71,8 @@ def last_line(view: RunView, run_id: str, folder: object) -> str:
             what = f"failed in epoch {epoch} after {done}: best {percent(view.best_test_accuracy)}"
         case None:
             what = f"without an end after {done}: best {percent(view.best_test_accuracy)}"
-    return f"run {run_id} {what}, {duration(view.seconds)}, {folder}"
+    seed = f" (seed {view.config['seed']})" if "seed" in view.config else ""
+    return f"run {run_id}{seed} {what}, {duration(view.seconds)}, {folder}"
 
 
 class TextReport:

@@ -122,7 +122,7 @@ def test_text_is_progress_on_stderr_and_results_on_stdout_in_the_words_of_the_ex
 def test_quiet_prints_only_the_last_line(train, store):
     answer = train("--quiet")
     assert answer.out.count("\n") == 1
-    assert answer.out.startswith(f"run {store.find('latest').id} finished: ")
+    assert answer.out.startswith(f"run {store.find('latest').id} (seed 0) finished: ")
 
 
 def test_quiet_and_json_together_print_only_the_last_event(train, store):

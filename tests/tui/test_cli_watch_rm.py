@@ -26,7 +26,7 @@ def test_watching_a_finished_run_shows_its_epochs_and_result(cli, new_run, scrip
     assert answer.code == 0
     score, last = answer.out.splitlines()
     assert score == "Test set: Average loss: 0.0210, Accuracy: 9900/10000 (99.00%)"
-    assert last.startswith(f"run {run.id} finished: final 99.00%")
+    assert last.startswith(f"run {run.id} (seed 0) finished: final 99.00%")
     assert "epoch 1/20 loss=0.0123: 100%|" in answer.err
 
 

@@ -34,8 +34,8 @@ def test_a_line_an_epoch_with_the_seed_and_a_line_a_run(store, entries, capsys):
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert [line.split(": ")[0] for line in lines[:2]] == ["seed 4, epoch 1/3", "seed 5, epoch 1/3"]
-    assert lines[2].startswith(f"run {FIRST} finished")
-    assert lines[3].startswith(f"run {SECOND} failed")
+    assert lines[2].startswith(f"run {FIRST} (seed 4) finished")
+    assert lines[3].startswith(f"run {SECOND} (seed 5) failed")
     assert err.count("the bundled digits stand in") == 1
     assert f"error: run {SECOND}: the loss is not finite" in err
     assert list(progress.views) == [FIRST, SECOND]
@@ -54,4 +54,5 @@ def test_in_json_every_event_has_its_runs_id_and_quiet_leaves_the_ends(store, en
 
 def test_quiet_leaves_the_last_lines(store, entries, capsys):
     show(store, entries, quiet=True)
-    assert [line[:4] for line in capsys.readouterr().out.splitlines()] == ["run ", "run "]
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" ", 4)[:4] for line in lines] == [["run", FIRST, "(seed", "4)"], ["run", SECOND, "(seed", "5)"]]

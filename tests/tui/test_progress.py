@@ -47,12 +47,13 @@ def test_a_score_on_held_out_images_says_so(script):
     assert line == "Validation set: Average loss: 0.0210, Accuracy: 4970/5000 (99.40%)"
 
 
-def test_the_last_line_has_id_scores_target_time_and_folder(script):
+def test_the_last_line_has_id_seed_scores_target_time_and_folder(script):
     end = script.finished(3, 0.9939, best_test_accuracy=0.9941, best_epoch=2, first_epoch_at_target=2, seconds=65.0)
-    view = script.view(script.started(), script.epoch(1, 0.99), script.epoch(2, 0.9941), script.epoch(3, 0.9939), end)
+    epochs = [script.epoch(1, 0.99), script.epoch(2, 0.9941), script.epoch(3, 0.9939)]
+    view = script.view(script.started(config={"seed": 7}), *epochs, end)
     line = last_line(view, "20260102-030405-abcd", "/home/x")
     assert line == (
-        "run 20260102-030405-abcd finished: final 99.39%, best 99.41% (epoch 2, optimistic), "
+        "run 20260102-030405-abcd (seed 7) finished: final 99.39%, best 99.41% (epoch 2, optimistic), "
         "99.4% first reached: epoch 2, 1m 05s, /home/x"
     )
 
@@ -73,14 +74,18 @@ def test_with_a_validation_split_the_selected_epoch_takes_the_place_of_the_best(
 @pytest.mark.parametrize(
     ("end", "words"),
     [
-        ("stopped", "run id stopped (SIGINT) after 1 epoch: best 99.00%"),
-        ("failed", "run id failed in epoch 2 after 1 epoch: best 99.00%"),
-        (None, "run id without an end after 1 epoch: best 99.00%"),
+        ("stopped", "run id (seed 0) stopped (SIGINT) after 1 epoch: best 99.00%"),
+        ("failed", "run id (seed 0) failed in epoch 2 after 1 epoch: best 99.00%"),
+        (None, "run id (seed 0) without an end after 1 epoch: best 99.00%"),
     ],
 )
 def test_every_other_end_is_told_from_a_finish(script, end, words):
     events = [script.started(), script.epoch(1), *([getattr(script, end)()] if end else [])]
     assert last_line(script.view(*events), "id", "folder").startswith(words)
+
+
+def test_a_run_that_has_not_begun_has_no_seed_to_show(script):
+    assert last_line(script.view(), "id", "folder").startswith("run id without an end")
 
 
 class Terminal(io.StringIO):
