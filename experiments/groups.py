@@ -153,7 +153,8 @@ class Group:
         if reached.low is None or reached.high is None:
             return ""
         interval = f"95% interval {100 * reached.low:.0f}% to {100 * reached.high:.0f}%"
-        when = "not by half of them" if median is None else f"half of them by epoch {median:g}"
+        never = "half or more never did, so no median epoch"
+        when = never if median is None else f"half of them by epoch {median:g}"
         what = "their own targets" if target is None else f"{target:g}%"
         return f"{what} reached by {reached.count} of {reached.n} ({interval}), {when}"
 

@@ -53,11 +53,13 @@ def test_those_that_never_reach_the_target_count_as_such(seed_run, store, script
     group = find_group(store, "g1")
     assert group.epochs_to_target() == [2, 1, None]
     assert (group.reached().count, group.reached().n, group.median_epoch_to_target()) == (2, 3, 2)
+    assert group.target_in_words().endswith(", half of them by epoch 2")
     seed_run(3, (0.98,), end=script.failed(2))  # a failure is an outcome
     seed_run(4, (0.995,), end=script.stopped(1))  # what a stopped run would have done is not known
     group = find_group(store, "g1")
     assert group.epochs_to_target() == [2, 1, None, None]
     assert (group.reached().count, group.reached().n, group.median_epoch_to_target()) == (2, 4, None)
+    assert group.target_in_words().endswith(", half or more never did, so no median epoch")
     assert group.to_json()["target"]["median_epoch"] is None
 
 
