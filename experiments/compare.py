@@ -1,8 +1,13 @@
 """Comparing results honestly: runs and groups, each against the first, with what the numbers cannot tell.
 
 Two groups are compared by Welch's t test, two single runs by McNemar's exact test on the images that one of them gets
-right and the other wrong, a single run and a group by the group's prediction interval. Several comparisons share one
-chance of a false finding (Holm).
+right and the other wrong, a single run and a group by the group's prediction interval.
+
+Several comparisons share one chance of being wrong: each has an equal part of it, for its test and its interval alike
+(Bonferroni; Dunn, Multiple Comparisons Among Means, Journal of the American Statistical Association 56, 1961). So all
+intervals together hold in 95 of 100 cases, and one leaves out 0 exactly where its test finds a difference. Holm's tests
+find a little more, but the intervals that go with them say hardly more of what was found than its sign (Strassburger
+and Bretz, Statistics in Medicine 27, 2008).
 """
 
 from __future__ import annotations
@@ -13,7 +18,7 @@ from typing import Any, Literal
 
 from core.errors import InvalidValue
 from experiments.groups import Score, differing_fields
-from experiments.significance import ALPHA, Difference, holm, one_against_group, paired, seeds_needed, welch
+from experiments.significance import ALPHA, Difference, one_against_group, paired, seeds_needed, welch
 from experiments.stats import Sample, describe
 from experiments.store import Store
 from experiments.subjects import Subject, check_comparable, find_subject, with_unique_labels
@@ -31,12 +36,11 @@ SCOPE: Mapping[Method, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Of `first` with `second`. `difference` is in fractions, its `p` before any correction, `p_adjusted` after it.
+    """Of `first` with `second`, one of `tests` that are made at once.
 
-    `seeds` is how many of each would show a true difference of the size found, None where that cannot be said. With
-    several comparisons it is reckoned at the level that Holm's correction leaves the hardest of them, `ALPHA` divided
-    by their number: nobody knows beforehand which one that is. `disagreements` are the images that only the first and
-    only the second gets right.
+    `difference` is in fractions, its interval of `level`, its `p` before any correction, `p_adjusted` after it. `seeds`
+    is how many of each would show a true difference of the size found, None where that cannot be said. `disagreements`
+    are the images that only the first and only the second gets right.
     """
 
     first: Subject
@@ -46,8 +50,17 @@ class Comparison:
     seeds: int | None = None
     disagreements: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
-    p_adjusted: float | None = None
     tests: int = 1
+
+    @property
+    def level(self) -> float:
+        """Of the interval: with it, that of all the comparisons together is `LEVEL` or more."""
+        return 1 - ALPHA / self.tests
+
+    @property
+    def p_adjusted(self) -> float | None:
+        """To be held against `ALPHA`, however many comparisons there are."""
+        return None if self.difference.p is None else min(1.0, self.tests * self.difference.p)
 
     @property
     def better(self) -> Subject | None:
@@ -84,6 +97,7 @@ class Comparison:
             "difference": self.difference.value,
             "low": self.difference.low,
             "high": self.difference.high,
+            "level": self.level,
             "p": self.difference.p,
             "p_adjusted": self.p_adjusted,
             "comparisons": self.tests,
@@ -97,10 +111,9 @@ class Comparison:
 
     def _evidence(self, sign: int) -> str:
         ends = sorted(100 * sign * end for end in (self.difference.low or 0.0, self.difference.high or 0.0))
-        text = f"95% interval {_points(ends[0])} to {_points(ends[1])}, p {_p(self.difference.p)}"
-        if self.tests > 1:
-            text += f", after Holm's correction for {self.tests} comparisons p {_p(self.p_adjusted)}"
-        return text
+        interval = f"{_level(self.level)} interval {_points(ends[0])} to {_points(ends[1])}"
+        correction = f" corrected for {self.tests} comparisons" if self.tests > 1 else ""
+        return f"{interval}, p {_p(self.p_adjusted)}{correction}"
 
     def _why_unknown(self) -> str:
         if self.method == "mcnemar":
@@ -115,6 +128,15 @@ class Report:
     score: Score
     subjects: tuple[Subject, ...]
     comparisons: tuple[Comparison, ...]
+
+    @property
+    def note(self) -> str:
+        """What holds for several comparisons; empty where there is one."""
+        one, tests = self.comparisons[0], len(self.comparisons)
+        if tests == 1:
+            return ""
+        corrected = f"intervals are of {_level(one.level)}, so that all {tests} hold at once in 95 of 100 cases or more"
+        return f"each is compared with {one.first.label}, the first; {corrected}, and p is times {tests} (Bonferroni)"
 
     def sample(self, subject: Subject) -> Sample:
         sample = subject.group.sample(self.score)
@@ -160,36 +182,32 @@ def compare(store: Store, references: Sequence[str], score: Score = "final") -> 
         raise InvalidValue("run", twice[0], "was named twice", hint="name different runs or groups")
     subjects = with_unique_labels([find_subject(store, reference) for reference in references])
     check_comparable(subjects, score)
-    found = [_compare_pair(store, subjects[0], other, score) for other in subjects[1:]]
-    adjusted = holm([comparison.difference.p for comparison in found])
-    tests = sum(p is not None for p in adjusted)
-    corrected = [
-        replace(comparison, p_adjusted=p, tests=tests, seeds=_seeds(comparison, score, ALPHA / max(tests, 1)))
-        for comparison, p in zip(found, adjusted, strict=True)
-    ]
-    return Report(score, subjects, tuple(corrected))
+    first, *others = subjects
+    return Report(score, subjects, tuple(_compare_pair(store, first, other, score, len(others)) for other in others))
 
 
-def _compare_pair(store: Store, first: Subject, second: Subject, score: Score) -> Comparison:
+def _compare_pair(store: Store, first: Subject, second: Subject, score: Score, tests: int) -> Comparison:
+    alpha = ALPHA / tests
     notes = [note for subject in (first, second) for note in _shortcomings(subject)]
     if same := len(_weights(first) & _weights(second)):
         whose = "both have" if max(len(first.runs), len(second.runs)) == 1 else f"{same} of the runs of each have"
         notes.append(f"{whose} the same final weights, bit for bit: what is found twice is one result")
     if score == "best":
         notes.append("best accuracies are chosen by the test images themselves: both are optimistic")
-    samples = [describe(subject.group.scores(score)) for subject in (first, second)]
+    ours, theirs = (describe(subject.group.scores(score)) for subject in (first, second))
     if first.is_group and second.is_group:
-        comparison = Comparison(first, second, "welch", welch(*samples))
+        comparison = Comparison(first, second, "welch", welch(ours, theirs, alpha))
     elif first.is_group:
-        comparison = Comparison(first, second, "prediction", _turned(one_against_group(samples[1].mean, samples[0])))
+        comparison = Comparison(first, second, "prediction", _turned(one_against_group(theirs.mean, ours, alpha)))
     elif second.is_group:
-        comparison = Comparison(first, second, "prediction", one_against_group(samples[0].mean, samples[1]))
+        comparison = Comparison(first, second, "prediction", one_against_group(ours.mean, theirs, alpha))
     else:
-        comparison = _compare_images(store, first, second, score)
-    return replace(comparison, notes=(*comparison.notes, *notes, SCOPE[comparison.method]))
+        comparison = _compare_images(store, first, second, score, alpha)
+    notes = [*comparison.notes, *notes, SCOPE[comparison.method]]
+    return replace(comparison, tests=tests, seeds=_seeds(comparison, score, alpha), notes=tuple(notes))
 
 
-def _compare_images(store: Store, first: Subject, second: Subject, score: Score) -> Comparison:
+def _compare_images(store: Store, first: Subject, second: Subject, score: Score, alpha: float) -> Comparison:
     """Two single runs, by what each makes of every test image."""
     if score == "best":
         hint = "compare --score final, or groups of several seeds"
@@ -208,7 +226,7 @@ def _compare_images(store: Store, first: Subject, second: Subject, score: Score)
     classes = [one.selected if score == "selected" and one.selected is not None else one.final for one in (here, there)]
     right = [one == here.labels for one in classes]
     only = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
-    difference = paired(*only, len(here.labels))
+    difference = paired(*only, len(here.labels), alpha)
     notes = [] if (classes[0] != classes[1]).any() else ["the two give every test image the same class"]
     return Comparison(first, second, "mcnemar", difference, disagreements=only, notes=tuple(notes))
 
@@ -244,7 +262,12 @@ def _shortcomings(subject: Subject) -> list[str]:
 
 
 def _points(points: float) -> str:
+    points += 0.0  # -0.0 becomes 0.0
     return f"{points:.3f}" if abs(points) < 0.1 else f"{points:.2f}"
+
+
+def _level(level: float) -> str:
+    return f"{100 * level:.4g}%"
 
 
 def _p(p: float | None) -> str:

@@ -1,6 +1,7 @@
 """Whether two results differ by more than chance, by how much, and what it would take to know.
 
-A difference is always the first minus the second. Intervals are of 95 %, tests two-sided.
+A difference is always the first minus the second. Tests are two-sided, and intervals of 95 % unless `alpha`, which is
+how often they may miss, says otherwise.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from itertools import product
 from statistics import NormalDist
 
-from experiments.stats import LEVEL, Sample, Z, t_quantile
+from experiments.stats import LEVEL, Sample, t_quantile
 
 ALPHA = 1 - LEVEL
 """How often a test may see a difference where there is none."""
@@ -33,7 +34,7 @@ class Difference:
     p: float | None
 
 
-def welch(first: Sample, second: Sample) -> Difference:
+def welch(first: Sample, second: Sample, alpha: float = ALPHA) -> Difference:
     """Means of two groups whose deviations may differ: Welch's t test, with the degrees of freedom of Welch (1947) and
     Satterthwaite (1946). It cannot tell when a group has one value, or when neither varies."""
     value = first.mean - second.mean
@@ -46,37 +47,38 @@ def welch(first: Sample, second: Sample) -> Difference:
     # Relative to the sum, because squares of small variances could vanish.
     shares = [part / sum(parts) for part in parts]
     degrees = 1 / (shares[0] ** 2 / (first.n - 1) + shares[1] ** 2 / (second.n - 1))
-    return _by_t(value, error, degrees)
+    return _by_t(value, error, degrees, alpha)
 
 
-def one_against_group(value: float, group: Sample) -> Difference:
+def one_against_group(value: float, group: Sample, alpha: float = ALPHA) -> Difference:
     """One value against the values of a group: what the group's own next value could be (its prediction interval), on
     the assumption that the one varies as they do. It cannot tell when the group has one value or does not vary."""
     difference = value - group.mean
     if not group.sd:
         return Difference(difference, None, None, None)
-    return _by_t(difference, group.sd * math.sqrt(1 + 1 / group.n), group.n - 1)
+    return _by_t(difference, group.sd * math.sqrt(1 + 1 / group.n), group.n - 1, alpha)
 
 
-def _by_t(value: float, error: float, degrees: float) -> Difference:
+def _by_t(value: float, error: float, degrees: float, alpha: float) -> Difference:
     from scipy.special import stdtr
 
-    margin = t_quantile(degrees) * error
+    margin = t_quantile(degrees, 1 - alpha) * error
     return Difference(value, value - margin, value + margin, float(2 * stdtr(degrees, -abs(value) / error)))
 
 
-def paired(only_first: int, only_second: int, images: int) -> Difference:
+def paired(only_first: int, only_second: int, images: int, alpha: float = ALPHA) -> Difference:
     """Accuracies of two classifiers on the same images, of which `only_first` are right by the first alone and
     `only_second` by the second alone: McNemar's exact test.
 
     The interval is the wider one of two. One takes the number of disagreements as given and the share of them won as
     binomial (Clopper and Pearson, 1934), so that it leaves out 0 only if the test does; the other is Bonett and Price's
-    adjusted Wald interval (2012), which also allows for that number being chance.
+    adjusted Wald interval (2012), which also allows for that number being chance. It is let no further than to 0 where
+    the test has ruled out what lies beyond.
     """
     disagreements = only_first + only_second
     value = (only_first - only_second) / images
     rates = [(count + 1) / (images + 2) for count in (only_first, only_second)]
-    margin = Z * math.sqrt((sum(rates) - (rates[0] - rates[1]) ** 2) / (images + 2))
+    margin = NormalDist().inv_cdf(1 - alpha / 2) * math.sqrt((sum(rates) - (rates[0] - rates[1]) ** 2) / (images + 2))
     centre = rates[0] - rates[1]
     low, high = centre - margin, centre + margin
     if disagreements == 0:
@@ -84,9 +86,11 @@ def paired(only_first: int, only_second: int, images: int) -> Difference:
     from scipy.special import bdtr, betaincinv
 
     p = min(1.0, 2 * float(bdtr(min(only_first, only_second), disagreements, 0.5)))
-    least = 0.0 if only_first == 0 else float(betaincinv(only_first, only_second + 1, ALPHA / 2))
-    most = 1.0 if only_second == 0 else float(betaincinv(only_first + 1, only_second, 1 - ALPHA / 2))
+    least = 0.0 if only_first == 0 else float(betaincinv(only_first, only_second + 1, alpha / 2))
+    most = 1.0 if only_second == 0 else float(betaincinv(only_first + 1, only_second, 1 - alpha / 2))
     exact_low, exact_high = ((2 * won - 1) * disagreements / images for won in (least, most))
+    low = max(low, 0.0) if exact_low > 0 else low
+    high = min(high, 0.0) if exact_high < 0 else high
     return Difference(value, min(low, exact_low), max(high, exact_high), p)
 
 

@@ -68,11 +68,11 @@ def describe(values: Sequence[float], within: tuple[float, float] = (-math.inf, 
     return Sample(len(values), mean, sd, max(mean - margin, within[0]), min(mean + margin, within[1]))
 
 
-def t_quantile(degrees: float) -> float:
-    """How many standard errors a two-sided 95 % interval reaches, for so many degrees of freedom."""
+def t_quantile(degrees: float, level: float = LEVEL) -> float:
+    """How many standard errors a two-sided interval of that level reaches, for so many degrees of freedom."""
     from scipy.special import stdtrit  # a tenth of the time that scipy.stats takes to import
 
-    return float(stdtrit(degrees, (1 + LEVEL) / 2))
+    return float(stdtrit(degrees, (1 + level) / 2))
 
 
 def share_of(count: int, n: int) -> Share:

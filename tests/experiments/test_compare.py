@@ -161,16 +161,40 @@ def test_a_group_of_which_one_run_finished_is_a_single_run(finished, group, stor
     assert compare(store, ["ga", "b"]).comparisons[0].method == "mcnemar"
 
 
-def test_several_are_compared_with_the_first_and_share_the_chance_of_a_false_finding(group, store):
+def test_several_are_compared_with_the_first_and_share_the_chance_of_being_wrong(group, store):
+    group("ga", 0.9940, 0.9944, 0.9936, 0.9942)
+    group("gb", 0.9933, 0.9937, 0.9929, 0.9935)
+    group("gc", 0.9939, 0.9945, 0.9934, 0.9941)
+    alone = compare(store, ["ga", "gb"])
+    report = compare(store, ["ga", "gb", "gc"])
+    assert [(one.first.label, one.second.label) for one in report.comparisons] == [("ga", "gb"), ("ga", "gc")]
+    assert report.comparisons[0].p_adjusted == pytest.approx(2 * alone.comparisons[0].difference.p)
+    assert [one.to_json()["level"] for one in report.comparisons] == pytest.approx([0.975, 0.975])
+    assert report.note.startswith("each is compared with ga, the first; intervals are of 97.5%, so that all 2 ")
+    assert alone.note == ""
+
+
+def test_an_interval_beside_a_verdict_is_the_one_that_the_verdict_is_of(group, store):
+    """By itself the second group would be found worse; as one of two comparisons it is not."""
     group("ga", 0.9940, 0.9944, 0.9936, 0.9942)
     group("gb", 0.9933, 0.9937, 0.9929, 0.9935)
     group("gc", 0.9939, 0.9945, 0.9934, 0.9941)
     alone = compare(store, ["ga", "gb"]).comparisons[0]
-    report = compare(store, ["ga", "gb", "gc"])
-    assert [(one.first.label, one.second.label) for one in report.comparisons] == [("ga", "gb"), ("ga", "gc")]
-    assert alone.difference.p < 0.05
-    assert report.comparisons[0].p_adjusted == pytest.approx(2 * alone.difference.p)
-    assert "after Holm's correction for 2 comparisons" in report.comparisons[0].in_words()
+    assert alone.better.label == "ga"
+    assert alone.in_words().startswith("ga is better by 0.070 points (95% interval 0.0")
+    together = compare(store, ["ga", "gb", "gc"]).comparisons[0]
+    assert together.better is None
+    assert together.difference.low < 0 < together.difference.high
+    words = together.in_words()
+    assert words.startswith("cannot tell: ga is 0.070 points above gb (97.5% interval -0.0")
+    assert f"p = {together.p_adjusted:.3f} corrected for 2 comparisons)" in words
+
+
+def test_an_interval_that_ends_at_zero_does_not_seem_to_go_beyond(finished, store):
+    for name, wrong in (("a", range(7)), ("b", ()), ("c", range(8)), ("d", range(9))):
+        finished(name=name, wrong=tuple(wrong))
+    words = compare(store, ["a", "b", "c", "d"]).comparisons[0].in_words()
+    assert words.startswith("b is better by 0.070 points (98.33% interval 0.000 to 0.1")
 
 
 def test_config_differences_are_those_of_the_recipe(group, store):
@@ -298,6 +322,6 @@ def test_with_several_comparisons_the_seeds_needed_allow_for_the_correction(grou
     group("gc", 0.9938, 0.9945, 0.9934, 0.9941)
     alone = compare(store, ["ga", "gb"]).comparisons[0]
     together = compare(store, ["ga", "gb", "gc"]).comparisons[0]
-    assert together.difference == alone.difference
+    assert (together.difference.value, together.difference.p) == (alone.difference.value, alone.difference.p)
     assert 1.1 < together.seeds / alone.seeds < 1.4
     assert together.in_words().endswith("in four cases of five, the correction allowed for")

@@ -128,6 +128,39 @@ def test_mcnemar_is_the_binomial_sum_and_its_interval_leaves_out_zero_only_with_
             assert (found.low > 0 or found.high < 0) == (found.p < 0.05), (b, total)
 
 
+@pytest.mark.parametrize("alpha", [ALPHA / tests for tests in (1, 2, 3, 7, 20)])
+def test_an_interval_of_any_level_holds_values_beyond_zero_only_where_its_test_finds_nothing(alpha):
+    """With 3 comparisons 7 images to none are a difference, and Bonett and Price's interval by itself holds 0."""
+    for total in range(1, 60):
+        for b in range(total + 1):
+            found = paired(b, total - b, 10_000, alpha)
+            assert (found.low < 0 < found.high) == (found.p >= alpha), (b, total)
+            assert found.low <= found.value <= found.high
+    samples = describe(OTHER_SIZES[0]), describe(OTHER_SIZES[1])
+    for found in (welch(*samples, alpha), one_against_group(26.0, samples[0], alpha)):
+        assert (found.low < 0 < found.high) == (found.p >= alpha)
+
+
+def test_at_the_level_of_its_own_p_an_interval_ends_at_zero():
+    first, second = describe(OTHER_SIZES[0]), describe(OTHER_SIZES[1])
+    found = welch(first, second)
+    assert welch(first, second, found.p).high == pytest.approx(0, abs=1e-9)
+    found = one_against_group(26.0, first)
+    assert one_against_group(26.0, first, found.p).low == pytest.approx(0, abs=1e-9)
+
+
+def test_all_intervals_that_share_one_level_hold_at_once_often_enough():
+    """3 groups of other deviations and sizes against one, whose own chance is in each of the comparisons."""
+    rng = np.random.default_rng(3)
+    sizes, sds = (5, 4, 5, 8), (7e-4, 4e-4, 7e-4, 9e-4)
+    groups = [rng.normal(0.994, sd, (1500, n)).tolist() for n, sd in zip(sizes, sds, strict=True)]
+    misses = 0
+    for first, *others in zip(*groups, strict=True):
+        found = [welch(describe(first), describe(other), ALPHA / 3) for other in others]
+        misses += not all(one.low < 0 < one.high for one in found)
+    assert misses / 1500 < 0.05 + 3 * math.sqrt(0.05 * 0.95 / 1500)
+
+
 @pytest.mark.parametrize(("only_first", "only_second"), [(0.002, 0.002), (0.004, 0.001), (0.02, 0.01), (0.0005, 0.0)])
 def test_the_paired_interval_covers_the_true_difference_often_enough(only_first, only_second):
     rng = np.random.default_rng(5)
@@ -193,7 +226,7 @@ def test_fisher_cannot_see_anything_in_one_row():
 def judged(p: float | None, value: float) -> str:
     """The verdict that `compare` would give."""
     first, second = (Subject(label, make_group(label, ()), is_group=True) for label in "AB")
-    comparison = Comparison(first, second, "welch", Difference(value, 0.0, 0.0, p), p_adjusted=p)
+    comparison = Comparison(first, second, "welch", Difference(value, 0.0, 0.0, p))
     return comparison.better.label if comparison.better else ""
 
 

@@ -31,6 +31,15 @@ def test_groups_by_name_and_single_runs_are_compared_in_words(seeds, cli):
     assert "not that of the seed" in single
 
 
+def test_of_three_it_is_said_what_they_are_compared_with_and_at_which_level(seeds, cli):
+    for name, lr in (("slow", "0.001"), ("fast", "0.3"), ("mid", "0.03")):
+        seeds(name, lr, "0-1")
+    lines = cli("compare", "slow", "fast", "mid").out.splitlines()
+    (note,) = (line for line in lines if "compared with slow, the first" in line)
+    assert "intervals are of 97.5%" in note
+    assert sum("97.5% interval" in line and "corrected for 2 comparisons" in line for line in lines) == 2
+
+
 def test_the_json_has_the_keys_that_scripts_rely_on(seeds, cli):
     seeds("slow", "0.001")
     seeds("fast", "0.3")

@@ -37,6 +37,9 @@ def compare(
         say_json(report.to_json())
         return
     _say_subjects(report)
+    if report.note:
+        say()
+        say(report.note)
     for comparison in report.comparisons:
         say()
         say(comparison.in_words())

@@ -245,11 +245,14 @@ class CompareScreen(WorkScreen):
 
 
 def _verdict_words(report: Verdict) -> Content:
-    """A paragraph for each comparison, the sentence first and then what the numbers cannot tell."""
-    parts = []
+    """What holds for all, and a paragraph for each comparison: the sentence, then what the numbers cannot tell."""
+    parts = [Content(_sentence(report.note)), Content()] if report.note else []
     for comparison in report.comparisons:
-        words = comparison.in_words()
-        parts.append(Content.styled(f"{words[:1].upper()}{words[1:]}.", "bold"))
-        parts += [Content(f"  {note[:1].upper()}{note[1:]}.") for note in comparison.notes]
+        parts.append(Content.styled(_sentence(comparison.in_words()), "bold"))
+        parts += [Content(f"  {_sentence(note)}") for note in comparison.notes]
         parts.append(Content())
     return Content("\n").join(parts)
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
