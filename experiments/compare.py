@@ -32,6 +32,13 @@ SCOPE: Mapping[Method, str] = {
     "prediction": "this holds the single run against what one more seed of the group could give, and takes for granted "
     "that its recipe varies as much",
 }
+OF_ONE_RECIPE: Mapping[Method, str] = {
+    "welch": "both are of one recipe: what they differ by is chance, or comes from where they were trained",
+    "mcnemar": "this covers the choice of test images and not that of the seed: these are two networks of one recipe",
+    "prediction": "this holds the single run against what one more seed of the group could give; they are of one "
+    "recipe",
+}
+"""The same where they do not differ in what makes a recipe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,10 @@ class Comparison:
         return None if self.difference.p is None else min(1.0, self.tests * self.difference.p)
 
     @property
+    def is_of_one_recipe(self) -> bool:
+        return not differing_fields([self.first.config, self.second.config])
+
+    @property
     def better(self) -> Subject | None:
         """Which of the two is better; None when that cannot be told."""
         if self.p_adjusted is None or self.p_adjusted >= ALPHA:
@@ -85,7 +96,7 @@ class Comparison:
         if self.seeds is not None:
             advice = f"; if that is the true difference, {self.seeds} seeds of each would show it in four cases of five"
             advice += ", the correction allowed for" if self.tests > 1 else ""
-        elif self.method == "welch" and self.difference.value:
+        elif self.method == "welch" and self.difference.value and not self.is_of_one_recipe:
             advice = "; if that is the true difference, more than 10,000 seeds of each would be needed to show it"
         return f"cannot tell: {standing} ({self._evidence(sign)}){advice}"
 
@@ -203,7 +214,8 @@ def _compare_pair(store: Store, first: Subject, second: Subject, score: Score, t
         comparison = Comparison(first, second, "prediction", one_against_group(ours.mean, theirs, alpha))
     else:
         comparison = _compare_images(store, first, second, score, alpha)
-    notes = [*comparison.notes, *notes, SCOPE[comparison.method]]
+    scope = OF_ONE_RECIPE if comparison.is_of_one_recipe else SCOPE
+    notes = [*comparison.notes, *notes, scope[comparison.method]]
     return replace(comparison, tests=tests, seeds=_seeds(comparison, score, alpha), notes=tuple(notes))
 
 
@@ -237,10 +249,11 @@ def _weights(subject: Subject) -> set[str]:
 
 
 def _seeds(comparison: Comparison, score: Score, alpha: float) -> int | None:
-    """How many of each would show a difference of the size found, a single run taken to vary as the group does."""
+    """How many of each would show a difference of the size found, a single run taken to vary as the group does. None
+    for one recipe, as there is no difference to show."""
     groups = [subject.group for subject in (comparison.first, comparison.second) if subject.is_group]
     sds = [sd for group in groups if (sd := describe(group.scores(score)).sd) is not None]
-    if not sds or comparison.difference.p is None:
+    if not sds or comparison.difference.p is None or comparison.is_of_one_recipe:
         return None
     return seeds_needed(comparison.difference.value, (sds[0], sds[-1]), alpha)
 

@@ -79,7 +79,7 @@ def test_two_groups_are_compared_by_welch_and_the_better_one_is_named(group, sto
 
 def test_what_cannot_be_told_says_so_and_how_many_seeds_would_tell(group, store):
     group("ga", 0.9940, 0.9950, 0.9930)
-    group("gb", 0.9938, 0.9951, 0.9925)
+    group("gb", 0.9938, 0.9951, 0.9925, config={"lr": 0.1})
     only = compare(store, ["ga", "gb"]).comparisons[0]
     assert only.better is None
     words = only.in_words()
@@ -98,11 +98,26 @@ def test_groups_that_do_not_vary_leave_nothing_to_tell_chance_by(group, store):
 
 def test_two_runs_are_compared_image_by_image(finished, store):
     finished(name="a", wrong=tuple(range(50, 60)))
-    finished(name="b", wrong=tuple(range(30)))
+    finished(name="b", wrong=tuple(range(30)), config={"lr": 0.1})
     only = compare(store, ["a", "b"]).comparisons[0]
     assert (only.method, only.disagreements, only.better.label) == ("mcnemar", (30, 10), "a")
     assert only.difference.value == pytest.approx(0.002)
-    assert any("not that of the seed" in note for note in only.notes)
+    assert "compare groups (mnist-tui run --seeds) to know which recipe is better" in only.notes[-1]
+
+
+def test_of_one_recipe_with_itself_no_recipe_is_said_to_be_better(finished, group, store):
+    finished(name="a", wrong=(1, 2))
+    finished(name="b", wrong=(3,), config={"engine": "native", "device": "cpu"})
+    group("ga", 0.9940, 0.9950, 0.9930)
+    group("gb", 0.9938, 0.9951, 0.9925)
+    for references, note in (
+        (["a", "b"], "not that of the seed: these are two networks of one recipe"),
+        (["a", "ga"], "what one more seed of the group could give; they are of one recipe"),
+        (["ga", "gb"], "both are of one recipe: what they differ by is chance"),
+    ):
+        only = compare(store, references).comparisons[0]
+        assert note in only.notes[-1]
+        assert (only.seeds, only.in_words()[-1]) == (None, ")"), "there is no difference that more seeds would show"
 
 
 def test_equal_predictions_are_told_and_nothing_is_better(finished, store):
@@ -318,8 +333,8 @@ def test_groups_of_one_name_are_called_by_their_ids(finished, store):
 
 def test_with_several_comparisons_the_seeds_needed_allow_for_the_correction(group, store):
     group("ga", 0.9940, 0.9944, 0.9936, 0.9942)
-    group("gb", 0.9939, 0.9943, 0.9934, 0.9941)
-    group("gc", 0.9938, 0.9945, 0.9934, 0.9941)
+    group("gb", 0.9939, 0.9943, 0.9934, 0.9941, config={"lr": 0.1})
+    group("gc", 0.9938, 0.9945, 0.9934, 0.9941, config={"lr": 0.2})
     alone = compare(store, ["ga", "gb"]).comparisons[0]
     together = compare(store, ["ga", "gb", "gc"]).comparisons[0]
     assert (together.difference.value, together.difference.p) == (alone.difference.value, alone.difference.p)
