@@ -6,6 +6,7 @@ Anything else that is raised is a bug and is not caught.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 
 class LabError(Exception):
@@ -20,8 +21,10 @@ class LabError(Exception):
 class InvalidValue(LabError):
     """A field holds a value that is not allowed."""
 
+    FORM: ClassVar = "{field} = {value}: {allowed}"
+
     def __init__(self, field: str, value: object, allowed: str, *, hint: str = "") -> None:
-        super().__init__(f"{field} = {shown(value)}: {allowed}", hint=hint)
+        super().__init__(self.FORM.format(field=field, value=shown(value), allowed=allowed), hint=hint)
         self.field = field
         self.value = value
         self.allowed = allowed

@@ -16,12 +16,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from core.errors import InvalidValue
 from experiments.groups import Score, differing_fields
 from experiments.significance import ALPHA, Difference, one_against_group, paired, seeds_needed, welch
 from experiments.stats import Sample, describe
 from experiments.store import Store
-from experiments.subjects import Subject, check_comparable, find_subject, with_unique_labels
+from experiments.subjects import OTHERS, Incomparable, Subject, check_comparable, find_subject, with_unique_labels
 
 Method = Literal["welch", "mcnemar", "prediction"]
 
@@ -184,13 +183,15 @@ def compare(store: Store, references: Sequence[str], score: Score = "final") -> 
     """Compare runs and groups of a home, each with the first.
 
     Raises:
-        InvalidValue: for fewer than two, for unfinished ones, and for what must not be compared.
+        InvalidValue: when a reference fits several.
+        Incomparable: for fewer than two, for unfinished ones, and for what must not be compared.
         RunError: when there is no such run, or its files are damaged.
     """
     if len(references) < 2:
-        raise InvalidValue("run", " ".join(references), "two or more are needed", hint="mnist-tui compare RUN RUN...")
+        reason = f"two or more runs or groups can be compared, and {' '.join(references) or 'none'} was named alone"
+        raise Incomparable("run", " ".join(references), reason, hint=OTHERS)
     if twice := [reference for reference in references if references.count(reference) > 1]:
-        raise InvalidValue("run", twice[0], "was named twice", hint="name different runs or groups")
+        raise Incomparable("run", twice[0], f"{twice[0]} was named twice, and must be only once", hint=OTHERS)
     subjects = with_unique_labels([find_subject(store, reference) for reference in references])
     check_comparable(subjects, score)
     first, *others = subjects
@@ -222,10 +223,11 @@ def _compare_pair(store: Store, first: Subject, second: Subject, score: Score, t
 def _compare_images(store: Store, first: Subject, second: Subject, score: Score, alpha: float) -> Comparison:
     """Two single runs, by what each makes of every test image."""
     if score == "best":
-        hint = "compare --score final, or groups of several seeds"
-        raise InvalidValue(
-            "score", score, "no predictions are kept of a best epoch chosen by the test images", hint=hint
+        reason = (
+            "score must not be best for two single runs: no predictions are kept of an epoch chosen by the test images"
         )
+        hint = "use --score final, or compare groups of several seeds (mnist-tui run --seeds)"
+        raise Incomparable("score", score, reason, hint=hint)
     ends = [member.score(score) or 0.0 for member in (first.runs[0], second.runs[0])]
     here, there = (store.run(subject.runs[0].run_id).load_predictions() for subject in (first, second))
     if here is None or there is None:
@@ -233,8 +235,9 @@ def _compare_images(store: Store, first: Subject, second: Subject, score: Score,
         note = f"no predictions are stored for {', '.join(lacking)}: runs of older versions have none"
         return Comparison(first, second, "mcnemar", Difference(ends[0] - ends[1], None, None, None), notes=(note,))
     if here.labels.shape != there.labels.shape or (here.labels != there.labels).any():
-        reason = f"{first.label} and {second.label} were scored on different test images"
-        raise InvalidValue("run", second.label, reason, hint="compare runs on the same data")
+        reason = f"{first.label} and {second.label} must be scored on the same test images, and their labels differ"
+        hint = "mnist-tui verify tells of each whether it was scored on the data that is here"
+        raise Incomparable("run", second.label, reason, hint=hint)
     classes = [one.selected if score == "selected" and one.selected is not None else one.final for one in (here, there)]
     right = [one == here.labels for one in classes]
     only = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())

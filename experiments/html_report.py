@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.arch import is_user_module
-from core.errors import InvalidValue, LabError
+from core.errors import LabError
 from core.network import summarize_config
 from experiments.charts import Curve, accuracy_chart, loss_chart
 from experiments.confusion import confusion_table
@@ -19,7 +19,7 @@ from experiments.loading import stored_config
 from experiments.run import Run
 from experiments.stats import Sample
 from experiments.store import Store
-from experiments.subjects import Subject, check_comparable
+from experiments.subjects import Incomparable, Subject, check_comparable
 
 WHAT_SCORES_ARE = {
     "final": "test accuracy after the last epoch",
@@ -137,7 +137,7 @@ def _differences(parts: Sequence[Part], labels: Sequence[str], members: Mapping[
     for other in subjects[1:]:
         try:
             check_comparable([subjects[0], other], "final")
-        except InvalidValue as error:
+        except Incomparable as error:
             if error.field not in ("run", "score"):  # a run that stands there twice, or has no score yet
                 reasons.append(error.allowed)
     if reasons:

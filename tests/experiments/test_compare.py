@@ -152,7 +152,7 @@ def test_runs_whose_test_images_have_other_labels_are_refused(finished, store):
     other = finished(name="b", wrong=(2,))
     labels = torch.ones(IMAGES, dtype=torch.uint8)
     write_predictions(other.predictions, {"labels": labels, "final": labels.clone()}, "mnist")
-    with pytest.raises(InvalidValue, match="different test images"):
+    with pytest.raises(InvalidValue, match="a and b must be scored on the same test images, and their labels differ"):
         compare(store, ["a", "b"])
 
 
@@ -227,29 +227,38 @@ def test_runs_that_do_not_count_are_named(group, store, new_run, script):
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "field"),
+    ("one", "other", "words"),
     [
-        ({"dataset": "mnist"}, {"dataset": "mnist-5k"}, "dataset"),
-        ({"test_images": 10_000}, {"test_images": 5_000}, "limit_test"),
-        ({}, {"config": {"val_split": 5000}}, "val_split"),
-        ({}, {"config": {"stop_at_target": True}}, "val_split"),
+        ({"dataset": "mnist"}, {"dataset": "mnist-5k"}, "dataset: mnist, mnist-5k"),
+        ({"test_images": 10_000}, {"test_images": 5_000}, "limit_test: 10,000 test images, 5,000 test images"),
+        ({}, {"config": {"val_split": 5000}}, "val_split: 0, above 0"),
+        ({}, {"config": {"stop_at_target": True}}, "stop_at_target: off, on at 99.4%"),
         (
             {"config": {"stop_at_target": True, "target": 99.0}},
             {"config": {"stop_at_target": True, "target": 99.4}},
-            "val_split",
+            "stop_at_target: on at 99.0%, on at 99.4%",
         ),
     ],
 )
-def test_what_was_not_scored_alike_is_refused(finished, group, store, one, other, field):
+def test_what_was_not_scored_alike_is_refused(finished, group, store, one, other, words):
+    field, values = words.split(": ")
+    here, there = values.rsplit(", ", 1)
     finished(name="a", wrong=(), **one)
     finished(name="b", wrong=(), **other)
     group("ga", 0.99, 0.98, **one)
     group("gb", 0.99, 0.98, **other)
-    for references in (["a", "b"], ["ga", "gb"], ["a", "gb"], ["ga", "b"]):
+    for first, second in (("a", "b"), ("ga", "gb"), ("a", "gb"), ("ga", "b")):
         with pytest.raises(InvalidValue) as caught:
-            compare(store, references)
+            compare(store, [first, second])
         assert caught.value.field == field
-        assert "different" in caught.value.message
+        assert caught.value.message == f"{field} must be the same: it is {here} for {first} and {there} for {second}"
+        assert f"train one of them again with the other's --{field.replace('_', '-')}, or " in caught.value.hint
+
+
+def test_held_out_images_may_be_of_any_number(group, store):
+    group("ga", 0.99, 0.98, config={"val_split": 5000})
+    group("gb", 0.99, 0.97, config={"val_split": 1000})
+    assert len(compare(store, ["ga", "gb"]).comparisons) == 1
 
 
 def test_another_target_that_ends_no_run_changes_no_score(group, store):
@@ -261,18 +270,30 @@ def test_another_target_that_ends_no_run_changes_no_score(group, store):
 def test_runs_named_twice_and_shared_ones_are_refused(finished, group, store):
     finished(name="a", wrong=())
     member = group("ga", 0.99, 0.98)[0]
-    for references in (["a", "a"], ["ga", "ga"], ["ga", member.id]):
-        with pytest.raises(InvalidValue, match=rf"{references[0]}: was named twice|is in .* and in "):
+    for references, words in (
+        (["a", "a"], "a was named twice, and must be only once"),
+        (["ga", "ga"], "ga was named twice, and must be only once"),
+        (["ga", member.id], f"{member.id} is in both ga and {member.id}, and must be in one of them"),
+    ):
+        with pytest.raises(InvalidValue) as caught:
             compare(store, references)
+        assert caught.value.message == words
+        assert caught.value.hint == "name another run or group: mnist-tui runs lists them"
 
 
 def test_what_is_not_finished_is_refused_with_its_status(finished, store, new_run, script):
     finished(name="a", wrong=())
-    new_run(script.started(), script.epoch(1), name="live")
-    new_run(script.started(), script.stopped(), name="halted", group_id="gs")
-    for reference, status in (("live", "running"), ("halted", "stopped"), ("gs", "stopped")):
-        with pytest.raises(InvalidValue, match=status):
+    live = new_run(script.started(), script.epoch(1), name="live")
+    halted = new_run(script.started(), script.stopped(), name="halted", group_id="gs")
+    for reference, words, hint in (
+        ("live", "run live must be finished to be compared, and is running", f"wait for it: mnist-tui watch {live.id}"),
+        ("halted", "run halted must be finished to be compared, and is stopped", f"resume {halted.id} trains it on"),
+        ("gs", f"has none: {halted.id} stopped", "mnist-tui resume gs trains it on"),
+    ):
+        with pytest.raises(InvalidValue) as caught:
             compare(store, ["a", reference])
+        assert caught.value.message.endswith(words)
+        assert caught.value.hint.endswith(hint)
 
 
 def test_a_group_of_several_recipes_is_refused(finished, store):
@@ -294,9 +315,9 @@ def test_scores_that_a_run_does_not_have_are_refused(finished, group, store):
     finished(name="b", wrong=())
     group("ga", 0.99, 0.98)
     group("gb", 0.99, 0.97)
-    with pytest.raises(InvalidValue, match="has none"):
+    with pytest.raises(InvalidValue, match="must be one that all of them have: a has no selected accuracy"):
         compare(store, ["a", "b"], "selected")
-    with pytest.raises(InvalidValue, match="no predictions are kept of a best epoch"):
+    with pytest.raises(InvalidValue, match="must not be best for two single runs: no predictions are kept"):
         compare(store, ["a", "b"], "best")
     assert any("optimistic" in note for note in compare(store, ["ga", "gb"], "best").comparisons[0].notes)
 

@@ -178,9 +178,15 @@ def test_a_group_is_called_by_its_name_and_says_how_many_reached_the_target(new_
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        ({"dataset": "fashion"}, "not comparable: different data sets: a has mnist, b fashion."),
-        ({"test_images": 100}, "not comparable: different numbers of test images: a has 10000, b 100."),
-        ({"config": {"val_split": 500}}, "not comparable: different scoring rules: a has "),
+        ({"dataset": "fashion"}, "not comparable: dataset must be the same: it is mnist for a and fashion for b."),
+        (
+            {"test_images": 100},
+            "comparable: limit_test must be the same: it is 10,000 test images for a and 100 test images for b.",
+        ),
+        (
+            {"config": {"val_split": 500}},
+            "not comparable: val_split must be the same: it is 0 for a and above 0 for b.",
+        ),
         ({}, ""),
     ],
 )

@@ -66,7 +66,7 @@ def test_what_cannot_be_compared_is_refused(train, cli, refused):
     train("--name", "a", "--quiet")
     train("--name", "v", "--val-split", "56", "--quiet")
     train("--name", "fewer", "--limit-test", "100", "--quiet")
-    refused(cli("compare", "a", "v"), 2, "val_split", "different scoring rules")
+    refused(cli("compare", "a", "v"), 2, "error: val_split must be the same: it is 0 for a and above 0 for v")
     refused(cli("compare", "a", "fewer"), 2, "limit_test", "200", "100")
     refused(cli("compare", "a", "a"), 2, "named twice")
     refused(cli("compare", "a"), 2, "two or more")
