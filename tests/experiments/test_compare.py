@@ -61,7 +61,7 @@ def test_groups_that_share_results_say_so(finished, group, store):
             finished(0.99 + seed / 1000, group=group_id, config={"seed": seed}, sha=f"{seed:064}")
     group("gc", 0.99, 0.991)
     shared, apart = compare(store, ["ga", "gb", "gc"]).comparisons
-    assert any(note.startswith("2 of the runs of each have the same final weights") for note in shared.notes)
+    assert any(note.startswith("both have 2 runs of the same final weights") for note in shared.notes)
     assert not any("same final weights" in note for note in apart.notes)
 
 
