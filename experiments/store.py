@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import shutil
 import tempfile
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import InvalidValue, RunError, StorageError
-from core.files import replacing
 from experiments.index import Index
 from experiments.row import RunRow, Status
 from experiments.run import Meta, Run
@@ -32,12 +32,13 @@ class Store:
         self._index = Index(home / "index.sqlite")
 
     def check_writable(self) -> None:
-        """Raise `StorageError` when no run could be kept here."""
+        """Raise `StorageError` when no run could be kept here. A home that is not there yet is not made."""
         try:
-            self._runs.mkdir(parents=True, exist_ok=True)
-            with replacing(self._runs / ".writable") as probe:
-                probe.write_bytes(b"\0" * 4096)
-            (self._runs / ".writable").unlink(missing_ok=True)
+            folder = next(folder for folder in (self._runs, *self._runs.parents) if folder.exists())
+            with tempfile.NamedTemporaryFile(prefix=".writable-", dir=folder) as probe:
+                probe.write(b"\0" * 4096)
+                probe.flush()
+                os.fsync(probe.fileno())
         except OSError as error:
             raise self._unwritable(error) from error
 

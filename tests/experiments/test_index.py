@@ -230,8 +230,9 @@ def test_in_a_home_that_is_read_only_runs_are_listed_all_the_same(some_runs, sto
         for path in (Path(folder), home, *home.rglob("*")):
             path.chmod(0o555 if path.is_dir() else 0o444)
         with no_special_rights():
-            with pytest.raises(StorageError):
-                Store(home).check_writable()
+            for place in (home, home / "not" / "there-yet"):
+                with pytest.raises(StorageError):
+                    Store(place).check_writable()
             assert Store(home).rows() == wanted
         assert {path.name for path in home.iterdir()} <= {"runs", "index.sqlite"}
 

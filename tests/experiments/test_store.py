@@ -134,7 +134,11 @@ def test_a_home_that_is_a_file_or_lies_under_one_cannot_hold_runs(tmp_path):
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_checking_a_home_makes_it_and_leaves_nothing_else(store):
+def test_checking_a_home_makes_nothing_whether_it_is_there_or_not(store, tmp_path):
+    before = list(tmp_path.rglob("*"))
+    store.check_writable()
+    assert list(tmp_path.rglob("*")) == before
+    (store.home / "runs").mkdir(parents=True)
     store.check_writable()
     assert list(store.home.rglob("*")) == [store.home / "runs"]
 

@@ -33,6 +33,11 @@ def test_a_home_that_cannot_be_written_is_broken(cli, tmp_path):
     assert "--home" in findings(answer)["home"]["hint"]
 
 
+def test_a_home_that_is_not_there_yet_is_good_and_not_made_by_looking(cli, home):
+    assert findings(cli("doctor", "--json"))["home"]["state"] == "good"
+    assert not home.exists()
+
+
 def test_a_missing_extra_is_missing_and_breaks_nothing(cli, monkeypatch):
     monkeypatch.setitem(sys.modules, "mlxtend", None)  # as if it were not installed
     answer = cli("doctor", "--json")
