@@ -53,9 +53,9 @@ def choose_engine(config: TrainConfig, device: torch.device, steps: int, copies:
         if reason := _why_not("native", device):
             slower = "trained by torch's own kernels, which are slower"
             return Choice("eager", f"native {reason}", note=f"{slower}: native {reason}")
-        return Choice("native", "the fastest measured on a CPU")
+        return Choice("native", "the fastest on CPUs by mnist-tui bench")
     if device.type != "cuda":
-        return Choice("eager", f"the fastest measured on a {device.type.upper()}")
+        return Choice("eager", f"the only one that works on {device.type.upper()}")
     if is_user_module(config.arch):
         return Choice("eager", "a module of your own may do something else in a later step, which a graph cannot")
     if steps < GRAPH_FROM:

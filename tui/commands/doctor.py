@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -92,18 +91,18 @@ def _torch() -> Iterator[Finding]:
         yield Finding("torchvision", "broken", f"{pair}: {error.message}", error.hint)
     devices = [describe_device(torch.device(name)) for name in available_devices()]
     yield Finding("devices", "good", ", ".join(devices))
-    yield _auto(pick_device("auto"))
+    yield _engine(pick_device("auto"))
 
 
-def _auto(device: torch.device) -> Finding:
+def _engine(device: torch.device) -> Finding:
     """What the default preset would be trained with."""
     from core.engines import available_engines, choose_engine
 
     config = TrainConfig.checked(load_preset(DEFAULT).values)
     choice = choose_engine(config, device, config.epochs * math.ceil(60_000 / config.batch_size))
-    others = [name for name in available_engines(device) if name != choice.name]
-    also = f"; {', '.join(others)} would work too" if others else ""
-    return Finding("auto", "good", f"--device auto is {device}, --engine auto is {choice.name} ({choice.reason}){also}")
+    others = ", ".join(name for name in available_engines(device) if name != choice.name)
+    auto = f"--engine auto takes {choice.name} for {DEFAULT} on {device}: {choice.reason}"
+    return Finding("engine", "good", f"{auto}; {others} would work too" if others else auto)
 
 
 def _data(locations: Locations) -> Iterator[Finding]:
@@ -112,20 +111,27 @@ def _data(locations: Locations) -> Iterator[Finding]:
         from core.data import Loader
     except (ImportError, OSError):
         return  # no torch, which has been said
-    missing = Loader(locations.data, locations.cache).missing_files("mnist")
-    if missing:
-        hint = "mnist-tui data download, or name a folder that has it with --data-dir"
+    try:
+        bundled = Finding("mnist-5k", "good", str(find_bundled()))
+    except LabError as error:
+        bundled = Finding("mnist-5k", "missing", error.message, error.hint)
+    if missing := Loader(locations.data, locations.cache).missing_files("mnist"):
+        instead = ", or else trains on mnist-5k" if bundled.state == "good" else ""
+        hint = (
+            f"a run downloads it{instead}; mnist-tui data download does so now, --data-dir names a folder that has it"
+        )
         yield Finding("mnist", "missing", f"{len(missing)} of 4 files are not under {locations.data}", hint)
     else:
         yield Finding("mnist", "good", f"under {locations.data} (mnist-tui data verify checks every byte)")
-    try:
-        yield Finding("mnist-5k", "good", str(find_bundled()))
-    except LabError as error:
-        yield Finding("mnist-5k", "missing", error.message, error.hint)
+    yield bundled
 
 
 def _terminal() -> Finding:
-    if not sys.stdout.isatty():
-        return Finding("terminal", "missing", "stdout is not a terminal; the interface needs one")
-    columns, lines = shutil.get_terminal_size()
+    """The one that this was started from, whatever its output is piped into."""
+    try:
+        terminal = os.open(os.ctermid(), os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return Finding("terminal", "missing", "this was started without one, which only the interface needs")
+    columns, lines = os.get_terminal_size(terminal)
+    os.close(terminal)
     return Finding("terminal", "good", f"{columns}x{lines}, {os.environ.get('TERM', 'no TERM')}, {sys.stdout.encoding}")
