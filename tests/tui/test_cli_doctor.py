@@ -5,6 +5,9 @@ import re
 import sys
 import termios
 
+import pytest
+import torch
+
 
 def findings(answer):
     return {finding["check"]: finding for finding in answer.json}
@@ -26,6 +29,16 @@ def test_json_has_a_state_for_each_check_and_a_hint_for_what_is_not_good(cli):
 def test_it_says_which_engine_auto_would_take_and_why(cli):
     engine = findings(cli("doctor", "--json"))["engine"]["detail"]
     assert re.match(r"--engine auto takes (native|eager|graph) for seed-conv9 on [a-z:0-9]+: \w", engine)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU needs no compiler")
+def test_a_compiler_that_does_not_work_is_missing_and_nothing_is_broken(cli, monkeypatch):
+    monkeypatch.setenv("CC", "false")
+    answer = cli("doctor", "--json")
+    engine = findings(answer)["engine"]
+    assert (answer.code, engine["state"]) == (0, "missing")
+    assert "needs a C compiler that works" in engine["detail"]
+    assert "CC" in engine["hint"]
 
 
 def test_missing_mnist_says_what_a_run_does_without_it(cli, monkeypatch):

@@ -102,7 +102,10 @@ def _engine(device: torch.device) -> Finding:
     choice = choose_engine(config, device, config.epochs * math.ceil(60_000 / config.batch_size))
     others = ", ".join(name for name in available_engines(device) if name != choice.name)
     auto = f"--engine auto takes {choice.name} for {DEFAULT} on {device}: {choice.reason}"
-    return Finding("engine", "good", f"{auto}; {others} would work too" if others else auto)
+    detail = f"{auto}; {others} would work too" if others else auto
+    if choice.note:
+        return Finding("engine", "missing", detail, "install a C compiler (gcc or clang) that works, or name it in CC")
+    return Finding("engine", "good", detail)
 
 
 def _data(locations: Locations) -> Iterator[Finding]:
