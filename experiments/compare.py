@@ -31,6 +31,7 @@ SCOPE: Mapping[Method, str] = {
     "prediction": "this holds the single run against what one more seed of the group could give, and takes for granted "
     "that its recipe varies as much",
 }
+"""What a comparison of two recipes tells and what not."""
 OF_ONE_RECIPE: Mapping[Method, str] = {
     "welch": "both are of one recipe: what they differ by is chance, or comes from where they were trained",
     "mcnemar": "this covers the choice of test images and not that of the seed: these are two networks of one recipe",

@@ -114,7 +114,7 @@ async def test_a_live_run_grows_and_a_deleted_one_stays(tmp_path, script):
 
 async def test_the_verdict_says_who_is_better_or_why_it_cannot_tell(tmp_path, script):
     groups = {}
-    for name, base in (("worse", 0.95), ("better", 0.99)):
+    for name, base in (("worse", 0.95), ("better", 0.99), ("between", 0.97)):
         groups[name] = f"g20260101-12000{len(groups)}-abcd"
         for seed in range(3):
             _run(tmp_path, script, f"{name}-{seed}", base, base + seed / 1000, group_id=groups[name], seed=seed)
@@ -123,6 +123,11 @@ async def test_the_verdict_says_who_is_better_or_why_it_cannot_tell(tmp_path, sc
         await _compare(pilot, groups["worse"], groups["better"])
         await pilot.press("tab", "tab")
         await wait_for_text(pilot, "Better is better by 4.00 points")
+        assert "compared with" not in screen_text(pilot)
+        await pilot.press("escape")
+        await _compare(pilot, *groups.values())
+        await pilot.press("tab", "tab")
+        await wait_for_text(pilot, "Each is compared with worse, the first; intervals are of 97.5%")
         await pilot.press("escape")
         await _compare(pilot, groups["worse"], single.id)
         await pilot.press("tab", "tab")
