@@ -203,12 +203,8 @@ def _compare_pair(store: Store, first: Subject, second: Subject, score: Score, t
     alpha = ALPHA / tests
     notes = [note for subject in (first, second) for note in _shortcomings(subject)]
     if same := len(_weights(first) & _weights(second)):
-        whose = (
-            "both have"
-            if max(len(first.runs), len(second.runs)) == 1
-            else f"both have {same} run{'s' * (same != 1)} of"
-        )
-        notes.append(f"{whose} the same final weights, bit for bit: what is found twice is one result")
+        runs = "" if max(len(first.runs), len(second.runs)) == 1 else f" {same} run{'s' * (same != 1)} of"
+        notes.append(f"both have{runs} the same final weights, bit for bit: what is found twice is one result")
     if score == "best":
         notes.append("best accuracies are chosen by the test images themselves: both are optimistic")
     ours, theirs = (describe(subject.group.scores(score)) for subject in (first, second))
