@@ -265,9 +265,9 @@ def test_only_a_running_trial_is_pruned_and_only_values_of_the_space_are_added(l
         prune_trial(locations.home, "s", 0)
     with pytest.raises(InvalidValue, match="not running"):
         prune_trial(locations.home, "s", 7)
-    with pytest.raises(InvalidValue, match=r"within 0.001:1.0:log"):
+    with pytest.raises(InvalidValue, match=r"within 0.001:1:log"):
         add_trial(locations.home, "s", {"lr": "2"})
-    with pytest.raises(InvalidValue, match=r"within 0.0:0.2:0.05"):
+    with pytest.raises(InvalidValue, match=r"within 0:0.2:0.05"):
         check_trial(tiny_plan({"dropout": "0:0.2:0.05"}), {"dropout": "0.07"})
     with pytest.raises(InvalidValue, match="not searched"):
         add_trial(locations.home, "s", {"momentum": "0.5"})

@@ -56,7 +56,7 @@ def test_the_list_says_how_each_stands_and_what_is_wrong_with_it(cli, home, stud
     assert records["broken"]["problem"].startswith("study.json: damaged")
     found = records["s"]
     assert (found["status"], found["done"], found["planned"], found["best"]) == ("stopped", 3, 4, 0.8)
-    assert (found["objective"], found["sampler"], found["space"]) == ("val", "tpe", {"lr": "0.001:1.0:log"})
+    assert (found["objective"], found["sampler"], found["space"]) == ("val", "tpe", {"lr": "0.001:1:log"})
 
 
 def test_one_sweep_is_shown_as_at_its_end(cli, study):
