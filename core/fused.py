@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -70,7 +71,8 @@ class Plan:
             shape = self._describe(block, raw, shape)
             self._shapes.append(shape)
         self._counters = [cast("Tensor", block.norm.num_batches_tracked) for block in segment.blocks if block.norm]
-        self._places: list[tuple[int, tuple[int, ...]] | None] = []  # of parameters and statistics
+        self._parameters: Sequence[Tensor | None] = ()  # of the last forward pass
+        self._places: list[tuple[int, tuple[int, ...]] | None] = []  # of these, and of the statistics
         widest = max(max(raw.inputs, raw.outputs) for raw in self._blocks)
         self._sums = torch.empty(2, widest, dtype=torch.float64).unbind()
         self.generation = 0
@@ -155,25 +157,28 @@ class Plan:
 
     def _point_at_parameters(self) -> None:
         """Tell the kernels where parameters and running statistics are now."""
-        by_block = [(*block.parameters(), *block.statistics()) for block in self.segment.blocks]
-        places = [
-            tensor if tensor is None else (tensor.data_ptr(), tensor.stride()) for row in by_block for tensor in row
-        ]
+        statistics = [tensor for block in self.segment.blocks for tensor in block.statistics()]
+        tensors = (*self._parameters, *statistics)
+        places = [None if tensor is None else (tensor.data_ptr(), tensor.stride()) for tensor in tensors]
         if places == self._places:
             return
         self._places = places
-        for block, raw, tensors in zip(self.segment.blocks, self._blocks, by_block, strict=True):
-            for name, tensor in zip((*_PARAMETERS, *_STATISTICS), tensors, strict=True):
-                setattr(raw, name, None if tensor is None else tensor.data_ptr())
+        pointers = iter([None if place is None else place[0] for place in places])
+        for names in (_PARAMETERS, _STATISTICS):
+            for raw in self._blocks:
+                for name in names:
+                    setattr(raw, name, next(pointers))
+        for block, raw in zip(self.segment.blocks, self._blocks, strict=True):
             weight = block.main.weight
             if isinstance(block.main, nn.Linear):
                 weight = weight.view(weight.shape[0], raw.inputs, raw.kernel_rows, raw.kernel_columns)
             raw.weight_strides[:] = weight.stride()
 
-    def forward(self, x: Tensor, *, training: bool) -> Tensor:
+    def forward(self, x: Tensor, parameters: Sequence[Tensor | None], *, training: bool) -> Tensor:
         """(B, C, H, W) to what the segment gives, (B, C, H, W) or flat (B, C * H * W), in training changing running
-        statistics as its modules would."""
+        statistics as its modules would. `parameters` are the segment's as they are now."""
         self.generation += 1
+        self._parameters = parameters
         images = len(x)
         self._reserve(images)
         self._work.training = training
@@ -195,7 +200,7 @@ class Plan:
         # Not `empty_like`, which makes a tensor dense that is not: the kernels know one set of strides.
         found = [
             None if tensor is None else torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype)
-            for tensor in self.segment.parameters()
+            for tensor in self._parameters
         ]
         every = iter(found)
         for raw in self._blocks:
@@ -216,8 +221,8 @@ class Fused(torch.autograd.Function):
     """A segment in training as one operation: (plan, input, the segment's parameters)."""
 
     @staticmethod
-    def forward(ctx: Any, plan: Plan, x: Tensor, *_: Tensor | None) -> Tensor:
-        out = plan.forward(x, training=True)
+    def forward(ctx: Any, plan: Plan, x: Tensor, *parameters: Tensor | None) -> Tensor:
+        out = plan.forward(x, parameters, training=True)
         ctx.plan, ctx.generation = plan, plan.generation
         return out
 

@@ -100,7 +100,7 @@ def _load(compiler: tuple[str, ...], real: str) -> ctypes.CDLL | NoKernels:
         parts = (SOURCE.read_text(), *compiler, *flags, _output([*compiler, "--version"]), _processor())
         name = sha256("\0".join(parts).encode()).hexdigest()[:32]
         path = platformdirs.user_cache_path("mnist-tui", appauthor=False) / "kernels" / f"{name}.so"
-        library = ctypes.CDLL(str(path)) if _is_whole(path) else _compile(compiler, flags, path)
+        library = _kept(path) or _compile(compiler, flags, path)
         for function, (result, arguments) in _SIGNATURES.items():
             getattr(library, function).restype = result
             getattr(library, function).argtypes = arguments
@@ -133,16 +133,17 @@ def _compile(compiler: tuple[str, ...], flags: tuple[str, ...], path: Path) -> c
             return ctypes.CDLL(str(made))
 
 
-def _is_whole(path: Path) -> bool:
-    """Whether a library is there and ends in the sum of the rest, which the loader passes over.
+def _kept(path: Path) -> ctypes.CDLL | None:
+    """The library that is there, where it is whole and can be loaded.
 
-    The system does not refuse a damaged one: the process that loads it dies.
+    It ends in the sum of the rest, which the loader passes over: the system does not refuse a damaged one, but the
+    process that loads it dies.
     """
     try:
         content = path.read_bytes()
+        return ctypes.CDLL(str(path)) if sha256(content[:-32]).digest() == content[-32:] else None
     except OSError:
-        return False
-    return sha256(content[:-32]).digest() == content[-32:]
+        return None
 
 
 def _output(command: list[str]) -> str:

@@ -80,7 +80,7 @@ class NativeForward:
         shape = x.shape[1], x.shape[2], x.shape[3]
         if (index, *shape) not in self._plans:
             self._plans[index, *shape] = Plan(segment, shape, self._dtype, self._kernels)
-        plan = self._plans[index, *shape]
+        plan, parameters = self._plans[index, *shape], segment.parameters()
         if not self._model.training:
-            return plan.forward(x, training=False)
-        return cast("Tensor", Fused.apply(plan, x, *segment.parameters()))
+            return plan.forward(x, parameters, training=False)
+        return cast("Tensor", Fused.apply(plan, x, *parameters))

@@ -96,6 +96,12 @@ def test_nor_is_a_folder_that_nothing_can_be_run_from_an_obstacle(kernels, monke
     assert load_kernels(torch.float32).lanes() > 1
     assert refused
     assert not list(fresh.iterdir())
+    native._load.cache_clear()
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    load_kernels(torch.float32)
+    monkeypatch.setattr(ctypes, "CDLL", load_elsewhere)
+    native._load.cache_clear()
+    assert load_kernels(torch.float32).lanes() > 1, "nor is one that was kept while things could be run from there"
 
 
 def test_what_takes_long_is_said_when_it_is_done(kernels, fresh, caplog):
