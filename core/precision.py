@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
@@ -18,9 +18,9 @@ def check_precision(precision: Precision, device: torch.device) -> None:
         raise InvalidValue("precision", precision, f"needs a CUDA device, not {device}", hint=hint)
 
 
-def mixed(precision: Precision, device: torch.device) -> torch.autocast:
+def mixed(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
     """For a forward pass: bf16 runs convolutions and matrix products in bfloat16 and the rest in float32."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Stochastic gradient descent as torch does it, by the function behind its optimizer.
+"""Stochastic gradient descent as torch does it, by the functions behind its optimizer.
 
 The optimizer itself imports torch's compiler when the first one is made, which every run would wait a second for.
 """
@@ -33,7 +33,9 @@ class SGD:
         }
         self.lr = lr
         self._config = config
-        self._fused = all(parameter.device.type in ("cpu", "cuda") for parameter in self.parameters)
+        # What there is a single kernel for.
+        kinds = {(parameter.device.type, parameter.dtype) for parameter in self.parameters}
+        self._fused = len(kinds) == 1 and kinds.pop()[0] in ("cpu", "cuda")
 
     def zero_grad(self) -> None:
         for parameter in self.parameters:
@@ -50,15 +52,29 @@ class SGD:
         self._move([one[0] for one in moved], [one[1] for one in moved], [one[2] for one in moved])
 
     def _move(self, parameters: list[Tensor], gradients: list[Tensor], momentum: list[Tensor | None]) -> None:
-        sgd(
-            parameters,
-            gradients,
-            momentum,
-            fused=self._fused,
-            weight_decay=self._config.weight_decay,
-            momentum=self._config.momentum,
-            lr=self.lr,
-            dampening=0.0,
-            nesterov=self._config.nesterov,
-            maximize=False,
-        )
+        config = self._config
+        if not self._fused:
+            sgd(
+                parameters,
+                gradients,
+                momentum,
+                weight_decay=config.weight_decay,
+                momentum=config.momentum,
+                lr=self.lr,
+                dampening=0.0,
+                nesterov=config.nesterov,
+                maximize=False,
+            )
+        elif parameters:  # the kernel itself: `sgd` takes longer to find it than it runs on a CPU
+            torch._fused_sgd_(
+                parameters,
+                gradients,
+                [buffer for buffer in momentum if buffer is not None],
+                weight_decay=config.weight_decay,
+                momentum=config.momentum,
+                lr=self.lr,
+                dampening=0.0,
+                nesterov=config.nesterov,
+                maximize=False,
+                is_first_step=False,
+            )

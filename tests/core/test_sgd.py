@@ -47,6 +47,22 @@ def test_steps_equal_those_of_torchs_optimizer_bit_for_bit(options):
             assert torch.equal(mine, its)
 
 
+def test_parameters_of_several_types_are_moved_too():
+    torch.manual_seed(0)
+    ours = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2).double())
+    theirs, options = deepcopy(ours), RECIPES[-1]
+    optimizer = SGD(ours, TrainConfig.checked(options), torch.full((1,), 0.1, dtype=torch.float64))
+    reference = torch.optim.SGD(theirs.parameters(), lr=0.1, **options)
+    for step in range(3):
+        for mine, its in zip(ours.parameters(), theirs.parameters(), strict=True):
+            mine.grad = torch.randn_like(mine) + step
+            its.grad = mine.grad.clone()
+        optimizer.step()
+        reference.step()
+    for mine, its in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(mine, its)
+
+
 def test_parameters_that_are_frozen_or_unused_are_left_alone_even_with_weight_decay():
     model = make_model()
     model.add_module("unused", nn.Linear(2, 2))
