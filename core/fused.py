@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import zip_longest
 from typing import Any, cast
 
 import torch
@@ -17,11 +19,16 @@ _INTEGERS = (
     *("inputs", "outputs", "in_rows", "in_columns", "rows", "columns", "kernel_rows", "kernel_columns"),
     *("stride", "padding", "dilation", "depthwise", "relu", "norm", "pooling", "window_rows", "window_columns"),
 )
-_PARAMETERS = ("weight", "bias", "gamma", "beta")
-_STATISTICS = ("running_mean", "running_variance")
+_TENSORS = ("weight", "bias", "gamma", "beta", "running_mean", "running_variance")
 _GRADIENTS = ("weight_gradient", "bias_gradient", "gamma_gradient", "beta_gradient")
 _BY_OUTPUT = ("mean", "inverse", "scale", "shift", "add", "mul")
-_BUFFERS = ("raw", "out", "packed", "packed_back", "class_bias", *_BY_OUTPUT, "found")
+_BUFFERS = ("packed", "packed_back", "class_bias", *_BY_OUTPUT)
+
+
+class CMaps(ctypes.Structure):
+    """`Maps` in kernels.c."""
+
+    _fields_ = (("vectors", ctypes.c_void_p), ("size", ctypes.c_int64))
 
 
 class CBlock(ctypes.Structure):
@@ -33,10 +40,15 @@ class CBlock(ctypes.Structure):
         ("backward", CSweep),
         *((name, ctypes.c_void_p) for name in ("stream_plane", "stream_row", "stream_column")),
         ("weight_strides", ctypes.c_int64 * 4),
-        *((name, ctypes.c_void_p) for name in (*_PARAMETERS, *_STATISTICS, *_GRADIENTS)),
+        *((name, ctypes.c_void_p) for name in (*_TENSORS, *_GRADIENTS)),
         ("eps", ctypes.c_double),
         ("momentum", ctypes.c_double),
+        ("raw", CMaps),
+        ("out", CMaps),
         *((name, ctypes.c_void_p) for name in _BUFFERS),
+        ("shares", ctypes.c_int64),
+        ("first_group", ctypes.c_void_p),
+        ("found", ctypes.c_void_p),
     )
 
 
@@ -45,7 +57,9 @@ class CWork(ctypes.Structure):
 
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("images", "threads", "training", "scratch")),
-        *((name, ctypes.c_void_p) for name in ("memory", "input", "gradient_0", "gradient_1")),
+        ("memory", ctypes.c_void_p),
+        ("input", CMaps),
+        ("gradient", CMaps),
     )
 
 
@@ -71,8 +85,10 @@ class Plan:
             shape = self._describe(block, raw, shape)
             self._shapes.append(shape)
         self._counters = [cast("Tensor", block.norm.num_batches_tracked) for block in segment.blocks if block.norm]
-        self._parameters: Sequence[Tensor | None] = ()  # of the last forward pass
-        self._places: list[tuple[int, tuple[int, ...]] | None] = []  # of these, and of the statistics
+        self._slots = [slot for block in segment.blocks for slot in block.slots()]
+        self._tensors: list[Tensor | None] = []  # in these, when last found
+        self._places: list[tuple[int, tuple[int, ...]] | None] = []  # of these
+        self._gradients: list[Tensor | None] = []  # of these, where they are parameters: the kernels' memory
         widest = max(max(raw.inputs, raw.outputs) for raw in self._blocks)
         self._sums = torch.empty(2, widest, dtype=torch.float64).unbind()
         self.generation = 0
@@ -95,7 +111,10 @@ class Plan:
         raw.rows, raw.columns = vertical.outputs, horizontal.outputs
         raw.relu, raw.norm = block.relu, block.norm is not None
         rows, columns = self._describe_pool(block.pool, raw)
-        sweeps = [Sweep(vertical, horizontal, back=back) for back in (False, True)]
+        sweeps = [
+            Sweep(1 if raw.depthwise else read, vertical, horizontal, back=back)
+            for read, back in ((channels, False), (raw.outputs, True))
+        ]
         raw.forward, raw.backward = (sweep.address for sweep in sweeps)
         table = streams(1 if raw.depthwise else channels, vertical, horizontal)
         raw.stream_plane, raw.stream_row, raw.stream_column = (column.data_ptr() for column in table)
@@ -126,63 +145,82 @@ class Plan:
     def _reserve(self, images: int) -> None:
         """Have memory for so many images, on as many threads as torch uses."""
         groups, threads = -(-images // self._lanes), torch.get_num_threads()
-        self._work.images, self._work.threads = images, threads
-        if groups <= self._groups and threads == self._threads:
-            return
-        groups, self._groups = max(groups, self._groups), 0  # none, should there not be the memory
-        sizes = [self._in_shape, *self._shapes]
-        largest = max(size_of(shape) for shape in sizes)
-        address = ctypes.byref
-        made: dict[str, Tensor] = {
-            "input": self._vectors(groups * size_of(self._in_shape)),
-            "gradient_0": self._vectors(groups * largest),
-            "gradient_1": self._vectors(groups * largest),
-        }
-        self._work.scratch = max(self._kernels.scratch(address(raw)) for raw in self._blocks)
-        made["memory"] = self._vectors(threads * self._work.scratch)
-        for name, tensor in made.items():
-            setattr(self._work, name, tensor.data_ptr())
-        self._memory: list[Any] = [made]
+        if groups > self._groups or threads != self._threads:
+            groups_at_most, self._groups = max(groups, self._groups), 0  # none, should there not be the memory
+            self._allocate(groups_at_most, threads)
+            self._groups, self._threads = groups_at_most, threads
+        if images != self._work.images or threads != self._work.threads:
+            self._work.images, self._work.threads = images, threads
+            for raw in self._blocks:
+                shares = self._shares(raw, groups, threads)
+                raw.shares, raw.first_group = len(shares) - 1, shares.data_ptr()
+
+    def _allocate(self, groups: int, threads: int) -> None:
+        work, kernels = self._work, self._kernels
+        work.scratch = max(kernels.scratch(ctypes.byref(raw)) for raw in self._blocks)
+        memory = self._vectors(threads * work.scratch)
+        work.memory = memory.data_ptr()
+        self._memory: list[Tensor] = [memory]
+        work.input = self._maps(groups, size_of(self._in_shape))
+        work.gradient = self._maps(groups, size_of(self._shapes[-1]))
         for raw, shape in zip(self._blocks, self._shapes, strict=True):
-            values = self._vectors(groups * size_of((raw.outputs, raw.rows, raw.columns)))
-            out = self._vectors(groups * size_of(shape)) if raw.pooling else values
-            size = self._kernels.found_size(address(raw), groups)
-            found = torch.empty(size, dtype=torch.float64)
-            raw.raw, raw.out, raw.found = values.data_ptr(), out.data_ptr(), found.data_ptr()
-            self._memory.append((values, out, found))
-        self._groups, self._threads = groups, threads
+            size = size_of((raw.outputs, raw.rows, raw.columns))
+            raw.raw = self._maps(groups, max(size, size_of((raw.inputs, raw.in_rows, raw.in_columns))))
+            raw.out = self._maps(groups, size_of(shape)) if raw.pooling else raw.raw
+            shares = len(self._shares(raw, groups, threads)) - 1
+            found = torch.empty(kernels.found_size(ctypes.byref(raw), groups, shares), dtype=torch.float64)
+            raw.found = found.data_ptr()
+            self._memory.append(found)
+
+    def _shares(self, raw: CBlock, groups: int, threads: int) -> Tensor:
+        return share_out(groups, threads, level=self._kernels.bundle(ctypes.byref(raw)) > 1)
+
+    def _maps(self, groups: int, size: int) -> CMaps:
+        vectors = self._vectors(groups * size)
+        self._memory.append(vectors)
+        return CMaps(vectors.data_ptr(), size)
 
     def _vectors(self, count: int) -> Tensor:
         return zeros(count * self._lanes, self._dtype)
 
-    def _point_at_parameters(self) -> None:
-        """Tell the kernels where parameters and running statistics are now."""
-        statistics = [tensor for block in self.segment.blocks for tensor in block.statistics()]
-        tensors = (*self._parameters, *statistics)
-        places = [None if tensor is None else (tensor.data_ptr(), tensor.stride()) for tensor in tensors]
-        if places == self._places:
-            return
-        self._places = places
-        pointers = iter([None if place is None else place[0] for place in places])
-        for names in (_PARAMETERS, _STATISTICS):
-            for raw in self._blocks:
-                for name in names:
-                    setattr(raw, name, next(pointers))
+    def find_tensors(self) -> Tensor | None:
+        """Take the parameters and running statistics as the modules have them now; a parameter that is trained."""
+        self._tensors = [None if slot is None else slot[0][slot[1]] for slot in self._slots]
+        places = [None if tensor is None else (tensor.data_ptr(), tensor.stride()) for tensor in self._tensors]
+        if places != self._places:
+            self._point_at_tensors()
+            self._places = places
+        return next((tensor for tensor, _ in self._trained()), None)
+
+    def _trained(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for tensor, gradient in zip(self._tensors, self._gradients, strict=True):
+            if tensor is not None and gradient is not None and tensor.requires_grad:
+                yield tensor, gradient
+
+    def _point_at_tensors(self) -> None:
+        self._gradients = []
+        tensors = iter(self._tensors)
         for block, raw in zip(self.segment.blocks, self._blocks, strict=True):
             weight = block.main.weight
             if isinstance(block.main, nn.Linear):
                 weight = weight.view(weight.shape[0], raw.inputs, raw.kernel_rows, raw.kernel_columns)
             raw.weight_strides[:] = weight.stride()
+            for name, of_gradient in zip_longest(_TENSORS, _GRADIENTS):
+                tensor, gradient = next(tensors), None
+                if tensor is not None and of_gradient:
+                    # Not `empty_like`, which makes a tensor dense that is not: the kernels know one set of strides.
+                    gradient = torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype)
+                    setattr(raw, of_gradient, gradient.data_ptr())
+                setattr(raw, name, None if tensor is None else tensor.data_ptr())
+                self._gradients.append(gradient)
 
-    def forward(self, x: Tensor, parameters: Sequence[Tensor | None], *, training: bool) -> Tensor:
-        """(B, C, H, W) to what the segment gives, (B, C, H, W) or flat (B, C * H * W), in training changing running
-        statistics as its modules would. `parameters` are the segment's as they are now."""
+    def forward(self, x: Tensor, *, training: bool) -> Tensor:
+        """(B, C, H, W) to what the segment gives, (B, C, H, W) or flat (B, C * H * W), by the tensors that were found
+        last, in training changing running statistics as its modules would."""
         self.generation += 1
-        self._parameters = parameters
         images = len(x)
         self._reserve(images)
         self._work.training = training
-        self._point_at_parameters()
         work, kernels, last = ctypes.byref(self._work), self._kernels, self._blocks[-1]
         kernels.enter(work, x.data_ptr(), _strides(x), *self._in_shape)
         kernels.forward(self._blocks, len(self._blocks), work)
@@ -190,39 +228,37 @@ class Plan:
             torch._foreach_add_(self._counters, 1)
         out = _images(x, images, self._shapes[-1])
         scale, shift = (last.scale, last.shift) if last.norm else (None, None)
-        kernels.leave(work, last.out, out.data_ptr(), _strides(out), *self._shapes[-1], scale, shift)
+        kernels.leave(work, ctypes.byref(last.out), out.data_ptr(), _strides(out), *self._shapes[-1], scale, shift)
         return out.flatten(1) if self.segment.flat else out
 
-    def backward(self, gradient: Tensor, wanted: bool) -> list[Tensor | None]:
-        """From the gradient of what came out last, of its shape, those of the input, (B, C, H, W), if it is wanted, and
-        of each parameter of the segment."""
+    def backward(self, gradient: Tensor, wanted: bool) -> Tensor | None:
+        """From the gradient of what came out last, of its shape, that of the input, (B, C, H, W), if it is wanted.
+
+        Those of the parameters are added to their `grad` here: autograd takes longer for so many.
+        """
         gradient = gradient.reshape(len(gradient), *self._shapes[-1])
-        # Not `empty_like`, which makes a tensor dense that is not: the kernels know one set of strides.
-        found = [
-            None if tensor is None else torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype)
-            for tensor in self._parameters
+        trained = [
+            (tensor, found, None if tensor.grad is None else tensor.grad.clone()) for tensor, found in self._trained()
         ]
-        every = iter(found)
-        for raw in self._blocks:
-            for name, tensor in zip(_GRADIENTS, every, strict=False):
-                setattr(raw, name, None if tensor is None else tensor.data_ptr())
         work, kernels, count = ctypes.byref(self._work), self._kernels, len(self._blocks)
         sums = (row.data_ptr() for row in self._sums)
         kernels.backward(self._blocks, count, work, gradient.data_ptr(), _strides(gradient), wanted, *sums)
+        for tensor, found, before in trained:
+            tensor.grad = found if before is None else before.add_(found)
         if not wanted:
-            return [None, *found]
+            return None
         x_gradient = _images(gradient, len(gradient), self._in_shape)
-        source = self._work.gradient_1 if count % 2 else self._work.gradient_0
-        kernels.leave(work, source, x_gradient.data_ptr(), _strides(x_gradient), *self._in_shape, None, None)
-        return [x_gradient, *found]
+        source, strides = ctypes.byref(self._blocks[0].raw), _strides(x_gradient)
+        kernels.leave(work, source, x_gradient.data_ptr(), strides, *self._in_shape, None, None)
+        return x_gradient
 
 
 class Fused(torch.autograd.Function):
-    """A segment in training as one operation: (plan, input, the segment's parameters)."""
+    """A segment in training as one operation: (plan, input, a parameter that is trained, or there is no way back)."""
 
     @staticmethod
-    def forward(ctx: Any, plan: Plan, x: Tensor, *parameters: Tensor | None) -> Tensor:
-        out = plan.forward(x, parameters, training=True)
+    def forward(ctx: Any, plan: Plan, x: Tensor, _: Tensor | None) -> Tensor:
+        out = plan.forward(x, training=True)
         ctx.plan, ctx.generation = plan, plan.generation
         return out
 
@@ -231,7 +267,20 @@ class Fused(torch.autograd.Function):
         plan: Plan = ctx.plan
         if plan.generation != ctx.generation:
             raise RuntimeError("the segment has been used again since, in the same memory")
-        return None, *plan.backward(gradients[0], ctx.needs_input_grad[1])
+        return None, plan.backward(gradients[0], ctx.needs_input_grad[1]), None
+
+
+@lru_cache
+def share_out(groups: int, threads: int, *, level: bool) -> Tensor:
+    """The first group of each share of a block's work, and the end.
+
+    Shares become smaller, so that threads end together though one may be slowed down by another program; there are few,
+    as each has sums of its own. A block of little work has one a thread, on one `level`.
+    """
+    first = [0]
+    while (left := groups - first[-1]) > 0:
+        first.append(first[-1] + max(1, -(-groups // threads) if level else left // (2 * threads)))
+    return torch.tensor([min(group, groups) for group in first], dtype=torch.int32)
 
 
 def size_of(shape: tuple[int, int, int]) -> int:

@@ -47,7 +47,8 @@ class NativeEngine(EagerEngine):
 class NativeForward:
     """A network's forward pass; one in training is followed by its backward pass before the next.
 
-    What the kernels are not made for goes through the network itself.
+    A backward pass adds to the parameters' `grad`; `torch.autograd.grad` does not find them. What the kernels are not
+    made for goes through the network itself.
     """
 
     def __init__(self, model: nn.Sequential, dtype: torch.dtype) -> None:
@@ -80,7 +81,8 @@ class NativeForward:
         shape = x.shape[1], x.shape[2], x.shape[3]
         if (index, *shape) not in self._plans:
             self._plans[index, *shape] = Plan(segment, shape, self._dtype, self._kernels)
-        plan, parameters = self._plans[index, *shape], segment.parameters()
+        plan = self._plans[index, *shape]
+        parameter = plan.find_tensors()
         if not self._model.training:
-            return plan.forward(x, parameters, training=False)
-        return cast("Tensor", Fused.apply(plan, x, *parameters))
+            return plan.forward(x, training=False)
+        return cast("Tensor", Fused.apply(plan, x, parameter))

@@ -12,7 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_TABLES = ("first_pixel", "first_tap", "tap", "offset", "reads", "writes")
+_TABLES = ("first_pixel", "first_run", "length", "weight", "offset", "reads", "writes")
+
+
+RUN = 3
+"""Taps of a run that there are kernels for, beside one alone."""
 
 
 class CSweep(ctypes.Structure):
@@ -40,12 +44,16 @@ class Axis:
         return output * self.stride - self.padding + tap * self.dilation
 
     def taps(self, *, back: bool) -> list[list[tuple[int, int]]]:
-        """Of each output the taps, each with the input it reads; or back, of each input those that read it."""
+        """Of each output the taps, each with the input it reads; or back, of each input those of the kernel turned
+        round, each with the output it reads."""
         found: list[list[tuple[int, int]]] = [[] for _ in range(self.inputs if back else self.outputs)]
         for output in range(self.outputs):
             for tap in range(self.kernel):
                 if 0 <= (place := self.place(output, tap)) < self.inputs:
-                    found[place if back else output].append((tap, output if back else place))
+                    if back:
+                        found[place].append((self.kernel - 1 - tap, output))
+                    else:
+                        found[output].append((tap, place))
         return found
 
 
@@ -53,25 +61,35 @@ class Sweep:
     """Over a convolution's outputs, reading inputs; or `back`, over its inputs, reading the gradients of outputs.
 
     Classes of pixels, as tables that `address` gives the kernels; they are to be kept as long as it is used.
+
+    Args:
+        channels: that each output reads.
     """
 
-    def __init__(self, vertical: Axis, horizontal: Axis, *, back: bool) -> None:
+    def __init__(self, channels: int, vertical: Axis, horizontal: Axis, *, back: bool) -> None:
         source = horizontal.outputs if back else horizontal.inputs  # columns of the map that is read
+        plane = plane_of(vertical.outputs if back else vertical.inputs, source)
+        kernel = vertical.kernel * horizontal.kernel
         target = horizontal.inputs if back else horizontal.outputs
-        pixels, taps = [0], [0]
-        tap: list[int] = []
+        pixels, runs = [0], [0]
+        length: list[int] = []
+        weight: list[int] = []
         offset: list[int] = []
         reads: list[int] = []
         writes: list[int] = []
         for row_taps, rows in _classes(vertical.taps(back=back)).items():
             for column_taps, columns in _classes(horizontal.taps(back=back)).items():
-                tap += [i * horizontal.kernel + j for i, _ in row_taps for j, _ in column_taps]
-                offset += [down * source + right for _, down in row_taps for _, right in column_taps]
+                length.append(RUN if _is_run(column_taps) else 1)
+                first = [(row, column) for row in row_taps for column in column_taps[:: length[-1]]]  # of each run
+                for channel in range(channels):
+                    weight += [channel * kernel + i * horizontal.kernel + j for (i, _), (j, _) in first]
+                    offset += [channel * plane + down * source + right for (_, down), (_, right) in first]
                 reads += [top * source + left for _, top in rows for _, left in columns]
                 writes += [row * target + column for row, _ in rows for column, _ in columns]
                 pixels.append(len(reads))
-                taps.append(len(tap))
-        self._tables = [torch.tensor(table, dtype=torch.int32) for table in (pixels, taps, tap, offset, reads, writes)]
+                runs.append(len(weight))
+        tables = (pixels, runs, length, weight, offset, reads, writes)
+        self._tables = [torch.tensor(table, dtype=torch.int32) for table in tables]
         self.address = CSweep(len(pixels) - 1, *(table.data_ptr() for table in self._tables))
 
 
@@ -92,6 +110,13 @@ def streams(channels: int, vertical: Axis, horizontal: Axis) -> tuple[Tensor, Te
 def plane_of(height: int, width: int) -> int:
     """Vectors from one channel of a map to the next, as in kernels.c."""
     return height * width | 1
+
+
+def _is_run(taps: tuple[tuple[int, int], ...]) -> bool:
+    """Whether they follow each other in the kernel and read places side by side."""
+    return len(taps) == RUN and all(
+        (tap, at) == (taps[0][0] + step, taps[0][1] + step) for step, (tap, at) in enumerate(taps)
+    )
 
 
 def _classes(taps: list[list[tuple[int, int]]]) -> dict[tuple[tuple[int, int], ...], list[tuple[int, int]]]:

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 from copy import deepcopy
+from itertools import pairwise
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from torch.nn import functional as F
 from core.arch import find, parse
 from core.config import TrainConfig
 from core.engines import choose_engine
-from core.fused import Plan
+from core.fused import Plan, share_out
 from core.models import build_model
 from core.native_engine import NativeEngine
 from core.network import make_network
@@ -107,9 +108,38 @@ def test_loss_and_gradients_of_random_networks_equal_those_of_torch(random_spec,
         for parameter in model.parameters():
             if parameter.dim() == 1:
                 parameter += 0.3 * torch.randn_like(parameter)  # scales of either sign, shifts that are not 0
-    images = torch.randn(rng.choice([2, 7, 8, 9, 33]), 1, 28, 28, dtype=torch.float64)
+    images = torch.randn(rng.choice([2, 7, 8, 9, 33, 90]), 1, 28, 28, dtype=torch.float64)
     found, expected, _ = _both(model, images)
     _assert_close(found, expected, 1e-8)
+
+
+def test_gradients_are_added_to_those_that_are_there_and_frozen_parameters_get_none():
+    torch.manual_seed(0)
+    model = build_model(summarize(parse("c8p1 p2 c6 fc10"))).double()
+    model[0].weight.requires_grad_(False)
+    images, labels = torch.randn(9, 1, 28, 28, dtype=torch.float64), torch.arange(9)
+    plain, forward = deepcopy(model), NativeEngine().forward(model)
+    for each in (forward, plain):
+        for _ in range(2):
+            F.cross_entropy(each(images), labels).backward()
+    assert model[0].weight.grad is None
+    trained = [(p.grad, q.grad) for p, q in zip(model.parameters(), plain.parameters(), strict=True) if p.requires_grad]
+    _assert_close([ours for ours, _ in trained], [theirs for _, theirs in trained], 1e-9)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 5, 16, 33, 64])
+@pytest.mark.parametrize("threads", [1, 2, 3, 16])
+def test_all_groups_are_shared_out_and_large_shares_come_first(groups, threads):
+    for level in (False, True):
+        first = share_out(groups, threads, level=level).tolist()
+        sizes = [end - start for start, end in pairwise(first)]
+        assert (first[0], first[-1]) == (0, groups)
+        assert min(sizes) > 0
+        assert sizes == sorted(sizes, reverse=True)
+        if level:
+            assert len(sizes) <= threads
+        elif threads > 1:  # one share is no more than the others can do meanwhile
+            assert sizes[0] <= max(1, groups / threads)
 
 
 def test_of_values_that_a_norm_makes_equal_the_first_is_the_largest():
@@ -206,7 +236,8 @@ def test_the_gradient_is_that_of_differences():
     def loss() -> torch.Tensor:
         return F.cross_entropy(forward(images), torch.arange(5))
 
-    gradients = torch.autograd.grad(loss(), parameters)
+    loss().backward()
+    gradients = [parameter.grad.clone() for parameter in parameters]
     for parameter, value, gradient in zip(parameters, values, gradients, strict=True):
         direction = torch.randn_like(value)
         ends = []
