@@ -78,7 +78,8 @@ def disagreements(one: Scored, other: Scored) -> list[int]:
     import torch
 
     if len(one.images) != len(other.images) or not torch.equal(one.labels, other.labels):
-        reason = f"was scored on {other.dataset}, the other on {one.dataset}, or on another number of images"
+        theirs, ours = (f"{len(scored.images):,} images of {scored.dataset}" for scored in (other, one))
+        reason = f"was scored on {theirs}, {one.run.id} on {ours}"
         raise InvalidValue("run", other.run.id, reason, hint="compare runs on the same test images")
     differ = one.outputs.predictions != other.outputs.predictions
     indices = differ.nonzero()[:, 0]

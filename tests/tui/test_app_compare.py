@@ -151,6 +151,21 @@ async def test_digits_on_which_two_networks_disagree(tmp_path, script):
         await wait_for_text(pilot, "images; no. 2")
 
 
+async def test_why_two_networks_cannot_be_held_against_each_other_is_readable_in_a_small_window(tmp_path, script):
+    one = template_run(tmp_path, script, "one")
+    config = {"dataset": "mnist-5k", "arch": "fc10"}
+    started = script.started(config=config, dataset="mnist-5k")
+    other = make_run(tmp_path, script, started, script.finished(), **config)
+    write_tensors(other.final_weights, template_weights(), {"epoch": "3"})
+    async with opened(tmp_path, SMALL) as pilot:
+        await _compare(pilot, one.id, other.id)
+        await pilot.press("tab", "tab", "tab")
+        await wait_for_text(pilot, "Compare runs on the same test")
+        words = " ".join(screen_text(pilot).split())
+    reason = f"run = {other.id}: was scored on 1,000 images of mnist-5k, {one.id} on 200 images of mnist-5k."
+    assert reason in words
+
+
 async def test_one_run_alone_runs_on_other_data_and_ids_of_nothing(tmp_path, script):
     one = _run(tmp_path, script, "one", 0.95)
     other = template_run(tmp_path, script, "other")

@@ -16,7 +16,7 @@ from tui.comparing import Entrant, score_plain
 from tui.digits import digit_of, disagreements
 from tui.task import Report, Task
 from tui.widgets.gallery import Gallery
-from tui.widgets.line import Line
+from tui.widgets.paragraph import Paragraph
 
 Found = tuple[Scored, Scored, list[int]]
 
@@ -26,7 +26,7 @@ class Disagreements(Vertical):
     group, its first run."""
 
     DEFAULT_CSS = """
-    Disagreements > Line { padding: 0 1; color: $text-muted; }
+    Disagreements > Paragraph { padding: 0 1; color: $text-muted; }
     """
 
     def __init__(self, locations: Locations, *, id: str) -> None:  # noqa: A002
@@ -39,7 +39,7 @@ class Disagreements(Vertical):
         self._other = 1
 
     def compose(self) -> ComposeResult:
-        yield Line(id="disagreements-title")
+        yield Paragraph(id="disagreements-title", least=1)
         yield Gallery(id="disagreements-gallery", opens=False)
 
     def on_unmount(self) -> None:
@@ -61,9 +61,9 @@ class Disagreements(Vertical):
     def show(self, entrants: Sequence[Entrant]) -> None:
         """Begin, or show what has been found."""
         self._entrants = entrants
-        line = self.query_one(Line)
+        title = self.query_one(Paragraph)
         if len(entrants) < 2:
-            line.show("Two runs are needed: mark another one in Runs with space.")
+            title.show("Two runs are needed: mark another one in Runs with space.")
             return
         first, other = entrants[0], entrants[self._other]
         if self._work is None:
@@ -71,15 +71,15 @@ class Disagreements(Vertical):
             self._work = Task("disagreements", lambda stop, report: self._differ(*runs, stop, report))
         task = self._work
         if not task.done.is_set():
-            line.show(f"{_named(first, other)}: {task.stage}... {100 * task.share:.0f}%")
+            title.show(f"{_named(first, other)}: {task.stage}... {100 * task.share:.0f}%")
         elif task.result is None:
-            line.show(task.why_not())
+            title.show(task.why_not())
             self.query_one(Gallery).show(0, lambda _: digit_of(0), opinions=2)
         else:
             self._show_found(task.result)
             indices, total = task.result[2], len(task.result[0].labels)
             place = f"; no. {self.query_one(Gallery).current + 1:,}" if indices else ""
-            line.show(f"{_named(first, other)}: they differ on {len(indices):,} of {total:,} images{place}")
+            title.show(f"{_named(first, other)}: they differ on {len(indices):,} of {total:,} images{place}")
 
     def _show_found(self, found: Found) -> None:
         if found is self._shown:

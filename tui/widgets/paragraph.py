@@ -25,5 +25,8 @@ class Paragraph(Static):
     def _height(self, words: str) -> int:
         """How many lines it takes; 0 before there is a width."""
         width = self.content_size.width
-        lines = sum(max(1, len(textwrap.wrap(line, width))) for line in words.splitlines()) if width > 0 else 0
+        if width <= 0:
+            return self._least
+        # Textual does not break words at hyphens.
+        lines = sum(max(1, len(textwrap.wrap(line, width, break_on_hyphens=False))) for line in words.splitlines())
         return max(lines, self._least)
