@@ -50,7 +50,7 @@ class DataError(LabError):
 
 
 class RunError(LabError):
-    """No such run, or its files are damaged."""
+    """No such run, group or study, or its files are damaged."""
 
 
 class StorageError(LabError):

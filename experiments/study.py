@@ -218,12 +218,12 @@ def study_names(home: Path) -> list[str]:
     return [path.name for path in sorted(found, key=_changed, reverse=True)]
 
 
-def no_such_study(home: Path, name: str) -> InvalidValue:
+def no_such_study(home: Path, name: str) -> RunError:
     names = study_names(home)
     hint = "mnist-tui sweep --study NAME --lr 0.01:0.1:log begins one" + ("; mnist-tui sweeps lists them" * bool(names))
     if close := get_close_matches(name, names, n=3):
         hint = f"did you mean {' or '.join(close)}?"
-    return InvalidValue("study", name, "there is no such study", hint=hint)
+    return RunError(f"no such study: {name!r}", hint=hint)
 
 
 def _changed(folder: Path) -> float:

@@ -120,8 +120,7 @@ class StudyReader:
     """Reads a study again and again, each time only what has come. Reading takes no lock.
 
     Raises:
-        InvalidValue: when there is no such study.
-        RunError: when it is damaged.
+        RunError: when there is no such study, or it is damaged.
     """
 
     def __init__(self, home: Path, name: str) -> None:
@@ -169,8 +168,7 @@ def study_view(home: Path, name: str) -> StudyView:
     """A study as it stands. To look again and again, keep a `StudyReader`.
 
     Raises:
-        InvalidValue: when there is no such study.
-        RunError: when it is damaged.
+        RunError: when there is no such study, or it is damaged.
     """
     return StudyReader(home, name).view()
 
@@ -179,7 +177,8 @@ def prune_trial(home: Path, name: str, number: int) -> None:
     """Ask for a running trial to be given up; its driver hears of it within a second, wherever the trial runs.
 
     Raises:
-        InvalidValue: when there is no such study, or no such trial running.
+        RunError: when there is no such study.
+        InvalidValue: when no such trial is running.
     """
     trials = study_view(home, name).trials
     trial = trials[number] if 0 <= number < len(trials) else None
@@ -195,6 +194,7 @@ def add_trial(home: Path, name: str, values: Mapping[str, str]) -> int:
     A driver takes it up as soon as it has room; without one it waits until the study is continued.
 
     Raises:
+        RunError: when there is no such study.
         InvalidValue: for a value that the study's space does not have.
     """
     from experiments.trials import template

@@ -84,7 +84,7 @@ def test_a_study_that_has_lost_its_plan_is_no_new_one(locations, journal):
 
 
 def test_of_a_study_that_is_not_there_those_of_a_like_name_are_named(locations, journal):
-    with pytest.raises(InvalidValue, match="there is no such study") as caught:
+    with pytest.raises(RunError, match="no such study: 's1'") as caught:
         study_view(locations.home, "s1")
     assert caught.value.hint == "did you mean s?"
 

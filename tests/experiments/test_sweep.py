@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from sweep_tools import Inline, Scripted, drive, sweeping, three_epochs, tiny_plan
 
-from core.errors import InvalidValue, OverBudget
+from core.errors import InvalidValue, OverBudget, RunError
 from experiments.executors import Ended
 from experiments.row import Status
 from experiments.run import Meta
@@ -271,7 +271,7 @@ def test_only_a_running_trial_is_pruned_and_only_values_of_the_space_are_added(l
         check_trial(tiny_plan({"dropout": "0:0.2:0.05"}), {"dropout": "0.07"})
     with pytest.raises(InvalidValue, match="not searched"):
         add_trial(locations.home, "s", {"momentum": "0.5"})
-    with pytest.raises(InvalidValue, match="no such study"):
+    with pytest.raises(RunError, match="no such study"):
         study_view(locations.home, "other")
     assert len(view().trials) == 1
 

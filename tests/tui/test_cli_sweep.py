@@ -150,7 +150,7 @@ def test_a_damaged_study_is_named_and_left_alone(sweep, cli, home):
 def test_a_study_that_is_not_there_is_named_with_those_of_a_like_name_and_not_begun(cli, refused, home):
     StudyFolder.of(home, "first").write_plan(tiny_plan())
     answer = cli("sweep", "--study", "frist", "--trials", "3")
-    refused(answer, 2, "study = frist: there is no such study")
+    refused(answer, 5, "no such study: 'frist'")
     assert "did you mean first?" in answer.err
     assert not (home / "studies" / "frist").exists()
 

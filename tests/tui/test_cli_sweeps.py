@@ -96,14 +96,14 @@ def test_stop_ends_the_process_that_drives_it_and_says_how_to_go_on(cli, home, s
 
 
 @pytest.mark.parametrize(
-    ("arguments", "named"),
+    ("arguments", "code", "named"),
     [
-        (("--stop",), "study = '': is missing"),
-        (("t",), "study = t: there is no such study"),
-        (("t", "--stop"), "study = t: there is no such study"),
-        (("../s",), "study = ../s"),
-        (("s", "--stop"), "study = s: no process is at work on it"),
+        (("--stop",), 2, "study = '': is missing"),
+        (("t",), 5, "no such study: 't'"),
+        (("t", "--stop"), 5, "no such study: 't'"),
+        (("../s",), 2, "study = ../s"),
+        (("s", "--stop"), 2, "study = s: no process is at work on it"),
     ],
 )
-def test_what_cannot_be_shown_or_stopped_is_refused(cli, refused, study, arguments, named):
-    refused(cli("sweeps", *arguments), 2, named)
+def test_what_cannot_be_shown_or_stopped_is_refused(cli, refused, study, arguments, code, named):
+    refused(cli("sweeps", *arguments), code, named)
