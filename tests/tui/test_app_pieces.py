@@ -14,6 +14,8 @@ from experiments.row import Status
 from experiments.study_view import StudyView, TrialView
 from tui.ascii import to_ascii
 from tui.form import ADVANCED_FIELDS, MAIN_FIELDS, changed_fields, check, help_text, texts_of
+from tui.screens.help import keys_of
+from tui.screens.runs import RunsScreen
 from tui.widgets.budget_meter import in_words
 from tui.widgets.progress_panel import fraction_done, overall, seconds_left
 from tui.widgets.raster import BRAILLE, rasterise
@@ -167,3 +169,10 @@ def test_an_error_that_names_its_epoch_does_not_name_it_twice():
     assert (
         what_failed(RunFailed(epoch=1, error="the loss is not finite in epoch 1", hint="")) == "the loss is not finite"
     )
+
+
+def test_the_help_has_a_line_for_each_key_whatever_it_does_at_which_moment():
+    keys = keys_of(RunsScreen())
+    assert len(dict(keys)) == len(keys)
+    assert dict(keys)["esc"] == "Leave the filter, then clear it; take all marks away"
+    assert dict(keys)["d"] == "Delete it, after a question"

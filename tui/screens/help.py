@@ -57,9 +57,16 @@ class Help(ModalScreen[None]):
 
 
 def keys_of(screen: Screen[None]) -> list[tuple[str, str]]:
-    """The keys that a screen itself binds, with their words."""
-    keys: dict[str, str] = {}
+    """The keys that a screen itself binds, with their words: a line for each key, whatever it does at which moment."""
+    keys: dict[str, list[str]] = {}
+    said: set[str] = set()
     for binding in Binding.make_bindings(screen.BINDINGS):
-        if binding.description and binding.show:
-            keys.setdefault(binding.tooltip or binding.description, binding.key_display or binding.key)
-    return [(key, words) for words, key in keys.items()]
+        words = binding.tooltip or binding.description
+        if words and binding.show and words not in said:
+            said.add(words)
+            keys.setdefault(binding.key_display or binding.key, []).append(words)
+    return [(key, _joined(meanings)) for key, meanings in keys.items()]
+
+
+def _joined(meanings: Sequence[str]) -> str:
+    return "; ".join([meanings[0], *(words[:1].lower() + words[1:] for words in meanings[1:])])

@@ -56,7 +56,7 @@ class RunsScreen(WorkScreen):
         Binding("x", "stop", "Stop", tooltip="Stop it after a checkpoint, wherever it is trained"),
         Binding("d,delete", "delete", "Delete", tooltip="Delete it, after a question"),
         Binding("r", "reload", "Read again", show=False),
-        Binding("escape", "leave_filter", "Leave filter", key_display="esc"),
+        Binding("escape", "leave_filter", "Leave filter", key_display="esc", tooltip="Leave the filter, then clear it"),
         Binding("escape", "unmark", "Unmark", key_display="esc", tooltip="Take all marks away"),
     ]
 
