@@ -15,7 +15,7 @@ def begin(app, name: str, trials: int, epochs: int, images: int) -> None:
     """From the list of sweeps, through its dialog."""
     app.wait_for("n New sweep")
     app.press("n")
-    app.wait_for("nothing varies")
+    app.wait_for("What is not searched")
     app.press("ctrl+u", name, "down", f"{TINY} --limit-train {images} --lr 0.01:0.5:log", "down", "ctrl+u", str(trials))
     app.press("down", "ctrl+u", str(epochs), "down", "down", "down", "down", "1")
     app.wait_for("enter to start")

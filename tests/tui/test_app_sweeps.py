@@ -335,9 +335,13 @@ async def test_a_new_sweep_is_checked_as_it_is_typed_and_never_takes_a_name_agai
         await pilot.press("4")
         await wait_for_text(pilot, "1 sweep")
         await pilot.press("n")
+        await wait_for_text(pilot, "New sweep")
+        problem = pilot.app.screen.query_one(Problem)
+        await pilot.pause(0.1)
+        assert problem._said == "", "nothing has been typed yet"
+        await pilot.press("enter")
         await wait_for_text(pilot, "nothing varies")
         await pilot.press("down")
-        problem = pilot.app.screen.query_one(Problem)
         for text, words in {
             "--lr 0.5:0.1": "LOW must be below HIGH",
             "--drop-out 0,0.1": "did you mean --dropout?",

@@ -50,7 +50,10 @@ class Problem(Paragraph):
 
 
 class FormDialog(ModalScreen[Result | None], Generic[Result]):
-    """Enter is taken when nothing is wrong; dismissed with what the fields amount to, or with None for escape."""
+    """Enter is taken when nothing is wrong; dismissed with what the fields amount to, or with None for escape.
+
+    What it begins with is not found fault with before something is changed or enter pressed.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Cancel"),
@@ -63,6 +66,8 @@ class FormDialog(ModalScreen[Result | None], Generic[Result]):
         """`done` says what enter does."""
         super().__init__()
         self._title, self._text, self._done = title, text, done
+        self._first: dict[str, str] = {}
+        self._is_edited = False
 
     @abstractmethod
     def rows(self) -> Sequence[FieldRow]:
@@ -95,7 +100,7 @@ class FormDialog(ModalScreen[Result | None], Generic[Result]):
             yield Static(f"enter to {self._done}, escape to leave", classes="keys", markup=False)
 
     def on_mount(self) -> None:
-        self.judge()
+        self._first = self.texts
 
     def on_resize(self, event: events.Resize) -> None:
         """In a low window the fields scroll, so that what is wrong with them has its lines."""
@@ -122,7 +127,10 @@ class FormDialog(ModalScreen[Result | None], Generic[Result]):
     @on(Input.Changed)
     @on(Choice.Changed)
     def _changed(self) -> None:
-        self.judge()
+        """A field also says so of what it begins with."""
+        self._is_edited = self._is_edited or self.texts != self._first
+        if self._is_edited:
+            self.judge()
 
     @on(Input.Submitted)
     def action_submit(self) -> None:
