@@ -105,6 +105,22 @@ async def test_the_list_and_one_study(tmp_path, script, size, tag, options):
         await wait_for_text(pilot, "TEST (optimistic)")
 
 
+@pytest.mark.parametrize("size", [WIDE, SMALL], ids=["120x40", "80x24"])
+async def test_of_the_current_trial_everything_is_readable_and_of_the_others_every_value(tmp_path, script, size):
+    reason = f"the device is out of memory: {'it asks for more than is free, ' * 3}and has no other"
+    locations = Locations.resolve(tmp_path, tmp_path / "data")
+    plan = tiny_plan({"lr": "0.1", "batch_size": "64,128"}, sampler="grid", trials=2)
+    drive(locations, plan, Scripted(script, lambda run, life: iter([script.failed(error=reason)])))
+    async with opened(tmp_path, size) as pilot:
+        screen = await open_sweep(pilot)
+        await wait_for_text(pilot, "trial 1 failed")
+        await wait_for_text(pilot, screen._trials[0].run_id)
+        text = screen_text(pilot)
+    assert reason in " ".join(text.split())
+    assert "searched: batch_size 64,128" in " ".join(text.split())
+    assert "…" not in text
+
+
 async def test_what_happens_elsewhere_comes_to_the_screen(tmp_path, script):
     study(tmp_path, script)
     folder = StudyFolder.of(tmp_path, "s")

@@ -18,6 +18,7 @@ from tui.screens.sweep_dialogs import AddTrial
 from tui.study_report import counts, rejected_in_words
 from tui.study_words import TRIAL_SORTS, arranged_trials, best_in_words, entry_in_words, trial_in_words
 from tui.widgets.line import Line
+from tui.widgets.paragraph import Paragraph
 from tui.widgets.study_charts import PANELS, StudyCharts
 from tui.widgets.study_tables import TrialTable
 from tui.widgets.table import Table
@@ -52,11 +53,11 @@ class StudyScreen(StudyWorkScreen):
     def compose_body(self) -> ComposeResult:
         with Vertical(id="study", classes="body"):
             yield Line(id="study-title")
-            yield Line(id="study-facts")
-            yield Line(id="study-space")
+            yield Paragraph(id="study-facts", least=1)
+            yield Paragraph(id="study-space", least=1)
             yield StudyCharts(ascii_only=self.lab.ascii_only, id="study-charts")
             yield TrialTable(id="trials")
-            yield Line(id="trial-words")
+            yield Paragraph(id="trial-words", least=2)  # what most trials take, so that the table rarely moves
 
     @property
     def entry(self) -> StudyEntry | None:
@@ -88,8 +89,8 @@ class StudyScreen(StudyWorkScreen):
         self._table.move_to(row)
         title = Content.assemble(("Sweep  ", "$text-muted"), (entry.name, "bold"), f"  {entry.standing}")
         self.query_one("#study-title", Line).show(title + Content(f"  {best_in_words(view)}"))
-        self.query_one("#study-facts", Line).show(counts(view) + rejected_in_words(view))
-        self.query_one("#study-space", Line).show(entry_in_words(entry))
+        self.query_one("#study-facts", Paragraph).show(counts(view) + rejected_in_words(view))
+        self.query_one("#study-space", Paragraph).show(entry_in_words(entry))
         self._refresh_current()
 
     def _show_none(self, entry: StudyEntry | None) -> None:
@@ -99,10 +100,10 @@ class StudyScreen(StudyWorkScreen):
         standing = entry.standing if entry is not None else "gone"
         title = Content.assemble(("Sweep  ", "$text-muted"), (self._study, "bold"), f"  {standing}")
         self.query_one("#study-title", Line).show(title)
-        self.query_one("#study-facts", Line).show(
+        self.query_one("#study-facts", Paragraph).show(
             entry_in_words(entry) if entry is not None else "its folder is not there any more"
         )
-        self.query_one("#study-space", Line).show("")
+        self.query_one("#study-space", Paragraph).show("")
         self._refresh_current()
 
     @on(Table.Moved, "#trials")
@@ -121,7 +122,7 @@ class StudyScreen(StudyWorkScreen):
         view = entry.view if entry is not None else None
         none = "no trial yet" if view is not None else ""
         words = trial_in_words(trial, view.state_of(trial)) if trial is not None and view is not None else none
-        self.query_one("#trial-words", Line).show(words)
+        self.query_one("#trial-words", Paragraph).show(words)
         if view is not None:
             self.query_one(StudyCharts).show(view, trial, now=now)
         standing = entry.standing if entry is not None else ""

@@ -19,6 +19,7 @@ from tui.study_words import entry_in_words
 from tui.sweep_form import Wanted, lab_config
 from tui.task import in_a_sentence
 from tui.widgets.line import Line
+from tui.widgets.paragraph import Paragraph
 from tui.widgets.study_tables import StudyTable
 from tui.widgets.table import Table
 
@@ -47,7 +48,7 @@ class SweepsScreen(StudyWorkScreen):
         with Vertical(id="sweeps", classes="body"):
             yield Line(id="sweeps-count")
             yield StudyTable(id="studies")
-            yield Line(id="sweep-words")
+            yield Paragraph(id="sweep-words", least=1)
 
     @property
     def _table(self) -> StudyTable:
@@ -85,7 +86,7 @@ class SweepsScreen(StudyWorkScreen):
 
     def _refresh_current(self) -> None:
         entry = self.entry
-        self.query_one("#sweep-words", Line).show(entry_in_words(entry) if entry is not None else "")
+        self.query_one("#sweep-words", Paragraph).show(entry_in_words(entry) if entry is not None else "")
         self.refresh_keys(entry and (entry.standing, entry.view is not None, self._best_run(entry)))
 
     def _best_run(self, entry: StudyEntry) -> str | None:

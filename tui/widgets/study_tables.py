@@ -128,7 +128,8 @@ def _trial_columns(view: StudyView) -> tuple[Column, ...]:
         Column(last, max(len(last), 7), right=True),
         Column("Epoch", 7, right=True),
         *dimensions,
-        Column("Run", 0, least=20, rank=len(dimensions) + 1),
+        # The words below the table have the run too.
+        Column("Run", 0, least=20, rank=len(dimensions) + 1, spare=True),
     )
 
 

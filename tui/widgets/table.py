@@ -22,13 +22,15 @@ Cell = str | tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`width` 0 takes what the others leave. Where they do not all fit, those of the highest `rank` go first."""
+    """`width` 0 takes what the others leave. Where they do not all fit, those of the highest `rank` go first; one that
+    is `spare` is not missed then."""
 
     title: str
     width: int
     right: bool = False
     rank: int = 0
     least: int = 8
+    spare: bool = False
 
 
 class Table(ScrollView, can_focus=True):
@@ -200,7 +202,7 @@ class Table(ScrollView, can_focus=True):
         if self._header and y == 0:
             style = self.get_component_rich_style("table--header")
             header = self._strip([column.title for column in self._columns], shown, style, base, width)
-            if not self._lacks(len(shown)):
+            if not self._lacks([index for index, _ in shown]):
                 return header
             return Strip([*header.crop(0, width - 2), Segment("… ", style)], width)
         row = self.scroll_offset.y + y - self._header
@@ -219,7 +221,7 @@ class Table(ScrollView, can_focus=True):
         chosen = list(range(len(self._columns)))
         while True:
             needed = sum((self._columns[i].width or self._columns[i].least) + 2 for i in chosen)
-            room = width - 2 * self._lacks(len(chosen))
+            room = width - 2 * self._lacks(chosen)
             if needed <= room or len(chosen) == 1:
                 break
             chosen.remove(max(chosen, key=lambda i: (self._columns[i].rank, i)))
@@ -228,9 +230,9 @@ class Table(ScrollView, can_focus=True):
         share = max(spare // len(flexible), 1) if flexible else 0
         return [(i, self._columns[i].width or share) for i in chosen]
 
-    def _lacks(self, columns: int) -> bool:
-        """Whether it is to be said that only so many columns are shown."""
-        return self.SAYS_MORE and columns < len(self._columns)
+    def _lacks(self, shown: Sequence[int]) -> bool:
+        """Whether it is to be said that no other columns are shown."""
+        return self.SAYS_MORE and any(not c.spare for i, c in enumerate(self._columns) if i not in shown)
 
     def _strip(
         self, cells: Sequence[Cell], shown: list[tuple[int, int]], style: Style, base: Style, width: int
