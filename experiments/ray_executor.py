@@ -62,7 +62,7 @@ class RayExecutor:
     store, by this process.
 
     Raises:
-        InvalidValue: when the cluster cannot be joined, or has not what a trial needs.
+        InvalidValue: when Ray cannot be imported, or the cluster not be joined, or it has not what a trial needs.
     """
 
     def __init__(
@@ -143,9 +143,7 @@ class RayExecutor:
     def _connect(self, address: str | None, jobs: int | None) -> None:
         for variable, value in (QUIET | (LOOPBACK if address is None else {})).items():
             os.environ.setdefault(variable, value)
-        import ray
-
-        self._ray: Any = ray
+        self._ray = _import_ray()
         options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
         if address is None:
             options |= {"address": "local", "include_dashboard": False}
@@ -155,7 +153,7 @@ class RayExecutor:
             options["address"] = address
         try:
             with _handlers_kept():
-                ray.init(**options)
+                self._ray.init(**options)
         except (ConnectionError, ValueError, RuntimeError, OSError) as error:
             hint = "start one with: ray start --head"
             raise InvalidValue(
@@ -202,6 +200,18 @@ class RayExecutor:
                 job.log.append(event)
             job.run.beat()
         return None
+
+
+def _import_ray() -> Any:
+    """The package, or `InvalidValue` when its installation is broken."""
+    try:
+        import ray
+        from ray import init  # noqa: F401  # what is left of a removed package can be imported, and is empty
+    except Exception as error:  # whatever a package runs into that lacks files, or what it builds upon
+        problem = f"cannot be imported: {type(error).__name__}: {one_line(error)}"
+        hint = "pip install --force-reinstall 'mnist-tui[ray]'"
+        raise InvalidValue("executor", "ray", problem, hint=hint) from error
+    return ray
 
 
 def _check_answers(address: str) -> None:

@@ -62,6 +62,28 @@ def test_without_the_extra_it_is_named(monkeypatch):
     assert "mnist-tui[ray]" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("raise AttributeError('module pydantic has no attribute x')", "AttributeError: module pydantic has no"),
+        ("import ray.nothing", "ModuleNotFoundError: No module named 'ray.nothing'"),
+        ("", "ImportError: cannot import name 'init'"),
+    ],
+    ids=["raises", "lacks files", "is empty"],
+)
+def test_a_broken_installation_is_named(locations, tmp_path, monkeypatch, content, named):
+    package = tmp_path / "packages" / "ray"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(content)
+    monkeypatch.syspath_prepend(package.parent)
+    for name in ["ray", *[name for name in sys.modules if name.startswith("ray.")]]:
+        monkeypatch.setitem(sys.modules, name, None)  # what is there now, or nothing, is put back in the end
+        del sys.modules[name]
+    with pytest.raises(InvalidValue, match=f"executor = ray: cannot be imported: {named}") as caught:
+        RayExecutor(locations, device="cpu")
+    assert caught.value.hint == "pip install --force-reinstall 'mnist-tui[ray]'"
+
+
 def test_a_cluster_that_is_not_there_is_named(locations):
     pytest.importorskip("ray")
     with pytest.raises(InvalidValue, match=r"ray_address = 127.0.0.1:1: cannot be joined"):
