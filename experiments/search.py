@@ -8,13 +8,16 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
 from optuna.study import Study
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from core.history import EARLY_EPOCHS, early_signal
 from experiments.space import Space, rounded
+from experiments.study import REJECTED
 
 STARTUP_TRIALS = 5
 """Finished trials that the median pruner waits for."""
+RANDOM_TRIALS = 10
+"""Trials from which TPE begins to learn."""
 
 
 class EarlySignalPruner(BasePruner):
@@ -57,12 +60,36 @@ class _Rounded(BaseSampler):
         return {name: _on_step(value, search_space[name]) for name, value in values.items()}
 
 
-class Tpe(_Rounded, TPESampler):
-    pass
-
-
 class Random(_Rounded, RandomSampler):
     pass
+
+
+class Tpe(_Rounded, TPESampler):
+    """Proposes at random until `RANDOM_TRIALS` have ended. Optuna's own counts the proposals that were rejected, too,
+    and would begin where there is next to nothing to learn from yet."""
+
+    def __init__(self, seed: int) -> None:
+        # With trials under way, TPE takes them for bad ones, so that it does not propose their neighbours once more.
+        super().__init__(n_startup_trials=RANDOM_TRIALS, seed=seed, constant_liar=True)
+        self._random = Random(seed=seed)
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        if not _have_ended(study, RANDOM_TRIALS):
+            return self._random.sample_independent(study, trial, param_name, param_distribution)
+        return super().sample_independent(study, trial, param_name, param_distribution)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return super().sample_relative(study, trial, search_space) if _have_ended(study, RANDOM_TRIALS) else {}
+
+
+def _have_ended(study: Study, count: int) -> bool:
+    """Whether so many trials have come to an end that tells something of their values."""
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    return sum(REJECTED not in trial.user_attrs for trial in trials) >= count
 
 
 class Grid(GridSampler):
@@ -90,8 +117,7 @@ def make_sampler(name: str, space: Space, seed: int) -> BaseSampler:
     """
     if name == "grid":
         return Grid(space.grid())
-    # With trials under way, TPE takes them for bad ones, so that it does not propose their neighbours once more.
-    return Tpe(seed=seed, constant_liar=True) if name == "tpe" else Random(seed=seed)
+    return Tpe(seed) if name == "tpe" else Random(seed=seed)
 
 
 def make_pruner(name: str, epochs: int) -> BasePruner:

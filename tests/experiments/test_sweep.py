@@ -81,6 +81,23 @@ def test_tpe_learns_what_is_over_the_budget(locations, script, view):
     assert 0 < view().count("rejected") < 15
 
 
+def test_tpe_begins_once_ten_trials_were_trained_whatever_was_rejected_before(locations, script):
+    options = {"arch": "c4 p2 c8 gap fc10,conv9", "max_params": "1000"}
+    for sampler in ("tpe", "random"):
+        drive(
+            locations,
+            tiny_plan(options, sampler=sampler, trials=15),
+            Scripted(script, three_epochs(script)),
+            name=sampler,
+        )
+    by_tpe, by_chance = (study_view(locations.home, name).trials for name in ("tpe", "random"))
+    ended = [number for number, trial in enumerate(by_tpe) if trial.state == "finished"]
+    tenth = ended[9] + 1
+    assert tenth > 12, "some were rejected"
+    assert [trial.params for trial in by_tpe[:tenth]] == [trial.params for trial in by_chance[:tenth]]
+    assert by_tpe[tenth].params != by_chance[tenth].params
+
+
 def test_tpe_learns_with_what_values_training_fails(locations, script, view):
     def play(run, life):
         if run.config()["lr"] > 10:
