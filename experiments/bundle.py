@@ -25,6 +25,7 @@ from core.errors import LabError, RunError, one_line
 from core.files import open_regular
 from core.network import summarize_config
 from experiments import strict_json
+from experiments.advice import how_to_finish
 from experiments.checks import Check, compare_sums
 from experiments.loading import stored_config
 from experiments.run import Run
@@ -75,7 +76,7 @@ def pack(run: Run) -> bytes:
         if len(contents[name]) > limit:
             raise RunError(f"{run.folder / name}: larger than {limit // MIB} MiB", hint="bundles hold small networks")
     if not {"final.safetensors", "best.safetensors"} & contents.keys():
-        raise RunError(f"run {run.id} has no weights", hint=f"mnist-tui resume {run.id} trains it on")
+        raise RunError(f"run {run.id} has no weights", hint=how_to_finish(run.id, [run.view().end]))
     files = {name: {"bytes": len(content), "sha256": sha256(content).hexdigest()} for name, content in contents.items()}
     manifest = {"bundle": "mnist-tui", "version": VERSION, "run_id": run.id, "files": files}
     packed = BytesIO()

@@ -12,6 +12,7 @@ from core.config import TrainConfig
 from core.errors import InvalidValue, RunError, one_line
 from core.network import absolute_arch, make_network, summarize_config
 from core.summary import Summary
+from experiments.advice import how_to_finish
 from experiments.run import Run
 
 if TYPE_CHECKING:
@@ -116,11 +117,10 @@ def read_weights(run: Run, source: Source | None) -> tuple[Source, dict[str, Ten
     from core.checkpoint import MAX_BYTES, load_checkpoint
     from core.tensorfile import read_tensors
 
-    hint = f"mnist-tui resume {run.id} trains it on"
     if source == "checkpoint":
         checkpoint = load_checkpoint(run.checkpoint)
         if checkpoint is None:
-            raise RunError(f"run {run.id} has no checkpoint yet", hint=hint)
+            raise RunError(f"run {run.id} has no checkpoint yet", hint=how_to_finish(run.id, [run.view().end]))
         return source, checkpoint.part("average") or checkpoint.part("model"), int(checkpoint.state["epoch"])
     paths: dict[Source, Path] = {"final": run.final_weights, "best": run.best_weights}
     for name in [source] if source else list(paths):
@@ -130,7 +130,8 @@ def read_weights(run: Run, source: Source | None) -> tuple[Source, dict[str, Ten
             continue
         epoch = metadata.get("epoch", "")
         return name, weights, int(epoch) if epoch.isdecimal() and len(epoch) < 6 else 0
-    raise RunError(f"run {run.id} has no {f'{source} ' if source else ''}weights", hint=hint)
+    what = f"{source} weights" if source else "weights"
+    raise RunError(f"run {run.id} has no {what}", hint=how_to_finish(run.id, [run.view().end]))
 
 
 def _build(config: TrainConfig) -> tuple[Summary, nn.Module]:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from core.errors import InvalidValue, RunError
 from core.events import RunStarted
+from experiments.advice import how_to_finish
 from experiments.groups import Group, Member, Score, find_group, make_group
 from experiments.row import Status
 from experiments.store import Store
@@ -132,4 +133,4 @@ def _to_finish(reference: str, members: Sequence[Member]) -> str:
     """What to do about a run, or a group of which no run has finished."""
     if any(member.status is Status.RUNNING for member in members):
         return f"wait for it: mnist-tui watch {reference}"
-    return f"mnist-tui resume {reference} trains it on"
+    return how_to_finish(reference, (member.view.end for member in members))

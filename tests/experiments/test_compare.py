@@ -296,6 +296,20 @@ def test_what_is_not_finished_is_refused_with_its_status(finished, store, new_ru
         assert caught.value.hint.endswith(hint)
 
 
+def test_what_has_failed_is_not_said_to_finish_when_it_goes_on(finished, store, new_run, script):
+    finished(name="a", wrong=())
+    for _ in range(2):
+        failed = new_run(script.started(), script.failed(), name="bad", group_id="gf")
+    for reference in (failed.id, "gf"):
+        with pytest.raises(InvalidValue) as caught:
+            compare(store, ["a", reference])
+        assert caught.value.hint == "the loss is not finite: use a lower --lr"
+    new_run(script.started(), script.stopped(), name="halted", group_id="gf")
+    with pytest.raises(InvalidValue) as caught:
+        compare(store, ["a", "gf"])
+    assert caught.value.hint == "mnist-tui resume gf trains it on"
+
+
 def test_a_group_of_several_recipes_is_refused(finished, store):
     finished(name="a", wrong=())
     finished(group="gx", config={"lr": 0.1})
