@@ -13,6 +13,8 @@ from typing import Any, TextIO
 
 from core.errors import StorageError, printable
 
+OUT_OF_PROPORTION = 1e5
+"""A loss from which on its digits say nothing, and fit into no column."""
 _CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if code not in b"\n\t"}
 
 
@@ -97,6 +99,13 @@ def complain(message: str, hint: str = "") -> None:
 def percent(accuracy: float | None) -> str:
     """A fraction as people write accuracies: ``99.48%``; a dash for none."""
     return "-" if accuracy is None else f"{100 * accuracy:.2f}%"
+
+
+def loss_in_digits(loss: float | None) -> str:
+    """``0.0210``; of one that has grown out of all proportion its size, ``6.3e+31``; a dash for none."""
+    if loss is None:
+        return "-"
+    return f"{loss:.4f}" if loss < OUT_OF_PROPORTION else f"{loss:.1e}"
 
 
 def duration(seconds: float) -> str:

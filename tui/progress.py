@@ -8,7 +8,7 @@ from typing import TextIO
 from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress
 from experiments.eventlog import Entry
 from experiments.view import RunView, reduce
-from tui.output import complain, duration, note, percent, say, write
+from tui.output import complain, duration, loss_in_digits, note, percent, say, write
 
 
 def meter(view: RunView, width: int | None = None) -> str:
@@ -20,7 +20,7 @@ def meter(view: RunView, width: int | None = None) -> str:
     if started is None or progress is None:
         return ""
     images = min(progress.step * started.config["batch_size"], started.train_images)
-    loss = "nan" if progress.loss is None else f"{progress.loss:.4f}"
+    loss = "nan" if progress.loss is None else loss_in_digits(progress.loss)
     from tqdm import tqdm  # only where there is something to draw
 
     line: str = tqdm.format_meter(
@@ -37,19 +37,15 @@ def epoch_line(view: RunView, event: EpochFinished) -> str:
     """The score of an epoch in the reference's words."""
     if event.test_accuracy is not None:
         return (
-            f"Test set: Average loss: {_loss(event.test_loss)}, "
+            f"Test set: Average loss: {loss_in_digits(event.test_loss)}, "
             f"Accuracy: {event.test_correct}/{event.test_total} ({percent(event.test_accuracy)})"
         )
     total = view.started.val_images if view.started else 0
     correct = round((event.val_accuracy or 0) * total)
     return (
-        f"Validation set: Average loss: {_loss(event.val_loss)}, "
+        f"Validation set: Average loss: {loss_in_digits(event.val_loss)}, "
         f"Accuracy: {correct}/{total} ({percent(event.val_accuracy)})"
     )
-
-
-def _loss(loss: float | None) -> str:
-    return "-" if loss is None else f"{loss:.4f}"
 
 
 def last_line(view: RunView, run_id: str, folder: object) -> str:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tui.output import complain, duration, filled, percent, say, say_json, table
+from tui.output import complain, duration, filled, loss_in_digits, percent, say, say_json, table
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,14 @@ from tui.output import complain, duration, filled, percent, say, say_json, table
 )
 def test_accuracies_have_two_decimals_and_no_score_is_a_dash(accuracy, text):
     assert percent(accuracy) == text
+
+
+@pytest.mark.parametrize(
+    ("loss", "text"),
+    [(0.021, "0.0210"), (611.78994, "611.7899"), (6.3334e31, "6.3e+31"), (float("inf"), "inf"), (None, "-")],
+)
+def test_a_loss_that_has_grown_out_of_all_proportion_is_not_written_out(loss, text):
+    assert loss_in_digits(loss) == text
 
 
 @pytest.mark.parametrize(

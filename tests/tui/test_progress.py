@@ -41,6 +41,13 @@ def test_a_score_is_in_the_words_of_the_exercise(script):
     assert line == "Test set: Average loss: 0.0210, Accuracy: 9948/10000 (99.48%)"
 
 
+def test_a_loss_without_bounds_is_short(script):
+    event = script.epoch(1, 0.098, test_loss=8.02408e32)
+    line = epoch_line(script.view(script.started(), event), event)
+    assert line == "Test set: Average loss: 8.0e+32, Accuracy: 980/10000 (9.80%)"
+    assert "loss=3.0e+10:" in meter(script.view(script.started(), script.progress(1, loss=3.0e10)))
+
+
 def test_a_score_on_held_out_images_says_so(script):
     event = script.epoch(1, 0.994, on_test=False)
     line = epoch_line(script.view(script.started(val_images=5000), event), event)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.history import reaches
 from experiments.view import RunView
-from tui.output import percent
+from tui.output import loss_in_digits, percent
 from tui.widgets.table import Cell, Column, Table
 
 COLUMNS = (
@@ -12,7 +12,7 @@ COLUMNS = (
     Column("Epoch", 5, right=True),
     Column("Train loss", 10, right=True, rank=2),
     Column("Train", 7, right=True, rank=1),
-    Column("Loss", 7, right=True, rank=3),
+    Column("Loss", 10, right=True, rank=3),
     Column("Score", 0, least=29),
     Column("lr", 9, right=True, rank=5),
     Column("Seconds", 7, right=True, rank=4),
@@ -42,9 +42,9 @@ def epoch_cells(view: RunView, index: int) -> tuple[Cell, ...]:
     return (
         ("*" if view.best_epoch == epoch.epoch else "", "good"),
         str(epoch.epoch),
-        f"{epoch.train_loss:.4f}",
+        loss_in_digits(epoch.train_loss),
         percent(epoch.train_accuracy),
-        "-" if loss is None else f"{loss:.4f}",
+        loss_in_digits(loss),
         (score, "good") if hit else score,
         f"{epoch.lr:.4g}",
         f"{epoch.seconds:.1f}",
