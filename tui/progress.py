@@ -10,6 +10,9 @@ from experiments.eventlog import Entry
 from experiments.view import RunView, reduce
 from tui.output import complain, duration, loss_in_digits, note, percent, say, write
 
+GUESSING = 0.1135
+"""The accuracy on MNIST of a network that takes everything for a 1, its commonest digit. Elsewhere it is 10%."""
+
 
 def meter(view: RunView, width: int | None = None) -> str:
     """tqdm's progress line for the epoch under way; empty before its first step.
@@ -60,7 +63,10 @@ def last_line(view: RunView, run_id: str, folder: object) -> str:
                 best = f"selected {percent(end.selected_test_accuracy)} ({chosen})"
             else:
                 best = f"best {percent(end.best_test_accuracy)} (epoch {end.best_epoch}, optimistic)"
-            what = f"finished: final {percent(end.final_test_accuracy)}, {best}, {target} first reached: {reached}"
+            final = percent(end.final_test_accuracy)
+            if end.final_test_accuracy <= GUESSING:
+                final += " (no better than guessing)"
+            what = f"finished: final {final}, {best}, {target} first reached: {reached}"
         case RunStopped(reason=reason):
             what = f"stopped ({reason}) after {done}: best {percent(view.best_test_accuracy)}"
         case RunFailed(epoch=epoch):

@@ -70,6 +70,12 @@ def test_a_target_that_is_not_reached_is_said_to_be_so(script):
     assert "99.5% first reached: never" in last_line(view, "id", "folder")
 
 
+@pytest.mark.parametrize(("accuracy", "is_said"), [(0.0892, True), (0.1135, True), (0.1136, False), (0.99, False)])
+def test_a_run_that_finished_without_having_learnt_anything_is_said_to_have_guessed(script, accuracy, is_said):
+    view = script.view(script.started(), script.epoch(1, accuracy), script.finished(1, accuracy))
+    assert ("% (no better than guessing), best " in last_line(view, "id", "folder")) is is_said
+
+
 def test_with_a_validation_split_the_selected_epoch_takes_the_place_of_the_best(script):
     end = {"best_test_accuracy": None, "best_epoch": None, "selected_epoch": 2, "selected_test_accuracy": 0.9935}
     view = script.view(script.started(), script.epoch(1, on_test=False), script.finished(1, 0.992, **end))
