@@ -31,7 +31,7 @@ class NewSweep(FormDialog[Wanted]):
         self._first = {"study": name, "trials": "20", "epochs": str(base.epochs)}
 
     def rows(self) -> Sequence[FieldRow]:
-        hints = {"space": "for example --lr 0.01:0.1:log --batch-size 64,128", "jobs": "one for each GPU or core"}
+        hints = {"space": "for example --lr 0.01:0.1:log --dropout 0,0.05", "jobs": "one for each GPU or core"}
         return [
             FieldRow(
                 field,
