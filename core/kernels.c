@@ -142,7 +142,7 @@ INLINE void tile(const int channels, const int pixels, const int length, const i
     const V *place[PIXELS];
     UNROLL for (int p = 0; p < pixels; p++) place[p] = x + from[p];
     UNROLL for (int c = 0; c < channels; c++) {
-        V start = (V){0} + (end->bias ? end->bias[channel + c] : 0);
+        V start = (end->bias ? end->bias[channel + c] : 0) - (V){0}; /* not + 0, which is not nothing to -0 */
         UNROLL for (int p = 0; p < pixels; p++) sum[c * pixels + p] = start;
     }
     for (int run = 0; run < runs; run++) {
@@ -371,25 +371,39 @@ static void normalise_back(Block *b, const Work *work, const double *scale_gradi
 
 /* ---- Pooling ---- */
 
+/* The value of a window that counts: where the norm is `falling`, the maximum is at the minimum, and where it is constant
+   the first value; what is not a number stays. */
+INLINE V largest(const int rows, const int columns, int64_t width, REAL gamma, const V *at) {
+    V best = *at;
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++) {
+            V v = at[i * width + j];
+            M better = (gamma > 0 ? (M)(v > best) : gamma < 0 ? (M)(v < best) : (M){0}) | (M)(v != v);
+            best = keep(better, v) + keep(~better, best);
+        }
+    return best;
+}
+
+INLINE V mean_of(const int rows, const int columns, int64_t width, const V *at) {
+    V sum = {0};
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++) sum += at[i * width + j];
+    return sum / (REAL)(rows * columns);
+}
+
 static void pool(const Block *b, const V *raw, V *out) {
-    int64_t rows = out_rows(b), columns = out_columns(b), plane = plane_of(b->rows, b->columns);
+    int64_t width = b->columns, rows = out_rows(b), columns = out_columns(b);
+    int high = (int)b->window_rows, wide = (int)b->window_columns;
     for (int64_t c = 0; c < b->outputs; c++) {
-        M falling = (M){0} - (Whole)(b->norm && b->gamma[c] < 0); /* a falling function's maximum is at the minimum */
-        M varies = (M){0} - (Whole)!(b->norm && b->gamma[c] == 0); /* of a constant's equal values the first counts */
-        for (int64_t y = 0; y < rows; y++)
-            for (int64_t x = 0; x < columns; x++) {
-                const V *at = raw + c * plane + y * b->window_rows * b->columns + x * b->window_columns;
-                V best = *at, sum = {0};
-                for (int64_t i = 0; i < b->window_rows; i++)
-                    for (int64_t j = 0; j < b->window_columns; j++) {
-                        V v = at[i * b->columns + j];
-                        M better = (varies & ((falling & (M)(v < best)) | (~falling & (M)(v > best)))) | (M)(v != v);
-                        best = keep(better, v) + keep(~better, best);
-                        sum += v;
-                    }
-                out[c * plane_of(rows, columns) + y * columns + x] =
-                    b->pooling == 1 ? best : sum / (REAL)(b->window_rows * b->window_columns);
-            }
+        REAL gamma = b->norm ? b->gamma[c] : 1;
+        for (int64_t y = 0; y < rows; y++) {
+            const V *at = raw + c * plane_of(b->rows, width) + y * high * width;
+            V *into = out + c * plane_of(rows, columns) + y * columns;
+            for (int64_t x = 0; x < columns; x++, at += wide, into++)
+                if (b->pooling == 2) *into = mean_of(high, wide, width, at);
+                else if (high == 2 && wide == 2) *into = largest(2, 2, width, gamma, at);
+                else *into = largest(high, wide, width, gamma, at);
+        }
     }
 }
 
@@ -817,7 +831,7 @@ void backward(Block *blocks, int64_t count, const Work *work, const REAL *images
                         const V *back = of_group(gradient, group + i);
                         V *here = of_group(g, i);
                         output_gradient(b, group + i, valid_lanes(work, group + i), back, y, stop, here, by_tap);
-                        if (b->padding) tap_sums(b, here, y, stop, by_tap);
+                        if (b->padding && before) tap_sums(b, here, y, stop, by_tap);
                     }
                     Strip strip = {groups, y, stop, !y && n == start, g.vectors, from_group(input, group), zeros};
                     weight_products(b, &strip, sums);
