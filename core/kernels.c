@@ -371,8 +371,8 @@ static void normalise_back(Block *b, const Work *work, const double *scale_gradi
 
 /* ---- Pooling ---- */
 
-/* The value of a window that counts: where the norm is `falling`, the maximum is at the minimum, and where it is constant
-   the first value; what is not a number stays. */
+/* The value of a window that counts: where the norm falls, the maximum is at the minimum, and where it is constant it is
+   the first; what is not a number stays. */
 INLINE V largest(const int rows, const int columns, int64_t width, REAL gamma, const V *at) {
     V best = *at;
     for (int i = 0; i < rows; i++)
