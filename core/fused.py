@@ -19,7 +19,7 @@ _INTEGERS = (
     *("inputs", "outputs", "in_rows", "in_columns", "rows", "columns", "kernel_rows", "kernel_columns"),
     *("stride", "padding", "dilation", "depthwise", "relu", "norm", "pooling", "window_rows", "window_columns"),
 )
-_TENSORS = ("weight", "bias", "gamma", "beta", "running_mean", "running_variance")
+_TENSORS = ("weight", "bias", "gamma", "beta", "running_mean", "running_variance", "batches")
 _GRADIENTS = ("weight_gradient", "bias_gradient", "gamma_gradient", "beta_gradient")
 _BY_OUTPUT = ("mean", "inverse", "scale", "shift", "add", "mul")
 _BUFFERS = ("packed", "packed_back", "class_bias", *_BY_OUTPUT)
@@ -84,7 +84,6 @@ class Plan:
         for block, raw in zip(segment.blocks, self._blocks, strict=True):
             shape = self._describe(block, raw, shape)
             self._shapes.append(shape)
-        self._counters = [cast("Tensor", block.norm.num_batches_tracked) for block in segment.blocks if block.norm]
         self._slots = [slot for block in segment.blocks for slot in block.slots()]
         self._tensors: list[Tensor | None] = []  # in these, when last found
         self._places: list[tuple[int, tuple[int, ...]] | None] = []  # of these
@@ -224,8 +223,6 @@ class Plan:
         work, kernels, last = ctypes.byref(self._work), self._kernels, self._blocks[-1]
         kernels.enter(work, x.data_ptr(), _strides(x), *self._in_shape)
         kernels.forward(self._blocks, len(self._blocks), work)
-        if training and self._counters:
-            torch._foreach_add_(self._counters, 1)
         out = _images(x, images, self._shapes[-1])
         scale, shift = (last.scale, last.shift) if last.norm else (None, None)
         kernels.leave(work, ctypes.byref(last.out), out.data_ptr(), _strides(out), *self._shapes[-1], scale, shift)

@@ -72,6 +72,7 @@ typedef struct {
     int64_t weight_strides[4];
     const REAL *weight, *bias, *gamma, *beta;
     REAL *running_mean, *running_variance;
+    int64_t *batches; /* that these have taken in */
     REAL *weight_gradient, *bias_gradient, *gamma_gradient, *beta_gradient;
     double eps, momentum;
     Maps raw, out; /* `out` is `raw` where nothing is pooled; backward, its input's gradient is written over `raw` */
@@ -347,6 +348,7 @@ static void batch_statistics(Block *b, const Work *work, int64_t c, double *mean
 }
 
 static void normalise(Block *b, const Work *work) {
+    if (work->training) ++*b->batches;
     for (int64_t c = 0; c < b->outputs; c++) {
         double mean = b->running_mean[c], variance = b->running_variance[c];
         if (work->training) batch_statistics(b, work, c, &mean, &variance);

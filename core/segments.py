@@ -31,13 +31,14 @@ class Block:
     pool: Pool | None = None
 
     def slots(self) -> list[Slot | None]:
-        """Where its tensors are kept: weight, bias, gamma, beta, running mean and variance."""
+        """Where its tensors are kept: weight, bias, gamma, beta, running mean and variance, batches tracked."""
         main, norm = self.main, self.norm
         found: list[Slot | None] = [(main._parameters, "weight"), (main._parameters, "bias")]
         if norm is None:
-            return [*found, None, None, None, None]
+            return [*found, None, None, None, None, None]
+        buffers = ("running_mean", "running_var", "num_batches_tracked")
         found += [(norm._parameters, "weight"), (norm._parameters, "bias")]
-        return [*found, (norm._buffers, "running_mean"), (norm._buffers, "running_var")]
+        return [*found, *((norm._buffers, name) for name in buffers)]
 
 
 @dataclass

@@ -77,6 +77,7 @@ class BatchStep:
         # The sum of a whole epoch deserves float64.
         self._loss = torch.zeros(shape, device=device, dtype=torch.float32 if device.type == "mps" else torch.float64)
         self._correct = torch.zeros(shape, device=device, dtype=torch.int64)
+        self._ones = torch.ones(shape, device=device, dtype=pixels.dtype)  # the gradient of each loss
         self._places = torch.arange(config.batch_size, device=device)  # in the order, of the images of the next batch
         self._done = torch.zeros(1, device=device, dtype=torch.int64)  # steps of the epoch
         self._steps_before = 0  # the epoch
@@ -123,13 +124,13 @@ class BatchStep:
                 logits = self._forward(inputs)
             logits = logits.to(self._pixels.dtype)
             loss = self._mean_loss(logits, labels)
-            loss.sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            loss.backward(self._ones)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self._optimizer.step()
         if self._average is not None:
             assert self._shares is not None
             torch.index_select(self._shares, 0, self._done, out=self._share)
             self._average.update(self._share)
-        self._loss += loss.detach() * size
+        self._loss.add_(loss.detach(), alpha=size)
         self._correct += (logits.detach().argmax(1) == labels).view(size, *self._shape).sum(0)
         self._places += size
         self._done += 1
