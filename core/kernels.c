@@ -122,6 +122,10 @@ static int valid_lanes(const Work *work, int64_t group) {
 /* Groups whose maps are small enough for one strip. */
 int64_t bundle(const Block *b) { return larger(1, (int)(STRIP / (b->rows * b->columns))); }
 
+/* Whether the raw output is not kept, but made again backward, which for so few taps takes less time than to fetch it
+   from memory: others read only what is pooled. */
+static int is_made_again(const Block *b) { return b->pooling && streams_of(b) <= 9 && bundle(b) == 1; }
+
 /* ---- Convolution, forward and back ---- */
 
 #define MOST 24   /* sums of a tile */
@@ -373,8 +377,8 @@ static void normalise_back(Block *b, const Work *work, const double *scale_gradi
 
 /* ---- Pooling ---- */
 
-/* The value of a window that counts: where the norm falls, the maximum is at the minimum, and where it is constant it is
-   the first; what is not a number stays. */
+/* The value of a window that counts: where the norm falls, the maximum is at the minimum, and where it is constant it
+   is the first; what is not a number stays. */
 INLINE V largest(const int rows, const int columns, int64_t width, REAL gamma, const V *at) {
     V best = *at;
     for (int i = 0; i < rows; i++)
@@ -627,9 +631,9 @@ static int64_t products_size(const Block *b) {
 static int64_t sums_size(const Block *b) { return b->outputs * (taps_of(b) + 1); }
 static int64_t zeros_size(const Block *b) { return b->in_columns + 2 * b->padding + 1 + LANES; }
 int64_t scratch(const Block *b) {
-    int64_t forward = 3 * b->outputs;
+    int64_t forward = 3 * b->outputs, made = is_made_again(b) ? g_size(b) : 0;
     int64_t back = bundle(b) * g_size(b) + products_size(b) + sums_size(b) + zeros_size(b);
-    return forward > back ? forward : back;
+    return (forward > back ? forward : back) + made;
 }
 static int64_t collected_size(const Block *b) { return (products_size(b) + sums_size(b) + LANES - 1) / LANES * LANES; }
 int64_t found_size(const Block *b, int64_t groups, int64_t shares) {
@@ -696,6 +700,7 @@ void forward(Block *blocks, int64_t count, const Work *work) {
         Block *b = blocks + k;
         const Block *before = k && blocks[k - 1].norm ? b - 1 : 0;
         int64_t in_plane = plane_of(b->in_rows, b->in_columns), plane = plane_of(b->rows, b->columns);
+        Maps input = input_of(blocks, k, work);
         pack(b, before ? before->scale : 0, 0);
         pack_bias(b, before ? before->shift : 0);
         EACH_PART(work, groups_of(work), {
@@ -703,10 +708,10 @@ void forward(Block *blocks, int64_t count, const Work *work) {
             int measured = b->norm && work->training;
             End end = {b->class_bias, (int)b->relu, measured ? statistics : 0};
             int64_t g = in_turn(k, part, 1, work);
-            convolve(b, &b->forward, 0, 1, from_group(input_of(blocks, k, work), g), in_plane, b->packed,
-                     from_group(b->raw, g), plane, &end);
+            Maps raw = is_made_again(b) ? (Maps){statistics + 3 * b->outputs, 0} : from_group(b->raw, g);
+            convolve(b, &b->forward, 0, 1, from_group(input, g), in_plane, b->packed, raw, plane, &end);
             if (measured) group_statistics(b, statistics, valid_lanes(work, g), b->found + 2 * g * b->outputs);
-            if (b->pooling) pool(b, of_group(b->raw, g), of_group(b->out, g));
+            if (b->pooling) pool(b, raw.vectors, of_group(b->out, g));
         })
         if (b->norm) normalise(b, work);
     }
@@ -714,14 +719,14 @@ void forward(Block *blocks, int64_t count, const Work *work) {
 
 /* Some rows, of whole windows, of a group's gradient of the convolution's output, from that of the block's output. By
    output, their sum is added to the last of the sums by tap. */
-static void output_gradient(const Block *b, int64_t group, int valid, const V *gradient, int first, int last, V *g,
-                            V *by_tap) {
+static void output_gradient(const Block *b, const V *raw_maps, const V *out_maps, int valid, const V *gradient,
+                            int first, int last, V *g, V *by_tap) {
     int64_t plane = plane_of(b->rows, b->columns), width = b->columns;
     int64_t windows = b->pooling ? out_columns(b) : 0, out_plane = plane_of(out_rows(b), out_columns(b));
     Slope slope = {0, 0, (int)b->relu, {0}};
     for (int l = 0; l < LANES; l++) slope.lanes_used[l] = -(l < valid);
     for (int64_t c = 0; c < b->outputs; c++) {
-        const V *raw = of_group(b->raw, group) + c * plane, *out = of_group(b->out, group) + c * out_plane;
+        const V *raw = raw_maps + c * plane, *out = out_maps + c * out_plane;
         const V *back = gradient + c * out_plane;
         V *into = g + c * plane, total = {0};
         if (b->norm) slope.add = (REAL)b->add[c], slope.mul = (REAL)b->mul[c];
@@ -812,6 +817,7 @@ void backward(Block *blocks, int64_t count, const Work *work, const REAL *images
     }
     for (int64_t k = count - 1; k >= 0; k--) {
         Block *b = blocks + k, *before = k && blocks[k - 1].norm ? b - 1 : 0;
+        int64_t in_plane = plane_of(b->in_rows, b->in_columns), plane = plane_of(b->rows, b->columns);
         Maps gradient = k + 1 < count ? b[1].raw : work->gradient, input = input_of(blocks, k, work);
         int rows_each = larger(1, STRIP / (int)b->columns);
         if (b->pooling) rows_each = larger(1, rows_each / (int)b->window_rows) * (int)b->window_rows;
@@ -822,25 +828,32 @@ void backward(Block *blocks, int64_t count, const Work *work, const REAL *images
             V *sums = of_group(g, bundle(b)), *by_tap = sums + products_size(b);
             const V *zeros = by_tap + sums_size(b) + b->padding;
             const End plain = {0, 0, 0};
-            int start = b->first_group[part], end = b->first_group[part + 1];
+            int start = b->first_group[part], last = b->first_group[part + 1];
             memset(by_tap, 0, (size_t)(sums_size(b) + zeros_size(b)) * sizeof(V));
-            for (int n = start, groups; n < end; n += groups) {
-                groups = smaller((int)bundle(b), end - n);
+            for (int n = start, groups; n < last; n += groups) {
+                groups = smaller((int)bundle(b), last - n);
                 int64_t group = in_turn(k, n, groups, work);
+                Maps raw = from_group(b->raw, group);
+                if (is_made_again(b)) {
+                    const End end = {b->class_bias, (int)b->relu, 0};
+                    raw.vectors = by_tap + sums_size(b) + zeros_size(b);
+                    convolve(b, &b->forward, 0, 1, from_group(input, group), in_plane, b->packed, raw, plane, &end);
+                }
                 for (int y = 0; y < b->rows; y += rows_each) {
                     int stop = smaller((int)b->rows, y + rows_each);
                     for (int i = 0; i < groups; i++) {
-                        const V *back = of_group(gradient, group + i);
+                        const V *out = of_group(b->out, group + i), *back = of_group(gradient, group + i);
+                        int valid = valid_lanes(work, group + i);
                         V *here = of_group(g, i);
-                        output_gradient(b, group + i, valid_lanes(work, group + i), back, y, stop, here, by_tap);
+                        output_gradient(b, of_group(raw, i), out, valid, back, y, stop, here, by_tap);
                         if (b->padding && before) tap_sums(b, here, y, stop, by_tap);
                     }
                     Strip strip = {groups, y, stop, !y && n == start, g.vectors, from_group(input, group), zeros};
                     weight_products(b, &strip, sums);
                 }
                 if (k || wanted)
-                    convolve(b, &b->backward, 1, groups, g, plane_of(b->rows, b->columns), b->packed_back,
-                             from_group(b->raw, group), plane_of(b->in_rows, b->in_columns), &plain);
+                    convolve(b, &b->backward, 1, groups, g, plane, b->packed_back, from_group(b->raw, group), in_plane,
+                             &plain);
             }
             int64_t size = collected_size(b) / LANES;
             for (int64_t i = 0; i < size; i++) ((V *)b->found)[part * size + i] = across(sums + i * LANES);
