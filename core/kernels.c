@@ -192,13 +192,13 @@ INLINE void tile(const int channels, const int pixels, const int length, const i
         const int32_t *to, V *y, int64_t y_plane, const End *end, int channel, int first) {                            \
         tile(channels, pixels, length, near, x, w, weight, offset, runs, from, to, y, y_plane, end, channel, first);   \
     }
-#define TRY(channels, size, length_, near)                                                                           \
-    if (wide == channels && left >= size && sweep->length[class] == length_ &&                                       \
-        (!near || from[at + size - 1] == from[at] + size - 1)) {                                                   \
-        tile_##channels##_##size##_##length_##_##near(x, weights, sweep->weight + run, sweep->offset + run, runs,    \
+#define TRY(channels, size, length_, near)                                                                             \
+    if (wide == channels && left >= size && sweep->length[class] == length_ &&                                         \
+        (!near || from[at + size - 1] == from[at] + size - 1)) {                                                       \
+        tile_##channels##_##size##_##length_##_##near(x, weights, sweep->weight + run, sweep->offset + run, runs,      \
                                                         from + at, to + at, y, y_plane, &here, channel,                \
                                                         pixel + start + at == 0);                                      \
-        at += size;                                                                                                  \
+        at += size;                                                                                                    \
         continue;                                                                                                      \
     }
 #if WIDE == 8

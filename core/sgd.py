@@ -5,6 +5,9 @@ The optimizer itself imports torch's compiler when the first one is made, which 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.optim.sgd import sgd
@@ -52,29 +55,20 @@ class SGD:
         self._move([one[0] for one in moved], [one[1] for one in moved], [one[2] for one in moved])
 
     def _move(self, parameters: list[Tensor], gradients: list[Tensor], momentum: list[Tensor | None]) -> None:
-        config = self._config
-        if not self._fused:
-            sgd(
-                parameters,
-                gradients,
-                momentum,
-                weight_decay=config.weight_decay,
-                momentum=config.momentum,
-                lr=self.lr,
-                dampening=0.0,
-                nesterov=config.nesterov,
-                maximize=False,
-            )
-        elif parameters:  # the kernel itself: `sgd` takes longer to find it than it runs on a CPU
-            torch._fused_sgd_(
-                parameters,
-                gradients,
-                [buffer for buffer in momentum if buffer is not None],
-                weight_decay=config.weight_decay,
-                momentum=config.momentum,
-                lr=self.lr,
-                dampening=0.0,
-                nesterov=config.nesterov,
-                maximize=False,
-                is_first_step=False,
-            )
+        if not parameters:
+            return
+        move: Callable[..., None] = sgd
+        if self._fused:  # the kernel itself: `sgd` takes longer to find it than it runs on a CPU
+            move = partial(torch._fused_sgd_, is_first_step=False)
+            momentum = [buffer for buffer in momentum if buffer is not None]
+        move(
+            parameters,
+            gradients,
+            momentum,
+            weight_decay=self._config.weight_decay,
+            momentum=self._config.momentum,
+            lr=self.lr,
+            dampening=0.0,
+            nesterov=self._config.nesterov,
+            maximize=False,
+        )
