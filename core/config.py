@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from core.errors import InvalidValue, OverBudget, shown
-from core.summary import MAX_PARAMS
+from core.models.summary import MAX_PARAMS
 
 DatasetChoice = Literal["auto", "mnist", "fashion", "kmnist", "mnist-5k"]
 Schedule = Literal["constant", "onecycle", "cosine", "step"]

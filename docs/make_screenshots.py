@@ -16,7 +16,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from experiments.locations import Locations
-from tui.app import LabApp
+from tui.app.app import LabApp
 from tui.screens.inspect import InspectScreen
 
 SIZE = (120, 40)

@@ -35,7 +35,7 @@ def blobs():
     """320 training and 130 test images: a bright square, its place told by the class, on noise. Not to be changed."""
     import torch
 
-    from core.data import Dataset
+    from core.data.loader import Dataset
 
     generator = torch.Generator().manual_seed(1)
 
@@ -116,14 +116,14 @@ class Script:
 
     def entries(self, *events: object, run_id: str = RUN_ID):
         """Entries a second apart."""
-        from experiments.eventlog import Entry
+        from experiments.runs.eventlog import Entry
 
         return [
             Entry(f"2026-01-02T03:{i // 60:02}:{i % 60:02}.000+00:00", run_id, event) for i, event in enumerate(events)
         ]
 
     def view(self, *events: object):
-        from experiments.view import fold
+        from experiments.runs.view import fold
 
         return fold(self.entries(*events))
 
@@ -144,7 +144,7 @@ def new_run(store, script):
     """Make a run of the test's own store whose log holds these events; one without an end is live."""
     from core.config import TrainConfig
     from core.events import EndEvent
-    from experiments.run import Meta
+    from experiments.runs.folder import Meta
 
     def make(*events: object, name: str = "", tags: tuple[str, ...] = (), group_id: str | None = None):
         run = store.create(TrainConfig(), Meta(name, tags, group_id), {})

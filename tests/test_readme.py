@@ -5,22 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
-from core.arch import GRAMMAR
-from tui.exit_codes import ExitCode
+from core.models.spec import GRAMMAR
+from tui.command_line.exit_codes import ExitCode
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-MODULES = [
-    path for package in ("core", "experiments", "tui") for path in (ROOT / package).rglob("*.py") if path.stem[0] != "_"
-]
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_module_has_its_line_in_the_tree(path):
-    tree = README.partition("## The tree")[2].partition("\n## ")[0]
-    assert re.search(rf"^ +{re.escape(path.name)} +\S", tree, re.MULTILINE)
 
 
 def test_every_test_that_is_named_exists():

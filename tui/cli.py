@@ -20,11 +20,11 @@ from typer.exceptions import TyperException
 
 from core.errors import LabError, Stopped, StorageError
 from experiments.locations import DATA_VARIABLE, HOME_VARIABLE, Locations
+from tui.command_line.conversion import spare_pydantic
+from tui.command_line.exit_codes import ExitCode, exit_code_of
 from tui.commands import COMMANDS
-from tui.conversion import spare_pydantic
 from tui.entry import end_commands_by_exception
-from tui.exit_codes import ExitCode, exit_code_of
-from tui.output import complain, note, say, unwritable
+from tui.text.output import complain, note, say, unwritable
 
 if TYPE_CHECKING:
     from typer._click import Command, Context
@@ -121,7 +121,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from experiments.environment import package_versions
+        from experiments.runs.environment import package_versions
 
         say(f"mnist-tui {package_versions(('mnist-tui',))['mnist-tui']}")
         raise typer.Exit
@@ -159,6 +159,6 @@ def main(
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             complain("the interface needs a terminal", "use mnist-tui run to train without one")
             raise typer.Exit(ExitCode.USAGE)
-        from tui.interface import open_interface
+        from tui.app.interface import open_interface
 
         raise typer.Exit(open_interface(context.obj, ascii_only=ascii_only, mouse=not no_mouse))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from experiments.charts import HEIGHT, Curve, accuracy_chart, loss_chart
-from experiments.loading import Source
-from experiments.run import Run
+from experiments.inference.network import Source
+from experiments.reports.charts import HEIGHT, Curve, accuracy_chart, loss_chart
+from experiments.runs.folder import Run
 
 WIDTH = 720
 

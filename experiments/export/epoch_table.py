@@ -7,8 +7,8 @@ import io
 from dataclasses import asdict, fields
 
 from core.events import EpochFinished
-from experiments.loading import Source
-from experiments.run import Run
+from experiments.inference.network import Source
+from experiments.runs.folder import Run
 
 
 def render(run: Run, _source: Source | None, _arch: str | None) -> bytes:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from core.events import EpochFinished, RunFinished, RunStarted, StepProgress
-from experiments.eventlog import Entry, EventReader
-from experiments.run import Run
+from experiments.runs.eventlog import Entry, EventReader
+from experiments.runs.folder import Run
 
 SCALARS = {
     "loss/train": "train_loss",

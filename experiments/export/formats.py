@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import InvalidValue, StorageError
-from core.files import replacing
+from core.storage.files import replacing
 from experiments.extras import require
-from experiments.loading import Source
-from experiments.run import Run
+from experiments.inference.network import Source
+from experiments.runs.folder import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from core.events import RunFinished, RunStarted
-from experiments.environment import package_versions
-from experiments.loading import Source, pixel_statistics
-from experiments.run import Run
-from experiments.view import RunView
+from experiments.inference.network import Source, pixel_statistics
+from experiments.runs.environment import package_versions
+from experiments.runs.folder import Run
+from experiments.runs.view import RunView
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,7 +22,7 @@ def describe_network(
     run: Run, config: TrainConfig, weights: Mapping[str, Tensor], source: Source, epoch: int
 ) -> dict[str, str]:
     """Names and texts; `config` and `scores` are JSON, accuracies fractions."""
-    from core.weights import weights_sha256
+    from core.training.average import weights_sha256
 
     view = run.view()
     mean, std = pixel_statistics(run, config)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, cast
 
 from core.errors import InvalidValue, one_line
 from experiments.export.metadata import describe_network
-from experiments.loading import Source, load_network
-from experiments.run import Run
+from experiments.inference.network import Source, load_network
+from experiments.runs.folder import Run
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from core.evaluate import Pixels
+    from core.training.evaluate import Pixels
 
 DESCRIPTION = """Input image: float32 (N, 1, 28, 28), pixels from 0 (black) to 1, for any N; the standardisation by the
 data set's mean and deviation is part of the model. Output logits: float32 (N, 10)."""

@@ -7,10 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 from core.events import StepProgress, to_record
-from experiments.eventlog import EventReader
-from experiments.loading import Source
-from experiments.run import Run
-from experiments.view import fold
+from experiments.inference.network import Source
+from experiments.runs.eventlog import EventReader
+from experiments.runs.folder import Run
+from experiments.runs.view import fold
 
 
 def render(run: Run, _source: Source | None, _arch: str | None) -> bytes:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from experiments.export.metadata import describe_network
-from experiments.loading import Source, read_weights, stored_config
-from experiments.run import Run
+from experiments.inference.network import Source, read_weights, stored_config
+from experiments.runs.folder import Run
 
 
 def render(run: Run, source: Source | None, _arch: str | None) -> bytes:

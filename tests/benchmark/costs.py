@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from statistics import median
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 import fault_worker
 
@@ -88,7 +88,7 @@ def run_one_epoch(environment: dict[str, str]) -> tuple[float, float]:
 def event_cost(home: Path) -> float:
     """Microseconds to write a progress event down."""
     from core.events import StepProgress
-    from experiments.eventlog import EventWriter
+    from experiments.runs.eventlog import EventWriter
 
     event = StepProgress(epoch=3, step=106, steps_per_epoch=235, loss=0.0123, images_per_second=7057.3)
     count = 20_000
@@ -114,8 +114,8 @@ def listing_while_eight_train(environment: dict[str, str], home: Path) -> float:
 def checkpoint_cost(environment: dict[str, str], home: Path) -> tuple[float, float]:
     """Seconds from a score in the log to the checkpoint after it, and of an epoch, medians over conv9 on full MNIST."""
     from core.events import CheckpointSaved, EpochFinished
-    from experiments.eventlog import EventReader
-    from experiments.store import Store
+    from experiments.runs.eventlog import EventReader
+    from experiments.runs.store import Store
 
     run_command(["run", "--quiet", "--dataset", "mnist", "--epochs", "3", "--device", "cpu"], environment)
     scored, saved, epochs = None, [], []

@@ -13,12 +13,12 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 import fault_worker
 
-from core.checkpoint import load_checkpoint
 from core.events import RunFinished
+from core.storage.checkpoint import load_checkpoint
 from experiments.locations import Locations
 
 KILLS_A_RUN = 10

@@ -57,12 +57,12 @@ def measure(*, rounds: int, steps: int, whole: bool) -> dict[str, Any]:
     import torch
 
     from core.config import TrainConfig
-    from core.data import Loader
-    from core.device import describe_device
-    from experiments.bench import compare_loops, time_to_target
-    from experiments.bench_seeds import time_seeds
-    from experiments.environment import describe_machine
+    from core.data.loader import Loader
+    from core.device.device import describe_device
+    from experiments.bench.loops import compare_loops, time_to_target
+    from experiments.bench.seeds import time_seeds
     from experiments.locations import Locations
+    from experiments.runs.environment import describe_machine
 
     device = torch.device("cuda:0")
     locations = Locations.resolve()
@@ -93,9 +93,9 @@ def measure(*, rounds: int, steps: int, whole: bool) -> dict[str, Any]:
 
 def time_run(config: Any, dataset: Any) -> dict[str, Any]:
     """A whole run with evaluation after each epoch: what came before its first step, and the rest."""
-    from core.device import pick_device
-    from core.network import make_network
-    from core.trainer import Trainer
+    from core.device.device import pick_device
+    from core.models.network import make_network
+    from core.training.trainer import Trainer
 
     trainer = Trainer(config, dataset, *make_network(config), pick_device(config.device))
     start = time.perf_counter()

@@ -27,17 +27,17 @@ from torch import Tensor, nn  # noqa: E402
 from torch.profiler import ProfilerActivity, profile  # noqa: E402
 
 from core.config import TrainConfig  # noqa: E402
-from core.data import Dataset, Loader  # noqa: E402
-from core.engine import EagerEngine, Engine  # noqa: E402
-from core.evaluate import Pixels  # noqa: E402
-from core.graph_engine import GraphEngine  # noqa: E402
-from core.grouped import GroupedNetwork  # noqa: E402
-from core.grouped_step import GroupedStep, stacked  # noqa: E402
-from core.network import make_network  # noqa: E402
-from core.sampling import draw_epoch  # noqa: E402
-from core.step import BatchStep, TrainStep  # noqa: E402
+from core.data.loader import Dataset, Loader  # noqa: E402
+from core.engines.engine import EagerEngine, Engine  # noqa: E402
+from core.engines.graph.engine import GraphEngine  # noqa: E402
+from core.grouped.network import GroupedNetwork  # noqa: E402
+from core.grouped.step import GroupedStep, stacked  # noqa: E402
+from core.models.network import make_network  # noqa: E402
+from core.training.evaluate import Pixels  # noqa: E402
+from core.training.sampling import draw_epoch  # noqa: E402
+from core.training.step import BatchStep, TrainStep  # noqa: E402
+from experiments.bench.peak import wait_for  # noqa: E402
 from experiments.locations import Locations  # noqa: E402
-from experiments.peak import wait_for  # noqa: E402
 
 BRANCHES = 16
 """Networks side by side in one graph."""

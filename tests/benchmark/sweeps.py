@@ -14,13 +14,13 @@ import time
 from pathlib import Path
 from statistics import median
 
-from experiments.executors import Executor, LocalExecutor
+from experiments.execution.executor import Executor, LocalExecutor
+from experiments.execution.ray_executor import RayExecutor
+from experiments.execution.runner import Runner
+from experiments.execution.worker import Slot
 from experiments.locations import Locations
-from experiments.plan import make_plan
-from experiments.ray_executor import RayExecutor
-from experiments.run import Meta
-from experiments.runner import Runner
-from experiments.trial_worker import Slot
+from experiments.runs.folder import Meta
+from experiments.studies.plan import make_plan
 
 OPTIONS = {"dataset": "mnist-5k", "epochs": "3", "val_split": "400", "device": "cpu", "lr": "0.01,0.05"}
 

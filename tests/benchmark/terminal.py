@@ -24,16 +24,16 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from pseudo_terminal import TerminalApp
 
 from core.config import TrainConfig
 from core.events import EpochFinished, RunFinished, RunStarted, TrainEvent
-from experiments.eventlog import Entry
-from experiments.run import Meta
-from experiments.store import Store
-from tui.state import State
+from experiments.runs.eventlog import Entry
+from experiments.runs.folder import Meta
+from experiments.runs.store import Store
+from tui.live.state import State
 
 SIZE = (120, 40)
 
@@ -169,8 +169,8 @@ def chart_repaint() -> Iterator[Measurement]:
 import asyncio, time
 from textual.app import App
 import numpy as np
-from tui.widgets.chart import Chart
-from tui.widgets.series import Series
+from tui.widgets.charts.chart import Chart
+from tui.drawing.series import Series
 class One(App):
     def compose(self):
         yield Chart("t", "", id="c")

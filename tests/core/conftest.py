@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 if TYPE_CHECKING:
-    from core.data import Dataset
+    from core.data.loader import Dataset
     from core.events import TrainEvent
-    from core.trainer import Trainer
+    from core.training.trainer import Trainer
 
 TINY = {"arch": "c4k5s3 p2 c8k3 gap fc10", "lr": 0.1, "batch_size": 64, "epochs": 3, "device": "cpu"}
 
@@ -88,9 +88,9 @@ def presentable() -> Callable[..., None]:
 def make_trainer(blobs: Dataset) -> Callable[..., Trainer]:
     """Makes the trainer of a tiny network, or of a module, on data that it learns in a second."""
     from core.config import TrainConfig
-    from core.network import make_network
-    from core.trainer import Trainer
-    from core.usermodule import summarize_module
+    from core.models.network import make_network
+    from core.models.usermodule import summarize_module
+    from core.training.trainer import Trainer
 
     def make(*, model: nn.Module | None = None, data: Dataset = blobs, **options: object) -> Trainer:
         config = TrainConfig.checked(TINY | options)
@@ -103,7 +103,7 @@ def make_trainer(blobs: Dataset) -> Callable[..., Trainer]:
 @pytest.fixture
 def kernels() -> None:
     """For tests that need the kernels in C."""
-    from core.native import why_no_kernels
+    from core.engines.native.library import why_no_kernels
 
     if reason := why_no_kernels():
         pytest.skip(f"the native engine {reason}")
@@ -111,15 +111,15 @@ def kernels() -> None:
 
 @pytest.fixture
 def every_step_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    import core.trainer
+    import core.training.trainer
 
-    monkeypatch.setattr(core.trainer, "PROGRESS_INTERVAL", 0.0)
+    monkeypatch.setattr(core.training.trainer, "PROGRESS_INTERVAL", 0.0)
 
 
 @pytest.fixture
 def steps_taken(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The learning rate of each step that an optimizer takes during the test."""
-    from core.sgd import SGD
+    from core.training.optimizers import SGD
 
     rates: list[float] = []
     step = SGD.step

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from experiments.row import Status
-from experiments.store import Store
+from experiments.runs.row import Status
+from experiments.runs.store import Store
 
 
 def braille(text: str) -> int:

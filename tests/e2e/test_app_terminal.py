@@ -12,8 +12,8 @@ import psutil
 import pytest
 from pseudo_terminal import TerminalApp
 
-from experiments.row import Status
-from experiments.store import Store
+from experiments.runs.row import Status
+from experiments.runs.store import Store
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pexpect
 import pytest
 
 from core.config import TrainConfig
-from experiments.run import Meta
-from experiments.store import Store
+from experiments.runs.folder import Meta
+from experiments.runs.store import Store
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from experiments.row import Status
-from experiments.store import Store
+from experiments.runs.row import Status
+from experiments.runs.store import Store
 
 SLOW_RUN = (
     "run --dataset mnist-5k --arch conv5 --epochs 20 --batch-size 8 --device cpu --limit-train 2000 --limit-test 200"

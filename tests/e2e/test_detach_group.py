@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from experiments.row import Status
-from experiments.store import Store
+from experiments.runs.row import Status
+from experiments.runs.store import Store
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from pathlib import Path
 import fault_worker
 import pytest
 
-from core.checkpoint import load_checkpoint
 from core.events import CheckpointSaved, RunFailed, RunFinished, RunStarted, StepProgress
-from experiments.eventlog import EventReader
+from core.storage.checkpoint import load_checkpoint
 from experiments.locations import Locations
-from experiments.row import Status
-from experiments.run import Run
+from experiments.runs.eventlog import EventReader
+from experiments.runs.folder import Run
+from experiments.runs.row import Status
 
 STEPS_PER_EPOCH = 8
 KILLS_AT_RANDOM = 15

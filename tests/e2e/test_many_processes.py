@@ -8,10 +8,10 @@ import fault_worker
 import pytest
 
 from core.events import EpochFinished, RunFinished, RunStarted, StepProgress
-from experiments.eventlog import EventReader
 from experiments.locations import Locations
-from experiments.row import Status
-from experiments.store import Store
+from experiments.runs.eventlog import EventReader
+from experiments.runs.row import Status
+from experiments.runs.store import Store
 
 PROCESSES = 8
 

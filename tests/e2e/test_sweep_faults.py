@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from experiments.study_view import study_view
+from experiments.studies.view import study_view
 
 DEADLINE = 120.0
 SWEEP = "sweep --study s --trials 12 --jobs 2 --sampler random --lr 0.01:1:log --epochs 2 --batch-size 32 --device cpu"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from experiments.row import Status
-from experiments.store import Store
-from experiments.study import StudyFolder
-from experiments.study_view import study_view
+from experiments.runs.row import Status
+from experiments.runs.store import Store
+from experiments.studies.folder import StudyFolder
+from experiments.studies.view import study_view
 from tui.screens.sweeps import EMPTY
 
 TINY = "--dataset mnist-5k --limit-test 100 --arch 'c4 p2 c8 gap fc10' --device cpu --batch-size 128"

@@ -11,8 +11,8 @@ import pytest
 
 from core.config import TrainConfig
 from experiments.locations import Locations
-from experiments.run import Meta, Run
-from experiments.store import Store
+from experiments.runs.folder import Meta, Run
+from experiments.runs.store import Store
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ def tiny() -> TrainConfig:
 @pytest.fixture(scope="session")
 def finished_home(tmp_path_factory: pytest.TempPathFactory, cache_home: Path, tiny: TrainConfig) -> Path:
     """A home with one finished run, called first. Not to be changed."""
-    from experiments.runner import Runner
+    from experiments.execution.runner import Runner
 
     home = tmp_path_factory.mktemp("finished")
     list(Runner(Locations(home, home / "data", cache_home / "mnist-tui" / "decoded")).run(tiny, Meta("first")))

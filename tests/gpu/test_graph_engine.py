@@ -10,13 +10,13 @@ from plain_training import COMMON_RECIPES, assert_follows, make_step, start_epoc
 from torch import Tensor, nn
 
 from core.config import TrainConfig
-from core.evaluate import Evaluator, Labelled, Pixels
-from core.graph_engine import GraphEngine
-from core.network import make_network
-from core.sampling import random_state, restore_random_state
-from core.step import TrainStep
-from core.trainer import Trainer
-from core.usermodule import summarize_module
+from core.engines.graph.engine import GraphEngine
+from core.models.network import make_network
+from core.models.usermodule import summarize_module
+from core.training.evaluate import Evaluator, Labelled, Pixels
+from core.training.sampling import random_state, restore_random_state
+from core.training.step import TrainStep
+from core.training.trainer import Trainer
 
 pytestmark = pytest.mark.gpu
 

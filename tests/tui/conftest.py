@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from experiments.store import Store
+from experiments.runs.store import Store
 from tui.cli import app
 
 TINY = ("--dataset", "mnist-5k", "--limit-train", "256", "--limit-test", "200", "--batch-size", "128")

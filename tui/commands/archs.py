@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from core.arch import EXERCISE, GRAMMAR, REGISTRY, find, is_user_module
-from core.summary import MAX_PARAMS, Summary, summarize
-from experiments.presets import load_preset, preset_names
-from tui.output import keep_stdout_for_data, percent, say, say_json, table
+from core.models.spec import EXERCISE, GRAMMAR, REGISTRY, find, is_user_module
+from core.models.summary import MAX_PARAMS, Summary, summarize
+from experiments.presets.loader import load_preset, preset_names
+from tui.text.output import keep_stdout_for_data, percent, say, say_json, table
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -96,7 +96,7 @@ def _reported(found: Mapping[str, Any]) -> str:
 def _summary(arch: str) -> Summary:
     if not is_user_module(arch):
         return summarize(find(arch))
-    from core.usermodule import load_user_module, summarize_module
+    from core.models.usermodule import load_user_module, summarize_module
 
     keep_stdout_for_data()
     with redirect_stdout(sys.stderr):

@@ -12,13 +12,13 @@ from typing import Annotated, Any, get_args
 import typer
 
 from core.config import EngineChoice, Precision, TrainConfig
-from core.network import make_network, summarize_config
-from experiments.environment import describe_machine
+from core.models.network import make_network, summarize_config
 from experiments.locations import Locations
-from experiments.presets import DEFAULT, load_preset
-from tui.config_options import METAVARS
-from tui.options import whole_number
-from tui.output import keep_stdout_for_data, note, note_logs, say, say_json, table
+from experiments.presets.loader import DEFAULT, load_preset
+from experiments.runs.environment import describe_machine
+from tui.command_line.config_options import METAVARS
+from tui.command_line.options import whole_number
+from tui.text.output import keep_stdout_for_data, note, note_logs, say, say_json, table
 
 
 def bench(
@@ -87,13 +87,13 @@ def _measure(
     to_target: TrainConfig | None,
     seeds: int,
 ) -> dict[str, Any]:
-    from core.data import Loader
-    from core.device import describe_device, pick_device
-    from core.engines import available_engines, choose_engine
-    from core.grouped import why_apart
-    from core.precision import check_precision
-    from experiments.bench import compare_loops, time_to_target
-    from experiments.bench_seeds import time_seeds
+    from core.data.loader import Loader
+    from core.device.device import describe_device, pick_device
+    from core.device.precision import check_precision
+    from core.engines.choose import available_engines, choose_engine
+    from core.grouped.network import why_apart
+    from experiments.bench.loops import compare_loops, time_to_target
+    from experiments.bench.seeds import time_seeds
 
     first = configs[0]
     place = pick_device(first.device)

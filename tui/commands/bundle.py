@@ -9,10 +9,10 @@ import typer
 from core.errors import InvalidValue
 from experiments.export.formats import save
 from experiments.locations import Locations
-from experiments.store import Store
+from experiments.runs.store import Store
+from tui.command_line.network_options import Force, Output
 from tui.commands.runs import Reference
-from tui.network_options import Force, Output
-from tui.output import note, say
+from tui.text.output import note, say
 
 
 def bundle(context: typer.Context, run: Reference, output: Output = None, force: Force = False) -> None:
@@ -21,7 +21,7 @@ def bundle(context: typer.Context, run: Reference, output: Output = None, force:
     found = Store(locations.home).find(run)
     if found.is_alive():
         raise InvalidValue("run", found.id, "is running", hint="bundle it when it has ended")
-    from experiments.bundle import pack
+    from experiments.verification.bundle import pack
 
     target = output or Path(f"{found.id}.zip")
     save(target, lambda: pack(found), force=force)

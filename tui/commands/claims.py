@@ -10,14 +10,14 @@ import typer
 
 from core.config import field_help
 from experiments.locations import Locations
-from tui.exit_codes import ExitCode, stop_code
-from tui.options import whole_number
-from tui.output import note, percent, say, say_json
-from tui.signals import StopFlag, stop_on_signals
+from tui.command_line.exit_codes import ExitCode, stop_code
+from tui.command_line.options import whole_number
+from tui.command_line.signals import StopFlag, stop_on_signals
+from tui.text.output import note, percent, say, say_json
 
 if TYPE_CHECKING:
-    from experiments.claims_study import ClaimsStudy, Design, Results
-    from experiments.run_list import Trained
+    from experiments.claims.study import ClaimsStudy, Design, Results
+    from experiments.execution.run_list import Trained
 
 
 def claims(
@@ -61,9 +61,9 @@ def claims(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Test the exercise's six claims over several seeds. Called again, it goes on where it was."""
-    from experiments.claims_report import check_report_path, write_report
-    from experiments.claims_study import ClaimsStudy, Design, Results
-    from experiments.store import Store
+    from experiments.claims.report import check_report_path, write_report
+    from experiments.claims.study import ClaimsStudy, Design, Results
+    from experiments.runs.store import Store
 
     locations: Locations = context.obj
     design = Design.of(
@@ -94,7 +94,7 @@ def claims(
 
 def _with_data(design: Design, locations: Locations, stop: StopFlag) -> Design:
     """Have the data here before anything trains, once instead of once a worker."""
-    from core.data import Loader
+    from core.data.loader import Loader
     from tui.commands.run import download_progress
 
     dataset = Loader(locations.data, locations.cache, stop, download_progress()).load(design.base.dataset)
@@ -104,10 +104,10 @@ def _with_data(design: Design, locations: Locations, stop: StopFlag) -> Design:
 
 
 def _train(study: ClaimsStudy, locations: Locations, jobs: int | None, stop: StopFlag) -> None:
-    from experiments.executors import LocalExecutor, local_slots
-    from experiments.row import Status
-    from experiments.run_list import find_wanted
-    from experiments.runner import Runner
+    from experiments.execution.executor import LocalExecutor, local_slots
+    from experiments.execution.run_list import find_wanted
+    from experiments.execution.runner import Runner
+    from experiments.runs.row import Status
     from tui.commands.run import download_progress
 
     wanted = study.wanted()

@@ -8,11 +8,11 @@ import typer
 
 from core.errors import shown
 from experiments.locations import Locations
-from experiments.store import Store
-from tui.output import percent, say, say_json, table
+from experiments.runs.store import Store
+from tui.text.output import percent, say, say_json, table
 
 if TYPE_CHECKING:
-    from experiments.compare import Report
+    from experiments.results.compare import Report
 
 
 def compare(
@@ -29,7 +29,7 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say whether runs or groups differ by more than chance: difference, 95% interval, verdict."""
-    from experiments.compare import compare as compare_all
+    from experiments.results.compare import compare as compare_all
 
     locations: Locations = context.obj
     report = compare_all(Store(locations.home), run, score)

@@ -8,12 +8,12 @@ import typer
 
 from core.errors import DataError
 from experiments.locations import Locations
+from tui.command_line.signals import stop_on_signals
 from tui.commands.run import download_progress
-from tui.output import note, say, table
-from tui.signals import stop_on_signals
+from tui.text.output import note, say, table
 
 if TYPE_CHECKING:
-    from core.data import Loader
+    from core.data.loader import Loader
 
 
 def data(
@@ -27,8 +27,8 @@ def data(
     ] = None,
 ) -> None:
     """List the data sets, or download, verify or locate them (mnist, where none is named)."""
-    from core.bundled import find_bundled
-    from core.data import BUNDLED, NAMES, Loader
+    from core.data.bundled import find_bundled
+    from core.data.loader import BUNDLED, NAMES, Loader
 
     locations: Locations = context.obj
     with stop_on_signals("files that are whole were kept") as stop:
@@ -54,8 +54,8 @@ def data(
 
 
 def _state(loader: Loader, name: str) -> tuple[str, str]:
-    from core.bundled import find_bundled
-    from core.data import BUNDLED
+    from core.data.bundled import find_bundled
+    from core.data.loader import BUNDLED
 
     if name == BUNDLED:
         try:

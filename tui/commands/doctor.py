@@ -14,12 +14,12 @@ import typer
 
 from core.config import TrainConfig
 from core.errors import LabError, one_line
-from experiments.environment import cpu_name, package_versions
 from experiments.locations import Locations
-from experiments.presets import DEFAULT, load_preset
-from experiments.store import Store
-from tui.exit_codes import ExitCode
-from tui.output import say, say_json
+from experiments.presets.loader import DEFAULT, load_preset
+from experiments.runs.environment import cpu_name, package_versions
+from experiments.runs.store import Store
+from tui.command_line.exit_codes import ExitCode
+from tui.text.output import say, say_json
 
 if TYPE_CHECKING:
     import torch
@@ -81,8 +81,8 @@ def _torch() -> Iterator[Finding]:
         yield Finding("torch", "broken", f"{pair}: {one_line(error)}", "pip install torch==2.14.1 torchvision==0.29.1")
         return
     yield Finding("torch", "good", f"{torch.__version__}, {torch.get_num_threads()} threads")
-    from core.data import published_class
-    from core.device import available_devices, describe_device, pick_device
+    from core.data.loader import published_class
+    from core.device.device import available_devices, describe_device, pick_device
 
     try:
         published_class("mnist")
@@ -96,7 +96,7 @@ def _torch() -> Iterator[Finding]:
 
 def _engine(device: torch.device) -> Finding:
     """What the default preset would be trained with."""
-    from core.engines import available_engines, choose_engine
+    from core.engines.choose import available_engines, choose_engine
 
     config = TrainConfig.checked(load_preset(DEFAULT).values)
     choice = choose_engine(config, device, config.epochs * math.ceil(60_000 / config.batch_size))
@@ -110,8 +110,8 @@ def _engine(device: torch.device) -> Finding:
 
 def _data(locations: Locations) -> Iterator[Finding]:
     try:
-        from core.bundled import find_bundled
-        from core.data import Loader
+        from core.data.bundled import find_bundled
+        from core.data.loader import Loader
     except (ImportError, OSError):
         return  # no torch, which has been said
     try:

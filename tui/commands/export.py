@@ -11,10 +11,10 @@ from core.errors import InvalidValue
 from experiments.export.formats import FORMATS, default_target, find_format, render
 from experiments.export.formats import export as export_run
 from experiments.locations import Locations
-from experiments.store import Store
+from experiments.runs.store import Store
+from tui.command_line.network_options import Force, ModuleAgain, Output, WhichWeights
 from tui.commands.runs import Reference
-from tui.network_options import Force, ModuleAgain, Output, WhichWeights
-from tui.output import say
+from tui.text.output import say
 
 STDOUT = Path("-")
 TEXTS = ("csv", "json", "svg")

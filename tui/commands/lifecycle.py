@@ -10,21 +10,21 @@ from typing import Annotated
 import typer
 
 from core.errors import InvalidValue, LabError, Stopped
+from experiments.execution.runner import Runner
+from experiments.execution.supervision import KeepingPlaces
 from experiments.locations import Locations
-from experiments.owner import Owner
-from experiments.row import Status
-from experiments.run import Run
-from experiments.runner import Runner
-from experiments.store import Store
-from experiments.supervision import KeepingPlaces
+from experiments.runs.folder import Run
+from experiments.runs.owner import Owner
+from experiments.runs.row import Status
+from experiments.runs.store import Store
+from tui.command_line.exit_codes import ExitCode, exit_code_of
+from tui.command_line.options import RunOrGroup, whole_number
+from tui.command_line.signals import stop_on_signals
+from tui.command_line.tracking_options import LogTo, WithTensorBoard, as_options, checked_tracking
 from tui.commands.run import AsJson, Quiet, download_progress, exit_code_of_runs, report
-from tui.exit_codes import ExitCode, exit_code_of
-from tui.group_report import say_group
-from tui.launch import resume_all_detached
-from tui.options import RunOrGroup, whole_number
-from tui.output import complain, keep_stdout_for_data, note, note_logs, say
-from tui.signals import stop_on_signals
-from tui.tracking_options import LogTo, WithTensorBoard, as_options, checked_tracking
+from tui.live.launch import resume_all_detached
+from tui.text.group_report import say_group
+from tui.text.output import complain, keep_stdout_for_data, note, note_logs, say
 
 STOP_PATIENCE = 30.0
 """Seconds to wait for a run to save its checkpoint and end."""

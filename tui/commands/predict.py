@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from experiments.locations import Locations
-from experiments.store import Store
+from experiments.runs.store import Store
+from tui.command_line.network_options import ModuleAgain, WhichWeights
 from tui.commands.runs import AsJson, Reference
-from tui.network_options import ModuleAgain, WhichWeights
-from tui.output import percent, say, say_json, table
+from tui.text.output import percent, say, say_json, table
 
 Images = Annotated[
     list[Path],
@@ -34,8 +34,8 @@ def predict(
     """Classify pictures of digits with a trained network."""
     locations: Locations = context.obj
     found = Store(locations.home).find(run)
-    from experiments.loading import load_network
-    from experiments.predict import predict as predict_all
+    from experiments.inference.network import load_network
+    from experiments.inference.predict import predict as predict_all
 
     network = load_network(found, weights, arch=arch)
     predictions = predict_all(network, image)

@@ -9,9 +9,9 @@ import typer
 
 from core.errors import InvalidValue
 from experiments.locations import Locations
-from experiments.store import Store
-from tui.network_options import Force, Output
-from tui.output import say
+from experiments.runs.store import Store
+from tui.command_line.network_options import Force, Output
+from tui.text.output import say
 
 
 def report(
@@ -22,8 +22,8 @@ def report(
 ) -> None:
     """Write runs and groups as one HTML page that opens offline; prints where it is."""
     from experiments.export.formats import save
-    from experiments.html_report import find_part
-    from experiments.html_report import report as make_report
+    from experiments.reports.page import find_part
+    from experiments.reports.page import report as make_report
 
     locations: Locations = context.obj
     store = Store(locations.home)

@@ -11,29 +11,29 @@ from typing import Annotated, Any
 
 import typer
 
-from core.arch import is_user_module
 from core.config import TrainConfig
 from core.errors import InvalidValue
 from core.events import EndEvent, RunFailed, RunStarted, RunStopped
-from experiments.eventlog import Entry
+from core.models.spec import is_user_module
+from experiments.execution.runner import Runner
+from experiments.export.tracking import Tracking
 from experiments.locations import Locations
-from experiments.presets import DEFAULT
-from experiments.run import Meta
-from experiments.runner import Runner
-from experiments.store import Store
-from experiments.tracking import Tracking
-from experiments.view import RunView
-from tui.config_options import with_config_options
-from tui.exit_codes import ExitCode, stop_code
-from tui.group_progress import GroupProgress
-from tui.group_report import say_group
-from tui.launch import resume_all_detached, runs_to_hand_over
-from tui.options import whole_number
-from tui.output import keep_stdout_for_data, note, note_logs, say
-from tui.progress import TextReport, last_line
-from tui.run_plan import MAX_SEEDS, Asked, plan_more, plan_new
-from tui.signals import stop_on_signals
-from tui.tracking_options import LogTo, WithTensorBoard, as_options, checked_tracking
+from experiments.presets.loader import DEFAULT
+from experiments.runs.eventlog import Entry
+from experiments.runs.folder import Meta
+from experiments.runs.store import Store
+from experiments.runs.view import RunView
+from tui.command_line.config_options import with_config_options
+from tui.command_line.exit_codes import ExitCode, stop_code
+from tui.command_line.options import whole_number
+from tui.command_line.run_plan import MAX_SEEDS, Asked, plan_more, plan_new
+from tui.command_line.signals import stop_on_signals
+from tui.command_line.tracking_options import LogTo, WithTensorBoard, as_options, checked_tracking
+from tui.live.launch import resume_all_detached, runs_to_hand_over
+from tui.text.group_progress import GroupProgress
+from tui.text.group_report import say_group
+from tui.text.output import keep_stdout_for_data, note, note_logs, say
+from tui.text.progress import TextReport, last_line
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one event a line as JSON.")]
 Quiet = Annotated[
@@ -128,7 +128,7 @@ def _train_group(
     as_json: bool,
     quiet: bool,
 ) -> list[RunView]:
-    from experiments.replicate import plan_runs, replicate
+    from experiments.execution.replicate import plan_runs, replicate
 
     plan = plan_runs(runner, planned, jobs)
     if plan.words and not quiet:

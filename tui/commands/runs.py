@@ -10,19 +10,19 @@ import typer
 
 from core.errors import InvalidValue, printable
 from core.events import EndEvent, RunFailed, RunStarted, to_record
-from experiments.eventlog import EventReader
-from experiments.groups import name_of, titled
 from experiments.locations import Locations
-from experiments.row import RunRow, Status
-from experiments.run import Run
-from experiments.store import Store, filtered
-from tui.exit_codes import ExitCode
-from tui.group_report import say_config, say_group
-from tui.options import Reference as Reference
-from tui.options import RunOrGroup, whole_number
-from tui.output import duration, note, percent, say, say_json, table
-from tui.progress import TextReport, epoch_line, last_line
-from tui.signals import stop_on_signals
+from experiments.results.groups import name_of, titled
+from experiments.runs.eventlog import EventReader
+from experiments.runs.folder import Run
+from experiments.runs.row import RunRow, Status
+from experiments.runs.store import Store, filtered
+from tui.command_line.exit_codes import ExitCode
+from tui.command_line.options import Reference as Reference
+from tui.command_line.options import RunOrGroup, whole_number
+from tui.command_line.signals import stop_on_signals
+from tui.text.group_report import say_config, say_group
+from tui.text.output import duration, note, percent, say, say_json, table
+from tui.text.progress import TextReport, epoch_line, last_line
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

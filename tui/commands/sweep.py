@@ -15,7 +15,9 @@ import typer
 from core.config import TrainConfig, field_help
 from core.errors import InvalidValue
 from experiments.locations import Locations
-from experiments.plan import (
+from experiments.presets.loader import DEFAULT
+from experiments.studies.folder import StudyFolder, no_such_study
+from experiments.studies.plan import (
     MAX_JOBS,
     MAX_TRIALS,
     OBJECTIVES,
@@ -27,18 +29,16 @@ from experiments.plan import (
     make_plan,
     settle_data,
 )
-from experiments.presets import DEFAULT
-from experiments.space import FIXED, Space
-from experiments.study import StudyFolder, no_such_study
-from tui.config_options import with_config_options
-from tui.exit_codes import ExitCode, stop_code
-from tui.options import whole_number
-from tui.output import note
-from tui.signals import StopFlag, stop_on_signals
+from experiments.studies.space import FIXED, Space
+from tui.command_line.config_options import with_config_options
+from tui.command_line.exit_codes import ExitCode, stop_code
+from tui.command_line.options import whole_number
+from tui.command_line.signals import StopFlag, stop_on_signals
+from tui.text.output import note
 
 if TYPE_CHECKING:
-    from experiments.executors import Executor
-    from experiments.study_view import StudyView
+    from experiments.execution.executor import Executor
+    from experiments.studies.view import StudyView
 
 EXECUTORS = ("local", "ray")
 
@@ -189,18 +189,18 @@ def sweep(
     plan = replace(plan, sampler=sampler or plan.sampler, pruner=pruner or plan.pruner, trials=trials or plan.trials)
     plan = replace(plan, placement=placement)
     if placement.executor == "ray":
-        from experiments.ray_executor import require_ray
+        from experiments.execution.ray_executor import require_ray
 
         require_ray()
     if plan.sampler == "grid":
         plan.space.grid()
 
-    from experiments.proposals import Proposals, check_machine
-    from experiments.runner import Runner
-    from experiments.study_view import study_view
-    from experiments.sweep import Sweep
+    from experiments.execution.runner import Runner
+    from experiments.studies.driver import Sweep
+    from experiments.studies.proposals import Proposals, check_machine
+    from experiments.studies.view import study_view
     from tui.commands.run import download_progress
-    from tui.sweep_report import SweepReport
+    from tui.text.sweep_report import SweepReport
 
     with stop_on_signals() as stop:
         runner = Runner(locations, stop, download_progress())
@@ -277,7 +277,7 @@ def _check_same(name: str, stored: Plan, plan: Plan) -> None:
 
 def _with_data(plan: Plan, locations: Locations, stop: StopFlag) -> Plan:
     """Have the data here and whole before anything trains, once instead of once a worker."""
-    from core.data import Loader
+    from core.data.loader import Loader
     from tui.commands.run import download_progress
 
     dataset = Loader(locations.data, locations.cache, stop, download_progress()).load(plan.base.dataset)
@@ -289,12 +289,12 @@ def _with_data(plan: Plan, locations: Locations, stop: StopFlag) -> Plan:
 def _executor(plan: Plan, locations: Locations) -> Executor:
     where, device = plan.placement, plan.base.device
     if where.executor == "ray":
-        from experiments.ray_executor import RayExecutor
+        from experiments.execution.ray_executor import RayExecutor
 
         return RayExecutor(
             locations, device=device, address=where.ray_address, jobs=where.jobs, gpus_per_trial=where.gpus_per_trial
         )
-    from experiments.executors import LocalExecutor, local_slots
+    from experiments.execution.executor import LocalExecutor, local_slots
 
     return LocalExecutor(locations, local_slots(device, where.jobs, where.gpus_per_trial))
 

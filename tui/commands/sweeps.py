@@ -10,15 +10,15 @@ import typer
 
 from core.errors import InvalidValue
 from experiments.locations import Locations
-from experiments.store import Store
-from experiments.study import StudyFolder, no_such_study
-from experiments.study_stop import stop_study
+from experiments.runs.store import Store
+from experiments.studies.folder import StudyFolder, no_such_study
+from experiments.studies.process import stop_study
+from tui.command_line.exit_codes import ExitCode
 from tui.commands.runs import AsJson
-from tui.exit_codes import ExitCode
-from tui.output import note, percent, say, say_json, table
+from tui.text.output import note, percent, say, say_json, table
 
 if TYPE_CHECKING:
-    from experiments.study_list import StudyEntry
+    from experiments.studies.list import StudyEntry
 
 COLUMNS = ("study", "status", "trials", "best", "objective", "sampler", "pruner", "changed", "searched")
 STOP_PATIENCE = 60.0
@@ -49,8 +49,8 @@ def sweeps(
             say_json({"study": study, "is_driven": False})
         return
 
-    from experiments.study_view import study_view
-    from tui.study_report import say_study, study_record
+    from experiments.studies.view import study_view
+    from tui.text.study_report import say_study, study_record
 
     view, store = study_view(locations.home, study), Store(locations.home)
     if as_json:
@@ -60,7 +60,7 @@ def sweeps(
 
 
 def _list(locations: Locations, *, as_json: bool) -> None:
-    from experiments.study_list import StudyList
+    from experiments.studies.list import StudyList
 
     entries = StudyList(locations.home).refresh()
     if as_json:
@@ -88,8 +88,8 @@ def _stop(locations: Locations, folder: StudyFolder) -> None:
 
 
 def _line(entry: StudyEntry) -> tuple[object, ...]:
-    from tui.study_report import space_in_words
-    from tui.study_words import age
+    from tui.text.study_report import space_in_words
+    from tui.text.study_words import age
 
     changed = age(time.time() - entry.touched)
     view = entry.view

@@ -8,16 +8,16 @@ from typing import Annotated
 import typer
 
 from core.errors import RunError
-from experiments.checks import missing
 from experiments.locations import Locations
-from experiments.run import Run
-from experiments.store import Store
-from experiments.verify import Verification
-from experiments.verify import verify as verify_run
+from experiments.runs.folder import Run
+from experiments.runs.store import Store
+from experiments.verification.findings import missing
+from experiments.verification.verify import Verification
+from experiments.verification.verify import verify as verify_run
+from tui.command_line.exit_codes import ExitCode
+from tui.command_line.network_options import ModuleAgain
 from tui.commands.runs import AsJson
-from tui.exit_codes import ExitCode
-from tui.network_options import ModuleAgain
-from tui.output import complain, say, say_json, table
+from tui.text.output import complain, say, say_json, table
 
 WORDS = {True: "agrees", False: "DIFFERS", None: "not checked"}
 
@@ -36,7 +36,7 @@ def verify(
     """Recount parameters, score the stored weights again and compare with the log; exits 5 where they differ."""
     locations: Locations = context.obj
     if run.endswith(".zip"):
-        from experiments.bundle import unpacked
+        from experiments.verification.bundle import unpacked
 
         with unpacked(Path(run)) as (found, before):
             verifications = [verify_run(found, locations, arch=arch, before=before)]

@@ -10,11 +10,11 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from tui.widgets.key_bar import KeyBar
-from tui.widgets.navbar import NavBar
+from tui.widgets.lines.key_bar import KeyBar
+from tui.widgets.lines.navbar import NavBar
 
 if TYPE_CHECKING:
-    from tui.app import LabApp
+    from tui.app.app import LabApp
 
 LEAST_WIDTH, LEAST_HEIGHT = 60, 20
 

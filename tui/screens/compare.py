@@ -13,20 +13,20 @@ from textual.content import Content
 from textual.widgets import ContentSwitcher, Static
 
 from core.errors import LabError
-from tui.comparing import AXES, METRICS, Entrant, find_entrants, other_data
+from tui.drawing.series import SMOOTHING, Values, smoothed
+from tui.live.comparing import AXES, METRICS, Entrant, find_entrants, other_data
+from tui.live.task import Task, in_a_sentence
 from tui.screens.base import WorkScreen
-from tui.task import Task, in_a_sentence
-from tui.widgets.difference_table import DifferenceTable
-from tui.widgets.disagreements import Disagreements
-from tui.widgets.entrant_table import EntrantTable
-from tui.widgets.frontier_view import FrontierView
-from tui.widgets.line import Line
-from tui.widgets.overlay import Curve, Overlay
-from tui.widgets.series import SMOOTHING, Values, smoothed
-from tui.widgets.tab_line import TabLine
+from tui.widgets.charts.frontier_view import FrontierView
+from tui.widgets.charts.overlay import Curve, Overlay
+from tui.widgets.lines.line import Line
+from tui.widgets.lines.tab_line import TabLine
+from tui.widgets.pictures.disagreements import Disagreements
+from tui.widgets.tables.difference_table import DifferenceTable
+from tui.widgets.tables.entrant_table import EntrantTable
 
 if TYPE_CHECKING:
-    from experiments.compare import Report as Verdict
+    from experiments.results.compare import Report as Verdict
 
 LOOK = 0.5
 VIEWS = {
@@ -192,7 +192,7 @@ class CompareScreen(WorkScreen):
             words.update(task.why_not())
 
     def _judge(self) -> Verdict:
-        from experiments.compare import compare
+        from experiments.results.compare import compare
 
         return compare(self.lab.store, [entrant.reference for entrant in self._entrants])
 

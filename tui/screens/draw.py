@@ -12,18 +12,18 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from core.arch import is_user_module
 from core.errors import LabError, one_line
-from experiments.drawings import save_drawing
-from experiments.loading import LoadedNetwork, load_network
-from experiments.run import Run
-from tui.inspecting import STORED, newest_source, stored_weights
+from core.models.spec import is_user_module
+from experiments.inference.drawings import save_drawing
+from experiments.inference.network import LoadedNetwork, load_network
+from experiments.runs.folder import Run
+from tui.live.inspecting import STORED, newest_source, stored_weights
+from tui.live.task import Task, in_a_sentence
 from tui.screens.base import WorkScreen
-from tui.task import Task, in_a_sentence
-from tui.widgets.canvas import Canvas
-from tui.widgets.line import Line
-from tui.widgets.probabilities import Probabilities
-from tui.widgets.seen import Seen
+from tui.widgets.lines.line import Line
+from tui.widgets.pictures.canvas import Canvas
+from tui.widgets.pictures.probabilities import Probabilities
+from tui.widgets.pictures.seen import Seen
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -189,7 +189,7 @@ class DrawScreen(WorkScreen):
 
 def _classified(network: LoadedNetwork | None, drawing: Tensor) -> tuple[Tensor, list[float] | None]:
     """The drawing in MNIST's form, and the ten probabilities where there is a network."""
-    from core.picture import normalise
+    from core.data.picture import normalise
 
     seen = normalise(drawing)
     return seen, None if network is None else network.probabilities(seen[None])[0].tolist()

@@ -16,10 +16,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from core.errors import InvalidValue, LabError
-from tui.task import in_a_sentence
-from tui.widgets.choice import Choice
-from tui.widgets.field_row import FieldRow
-from tui.widgets.paragraph import Paragraph
+from tui.live.task import in_a_sentence
+from tui.widgets.forms.choice import Choice
+from tui.widgets.forms.field_row import FieldRow
+from tui.widgets.lines.paragraph import Paragraph
 
 Result = TypeVar("Result")
 

@@ -11,22 +11,22 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import ContentSwitcher, Static
 
-from experiments.run import Run
-from tui.digits import Confusions
-from tui.inspecting import Inspecting
-from tui.output import percent
+from experiments.runs.folder import Run
+from tui.drawing.picture import palette_of, spread
+from tui.live.digits import Confusions
+from tui.live.inspecting import Inspecting
 from tui.screens.base import WorkScreen
 from tui.screens.draw import DrawScreen
-from tui.widgets.cell_panel import CellPanel
-from tui.widgets.gallery import Digit, Gallery
-from tui.widgets.heat_map import HeatMap
-from tui.widgets.line import Line
-from tui.widgets.maps_view import MapsView
-from tui.widgets.network_tables import ClassTable, LayerTable, dead_words
-from tui.widgets.picture import palette_of, spread
-from tui.widgets.picture_grid import Labelled, PictureGrid
-from tui.widgets.tab_line import TabLine
-from tui.wording import arch_in_short
+from tui.text.output import percent
+from tui.text.wording import arch_in_short
+from tui.widgets.lines.line import Line
+from tui.widgets.lines.tab_line import TabLine
+from tui.widgets.pictures.cell_panel import CellPanel
+from tui.widgets.pictures.gallery import Digit, Gallery
+from tui.widgets.pictures.heat_map import HeatMap
+from tui.widgets.pictures.maps_view import MapsView
+from tui.widgets.pictures.picture_grid import Labelled, PictureGrid
+from tui.widgets.tables.network_tables import ClassTable, LayerTable, dead_words
 
 LOOK = 0.1
 """Seconds between two looks at the work under way."""
@@ -172,7 +172,7 @@ class InspectScreen(WorkScreen):
         self._show_filters(shown)
 
     def _show_filters(self, shown: Confusions) -> None:
-        from core.activations import first_filters
+        from core.inspection.activations import first_filters
 
         grid = self.query_one(PictureGrid)
         found = first_filters(shown.scored.network.module)

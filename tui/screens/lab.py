@@ -12,21 +12,21 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Input
 
-from core.arch import REGISTRY
 from core.errors import LabError
-from core.network import summarize_config
-from experiments.presets import load_preset
-from experiments.run import Meta, Run
-from tui.form import Checked, check, label, texts_of
-from tui.messages import StartRequested
+from core.models.network import summarize_config
+from core.models.spec import REGISTRY
+from experiments.presets.loader import load_preset
+from experiments.runs.folder import Meta, Run
+from tui.live.form import Checked, check, label, texts_of
+from tui.live.messages import StartRequested
+from tui.live.session import NewRun
 from tui.screens.base import WorkScreen
-from tui.session import NewRun
-from tui.widgets.arch_list import ArchList
-from tui.widgets.paragraph import Paragraph
-from tui.widgets.run_form import OWN_VALUES, RunForm
-from tui.widgets.spec_editor import SpecEditor
-from tui.widgets.table import Table
-from tui.wording import arch_in_short
+from tui.text.wording import arch_in_short
+from tui.widgets.forms.run_form import OWN_VALUES, RunForm
+from tui.widgets.forms.spec_editor import SpecEditor
+from tui.widgets.lines.paragraph import Paragraph
+from tui.widgets.tables.arch_list import ArchList
+from tui.widgets.tables.table import Table
 
 DEFAULT_ARCH = "conv9"
 

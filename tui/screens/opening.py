@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textual.app import App
 
-from experiments.run import Run
+from experiments.runs.folder import Run
 
 
 async def open_inspect(app: App[object], run: Run) -> None:

@@ -13,22 +13,22 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Static
 
 from core.errors import LabError
-from experiments.row import Status
-from experiments.run import Run
-from tui.catalog import SORTS, Catalog, Item, arranged
-from tui.group_line import GroupResults, run_in_words
-from tui.marks import MOST, Marks
-from tui.messages import ForkRequested, OpenRequested, ResumeRequested, StopRequested
-from tui.output import percent
+from experiments.runs.folder import Run
+from experiments.runs.row import Status
+from tui.live.catalog import SORTS, Catalog, Item, arranged
+from tui.live.group_line import GroupResults, run_in_words
+from tui.live.marks import MOST, Marks
+from tui.live.messages import ForkRequested, OpenRequested, ResumeRequested, StopRequested
+from tui.live.task import Task
 from tui.screens.base import WorkScreen
 from tui.screens.dialogs import Ask, Prompt
 from tui.screens.opening import open_compare, open_draw, open_inspect
-from tui.task import Task
-from tui.widgets.field import Field
-from tui.widgets.line import Line
-from tui.widgets.run_table import RunTable
-from tui.widgets.table import Table
-from tui.wording import in_own_terms
+from tui.text.output import percent
+from tui.text.wording import in_own_terms
+from tui.widgets.forms.field import Field
+from tui.widgets.lines.line import Line
+from tui.widgets.tables.run_table import RunTable
+from tui.widgets.tables.table import Table
 
 STALE = 30.0
 """Seconds after which all runs are read again when one comes back: somebody else may have renamed some."""

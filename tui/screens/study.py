@@ -10,18 +10,18 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 
-from experiments.study_list import StudyEntry
-from experiments.study_view import IMPORTANCE_TRIALS, TrialView, add_trial, prune_trial
+from experiments.studies.list import StudyEntry
+from experiments.studies.view import IMPORTANCE_TRIALS, TrialView, add_trial, prune_trial
 from tui.screens.dialogs import Ask
 from tui.screens.study_base import StudyWorkScreen
 from tui.screens.sweep_dialogs import AddTrial
-from tui.study_report import counts, rejected_in_words
-from tui.study_words import TRIAL_SORTS, arranged_trials, best_in_words, entry_in_words, trial_in_words
-from tui.widgets.line import Line
-from tui.widgets.paragraph import Paragraph
-from tui.widgets.study_charts import PANELS, StudyCharts
-from tui.widgets.study_tables import TrialTable
-from tui.widgets.table import Table
+from tui.text.study_report import counts, rejected_in_words
+from tui.text.study_words import TRIAL_SORTS, arranged_trials, best_in_words, entry_in_words, trial_in_words
+from tui.widgets.charts.study_charts import PANELS, StudyCharts
+from tui.widgets.lines.line import Line
+from tui.widgets.lines.paragraph import Paragraph
+from tui.widgets.tables.study_tables import TrialTable
+from tui.widgets.tables.table import Table
 
 
 class StudyScreen(StudyWorkScreen):

@@ -8,15 +8,15 @@ from collections.abc import Callable
 
 from textual import work
 
-from experiments.plan import MAX_TRIALS
-from experiments.study_list import StudyEntry
-from experiments.study_stop import stop_study
-from tui.launch import sweep_detached
-from tui.messages import ForkRequested, OpenRequested
+from experiments.studies.list import StudyEntry
+from experiments.studies.plan import MAX_TRIALS
+from experiments.studies.process import stop_study
+from tui.live.launch import sweep_detached
+from tui.live.messages import ForkRequested, OpenRequested
+from tui.live.studies import LOOK, StudyWatch
+from tui.live.task import Task
 from tui.screens.base import WorkScreen
 from tui.screens.sweep_dialogs import MoreTrials
-from tui.study_watch import LOOK, StudyWatch
-from tui.task import Task
 
 
 class StudyWorkScreen(WorkScreen):

@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from core.config import TrainConfig
 from core.errors import InvalidValue, LabError
 from experiments.locations import Locations
-from experiments.plan import Plan
-from experiments.space import Dimension, Range, Value, in_words
-from experiments.study_view import StudyView, check_trial
-from tui.form import help_text, label
-from tui.options import whole_number
+from experiments.studies.plan import Plan
+from experiments.studies.space import Dimension, Range, Value, in_words
+from experiments.studies.view import StudyView, check_trial
+from tui.command_line.options import whole_number
+from tui.live.form import help_text, label
+from tui.live.sweep_form import CHOICES, HELP, LABELS, Wanted, check_sweep, in_a_form
 from tui.screens.form_dialog import FormDialog
-from tui.study_report import dimension_in_words
-from tui.sweep_form import CHOICES, HELP, LABELS, Wanted, check_sweep, in_a_form
-from tui.widgets.field_row import FieldRow
-from tui.wording import arch_in_short
+from tui.text.study_report import dimension_in_words
+from tui.text.wording import arch_in_short
+from tui.widgets.forms.field_row import FieldRow
 
 OPEN = "-"
 """Chosen for a dimension that is left to the sampler; of one that is typed nothing is."""

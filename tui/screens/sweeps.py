@@ -11,17 +11,17 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from core.errors import LabError
-from experiments.study_list import StudyEntry
+from experiments.studies.list import StudyEntry
+from tui.live.sweep_form import Wanted, lab_config
+from tui.live.task import in_a_sentence
 from tui.screens.opening import open_study
 from tui.screens.study_base import StudyWorkScreen
 from tui.screens.sweep_dialogs import NewSweep
-from tui.study_words import entry_in_words
-from tui.sweep_form import Wanted, lab_config
-from tui.task import in_a_sentence
-from tui.widgets.line import Line
-from tui.widgets.paragraph import Paragraph
-from tui.widgets.study_tables import StudyTable
-from tui.widgets.table import Table
+from tui.text.study_words import entry_in_words
+from tui.widgets.lines.line import Line
+from tui.widgets.lines.paragraph import Paragraph
+from tui.widgets.tables.study_tables import StudyTable
+from tui.widgets.tables.table import Table
 
 EMPTY = """There are no sweeps yet: a sweep trains many configs and keeps the best.
 

@@ -12,20 +12,20 @@ from textual.content import Content
 from textual.widgets import Static
 
 from core.events import RunFailed
-from experiments.row import Status
-from tui.follow import Follower
-from tui.messages import ForkRequested, ResumeRequested, StopRequested
+from experiments.runs.row import Status
+from tui.drawing.series import SMOOTHING
+from tui.live.follow import Follower
+from tui.live.messages import ForkRequested, ResumeRequested, StopRequested
 from tui.screens.base import WorkScreen
 from tui.screens.opening import open_draw, open_inspect
-from tui.widgets.curves import CHARTS, ZOOMS, Curves, Look
-from tui.widgets.epoch_table import EpochTable
-from tui.widgets.facts import Facts
-from tui.widgets.line import Line
-from tui.widgets.log_pane import LogPane
-from tui.widgets.paragraph import Paragraph
-from tui.widgets.progress_panel import ProgressPanel
-from tui.widgets.series import SMOOTHING
-from tui.wording import arch_in_short, in_own_terms, what_failed
+from tui.text.wording import arch_in_short, in_own_terms, what_failed
+from tui.widgets.charts.curves import CHARTS, ZOOMS, Curves, Look
+from tui.widgets.lines.facts import Facts
+from tui.widgets.lines.line import Line
+from tui.widgets.lines.paragraph import Paragraph
+from tui.widgets.lines.progress_panel import ProgressPanel
+from tui.widgets.tables.epoch_table import EpochTable
+from tui.widgets.tables.log_pane import LogPane
 
 STATUS_SIGNS = {
     Status.RUNNING: ("● running", "$text-success"),

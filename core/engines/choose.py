@@ -1,0 +1,121 @@
+"""Which engine a run gets."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.config import EngineChoice, Precision, TrainConfig
+from core.engines.engine import EagerEngine, Engine
+from core.errors import InvalidValue
+from core.models.spec import Conv, find, is_user_module
+
+if TYPE_CHECKING:
+    import torch
+
+GRAPH_FROM = 100
+"""Steps that a run must have for graphs to be recorded: recording takes each size of batch through three steps, two of
+them listed operation by operation, and the evaluation likewise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An engine's name and why it is that one; `note` is what a run's record should say of it."""
+
+    name: EngineChoice
+    reason: str
+    note: str = ""
+
+
+def choose_engine(config: TrainConfig, device: torch.device, steps: int, copies: int = 1) -> Choice:
+    """The engine for a run of so many steps; ``auto`` is the one that finishes it first, getting ready included.
+
+    The rule for ``auto`` rests on what `mnist-tui bench` measures: on a CPU the kernels of `core.engines.native` are
+    two to three times as fast as torch's, and what torch.compile makes of the network is not faster than eager steps.
+    They are compiled once for a machine, in some seconds, which this may take too.
+
+    Args:
+        copies: networks that are trained as one.
+
+    Raises:
+        InvalidValue: when the config names an engine that cannot work here.
+    """
+    if config.engine != "auto":
+        if reason := _why_not(config.engine, device):
+            raise InvalidValue("engine", config.engine, reason, hint="use --engine auto, which takes the fastest")
+        return Choice(config.engine, "asked for")
+    if device.type == "cpu":
+        if reason := _why_not_natively(config, copies):
+            return Choice("eager", f"native {reason}")
+        if reason := _why_not("native", device):
+            slower = "trained by torch's own kernels, which are slower"
+            return Choice("eager", f"native {reason}", note=f"{slower}: native {reason}")
+        return Choice("native", "the fastest on CPUs by mnist-tui bench")
+    if device.type != "cuda":
+        return Choice("eager", f"the only one that works on {device.type.upper()}")
+    if is_user_module(config.arch):
+        return Choice("eager", "a module of your own may do something else in a later step, which a graph cannot")
+    if steps < GRAPH_FROM:
+        return Choice("eager", f"{steps} steps do not repay recording a graph")
+    return Choice("graph", "a recorded step does not wait for Python")
+
+
+def make_engine(
+    choice: Choice, batch_size: int, device: torch.device, copies: int = 1, precision: Precision = "fp32"
+) -> Engine:
+    """The engine of that name, for a run with that batch size and precision, or for so many as one."""
+    match choice.name:
+        case "graph":
+            from core.engines.graph.engine import GraphEngine
+
+            return GraphEngine(device)
+        case "compile":
+            from core.engines.compiled import CompiledEngine
+
+            return CompiledEngine(batch_size, copies)
+        case "native":
+            from core.engines.native.engine import NativeEngine
+
+            return NativeEngine(precision)
+        case _:
+            return EagerEngine(choice.note)
+
+
+def available_engines(device: torch.device) -> list[EngineChoice]:
+    """The names that a config may give on this device, without ``auto``."""
+    names: tuple[EngineChoice, ...] = ("eager", "native", "compile", "graph")
+    return [name for name in names if not _why_not(name, device)]
+
+
+def _why_not(name: EngineChoice, device: torch.device) -> str:
+    """Why an engine cannot work on a device, or nothing."""
+    if name == "graph" and device.type != "cuda":
+        return f"needs a CUDA device, not {device}"
+    if name == "native":
+        if device.type != "cpu":
+            return f"needs a CPU, not {device}"
+        from core.engines.native.library import why_no_kernels
+
+        return why_no_kernels()
+    if name == "compile":
+        if device.type not in ("cpu", "cuda"):
+            return f"needs a CPU or a CUDA device, not {device}"
+        # As torch's compiler looks for it.
+        compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
+        if shutil.which(compiler) is None:
+            return f"needs a C++ compiler, and there is no {compiler}"
+    return ""
+
+
+def _why_not_natively(config: TrainConfig, copies: int) -> str:
+    """Why the kernels would not be used in a run, or nothing."""
+    if is_user_module(config.arch):
+        return "has kernels for the layers of specs, not for a module of your own"
+    if config.precision != "fp32":
+        return f"computes in fp32, not in {config.precision}"
+    if not any(isinstance(block, Conv) for block in find(config.arch).blocks):
+        return "is faster for convolutions, of which this network has none"
+    return "trains one network at a time" if copies > 1 else ""

@@ -1,0 +1,88 @@
+"""Steps whose convolutions, norms and poolings run in C kernels, which are made for narrow layers on a CPU."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from core.config import Precision
+from core.engines.engine import EagerEngine, Forward
+from core.engines.native.autograd import Fused, Plan
+from core.engines.native.library import NoKernels, load_kernels
+from core.engines.native.segments import Segment, split
+
+ONE_BY_ONE = "the network runs one operation at a time"
+
+
+class NativeEngine(EagerEngine):
+    """Runs the layers that there are kernels for in these (`core.engines.native.segments`), and any others as they are.
+
+    Args:
+        precision: of the step; there are no kernels for any but fp32, and for float64.
+    """
+
+    name = "native"
+
+    def __init__(self, precision: Precision = "fp32") -> None:
+        super().__init__()
+        self._precision = precision
+        self._forwards: dict[Forward, NativeForward] = {}  # so that training and scoring share a network's memory
+
+    def forward(self, model: Forward) -> Forward:
+        # A class of its own may do something else than to call its layers in turn.
+        if type(model) is not nn.Sequential or not any(isinstance(part, Segment) for part in split(list(model))):
+            self.note = f"{ONE_BY_ONE}, as it is not a row of layers that there are kernels for"
+        elif self._precision != "fp32":
+            self.note = f"{ONE_BY_ONE}, as the kernels compute in fp32, not in {self._precision}"
+        elif model not in self._forwards:
+            try:
+                self._forwards[model] = NativeForward(model, next(model.parameters()).dtype)
+            except NoKernels as problem:
+                self.note = f"{ONE_BY_ONE}: native {problem.message}"
+        return self._forwards.get(model, model)
+
+
+class NativeForward:
+    """A network's forward pass; one in training is followed by its backward pass before the next.
+
+    A backward pass adds to the parameters' `grad`; `torch.autograd.grad` does not find them. What the kernels are not
+    made for goes through the network itself.
+    """
+
+    def __init__(self, model: nn.Sequential, dtype: torch.dtype) -> None:
+        self._model = model
+        self._dtype = dtype
+        self._kernels = load_kernels(dtype)
+        self._parts = split(list(model))
+        self._norms = [module for module in model if isinstance(module, nn.BatchNorm2d)]
+        self._plans: dict[tuple[int, ...], Plan] = {}
+
+    def __call__(self, images: Tensor) -> Tensor:
+        if not self._is_covered(images):
+            return cast("Tensor", self._model(images))
+        x = images
+        for index, part in enumerate(self._parts):
+            x = self._segment(index, part, x) if isinstance(part, Segment) else part(x)
+        return x
+
+    def _is_covered(self, images: Tensor) -> bool:
+        training = self._model.training
+        return (
+            (images.dtype, images.device.type) == (self._dtype, "cpu")
+            and all(norm.training == training for norm in self._norms)
+            # Of a single image torch may have to say that a norm finds no deviation.
+            and (len(images) > 1 if training else not torch.is_grad_enabled())
+        )
+
+    def _segment(self, index: int, segment: Segment, x: Tensor) -> Tensor:
+        x = x if x.dim() == 4 else x[:, :, None, None]
+        shape = x.shape[1], x.shape[2], x.shape[3]
+        if (index, *shape) not in self._plans:
+            self._plans[index, *shape] = Plan(segment, shape, self._dtype, self._kernels)
+        plan = self._plans[index, *shape]
+        parameter = plan.find_tensors()
+        if not self._model.training:
+            return plan.forward(x, training=False)
+        return cast("Tensor", Fused.apply(plan, x, parameter))

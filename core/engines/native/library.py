@@ -1,0 +1,175 @@
+"""The kernels of `kernels.c`, compiled for this machine when they are first needed and kept in the user's cache.
+
+They use the OpenMP runtime that torch has loaded, and so its threads: two runtimes would wait for each other, spinning.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import tempfile
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import torch
+
+from core.errors import LabError, one_line
+from core.storage.files import replacing
+
+SOURCE = Path(__file__).parent / "kernels" / "kernels.c"
+TYPES = {torch.float32: "float", torch.float64: "double"}
+FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-fopenmp", "-ffp-contract=fast")
+COMPILERS = ("cc", "gcc", "clang")
+SECONDS = 120
+"""After which a compiler is given up on; it takes a few."""
+
+_INTEGER, _POINTER = ctypes.c_int64, ctypes.c_void_p
+_SIZES = (_INTEGER,) * 3
+_SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "lanes": (ctypes.c_int, ()),
+    "block_size": (ctypes.c_int, ()),
+    "work_size": (ctypes.c_int, ()),
+    "bundle": (_INTEGER, (_POINTER,)),
+    "scratch": (_INTEGER, (_POINTER,)),
+    "found_size": (_INTEGER, (_POINTER, _INTEGER, _INTEGER)),
+    "enter": (None, (_POINTER, _POINTER, _POINTER, *_SIZES)),
+    "leave": (None, (_POINTER, _POINTER, _POINTER, _POINTER, *_SIZES, _POINTER, _POINTER)),
+    "forward": (None, (_POINTER, _INTEGER, _POINTER)),
+    "backward": (None, (_POINTER, _INTEGER, _POINTER, _POINTER, _POINTER, _INTEGER, _POINTER, _POINTER)),
+}
+"""What each function of `kernels.c` returns and takes."""
+
+_log = logging.getLogger(__name__)
+
+
+class NoKernels(LabError):
+    """The kernels cannot be had on this machine."""
+
+
+def find_compiler() -> list[str]:
+    """The C compiler as a command: what the environment variable CC says, else the first of the usual names.
+
+    Raises:
+        NoKernels: when there is none.
+    """
+    try:
+        words = shlex.split(os.environ.get("CC", ""))
+    except ValueError as error:
+        raise NoKernels(f"needs a C compiler, and CC is not a command: {one_line(error)}") from error
+    names = words[:1] or COMPILERS
+    for name in names:
+        if path := shutil.which(name):
+            return [path, *words[1:]]
+    raise NoKernels(f"needs a C compiler, and there is no {' or '.join(names)}")
+
+
+def load_kernels(dtype: torch.dtype) -> ctypes.CDLL:
+    """The kernels for tensors of that type, compiled where they are not in the cache yet, which takes some seconds.
+
+    Raises:
+        NoKernels: when there is no compiler, or it or what it makes does not work.
+    """
+    found = _load(tuple(find_compiler()), TYPES[dtype])
+    if isinstance(found, NoKernels):
+        raise found
+    return found
+
+
+def why_no_kernels() -> str:
+    """Why there are no kernels for float32 here, or nothing."""
+    try:
+        load_kernels(torch.float32)
+    except NoKernels as problem:
+        return problem.message
+    return ""
+
+
+@lru_cache
+def _load(compiler: tuple[str, ...], real: str) -> ctypes.CDLL | NoKernels:
+    """Once for a process: what has failed is not tried again."""
+    machine = "-march=native" if platform.machine() in ("x86_64", "AMD64") else "-mcpu=native"
+    flags = (*FLAGS, machine, f"-DREAL={real}")
+    try:
+        parts = (SOURCE.read_text(), *compiler, *flags, _output([*compiler, "--version"]), _processor())
+        name = sha256("\0".join(parts).encode()).hexdigest()[:32]
+        path = platformdirs.user_cache_path("mnist-tui", appauthor=False) / "kernels" / f"{name}.so"
+        library = _kept(path) or _compile(compiler, flags, path)
+        for function, (result, arguments) in _SIGNATURES.items():
+            getattr(library, function).restype = result
+            getattr(library, function).argtypes = arguments
+        return library
+    except NoKernels as problem:
+        return problem
+    except OSError as error:
+        return NoKernels(f"its kernels cannot be compiled or loaded: {one_line(error)}")
+
+
+def _compile(compiler: tuple[str, ...], flags: tuple[str, ...], path: Path) -> ctypes.CDLL:
+    """Make the library and keep it at `path`, or where that cannot be, load it for this process only.
+
+    Whoever else compiles the same at the same time makes the same file; the last one stays.
+    """
+    _log.info("compiling the kernels of the native engine for this machine, which is done once")
+    with tempfile.TemporaryDirectory() as folder:
+        compiled, made = Path(folder) / "kernels.o", Path(folder) / "kernels.so"
+        _output([*compiler, *flags, "-c", str(SOURCE), "-o", str(compiled)])
+        # Without -fopenmp, so that its functions are found in the runtime that is there already.
+        _output([*compiler, "-shared", str(compiled), "-o", str(made)])
+        content = made.read_bytes()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as part:
+                part.write_bytes(content + sha256(content).digest())
+                ctypes.CDLL(str(part))  # one that cannot be loaded is not kept
+            return ctypes.CDLL(str(path))
+        except OSError:  # nothing can be written there, or nothing run from there
+            return ctypes.CDLL(str(made))
+
+
+def _kept(path: Path) -> ctypes.CDLL | None:
+    """The library that is there, where it is whole and can be loaded.
+
+    It ends in the sum of the rest, which the loader passes over: the system does not refuse a damaged one, but the
+    process that loads it dies.
+    """
+    try:
+        content = path.read_bytes()
+        return ctypes.CDLL(str(path)) if sha256(content[:-32]).digest() == content[-32:] else None
+    except OSError:
+        return None
+
+
+def _output(command: list[str]) -> str:
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=SECONDS,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl+C is for this program, and no failure of the compiler
+        )
+    except subprocess.TimeoutExpired as error:
+        raise NoKernels(f"needs a C compiler that works: {command[0]} did not finish in {SECONDS} s") from error
+    if done.returncode != 0:
+        said = one_line(done.stderr) or f"exit status {done.returncode}"
+        raise NoKernels(f"needs a C compiler that works, and {command[0]} failed: {said}")
+    return done.stdout
+
+
+def _processor() -> str:
+    """What the compiler's `native` depends on: the processor's model and abilities, where the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+    except OSError:
+        return platform.processor()
+    return "\n".join(line for line in lines if line.startswith(("model", "flags", "Features", "CPU part")))

@@ -1,0 +1,64 @@
+"""How many copies of a network fit into a device's memory, reckoned beforehand."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+
+from core.config import TrainConfig
+from core.data.loader import Dataset
+from core.grouped.network import GroupedNetwork
+from core.models.network import make_network
+from core.training.evaluate import Pixels
+
+PROBE = 16
+"""Images in the forward pass that is measured."""
+BACKWARD = 2.0
+"""Memory of a step in units of what its forward pass keeps: the gradients on the way back take as much at most."""
+RECORDINGS = 3
+"""Times that a step's memory is held: by the one taken to warm up, and by the graphs of a whole and of a last batch."""
+WEIGHTS = 8
+"""Tensors of the size of the weights: they, gradients, momentum, average, and as many again for updates on the way."""
+SHARED_BYTES = 2 << 30
+"""Set aside for the device's context, its libraries, the data set, and what others take meanwhile."""
+USABLE = 0.9
+"""Share of the rest that is counted on, for memory comes in blocks."""
+
+
+def copies_that_fit(free_bytes: int, copy_bytes: int) -> int:
+    """How many copies of this size fit into what is free; 1 at least, which may still be too many."""
+    return max(1, int((free_bytes - SHARED_BYTES) * USABLE) // copy_bytes)
+
+
+def bytes_per_copy(config: TrainConfig, dataset: Dataset) -> int:
+    """What one more copy takes on the device, in training with graphs; on the safe side by a factor of about two."""
+    summary, model = make_network(config)
+    network = GroupedNetwork(summary, [model])
+    activations = BACKWARD * RECORDINGS * kept_bytes(network, PROBE) / PROBE * config.batch_size
+    weights = WEIGHTS * sum(4 * parameter.numel() for parameter in network.parameters())
+    images = len(dataset.train_labels)
+    draws = images * (8 + 16)  # the order, and four numbers of augmentation
+    return int(activations + weights + draws) + len(dataset.test_labels)
+
+
+def kept_bytes(network: GroupedNetwork, batch: int) -> int:
+    """What a forward pass in training keeps for the way back, over a batch of so many images for each copy.
+
+    Tensors that share memory count once; weights do not count.
+    """
+    kept: dict[int, int] = {}
+    weights = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    images = torch.zeros(batch * network.copies, 28, 28, dtype=torch.uint8)
+    network.train()
+    with saved_tensors_hooks(keep, lambda tensor: tensor):
+        logits = network(Pixels(0.0, 1.0)(images))
+    assert logits.requires_grad
+    return sum(kept.values())

@@ -1,0 +1,106 @@
+"""Many copies of one network as a single network, each with weights, images and running statistics of its own.
+
+A convolution with so many groups as there are copies keeps their channels apart, a batch norm over all the channels is
+one for each copy, and a batched matrix product is a linear layer for each. What the copies' tensors are in the single
+network, they are here behind one another along the first dimension.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from core.config import TrainConfig
+from core.models.network import summarize_config
+from core.models.spec import is_user_module
+from core.models.summary import Layer, Summary
+
+OWN_FIELDS = frozenset({"seed", "lr"})
+"""What the runs of a group may differ in."""
+
+
+class GroupedNetwork(nn.Sequential):
+    """Maps images (B * copies, 1, 28, 28) to logits (B * copies, 10), row b * copies + k being copy k's.
+
+    Its parameters and buffers have the names of the single network's; `weights_of` takes a copy's share out of them.
+
+    Args:
+        summary: the single network, none of whose dropouts drops anything.
+        models: the copies, as `core.models.build.build_model` makes them of that summary.
+    """
+
+    def __init__(self, summary: Summary, models: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.copies = len(models)
+        for index, layer in enumerate(summary.layers):
+            self.add_module(layer.label or f"{layer.kind}_{index}", _widened(layer, self.copies))
+        for copy, model in enumerate(models):
+            self.load_weights(copy, model.state_dict())
+
+    def forward(self, images: Tensor) -> Tensor:
+        columns = images.reshape(-1, self.copies, *images.shape[2:])
+        logits: Tensor = super().forward(columns)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        return logits.reshape(len(images), -1)
+
+    def weights_of(self, copy: int) -> dict[str, Tensor]:
+        """A copy's parameters and buffers, named and shaped as in the single network; views, not copies."""
+        return {name: share_of(tensor, copy, self.copies) for name, tensor in self.state_dict().items()}
+
+    def load_weights(self, copy: int, weights: Mapping[str, Tensor]) -> None:
+        """Give one copy the weights of a single network, by name."""
+        for name, share in self.weights_of(copy).items():
+            share.copy_(weights[name])
+
+
+def share_of(tensor: Tensor, copy: int, copies: int) -> Tensor:
+    """A copy's part of a tensor of all copies, as a view; of one number, which counts for all of them, the whole."""
+    return tensor.chunk(copies)[copy] if tensor.dim() else tensor
+
+
+def why_apart(configs: Sequence[TrainConfig]) -> str:
+    """Why runs cannot be trained as one network, or nothing where they can."""
+    first = configs[0]
+    shared = first.model_dump(exclude=set(OWN_FIELDS))
+    if any(config.model_dump(exclude=set(OWN_FIELDS)) != shared for config in configs):
+        return f"they differ in more than {' and '.join(sorted(OWN_FIELDS))}"
+    if is_user_module(first.arch):
+        return f"{first.arch} is a module of your own"
+    summary = summarize_config(first)
+    if summary and any(layer.kind == "Dropout" and layer.options["p"] for layer in summary.layers):
+        # Here no copy could have the masks of the single run.
+        return "torch draws all dropout from one stream"
+    return ""
+
+
+class _Linear(nn.Module):
+    """A linear layer for each copy: (B, copies * inputs) to (B, copies * outputs)."""
+
+    def __init__(self, copies: int, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.copies = copies
+        self.weight = nn.Parameter(torch.empty(copies * outputs, inputs))
+        self.bias = nn.Parameter(torch.empty(copies * outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight.view(self.copies, -1, self.weight.shape[1])
+        bias = self.bias.view(self.copies, 1, -1)
+        x = x.view(len(x), self.copies, -1).transpose(0, 1)
+        return torch.baddbmm(bias, x, weight.mT).transpose(0, 1).flatten(1)
+
+
+def _widened(layer: Layer, copies: int) -> nn.Module:
+    """The layer for so many copies, its parameters not yet set."""
+    options = dict(layer.options)
+    match layer.kind:
+        case "Linear":
+            return _Linear(copies, int(options["in_features"]), int(options["out_features"]))
+        case "Conv2d":
+            options |= {key: copies * options[key] for key in ("in_channels", "out_channels", "groups")}
+        case "BatchNorm2d":
+            options["num_features"] *= copies
+        case "ReLU":
+            options["inplace"] = True  # as in the single network
+    module: nn.Module = getattr(nn, layer.kind)(**options)
+    return module

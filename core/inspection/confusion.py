@@ -1,0 +1,112 @@
+"""What a network makes of labelled images: its probabilities, whom it confuses with whom, precision and recall.
+
+Everything is on the CPU, where the interface looks at it; work of any length looks at `should_stop` between batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from core.errors import ShouldStop, Stopped
+from core.models.summary import CLASSES
+from core.training.evaluate import BATCH, Pixels
+
+Told = Callable[[float], None]
+"""Told again and again which share of the work is done, from 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """`probabilities` (N, 10) float32, rows adding up to 1; `predictions` (N,) int64, the class of each largest."""
+
+    probabilities: Tensor
+    predictions: Tensor
+
+    @property
+    def confidence(self) -> Tensor:
+        """(N,) float32: the probability that each image's predicted class was given."""
+        return self.probabilities.gather(1, self.predictions[:, None])[:, 0]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """One class among `images` of it: `precision` is the share of what was called so that is so, None when nothing
+    was; `recall` the share of its images that were called so, None when there are none. `taken_for` is the class that
+    its images are most often mistaken for, None when they never are."""
+
+    images: int
+    precision: float | None
+    recall: float | None
+    taken_for: int | None
+
+    @property
+    def f1(self) -> float | None:
+        """The harmonic mean of precision and recall."""
+        if self.precision is None or self.recall is None:
+            return None
+        total = self.precision + self.recall
+        return 2 * self.precision * self.recall / total if total else 0.0
+
+
+def classify(module: nn.Module, images: Tensor, pixels: Pixels, should_stop: ShouldStop, told: Told) -> Outputs:
+    """The outputs for uint8 images (N, 28, 28), in the batches of `core.training.evaluate`, so that the classes agree.
+
+    The module is to be in evaluation mode.
+
+    Raises:
+        Stopped: between two batches, when asked to.
+    """
+    probabilities = torch.empty(len(images), CLASSES)
+    predictions = torch.empty(len(images), dtype=torch.int64)
+    with torch.inference_mode():
+        for start in range(0, len(images), BATCH):
+            Stopped.check(should_stop)
+            batch = slice(start, start + BATCH)
+            logits = module(pixels(images[batch]))
+            probabilities[batch] = logits.softmax(1)
+            predictions[batch] = logits.argmax(1)
+            told(min(start + BATCH, len(images)) / len(images))
+    return Outputs(probabilities, predictions)
+
+
+def confusion_matrix(labels: Tensor, predictions: Tensor) -> Tensor:
+    """(10, 10) int64: how many images of the row's class were taken for the column's."""
+    pairs = labels.long() * CLASSES + predictions.long()
+    return torch.bincount(pairs, minlength=CLASSES * CLASSES).view(CLASSES, CLASSES)
+
+
+def class_scores(matrix: Tensor) -> list[ClassScore]:
+    """The score of each class by its confusion matrix."""
+    counts = matrix.tolist()
+    scores = []
+    for own in range(CLASSES):
+        right, images = counts[own][own], sum(counts[own])
+        called = sum(row[own] for row in counts)
+        mistakes = [0 if other == own else counts[own][other] for other in range(CLASSES)]
+        scores.append(
+            ClassScore(
+                images=images,
+                precision=right / called if called else None,
+                recall=right / images if images else None,
+                taken_for=mistakes.index(max(mistakes)) if any(mistakes) else None,
+            )
+        )
+    return scores
+
+
+def most_confused(matrix: Tensor) -> tuple[int, int] | None:
+    """The class and the one that most of its images were taken for wrongly; None when nothing was."""
+    wrong = matrix.clone().fill_diagonal_(0)
+    if not int(wrong.sum()):
+        return None
+    return divmod(int(wrong.argmax()), CLASSES)
+
+
+def surest_first(outputs: Outputs, chosen: Tensor) -> Tensor:
+    """The indices of the images that a mask (N,) chooses, those first whose prediction was given most probability."""
+    indices = chosen.nonzero()[:, 0]
+    return indices[outputs.confidence[indices].argsort(descending=True, stable=True)]

@@ -1,0 +1,105 @@
+"""The state of a run in the middle, as a file from which it goes on exactly.
+
+The file is safetensors: tensors and one JSON text, so that reading a file from anywhere cannot run code. A SHA-256 over
+both is stored with them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from core.errors import RunError
+from core.storage.tensorfile import write_tensors
+from core.training.average import weights_sha256
+
+VERSION = 1
+START_AGAIN = "start a new run with the same config"
+MAX_BYTES = 256 << 20
+"""Far above any network that fits the budget; a larger file is not read into memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """`tensors` by name on the CPU, and `state`, everything else, ready for JSON."""
+
+    tensors: Mapping[str, Tensor]
+    state: Mapping[str, Any]
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors under ``prefix.``, without it."""
+        start = f"{prefix}."
+        return {name.removeprefix(start): tensor for name, tensor in self.tensors.items() if name.startswith(start)}
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a checkpoint; what was at `path` becomes the previous one, and there is a whole one at any moment.
+
+    Raises:
+        OSError: when it cannot be written; both files are then as they were.
+    """
+    state = json.dumps(checkpoint.state, allow_nan=False)
+    metadata = {"version": str(VERSION), "state": state, "sha256": _digest(checkpoint.tensors, state)}
+    write_tensors(path, checkpoint.tensors, metadata, keep=previous(path))
+
+
+def load_checkpoint(path: Path) -> Checkpoint | None:
+    """The checkpoint at `path`, or the previous one where that is damaged; None where there is neither.
+
+    Raises:
+        RunError: when there are files but none is whole.
+    """
+    damage: RunError | None = None
+    for candidate in (path, previous(path)):
+        try:
+            return _load(candidate)
+        except FileNotFoundError:
+            continue
+        except RunError as error:
+            damage = damage or error
+    if damage is not None:
+        raise damage
+    return None
+
+
+def previous(path: Path) -> Path:
+    """Where the checkpoint before the last one is kept."""
+    return path.with_stem(f"{path.stem}-previous")
+
+
+def _load(path: Path) -> Checkpoint:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        if path.is_dir():
+            raise RunError(f"{path}: damaged: it is a folder", hint=START_AGAIN)
+        if path.stat().st_size > MAX_BYTES:
+            raise RunError(f"{path}: larger than any checkpoint ({MAX_BYTES >> 20} MiB)", hint="it is not one of ours")
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
+    except FileNotFoundError:
+        raise
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{path}: damaged: {error}", hint=START_AGAIN) from error
+    if metadata.get("version") != str(VERSION):
+        found = metadata.get("version", "none")
+        raise RunError(f"{path}: version {found}, not {VERSION}", hint="use the mnist-tui that wrote it")
+    text = metadata.get("state", "")
+    if metadata.get("sha256") != _digest(tensors, text):
+        raise RunError(f"{path}: damaged: its checksum differs", hint=START_AGAIN)
+    try:
+        state = json.loads(text)
+    except ValueError as error:
+        raise RunError(f"{path}: damaged: {error}", hint=START_AGAIN) from error
+    return Checkpoint(tensors, state)
+
+
+def _digest(tensors: Mapping[str, Tensor], state: str) -> str:
+    return sha256(f"{weights_sha256(tensors)}\n{state}".encode()).hexdigest()

@@ -1,0 +1,148 @@
+"""Scoring a network on labelled images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core.device.precision import float32_products
+from core.engines.engine import EagerEngine, Engine, Forward, batch_sizes
+from core.errors import ShouldStop, Stopped
+
+BATCH = 500
+"""On the CPU: small enough for the activations of a tiny network to stay in its cache."""
+BATCH_ON_GPU = 2500
+"""On a GPU: enough work for all of it at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """How images become a network's input: scaled to 0..1, then standardised with the data set's mean and deviation."""
+
+    mean: float
+    std: float
+    dtype: torch.dtype = torch.float32
+    """What the network computes in."""
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """(B, 28, 28), 0 to 255 of any type, to (B, 1, 28, 28) of `dtype`, its strides those of channels_last.
+
+        With one channel, `Tensor.to(memory_format=...)` may silently do nothing, hence the view and the permutation.
+        """
+        batch, height, width = images.shape
+        scaled = images.to(self.dtype, copy=True).mul_(1 / (255 * self.std)).sub_(self.mean / self.std)
+        return scaled.view(batch, height, width, 1).permute(0, 3, 1, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Images (N, 28, 28) uint8 and labels (N,) int64 on one device, of which `rows` (M,) are meant, or else all.
+
+    So training and held-out images share one copy of the data set.
+    """
+
+    images: Tensor
+    labels: Tensor
+    rows: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels if self.rows is None else self.rows)
+
+    def at(self, places: Tensor) -> tuple[Tensor, Tensor]:
+        """The images and labels at these places (B,) among those that are meant."""
+        index = places if self.rows is None else self.rows.index_select(0, places)
+        return self.images.index_select(0, index), self.labels.index_select(0, index)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """`loss` is the mean cross entropy; `predictions` (N,) the class of each image, uint8 on the CPU."""
+
+    loss: float
+    correct: int
+    total: int
+    predictions: Tensor
+
+    @property
+    def accuracy(self) -> float:
+        return self.correct / self.total
+
+
+class Evaluator:
+    """Scores one model on one list of images, as often as wanted: a step, which an engine may record and replay.
+
+    Args:
+        forward: called in the model's place, images (B, 1, 28, 28) to logits (B, 10); the model itself by default.
+    """
+
+    def __init__(self, model: nn.Module, data: Labelled, pixels: Pixels, forward: Forward | None = None) -> None:
+        self.data = data
+        self._model = model
+        self._forward = forward or model
+        self._pixels = pixels
+        self._device = device = data.images.device
+        self._size = min(BATCH_ON_GPU if device.type == "cuda" else BATCH, len(data))
+        self._places = torch.arange(self._size, device=device)  # of the images of the next batch
+        self._loss = torch.zeros((), device=device, dtype=torch.float32 if device.type == "mps" else torch.float64)
+        self._predictions = torch.zeros(len(data), device=device, dtype=torch.uint8)
+
+    def score(self, should_stop: ShouldStop, engine: Engine | None = None) -> Score:
+        """Score the model as it is now, in evaluation mode and fp32.
+
+        Raises:
+            Stopped: between two batches, when asked to.
+        """
+        engine = engine or EagerEngine()
+        with _evaluating(self._model):
+            self.rewind()
+            self._loss.zero_()
+            for start in range(0, len(self.data), self._size):
+                Stopped.check(should_stop)
+                engine.run(self, min(self._size, len(self.data) - start))
+        labels = self.data.labels if self.data.rows is None else self.data.labels.index_select(0, self.data.rows)
+        correct = int((self._predictions == labels).sum())
+        return Score(float(self._loss) / len(labels), correct, len(labels), self._predictions.to("cpu", copy=True))
+
+    def prepare(self, engine: Engine) -> None:
+        """Let an engine get ready for scoring."""
+        with _evaluating(self._model):
+            engine.prepare(self)
+
+    def __call__(self, size: int) -> None:
+        """Score the next `size` images."""
+        with torch.no_grad(), float32_products(self._device):
+            places = self._places[:size]
+            images, labels = self.data.at(places)
+            logits = self._forward(self._pixels(images))
+            self._loss += F.cross_entropy(logits, labels, reduction="sum")
+            self._predictions[places] = logits.argmax(1).to(torch.uint8)
+            self._places += size
+
+    def sizes(self) -> list[int]:
+        return batch_sizes(len(self.data), self._size)
+
+    def rewind(self) -> None:
+        torch.arange(self._size, out=self._places)
+
+    def changed(self) -> list[Tensor]:
+        return [self._places, self._loss, self._predictions]
+
+
+def evaluate(model: nn.Module, images: Tensor, labels: Tensor, pixels: Pixels, should_stop: ShouldStop) -> Score:
+    """Score a model once, on uint8 images (N, 28, 28) and labels (N,) on its device, as `Evaluator.score` does."""
+    return Evaluator(model, Labelled(images, labels), pixels).score(should_stop)
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)

@@ -1,0 +1,86 @@
+"""What chance decides in an epoch, drawn before it starts.
+
+Each stream of random numbers has its own generator, made from seed, stream and epoch. So the order of the images does
+not depend on whether they are augmented, every device sees the same order, and any epoch can be drawn again by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+import torch
+from torch import Tensor
+
+from core.config import TrainConfig
+from core.training.augment import draw_shifts, draw_warps
+
+VALIDATION_SEED = 20_000
+"""Fixed, so that runs of different seeds hold out the same images and can be compared on them."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochDraw:
+    """The order of the training images (N,) and, row by row in that order, how each is changed (None: not at all)."""
+
+    order: Tensor
+    changes: Tensor | None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The draw by name, for a checkpoint."""
+        return {"order": self.order} if self.changes is None else {"order": self.order, "changes": self.changes}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> EpochDraw:
+        return cls(tensors["order"], tensors.get("changes"))
+
+
+def draw_epoch(config: TrainConfig, count: int, epoch: int) -> EpochDraw:
+    """Draw one epoch over `count` images, on the CPU."""
+    order = torch.randperm(count, generator=_generator(config.seed, "order", epoch))
+    generator = _generator(config.seed, "augment", epoch)
+    match config.augment:
+        case "shift":
+            return EpochDraw(order, draw_shifts(count, config.shift, generator))
+        case "affine":
+            changes = draw_warps(
+                count, degrees=config.rotation, scale=config.scale, shift=config.shift, generator=generator
+            )
+            return EpochDraw(order, changes)
+        case "none":
+            return EpochDraw(order, None)
+
+
+def seed_dropout(config: TrainConfig, epoch: int) -> None:
+    """Fix torch's global random state, which only dropout still draws from once training has begun."""
+    torch.manual_seed(_number(config.seed, "dropout", epoch))
+
+
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """torch's global random states, on which dropout depends, for a checkpoint."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def restore_random_state(states: Mapping[str, Tensor], device: torch.device) -> None:
+    """Set torch's global random states to those of a checkpoint."""
+    torch.set_rng_state(states["cpu"])
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)
+
+
+def split_validation(count: int, held_out: int) -> tuple[Tensor, Tensor]:
+    """Indices of the training and of the held-out images, both in ascending order."""
+    shuffled = torch.randperm(count, generator=torch.Generator().manual_seed(VALIDATION_SEED))
+    return shuffled[held_out:].sort().values, shuffled[:held_out].sort().values
+
+
+def _generator(seed: int, stream: str, epoch: int) -> torch.Generator:
+    return torch.Generator().manual_seed(_number(seed, stream, epoch))
+
+
+def _number(seed: int, stream: str, epoch: int) -> int:
+    return int.from_bytes(sha256(f"{seed}/{stream}/{epoch}".encode()).digest()[:7])

@@ -1,0 +1,201 @@
+"""One step of training, as a function of tensors on the device alone.
+
+A step gathers its batch, augments it, goes forward and backward, moves the weights and their average on, and adds to
+the running totals. All that differs from one step to the next (the place in the epoch's order, the learning rate, the
+share of the average) it reads from tensors, which it moves on itself. So it takes nothing from the host and gives
+nothing back, and can be recorded once and replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core.config import TrainConfig
+from core.device.precision import float32_products, mixed
+from core.engines.engine import Forward, batch_sizes
+from core.training.augment import shift_images, warp_images
+from core.training.average import WeightAverage
+from core.training.counters import counted_together, counting_norms
+from core.training.evaluate import Pixels
+from core.training.optimizers import SGD
+from core.training.sampling import EpochDraw
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the images trained on since the epoch began."""
+
+    loss: float
+    correct: int
+
+
+class BatchStep:
+    """Training, of one model or of several as one: call it with the size of each batch in turn, after `start_epoch`.
+
+    Every tensor that is read or changed keeps its place in memory from the first epoch on.
+
+    Args:
+        model: on the device, in training mode when a step is taken.
+        images: (N, 28, 28) uint8 on the device.
+        labels: (N,) int64 on the device.
+        average: brought up to date after each step, where there is one.
+        forward: called in the model's place, images (B, 1, 28, 28) to logits (B, 10); the model itself by default.
+        shape: () for one model, (K,) for K as one. The epoch's order, changes and rates have it behind their first
+            dimension, the totals are of this shape, and a batch of B has B * K images, those of one place together.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        config: TrainConfig,
+        images: Tensor,
+        labels: Tensor,
+        pixels: Pixels,
+        average: WeightAverage | None,
+        forward: Forward | None = None,
+        shape: tuple[int, ...] = (),
+    ) -> None:
+        self._model = model
+        self._forward = forward or model
+        self._config = config
+        self._images = images
+        self._labels = labels
+        self._pixels = pixels
+        self._average = average
+        self._device = device = images.device
+        self._shape = shape
+        # The fused optimizer reads the rate as float64 on the CPU and as float32 on CUDA; MPS has no float64.
+        self._lr = torch.zeros(1, *shape, device=device, dtype=torch.float64 if device.type == "cpu" else torch.float32)
+        self._optimizer = self._make_optimizer()
+        self._norms = counting_norms(model) if device.type == "cuda" else []
+        self._momentum = self._optimizer.momentum
+        # The sum of a whole epoch deserves float64.
+        self._loss = torch.zeros(shape, device=device, dtype=torch.float32 if device.type == "mps" else torch.float64)
+        self._correct = torch.zeros(shape, device=device, dtype=torch.int64)
+        self._ones = torch.ones(shape, device=device, dtype=pixels.dtype)  # the gradient of each loss
+        self._places = torch.arange(config.batch_size, device=device)  # in the order, of the images of the next batch
+        self._done = torch.zeros(1, device=device, dtype=torch.int64)  # steps of the epoch
+        self._steps_before = 0  # the epoch
+        self._order: Tensor | None = None
+        self._changes: Tensor | None = None
+        self._rates: Tensor | None = None
+        self._shares: Tensor | None = None
+        self._share = torch.zeros(1, device=device, dtype=pixels.dtype)
+
+    def start_epoch(
+        self, draw: EpochDraw, rates: Sequence[float] | Sequence[Sequence[float]], steps_before: int
+    ) -> None:
+        """Take the epoch's random draws and the learning rate of each of its steps, and set the totals to zero.
+
+        Args:
+            draw: its order indexes `images`.
+            rates: one for each step of the epoch.
+            steps_before: steps of the epochs before this one.
+        """
+        self._order = self._kept(self._order, draw.order)
+        if draw.changes is not None:
+            self._changes = self._kept(self._changes, draw.changes)
+        self._rates = self._kept(self._rates, torch.tensor(rates, dtype=self._lr.dtype))
+        if self._average is not None:
+            shares = self._average.shares(steps_before, len(rates)).to(self._share.dtype)
+            self._shares = self._kept(self._shares, shares)
+        self._steps_before = steps_before
+        self.rewind()
+        self._loss.zero_()
+        self._correct.zero_()
+
+    def __call__(self, size: int) -> None:
+        """Train on the next `size` images of the epoch's order."""
+        assert self._order is not None
+        assert self._rates is not None
+        places = self._places[:size]
+        index = self._order.index_select(0, places).flatten()
+        labels = self._labels.index_select(0, index)
+        inputs = self._pixels(self._augmented(self._images.index_select(0, index), places))
+        torch.index_select(self._rates, 0, self._done, out=self._lr)
+        self._optimizer.zero_grad()
+        with float32_products(self._device, tf32=self._config.precision == "tf32"):
+            with mixed(self._config.precision, self._device), counted_together(self._norms):
+                logits = self._forward(inputs)
+            logits = logits.to(self._pixels.dtype)
+            loss = self._mean_loss(logits, labels)
+            loss.backward(self._ones)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self._optimizer.step()
+        if self._average is not None:
+            assert self._shares is not None
+            torch.index_select(self._shares, 0, self._done, out=self._share)
+            self._average.update(self._share)
+        self._loss.add_(loss.detach(), alpha=size)
+        self._correct += (logits.detach().argmax(1) == labels).view(size, *self._shape).sum(0)
+        self._places += size
+        self._done += 1
+
+    def sizes(self) -> list[int]:
+        """The sizes of an epoch's batches."""
+        assert self._order is not None
+        return batch_sizes(len(self._order), self._config.batch_size)
+
+    def rewind(self) -> None:
+        """Make the epoch's first batch the next."""
+        self._go_to(0)
+
+    def changed(self) -> list[Tensor]:
+        """All tensors that a call changes and a later one reads."""
+        own = [self._loss, self._correct, self._places, self._done, self._lr, self._share]
+        averaged = [] if self._average is None else [*self._average.model.parameters(), *self._average.model.buffers()]
+        return [*own, *self._momentum.values(), *self._model.parameters(), *self._model.buffers(), *averaged]
+
+    def state(self) -> dict[str, Tensor]:
+        """Copies on the CPU of all that the next steps depend on beside the model: momentum, totals, steps taken."""
+        state = {"loss": self._loss, "correct": self._correct, "steps": self._steps_before + self._done[0]}
+        state |= {f"momentum.{name}": momentum for name, momentum in self._momentum.items()}
+        return {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()}
+
+    def _go_to(self, step: int) -> None:
+        """Make the epoch's step of that number, counted from 0, the next; after the last comes another epoch."""
+        if self._rates is not None and step >= len(self._rates):
+            self._steps_before, step = self._steps_before + step, 0
+        size = self._config.batch_size
+        torch.arange(step * size, (step + 1) * size, out=self._places)
+        self._done.fill_(step)
+
+    def _kept(self, buffer: Tensor | None, values: Tensor) -> Tensor:
+        """Values that change from epoch to epoch, on the device and where they were before."""
+        return values.to(self._device, copy=True) if buffer is None else buffer.copy_(values)
+
+    def _augmented(self, images: Tensor, places: Tensor) -> Tensor:
+        if self._changes is None:
+            return images
+        changes = self._changes.index_select(0, places).flatten(0, -2)
+        if self._config.augment == "shift":
+            return shift_images(images, changes)
+        return warp_images(images.to(self._pixels.dtype), changes.to(self._pixels.dtype))
+
+    def _make_optimizer(self) -> SGD:
+        return SGD(self._model, self._config, self._lr)
+
+    def _mean_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Over a batch."""
+        return F.cross_entropy(logits, labels, label_smoothing=self._config.label_smoothing)
+
+
+class TrainStep(BatchStep):
+    """Training of one model."""
+
+    def totals(self) -> Totals:
+        """Read the totals back, waiting for the device."""
+        return Totals(float(self._loss), int(self._correct))
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a `state`, after `start_epoch` where an epoch is under way."""
+        self._loss.copy_(state["loss"])
+        self._correct.copy_(state["correct"])
+        self._go_to(int(state["steps"]) - self._steps_before)
+        for name, momentum in self._momentum.items():
+            if f"momentum.{name}" in state:
+                momentum.copy_(state[f"momentum.{name}"])

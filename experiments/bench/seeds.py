@@ -1,0 +1,81 @@
+"""How many seeds a minute a group trains as one network, beside the same runs one after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+
+from core.config import TrainConfig
+from core.data.loader import Dataset
+from core.device.allocator import keep_freed_memory
+from core.device.device import flushed_denormals, pick_device
+from core.events import RunFinished, RunStarted, TrainEvent
+from core.grouped.network import why_apart
+from core.grouped.trainer import GroupTrainer
+from core.models.network import make_network
+from core.training.trainer import Trainer
+
+
+@dataclass(frozen=True, slots=True)
+class SeedsTiming:
+    """Whole runs, evaluation after each epoch included, files not.
+
+    `preparing` are the seconds until the first step: networks, data on the device, recording of graphs. `note` says why
+    seeds of this network are never trained as one.
+    """
+
+    arch: str
+    way: str
+    engine: str
+    copies: int
+    epochs: int
+    preparing: float
+    seconds: float
+    note: str = ""
+
+    @property
+    def seeds_per_minute(self) -> float:
+        return 60 * self.copies / (self.preparing + self.seconds)
+
+
+def time_seeds(config: TrainConfig, dataset: Dataset, copies: int, *, in_turn: int = 1) -> list[SeedsTiming]:
+    """Time so many seeds as one network, where they can be one, and the first few of them one after the other.
+
+    Raises:
+        InvalidValue: when config, data and machine do not fit together.
+    """
+    keep_freed_memory()
+    configs = [config.changed(seed=seed) for seed in range(copies)]
+    device = pick_device(config.device)
+    apart, timings = why_apart(configs), []
+    with flushed_denormals():
+        if not apart:
+            began = time.perf_counter()
+            networks = [make_network(one) for one in configs]
+            group = GroupTrainer(configs, dataset, networks[0][0], [model for _, model in networks], device)
+            timings.append(_time(config, "grouped", copies, began, (event for _, event in group.run(lambda _: ""))))
+            del group, networks
+            torch.cuda.empty_cache()
+        began = time.perf_counter()
+        events = (event for one in configs[:in_turn] for event in _alone(one, dataset))
+        timings.append(replace(_time(config, "in turn", in_turn, began, events), note=apart))
+    return timings
+
+
+def _alone(config: TrainConfig, dataset: Dataset) -> Iterator[TrainEvent]:
+    summary, model = make_network(config)
+    return Trainer(config, dataset, summary, model, pick_device(config.device)).run()
+
+
+def _time(config: TrainConfig, way: str, copies: int, began: float, events: Iterator[TrainEvent]) -> SeedsTiming:
+    """The first event comes when everything is ready, the last when every weight is back on the host."""
+    first = next(events)
+    assert isinstance(first, RunStarted)
+    ready = time.perf_counter()
+    finished = sum(isinstance(event, RunFinished) for event in events)
+    assert finished == copies, "every run comes to its end"
+    seconds = time.perf_counter() - ready
+    return SeedsTiming(config.arch, way, first.engine, copies, config.epochs, ready - began, seconds)

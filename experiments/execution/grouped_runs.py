@@ -1,0 +1,149 @@
+"""Runs that are trained as one network, each kept in a folder of its own as `runner` keeps one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+
+import torch
+
+from core.config import TrainConfig
+from core.errors import Stopped, StorageError
+from core.events import EpochFinished, RunFailed, RunFinished, RunStopped, TrainEvent
+from core.grouped.trainer import GroupTrainer, Member
+from experiments.execution.runner import Runner, failed, kept, owning, recorded_config
+from experiments.execution.supervision import Supervision
+from experiments.runs.environment import describe_environment
+from experiments.runs.eventlog import Entry, EventWriter
+from experiments.runs.folder import Meta, Run
+
+SAVE_INTERVAL = 5.0
+"""Seconds between two checkpoints of a run: an epoch may take less than it takes to write those of all runs."""
+
+
+def train_group(runner: Runner, planned: Sequence[tuple[TrainConfig, Meta]]) -> Iterator[Entry]:
+    """Prepare and train a group, yielding each event of each run once it is in its log.
+
+    A GPU's memory is free again afterwards, as another group may need as much.
+
+    Raises:
+        LabError: before the first event, when the group cannot be started; there are no run folders then.
+    """
+    try:
+        yield from _train(runner, planned)
+    finally:
+        torch.cuda.empty_cache()  # where there is no GPU this does nothing
+
+
+def _train(runner: Runner, planned: Sequence[tuple[TrainConfig, Meta]]) -> Iterator[Entry]:
+    from core.device.device import flushed_denormals
+
+    with flushed_denormals(), ExitStack() as open_runs:
+        trainer = _prepare(runner, [config for config, _ in planned])
+        runs = _create(runner, trainer, [meta for _, meta in planned])
+        keepers = []
+        for member, run in zip(trainer.members, runs, strict=True):
+            open_runs.enter_context(owning(run))
+            log = open_runs.enter_context(run.open_log())
+            keepers.append(_Keeper(member, run, log, Supervision(run, runner.should_stop)))
+        yield from _execute(trainer, keepers)
+
+
+def _prepare(runner: Runner, configs: Sequence[TrainConfig]) -> GroupTrainer:
+    from core.device.allocator import keep_freed_memory
+    from core.device.device import pick_device
+    from core.models.network import make_network
+    from core.training.record import preparing
+
+    Stopped.check(runner.should_stop)
+    keep_freed_memory()
+    device = pick_device(configs[0].device)
+    dataset = runner.load_dataset(configs[0])
+    networks = [make_network(config) for config in configs]
+    recorded = [recorded_config(config, dataset) for config in configs]
+    with preparing(configs[0], device):
+        return GroupTrainer(recorded, dataset, networks[0][0], [model for _, model in networks], device)
+
+
+def _create(runner: Runner, trainer: GroupTrainer, metas: Sequence[Meta]) -> list[Run]:
+    """Make the folders of all runs, or of none."""
+    environment = describe_environment(str(trainer.device))
+    runs: list[Run] = []
+    try:
+        for member, meta in zip(trainer.members, metas, strict=True):
+            runs.append(runner.store.create(member.config, meta, environment))
+    except BaseException:
+        for run in runs:
+            run.release()
+            runner.store.remove(run)
+        raise
+    return runs
+
+
+def _execute(trainer: GroupTrainer, keepers: Sequence[_Keeper]) -> Iterator[Entry]:
+    """Train and record. A consumer that takes no more events has stopped the runs."""
+    try:
+        for member, event in trainer.run(lambda member: keepers[member.copy].should_stop()):
+            keeper = keepers[member.copy]
+            try:
+                yield from keeper.keep(event)
+            except StorageError as error:
+                yield keeper.give_up(error.message, error.hint)
+    except (GeneratorExit, KeyboardInterrupt, SystemExit):
+        for keeper in keepers:
+            if not keeper.member.ended:
+                for _ in keeper.keep(RunStopped(epoch=keeper.member.epoch, reason="abandoned")):
+                    pass
+        raise
+    except BaseException as error:
+        for keeper in keepers:
+            if not keeper.member.ended:
+                keeper.give_up(f"{type(error).__name__}: {error}", "this is a defect of the program")
+        raise
+
+
+class _Keeper:
+    """Keeps one run of a group: log, checkpoints, weights."""
+
+    def __init__(self, member: Member, run: Run, log: EventWriter, should_stop: Supervision) -> None:
+        self.member = member
+        self.should_stop = should_stop
+        self._run = run
+        self._log = log
+        self._saved_at = time.monotonic()
+        self._saved_epoch = 0
+
+    def keep(self, event: TrainEvent) -> Iterator[Entry]:
+        """Write an event down, and what belongs to it.
+
+        Raises:
+            StorageError: when it cannot be written.
+        """
+        match event:
+            case EpochFinished():
+                yield self._log.append(event)
+                if time.monotonic() - self._saved_at >= SAVE_INTERVAL:
+                    yield from self._save()
+                return
+            case RunFinished() if self._saved_epoch < event.epochs:
+                yield from self._save()
+            case RunStopped() | RunFailed():
+                self._save_best()
+        for recorded in kept(self.member, self._run, event):
+            yield self._log.append(recorded)
+
+    def give_up(self, error: str, hint: str) -> Entry:
+        """End the run as failed for a reason outside the training; the others go on."""
+        self.member.ended = True
+        return failed(self._run, self._log, self.member, error, hint)
+
+    def _save(self) -> Iterator[Entry]:
+        self._save_best()
+        yield self._log.append(self._run.save_checkpoint(self.member))
+        self._saved_at, self._saved_epoch = time.monotonic(), self.member.epoch
+
+    def _save_best(self) -> None:
+        best = self.member.best_epoch
+        if best > self._saved_epoch:
+            self._run.save_weights(self._run.best_weights, self.member.best_weights, self.member, epoch=best)

@@ -1,0 +1,250 @@
+"""Runs a training and keeps it: every front end and executor goes through here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from core.config import MACHINE_FIELDS, TrainConfig
+from core.data.download import Progress
+from core.errors import InvalidValue, LabError, OverBudget, ShouldStop, Stopped, StorageError, one_line
+from core.events import EpochFinished, RunFailed, RunFinished, RunStopped, TrainEvent
+from core.models.network import absolute_arch, check_module_file, summarize_config
+from core.models.spec import is_user_module
+from experiments.execution.supervision import Supervision
+from experiments.inference.network import name_module_again, stored_config
+from experiments.locations import Locations
+from experiments.runs.environment import describe_environment
+from experiments.runs.eventlog import Entry, EventWriter
+from experiments.runs.folder import Meta, Run
+from experiments.runs.row import RunRow, Status
+from experiments.runs.store import Store
+
+if TYPE_CHECKING:
+    from core.data.loader import Dataset
+    from core.training.record import RunRecord
+    from core.training.trainer import Trainer
+
+
+def never() -> str:
+    """A `ShouldStop` that lets work go on to its end."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Starts and resumes runs in one home. `progress` is told of downloads."""
+
+    locations: Locations
+    should_stop: ShouldStop = never
+    progress: Progress = lambda *_: None
+
+    @property
+    def store(self) -> Store:
+        return Store(self.locations.home)
+
+    def check(self, config: TrainConfig) -> None:
+        """Find what is wrong with a run before anything slow is done: budget, spec, home. Needs no torch.
+
+        Raises:
+            InvalidValue, OverBudget, StorageError.
+        """
+        summarize_config(config)
+        if is_user_module(config.arch):
+            check_module_file(config.arch)
+        self.store.check_writable()
+
+    def run(self, config: TrainConfig, meta: Meta | None = None) -> Iterator[Entry]:
+        """Check, prepare and train, yielding each event once it is in the log.
+
+        Raises:
+            LabError: before the first event, when the run cannot be started; there is no run folder then.
+        """
+        self.check(config)
+        Stopped.check(self.should_stop)
+        from core.device.device import flushed_denormals
+
+        with flushed_denormals():
+            trainer = self.prepare(config)
+            run = self.store.create(trainer.config, meta or Meta(), describe_environment(str(trainer.device)))
+            with run.open_log() as log, owning(run):
+                yield from self._execute(trainer, run, log)
+
+    def create(self, config: TrainConfig, meta: Meta) -> Run:
+        """Check a run and make its folder, for another process to `resume`."""
+        self.check(config)
+        return self.store.create(_portable(config), meta, describe_environment(config.device))
+
+    def resume(
+        self, run: Run, *, epochs: int | None = None, arch: str | None = None, no_budget: bool = False
+    ) -> Iterator[Entry]:
+        """Go on with a run exactly where its last checkpoint is, or from the start where there is none yet.
+
+        Args:
+            epochs: the new number of epochs in all, which extends a finished run too.
+            arch: for a user's own module its FILE.py:CLASS once more, so that no code is run that nobody named.
+
+        Raises:
+            InvalidValue, OverBudget: when the run cannot go on as asked.
+            RunError: when its files are damaged.
+        """
+        with run.open_log() as log:
+            config = self.check_resumable(run, epochs=epochs, arch=arch, no_budget=no_budget)
+            before, values = run.row(), run.config()
+            from core.device.device import flushed_denormals, kept_threads
+
+            with owning(run), flushed_denormals(), kept_threads():
+                run.take_over(config.model_dump())
+                try:
+                    supervised = replace(self, should_stop=Supervision(run, self.should_stop))
+                    trainer = supervised.prepare(config)
+                    run.load_checkpoint_into(trainer)
+                    if trainer.epoch == 0:  # another process may have made the folder, on another machine
+                        run.set_environment(describe_environment(str(trainer.device)))
+                except LabError as error:
+                    if isinstance(error, InvalidValue) and error.field in MACHINE_FIELDS and before.epochs_done:
+                        error.hint = "go on with it on a machine that has what it was begun with"
+                    if before.ended == Status.FINISHED:  # it keeps its result, and can be extended another time
+                        run.take_over(values)
+                    elif isinstance(error, Stopped):
+                        log.append(RunStopped(epoch=0, reason=error.message))
+                    else:
+                        log.append(RunFailed(epoch=0, error=error.message, hint=error.hint))
+                    raise
+                yield from self._execute(trainer, run, log)
+
+    def prepare(self, config: TrainConfig) -> Trainer:
+        """Import torch, load the data and build the network.
+
+        Raises:
+            InvalidValue, OverBudget, DataError, Stopped, TrainingFailed.
+        """
+        from core.device.allocator import keep_freed_memory
+        from core.device.device import pick_device
+        from core.models.network import make_network
+        from core.training.record import preparing
+        from core.training.trainer import Trainer
+
+        Stopped.check(self.should_stop)
+        keep_freed_memory()
+        device = pick_device(config.device)
+        summary, model = make_network(config)
+        dataset = self.load_dataset(config)
+        with preparing(config, device):
+            return Trainer(recorded_config(config, dataset), dataset, summary, model, device)
+
+    def load_dataset(self, config: TrainConfig) -> Dataset:
+        """The data set of a config, downloaded where it has to be.
+
+        Raises:
+            DataError, Stopped.
+        """
+        from core.data.loader import Loader
+
+        loader = Loader(self.locations.data, self.locations.cache, self.should_stop, self.progress)
+        return loader.load(config.dataset)
+
+    def _execute(self, trainer: Trainer, run: Run, log: EventWriter) -> Iterator[Entry]:
+        """Train and record. A consumer that takes no more events has stopped the run."""
+        try:
+            for event in trainer.run(Supervision(run, self.should_stop)):
+                for recorded in kept(trainer, run, event):
+                    yield log.append(recorded)
+        except StorageError as error:
+            yield failed(run, log, trainer, error.message, error.hint)
+        except (GeneratorExit, KeyboardInterrupt, SystemExit):
+            for recorded in kept(trainer, run, RunStopped(epoch=trainer.epoch, reason="abandoned")):
+                log.append(recorded)
+            raise
+        except BaseException as error:
+            failed(run, log, trainer, f"{type(error).__name__}: {error}", "this is a defect of the program")
+            raise
+
+    def check_resumable(
+        self, run: Run, *, epochs: int | None = None, arch: str | None = None, no_budget: bool = False
+    ) -> TrainConfig:
+        """The config to go on with, or the reason why not, as `resume` says. Needs no torch."""
+        if run.is_trained_elsewhere():
+            raise InvalidValue("run", run.id, "is running", hint=f"mnist-tui watch {run.id}, or stop it first")
+        row, config = run.row(), stored_config(run)
+        if no_budget:
+            config = config.model_copy(update={"budget": False})
+        if row.ended == Status.FINISHED and epochs is None:
+            raise InvalidValue("run", run.id, "is finished", hint="extend it with --epochs N")
+        if epochs is not None:
+            config = _extended(config, row, epochs)
+        config = name_module_again(run, config, arch)
+        self.check(config)
+        return config
+
+
+def _extended(config: TrainConfig, row: RunRow, epochs: int) -> TrainConfig:
+    """The config of a run that shall go on to so many epochs in all."""
+    if epochs <= row.epochs_done:
+        hint = "give a larger number of epochs in all"
+        raise InvalidValue("epochs", epochs, f"{row.epochs_done} epochs are done", hint=hint)
+    if epochs != config.epochs and config.schedule in ("onecycle", "cosine"):
+        reason = f"the {config.schedule} schedule was laid out for {config.epochs} epochs"
+        raise InvalidValue("epochs", epochs, reason, hint="start a new run of that length")
+    if row.ended == Status.FINISHED and config.stop_at_target and row.epochs_done < config.epochs:
+        config = config.changed(stop_at_target=False)  # it has reached its target, and shall go on now
+    try:
+        return config.changed(epochs=epochs)
+    except OverBudget as error:
+        error.hint = "lift the run's budgets with --no-budget"
+        raise
+
+
+@contextmanager
+def owning(run: Run) -> Iterator[None]:
+    """Within the block the run is this process's to train, and nobody's after it."""
+    try:
+        yield
+    finally:
+        run.release()
+
+
+def _portable(config: TrainConfig) -> TrainConfig:
+    """The config as another process, in another folder, understands it."""
+    return config.changed(arch=absolute_arch(config.arch))
+
+
+def recorded_config(config: TrainConfig, dataset: Dataset) -> TrainConfig:
+    """The config that a run's record shows: which data set it was, whatever `auto` would find another day."""
+    return _portable(config).changed(dataset=dataset.name)
+
+
+def kept(trainer: RunRecord, run: Run, event: TrainEvent) -> Iterator[TrainEvent]:
+    """The events to write down for one of the trainer's, having saved what belongs to it.
+
+    A score is in the log before its checkpoint is saved: after a crash in between, the epoch is done again and comes
+    out the same.
+    """
+    match event:
+        case EpochFinished():
+            yield event
+            if event.epoch == trainer.best_epoch:
+                run.save_weights(run.best_weights, trainer.best_weights, trainer, epoch=event.epoch)
+            yield run.save_checkpoint(trainer)
+        case RunStopped():
+            if trainer.epoch:
+                yield run.save_checkpoint(trainer)
+            yield event
+        case RunFinished():
+            run.save_weights(run.final_weights, trainer.final_weights, trainer, epoch=event.epochs)
+            run.save_predictions(trainer)
+            yield event
+        case _:
+            yield event
+
+
+def failed(run: Run, log: EventWriter, trainer: RunRecord, error: str, hint: str) -> Entry:
+    """Write down that the run has failed, in the space set aside for this; what cannot be written is still yielded."""
+    event = RunFailed(epoch=trainer.epoch, error=one_line(error, 300), hint=hint)
+    run.release_reserve()
+    try:
+        return log.append(event)
+    except StorageError:
+        return Entry("", run.id, event)

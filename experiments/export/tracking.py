@@ -1,0 +1,150 @@
+"""A run shown elsewhere as it goes: TensorBoard's event files, or a tracker with wandb's API.
+
+Training knows nothing of it: the stream of entries is handed on unchanged. Whatever goes wrong here is said once, and
+the run goes on without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal, Protocol, TypeVar, get_args
+
+from core.errors import one_line
+from core.events import EpochFinished, RunFinished, RunStarted, StepProgress
+from experiments.extras import require
+from experiments.runs.eventlog import Entry
+from experiments.runs.folder import Run
+from experiments.runs.store import Store
+
+Service = Literal["trackio", "wandb"]
+SERVICES: tuple[Service, ...] = get_args(Service)
+PROJECT = "mnist-tui"
+OF_AN_EPOCH = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "val_loss", "val_accuracy", "lr")
+OF_A_RUN = ("final_test_accuracy", "best_test_accuracy", "selected_test_accuracy")
+
+T = TypeVar("T")
+Warn = Callable[[str], None]
+
+
+class Tracker(Protocol):
+    """Takes the entries of one run."""
+
+    def take(self, entry: Entry) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class ServiceTracker:
+    """The three functions that trackio and wandb share: `init`, `log`, `finish`."""
+
+    def __init__(self, service: Service, run: Run) -> None:
+        self._service: Any = import_module(service)
+        self._run = run
+        self._steps_per_epoch = 0
+        self._step = 0
+
+    def take(self, entry: Entry) -> None:
+        """Epochs and progress on one axis, the step of the run, which never goes back."""
+        match entry.event:
+            case RunStarted() as event:
+                self._steps_per_epoch = event.steps_per_epoch
+                facts = {"run_id": entry.run_id, "spec": event.spec, "total_params": event.total_params}
+                name = self._run.meta().name or entry.run_id
+                self._service.init(project=PROJECT, name=name, config={**event.config, **facts})
+            case StepProgress(loss=loss) as event if loss is not None:
+                step = (event.epoch - 1) * event.steps_per_epoch + event.step
+                self._log({"step_loss": loss, "images_per_second": event.images_per_second}, step)
+            case EpochFinished() as event:
+                self._log({"epoch": event.epoch, **_known(event, OF_AN_EPOCH)}, event.epoch * self._steps_per_epoch)
+            case RunFinished() as event:
+                self._log(_known(event, OF_A_RUN), event.epochs * self._steps_per_epoch)
+            case _:
+                pass
+
+    def close(self) -> None:
+        self._service.finish()
+
+    def _log(self, values: dict[str, float], step: int) -> None:
+        self._step = max(self._step, step)
+        self._service.log(values, step=self._step)
+
+
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """What was asked for. `warn` is told, once for each, of what could not be done."""
+
+    store: Store
+    warn: Warn
+    tensorboard: bool = False
+    log_to: Service | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything was asked for."""
+        return self.tensorboard or self.log_to is not None
+
+    def check(self) -> None:
+        """Raise `InvalidValue` when a package is missing that this needs; none is imported."""
+        if self.tensorboard:
+            require("tensorboard", True, ("tensorboard",), "tensorboard")
+        if self.log_to is not None:
+            require("log_to", self.log_to, (self.log_to,))
+
+    def follow(self, entries: Iterator[Entry]) -> Iterator[Entry]:
+        """The entries of one run as they come, each shown elsewhere before it is handed on."""
+        trackers: list[_Guarded] | None = None
+        try:
+            for entry in entries:
+                if trackers is None:
+                    trackers = list(self._trackers(self.store.run(entry.run_id)))
+                for tracker in trackers:
+                    tracker.take(entry)
+                yield entry
+        finally:
+            for tracker in trackers or ():
+                tracker.close()
+
+    def _trackers(self, run: Run) -> Iterator[_Guarded]:
+        if self.tensorboard:
+            yield _Guarded("tensorboard", lambda: _event_files(run), self.warn)
+        if self.log_to is not None:
+            service = self.log_to
+            yield _Guarded(service, lambda: ServiceTracker(service, run), self.warn)
+
+
+class _Guarded:
+    """A tracker that is given up at its first failure, which is said."""
+
+    def __init__(self, name: str, make: Callable[[], Tracker], warn: Warn) -> None:
+        self._name = name
+        self._warn = warn
+        self._real: Tracker | None = None
+        self._real = self._guard(make)
+
+    def take(self, entry: Entry) -> None:
+        if (real := self._real) is not None:
+            self._guard(lambda: real.take(entry))
+
+    def close(self) -> None:
+        if (real := self._real) is not None:
+            self._guard(real.close)
+
+    def _guard(self, action: Callable[[], T]) -> T | None:
+        try:
+            return action()
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # somebody else's code must not stop a run
+            self._real = None
+            self._warn(f"{self._name}: {type(error).__name__}: {one_line(error)}; the run goes on without it")
+            return None
+
+
+def _known(event: EpochFinished | RunFinished, keys: tuple[str, ...]) -> dict[str, float]:
+    return {key: value for key in keys if (value := getattr(event, key)) is not None}
+
+
+def _event_files(run: Run) -> Tracker:
+    from experiments.export.event_files import EventFiles
+
+    return EventFiles(run.folder / "tensorboard")

@@ -1,0 +1,185 @@
+"""The trained network of a run, read from its folder and ready to classify."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from core.config import TrainConfig
+from core.errors import InvalidValue, RunError, one_line
+from core.models.network import absolute_arch, make_network, summarize_config
+from core.models.spec import is_user_module
+from core.models.summary import Summary
+from experiments.runs.advice import how_to_finish
+from experiments.runs.folder import Run
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from core.training.evaluate import Pixels
+
+Source = Literal["final", "best", "checkpoint"]
+"""Which weights: of the last epoch, of the best one, or those that a live or stopped run had when it last saved."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedNetwork:
+    """A network in evaluation mode on the CPU; `weights` are its parameters and buffers by name, as `source` holds them
+    after `epoch` epochs (0 where the file does not say)."""
+
+    config: TrainConfig
+    module: nn.Module
+    pixels: Pixels
+    summary: Summary
+    weights: Mapping[str, Tensor]
+    source: Source
+    epoch: int
+
+    def logits(self, images: Tensor) -> Tensor:
+        """(N, 10) float32 for images (N, 28, 28) uint8."""
+        import torch
+
+        from core.training.evaluate import BATCH
+
+        with torch.inference_mode():
+            return torch.cat([self.module(self.pixels(batch)) for batch in torch.split(images, BATCH)])
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """(N, 10) float32, each row adding up to 1, for images (N, 28, 28) uint8."""
+        return self.logits(images).softmax(1)
+
+
+def load_network(run: Run, source: Source | None = None, *, arch: str | None = None) -> LoadedNetwork:
+    """Build a run's network and give it weights that the run has stored.
+
+    Nothing is drawn from torch's global random state, so that this may be done beside a training.
+
+    Args:
+        source: None for the final weights, or the best ones where there are no final ones.
+        arch: for a user's own module its FILE.py:CLASS once more, so that no code is run that nobody named.
+
+    Raises:
+        RunError: when the run has no such weights, or its files are damaged.
+        InvalidValue: when `arch` is missing, not asked for, or cannot be built.
+    """
+    from core.training.evaluate import Pixels
+
+    config = name_module_again(run, stored_config(run), arch)
+    source, weights, epoch = read_weights(run, source)
+    summary, module = _build(config)
+    _fill(module, weights, run)
+    mean, std = pixel_statistics(run, config)
+    return LoadedNetwork(config, module, Pixels(mean, std), summary, weights, source, epoch)
+
+
+def stored_config(run: Run) -> TrainConfig:
+    """The config in a run's folder, its data set the one that the run turned out to use.
+
+    Raises:
+        RunError: when it is damaged.
+    """
+    values, started = run.config(), run.view().started
+    try:
+        checked = TrainConfig.checked(values | {"budget": False})
+        if started is not None:
+            checked = checked.changed(dataset=started.dataset)
+    except InvalidValue as error:
+        raise RunError(f"{run.folder / 'config.json'}: damaged: {error.message}", hint="start a new run") from error
+    if not values:
+        raise RunError(f"{run.folder / 'config.json'}: damaged", hint="start a new run")
+    return checked.model_copy(update={"budget": values.get("budget") is not False})
+
+
+def name_module_again(run: Run, config: TrainConfig, arch: str | None) -> TrainConfig:
+    """The config with a user's own module as it was named just now; any other network needs no name.
+
+    Raises:
+        InvalidValue: when the module is not named, or something is named where there is none.
+    """
+    if is_user_module(config.arch):
+        if arch is None:
+            hint = f"name the code again, so that you know what is run: --arch {config.arch}"
+            raise InvalidValue("run", run.id, "trains a module of your own", hint=hint)
+        return config.changed(arch=absolute_arch(arch))
+    if arch is not None:
+        raise InvalidValue("arch", arch, f"the run's network is {config.arch}", hint="leave --arch out")
+    return config
+
+
+def read_weights(run: Run, source: Source | None) -> tuple[Source, dict[str, Tensor], int]:
+    """Stored weights by name, which they are, and after how many epochs; `source` as in `load_network`.
+
+    Raises:
+        RunError: when the run has none, or the file is damaged.
+    """
+    from core.storage.checkpoint import MAX_BYTES, load_checkpoint
+    from core.storage.tensorfile import read_tensors
+
+    if source == "checkpoint":
+        checkpoint = load_checkpoint(run.checkpoint)
+        if checkpoint is None:
+            raise RunError(f"run {run.id} has no checkpoint yet", hint=how_to_finish(run.id, [run.view().end]))
+        return source, checkpoint.part("average") or checkpoint.part("model"), int(checkpoint.state["epoch"])
+    paths: dict[Source, Path] = {"final": run.final_weights, "best": run.best_weights}
+    for name in [source] if source else list(paths):
+        try:
+            weights, metadata = read_tensors(paths[name], MAX_BYTES)
+        except FileNotFoundError:
+            continue
+        epoch = metadata.get("epoch", "")
+        return name, weights, int(epoch) if epoch.isdecimal() and len(epoch) < 6 else 0
+    what = f"{source} weights" if source else "weights"
+    raise RunError(f"run {run.id} has no {what}", hint=how_to_finish(run.id, [run.view().end]))
+
+
+def _build(config: TrainConfig) -> tuple[Summary, nn.Module]:
+    """The network without weights: without memory for them too, unless it is a user's own module."""
+    import torch
+
+    from core.models.build import build_model
+
+    unbounded = config.model_copy(update={"budget": False})
+    summary = summarize_config(unbounded)
+    if summary is None:
+        with torch.random.fork_rng(devices=[]):
+            return make_network(unbounded)
+    with torch.device("meta"):
+        return summary, build_model(summary)
+
+
+def _fill(module: nn.Module, weights: Mapping[str, Tensor], run: Run) -> None:
+    """Put the weights into the network.
+
+    Raises:
+        RunError: when names, shapes or types differ, or a value is not finite.
+    """
+    import torch
+
+    expected = module.state_dict()
+    try:
+        for name, tensor in weights.items():
+            if name in expected and expected[name].dtype != tensor.dtype:
+                raise ValueError(f"{name} is {tensor.dtype}, not {expected[name].dtype}")
+            if not bool(tensor.isfinite().all()):
+                raise ValueError(f"{name} has values that are not finite")
+        module.load_state_dict(weights, assign=True)
+    except (RuntimeError, ValueError) as error:
+        reason = f"run {run.id}: the stored weights do not fit its network: {one_line(error)}"
+        raise RunError(reason, hint="mnist-tui verify says what differs") from error
+    module.to(memory_format=torch.channels_last).eval()
+
+
+def pixel_statistics(run: Run, config: TrainConfig) -> tuple[float, float]:
+    """Mean and deviation, by which a run's data set is standardised.
+
+    Raises:
+        RunError: when the run has not yet decided on a data set.
+    """
+    from core.data.loader import BUNDLED, SOURCES
+
+    source = SOURCES.get("mnist" if config.dataset == BUNDLED else config.dataset)
+    if source is None:
+        raise RunError(f"run {run.id} does not say which data set it used", hint="it has not been started yet")
+    return source.mean, source.std

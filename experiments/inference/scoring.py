@@ -1,0 +1,76 @@
+"""A run's network and what it makes of each test image of the run's data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.errors import ShouldStop, Stopped
+from experiments.inference.network import LoadedNetwork, Source, load_network
+from experiments.locations import Locations
+from experiments.runs.folder import Run
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.inspection.confusion import Outputs
+
+Report = Callable[[str, float], None]
+"""Told what is being done, and which share of it is, from 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """`images` (T, 28, 28) uint8 and `labels` (T,) int64 are the test images that the run was scored on, in their
+    order; `outputs` is what the network says of them. `dataset` is their name."""
+
+    run: Run
+    network: LoadedNetwork
+    dataset: str
+    images: Tensor
+    labels: Tensor
+    outputs: Outputs
+
+    @property
+    def correct(self) -> int:
+        return int((self.outputs.predictions == self.labels).sum())
+
+
+def score_run(
+    run: Run,
+    locations: Locations,
+    source: Source | None,
+    *,
+    arch: str | None = None,
+    should_stop: ShouldStop,
+    report: Report = lambda *_: None,
+) -> Scored:
+    """Load a run's network and classify its test images, on the CPU.
+
+    Args:
+        source: which weights, as in `load_network`.
+        arch: for a user's own module its FILE.py:CLASS once more, so that no code is run that nobody named.
+
+    Raises:
+        RunError: when the run has no such weights, or its files are damaged.
+        InvalidValue: when `arch` is missing, not asked for, or cannot be built.
+        DataError: when its data set is missing or corrupt.
+        Stopped: when asked to.
+    """
+    from core.data.loader import Loader
+    from core.inspection.confusion import classify
+
+    report("reading the network", 0.0)
+    network = load_network(run, source, arch=arch)
+    Stopped.check(should_stop)
+    config = network.config
+    report(f"reading {config.dataset}", 0.0)
+    data = Loader(locations.data, locations.cache, should_stop).load(config.dataset)
+    data = data.limited(None, config.limit_test)
+    words = f"classifying {len(data.test_images):,} test images"
+    outputs = classify(
+        network.module, data.test_images, network.pixels, should_stop, lambda share: report(words, share)
+    )
+    # Copies, so that the training images do not stay in memory with them.
+    return Scored(run, network, data.name, data.test_images.clone(), data.test_labels.clone(), outputs)

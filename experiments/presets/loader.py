@@ -1,0 +1,101 @@
+"""Presets and config files: TOML with one key a config field.
+
+Beside the fields there may be `base`, the preset to start from, `description`, and `reported`, a table of what was
+measured or published for it.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from core.config import TrainConfig
+from core.errors import InvalidValue, one_line
+from core.storage.files import open_regular
+
+FOLDER = Path(__file__).parent
+DEFAULT = "seed-conv9"
+MAX_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A named starting point: config values, and what is known of them."""
+
+    name: str
+    values: Mapping[str, object]
+    description: str = ""
+    reported: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def config(self) -> TrainConfig:
+        return TrainConfig.checked(self.values)
+
+
+def preset_names() -> list[str]:
+    """The presets that come with the program, the default first."""
+    names = sorted(path.stem for path in FOLDER.glob("*.toml"))
+    return sorted(names, key=lambda name: name != DEFAULT)
+
+
+def load_preset(name: str) -> Preset:
+    """A preset by name.
+
+    Raises:
+        InvalidValue: when there is no such preset.
+    """
+    names = preset_names()
+    if name not in names:
+        close = get_close_matches(name, names, n=1)
+        hint = f"did you mean {close[0]}?" if close else "mnist-tui presets lists them"
+        raise InvalidValue("preset", name, f"must be one of {', '.join(names)}", hint=hint)
+    return _load(name, FOLDER / f"{name}.toml")
+
+
+def load_config_file(path: Path) -> Preset:
+    """A user's own file of the same form.
+
+    Raises:
+        InvalidValue: when it cannot be read, is not TOML, or a field in it is wrong.
+    """
+    preset = _load(path.stem, path)
+    # What is wrong in the file is found before flags are laid over it, but its epochs only after: flags may change both
+    # them and the budget.
+    TrainConfig.checked({**preset.values, "budget": False})
+    return preset
+
+
+def _load(name: str, path: Path) -> Preset:
+    values = _read(path)
+    base = values.pop("base", None)
+    description = values.pop("description", "")
+    reported = values.pop("reported", {})
+    if base is not None:
+        if not isinstance(base, str) or path == FOLDER / f"{base}.toml":
+            raise InvalidValue("base", base, "must be the name of another preset", hint="mnist-tui presets lists them")
+        values = {**load_preset(base).values, **values}
+    if not isinstance(description, str):
+        raise InvalidValue("description", description, "must be a text")
+    if not isinstance(reported, dict):
+        raise InvalidValue("reported", reported, "must be a table")
+    return Preset(name, values, description, reported)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with open_regular(path) as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise InvalidValue("config", str(path), f"cannot be read: {error.strerror}", hint="name a TOML file") from error
+    if len(content) > MAX_BYTES:
+        raise InvalidValue("config", str(path), f"larger than {MAX_BYTES:,} bytes", hint="name a TOML file")
+    try:
+        return tomllib.loads(content.decode())
+    except (ValueError, RecursionError) as error:
+        raise InvalidValue(
+            "config", str(path), f"not TOML: {one_line(error)}", hint="fields look like lr = 0.03"
+        ) from error

@@ -1,0 +1,165 @@
+"""Accuracy against parameters: what a home has reached on full MNIST, beside what others have published.
+
+A group is the mean of its runs after the last epoch with the 95 % interval of that mean, over seeds; a single run is
+its one accuracy with Wilson's interval, over test images. What others publish are single runs at the epoch that was
+best on the test set, which is optimistic, with no interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from experiments.reports.svg_chart import Series, line_chart, percent_tick
+from experiments.results.groups import Group, Member, all_groups
+from experiments.runs.row import Status
+from experiments.runs.store import Store
+
+DATASET, TEST_IMAGES = "mnist", 10_000
+FLOOR = 0.988
+"""Below it an accuracy says nothing here."""
+PUBLISHED: tuple[tuple[int, float], ...] = (
+    (18_594, 0.9960),
+    (9_768, 0.9960),
+    (9_900, 0.9961),
+    (8_172, 0.9957),
+    (6_750, 0.9950),
+    (4_968, 0.9945),
+)
+"""Parameters and accuracy of networks below 20,000 parameters, as their authors report them."""
+
+Kind = Literal["group", "run", "published"]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """`accuracy` and its interval are fractions; `n` runs; `id` is that of the group or run, empty for a published one.
+
+    On the front is what no other point beats in both: fewer parameters or more accuracy."""
+
+    kind: Kind
+    label: str
+    id: str
+    params: int
+    accuracy: float
+    low: float | None
+    high: float | None
+    n: int
+    on_front: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def frontier(store: Store) -> list[Point]:
+    """Every group and every single run of the home that was finished on full MNIST, and the published results, by
+    number of parameters. Groups whose runs differ in more than their seed count as single runs."""
+    points = [Point("published", "", "", params, accuracy, None, None, 1) for params, accuracy in PUBLISHED]
+    for group in all_groups(store):
+        if group.varying():
+            points += [point for member in group.members if (point := _run_point(member)) is not None]
+        elif (found := _group_point(group)) is not None:
+            points.append(found)
+    for row, status in store.rows():
+        if not row.group_id and status is Status.FINISHED and row.dataset == DATASET:
+            point = _run_point(Member.of(store.run(row.run_id)))
+            points += [point] if point is not None else []
+    return with_front(points)
+
+
+def with_front(points: Sequence[Point]) -> list[Point]:
+    """The points by number of parameters, those of the Pareto front marked; of equal ones the first."""
+    ordered = sorted(points, key=lambda point: (point.params, -point.accuracy))
+    marked, best = [], 0.0
+    for point in ordered:
+        marked.append(replace(point, on_front=point.accuracy > best))
+        best = max(best, point.accuracy)
+    return marked
+
+
+def frontier_chart(points: Sequence[Point], *, width: int = 720, height: int = 420) -> str:
+    """The points as SVG, the front as a line through those that are on it."""
+    front = [point for point in points if point.on_front]
+    series = [
+        *_series(points),
+        Series("Pareto front", [point.params for point in front], [point.accuracy for point in front], points=False),
+    ]
+    return line_chart(
+        series,
+        title="Accuracy against parameters, full MNIST",
+        x_label="parameters",
+        y_label="test accuracy",
+        y_format=percent_tick,
+        y_range=_range(points),
+        width=width,
+        height=height,
+    )
+
+
+def _series(points: Sequence[Point]) -> Iterator[Series]:
+    labels: dict[Kind, str] = {
+        "group": "mean over seeds, last epoch",
+        "run": "single run, last epoch",
+        "published": "published, best epoch of one run",
+    }
+    for kind, label in labels.items():
+        shown = [point for point in points if point.kind == kind]
+        if shown:
+            yield Series(
+                label,
+                [point.params for point in shown],
+                [point.accuracy for point in shown],
+                [point.low for point in shown],
+                [point.high for point in shown],
+                line=False,
+                names=[point.label if kind == "group" or point.on_front else "" for point in shown],
+            )
+
+
+def _range(points: Sequence[Point]) -> tuple[float, float]:
+    """From a little below 99 %, or the least of the published, to the top: what lies far below says nothing here."""
+    high = max((point.high or point.accuracy for point in points), default=1.0)
+    low = min((point.low or point.accuracy for point in points), default=0.99)
+    return max(low, FLOOR) - 0.0005, high + 0.0005
+
+
+def _group_point(group: Group) -> Point | None:
+    sample = group.sample("final")
+    if sample is None or not _is_full_mnist(group.finished[0]):
+        return None
+    label = group.name or _arch(group.finished[0])
+    params = _params(group.finished[0])
+    if sample.n == 1:
+        return _run_point(group.finished[0])
+    return Point("group", label, group.id, params, sample.mean, sample.low, sample.high, sample.n)
+
+
+def _run_point(member: Member) -> Point | None:
+    from experiments.statistics.descriptive import share_of
+
+    final = member.score("final")
+    if final is None or not _is_full_mnist(member):
+        return None
+    interval = share_of(round(final * TEST_IMAGES), TEST_IMAGES)
+    label = member.name or _arch(member)
+    return Point("run", label, member.run_id, _params(member), final, interval.low, interval.high, 1)
+
+
+def _is_full_mnist(member: Member) -> bool:
+    started = member.view.started
+    return (
+        started is not None
+        and started.dataset == DATASET
+        and started.test_images == TEST_IMAGES
+        and not member.config.get("limit_train")
+    )
+
+
+def _params(member: Member) -> int:
+    return member.view.started.total_params if member.view.started is not None else 0
+
+
+def _arch(member: Member) -> str:
+    arch = str(member.config.get("arch", ""))
+    return arch if len(arch) <= 24 else f"{arch[:21]}..."

@@ -1,0 +1,58 @@
+"""More seeds for a group that is there already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from core.config import TrainConfig
+from core.errors import InvalidValue, RunError
+from experiments.inference.network import name_module_again, stored_config
+from experiments.results.groups import NOT_THE_RECIPE, find_group
+from experiments.runs.folder import Meta, Run
+from experiments.runs.store import Store
+
+
+def more_seeds(
+    store: Store, reference: str, seeds: Sequence[int], changes: Mapping[str, object]
+) -> tuple[str, list[tuple[TrainConfig, Meta]]]:
+    """A group's id, and the config, name and tags that each of these seeds has in it.
+
+    Args:
+        reference: the group's id, a prefix of it, or its name.
+        changes: config fields that were given all the same; they must not change the recipe. A module of one's own has
+            to be named again.
+
+    Raises:
+        RunError: when there is no such group, or its records are damaged.
+        InvalidValue: for a seed that it has, another recipe, or a group whose runs are not of one.
+    """
+    group_id = store.find_group_id(reference)
+    group = find_group(store, group_id) if group_id is not None else None
+    if group is None:
+        raise RunError(f"no such group: {reference!r}", hint="mnist-tui show RUN says which group a run is in")
+    if varying := group.varying():
+        hint = "begin another group, without --group"
+        raise InvalidValue("group", reference, f"its runs differ in {', '.join(varying)}", hint=hint)
+    taken = {member.seed for member in group.members}
+    if known := [str(seed) for seed in seeds if seed in taken]:
+        some = ", ".join(known[:4]) + (", ..." if len(known) > 4 else "")
+        hint = f"mnist-tui show {reference} lists its runs"
+        raise InvalidValue("seeds", f"{seeds[0]}-{seeds[-1]}", f"the group has {some} already", hint=hint)
+    member = store.run(group.members[0].run_id)
+    config, tags = _same_recipe(member, changes), member.meta().tags
+    names = [f"{group.name}-{seed}" if group.name else "" for seed in seeds]
+    return group.id, [
+        (config.changed(seed=seed), Meta(name, tags, group.id)) for seed, name in zip(seeds, names, strict=True)
+    ]
+
+
+def _same_recipe(member: Run, changes: Mapping[str, object]) -> TrainConfig:
+    arch = changes.get("arch")
+    config = name_module_again(member, stored_config(member), str(arch) if arch is not None else None)
+    changed = config.changed(**{field: value for field, value in changes.items() if field != "arch"})
+    for field in TrainConfig.model_fields:
+        old, new = getattr(config, field), getattr(changed, field)
+        if old != new and field not in NOT_THE_RECIPE:
+            hint = "leave it out, or begin another group, without --group"
+            raise InvalidValue(field, new, f"the group's runs have {old}", hint=hint)
+    return changed

@@ -1,0 +1,136 @@
+"""What can be compared: finished runs and groups of them, on the same test images by the same rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any, ClassVar
+
+from core.errors import InvalidValue, RunError
+from core.events import RunStarted
+from experiments.results.groups import Group, Member, Score, find_group, make_group
+from experiments.runs.advice import how_to_finish
+from experiments.runs.row import Status
+from experiments.runs.store import Store
+
+OTHERS = "name another run or group: mnist-tui runs lists them"
+
+
+class Incomparable(InvalidValue):
+    """What must not be compared. `allowed` is the whole sentence, as `field` is that of a run and nothing one typed."""
+
+    FORM: ClassVar = "{allowed}"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A run, or a group of several that have finished."""
+
+    label: str
+    group: Group
+    is_group: bool
+
+    @property
+    def runs(self) -> tuple[Member, ...]:
+        """Those that count: at least one."""
+        return self.group.finished
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        return self.runs[0].config
+
+    @property
+    def started(self) -> RunStarted:
+        """The beginning of its first run.
+
+        Raises:
+            RunError: when the log does not have it.
+        """
+        started = self.runs[0].view.started
+        if started is None:
+            raise RunError(f"{self.runs[0].run_id}: its log has no start", hint="mnist-tui show says what it has")
+        return started
+
+
+def find_subject(store: Store, reference: str) -> Subject:
+    """The group of an id, of a unique prefix of one, or of the name that `run --seeds` was given; else the run that
+    `Store.find` finds.
+
+    Raises:
+        RunError: when there is none.
+        InvalidValue: when there are several.
+        Incomparable: when it has not finished, or is no one recipe.
+    """
+    group_id = store.find_group_id(reference)
+    group = find_group(store, group_id) if group_id is not None else None
+    if group is None:
+        member = Member.of(store.find(reference))
+        if member.end is None:
+            reason = f"run {reference} must be finished to be compared, and is {member.status}"
+            raise Incomparable("run", reference, reason, hint=_to_finish(member.run_id, [member]))
+        return Subject(member.name or member.run_id, make_group(member.run_id, [member]), is_group=False)
+    if not group.finished:
+        states = ", ".join(f"{member.run_id} {member.status}" for member in group.members[:4])
+        reason = f"group {group.title} must have a finished run to be compared, and has none: {states}"
+        raise Incomparable("group", group.id, reason, hint=_to_finish(group.id, group.members))
+    if varying := group.varying():
+        reason = (
+            f"group {group.title} must be of one recipe to be compared, and its runs differ in {', '.join(varying)}"
+        )
+        hint = f"compare its runs one by one: mnist-tui show {group.id} lists them"
+        raise Incomparable("group", group.id, reason, hint=hint)
+    return Subject(group.name or group.id, group, is_group=len(group.finished) > 1)
+
+
+def with_unique_labels(subjects: Sequence[Subject]) -> tuple[Subject, ...]:
+    """The subjects, those that are called the same by their ids."""
+    labels = [subject.label for subject in subjects]
+    return tuple(
+        replace(subject, label=subject.group.id) if labels.count(subject.label) > 1 else subject for subject in subjects
+    )
+
+
+def check_comparable(subjects: Sequence[Subject], score: Score) -> None:
+    """Raise `Incomparable` when the subjects share runs, were not scored on the same test images by the same rules, or
+    do not all have this score."""
+    for one, other in combinations(subjects, 2):
+        shared = {member.run_id for member in one.group.members} & {member.run_id for member in other.group.members}
+        if shared:
+            reason = f"{min(shared)} is in both {one.label} and {other.label}, and must be in one of them"
+            raise Incomparable("run", min(shared), reason, hint=OTHERS)
+    first = subjects[0]
+    for other in subjects[1:]:
+        _check_pair(first, other)
+    for subject in subjects:
+        if len(subject.group.scores(score)) < len(subject.runs):
+            reason = f"score must be one that all of them have: {subject.label} has no {score} accuracy"
+            hint = "use --score final; selected needs runs with --val-split, best needs runs without"
+            raise Incomparable("score", score, reason, hint=hint)
+
+
+def _check_pair(first: Subject, other: Subject) -> None:
+    theirs = _scored_by(other)
+    for field, here in _scored_by(first).items():
+        if here != (there := theirs[field]):
+            reason = f"{field} must be the same: it is {here} for {first.label} and {there} for {other.label}"
+            hint = f"train one of them again with the other's --{field.replace('_', '-')}, or {OTHERS}"
+            raise Incomparable(field, there, reason, hint=hint)
+
+
+def _scored_by(subject: Subject) -> dict[str, str]:
+    """Which images its scores are of, and what decides which epoch's weights: fields, and their values in words."""
+    started, config = subject.started, subject.config
+    return {
+        "dataset": started.dataset,
+        "limit_test": f"{started.test_images:,} test images",
+        "val_split": "above 0" if config.get("val_split") else "0",
+        "stop_at_target": f"on at {config.get('target')}%" if config.get("stop_at_target") else "off",
+    }
+
+
+def _to_finish(reference: str, members: Sequence[Member]) -> str:
+    """What to do about a run, or a group of which no run has finished."""
+    if any(member.status is Status.RUNNING for member in members):
+        return f"wait for it: mnist-tui watch {reference}"
+    return how_to_finish(reference, (member.view.end for member in members))

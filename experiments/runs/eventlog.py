@@ -1,0 +1,197 @@
+"""The event log of a run: one JSON object a line, only ever added to."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from core.errors import InvalidValue, RunError, StorageError
+from core.events import RunStarted, StepProgress, TrainEvent, from_record, to_record
+from core.storage.files import open_regular
+from experiments.runs import strict_json
+
+MAX_LINE = 1 << 20
+"""Bytes; no event comes near it, so a longer line is damage and is not read into memory."""
+
+_PROGRESS = b'{"event": "step_progress", '
+"""How `Entry.to_json` begins a line that later ones of its kind make obsolete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event, when it happened (ISO 8601, UTC) and in which run."""
+
+    time: str
+    run_id: str
+    event: TrainEvent
+
+    def to_json(self) -> str:
+        record = to_record(self.event)
+        keys = {"event": record.pop("event"), "time": self.time, "run_id": self.run_id}
+        return json.dumps(keys | record, allow_nan=False)
+
+
+class EventWriter:
+    """Appends to a log, one write a line; a line is there whole or, after a failed write, not at all."""
+
+    def __init__(self, path: Path, run_id: str) -> None:
+        self._run_id = run_id
+        self._path = path
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o644)
+        except IsADirectoryError as error:
+            raise RunError(f"{path}: damaged: it is a folder", hint="put the log back in its place") from error
+        except OSError as error:
+            raise StorageError(f"{path}: cannot be written: {error.strerror}", hint="check the home folder") from error
+        if not stat.S_ISREG(os.fstat(self._file).st_mode):
+            os.close(self._file)
+            raise RunError(f"{path}: damaged: not a regular file", hint="put the log back in its place")
+        self._lock()
+        self._repair()
+
+    def append(self, event: TrainEvent) -> Entry:
+        """Write an event down with the time of now.
+
+        Raises:
+            StorageError: when the disk is full or gone; the log then ends with the event before.
+        """
+        entry = Entry(datetime.now(UTC).isoformat(timespec="milliseconds"), self._run_id, event)
+        line = entry.to_json().encode() + b"\n"
+        size = os.fstat(self._file).st_size
+        try:
+            if os.write(self._file, line) != len(line):
+                raise OSError(None, "the disk is full")
+            if not isinstance(event, StepProgress):  # progress may be lost in a power cut, results may not
+                os.fsync(self._file)
+        except OSError as error:
+            os.ftruncate(self._file, size)
+            raise StorageError(
+                f"{self._path}: cannot be written: {error.strerror}", hint="free some space in the home folder"
+            ) from error
+        return entry
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _lock(self) -> None:
+        """Keep others from training the same run; the system lets go of the lock when the process ends."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._file)
+            raise InvalidValue(
+                "run", self._run_id, "is being trained by another process", hint=f"mnist-tui watch {self._run_id}"
+            ) from None
+        except OSError:  # a file system without locks
+            pass
+
+    def _repair(self) -> None:
+        """Cut off a last line that was torn by a crash."""
+        end = os.fstat(self._file).st_size
+        whole = end
+        while whole > 0:
+            start = max(0, whole - MAX_LINE)
+            newline = os.pread(self._file, whole - start, start).rfind(b"\n")
+            if newline >= 0:
+                whole = start + newline + 1
+                break
+            whole = start
+        if whole < end:
+            os.ftruncate(self._file, whole)
+
+
+class EventReader:
+    """Reads a log from where it last stopped; lines that are damaged, or not yet whole, are passed over."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self._damaged = 0
+
+    @property
+    def damaged(self) -> int:
+        """How many whole lines were passed over so far."""
+        return self._damaged
+
+    def poll(self) -> Iterator[Entry]:
+        """The entries that have come since the last call.
+
+        Raises:
+            RunError: when there is a log that cannot be read.
+        """
+        for line in self._lines():
+            yield from self._understood(line)
+
+    def skim(self) -> Iterator[Entry]:
+        """As `poll`, but of progress that follows on progress only the last: a tenth of the work in a log of hours.
+
+        Raises:
+            RunError: when there is a log that cannot be read.
+        """
+        held = b""
+        for line in self._lines():
+            if line.startswith(_PROGRESS):
+                held = line
+                continue
+            yield from self._understood(held)
+            yield from self._understood(line)
+            held = b""
+        yield from self._understood(held)
+
+    def _lines(self) -> Iterator[bytes]:
+        try:
+            file = open_regular(self._path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise RunError(
+                f"{self._path}: cannot be read: {error.strerror}", hint="check the file and its permissions"
+            ) from error
+        with file:
+            file.seek(self._offset)
+            while line := file.readline(MAX_LINE):
+                if not line.endswith(b"\n") and len(line) < MAX_LINE:
+                    return  # still being written
+                self._offset += len(line)
+                yield line
+
+    def _understood(self, line: bytes) -> Iterator[Entry]:
+        if entry := _parse(line):
+            yield entry
+        elif line.endswith(b"\n"):  # of a line that is longer than any event, the last piece
+            self._damaged += 1
+
+
+def _parse(line: bytes) -> Entry | None:
+    try:
+        record: Any = strict_json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    event = from_record(record)
+    if event is None or not isinstance(record.get("time"), str) or not isinstance(record.get("run_id"), str):
+        return None
+    if isinstance(event, RunStarted) and not _is_config(event.config):
+        return None
+    return Entry(record["time"], record["run_id"], event)
+
+
+def _is_config(config: Mapping[str, Any]) -> bool:
+    """Whether it has the fields, of the right types, that every view of a run shows."""
+    wanted = {"arch": (str,), "epochs": (int,), "batch_size": (int,), "target": (int, float)}
+    return all(type(config.get(key)) in types for key, types in wanted.items())

@@ -1,0 +1,344 @@
+"""One run's folder, which is the run's truth.
+
+config.json                  every field of its config
+meta.json                    name, tags and group: what people change afterwards
+owner.json                   the process that trains it, while one does; the file's time is its heartbeat
+env.json                     versions, device, git revision, command line
+events.jsonl                 what happened, only ever added to
+checkpoint.safetensors       the state to go on from, and checkpoint-previous.safetensors the one before
+best.safetensors             weights of the best epoch, final.safetensors those of the last
+predictions.safetensors      the class that a finished run gave to each test image, see experiments/predictions.py
+stop                         there while somebody wants the run to stop
+output.log                   what a detached process wrote beside the log
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import InvalidValue, RunError, StorageError
+from core.events import CheckpointSaved
+from core.storage.files import open_regular, replacing
+from experiments.runs import strict_json
+from experiments.runs.eventlog import EventReader, EventWriter
+from experiments.runs.owner import Owner
+from experiments.runs.row import RunRow, Status, make_row
+from experiments.runs.view import RunView, fold
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.config import TrainConfig
+    from core.training.record import RunRecord
+    from core.training.trainer import Trainer
+    from experiments.runs.predictions import Predictions
+
+RESERVE = 4096
+"""Bytes set aside in each run's folder, given up when the disk is full so that the end can still be written down."""
+MAX_JSON = 1 << 20
+MAX_LABEL = 100
+
+
+def check_label(field: str, text: str) -> None:
+    """Raise `InvalidValue` for a name or tag that nobody could see or that would not fit in a table."""
+    if text.isspace() or (not text and field == "tag"):
+        raise InvalidValue(field, text, "must not be empty", hint=f"give a word, or leave the {field} out")
+    if len(text) > MAX_LABEL or not text.isprintable():
+        allowed = f"must be at most {MAX_LABEL} printable characters"
+        raise InvalidValue(field, text, allowed, hint="leave out line ends and control characters")
+    if text == "latest":
+        raise InvalidValue(field, text, "stands for the newest run", hint="choose another word")
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What people call a run."""
+
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    group_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run's folder."""
+
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "events.jsonl"
+
+    @property
+    def best_weights(self) -> Path:
+        return self.folder / "best.safetensors"
+
+    @property
+    def final_weights(self) -> Path:
+        return self.folder / "final.safetensors"
+
+    @property
+    def predictions(self) -> Path:
+        return self.folder / "predictions.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "output.log"
+
+    def open_log(self) -> EventWriter:
+        """The log, for the one process that trains the run.
+
+        Raises:
+            InvalidValue: while another process has it open.
+        """
+        return EventWriter(self.log, self.id)
+
+    def view(self) -> RunView:
+        return fold(EventReader(self.log).poll())
+
+    def meta(self) -> Meta:
+        """Damaged or missing, it is as if nobody had named the run."""
+        values = read_json(self.folder / "meta.json")
+        name, tags, group_id = values.get("name"), values.get("tags"), values.get("group_id")
+        return Meta(
+            name if isinstance(name, str) else "",
+            tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
+            group_id if isinstance(group_id, str) else None,
+        )
+
+    def change_meta(self, *, name: str | None = None, tags: tuple[str, ...] | None = None) -> None:
+        """Rename or tag the run; None leaves what is there.
+
+        Raises:
+            StorageError: when the folder cannot be written; nothing has changed then.
+        """
+        meta = self.meta()
+        meta = replace(meta, name=meta.name if name is None else name, tags=meta.tags if tags is None else tags)
+        try:
+            write_json(self.folder / "meta.json", asdict(meta))
+        except OSError as error:
+            raise self._unwritable(self.folder, error) from error
+
+    def config(self) -> dict[str, Any]:
+        return read_json(self.folder / "config.json")
+
+    def environment(self) -> dict[str, Any]:
+        return read_json(self.folder / "env.json")
+
+    def set_environment(self, environment: Mapping[str, Any]) -> None:
+        """Say what the run is made with.
+
+        Raises:
+            StorageError: when it cannot be written.
+        """
+        try:
+            write_json(self.folder / "env.json", environment)
+        except OSError as error:
+            raise self._unwritable(self.folder, error) from error
+
+    def row(self) -> RunRow:
+        """The run in one line, from its files; of a log that cannot be read nothing is known."""
+        meta = self.meta()
+        try:
+            view = fold(EventReader(self.log).skim())
+        except RunError:
+            view = RunView()
+        return make_row(self.id, view, self.config(), meta.name, meta.tags, meta.group_id)
+
+    def status(self) -> Status:
+        return self.row().status(self.is_alive)
+
+    def owner(self) -> Owner | None:
+        """The process that trains it, dead or alive; None when nobody has taken it on."""
+        return Owner.from_json(read_json(self._owner_file))
+
+    def is_alive(self) -> bool:
+        """Whether the process that trains it is still there."""
+        owner = self.owner()
+        return owner is not None and owner.is_alive(heartbeat=self._owner_file)
+
+    def is_trained_here(self) -> bool:
+        """Whether it is this process's to train, now or when its turn comes."""
+        owner = self.owner()
+        return owner is not None and owner.is_this_process()
+
+    def is_trained_elsewhere(self) -> bool:
+        """Whether a process other than this one trains it."""
+        return self.status() is Status.RUNNING and not self.is_trained_here()
+
+    def write(self, config: TrainConfig, meta: Meta, environment: Mapping[str, Any]) -> None:
+        """Fill the folder of a new run, owned by this process.
+
+        Raises:
+            OSError: when it cannot be written.
+        """
+        write_json(self.folder / "config.json", config.model_dump())
+        write_json(self.folder / "meta.json", asdict(meta))
+        write_json(self.folder / "env.json", environment)
+        (self.folder / "reserve").write_bytes(b"\0" * RESERVE)
+        self.hand_over(Owner.this_process())
+
+    def hand_over(self, owner: Owner) -> None:
+        """Say which process trains the run from now on."""
+        try:
+            write_json(self._owner_file, owner.to_json())
+        except OSError as error:
+            raise self._unwritable(self._owner_file, error) from error
+
+    def take_over(self, config: Mapping[str, Any]) -> None:
+        """Make this process the one that trains the run, by a config of these values.
+
+        Raises:
+            StorageError: when the folder cannot be written.
+        """
+        try:
+            if not self.is_trained_here():  # else the wish to stop came after the run was handed over
+                self.forget_stop()
+            write_json(self.folder / "config.json", config)
+            (self.folder / "reserve").write_bytes(b"\0" * RESERVE)
+            self.hand_over(Owner.this_process())
+        except OSError as error:
+            raise self._unwritable(self.folder, error) from error
+
+    def ask_to_stop(self) -> None:
+        """Leave word for the process that trains the run, whoever and wherever it is.
+
+        Raises:
+            StorageError: when the folder cannot be written.
+        """
+        try:
+            self._stop_file.touch()
+        except OSError as error:
+            raise self._unwritable(self.folder, error) from error
+
+    def forget_stop(self) -> None:
+        """Take back what `ask_to_stop` said, before a new life of the run begins."""
+        self._stop_file.unlink(missing_ok=True)
+
+    def wants_stop(self) -> bool:
+        return self._stop_file.exists()
+
+    def beat(self) -> None:
+        """Show that the process that trains the run is alive."""
+        with suppress(OSError):
+            os.utime(self._owner_file)
+
+    def release_reserve(self) -> None:
+        with suppress(OSError):
+            (self.folder / "reserve").unlink(missing_ok=True)
+
+    def release(self) -> None:
+        """Say that nobody trains the run any more."""
+        self.release_reserve()
+        with suppress(OSError):
+            self._owner_file.unlink(missing_ok=True)
+
+    def save_checkpoint(self, trainer: RunRecord) -> CheckpointSaved:
+        """Keep the trainer's state, and the one before it.
+
+        Raises:
+            StorageError: when it cannot be written; the old ones are still there.
+        """
+        from core.storage.checkpoint import save_checkpoint
+
+        checkpoint = trainer.checkpoint()
+        try:
+            save_checkpoint(checkpoint, self.checkpoint)
+        except OSError as error:
+            raise self._unwritable(self.checkpoint, error) from error
+        return CheckpointSaved(
+            epoch=checkpoint.state["epoch"], step=checkpoint.state["step"], file=self.checkpoint.name
+        )
+
+    def load_checkpoint_into(self, trainer: Trainer) -> None:
+        """Bring a fresh trainer to where the last whole checkpoint is; to the start where there is none.
+
+        Raises:
+            RunError: when there are checkpoints but none fits.
+        """
+        from core.storage.checkpoint import load_checkpoint
+
+        checkpoint = load_checkpoint(self.checkpoint)
+        if checkpoint is not None:
+            trainer.restore(checkpoint)
+
+    def save_weights(self, path: Path, weights: Mapping[str, Tensor], trainer: RunRecord, *, epoch: int) -> None:
+        """Write weights as safetensors that say which network they belong to.
+
+        Raises:
+            StorageError: when they cannot be written.
+        """
+        from core.storage.tensorfile import write_tensors
+
+        metadata = {"arch": trainer.config.arch, "spec": trainer.summary.spec, "epoch": str(epoch)}
+        try:
+            write_tensors(path, weights, metadata)
+        except OSError as error:
+            raise self._unwritable(path, error) from error
+
+    def save_predictions(self, trainer: RunRecord) -> None:
+        """Keep the classes that a trainer which has finished gave to the test images.
+
+        Raises:
+            StorageError: when they cannot be written.
+        """
+        from experiments.runs.predictions import write_predictions
+
+        try:
+            write_predictions(self.predictions, trainer.predictions, trainer.config.dataset)
+        except OSError as error:
+            raise self._unwritable(self.predictions, error) from error
+
+    def load_predictions(self) -> Predictions | None:
+        """The classes given to the test images when the run last finished; None where none were kept.
+
+        Raises:
+            RunError: when the file is damaged.
+        """
+        from experiments.runs.predictions import read_predictions
+
+        return read_predictions(self.predictions)
+
+    @property
+    def _owner_file(self) -> Path:
+        return self.folder / "owner.json"
+
+    @property
+    def _stop_file(self) -> Path:
+        return self.folder / "stop"
+
+    def _unwritable(self, path: Path, error: OSError) -> StorageError:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        hint = "free some space in the home folder, then mnist-tui resume" if full else "check the run's folder"
+        return StorageError(f"{path}: cannot be written: {error.strerror}", hint=hint)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Replace a JSON file as a whole."""
+    with replacing(path) as part:
+        part.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file that anything may have happened to; empty where it is not one."""
+    try:
+        with open_regular(path) as file:
+            values = strict_json.loads(file.read(MAX_JSON))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}

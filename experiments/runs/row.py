@@ -1,0 +1,102 @@
+"""A run in one line, as lists show it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from core.events import RunFailed, RunFinished, RunStopped
+from experiments.runs.view import RunView
+
+T = TypeVar("T")
+
+
+class Status(StrEnum):
+    """`CRASHED` is a run without an end whose process is gone."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    CRASHED = "crashed"
+
+
+_END_STATUS = {RunFinished: Status.FINISHED, RunStopped: Status.STOPPED, RunFailed: Status.FAILED}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunRow:
+    """Accuracies are fractions; `ended` is the status that the log gives, empty while it gives none; `limited` is a run
+    on a part of its data set."""
+
+    run_id: str
+    name: str
+    ended: str
+    arch: str
+    dataset: str
+    seed: int | None
+    total_params: int | None
+    epochs_done: int
+    epochs: int | None
+    best_test_accuracy: float | None
+    final_test_accuracy: float | None
+    started: str
+    seconds: float
+    group_id: str | None
+    tags: tuple[str, ...]
+    limited: bool
+
+    @property
+    def data(self) -> str:
+        """The data set as lists show it, with a star where it is only a part of it."""
+        return f"{self.dataset}*" if self.limited else self.dataset
+
+    @property
+    def best_or_final(self) -> float | None:
+        """The best test accuracy; of a run with held-out images, whose test set is looked at once, the final one."""
+        return self.final_test_accuracy if self.best_test_accuracy is None else self.best_test_accuracy
+
+    def status(self, is_alive: Callable[[], bool]) -> Status:
+        """The status. A run that has ended but has a live process again is one that is being resumed."""
+        if is_alive():
+            return Status.RUNNING
+        return Status(self.ended) if self.ended else Status.CRASHED
+
+    def to_json(self, status: Status) -> dict[str, Any]:
+        """The keys that `mnist-tui runs --json` promises."""
+        values = asdict(self)
+        del values["ended"], values["limited"]
+        return {"run_id": values.pop("run_id"), "name": values.pop("name"), "status": str(status), **values}
+
+
+def make_row(
+    run_id: str, view: RunView, config: Mapping[str, Any], name: str, tags: tuple[str, ...], group_id: str | None
+) -> RunRow:
+    """Put a row together from a run's log and files; `config` stands in until the log has the config."""
+    config = view.config or config
+    started = view.started
+    return RunRow(
+        run_id=run_id,
+        name=name,
+        ended=str(_END_STATUS[type(view.end)]) if view.end is not None else "",
+        arch=_of(str, config, "arch") or "",
+        dataset=started.dataset if started else _of(str, config, "dataset") or "",
+        seed=_of(int, config, "seed"),
+        total_params=started.total_params if started else None,
+        epochs_done=view.epochs[-1].epoch if view.epochs else 0,
+        epochs=_of(int, config, "epochs"),
+        best_test_accuracy=view.best_test_accuracy,
+        final_test_accuracy=view.final_test_accuracy,
+        started=view.started_at,
+        seconds=view.seconds,
+        group_id=group_id,
+        tags=tags,
+        limited=any(config.get(limit) is not None for limit in ("limit_train", "limit_test")),
+    )
+
+
+def _of(kind: type[T], values: Mapping[str, Any], key: str) -> T | None:
+    value = values.get(key)
+    return value if isinstance(value, kind) else None

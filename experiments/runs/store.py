@@ -1,0 +1,201 @@
+"""The run store: one folder a run under ``<home>/runs``, and how to find one again."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import InvalidValue, RunError, StorageError
+from experiments.runs.folder import Meta, Run
+from experiments.runs.index import Index
+from experiments.runs.row import RunRow, Status
+
+if TYPE_CHECKING:
+    from core.config import TrainConfig
+
+_RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
+
+
+class Store:
+    """All runs of one home."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._runs = home / "runs"
+        self._index = Index(home / "index.sqlite")
+
+    def check_writable(self) -> None:
+        """Raise `StorageError` when no run could be kept here. A home that is not there yet is not made."""
+        try:
+            folder = next(folder for folder in (self._runs, *self._runs.parents) if folder.exists())
+            with tempfile.NamedTemporaryFile(prefix=".writable-", dir=folder) as probe:
+                probe.write(b"\0" * 4096)
+                probe.flush()
+                os.fsync(probe.fileno())
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def create(self, config: TrainConfig, meta: Meta, environment: dict[str, Any]) -> Run:
+        """Make the folder of a new run, owned by this process.
+
+        Raises:
+            StorageError: when it cannot be written; nothing is left behind then.
+        """
+        draft = None
+        try:
+            self._runs.mkdir(parents=True, exist_ok=True)
+            draft = Run(Path(tempfile.mkdtemp(prefix=".new-", dir=self._runs)))
+            draft.write(config, meta, environment)
+            draft.folder.chmod(0o755)
+            return self._name_new(draft)
+        except OSError as error:
+            if draft is not None:
+                shutil.rmtree(draft.folder, ignore_errors=True)
+            raise self._unwritable(error) from error
+
+    def runs(self) -> list[Run]:
+        """Every run, the newest first."""
+        try:
+            names = [path.name for path in self._runs.iterdir() if _RUN_ID.fullmatch(path.name)]
+        except OSError:
+            return []
+        return [self.run(name) for name in sorted(names, reverse=True)]
+
+    def run(self, run_id: str) -> Run:
+        """The run of an id, whether it exists or not.
+
+        Raises:
+            ValueError: for what is not an id, so that nothing from outside becomes a path.
+        """
+        if not _RUN_ID.fullmatch(run_id):
+            raise ValueError(f"not a run id: {run_id!r}")
+        return Run(self._runs / run_id)
+
+    def rows(self) -> list[tuple[RunRow, Status]]:
+        """Every run in one line, with its status, the newest first; quick, through the index."""
+        runs = self.runs()
+        rows = self._index.rows(runs)
+        return [(row, row.status(run.is_alive)) for run, row in zip(runs, rows, strict=True)]
+
+    def find(self, reference: str) -> Run:
+        """A run by id, name, unique prefix of an id, or ``latest``.
+
+        Raises:
+            RunError: when there is none.
+            InvalidValue: when there are several.
+        """
+        runs = self.runs()
+        if reference == "latest" and runs:
+            return runs[0]
+        found = [run for run in runs if run.id == reference]
+        found = found or [run for run in runs if reference and run.meta().name == reference]
+        found = found or [run for run in runs if reference and run.id.startswith(reference)]
+        if not found and (members := [run for run in runs if run.meta().group_id == reference]):
+            hint = f"name one of them: {members[-1].id}"
+            raise InvalidValue("run", reference, f"is a group of {len(members)} runs", hint=hint)
+        if not found:
+            hint = "mnist-tui runs lists them" if runs else "there are no runs yet: mnist-tui run"
+            raise RunError(f"no such run: {reference!r}", hint=hint)
+        if len(found) > 1:
+            some = ", ".join(run.id for run in found[:4]) + (", ..." if len(found) > 4 else "")
+            raise InvalidValue("run", reference, f"fits {len(found)} runs: {some}", hint="give more of the id")
+        return found[0]
+
+    def find_all(self, reference: str) -> list[Run]:
+        """The runs of the group that `find_group_id` finds, by seed, else the one run that `find` finds.
+
+        Raises:
+            RunError, InvalidValue: as they do.
+        """
+        group_id = self.find_group_id(reference)
+        rows = [row for row, _ in self.rows() if group_id is not None and row.group_id == group_id]
+        rows.sort(key=lambda row: (row.seed is None, row.seed, row.run_id))
+        return [self.run(row.run_id) for row in rows] or [self.find(reference)]
+
+    def find_group_id(self, reference: str) -> str | None:
+        """The id of a group by id, by the name that `run --seeds` was given, or by unique prefix of an id; None when
+        there is no such group, or when a run has that id or name.
+
+        Raises:
+            InvalidValue: when there are several.
+        """
+        rows = [row for row, _ in self.rows()]
+        if not reference or any(reference in (row.run_id, row.name) for row in rows):
+            return None
+        grouped = [(row.group_id, row) for row in rows if row.group_id]
+        for matches in (
+            {group_id for group_id, _ in grouped if group_id == reference},
+            {group_id for group_id, row in grouped if row.name == f"{reference}-{row.seed}"},
+            {group_id for group_id, _ in grouped if reference.startswith("g") and group_id.startswith(reference)},
+        ):
+            if len(matches) > 1:
+                some = ", ".join(sorted(matches)[:4])
+                raise InvalidValue("group", reference, f"fits {len(matches)} groups: {some}", hint="name one by its id")
+            if matches:
+                return matches.pop()
+        return None
+
+    def new_group_id(self) -> str:
+        """An id for runs that belong together. Longer than a run's, since no folder tells that one is taken."""
+        return f"g{_new_id(digits=8)}"
+
+    def remove(self, run: Run) -> None:
+        """Delete a run's folder; out of the list at once, then file by file.
+
+        Raises:
+            InvalidValue: while the run is live.
+            StorageError: when it cannot be deleted.
+        """
+        if run.status() is Status.RUNNING:
+            raise InvalidValue("run", run.id, "is running", hint="stop it first")
+        grave = run.folder.with_name(f".deleted-{run.id}")
+        try:
+            run.folder.rename(grave)
+            shutil.rmtree(grave)
+        except OSError as error:
+            raise StorageError(
+                f"{run.folder}: cannot be deleted: {error.strerror}", hint="check permissions"
+            ) from error
+
+    def _name_new(self, draft: Run) -> Run:
+        """Give a filled folder its id: a run's folder is there as a whole or not at all."""
+        while True:
+            run = self.run(_new_id())
+            try:
+                draft.folder.rename(run.folder)
+                return run
+            except OSError as error:
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                    raise
+
+    def _unwritable(self, error: OSError) -> StorageError:
+        return StorageError(
+            f"home = {self.home}: cannot be written: {error.strerror}",
+            hint="choose another folder with --home or MNIST_TUI_HOME, or free some space",
+        )
+
+
+def filtered(
+    rows: Iterable[tuple[RunRow, Status]], *, tag: str | None, status: Status | None, dataset: str | None
+) -> list[tuple[RunRow, Status]]:
+    """The rows that have all that is asked for."""
+    return [
+        (row, state)
+        for row, state in rows
+        if (tag is None or tag in row.tags)
+        and (status is None or state is status)
+        and (dataset is None or row.dataset == dataset)
+    ]
+
+
+def _new_id(digits: int = 4) -> str:
+    import secrets  # costs more than everything else that a list of runs needs of the standard library
+
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(digits // 2)}"

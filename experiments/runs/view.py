@@ -1,0 +1,109 @@
+"""What a run's events amount to so far. Everyone who looks at a run folds its log with `reduce`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, assert_never
+
+from core.events import (
+    CheckpointSaved,
+    EndEvent,
+    EpochFinished,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    RunStopped,
+    StepProgress,
+)
+from core.history import best_epoch, early_signal, first_epoch_at
+from experiments.runs.eventlog import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run as its log tells it. Times are ISO 8601; fields are None or empty until an event has said them."""
+
+    started_at: str = ""
+    updated_at: str = ""
+    resumed_at: str = ""
+    seconds_before: float = 0.0
+    started: RunStarted | None = None
+    progress: StepProgress | None = None
+    epochs: tuple[EpochFinished, ...] = ()
+    checkpoint: CheckpointSaved | None = None
+    end: EndEvent | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def accuracies(self) -> dict[int, float]:
+        """By epoch, on the held-out images where there are some, else on the test images."""
+        values = {e.epoch: e.test_accuracy if e.val_accuracy is None else e.val_accuracy for e in self.epochs}
+        return {epoch: value for epoch, value in values.items() if value is not None}
+
+    @property
+    def best_test_accuracy(self) -> float | None:
+        return max((e.test_accuracy for e in self.epochs if e.test_accuracy is not None), default=None)
+
+    @property
+    def final_test_accuracy(self) -> float | None:
+        """Of the last epoch; only a finished run has one."""
+        return self.end.final_test_accuracy if isinstance(self.end, RunFinished) else None
+
+    @property
+    def best_epoch(self) -> int:
+        return best_epoch(self.accuracies)
+
+    @property
+    def early_signal(self) -> bool | None:
+        return early_signal(self.accuracies)
+
+    @property
+    def first_epoch_at_target(self) -> int | None:
+        target = self.config.get("target")
+        return first_epoch_at(self.accuracies, target) if isinstance(target, int | float) else None
+
+    @property
+    def seconds(self) -> float:
+        """From each start to the stop or the last sign of life after it; the time in between is not the run's."""
+        if isinstance(self.end, RunFinished):
+            return self.end.seconds
+        return self.seconds_before + _seconds_between(self.resumed_at, self.updated_at)
+
+
+def reduce(view: RunView, entry: Entry) -> RunView:
+    """The view after one more event."""
+    before, view = view, replace(view, started_at=view.started_at or entry.time, updated_at=entry.time)
+    match entry.event:
+        case RunStarted() as event:
+            view = replace(view, resumed_at=entry.time, seconds_before=before.seconds)
+            return replace(view, started=event, config=event.config, end=None)
+        case StepProgress() as event:
+            return replace(view, progress=event)
+        case EpochFinished() as event:
+            kept = tuple(e for e in view.epochs if e.epoch < event.epoch)
+            return replace(view, epochs=(*kept, event))
+        case CheckpointSaved() as event:
+            return replace(view, checkpoint=event)
+        case RunFinished() | RunStopped() | RunFailed() as event:
+            return replace(view, end=event)
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def fold(entries: Iterable[Entry]) -> RunView:
+    """The view after all of these events."""
+    view = RunView()
+    for entry in entries:
+        view = reduce(view, entry)
+    return view
+
+
+def _seconds_between(first: str, last: str) -> float:
+    """0 where the times are not what they should be."""
+    try:
+        seconds = (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
+    except (ValueError, TypeError):
+        return 0.0
+    return max(0.0, seconds)

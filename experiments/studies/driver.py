@@ -1,0 +1,348 @@
+"""Sweeps: a study proposes, an executor trains, and this drives the two until all that was planned is done.
+
+The driver holds nothing that is not on disk: proposals and values are in the study, everything else in the runs' own
+folders. Killed at any moment and started again, it takes up every trial where it was left.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC
+
+from optuna.trial import FrozenTrial
+
+from core.errors import InvalidValue, LabError, OverBudget, ShouldStop, StorageError
+from core.events import RunFailed, RunFinished, RunStopped
+from experiments.execution.executor import MAX_DEATHS, POLL, STOP_PATIENCE, Ended, Executor
+from experiments.execution.runner import Runner
+from experiments.execution.supervision import REQUESTED
+from experiments.runs.eventlog import EventReader
+from experiments.runs.folder import Meta, Run
+from experiments.runs.view import RunView, reduce
+from experiments.studies.events import (
+    ProposalRejected,
+    SweepEvent,
+    SweepStopped,
+    TrialFinished,
+    TrialReported,
+    TrialStarted,
+    WorkerDied,
+)
+from experiments.studies.folder import GIVEN_UP, RUN_ID, StudyFolder
+from experiments.studies.plan import Plan
+from experiments.studies.proposals import Proposals
+from experiments.studies.space import Value
+from experiments.studies.trials import Trials
+
+MAX_REJECTED = 500
+"""Proposals that may be rejected in a row."""
+
+
+@dataclass(slots=True)
+class _Active:
+    """A trial under way, followed by its run's log. `given_up` says by which pruner it was; empty while it was not."""
+
+    number: int
+    params: Mapping[str, Value]
+    epochs: int
+    run: Run
+    reader: EventReader
+    view: RunView
+    deaths: int = 0
+    reported: int = 0
+    given_up: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of its epochs are done."""
+        last = self.view.epochs[-1].epoch if self.view.epochs else 0
+        return isinstance(self.view.end, RunFinished) or last >= self.epochs
+
+
+class Sweep:
+    """One study, driven by this process.
+
+    `runner` makes the runs and says where the home is. Problems of the search as a whole are found before anything is
+    trained, by `Proposals.check_feasible`.
+    """
+
+    def __init__(self, runner: Runner, folder: StudyFolder, plan: Plan, executor: Executor) -> None:
+        self._runner = runner
+        self._folder = folder
+        self._plan = plan
+        self._executor = executor
+        self._proposals = Proposals(plan.base, plan.space)
+        self._active: dict[str, _Active] = {}
+        self._left: list[FrozenTrial] = []
+        self._stopping = ""
+        self._exhausted: OverBudget | None = None
+
+    def run(self, should_stop: ShouldStop) -> Iterator[SweepEvent]:
+        """Drive the study until its trials are done, or until there is a reason to stop. It has to be `driven` by this
+        process meanwhile.
+
+        Raises:
+            OverBudget: when the sampler finds nothing within the budget.
+            StorageError, RunError: when the study's folder cannot be written or is damaged.
+        """
+        self._trials = Trials(self._folder, self._plan)
+        self._left = self._trials.unfinished()
+        deadline = math.inf
+        try:
+            while True:
+                if not self._stopping and (reason := should_stop()):
+                    self._stopping, deadline = reason, time.monotonic() + STOP_PATIENCE
+                    self._executor.stop(reason)
+                if not self._stopping:
+                    yield from self._fill(should_stop)
+                if not self._active and (self._stopping or not (self._left or self._wants_more())):
+                    break
+                if time.monotonic() > deadline:  # a worker that hears nothing is ended without a checkpoint
+                    break
+                ended = self._executor.wait(POLL)
+                for active in list(self._active.values()):
+                    yield from self._follow(active)
+                for end in ended:
+                    yield from self._settle(end)
+        except LabError as error:
+            self._give_back(error.message)
+            raise
+        finally:
+            self._executor.close()
+        if self._stopping:
+            yield SweepStopped(reason=self._stopping)
+        elif self._exhausted is not None:
+            raise self._exhausted
+
+    def _wants_more(self) -> bool:
+        return self._exhausted is None and self._trials.wants_more()
+
+    def _give_back(self, reason: str) -> None:
+        """Have the runs stop with a checkpoint where the study can be told nothing any more."""
+        self._executor.stop(reason)
+        deadline = time.monotonic() + STOP_PATIENCE
+        while any(active.run.is_alive() for active in self._active.values()) and time.monotonic() < deadline:
+            self._executor.wait(POLL)
+
+    def _fill(self, should_stop: ShouldStop) -> Iterator[SweepEvent]:
+        """Give work to every worker that has none: first what was left under way, then what is proposed."""
+        rejected = 0
+        while self._executor.has_room() and not should_stop():
+            left = self._next_left()
+            if left is not None:
+                yield from self._take_up(left)
+                continue
+            if not self._wants_more():
+                return
+            trial, params = self._trials.propose()
+            event = self._enter(trial.number, params)
+            yield event
+            if not isinstance(event, ProposalRejected):
+                rejected = 0
+                continue
+            rejected += 1
+            if rejected == MAX_REJECTED:
+                hint = "the study is kept; search where less is over the budget"
+                self._exhausted = OverBudget(f"{rejected} proposals in a row rejected; {event.reason}", hint=hint)
+
+    def _next_left(self) -> FrozenTrial | None:
+        """A trial that an earlier driver left, once nobody trains its run any more."""
+        for trial in self._left:
+            run = self._run_of(trial)
+            if run is None or not run.is_alive():
+                self._left.remove(trial)
+                return trial
+        return None
+
+    def _take_up(self, trial: FrozenTrial) -> Iterator[SweepEvent]:
+        """Go on with a trial that was left, or just take its result where its run has one."""
+        params = self._trials.params(trial)
+        run = self._run_of(trial)
+        if run is None:
+            yield self._enter(trial.number, params)
+            return
+        self._trials.remember_run(trial.number, run.id)
+        active = self._activate(trial.number, params, run)
+        if pruner := trial.user_attrs.get(GIVEN_UP):
+            active.given_up, active.reported = str(pruner), max(trial.intermediate_values, default=0)
+        yield from self._follow(active)
+        if (end := self._end_of(active)) is not None:
+            yield end
+            return
+        self._active[run.id] = active
+        if active.given_up:  # the driver before may have been killed just before it said so
+            run.ask_to_stop()
+        self._start_again(active)
+        yield TrialStarted(trial=trial.number, run_id=run.id, params=params, resumed=True)
+
+    def _run_of(self, trial: FrozenTrial) -> Run | None:
+        """A trial's run; also one whose id the driver that made it did not come to write down."""
+        if run_id := trial.user_attrs.get(RUN_ID):
+            run = self._runner.store.run(run_id)
+            return run if run.folder.is_dir() else None
+        wanted = self._meta(trial.number)
+        runs = self._runner.store.runs()
+        return next((run for run in runs if _made_since(run, trial) and run.meta() == wanted), None)
+
+    def _enter(self, number: int, params: Mapping[str, Value]) -> SweepEvent:
+        """Train a proposal, unless it repeats a finished trial or may not be trained."""
+        for twin in self._trials.twins(number):
+            if self._run_of(twin) is not None:
+                return self._repeat(number, twin)
+        try:
+            return self._begin(number, params)
+        except (OverBudget, InvalidValue) as problem:
+            return self._reject(number, params, problem.message)
+
+    def _begin(self, number: int, params: Mapping[str, Value]) -> TrialStarted:
+        run = self._runner.create(self._proposals.config(params), self._meta(number))
+        self._trials.remember_run(number, run.id)
+        self._active[run.id] = self._activate(number, params, run)
+        self._executor.start(run)
+        return TrialStarted(trial=number, run_id=run.id, params=params, resumed=False)
+
+    def _activate(self, number: int, params: Mapping[str, Value], run: Run) -> _Active:
+        epochs = self._plan.base.changed(**params).epochs
+        return _Active(number, params, epochs, run, EventReader(run.log), RunView())
+
+    def _meta(self, number: int) -> Meta:
+        """What tells whose trial a run is."""
+        on_test = ("objective:test",) if self._plan.objective == "test" else ()
+        return Meta(f"{self._folder.name}-{number}", (self._folder.tag, f"trial:{number}", *on_test))
+
+    def _reject(self, number: int, params: Mapping[str, Value], reason: str) -> ProposalRejected:
+        self._trials.reject(number, reason)
+        return ProposalRejected(trial=number, params=params, reason=reason)
+
+    def _repeat(self, number: int, twin: FrozenTrial) -> TrialFinished:
+        """End a proposal with the result of its twin: the same config with the same seed would only give it again."""
+        self._trials.repeat(number, twin)
+        return TrialFinished(
+            trial=number,
+            run_id=twin.user_attrs[RUN_ID],
+            state="finished",
+            params=self._trials.params(twin),
+            value=twin.value,
+            epochs=len(twin.intermediate_values),
+            reason=f"repeats trial {twin.number}",
+        )
+
+    def _follow(self, active: _Active) -> Iterator[SweepEvent]:
+        """Take in what a run has done, report it to the study, and give the run up where the pruner says so.
+
+        A run hears of that only in an epoch to come, which is kept from the study, unless it was the last one.
+        """
+        for entry in active.reader.poll():
+            active.view = reduce(active.view, entry)
+        for epoch, value in active.view.accuracies.items():
+            if not active.reported < epoch <= active.epochs or (active.given_up and not active.is_whole):
+                continue
+            active.reported = epoch
+            self._trials.report(active.number, epoch, value)
+            yield TrialReported(trial=active.number, run_id=active.run.id, epoch=epoch, value=value)
+            if not (active.given_up or active.is_whole) and self._trials.should_prune(active.number):
+                active.given_up = f"by the {self._plan.pruner} pruner"
+                self._trials.give_up(active.number, active.given_up)
+                active.run.ask_to_stop()
+
+    def _settle(self, ended: Ended) -> Iterator[SweepEvent]:
+        """Take the result of a run whose worker is done with it, or try again."""
+        active = self._active[ended.run_id]
+        yield from self._follow(active)
+        finished = self._end_of(active)
+        if finished is None and ended.error:
+            finished = self._fail(active, ended.error)
+        if finished is not None:
+            del self._active[ended.run_id]
+            yield finished
+            return
+        if self._stopping:  # the trial stays open, for the next driver of the study
+            del self._active[ended.run_id]
+            return
+        if active.is_whole and not ended.worker_died and _stop_asked(active.view):
+            self._start_again(active)
+            return
+        active.deaths += 1
+        reason = ended.worker_died or _stop_reason(active.view)
+        retried = active.deaths < MAX_DEATHS
+        yield WorkerDied(trial=active.number, run_id=active.run.id, reason=reason, retried=retried)
+        if retried:
+            self._start_again(active)
+            return
+        del self._active[ended.run_id]
+        yield self._fail(active, f"lost {active.deaths} workers; the last one: {reason}")
+
+    def _start_again(self, active: _Active) -> None:
+        if active.is_whole:  # too late to give it up: all that it lacks is its end
+            active.run.forget_stop()
+        self._executor.start(active.run)
+
+    def _end_of(self, active: _Active) -> TrialFinished | None:
+        """A trial's end, told to the study; None where its run has to go on."""
+        match active.view.end:
+            case RunFinished() as end:
+                value = self._score(active, end)
+                if value is None:
+                    return self._fail(active, f"its log has no score of epoch {min(end.epochs, active.epochs)}")
+                self._trials.finish(active.number, value)
+                return self._finished(active, "finished", value)
+            case RunStopped() if _stop_asked(active.view) and not active.is_whole:
+                by = active.given_up or "by hand"
+                self._trials.prune(active.number, by)
+                return self._finished(active, "pruned", reason=by)
+            case RunFailed() as end:
+                self._trials.fail(active.number, end.error)
+                return self._finished(active, "failed", reason=end.error)
+            case _:
+                return None
+
+    def _score(self, active: _Active, end: RunFinished) -> float | None:
+        """The objective of a finished run; of one that somebody has extended, as it was after the trial's epochs."""
+        on_test = self._plan.objective == "test"
+        if on_test and end.epochs <= active.epochs:
+            return end.final_test_accuracy
+        by_epoch = active.view.accuracies  # on held-out images where there are some
+        is_the_objective = on_test != bool(self._plan.base.val_split)
+        return by_epoch.get(min(end.epochs, active.epochs)) if is_the_objective else None
+
+    def _fail(self, active: _Active, reason: str) -> TrialFinished:
+        """Give up a trial whose run has no end of its own, and write one down for it."""
+        self._trials.lose(active.number, reason)
+        epoch = active.view.epochs[-1].epoch if active.view.epochs else 0
+        try:
+            with active.run.open_log() as log:
+                log.append(RunFailed(epoch=epoch, error=reason, hint=f"mnist-tui resume {active.run.id} tries again"))
+            active.run.release()
+        except (InvalidValue, StorageError):  # it is known in the study
+            pass
+        return self._finished(active, "failed", reason=reason)
+
+    def _finished(self, active: _Active, state: str, value: float | None = None, reason: str = "") -> TrialFinished:
+        return TrialFinished(
+            trial=active.number,
+            run_id=active.run.id,
+            state=state,
+            params=active.params,
+            value=value,
+            epochs=active.reported if state == "pruned" else min(len(active.view.epochs), active.epochs),
+            reason=reason,
+        )
+
+
+def _stop_asked(view: RunView) -> bool:
+    """Whether a run was given up, by the pruner or by hand."""
+    return isinstance(view.end, RunStopped) and view.end.reason == REQUESTED
+
+
+def _made_since(run: Run, trial: FrozenTrial) -> bool:
+    """Whether a run is not older than a trial, so that a study of the same name, deleted since, may have had it."""
+    if trial.datetime_start is None:
+        return False
+    return run.id[:15] >= f"{trial.datetime_start.astimezone(UTC):%Y%m%d-%H%M%S}"
+
+
+def _stop_reason(view: RunView) -> str:
+    return f"the run was stopped ({view.end.reason})" if isinstance(view.end, RunStopped) else "the run has no end"

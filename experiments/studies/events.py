@@ -1,0 +1,86 @@
+"""What a sweep says of itself, in order. Plain scalars, like the events of a run; accuracies are fractions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from experiments.studies.space import Value
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialStarted:
+    """A trial's run is being trained, from its last checkpoint where `resumed`."""
+
+    NAME: ClassVar = "trial_started"
+    trial: int
+    run_id: str
+    params: Mapping[str, Value]
+    resumed: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialReported:
+    """The objective after an epoch of a trial."""
+
+    NAME: ClassVar = "trial_reported"
+    trial: int
+    run_id: str
+    epoch: int
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialFinished:
+    """A trial has an end: `state` is finished, pruned or failed; `value` is the objective of a finished one. One that
+    repeats another has the other's run, and `reason` says so."""
+
+    NAME: ClassVar = "trial_finished"
+    trial: int
+    run_id: str
+    state: str
+    params: Mapping[str, Value]
+    value: float | None
+    epochs: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProposalRejected:
+    """A proposal that is not trained, over the budget for example. It counts as none of the trials."""
+
+    NAME: ClassVar = "proposal_rejected"
+    trial: int
+    params: Mapping[str, Value]
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerDied:
+    """A trial's worker is gone; unless this was the last try, the trial goes on from its checkpoint with another."""
+
+    NAME: ClassVar = "worker_died"
+    trial: int
+    run_id: str
+    reason: str
+    retried: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweepStopped:
+    """Somebody asked the sweep to stop; its trials have checkpoints and go on when the study is continued."""
+
+    NAME: ClassVar = "sweep_stopped"
+    reason: str
+
+
+SweepEvent = TrialStarted | TrialReported | TrialFinished | ProposalRejected | WorkerDied | SweepStopped
+
+
+def to_record(event: SweepEvent, study: str) -> dict[str, Any]:
+    """The event as JSON-ready keys and values: event, time (ISO 8601, UTC), run_id and study first."""
+    time = datetime.now(UTC).isoformat(timespec="milliseconds")
+    values = asdict(event)
+    return {"event": event.NAME, "time": time, "run_id": values.pop("run_id", None), "study": study, **values}

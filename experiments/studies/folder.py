@@ -1,0 +1,233 @@
+"""Studies: what a sweep searches and what has come of it so far, in a folder under ``<home>/studies``.
+
+study.json       what was asked for
+journal.jsonl    Optuna's log of proposals, intermediate values and results, only ever added to
+owner.json       the process that drives the sweep, while one does; the file's time is its heartbeat
+output.log       what a detached one wrote
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Self
+
+from core.errors import InvalidValue, RunError, StorageError
+from experiments.execution.supervision import BEAT_INTERVAL
+from experiments.runs.folder import read_json, write_json
+from experiments.runs.owner import Owner
+from experiments.studies.plan import Plan
+
+if TYPE_CHECKING:
+    from optuna.storages.journal import JournalStorage
+
+RUN_ID, ADDED, GIVEN_UP = "run_id", "added", "given_up"
+"""Notes on a trial: its run, that somebody asked for it, and who gave it up while it was trained."""
+REJECTED, PRUNED, FAILED, REPEATS = "rejected", "pruned", "failed", "repeats"
+"""Notes on how a trial came to its end: why it was never trained, pruned or failed, or which one it repeats."""
+ANOTHER = "restore it, or choose another --study; the runs are whole"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFolder:
+    """One study's folder."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, home: Path, name: str) -> Self:
+        """The folder of a name, whether it exists or not.
+
+        Raises:
+            InvalidValue: for what is no name, so that nothing from outside becomes a path.
+        """
+        if not _NAME.fullmatch(name):
+            allowed = "must be 1 to 60 letters, digits, dots, dashes and underscores"
+            raise InvalidValue("study", name, allowed, hint="for example --study first-try")
+        return cls(home / "studies" / name)
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def tag(self) -> str:
+        """What every run of the study is tagged with."""
+        return f"study:{self.name}"
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "journal.jsonl"
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "output.log"
+
+    @property
+    def _owner_file(self) -> Path:
+        """Its time is the driver's heartbeat."""
+        return self.folder / "owner.json"
+
+    def plan(self) -> Plan | None:
+        """What was asked for; None while there is no such study.
+
+        Raises:
+            RunError: when the record is damaged.
+        """
+        path = self.folder / "study.json"
+        if not path.exists():
+            if self.journal.exists():
+                raise RunError(f"{path}: missing, beside a journal", hint=ANOTHER)
+            return None
+        try:
+            return Plan.from_json(read_json(path))
+        except Exception as error:  # whatever may be wrong in a file that somebody has changed
+            raise RunError(f"{path}: damaged: {error}", hint=ANOTHER) from error
+
+    def write_plan(self, plan: Plan) -> None:
+        """Write down what is asked for.
+
+        Raises:
+            StorageError: when the folder cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_json(self.folder / "study.json", plan.to_json())
+        except OSError as error:
+            raise self.unwritable(error) from error
+
+    def open_storage(self) -> JournalStorage:
+        """Optuna's storage of the study, made where there is none.
+
+        Raises:
+            StorageError: when it cannot be written.
+            RunError: when it is damaged.
+        """
+        from optuna.storages.journal import JournalFileBackend
+
+        from experiments.studies.journal import Journal, JournalLock
+
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            return Journal(self, JournalFileBackend(str(self.journal), JournalLock(self.journal)))
+        except OSError as error:
+            raise self.unwritable(error) from error
+
+    def name_within(self, storage: JournalStorage) -> str:
+        """What the study is called in its journal: as its folder was when it began, before it was copied or renamed."""
+        studies = storage.get_all_studies()
+        return studies[0].study_name if studies else self.name
+
+    def owner(self) -> Owner | None:
+        """The process that is at work on the study, if one is."""
+        owner = Owner.from_json(read_json(self._owner_file))
+        return owner if owner is not None and owner.is_alive(heartbeat=self._owner_file) else None
+
+    def is_driven(self) -> bool:
+        """Whether a process is at work on the study."""
+        return self.owner() is not None
+
+    def check_not_driven(self) -> None:
+        """Make sure that no other process drives the study.
+
+        Raises:
+            InvalidValue: while one does.
+            StorageError: when the folder cannot be written.
+        """
+        with self._locked():
+            pass
+
+    @contextmanager
+    def driven(self) -> Iterator[None]:
+        """Within the block this process is the one that drives the study.
+
+        Raises:
+            InvalidValue: while another one does.
+            StorageError: when the folder cannot be written.
+        """
+        with self._locked():
+            self._write_owner(Owner.this_process())
+            is_over = Event()
+            beating = Thread(target=self._beat, args=(is_over,), daemon=True)
+            beating.start()
+            try:
+                yield
+            finally:
+                is_over.set()
+                beating.join()
+                self._owner_file.unlink(missing_ok=True)
+
+    def hand_over(self, owner: Owner) -> None:
+        """Let a process that has not come to it yet show as the one that drives the study.
+
+        Raises:
+            InvalidValue: while another one does.
+            StorageError: when the folder cannot be written.
+        """
+        with self._locked():
+            self._write_owner(owner)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise self.unwritable(error) from error
+        try:
+            with suppress(OSError):  # a file system without locks
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    hint = f"wait for it, stop it (mnist-tui sweeps {self.name} --stop), or choose another --study"
+                    raise InvalidValue("study", self.name, "is being run by another process", hint=hint) from None
+            yield
+        finally:
+            os.close(handle)
+
+    def _beat(self, is_over: Event) -> None:
+        """Show that this process is alive, whatever it does, to those of other hosts."""
+        while not is_over.wait(BEAT_INTERVAL):
+            with suppress(OSError):
+                os.utime(self._owner_file)
+
+    def _write_owner(self, owner: Owner) -> None:
+        try:
+            write_json(self._owner_file, owner.to_json())
+        except OSError as error:
+            raise self.unwritable(error) from error
+
+    def unwritable(self, error: OSError) -> StorageError:
+        if isinstance(error, FileNotFoundError) and not self.folder.exists():
+            return StorageError(f"{self.folder}: is gone", hint="its runs are kept: mnist-tui runs")
+        text = f"{self.folder}: cannot be written: {error.strerror}"
+        return StorageError(text, hint="check the home folder, or free some space there")
+
+
+def study_names(home: Path) -> list[str]:
+    """Every study of a home, the one worked at last first."""
+    found = [path.parent for path in (home / "studies").glob("*/study.json")]
+    return [path.name for path in sorted(found, key=_changed, reverse=True)]
+
+
+def no_such_study(home: Path, name: str) -> RunError:
+    names = study_names(home)
+    hint = "mnist-tui sweep --study NAME --lr 0.01:0.1:log begins one" + ("; mnist-tui sweeps lists them" * bool(names))
+    if close := get_close_matches(name, names, n=3):
+        hint = f"did you mean {' or '.join(close)}?"
+    return RunError(f"no such study: {name!r}", hint=hint)
+
+
+def _changed(folder: Path) -> float:
+    try:
+        return (folder / "journal.jsonl").stat().st_mtime
+    except OSError:
+        return 0.0

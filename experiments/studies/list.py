@@ -1,0 +1,106 @@
+"""All studies of a home, each read again only when something of it may have changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import LabError
+from experiments.studies.folder import StudyFolder
+from experiments.studies.view import StudyReader, StudyView
+
+TAIL = 4096
+"""Bytes at the end of what a detached process wrote, among which its error is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudyEntry:
+    """A study of the list: `view` is None while there is no plan, or where it `is_damaged`. `problem` says why, or
+    with what error its last driver ended.
+
+    `touched` is when something was last written, in seconds since 1970.
+    """
+
+    name: str
+    view: StudyView | None
+    is_driven: bool
+    problem: str
+    touched: float
+    is_damaged: bool = False
+
+    @property
+    def standing(self) -> str:
+        """One of running, finished, stopped, starting, damaged and failed; the last for one that never began."""
+        if self.is_damaged:
+            return "damaged"
+        if self.is_driven:
+            return "running" if self.view is not None and self.view.trials else "starting"
+        if self.view is None:
+            return "failed"
+        return "finished" if self.view.is_complete else "stopped"
+
+
+class StudyList:
+    """The studies of a home. `refresh` reads files and may be called on any thread, one at a time."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._readers: dict[str, StudyReader] = {}
+        self._known: dict[str, tuple[object, StudyEntry]] = {}
+
+    def refresh(self) -> list[StudyEntry]:
+        """Every study, those being driven first, then the one worked at last. Of one that has not changed the entry is
+        the same object as before."""
+        known: dict[str, tuple[object, StudyEntry]] = {}
+        for path in (self._home / "studies").glob("*/"):
+            try:
+                folder = StudyFolder.of(self._home, path.name)
+            except LabError:  # nothing of ours
+                continue
+            stamps = tuple(_stamp(folder.folder / name) for name in ("study.json", "journal.jsonl", "output.log"))
+            if not any(stamps):
+                continue
+            key = (stamps, folder.is_driven())
+            old = self._known.get(path.name)
+            known[path.name] = old if old is not None and old[0] == key else (key, self._read(folder, *key))
+        self._known = known
+        self._readers = {name: reader for name, reader in self._readers.items() if name in known}
+        return sorted((entry for _, entry in known.values()), key=lambda entry: (not entry.is_driven, -entry.touched))
+
+    def _read(self, folder: StudyFolder, stamps: tuple[Any, ...], is_driven: bool) -> StudyEntry:
+        view, problem, is_damaged = None, "", False
+        try:
+            begun = folder.plan() is not None
+            problem = "" if is_driven else _why_it_ended(folder, begun=begun)
+            if begun:
+                reader = self._readers.setdefault(folder.name, StudyReader(self._home, folder.name))
+                view = reader.view()
+        except LabError as error:
+            problem, is_damaged = error.message.removeprefix(f"{folder.folder}/"), True
+        touched = max(stamp[0] for stamp in stamps if stamp) / 1e9
+        return StudyEntry(
+            name=folder.name, view=view, is_driven=is_driven, problem=problem, touched=touched, is_damaged=is_damaged
+        )
+
+
+def _why_it_ended(folder: StudyFolder, *, begun: bool) -> str:
+    """The error that a detached process ended with; where the study never began, whatever it said last."""
+    try:
+        with folder.output.open("rb") as file:
+            file.seek(max(0, folder.output.stat().st_size - TAIL))
+            lines = file.read().decode(errors="replace").split("\n")
+    except OSError:
+        return ""
+    said = [line.strip() for line in lines if line.strip()]
+    error = next((line.removeprefix("error: ") for line in said[-2:] if line.startswith("error: ")), "")
+    return error or ("" if begun or not said else said[-1])
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What differs after a file was written to; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size

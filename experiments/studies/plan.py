@@ -1,0 +1,172 @@
+"""What a sweep is asked to do: the space, what does not vary, the objective, how to search and how long."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from core.config import TrainConfig
+from core.errors import InvalidValue, LabError
+from experiments.presets.loader import DEFAULT, load_config_file, load_preset
+from experiments.studies.space import Space, Value, in_words
+
+if TYPE_CHECKING:
+    from core.data.loader import Dataset
+
+SAMPLERS = ("tpe", "random", "grid")
+PRUNERS = ("none", "median", "halving", "early-signal")
+OBJECTIVES = ("val", "test")
+"""Accuracy after the last epoch: on held-out training images, or on the test images, which it is then optimistic on."""
+NOT_COMPARED = frozenset({"device", "engine"})
+"""Config fields that a study may be continued with other values of: they do not change what is searched."""
+MAX_TRIALS = 100_000
+MAX_JOBS = 1024
+MAX_HELD_OUT = 5_000
+"""Training images held out where nothing else is said: a tenth of them, and not more than this."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placement:
+    """Where trials are trained, and how many at a time; None leaves it to the executor."""
+
+    executor: str = "local"
+    jobs: int | None = None
+    gpus_per_trial: float | None = None
+    ray_address: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a sweep is asked to do.
+
+    `base` holds what does not vary; `origin` is the option that names its preset or file, and what it names.
+    """
+
+    space: Space
+    base: TrainConfig
+    origin: tuple[str, str]
+    objective: str = "val"
+    sampler: str = "tpe"
+    pruner: str = "none"
+    trials: int = 20
+    placement: Placement = Placement()
+
+    def to_json(self) -> dict[str, Any]:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        own = {"space": self.space.to_json(), "base": self.base.model_dump(), "origin": list(self.origin)}
+        return values | own | {"placement": asdict(self.placement)}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """A plan as it was written down.
+
+        Raises:
+            InvalidValue, OverBudget, KeyError, TypeError, AttributeError: when it was not written by this version.
+        """
+        space, _ = Space.parse(values["space"])
+        base = TrainConfig.checked(values["base"])
+        first, second = values["origin"]
+        words = {key: str(values[key]) for key in ("objective", "sampler", "pruner")}
+        placement = Placement(**values.get("placement", {}))
+        trials = int(values["trials"])
+        return cls(
+            space=space, base=base, origin=(str(first), str(second)), trials=trials, placement=placement, **words
+        )
+
+    def difference(self, other: Self) -> str:
+        """In words, the first thing that makes the two a search for something else; empty when they are one search."""
+        mine, theirs = self.space.to_json(), other.space.to_json()
+        for field in [*mine, *theirs]:
+            if mine.get(field) != theirs.get(field):
+                return f"{field} is {_searched(mine, self, field)} in it, now {_searched(theirs, other, field)}"
+        for field in TrainConfig.model_fields:
+            if field in mine or field in NOT_COMPARED:
+                continue
+            old, new = getattr(self.base, field), getattr(other.base, field)
+            if old != new:
+                return f"{field} is {old} in it, now {new}"
+        return "" if self.objective == other.objective else f"its objective is {self.objective}, now {other.objective}"
+
+
+def make_plan(origin: tuple[str, str], options: Mapping[str, str], *, objective: str, budget: bool | None) -> Plan:
+    """A plan from what was written on the command line, its data still to be settled.
+
+    Args:
+        origin: the option that names what to start from, and its value: ``("--preset", "modern")``.
+        options: each config field's option as written, a value or a dimension of the space.
+        budget: whether the two budgets hold; None for what the preset or file says.
+
+    Raises:
+        InvalidValue: for a value or a dimension that is wrong, or when nothing varies.
+        OverBudget: for too many epochs.
+    """
+    space, fixed = Space.parse(options)
+    if objective == "val" and fixed.get("val_split") == 0:
+        hint = "leave --val-split out, or take --objective test, which is then labelled as such"
+        raise InvalidValue("val_split", 0, "the objective is the accuracy on held-out images", hint=hint)
+    base = TrainConfig.checked({**_start(origin), **fixed, **({} if budget is None else {"budget": budget})})
+    if not space:
+        hint = "give a range or a list: --lr 0.01:0.1:log, --batch-size 64,128,256, --arch conv9,conv5"
+        raise InvalidValue("space", "empty", "nothing varies", hint=hint)
+    return Plan(space=space, base=base, origin=origin, objective=objective)
+
+
+def continued(stored: Plan, options: Mapping[str, str], *, objective: str | None, budget: bool | None) -> Plan:
+    """A stored plan with what was written beside its name, where that names no space. `Plan.difference` says whether
+    it is still the same search.
+
+    Raises:
+        InvalidValue, OverBudget: for a value that is wrong.
+    """
+    _, fixed = Space.parse(options)
+    changes = {**fixed, **({} if budget is None else {"budget": budget})}
+    return replace(stored, base=stored.base.changed(**changes), objective=objective or stored.objective)
+
+
+def settle_data(plan: Plan, dataset: Dataset) -> Plan:
+    """The plan with the data set by name, and with images held out where the objective needs some.
+
+    Raises:
+        InvalidValue: when too few images are there to hold any out.
+    """
+    base = plan.base.model_copy(update={"dataset": dataset.name})
+    if plan.objective == "val" and not base.val_split:
+        count = min(len(dataset.train_labels), base.limit_train or len(dataset.train_labels))
+        base = base.changed(val_split=min(MAX_HELD_OUT, count // 10))
+        if not base.val_split:
+            allowed = "too few training images to hold any out"
+            raise InvalidValue("limit_train", base.limit_train, allowed, hint="use 10 at least")
+    return replace(plan, base=base)
+
+
+def flags_of(plan: Plan, params: Mapping[str, Value]) -> list[str]:
+    """The words after ``mnist-tui run`` that train the config of these params once more."""
+    config, origin = plan.base.changed(**params), plan.origin
+    try:
+        values = _start(origin)
+    except LabError:  # the file has been moved or changed since; the plan has all of it
+        origin = ("--preset", DEFAULT)
+        values = _start(origin)
+    start = TrainConfig.checked({**values, "budget": False})
+    words = list(origin)
+    for field in TrainConfig.model_fields:
+        value = getattr(config, field)
+        if value == getattr(start, field) or (field == "budget" and value):
+            continue
+        flag = field.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", in_words(value)]
+    return words
+
+
+def _start(origin: tuple[str, str]) -> Mapping[str, object]:
+    option, name = origin
+    return (load_config_file(Path(name)) if option == "--config" else load_preset(name)).values
+
+
+def _searched(space: dict[str, str], plan: Plan, field: str) -> str:
+    return space.get(field) or f"fixed at {getattr(plan.base, field)}"

@@ -1,0 +1,32 @@
+"""Stopping the process that drives a study, so that every trial can be taken up again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+from core.errors import InvalidValue, RunError
+from experiments.studies.folder import StudyFolder
+
+
+def stop_study(home: Path, name: str) -> None:
+    """Ask the driver of a study to stop: its trials save a checkpoint and stay open.
+
+    Raises:
+        InvalidValue: when nobody drives it, or somebody on another machine.
+        RunError: when the driver belongs to another user.
+    """
+    owner = StudyFolder.of(home, name).owner()
+    if owner is None:
+        raise InvalidValue("study", name, "no process is at work on it", hint="there is nothing to stop")
+    if owner.host != socket.gethostname():
+        hint = f"stop process {owner.pid} there"
+        raise InvalidValue("study", name, f"is driven on another machine, {owner.host}", hint=hint)
+    try:
+        os.kill(owner.pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return  # it has just ended by itself
+    except PermissionError as error:
+        raise RunError(f"process {owner.pid} belongs to another user", hint="stop it as that user") from error

@@ -1,0 +1,97 @@
+"""From what a sampler proposes to a config that may be trained, or the reason why not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+
+from core.config import TrainConfig
+from core.errors import InvalidValue, LabError, OverBudget
+from core.models.network import make_network, summarize_config
+from core.models.spec import is_user_module
+from experiments.studies.plan import Plan
+from experiments.studies.space import Space, Value
+
+_DECIDING = ("arch", "epochs", "dropout", "nesterov", "momentum")
+"""The fields that decide together whether a config is allowed; each other one is allowed or not by itself."""
+
+
+class Proposals:
+    """The configs of a space, around a base that says everything that does not vary."""
+
+    def __init__(self, base: TrainConfig, space: Space) -> None:
+        self.base = base
+        self.space = space
+        self._networks: dict[tuple[str, float], LabError | None] = {}
+
+    def config(self, params: Mapping[str, Value]) -> TrainConfig:
+        """The config of a proposal.
+
+        Raises:
+            OverBudget: when it has too many epochs, or its network too many parameters.
+            InvalidValue: for values that do not go together.
+        """
+        config = self.base.changed(**params)
+        if (problem := self._problem(config)) is not None:
+            raise problem
+        return config
+
+    def _problem(self, config: TrainConfig) -> LabError | None:
+        network = (config.arch, config.dropout)
+        if network not in self._networks:
+            self._networks[network] = _problem_of(config)
+        return self._networks[network]
+
+    def check_feasible(self) -> None:
+        """Make sure that something of the space may be trained, and that every module of one's own can be built.
+
+        Raises:
+            OverBudget: when all of it is over the budget.
+            InvalidValue: when no values go together, or for a module that is of no use with whatever values.
+        """
+        for params in self.space.combinations(("arch",)):
+            config = self.base.changed(**params, dropout=0.0)
+            if is_user_module(config.arch) and isinstance(problem := self._problem(config), InvalidValue):
+                raise problem
+        problems: list[LabError] = []
+        for params in self.space.combinations(_DECIDING):
+            try:
+                self.config(params)
+                return
+            except (OverBudget, InvalidValue) as problem:
+                problems.append(problem)
+        over = next((problem for problem in problems if isinstance(problem, OverBudget)), None)
+        if over is not None:
+            raise OverBudget(f"the whole search space is over the budget; {over.message}", hint=over.hint)
+        raise problems[0]
+
+
+def check_machine(plan: Plan) -> None:
+    """Make sure that this machine has what every trial needs, for trials that are trained here.
+
+    Raises:
+        InvalidValue: for a device, an engine or a precision that it has not.
+    """
+    from core.device.device import pick_device
+    from core.device.precision import check_precision
+    from core.engines.choose import choose_engine
+
+    device = pick_device(plan.base.device)
+    for params in plan.space.combinations(("engine", "precision")):
+        config = plan.base.changed(**params)
+        check_precision(config.precision, device)
+        choose_engine(config, device, steps=1)
+
+
+def _problem_of(config: TrainConfig) -> LabError | None:
+    """Why a network may not be trained. The code of a user's own module is run, because only that can tell."""
+    try:
+        if is_user_module(config.arch) and not config.dropout:
+            with redirect_stdout(sys.stderr):  # stdout is for data, not for what the module prints
+                make_network(config)
+        else:
+            summarize_config(config)
+    except (OverBudget, InvalidValue) as problem:
+        return problem
+    return None

@@ -1,0 +1,284 @@
+"""The search space of a sweep: which config fields vary, and over which values, as written on the command line.
+
+0.05             one value: the field is fixed
+64,128,256       a choice
+0.01:0.1         a range, both ends included
+0.01:0.1:log     a range searched by its logarithm
+0:0.2:0.05       a range in steps
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Self
+
+from core.config import TrainConfig, allowed_values
+from core.errors import InvalidValue
+from core.models.network import absolute_arch, check_module_file, summarize_config
+from core.models.spec import is_user_module
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
+
+Value = str | int | float | bool
+
+FIXED = frozenset(
+    {"dataset", "seed", "val_split", "target", "stop_at_target", "limit_train", "limit_test", "device", "engine"}
+    | {"max_params", "max_epochs", "budget"}
+)
+"""Fields that say what a result is a result of, or where it is worked out; a search over them would mean nothing."""
+FORMS = "written as VALUE, A,B,C, LOW:HIGH, LOW:HIGH:log or LOW:HIGH:STEP"
+MAX_GRID = 100_000
+
+_BOOLEANS = {"true": True, "on": True, "false": False, "off": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few values."""
+
+    field: str
+    values: tuple[Value, ...]
+
+    def __str__(self) -> str:
+        return ",".join(in_words(value) for value in self.values)
+
+    def ends(self) -> tuple[Value, ...]:
+        return self.values
+
+    def grid(self) -> tuple[Value, ...]:
+        return self.values
+
+    def holds(self, value: Value) -> bool:
+        return value in self.values
+
+    def suggest(self, trial: Trial) -> Value:
+        value = trial.suggest_categorical(self.field, self.values)
+        assert value is not None, "None is no choice"
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """From `low` to `high`, both included; whole numbers where these are."""
+
+    field: str
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+    def __str__(self) -> str:
+        ends = [in_words(self.low), in_words(self.high)]
+        return ":".join([*ends, "log"] if self.log else ends if self.step is None else [*ends, in_words(self.step)])
+
+    def ends(self) -> tuple[Value, ...]:
+        return (self.low, self.high)
+
+    def grid(self) -> tuple[Value, ...]:
+        """Every value.
+
+        Raises:
+            InvalidValue: for a range that has no end of them.
+        """
+        whole = isinstance(self.low, int)
+        step = self.step if self.step is not None else 1 if whole and not self.log else None
+        if step is None:
+            hint = f"list them, or give a step: --{self.field.replace('_', '-')} LOW:HIGH:STEP"
+            raise InvalidValue(self.field, str(self), "a grid needs a finite number of values", hint=hint)
+        count = round((self.high - self.low) / step) + 1
+        if count > MAX_GRID:
+            raise InvalidValue(self.field, str(self), f"more than {MAX_GRID:,} values", hint="take a larger step")
+        values = [self.low + index * step for index in range(count)]
+        return tuple(values if whole else [rounded(value) for value in values])
+
+    def holds(self, value: Value) -> bool:
+        if isinstance(value, str) or not self.low <= value <= self.high:
+            return False
+        return self.step is None or divides(self.step, value - self.low)
+
+    def suggest(self, trial: Trial) -> Value:
+        if isinstance(self.low, int) and isinstance(self.high, int):
+            step = 1 if self.step is None else int(self.step)
+            return trial.suggest_int(self.field, self.low, self.high, step=step, log=self.log)
+        return trial.suggest_float(self.field, self.low, self.high, step=self.step, log=self.log)
+
+
+Dimension = Choice | Range
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """The dimensions of a search, in the order of the config's fields."""
+
+    dimensions: tuple[Dimension, ...]
+
+    @classmethod
+    def parse(cls, options: Mapping[str, str]) -> tuple[Self, dict[str, Value]]:
+        """The space that options span, field by field, and the values of the fields that they fix.
+
+        Raises:
+            InvalidValue: naming the field, what was written and what is allowed.
+        """
+        dimensions: list[Dimension] = []
+        fixed: dict[str, Value] = {}
+        for field in TrainConfig.model_fields:
+            if field not in options:
+                continue
+            parsed = parse_option(field, options[field])
+            if isinstance(parsed, Choice | Range):
+                dimensions.append(parsed)
+            else:
+                fixed[field] = parsed
+        return cls(tuple(dimensions)), fixed
+
+    def __bool__(self) -> bool:
+        return bool(self.dimensions)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{dimension.field} {dimension}" for dimension in self.dimensions)
+
+    def to_json(self) -> dict[str, str]:
+        """Each dimension as it would be written; `parse` reads it again."""
+        return {dimension.field: str(dimension) for dimension in self.dimensions}
+
+    def dimension(self, field: str) -> Dimension | None:
+        return next((dimension for dimension in self.dimensions if dimension.field == field), None)
+
+    def suggest(self, trial: Trial) -> dict[str, Value]:
+        """What a sampler proposes for a trial; a trial that has some of it already keeps that."""
+        return {dimension.field: dimension.suggest(trial) for dimension in self.dimensions}
+
+    def grid(self) -> dict[str, Sequence[Value]]:
+        """Every value of each dimension.
+
+        Raises:
+            InvalidValue: when there are too many, or no end of them.
+        """
+        values = {dimension.field: dimension.grid() for dimension in self.dimensions}
+        size = math.prod(map(len, values.values()))
+        if size > MAX_GRID:
+            raise InvalidValue("sampler", "grid", f"{size:,} combinations, at most {MAX_GRID:,}", hint="use tpe")
+        return {field: list(column) for field, column in values.items()}
+
+    def combinations(self, fields: Sequence[str]) -> list[dict[str, Value]]:
+        """Every combination of the extremes of these fields, as far as they are dimensions."""
+        found = [dimension for dimension in self.dimensions if dimension.field in fields]
+        products = itertools.islice(itertools.product(*(dimension.ends() for dimension in found)), MAX_GRID)
+        names = [dimension.field for dimension in found]
+        return [dict(zip(names, values, strict=True)) for values in products]
+
+
+def parse_option(field: str, text: str) -> Value | Dimension:
+    """One option: a value, or a dimension.
+
+    Raises:
+        InvalidValue.
+    """
+    kind = type(TrainConfig.model_fields[field].default)
+    if field in FIXED or (kind is not str and not any(mark in text for mark in ",:")):
+        if field in FIXED and "," in text:
+            raise InvalidValue(field, text, "takes one value", hint="a sweep does not search over it")
+        return parse_value(field, text)
+    if kind in (int, float) and ":" in text:
+        return _range(field, text)
+    values = tuple(parse_value(field, part.strip(), whole=text) for part in text.split(","))
+    if len(set(values)) < len(values):
+        raise InvalidValue(field, text, "lists a value twice", hint="leave one of them out")
+    return values[0] if len(values) == 1 else Choice(field, values)
+
+
+def parse_value(field: str, text: str, *, whole: str = "") -> Value:
+    """One value of a field, held against the field's own limits; an architecture is also built on paper.
+
+    Raises:
+        InvalidValue: naming what was written, all of it where `text` is only a part.
+    """
+    info = TrainConfig.model_fields[field]
+    kind = int if info.default is None else type(info.default)
+    try:
+        value: Value = _BOOLEANS[text.lower()] if kind is bool else kind(text)
+        checked = TrainConfig.checked({field: value, "budget": False})
+    except (KeyError, ValueError, InvalidValue):
+        allowed = f"must be {allowed_values(field)}"
+        many = "" if field in FIXED else f", {FORMS if kind in (int, float) else 'written as VALUE or A,B,C'}"
+        raise InvalidValue(field, whole or text, allowed + many, hint=_hint(field, text, whole)) from None
+    if field != "arch":
+        return value
+    if is_user_module(checked.arch):
+        check_module_file(checked.arch)
+        return absolute_arch(checked.arch)
+    summarize_config(checked)
+    return " ".join(checked.arch.split())  # one network is one value, however it is spaced
+
+
+def rounded(value: float) -> float:
+    """A sum or product of numbers with few digits, as it would be written."""
+    return float(f"{value:.12g}")
+
+
+def divides(step: float, distance: float) -> bool:
+    """Whether a distance is a whole number of steps, but for what floating point adds to it."""
+    return abs(distance / step - round(distance / step)) < 1e-6
+
+
+def in_words(value: Value) -> str:
+    """A value as it would be written on the command line: ``100`` for a number of any type."""
+    return str(value).lower() if isinstance(value, bool) else str(value).removesuffix(".0")
+
+
+def _range(field: str, text: str) -> Range:
+    parts = text.split(":")
+    if not 2 <= len(parts) <= 3 or "," in text:
+        raise InvalidValue(field, text, f"must be {FORMS}", hint=f"for example {_EXAMPLES.get(field, '0.01:0.1')}")
+    low, high = (parse_value(field, part.strip(), whole=text) for part in parts[:2])
+    assert isinstance(low, int | float), "ranges are of numbers"
+    assert isinstance(high, int | float)
+    if not low < high:
+        hint = f"write {':'.join([parts[1], parts[0], *parts[2:]])}" if high < low else f"write {low} for one value"
+        raise InvalidValue(field, text, "LOW must be below HIGH", hint=hint)
+    last = parts[2].strip() if len(parts) == 3 else ""
+    if last == "log":
+        if low <= 0:
+            raise InvalidValue(field, text, "a logarithmic range must start above 0", hint="leave :log out")
+        return Range(field, low, high, log=True)
+    if len(parts) == 2:
+        return Range(field, low, high)
+    try:
+        step = type(low)(last)
+    except ValueError:
+        step = type(low)(0)
+    if not 0 < step <= high - low or _exact(high, low) % Decimal(str(step)):
+        noun = "a whole number" if isinstance(low, int) else "a number"
+        allowed = f"STEP must be log, or {noun} that divides the range evenly"
+        raise InvalidValue(field, text, allowed, hint=f"for example {low}:{high}:{_round_step(low, high)}")
+    return Range(field, low, high, step=step)
+
+
+def _exact(high: float, low: float) -> Decimal:
+    """The difference of two numbers as they are written."""
+    return Decimal(str(high)) - Decimal(str(low))
+
+
+def _round_step(low: float, high: float) -> str:
+    """The step of the fewest digits that divides a range into 3 to 20 parts, or into as few as there can be."""
+    span = _exact(high, low)
+    steps = [(span / parts).normalize() for parts in range(3, 21)]
+    if isinstance(low, int):
+        steps = [step for step in steps if step == step.to_integral_value()] or [Decimal(1)]
+    return f"{min(steps, key=lambda step: len(step.as_tuple().digits)):f}"
+
+
+_EXAMPLES = {"batch_size": "64:512:64", "epochs": "5:15:5", "dropout": "0:0.2"}
+
+
+def _hint(field: str, part: str, whole: str) -> str:
+    option = f"--{field.replace('_', '-')}"
+    if whole and whole != part:
+        return f"it is {part or 'an empty value'!r} that is wrong in {option}"
+    default = TrainConfig.model_fields[field].default
+    return f"for example {option} {_EXAMPLES.get(field, 1000 if default is None else in_words(default))}"

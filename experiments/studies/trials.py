@@ -1,0 +1,138 @@
+"""The trials of a study, for the one process that drives it: proposed, reported on, pruned and finished.
+
+Everything goes through Optuna's storage at once, so that a driver that is killed loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from experiments.studies.folder import ADDED, FAILED, GIVEN_UP, PRUNED, REJECTED, REPEATS, RUN_ID, StudyFolder
+from experiments.studies.plan import Plan
+from experiments.studies.search import Grid, make_pruner, make_sampler
+from experiments.studies.space import Value
+
+
+class Trials:
+    """A study's trials. Numbers count from 0, steps are epochs and count from 1.
+
+    Raises:
+        StorageError, RunError: when the study's folder cannot be written or its journal is damaged.
+    """
+
+    def __init__(self, folder: StudyFolder, plan: Plan) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._plan = plan
+        self._storage = folder.open_storage()
+        self._study = optuna.create_study(
+            study_name=folder.name_within(self._storage),
+            storage=self._storage,
+            direction="maximize",
+            load_if_exists=True,
+            pruner=make_pruner(plan.pruner, plan.base.epochs),
+        )
+        # A study that is continued must not draw again what it drew when it began.
+        self._study.sampler = make_sampler(plan.sampler, plan.space, plan.base.seed + len(self.all()))
+
+    def all(self) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False)
+
+    def unfinished(self) -> list[FrozenTrial]:
+        """Trials that an earlier driver left under way."""
+        return [trial for trial in self.all() if trial.state is TrialState.RUNNING]
+
+    def wants_more(self) -> bool:
+        """Whether there is something to propose: a trial that somebody added, or one of those planned."""
+        trials = self.all()
+        if any(trial.state is TrialState.WAITING for trial in trials):
+            return True
+        planned = [trial for trial in trials if not (REJECTED in trial.user_attrs or ADDED in trial.user_attrs)]
+        if len(planned) >= self._plan.trials:
+            return False
+        sampler = self._study.sampler
+        return not isinstance(sampler, Grid) or sampler.has_more(trials)
+
+    def propose(self) -> tuple[FrozenTrial, dict[str, Value]]:
+        """A new trial and its values."""
+        trial = self._study.ask()
+        params = self._plan.space.suggest(trial)
+        return self._get(trial.number), params
+
+    def twins(self, number: int) -> list[FrozenTrial]:
+        """The finished trials whose values a proposal repeats; none of one that somebody added, wanted for itself."""
+        trial = self._get(number)
+        finished = [other for other in self.all() if other.state is TrialState.COMPLETE]
+        return [other for other in finished if other.params == trial.params and ADDED not in trial.user_attrs]
+
+    def repeat(self, number: int, twin: FrozenTrial) -> None:
+        """Give a trial the run and the result of its twin."""
+        for epoch, value in twin.intermediate_values.items():
+            self.report(number, epoch, value)
+        self.remember_run(number, twin.user_attrs[RUN_ID])
+        self._note(number, REPEATS, f"repeats trial {twin.number}")
+        self._study.tell(number, twin.value)
+
+    def params(self, trial: FrozenTrial) -> dict[str, Value]:
+        """A trial's values; what an earlier driver did not come to propose any more is proposed now."""
+        if len(trial.params) < len(self._plan.space.dimensions):
+            return self._plan.space.suggest(Trial(self._study, trial._trial_id))
+        return dict(trial.params)
+
+    def remember_run(self, number: int, run_id: str) -> None:
+        self._note(number, RUN_ID, run_id)
+
+    def report(self, number: int, epoch: int, value: float) -> None:
+        """An intermediate value; one that is known already is left as it is."""
+        trial = self._get(number)
+        if trial.state is TrialState.RUNNING and epoch not in trial.intermediate_values:
+            self._storage.set_trial_intermediate_value(trial._trial_id, epoch, value)
+
+    def should_prune(self, number: int) -> bool:
+        return self._study.pruner.prune(self._study, self._get(number))
+
+    def give_up(self, number: int, by: str) -> None:
+        """Note who gives a trial up whose run goes on until it hears of that, for a driver that takes it up."""
+        self._note(number, GIVEN_UP, by)
+
+    def finish(self, number: int, value: float) -> None:
+        self._study.tell(number, value)
+
+    def prune(self, number: int, reason: str) -> None:
+        self._note(number, PRUNED, reason)
+        self._study.tell(number, state=TrialState.PRUNED)
+
+    def lose(self, number: int, reason: str) -> None:
+        """A trial that failed for no fault of its values: nothing is learned of them."""
+        self._note(number, FAILED, reason)
+        self._study.tell(number, state=TrialState.FAIL)
+
+    def fail(self, number: int, reason: str) -> None:
+        """A trial whose training failed, as with such values it does."""
+        self._disqualify(number, FAILED, reason)
+
+    def reject(self, number: int, reason: str) -> None:
+        """A proposal that is not trained. It counts as none of the trials that were asked for."""
+        self._disqualify(number, REJECTED, reason)
+
+    def _disqualify(self, number: int, note: str, reason: str) -> None:
+        """To a sampler it is pruned, which is bad. What Optuna calls failed TPE does not look at: it would propose such
+        values again and again, as those it knows least of."""
+        self._note(number, note, reason)
+        self._study.tell(number, state=TrialState.PRUNED)
+
+    def _get(self, number: int) -> FrozenTrial:
+        return self.all()[number]
+
+    def _note(self, number: int, key: str, value: Any) -> None:
+        self._storage.set_trial_user_attr(self._get(number)._trial_id, key, value)
+
+
+def template(params: Mapping[str, Value]) -> FrozenTrial:
+    """A trial that waits for a driver, with some or all of its values given."""
+    return optuna.trial.create_trial(
+        state=TrialState.WAITING, system_attrs={"fixed_params": dict(params)}, user_attrs={ADDED: True}
+    )

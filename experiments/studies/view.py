@@ -1,0 +1,258 @@
+"""Looking at a study, and changing it from outside while another process drives it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import InvalidValue
+from experiments.runs.store import Store
+from experiments.studies.folder import ADDED, FAILED, PRUNED, REJECTED, REPEATS, RUN_ID, StudyFolder, no_such_study
+from experiments.studies.plan import Plan
+from experiments.studies.space import Value, parse_value
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+IMPORTANCE_TRIALS = 8
+"""Finished trials below which the importance of parameters is a guess and is not given."""
+ENDED = ("finished", "pruned", "failed")
+STATES = ("waiting", "running", "finished", "pruned", "failed", "rejected")
+STATE_NAMES = {"WAITING": "waiting", "RUNNING": "running", "COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed"}
+"""Optuna's, of trials that no note says more of."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialView:
+    """One trial: `state` is one of `STATES`, `values` the accuracies by epoch so far (on what, says
+    `StudyView.values_are`), `reason` why it failed, was pruned or rejected or which one it repeats, `seconds` from its
+    start to its end. One that `repeats` another has the other's run and result."""
+
+    number: int
+    state: str
+    params: Mapping[str, Value]
+    value: float | None
+    values: Mapping[int, float]
+    run_id: str | None
+    reason: str
+    added: bool
+    repeats: bool
+    started: datetime | None
+    seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudyView:
+    """A study as it stands. Accuracies are fractions; `importance` is by parameter, sums to 1, and is empty as long as
+    too few trials have finished, or all of them with the same score."""
+
+    name: str
+    plan: Plan
+    trials: tuple[TrialView, ...]
+    best: TrialView | None
+    importance: Mapping[str, float]
+    is_driven: bool
+
+    @property
+    def values_are(self) -> str:
+        """What the trials' `values` by epoch are accuracies on: "val" or "test". Where images are held out these are
+        "val", whatever the objective, because the test images are then looked at once, at the end."""
+        return "val" if self.plan.base.val_split else "test"
+
+    def count(self, state: str) -> int:
+        return sum(trial.state == state for trial in self.trials)
+
+    def state_of(self, trial: TrialView) -> str:
+        """A trial's state, "stopped" for one that was left under way and that nobody drives."""
+        return "stopped" if trial.state == "running" and not self.is_driven else trial.state
+
+    @property
+    def states(self) -> Mapping[str, int]:
+        """The trials that count, by `state_of`."""
+        states = [self.state_of(trial) for trial in self.trained]
+        return {state: states.count(state) for state in (*ENDED, "running", "stopped", "waiting")}
+
+    @property
+    def combinations(self) -> int | None:
+        """Those of a grid; None where there is no grid."""
+        return math.prod(map(len, self.plan.space.grid().values())) if self.plan.sampler == "grid" else None
+
+    @property
+    def repeated(self) -> int:
+        """Trials that were given the result of another with the same params, and say nothing new."""
+        return sum(trial.repeats for trial in self.trials)
+
+    @property
+    def asked(self) -> int:
+        """Trials asked for, beside those added by hand; at least those there are."""
+        added = sum(trial.added for trial in self.trained)
+        return max(self.plan.trials, len(self.trained) - added)
+
+    @property
+    def done(self) -> int:
+        """Trials that have come to an end."""
+        return sum(self.count(state) for state in ENDED)
+
+    @property
+    def planned(self) -> int:
+        """Trials that there will be: those asked for, of a grid no more than it has, and those added by hand."""
+        asked = self.plan.trials
+        if self.combinations is not None:
+            asked = min(asked, self.combinations - self.count("rejected"))
+        return max(asked + sum(trial.added for trial in self.trained), len(self.trained))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether a driver would find nothing to do."""
+        return self.done >= self.planned
+
+    @property
+    def trained(self) -> tuple[TrialView, ...]:
+        """The trials that count: all but proposals that were rejected."""
+        return tuple(trial for trial in self.trials if trial.state != "rejected")
+
+
+class StudyReader:
+    """Reads a study again and again, each time only what has come. Reading takes no lock.
+
+    Raises:
+        RunError: when there is no such study, or it is damaged.
+    """
+
+    def __init__(self, home: Path, name: str) -> None:
+        self._folder = StudyFolder.of(home, name)
+        _existing_plan(self._folder)
+        self._storage = self._folder.open_storage() if self._folder.journal.exists() else None
+        self._importance: tuple[int, dict[str, float]] = (0, {})
+
+    def view(self) -> StudyView:
+        plan = _existing_plan(self._folder)
+        if self._storage is None and self._folder.journal.exists():
+            self._storage = self._folder.open_storage()
+        trials = tuple(_trial_view(trial) for trial in self._trials())
+        finished = [trial for trial in trials if trial.value is not None and not trial.repeats]
+        best = max(finished, key=lambda trial: (trial.value or 0.0, -trial.number), default=None)
+        if len(finished) != self._importance[0]:
+            is_needed = len(finished) >= IMPORTANCE_TRIALS and len({trial.value for trial in finished}) > 1
+            self._importance = (len(finished), self._work_out_importance() if is_needed else {})
+        return StudyView(
+            name=self._folder.name,
+            plan=plan,
+            trials=trials,
+            best=best,
+            importance=self._importance[1],
+            is_driven=self._folder.is_driven(),
+        )
+
+    def _trials(self) -> list[FrozenTrial]:
+        if self._storage is None:
+            return []
+        studies = self._storage.get_all_studies()
+        return self._storage.get_all_trials(studies[0]._study_id, deepcopy=False) if studies else []
+
+    def _work_out_importance(self) -> dict[str, float]:
+        """By PED-ANOVA (Watanabe, Bansal, Hutter, IJCAI 2023): what sets the best tenth of the trials apart."""
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        study = optuna.create_study(direction="maximize")
+        study.add_trials([trial for trial in self._trials() if REPEATS not in trial.user_attrs])
+        return {str(name): float(share) for name, share in optuna.importance.get_param_importances(study).items()}
+
+
+def study_view(home: Path, name: str) -> StudyView:
+    """A study as it stands. To look again and again, keep a `StudyReader`.
+
+    Raises:
+        RunError: when there is no such study, or it is damaged.
+    """
+    return StudyReader(home, name).view()
+
+
+def prune_trial(home: Path, name: str, number: int) -> None:
+    """Ask for a running trial to be given up; its driver hears of it within a second, wherever the trial runs.
+
+    Raises:
+        RunError: when there is no such study.
+        InvalidValue: when no such trial is running.
+    """
+    trials = study_view(home, name).trials
+    trial = trials[number] if 0 <= number < len(trials) else None
+    if trial is None or trial.state != "running" or trial.run_id is None:
+        running = ", ".join(str(trial.number) for trial in trials if trial.state == "running")
+        raise InvalidValue("trial", number, "is not running", hint=f"running: {running or 'none'}")
+    Store(home).run(trial.run_id).ask_to_stop()
+
+
+def add_trial(home: Path, name: str, values: Mapping[str, str]) -> int:
+    """Put a trial in line, beside those planned; what is not given is left to the sampler. Returns its number.
+
+    A driver takes it up as soon as it has room; without one it waits until the study is continued.
+
+    Raises:
+        RunError: when there is no such study.
+        InvalidValue: for a value that the study's space does not have.
+    """
+    from experiments.studies.trials import template
+
+    folder = StudyFolder.of(home, name)
+    params = check_trial(_existing_plan(folder), values)
+    storage = folder.open_storage()
+    studies = storage.get_all_studies()
+    if not studies:
+        raise InvalidValue("study", name, "has not begun", hint="start it first")
+    number: int = storage.get_trial(storage.create_new_trial(studies[0]._study_id, template(params))).number
+    return number
+
+
+def check_trial(plan: Plan, values: Mapping[str, str]) -> dict[str, Value]:
+    """The values of a trial to be added, as they were written.
+
+    Raises:
+        InvalidValue: for a value outside of the study's space, or one that a grid is missing.
+    """
+    params = {field: _value_inside(plan, field, text) for field, text in values.items()}
+    missing = [dimension.field for dimension in plan.space.dimensions if dimension.field not in params]
+    if missing and plan.sampler == "grid":
+        raise InvalidValue("trial", "", "a grid leaves nothing open", hint=f"give {', '.join(missing)} too")
+    return params
+
+
+def _value_inside(plan: Plan, field: str, text: str) -> Value:
+    dimension = plan.space.dimension(field)
+    if dimension is None:
+        raise InvalidValue(field, text, "is not searched in this study", hint=f"searched: {plan.space}")
+    value = parse_value(field, text)
+    if not dimension.holds(value):
+        raise InvalidValue(field, text, f"must lie within {dimension}", hint="choose a value of the study's space")
+    return value
+
+
+def _existing_plan(folder: StudyFolder) -> Plan:
+    plan = folder.plan()
+    if plan is None:
+        raise no_such_study(folder.folder.parent.parent, folder.name)
+    return plan
+
+
+def _trial_view(trial: FrozenTrial) -> TrialView:
+    notes: dict[str, Any] = trial.user_attrs
+    state = "rejected" if REJECTED in notes else "failed" if FAILED in notes else STATE_NAMES[trial.state.name]
+    started, ended = trial.datetime_start, trial.datetime_complete
+    return TrialView(
+        number=trial.number,
+        state=state,
+        params=trial.params or dict(trial.system_attrs.get("fixed_params", {})),
+        value=trial.value if state == "finished" else None,
+        values=dict(sorted(trial.intermediate_values.items())),
+        run_id=notes.get(RUN_ID),
+        reason=next((str(notes[why]) for why in (REJECTED, PRUNED, FAILED, REPEATS) if why in notes), ""),
+        added=bool(notes.get(ADDED)),
+        repeats=REPEATS in notes,
+        started=started,
+        seconds=(ended - started).total_seconds() if started and ended else None,
+    )

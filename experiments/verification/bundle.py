@@ -1,0 +1,215 @@
+"""A run as one file for somebody else to verify: config, log, weights, environment and predictions in a zip.
+
+A bundle from anywhere can be opened: nothing in it is run, its files have fixed names and bounded sizes, and any other
+zip is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from io import BytesIO
+from math import prod
+from os import SEEK_END
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO
+
+from core.errors import LabError, RunError, one_line
+from core.models.network import summarize_config
+from core.models.spec import is_user_module
+from core.storage.files import open_regular
+from experiments.inference.network import stored_config
+from experiments.runs import strict_json
+from experiments.runs.advice import how_to_finish
+from experiments.runs.folder import Run
+from experiments.verification.findings import Check, compare_sums
+
+MANIFEST = "manifest.json"
+VERSION = 1
+MIB = 1 << 20
+LIMITS = {
+    "config.json": MIB,
+    "meta.json": MIB,
+    "env.json": MIB,
+    "events.jsonl": 64 * MIB,
+    "final.safetensors": 64 * MIB,
+    "best.safetensors": 64 * MIB,
+    "predictions.safetensors": MIB,
+}
+"""The files of a bundle beside its manifest, and the most bytes that each may have unpacked."""
+NEEDED = ("config.json", "events.jsonl")
+MAX_BUNDLE = sum(LIMITS.values()) + 2 * MIB
+MAX_ACTIVATIONS = 400_000
+"""Values in the largest layer's output for one image: a network from elsewhere must not fill the memory."""
+MAX_MACS = 1_000_000_000
+"""Multiply-adds for one image: nor occupy the machine for hours."""
+MAX_EPOCHS = 20_000
+"""Scores in the log, likewise."""
+
+_RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
+_END_RECORD = 22
+"""Bytes of the record that ends a zip without a comment."""
+_ZIP64_LOCATOR = 20
+
+
+def pack(run: Run) -> bytes:
+    """The zip: equal runs give equal bytes.
+
+    Raises:
+        RunError: when the run is without weights or a file is larger than a bundle takes.
+    """
+    contents = {}
+    for name, limit in LIMITS.items():
+        try:
+            with open_regular(run.folder / name) as file:
+                contents[name] = file.read(limit + 1)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise RunError(f"{run.folder / name}: cannot be read: {error.strerror}", hint="check the file") from error
+        if len(contents[name]) > limit:
+            raise RunError(f"{run.folder / name}: larger than {limit // MIB} MiB", hint="bundles hold small networks")
+    if not {"final.safetensors", "best.safetensors"} & contents.keys():
+        raise RunError(f"run {run.id} has no weights", hint=how_to_finish(run.id, [run.view().end]))
+    files = {name: {"bytes": len(content), "sha256": sha256(content).hexdigest()} for name, content in contents.items()}
+    manifest = {"bundle": "mnist-tui", "version": VERSION, "run_id": run.id, "files": files}
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        _add(archive, MANIFEST, json.dumps(manifest, indent=1).encode() + b"\n")
+        for name, content in contents.items():
+            _add(archive, name, content)
+    return packed.getvalue()
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[tuple[Run, tuple[Check, ...]]]:
+    """The run in a bundle, in a folder that is there within the block, and whether its files are those of the manifest.
+
+    Raises:
+        RunError: when it cannot be read, is no bundle, or holds what no bundle may hold.
+    """
+    try:
+        with open_regular(path) as file, TemporaryDirectory(prefix="mnist-tui-") as folder:
+            contents = _read(file)
+            manifest = _manifest(contents.pop(MANIFEST))
+            if contents["events.jsonl"].count(b"epoch_finished") > MAX_EPOCHS:
+                raise _Refused(f"its log has more than {MAX_EPOCHS:,} epochs")
+            run = Run(Path(folder) / manifest["run_id"])
+            run.folder.mkdir()
+            for name, content in contents.items():
+                (run.folder / name).write_bytes(content)
+            _check_modest(run)
+            yield run, tuple(_compare_sums(contents, manifest["files"]))
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}", hint="name a bundle of mnist-tui") from error
+    except _Refused as error:
+        raise RunError(f"{path}: not a bundle that is safe to open: {error}", hint="ask for a new one") from error
+
+
+class _Refused(Exception):
+    """What no bundle may hold."""
+
+
+def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    info = zipfile.ZipInfo(name)  # of 1 January 1980, so that the time of packing does not matter
+    info.compress_type = zipfile.ZIP_DEFLATED
+    info.create_system = 3
+    info.external_attr = (stat.S_IFREG | 0o644) << 16
+    archive.writestr(info, content)
+
+
+def _read(file: BinaryIO) -> dict[str, bytes]:
+    """Every file by name."""
+    _check_directory(file)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+            names = [member.filename for member in members]
+            if len(set(names)) < len(names):
+                raise _Refused("a name is in it twice")
+            for member in members:
+                _check_member(member)
+            for needed in (MANIFEST, *NEEDED):
+                if needed not in names:
+                    raise _Refused(f"it has no {needed}")
+            return {member.filename: _content(archive, member) for member in members}
+    except _Refused:
+        raise
+    except Exception as error:  # zipfile and zlib raise whatever a damaged file leads them to
+        raise _Refused(f"damaged: {one_line(error)}") from error
+
+
+def _check_directory(file: BinaryIO) -> None:
+    """Look at the zip's last record before Python reads the list of files that it announces into memory."""
+    size = file.seek(0, SEEK_END)
+    if size > MAX_BUNDLE:
+        raise _Refused(f"larger than {MAX_BUNDLE // MIB} MiB")
+    file.seek(max(0, size - _END_RECORD - _ZIP64_LOCATOR))
+    tail = file.read()
+    end, before = tail[-_END_RECORD:], tail[:-_END_RECORD]
+    if len(end) < _END_RECORD or not end.startswith(b"PK\5\6"):
+        raise _Refused("it does not end as a zip of ours does")
+    count = int.from_bytes(end[10:12], "little")
+    if before.startswith(b"PK\6\7") or count > len(LIMITS) + 1 or int.from_bytes(end[12:16], "little") > MIB:
+        raise _Refused("it lists more files than a bundle has")
+
+
+def _check_member(member: zipfile.ZipInfo) -> None:
+    name, limit = member.filename, {**LIMITS, MANIFEST: MIB}.get(member.filename)
+    if limit is None:
+        raise _Refused(f"no bundle has a file {one_line(name, 60)!r}")
+    mode = member.external_attr >> 16
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+        raise _Refused(f"{name} is not a plain file")
+    if member.flag_bits & 1 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise _Refused(f"{name} is packed in a way of its own")
+    if member.file_size > limit:
+        raise _Refused(f"{name} would have {member.file_size:,} bytes, more than {limit:,}")
+
+
+def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """Unpacked, at most as many bytes as the list says; one that says less than there is fails its checksum."""
+    with archive.open(member) as packed:
+        return packed.read(member.file_size + 1)
+
+
+def _manifest(content: bytes) -> dict[str, Any]:
+    try:
+        manifest = strict_json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise _Refused(f"{MANIFEST}: {one_line(error)}") from error
+    if not isinstance(manifest, dict) or manifest.get("bundle") != "mnist-tui" or manifest.get("version") != VERSION:
+        raise _Refused(f"{MANIFEST}: not of a bundle of version {VERSION}")
+    run_id, files = manifest.get("run_id"), manifest.get("files")
+    if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id) or not isinstance(files, dict):
+        raise _Refused(f"{MANIFEST}: not whole")
+    return manifest
+
+
+def _compare_sums(contents: dict[str, bytes], files: dict[str, Any]) -> Iterator[Check]:
+    """Each file's SHA-256, and each name's presence, as the manifest says."""
+    for name in sorted(contents.keys() | files.keys()):
+        listed = files.get(name)
+        stored = listed.get("sha256") if isinstance(listed, dict) else None
+        found = sha256(contents[name]).hexdigest() if name in contents else None
+        yield compare_sums(one_line(name, 60), MANIFEST, stored, found)
+
+
+def _check_modest(run: Run) -> None:
+    """Refuse a network that this machine could not run; a user's own module is run only when it is named."""
+    try:
+        config = stored_config(run)
+        summary = None if is_user_module(config.arch) else summarize_config(config.model_copy(update={"budget": False}))
+    except LabError as error:
+        raise _Refused(error.message) from error
+    if summary is None:
+        return
+    largest = max(prod(layer.output_shape) for layer in summary.layers)
+    if largest > MAX_ACTIVATIONS or summary.macs > MAX_MACS:
+        raise _Refused(f"its network needs {summary.macs:,} multiply-adds and {largest:,} values for one image")

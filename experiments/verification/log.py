@@ -1,0 +1,123 @@
+"""Whether a run's log agrees with itself, with its config and with its checkpoint. Needs no data and no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from core.config import TrainConfig
+from core.errors import LabError, RunError
+from core.events import EpochFinished, RunFinished, RunStarted
+from core.training.schedule import learning_rate
+from experiments.inference.network import stored_config
+from experiments.runs.eventlog import Entry, EventReader
+from experiments.runs.folder import Run
+from experiments.runs.view import RunView, fold
+from experiments.verification.findings import Check, compare, missing, not_checked, summed_up
+
+LOG = "events.jsonl"
+
+
+def read_log(run: Run) -> tuple[RunView, list[Check]]:
+    """What the log amounts to, and whether all of it could be read and is of this run.
+
+    Raises:
+        RunError: when there is no log, or none that could be checked.
+    """
+    reader = EventReader(run.log)
+    others = 0
+
+    def own_entries() -> Iterator[Entry]:
+        nonlocal others
+        for entry in reader.poll():
+            others += entry.run_id != run.id
+            yield entry
+
+    view = fold(own_entries())
+    if view.started is None:
+        raise RunError(f"{run.log}: has no start of a run", hint="there is nothing to verify")
+    return view, [
+        compare("damaged lines", LOG, reader.damaged, 0),
+        compare("lines of other runs", LOG, others, 0),
+    ]
+
+
+def check_config(run: Run, started: RunStarted) -> Iterator[Check]:
+    """The config as it is stored and as the log has it, field by field."""
+    try:
+        stored, logged = stored_config(run).model_dump(), TrainConfig.checked({**started.config, "budget": False})
+    except LabError as error:
+        yield missing("config", "config.json", error.message)
+        return
+    values = logged.model_dump() | {"budget": started.config.get("budget", True)}
+    checks = [compare(f"config {field}", "config.json", stored[field], value) for field, value in values.items()]
+    yield from summed_up("config", "config.json", f"{len(checks)} fields", checks)
+
+
+def check_epochs(view: RunView, started: RunStarted, config: TrainConfig) -> Iterator[Check]:
+    """Each epoch's numbers held against one another, the counts of images and the schedule."""
+    numbers = [epoch.epoch for epoch in view.epochs]
+    gap = next((place for place, number in enumerate(numbers, start=1) if number != place), None)
+    yield compare("first epoch missing in the log", LOG, gap, None)
+    checks = [check for epoch in view.epochs for check in _epoch_checks(epoch, started, config)]
+    yield from summed_up("epochs", LOG, f"{len(numbers)} epochs", checks)
+
+
+def _epoch_checks(epoch: EpochFinished, started: RunStarted, config: TrainConfig) -> Iterator[Check]:
+    where = f"{LOG}, epoch {epoch.epoch}"
+    last_step = epoch.epoch * started.steps_per_epoch - 1
+    yield compare("lr", where, epoch.lr, learning_rate(config, last_step, started.steps_per_epoch))
+    for part, count, accuracy in (
+        ("train", started.train_images, epoch.train_accuracy),
+        ("val", started.val_images, epoch.val_accuracy),
+        ("test", started.test_images, epoch.test_accuracy),
+    ):
+        if accuracy is not None:
+            whole = round(accuracy * count) / count if count else None
+            yield compare(f"{part}_accuracy as a share of {count:,} images", where, accuracy, whole)
+    if epoch.test_accuracy is not None and epoch.test_correct is not None:
+        share = epoch.test_correct / (epoch.test_total or 1)
+        yield compare("test_total", where, epoch.test_total, started.test_images)
+        yield compare("test_accuracy", where, epoch.test_accuracy, share)
+
+
+def check_end(view: RunView) -> Iterator[Check]:
+    """The result held against the epochs; nothing for a run that has not finished."""
+    end, accuracies = view.end, view.accuracies
+    if not isinstance(end, RunFinished):
+        yield not_checked("result", LOG, "the run has not finished")
+        return
+    where = f"{LOG}, run_finished"
+    checks = [
+        compare("epochs", where, end.epochs, len(view.epochs)),
+        compare("first_epoch_at_target", where, end.first_epoch_at_target, view.first_epoch_at_target),
+        compare("early_signal", where, end.early_signal, view.early_signal),
+    ]
+    if end.selected_epoch is not None:
+        checks.append(compare("selected_epoch", where, end.selected_epoch, view.best_epoch))
+    else:
+        checks.append(compare("best_epoch", where, end.best_epoch, view.best_epoch))
+        checks.append(compare("best_test_accuracy", where, end.best_test_accuracy, view.best_test_accuracy))
+        checks.append(compare("final_test_accuracy", where, end.final_test_accuracy, accuracies.get(end.epochs)))
+    yield from summed_up("result", where, f"{len(checks)} values", checks)
+
+
+def check_checkpoint_scores(run: Run, view: RunView) -> Iterator[Check]:
+    """The scores of all epochs as the checkpoint has them, which was written beside the log."""
+    from core.storage.checkpoint import load_checkpoint
+
+    where = run.checkpoint.name
+    try:
+        checkpoint = load_checkpoint(run.checkpoint)
+    except RunError as error:
+        yield missing("checkpoint", where, error.message)
+        return
+    if checkpoint is None:
+        yield not_checked("scores of the epochs", where, "there is none")
+        return
+    accuracies = view.accuracies
+    kept = checkpoint.state.get("accuracies")
+    checks = [
+        compare("accuracy", f"{LOG}, epoch {epoch}", accuracies.get(epoch), value)
+        for epoch, value in enumerate(kept if isinstance(kept, list) else [], start=1)
+    ]
+    yield from summed_up("scores of the epochs", where, f"{len(checks)} epochs", checks)

@@ -1,0 +1,69 @@
+"""Scores worked out once more from stored weights, and how far they may be from the ones that were logged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from experiments.inference.network import LoadedNetwork
+from experiments.verification.findings import Check, missing
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TIE, TIE_ELSEWHERE = 1e-4, 1e-2
+"""Two logits nearer than this are a tie, which the rounding of another processor may decide otherwise; the second for
+runs that were trained on a GPU, whose convolutions may round more."""
+LOSS_TOLERANCE, LOSS_TOLERANCE_ELSEWHERE = 1e-5, 1e-3
+"""Of the mean loss, as a share of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rescored:
+    """`predictions` are the classes of the images in their order, `ties` the images whose class is nearly a tie."""
+
+    loss: float
+    correct: int
+    predictions: tuple[int, ...]
+    ties: frozenset[int]
+    loss_tolerance: float
+
+    def compare_with(self, item: str, where: str, accuracy: float | None, loss: float | None) -> Iterator[Check]:
+        """Hold a logged accuracy, a fraction, and a logged loss (None: there is none) against this."""
+        total = len(self.predictions)
+        logged = None if accuracy is None else accuracy * total
+        agrees = logged is not None and abs(logged - self.correct) <= len(self.ties) + 1e-6
+        stored = "none" if logged is None else f"{logged:.10g} of {total:,} correct"
+        yield Check(f"{item}: accuracy", where, agrees, stored, f"{self.correct:,} of {total:,} correct")
+        if loss is not None:
+            agrees = math.isclose(loss, self.loss, rel_tol=self.loss_tolerance, abs_tol=1e-9)
+            yield Check(f"{item}: loss", where, agrees, f"{loss:.7g}", f"{self.loss:.7g}")
+
+    def compare_classes(self, item: str, where: str, classes: Sequence[int]) -> Check:
+        """Hold stored classes against these, image by image."""
+        if len(classes) != len(self.predictions):
+            return missing(item, where, f"{len(classes):,} for {len(self.predictions):,} test images")
+        pairs = enumerate(zip(classes, self.predictions, strict=True))
+        differing = [index for index, (one, other) in pairs if one != other and index not in self.ties]
+        first = f", the first for test image {differing[0]} (counted from 0)" if differing else ""
+        found = f"{len(differing):,} differ{first}" if differing else "the same"
+        return Check(item, where, not differing, f"{len(classes):,} classes", found)
+
+
+def rescore(network: LoadedNetwork, images: Tensor, labels: Tensor, *, exact: bool) -> Rescored:
+    """Score a network on images (N, 28, 28) uint8 and labels (N,); `exact` when the run was scored on a CPU."""
+    from torch.nn import functional as F
+
+    logits = network.logits(images).double()
+    best = logits.topk(2, dim=1).values
+    tie = TIE if exact else TIE_ELSEWHERE
+    predictions = logits.argmax(1)
+    return Rescored(
+        loss=float(F.cross_entropy(logits, labels)),
+        correct=int((predictions == labels).sum()),
+        predictions=tuple(predictions.tolist()),
+        ties=frozenset(((best[:, 0] - best[:, 1]) < tie).nonzero().flatten().tolist()),
+        loss_tolerance=LOSS_TOLERANCE if exact else LOSS_TOLERANCE_ELSEWHERE,
+    )

@@ -1,0 +1,182 @@
+"""Whether a run is what its log says: parameters recounted, stored weights scored again, the rest held together.
+
+What cannot be known without training again is not looked at: losses and accuracies on training images, times, and of
+epochs whose weights were not kept more than log and checkpoint both say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from core.errors import InvalidValue, RunError
+from core.events import RunFinished, RunStarted
+from core.models.spec import is_user_module
+from experiments.inference.network import LoadedNetwork, Source, load_network
+from experiments.locations import Locations
+from experiments.runs.folder import Run
+from experiments.runs.view import RunView
+from experiments.verification.findings import Check, compare, compare_sums, missing, not_checked, summed_up
+from experiments.verification.log import check_checkpoint_scores, check_config, check_end, check_epochs, read_log
+from experiments.verification.rescoring import Rescored, rescore
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.data.loader import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was found of a run."""
+
+    run_id: str
+    checks: tuple[Check, ...]
+
+    @property
+    def agrees(self) -> bool:
+        return all(check.agrees is not False for check in self.checks)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"run_id": self.run_id, "agrees": self.agrees, "checks": [asdict(check) for check in self.checks]}
+
+
+def verify(run: Run, locations: Locations, *, arch: str | None = None, before: tuple[Check, ...] = ()) -> Verification:
+    """Look at everything that can be checked without training.
+
+    Args:
+        arch: for a user's own module its FILE.py:CLASS once more, so that no code is run that nobody named.
+        before: what has been found already.
+
+    Raises:
+        RunError: when the run has no log or no weights, so that nothing can be verified.
+        InvalidValue: when it is being trained, or `arch` is missing or not asked for.
+        DataError: when its data set is missing or corrupt.
+    """
+    if run.is_alive():
+        raise InvalidValue("run", run.id, "is running", hint="verify it when it has ended")
+    view, checks = read_log(run)
+    assert view.started is not None, "a log without a start is refused"
+    networks = {source: _load(run, source, arch) for source in _expected(view)}
+    loaded = [network for network in networks.values() if isinstance(network, LoadedNetwork)]
+    if not loaded:
+        raise next(error for error in networks.values() if isinstance(error, RunError))
+    checks += check_config(run, view.started)
+    checks += check_epochs(view, view.started, loaded[0].config)
+    checks += check_end(view)
+    checks += check_checkpoint_scores(run, view)
+    checks += _check_parameters(loaded[0], view.started)
+    data = _test_images(loaded[0], locations)
+    for source, network in networks.items():
+        if isinstance(network, RunError):
+            checks.append(missing(f"{source} weights", f"{source}.safetensors", network.message))
+        else:
+            checks += _check_weights(run, network, view)
+            checks += _check_scores(run, network, view, view.started, data)
+    return Verification(run.id, (*before, *checks))
+
+
+def _expected(view: RunView) -> tuple[Source, ...]:
+    return ("final", "best") if isinstance(view.end, RunFinished) else ("best",)
+
+
+def _load(run: Run, source: Source, arch: str | None) -> LoadedNetwork | RunError:
+    try:
+        return load_network(run, source, arch=arch)
+    except RunError as error:
+        return error
+
+
+def _check_parameters(network: LoadedNetwork, started: RunStarted) -> Iterator[Check]:
+    from core.models.build import count_parameters
+
+    where = "events.jsonl, run_started"
+    yield compare("parameters, from the spec", where, started.total_params, network.summary.total_params)
+    yield compare("parameters, of the module", where, started.total_params, count_parameters(network.module))
+    if not is_user_module(network.config.arch):  # its spec is only where its file lies
+        yield compare("spec", where, started.spec, network.summary.spec)
+
+
+def _test_images(network: LoadedNetwork, locations: Locations) -> Dataset:
+    from core.data.loader import Loader
+
+    config = network.config
+    return Loader(locations.data, locations.cache).load(config.dataset).limited(config.limit_train, config.limit_test)
+
+
+def _check_weights(run: Run, network: LoadedNetwork, view: RunView) -> Iterator[Check]:
+    """The weights' hash, their epoch, and each tensor as the checkpoint has it."""
+    from core.storage.checkpoint import load_checkpoint
+    from core.training.average import weights_sha256
+
+    source, where = network.source, f"{network.source}.safetensors"
+    end = view.end
+    expected = end.epochs if source == "final" and isinstance(end, RunFinished) else view.best_epoch
+    yield compare(f"epoch of the {source} weights", where, network.epoch, expected)
+    if source == "final" and isinstance(end, RunFinished):
+        yield compare_sums("final weights", where, weights_sha256(network.weights), end.weights_sha256)
+    try:
+        checkpoint = load_checkpoint(run.checkpoint)
+    except RunError:
+        return  # it has been said
+    if checkpoint is None:
+        yield not_checked(f"{source} weights, tensor by tensor", run.checkpoint.name, "there is none")
+        return
+    part = "best" if source == "best" else "average" if network.config.ema else "model"
+    kept = checkpoint.part(part)
+    checks = (_compare_tensors(name, where, tensor, kept.get(name)) for name, tensor in network.weights.items())
+    yield from summed_up(f"{source} weights as in the checkpoint", where, f"{len(network.weights)} tensors", checks)
+
+
+def _compare_tensors(name: str, where: str, stored: Tensor, kept: Tensor | None) -> Check:
+    if kept is None or kept.shape != stored.shape:
+        return missing(name, where, "the checkpoint has no such tensor")
+    differing = int((kept != stored).sum())
+    what = f"{differing:,} of {stored.numel():,} values differ from the checkpoint's" if differing else "the same"
+    return Check(name, where, differing == 0, f"{tuple(stored.shape)}", what)
+
+
+def _check_scores(
+    run: Run, network: LoadedNetwork, view: RunView, started: RunStarted, data: Dataset
+) -> Iterator[Check]:
+    """The stored weights' scores on the test images and, where there are some, the held-out ones."""
+    from core.training.sampling import split_validation
+
+    source, end = network.source, view.end
+    epoch = next((epoch for epoch in view.epochs if epoch.epoch == network.epoch), None)
+    exact = started.device.startswith("cpu")
+    where = f"events.jsonl, epoch {network.epoch}"
+    test = rescore(network, data.test_images, data.test_labels, exact=exact)
+    if epoch is None:
+        yield missing(f"score of the {source} weights", where, "the log has no such epoch")
+    elif epoch.val_accuracy is None:
+        yield from test.compare_with(f"test, {source} weights", where, epoch.test_accuracy, epoch.test_loss)
+    else:
+        held_out = split_validation(len(data.train_labels), network.config.val_split)[1]
+        val = rescore(network, data.train_images[held_out], data.train_labels[held_out], exact=exact)
+        yield from val.compare_with(f"held-out, {source} weights", where, epoch.val_accuracy, epoch.val_loss)
+        if isinstance(end, RunFinished):
+            name = "selected" if source == "best" else "final"
+            accuracy = end.selected_test_accuracy if source == "best" else end.final_test_accuracy
+            yield from test.compare_with(f"test, {name} weights", "events.jsonl, run_finished", accuracy, None)
+    yield from _check_predictions(run, source, test, data)
+
+
+def _check_predictions(run: Run, source: Source, test: Rescored, data: Dataset) -> Iterator[Check]:
+    """The class of each test image as it was kept."""
+    where = run.predictions.name
+    try:
+        kept = run.load_predictions()
+    except RunError as error:
+        yield missing("predictions", where, error.message)
+        return
+    if kept is None:
+        if source == "final":
+            yield not_checked("predictions", where, "there are none; earlier versions kept none")
+        return
+    classes = kept.final if source == "final" else kept.selected
+    if classes is None:
+        return
+    yield compare("labels of the test images", where, kept.labels.tolist() == data.test_labels.tolist(), True)
+    yield test.compare_classes(f"predictions of the {source} weights", where, classes.tolist())

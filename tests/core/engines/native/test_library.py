@@ -1,0 +1,169 @@
+"""How the kernels in C come to be: compiled once, kept, and missing in words."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.config import TrainConfig
+from core.engines.choose import choose_engine, make_engine
+from core.engines.native import library as native
+from core.engines.native.library import NoKernels, find_compiler, load_kernels, why_no_kernels
+from core.errors import InvalidValue
+
+CPU = torch.device("cpu")
+LOAD = "import torch; from core.engines.native.library import load_kernels; print(load_kernels(torch.float32).lanes())"
+
+
+@pytest.fixture
+def fresh(monkeypatch, tmp_path):
+    """A cache with nothing in it, and a process that has not tried yet."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    native._load.cache_clear()
+    yield tmp_path / "mnist-tui" / "kernels"
+    native._load.cache_clear()
+
+
+def compiler(folder: Path, script: str) -> str:
+    """An executable to be named as CC."""
+    path = folder / "some-cc"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_the_environment_names_the_compiler_with_its_options(monkeypatch, tmp_path):
+    path = compiler(tmp_path, "exit 0")
+    monkeypatch.setenv("CC", f"{path} -pipe -O1")
+    assert find_compiler() == [path, "-pipe", "-O1"]
+
+
+def test_without_a_compiler_the_usual_names_are_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    with pytest.raises(NoKernels, match="needs a C compiler, and there is no cc or gcc or clang"):
+        find_compiler()
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("echo 'cannot\nwrite' >&2; exit 1", "cannot write"),
+        ("exit 3", "exit status 3"),
+        ("exit 0", "cannot be compiled or loaded"),  # makes nothing
+        ('for last; do :; done; [ "$1" = --version ] || echo nonsense > "$last"', "cannot be compiled or loaded"),
+    ],
+)
+def test_with_a_compiler_that_does_not_work_auto_is_eager_and_native_is_refused(
+    monkeypatch, fresh, tmp_path, script, words
+):
+    monkeypatch.setenv("CC", compiler(tmp_path, script))
+    choice = choose_engine(TrainConfig(), CPU, 1000)
+    assert choice.name == "eager"
+    assert words in choice.reason
+    assert choice.reason in make_engine(choice, 64, CPU).note
+    with pytest.raises(InvalidValue, match="engine = native: ") as refusal:
+        choose_engine(TrainConfig.checked({"engine": "native"}), CPU, 1000)
+    assert words in refusal.value.message
+    assert refusal.value.hint
+    assert not list(fresh.glob("**/*.so"))
+
+
+def test_where_nothing_can_be_kept_they_are_compiled_for_the_process(kernels, monkeypatch, fresh, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert why_no_kernels() == ""
+    assert load_kernels(torch.float32).lanes() > 1
+
+
+def test_nor_is_a_folder_that_nothing_can_be_run_from_an_obstacle(kernels, monkeypatch, fresh):
+    load, refused = ctypes.CDLL, []
+
+    def load_elsewhere(path):
+        if path.startswith(str(fresh)):
+            refused.append(path)
+            raise OSError("failed to map segment from shared object")
+        return load(path)
+
+    monkeypatch.setattr(ctypes, "CDLL", load_elsewhere)
+    assert load_kernels(torch.float32).lanes() > 1
+    assert refused
+    assert not list(fresh.iterdir())
+    native._load.cache_clear()
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    load_kernels(torch.float32)
+    monkeypatch.setattr(ctypes, "CDLL", load_elsewhere)
+    native._load.cache_clear()
+    assert load_kernels(torch.float32).lanes() > 1, "nor is one that was kept while things could be run from there"
+
+
+def test_what_takes_long_is_said_when_it_is_done(kernels, fresh, caplog):
+    caplog.set_level(logging.INFO, "core")
+    load_kernels(torch.float32)
+    assert [record.message for record in caplog.records] == [
+        "compiling the kernels of the native engine for this machine, which is done once"
+    ]
+    native._load.cache_clear()
+    load_kernels(torch.float32)
+    assert len(caplog.records) == 1
+
+
+def test_they_are_compiled_once_for_each_type(kernels, fresh, monkeypatch):
+    assert load_kernels(torch.float32).lanes() == 2 * load_kernels(torch.float64).lanes()
+    kept = sorted(fresh.iterdir())
+    assert [path.suffix for path in kept] == [".so", ".so"]
+    native._load.cache_clear()
+    monkeypatch.setattr(native, "_compile", lambda *_: pytest.fail("compiled again"))
+    load_kernels(torch.float32)
+    assert sorted(fresh.iterdir()) == kept
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_a_damaged_file_in_the_cache_is_made_anew(kernels, fresh, share):
+    command = [sys.executable, "-c", LOAD]  # a process of its own: one that has the library would not load it again
+    subprocess.run(command, check=True, capture_output=True)
+    (kept,) = fresh.iterdir()
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[: int(share * len(whole))])
+    assert subprocess.run(command, check=True, capture_output=True).stdout.strip()
+    assert len(kept.read_bytes()) == len(whole)
+
+
+def test_what_is_no_command_is_refused_in_words(monkeypatch):
+    monkeypatch.setenv("CC", 'gcc "')
+    with pytest.raises(NoKernels, match="CC is not a command"):
+        find_compiler()
+
+
+def test_processes_may_compile_at_the_same_time(kernels, fresh):
+    processes = [
+        subprocess.Popen([sys.executable, "-c", LOAD], stdout=subprocess.PIPE, env=os.environ, text=True)
+        for _ in range(3)
+    ]
+    assert len({process.communicate(timeout=120)[0] for process in processes}) == 1
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert len(list(fresh.iterdir())) == 1
+
+
+def test_there_is_one_openmp_in_the_process(kernels):
+    """Asked of a process of its own, as other packages may have brought theirs into this one."""
+    maps = "; print(*open('/proc/self/maps').read().split(), sep='\\n')"
+    if not Path("/proc/self/maps").exists():
+        pytest.skip("the system does not tell what is loaded")
+    done = subprocess.run([sys.executable, "-c", LOAD + maps], capture_output=True, text=True, check=True)
+    loaded = {line for line in done.stdout.splitlines() if Path(line).name.startswith(("libgomp", "libomp", "libiomp"))}
+    assert len(loaded) == 1
+
+
+def test_the_kernels_and_python_agree_on_what_a_block_is(kernels):
+    from core.engines.native.autograd import CBlock, CWork
+
+    library = load_kernels(torch.float32)
+    assert (library.block_size(), library.work_size()) == (ctypes.sizeof(CBlock), ctypes.sizeof(CWork))

@@ -1,0 +1,227 @@
+"""Copies trained as one network, held against each trained alone, in double precision and by torch's own SGD."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+from plain_training import plain_sgd
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.config import TrainConfig
+from core.data.loader import Dataset
+from core.engines.engine import EagerEngine
+from core.engines.graph.replayable import operations_of, why_not_replayable
+from core.grouped.evaluate import GroupedEvaluator
+from core.grouped.network import GroupedNetwork, why_apart
+from core.grouped.step import GroupedStep, stacked
+from core.models.network import make_network
+from core.training.augment import shift_images, warp_images
+from core.training.average import WeightAverage
+from core.training.evaluate import Evaluator, Labelled, Pixels
+from core.training.sampling import draw_epoch
+from core.training.schedule import learning_rate
+
+IMAGES, BATCH, EPOCHS = 52, 8, 8
+"""Six batches and a tail of 4 an epoch, 56 steps in all."""
+STEPS = 7
+
+NETWORKS = {
+    "conv9": "conv9",
+    "conv5": "conv5",
+    "global pooling": "c6k5s2 p2 c8k3 c8k1l gap fc12 d0 fc10",
+    "separable": "s6p1 a4 s12k3s2p1n s8k1 fc10",
+}
+RECIPES = {
+    "onecycle, shifts, average": {"schedule": "onecycle", "augment": "shift", "ema": True, "ema_decay": 0.9},
+    "cosine, warps, nesterov, decay": {
+        "schedule": "cosine",
+        "augment": "affine",
+        "nesterov": True,
+        "weight_decay": 0.01,
+    },
+    "constant, average": {"ema": True, "ema_decay": 0.95},
+    "steps, no momentum": {"schedule": "step", "step_size": 2, "momentum": 0.0, "label_smoothing": 0.1},
+}
+
+
+def configs_of(arch: str, **options: object) -> list[TrainConfig]:
+    """Three runs that differ in seed and rate."""
+    shared = {"arch": arch, "batch_size": BATCH, "epochs": EPOCHS, "device": "cpu"} | options
+    return [TrainConfig.checked(shared | {"seed": seed, "lr": lr}) for seed, lr in enumerate((0.002, 0.001, 0.004))]
+
+
+@dataclass
+class Trained:
+    """A run's weights, moving average and momentum by name, and the loss and hits of its last epoch."""
+
+    weights: dict[str, Tensor]
+    average: dict[str, Tensor]
+    momentum: dict[str, Tensor]
+    loss: float
+    correct: int
+
+
+def alone(config: TrainConfig, data: Dataset, dtype: torch.dtype, epochs: int) -> Trained:
+    """One run by the plainest means."""
+    model = make_network(config)[1].to(dtype)
+    average = make_network(config)[1].to(dtype)
+    optimizer = plain_sgd(model, config)
+    pixels = Pixels(data.mean, data.std, dtype)
+    done, loss_sum, correct = 0, 0.0, 0
+    for epoch in range(1, epochs + 1):
+        draw = draw_epoch(config, IMAGES, epoch)
+        loss_sum, correct = 0.0, 0
+        for first in range(0, IMAGES, BATCH):
+            part = slice(first, first + BATCH)
+            index = draw.order[part]
+            images, labels = data.train_images[index], data.train_labels[index]
+            if config.augment == "shift":
+                images = shift_images(images, draw.changes[part])
+            if config.augment == "affine":
+                images = warp_images(images.to(dtype), draw.changes[part].to(dtype))
+            optimizer.param_groups[0]["lr"] = learning_rate(config, done, STEPS)
+            optimizer.zero_grad()
+            logits = model(pixels(images))
+            loss = F.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
+            loss.backward()
+            optimizer.step()
+            keep = min(config.ema_decay, (1 + done) / (10 + done))
+            for name, tensor in average.state_dict().items():
+                source = model.state_dict()[name]
+                tensor.copy_(keep * tensor + (1 - keep) * source if source.is_floating_point() else source)
+            done += 1
+            loss_sum += loss.item() * len(labels)
+            correct += int((logits.argmax(1) == labels).sum())
+    momentum = {
+        name: optimizer.state[parameter]["momentum_buffer"]
+        for name, parameter in model.named_parameters()
+        if config.momentum
+    }
+    return Trained(model.state_dict(), average.state_dict(), momentum, loss_sum, correct)
+
+
+def make_group(configs: list[TrainConfig], data: Dataset, dtype: torch.dtype, device: str = "cpu"):
+    networks = [make_network(config) for config in configs]
+    model = GroupedNetwork(networks[0][0], [network for _, network in networks]).to(device, dtype)
+    average = WeightAverage(model, configs[0].ema_decay) if configs[0].ema else None
+    images, labels = data.train_images[:IMAGES].to(device), data.train_labels[:IMAGES].to(device)
+    return GroupedStep(model, configs[0], images, labels, Pixels(data.mean, data.std, dtype), average), model, average
+
+
+def start_epoch(step: GroupedStep, configs: list[TrainConfig], epoch: int) -> None:
+    before = (epoch - 1) * STEPS
+    rates = [[learning_rate(config, before + step, STEPS) for config in configs] for step in range(STEPS)]
+    step.start_epoch(stacked([draw_epoch(config, IMAGES, epoch) for config in configs]), rates, before)
+
+
+def together(configs: list[TrainConfig], data: Dataset, dtype: torch.dtype, epochs: int) -> list[Trained]:
+    step, model, average = make_group(configs, data, dtype)
+    for epoch in range(1, epochs + 1):
+        start_epoch(step, configs, epoch)
+        for first in range(0, IMAGES, BATCH):
+            step(min(BATCH, IMAGES - first))
+    results = []
+    state = step.state()
+    for copy, totals in enumerate(step.totals_of_each()):
+        own = step.state_of(state, copy)
+        momentum = {name[9:]: tensor for name, tensor in own.items() if name.startswith("momentum.")}
+        averaged = average.model.weights_of(copy) if average else {}
+        results.append(Trained(model.weights_of(copy), averaged, momentum, totals.loss, totals.correct))
+    return results
+
+
+def assert_same(one: dict[str, Tensor], other: dict[str, Tensor], tolerance: float) -> None:
+    """Equal names and shapes, and values within a share of the largest of each tensor."""
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        assert tensor.shape == other[name].shape, name
+        scale = float(tensor.abs().max())
+        assert float((tensor - other[name]).abs().max()) <= tolerance * scale, name
+
+
+@pytest.mark.parametrize(
+    ("network", "recipe"),
+    [
+        ("conv9", "constant, average"),
+        ("conv5", "cosine, warps, nesterov, decay"),
+        ("global pooling", "steps, no momentum"),
+        ("separable", "onecycle, shifts, average"),
+        ("separable", "cosine, warps, nesterov, decay"),
+    ],
+)
+def test_each_copy_is_the_run_of_its_seed_and_rate(blobs, network, recipe):
+    configs = configs_of(NETWORKS[network], **RECIPES[recipe])
+    group = together(configs, blobs, torch.float64, EPOCHS)
+    for config, copy in zip(configs, group, strict=True):
+        single = alone(config, blobs, torch.float64, EPOCHS)
+        assert_same(single.weights, copy.weights, 1e-9)
+        assert_same(single.momentum, copy.momentum, 1e-9)
+        if config.ema:
+            assert_same(single.average, copy.average, 1e-9)
+        assert copy.loss == pytest.approx(single.loss, rel=1e-9)
+        assert copy.correct == single.correct
+    assert len({copy.loss for copy in group}) == 3
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_nothing_in_a_step_or_a_scoring_is_in_the_way_of_recording_them_as_graphs(blobs, recipe):
+    configs = configs_of(NETWORKS["global pooling"], **RECIPES[recipe])
+    step, model, _ = make_group(configs, blobs, torch.float32)
+    start_epoch(step, configs, 1)
+    calls = [operations_of(lambda: step(BATCH)) for _ in range(3)]
+    assert any("convolution_backward" in operation.name for operation in calls[0])
+    assert why_not_replayable(calls[0], calls[1]) == why_not_replayable(calls[1], calls[2]) == ""
+    data = Labelled(blobs.test_images, blobs.test_labels)
+    evaluator = GroupedEvaluator(model, data, Pixels(blobs.mean, blobs.std))
+    calls = [operations_of(lambda: evaluator(20)) for _ in range(2)]
+    assert why_not_replayable(*calls) == ""
+
+
+def test_copies_without_number_are_not_scored_image_by_image(blobs, monkeypatch):
+    monkeypatch.setattr("core.grouped.evaluate.BATCH", 6)
+    _, model, _ = make_group(configs_of(NETWORKS["global pooling"]), blobs, torch.float32)
+    data, pixels = Labelled(blobs.test_images, blobs.test_labels), Pixels(blobs.mean, blobs.std)
+    assert set(GroupedEvaluator(model, data, pixels, least=1).sizes()) == {2}
+    evaluator = GroupedEvaluator(model, data, pixels, least=50)
+    assert evaluator.sizes() == [50, 30]
+    scores, fewer = (one.scores(EagerEngine()) for one in (evaluator, GroupedEvaluator(model, data, pixels)))
+    assert [score.correct for score in scores] == [score.correct for score in fewer]
+
+
+def test_every_copy_is_scored_on_all_images_as_it_would_be_alone(blobs):
+    configs = configs_of(NETWORKS["separable"])
+    _, model, _ = make_group(configs, blobs, torch.float32)
+    held = torch.arange(0, 130, 2)
+    for rows in (None, held):
+        data = Labelled(blobs.test_images, blobs.test_labels, rows)
+        scores = GroupedEvaluator(model, data, Pixels(blobs.mean, blobs.std)).scores(EagerEngine())
+        for config, score in zip(configs, scores, strict=True):
+            single = Evaluator(make_network(config)[1], data, Pixels(blobs.mean, blobs.std)).score(lambda: "")
+            assert (score.correct, score.total) == (single.correct, single.total)
+            assert score.loss == pytest.approx(single.loss, rel=1e-5)
+            assert torch.equal(score.predictions, single.predictions)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"seed": 7, "lr": 0.5}, ""),
+        ({"momentum": 0.8}, "they differ in more than lr and seed"),
+        ({"arch": "conv5"}, "they differ in more than lr and seed"),
+    ],
+)
+def test_runs_that_differ_in_seed_and_rate_alone_can_be_trained_together(changes, reason):
+    config = TrainConfig()
+    assert why_apart([config, config.changed(**changes)]) == reason
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [({"dropout": 0.1}, "dropout"), ({"arch": "c8 d0.1 gap fc10"}, "dropout"), ({"arch": "net.py:Net"}, "of your own")],
+)
+def test_dropout_and_modules_of_ones_own_keep_runs_apart(options, reason):
+    config = TrainConfig.checked(options)
+    assert reason in why_apart([config, config.changed(seed=1)])

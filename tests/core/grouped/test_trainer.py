@@ -1,0 +1,175 @@
+"""A group's runs, event by event and checkpoint by checkpoint, held against the same runs alone."""
+
+from __future__ import annotations
+
+import gc
+import math
+import weakref
+from collections.abc import Callable
+from dataclasses import asdict
+
+import pytest
+import torch
+
+import core.grouped.trainer
+from core.config import TrainConfig
+from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress, TrainEvent
+from core.grouped.trainer import GroupTrainer, Member
+from core.models.network import make_network
+
+pytestmark = pytest.mark.usefixtures("every_step_is_told", "every_round_is_told")
+
+# Average pooling: in max pooling a tie may fall another way when products are added up in another order.
+# One engine, as auto takes the native one for a run alone.
+TINY = {"arch": "c4k5s3 a2 c8k3 gap fc10", "lr": 0.1, "batch_size": 48, "epochs": 2, "device": "cpu", "engine": "eager"}
+
+
+@pytest.fixture
+def every_round_is_told(monkeypatch):
+    monkeypatch.setattr(core.grouped.trainer, "PROGRESS_INTERVAL", 0.0)
+
+
+@pytest.fixture
+def make_group(blobs) -> Callable[..., GroupTrainer]:
+    def make(*, rates: tuple[float, ...] = (0.1, 0.03, 0.2), **options: object) -> GroupTrainer:
+        configs = [TrainConfig.checked(TINY | options | {"seed": k, "lr": lr}) for k, lr in enumerate(rates)]
+        networks = [make_network(config) for config in configs]
+        return GroupTrainer(configs, blobs, networks[0][0], [model for _, model in networks], torch.device("cpu"))
+
+    return make
+
+
+def never(_member: Member) -> str:
+    return ""
+
+
+def run(group: GroupTrainer, should_stop: Callable[[Member], str] = never) -> list[list[TrainEvent]]:
+    """The events of each run."""
+    events: list[list[TrainEvent]] = [[] for _ in group.members]
+    for member, event in group.run(should_stop):
+        events[member.copy].append(event)
+    return events
+
+
+def assert_alike(one: TrainEvent, other: TrainEvent) -> None:
+    """The same event, its numbers within rounding, clocks and hashes aside."""
+    assert type(one) is type(other)
+    for key, value in asdict(one).items():
+        if key in ("seconds", "images_per_second", "weights_sha256"):
+            continue
+        if isinstance(value, float) and not key.endswith("lr"):
+            assert getattr(other, key) == pytest.approx(value, abs=0.02 if "accuracy" in key else 2e-4), key
+        elif key in ("test_correct", "first_epoch_at_target", "best_epoch", "selected_epoch"):
+            assert getattr(other, key) == value or key != "test_correct" or abs(getattr(other, key) - value) <= 1
+        else:
+            assert getattr(other, key) == value, key
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"ema": True, "schedule": "onecycle"}, {"val_split": 60, "augment": "shift"}, {"momentum": 0.0}],
+    ids=str,
+)
+def test_each_run_has_the_events_and_weights_that_it_has_alone(make_group, make_trainer, options):
+    group = make_group(**options)
+    for member, together in zip(group.members, run(group), strict=True):
+        config = member.config
+        trainer = make_trainer(**TINY | options | {"seed": config.seed, "lr": config.lr})
+        alone = list(trainer.run())
+        assert isinstance(alone[-1], RunFinished)
+        assert len(together) == len(alone)
+        for one, other in zip(alone, together, strict=True):
+            assert_alike(one, other)
+        for weights, expected in (
+            (member.final_weights, trainer.final_weights),
+            (member.best_weights if member.best_epoch == trainer.best_epoch else {}, trainer.best_weights),
+        ):
+            for name, tensor in weights.items():
+                torch.testing.assert_close(tensor, expected[name], rtol=1e-3, atol=1e-4, msg=name)
+        assert member.predictions.keys() == trainer.predictions.keys()
+        assert all(
+            (member.predictions[key] != trainer.predictions[key]).float().mean() < 0.03 for key in member.predictions
+        )
+
+
+@pytest.mark.parametrize("at", [0, 3, 7, 10])
+def test_a_run_that_stops_leaves_a_checkpoint_from_which_it_goes_on_by_itself(make_group, make_trainer, at):
+    options = {"schedule": "cosine", "ema": True, "augment": "shift"}
+    group, whole = make_group(**options), make_group(**options)
+    asked = {0: 0, 1: 0, 2: 0}
+
+    def should_stop(member: Member) -> str:
+        asked[member.copy] += 1
+        return "enough" if member.copy == 1 and asked[1] > at else ""
+
+    checkpoint = None
+    others = {0: [], 2: []}
+    for member, event in group.run(should_stop):
+        if member.copy == 1 and isinstance(event, RunStopped):
+            assert event.reason == "enough"
+            checkpoint = member.checkpoint()
+        if member.copy != 1:
+            others[member.copy].append(event)
+    expected = run(whole)
+    assert [type(events[-1]) for events in others.values()] == [RunFinished, RunFinished]
+    for copy, events in others.items():  # what happens to one is nothing to the others
+        assert events[-1].weights_sha256 == expected[copy][-1].weights_sha256
+    trainer = make_trainer(**TINY | options | {"seed": 1, "lr": 0.03})
+    trainer.restore(checkpoint)
+    rest = list(trainer.run())
+    assert [type(event) for event in rest[1:]] == [type(event) for event in expected[1][1 + at + (at >= 7) :]]
+    for one, other in zip(rest[2:], expected[1][2 + at + (at >= 7) :], strict=True):
+        assert_alike(one, other)
+    for name, tensor in whole.members[1].final_weights.items():
+        torch.testing.assert_close(trainer.final_weights[name], tensor, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_a_run_that_diverges_fails_by_itself(make_group, presentable):
+    events = run(make_group(arch="fc24 fc10", rates=(0.01, 100.0, 0.02), epochs=3))
+    assert [type(one[-1]) for one in events] == [RunFinished, RunFailed, RunFinished]
+    presentable(events[1][-1].error, "the loss is not finite in epoch")
+    presentable(events[1][-1].hint, "--lr than 100")
+    assert all(math.isfinite(event.loss) for event in events[1] if isinstance(event, StepProgress))
+    calm = run(make_group(arch="fc24 fc10", rates=(0.01, 0.01, 0.02), epochs=3))
+    for copy in (0, 2):
+        assert events[copy][-1].weights_sha256 == calm[copy][-1].weights_sha256
+
+
+def test_a_run_that_reaches_its_target_finishes_before_the_others(make_group, make_trainer):
+    options = {"epochs": 6, "target": 60.0, "stop_at_target": True}
+    rates = (0.2, 1e-5, 0.05)
+    ends = [events[-1] for events in run(make_group(rates=rates, **options))]
+    alone = [list(make_trainer(**TINY | options | {"seed": k, "lr": lr}).run())[-1] for k, lr in enumerate(rates)]
+    assert [end.epochs for end in ends] == [end.epochs for end in alone]
+    assert ends[0].epochs < ends[1].epochs == 6
+
+
+def test_the_runs_take_turns_and_begin_together(make_group):
+    told = [(member.copy, type(event)) for member, event in make_group().run(never)]
+    assert told[:3] == [(copy, RunStarted) for copy in range(3)]
+    assert told[3:9] == 2 * [(copy, StepProgress) for copy in range(3)]
+    assert [copy for copy, event in told if event is EpochFinished] == [0, 1, 2, 0, 1, 2]
+
+
+def test_a_group_gives_its_memory_back_as_soon_as_it_is_over(make_group):
+    group = make_group(val_split=60, ema=True)
+    members, held = group.members, weakref.ref(group)
+    gc.disable()
+    try:
+        run(group)
+        del group
+        assert held() is None
+    finally:
+        gc.enable()
+    assert all(member.final_weights for member in members)
+
+
+def test_running_out_of_memory_fails_every_run_with_a_way_out(make_group, monkeypatch, presentable):
+    def take_too_much(_step: object, _size: int) -> None:
+        torch.empty(1 << 58)
+
+    monkeypatch.setattr(core.grouped.trainer.GroupedStep, "__call__", take_too_much)
+    for events in run(make_group()):
+        assert isinstance(events[-1], RunFailed)
+        presentable(events[-1].error, "out of memory on cpu")
+        presentable(events[-1].hint, "--jobs")

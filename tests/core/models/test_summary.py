@@ -1,0 +1,200 @@
+"""Layer tables worked out in plain Python, held against the reference's own, torchinfo's and what modules really do."""
+
+import random
+import subprocess
+import sys
+from math import prod
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torchinfo import summary as torchinfo_summary
+
+import core.models.summary
+from core.errors import SpecError
+from core.models.build import build_model, count_parameters
+from core.models.spec import REGISTRY, find, parse
+from core.models.summary import summarize
+
+CONV9 = [
+    ("Conv2d-1", (8, 26, 26), 80),
+    ("BatchNorm2d-2", (8, 26, 26), 16),
+    ("Conv2d-3", (8, 24, 24), 584),
+    ("BatchNorm2d-4", (8, 24, 24), 16),
+    ("Conv2d-5", (16, 22, 22), 1168),
+    ("BatchNorm2d-6", (16, 22, 22), 32),
+    ("MaxPool2d-7", (16, 11, 11), 0),
+    ("Conv2d-8", (16, 9, 9), 2320),
+    ("BatchNorm2d-9", (16, 9, 9), 32),
+    ("Conv2d-10", (32, 7, 7), 4640),
+    ("BatchNorm2d-11", (32, 7, 7), 64),
+    ("Conv2d-12", (16, 7, 7), 528),
+    ("BatchNorm2d-13", (16, 7, 7), 32),
+    ("Conv2d-14", (16, 5, 5), 2320),
+    ("BatchNorm2d-15", (16, 5, 5), 32),
+    ("Conv2d-16", (32, 3, 3), 4640),
+    ("BatchNorm2d-17", (32, 3, 3), 64),
+    ("Conv2d-18", (10, 1, 1), 2890),
+]
+CONV5 = [
+    ("Conv2d-1", (8, 28, 28), 80),
+    ("BatchNorm2d-2", (8, 28, 28), 16),
+    ("MaxPool2d-3", (8, 14, 14), 0),
+    ("Conv2d-4", (16, 12, 12), 1168),
+    ("BatchNorm2d-5", (16, 12, 12), 32),
+    ("Conv2d-6", (32, 10, 10), 4640),
+    ("BatchNorm2d-7", (32, 10, 10), 64),
+    ("MaxPool2d-8", (32, 5, 5), 0),
+    ("Conv2d-9", (32, 3, 3), 9248),
+    ("Conv2d-10", (10, 1, 1), 2890),
+]
+
+
+@pytest.mark.parametrize(("name", "rows", "total"), [("conv9", CONV9, 19_458), ("conv5", CONV5, 18_138)])
+def test_the_networks_of_the_exercise_match_their_tables_row_for_row(name, rows, total):
+    summary = summarize(find(name))
+    assert [(row.label, row.output_shape, row.params) for row in summary.rows] == rows
+    assert (summary.total_params, summary.trainable_params) == (total, total)
+    assert (summary.name, summary.spec) == (name, REGISTRY[name])
+
+
+def test_the_step_of_conv9_costs_what_its_design_says():
+    # 2.24 GFLOP for a batch of 256: two operations a multiply-add, forward, for the weights and, but for the first
+    # layer, whose input is the image, for the input.
+    summary = summarize(find("conv9"))
+    assert round((3 * summary.macs - summary.rows[0].macs) * 2 * 256 / 1e9, 2) == 2.24
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_named_networks_fit_the_budget(name):
+    assert summarize(find(name)).within_budget()
+    assert not summarize(find(name)).within_budget(4000)
+
+
+def measure(model: nn.Sequential) -> tuple[list[tuple[int, ...]], int]:
+    """The output shape of each layer and the multiply-adds for one image, from forward hooks."""
+    shapes, macs = [], 0
+
+    def look(module: nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+        nonlocal macs
+        shapes.append(tuple(output.shape[1:]))
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            macs += output[0].numel() * module.weight[0].numel()
+
+    for module in model:
+        module.register_forward_hook(look)
+    with torch.no_grad():
+        assert model.eval()(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+    return shapes, macs
+
+
+def test_500_random_specs_agree_with_torchinfo_and_with_forward_hooks(random_spec):
+    rng = random.Random(3)
+    for _ in range(500):
+        spec = random_spec(rng)
+        summary = summarize(parse(spec))
+        model = build_model(summary)
+        info = torchinfo_summary(model, input_size=(2, 1, 28, 28), device="cpu", mode="eval", verbose=0, col_names=())
+        leaves = [row for row in info.summary_list if row.is_leaf_layer]
+        assert summary.total_params == info.total_params == count_parameters(model), spec
+        assert [layer.kind for layer in summary.layers] == [row.class_name for row in leaves], spec
+        assert [layer.params for layer in summary.layers] == [max(row.num_params, 0) for row in leaves], spec
+        shapes, macs = measure(model)
+        expected = [(*shape, 1, 1)[:3] for shape in shapes]
+        assert [layer.output_shape for layer in summary.layers] == expected, spec
+        assert [(*row.output_size[1:], 1, 1)[:3] for row in leaves] == expected, spec
+        assert summary.macs == sum(layer.macs for layer in summary.layers) == macs, spec
+
+
+def seen_by(modules: nn.Sequential, side: int) -> int:
+    """The side of the square of pixels that change the middle output, found by its gradient on random images.
+
+    With weights above 0 no ReLU is shut and nothing cancels; many images give each pixel a turn in max pooling.
+    """
+    images = torch.rand(12, 1, side, side, requires_grad=True)
+    output = modules(images)
+    middle = output.shape[-1] // 2
+    pixels = output[:, :, middle, middle] if output.dim() == 4 else output
+    (gradient,) = torch.autograd.grad(pixels.sum(), images)
+    rows, columns = gradient.abs().sum((0, 1)).nonzero().unbind(1)
+    height, width = int(rows.max() - rows.min()) + 1, int(columns.max() - columns.min()) + 1
+    assert height == width
+    return height
+
+
+def positive(model: nn.Sequential) -> nn.Sequential:
+    for parameter in model.parameters():
+        parameter.data.abs_().clamp_(min=1e-3)
+    return model.eval()
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        REGISTRY["conv9"],
+        REGISTRY["conv5"],
+        "c3k5s2 s4d2 a2 c4k2 c10k1l gap",
+        "c2p1 c3s3k1 c3 p3 c10k1 gap",
+        "s4p1 p2 s4k4s2p1 a3 c10k2l",
+        "d0.1 c2k2d3 p2 c2k3s2n c2k1 c10k5l",
+    ],
+)
+def test_the_receptive_field_of_each_layer_is_what_a_gradient_shows(spec):
+    torch.manual_seed(0)
+    summary = summarize(parse(spec))
+    model = positive(build_model(summary))
+    for count, layer in enumerate(summary.layers, 1):
+        if layer.kind not in ("AdaptiveAvgPool2d", "Flatten"):
+            # On an image so large that the edges, and so the padding, are out of sight of the middle.
+            assert layer.receptive_field == seen_by(model[:count], 71), layer
+
+
+@pytest.mark.parametrize(
+    "spec", ["c8 gap fc10", "c4 p2 fc10", "p3 c4 gap fc10", "c4s3 p2 c4 fc7 fc10", "a5 fc10", "c10k5s4l gap", "fc10"]
+)
+def test_a_layer_over_the_whole_map_sees_all_that_the_map_does(spec):
+    torch.manual_seed(0)
+    summary = summarize(parse(spec))
+    assert summary.receptive_field == seen_by(positive(build_model(summary)), 28)
+
+
+@pytest.mark.parametrize(
+    ("spec", "position", "reason"),
+    [
+        ("c8 p2 c8 p2 c8 c8k2 d0.1 c8k1 c16 fc10", 9, "3x3 does not fit a 2x2 map"),
+        ("p2 c8k8d2 fc10", 2, "8x8 with dilation 2 does not fit a 14x14 map"),
+        ("c8k20 p10 fc10", 2, "10x10 does not fit a 9x9 map"),
+        ("fc10 c8", 2, "flattened"),
+        ("fc10 gap", 2, "flattened"),
+        ("fc10 p2", 2, "flattened"),
+        ("c8", 1, "the result is 8x26x26, not 10 logits"),
+        ("c10", 1, "the result is 10x26x26, not 10 logits"),
+        ("c8 gap", 2, "the result is 8x1x1, not 10 logits"),
+        ("c8 fc9", 2, "the result is 9x1x1, not 10 logits"),
+    ],
+)
+def test_a_layer_that_does_not_fit_is_named_with_why(spec, position, reason, presentable):
+    with pytest.raises(SpecError) as caught:
+        summarize(parse(spec))
+    token = spec.split()[position - 1]
+    assert (caught.value.token, caught.value.position) == (token, position)
+    presentable(caught.value.message, f"{token} at position {position}: ", reason)
+
+
+def test_the_largest_layer_that_fits_does_and_padding_counts():
+    assert summarize(parse("c10k28l")).rows[-1].output_shape == (10, 1, 1)
+    assert summarize(parse("p28 c10p1l")).rows[-1].output_shape == (10, 1, 1)
+    assert prod(summarize(parse("c4k28p27 gap fc10")).rows[0].output_shape) == 4 * 55 * 55
+
+
+def test_a_config_is_summarized_without_importing_torch():
+    code = (
+        "import sys; from core.config import TrainConfig; from core.models.network import summarize_config;"
+        "import core.events, core.training.schedule, core.history;"
+        "print(summarize_config(TrainConfig()).total_params, sorted({'torch', 'torchinfo', 'torchvision'} & "
+        "set(sys.modules)))"
+    )
+    root = Path(core.models.summary.__file__).parents[1]
+    result = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert result.stdout.split(maxsplit=1) == ["19458", "[]\n"]

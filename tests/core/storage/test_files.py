@@ -1,0 +1,87 @@
+"""A file that is replaced is the old one or the new one, whole, and nothing else is left behind."""
+
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from core.storage.files import replacing
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_new_content_takes_the_place_of_the_old(tmp_path):
+    path = tmp_path / "state"
+    for content in (b"first", b"second, longer", b""):
+        with replacing(path) as part:
+            part.write_bytes(content)
+        assert path.read_bytes() == content
+        assert names(tmp_path) == ["state"]
+
+
+def test_until_the_block_ends_the_old_content_stands(tmp_path):
+    path = tmp_path / "state"
+    path.write_bytes(b"old")
+    with replacing(path) as part:
+        assert part.parent == path.parent
+        assert part.name.startswith(".")
+        part.write_bytes(b"new")
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt, GeneratorExit, OSError])
+@pytest.mark.parametrize("existed", [True, False])
+def test_a_block_that_fails_changes_nothing(tmp_path, failure, existed):
+    path = tmp_path / "state"
+    if existed:
+        path.write_bytes(b"old")
+
+    def fail() -> None:
+        with replacing(path) as part:
+            part.write_bytes(b"half of the n")
+            raise failure
+
+    with pytest.raises(failure):
+        fail()
+    assert names(tmp_path) == (["state"] if existed else [])
+    assert not existed or path.read_bytes() == b"old"
+
+
+def test_the_file_can_be_read_by_others_and_written_by_its_owner(tmp_path):
+    with replacing(tmp_path / "state") as part:
+        part.write_bytes(b"x")
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o644
+
+
+def test_a_missing_or_impossible_folder_is_an_oserror(tmp_path):
+    (tmp_path / "file").write_bytes(b"x")
+    for path in (tmp_path / "missing" / "state", tmp_path / "file" / "state"):
+        with pytest.raises(OSError, match=r"No such file|Not a directory"), replacing(path):
+            pytest.fail("the block must not be entered")
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_reader_never_sees_half_a_file(tmp_path):
+    path = tmp_path / "state"
+    contents = [bytes([value]) * 200_000 for value in range(4)]
+    path.write_bytes(contents[0])
+    done = threading.Event()
+    seen: list[bytes] = []
+
+    def read() -> None:
+        while not done.is_set():
+            seen.append(path.read_bytes())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for content in contents * 5:
+        with replacing(path) as part:
+            part.write_bytes(content)
+    done.set()
+    reader.join()
+    assert seen
+    assert all(content in contents for content in seen)

@@ -1,0 +1,116 @@
+"""A run's network comes back from its folder with the weights it stored, or it is said why not."""
+
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from core.data.loader import Loader
+from core.errors import InvalidValue, RunError
+from experiments.execution.runner import Runner
+from experiments.inference.network import load_network, read_weights, stored_config
+
+MODULE = """
+import torch
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(784, 10)
+    def forward(self, x):
+        return self.layer(x.flatten(1))
+"""
+
+
+def test_the_network_predicts_what_the_run_did_and_leaves_chance_alone(finished, locations):
+    before = torch.get_rng_state()
+    network = load_network(finished)
+    assert torch.equal(torch.get_rng_state(), before)
+    images = Loader(locations.data, locations.cache).load("mnist-5k").test_images[:200]
+    probabilities = network.probabilities(images)
+    assert probabilities.argmax(1).tolist() == finished.load_predictions().final.tolist()
+    assert torch.allclose(probabilities.sum(1), torch.ones(200))
+    assert (network.source, network.epoch, network.module.training) == ("final", 2, False)
+    assert network.summary.total_params == finished.row().total_params
+
+
+def test_each_kind_of_weights_can_be_had(finished):
+    for source, path in (("final", finished.final_weights), ("best", finished.best_weights)):
+        network = load_network(finished, source)
+        stored = load_file(path)
+        assert network.source == source
+        assert stored.keys() == network.weights.keys()
+        assert all(torch.equal(stored[name], tensor) for name, tensor in network.module.state_dict().items())
+    live = load_network(finished, "checkpoint")
+    assert live.epoch == 2
+    assert all(torch.equal(tensor, live.weights[name]) for name, tensor in load_file(finished.final_weights).items())
+
+
+def test_without_final_weights_the_best_are_taken_and_without_any_it_is_said(finished):
+    finished.final_weights.unlink()
+    assert load_network(finished).source == "best"
+    with pytest.raises(RunError, match=f"run {finished.id} has no final weights"):
+        load_network(finished, "final")
+    finished.best_weights.unlink()
+    with pytest.raises(RunError, match="has no weights") as caught:
+        load_network(finished)
+    assert "mnist-tui resume" in caught.value.hint
+
+
+def test_with_a_moving_average_that_is_the_network(locations, tiny):
+    runner = Runner(locations)
+    run = runner.store.run(list(runner.run(tiny.changed(ema=True)))[-1].run_id)
+    live, final = load_network(run, "checkpoint"), load_network(run, "final")
+    assert all(torch.equal(tensor, live.weights[name]) for name, tensor in final.weights.items())
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda w: w.pop("Linear-7.bias"), "Linear-7.bias"),
+        (lambda w: w.update(more=torch.zeros(1)), "more"),
+        (lambda w: w.update({"Linear-7.bias": torch.zeros(11)}), "Linear-7.bias"),
+        (lambda w: w.update({"Linear-7.bias": torch.zeros(10, dtype=torch.float64)}), "float64"),
+        (lambda w: w["Linear-7.bias"].fill_(torch.nan), "not finite"),
+    ],
+)
+def test_weights_that_do_not_fit_are_damage(finished, change, reason):
+    weights = load_file(finished.final_weights)
+    change(weights)
+    save_file(weights, finished.final_weights)
+    with pytest.raises(RunError, match="do not fit") as caught:
+        load_network(finished, "final")
+    assert reason in caught.value.message
+
+
+def test_a_module_of_ones_own_is_run_only_when_named_again(finished, locations, tiny, tmp_path):
+    path = tmp_path / "net.py"
+    path.write_text(MODULE)
+    runner = Runner(locations)
+    run = runner.store.run(list(runner.run(tiny.changed(arch=f"{path}:Net")))[-1].run_id)
+    with pytest.raises(InvalidValue, match="module of your own") as caught:
+        load_network(run)
+    assert f"--arch {path}:Net" in caught.value.hint
+    before = torch.get_rng_state()
+    network = load_network(run, arch=f"{path}:Net")
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(network.module.layer.bias, read_weights(run, "final")[1]["layer.bias"])
+    with pytest.raises(InvalidValue, match="the run's network is"):
+        load_network(finished, arch=f"{path}:Net")
+
+
+def test_the_stored_config_names_the_data_set_that_was_found(locations, tiny):
+    runner = Runner(locations)
+    run = runner.store.run(list(runner.run(tiny))[-1].run_id)
+    text = (run.folder / "config.json").read_text()
+    (run.folder / "config.json").write_text(text.replace('"mnist-5k"', '"auto"'))
+    assert stored_config(run).dataset == "mnist-5k"
+
+
+def test_a_run_without_a_config_is_damaged(finished):
+    (finished.folder / "config.json").unlink()
+    with pytest.raises(RunError, match="damaged"):
+        load_network(finished)
+    shutil.rmtree(finished.folder)
+    with pytest.raises(RunError):
+        load_network(finished)

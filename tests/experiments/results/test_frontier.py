@@ -1,0 +1,99 @@
+"""Accuracy against parameters: which runs of a home are points, and which points are on the front."""
+
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.results.frontier import PUBLISHED, Point, frontier, frontier_chart, with_front
+
+
+@pytest.fixture
+def finish(new_run, script):
+    def make(params: int, score: float, seed: int = 0, group: str | None = None, name: str = "", **changes: object):
+        config = {"seed": seed, **changes.pop("config", {})}
+        started = script.started(config=config, total_params=params, **changes)
+        ended = script.finished(20, score, weights_sha256=f"{seed:064}")
+        return new_run(started, script.epoch(1, score), ended, group_id=group, name=name)
+
+    return make
+
+
+def mine(points: list[Point]) -> list[Point]:
+    return [point for point in points if point.kind != "published"]
+
+
+def test_groups_are_means_and_single_runs_are_themselves(finish, store):
+    for seed, score in enumerate((0.9940, 0.9945, 0.9950)):
+        finish(17_002, score, seed, group="g1", name=f"base-{seed}")
+    single = finish(8_000, 0.9955, name="lucky")
+    run, group = mine(frontier(store))
+    assert (run.kind, run.id, run.label, run.params, run.accuracy, run.n) == (
+        "run",
+        single.id,
+        "lucky",
+        8000,
+        0.9955,
+        1,
+    )
+    assert (run.low, run.high) == pytest.approx((0.99399, 0.99664), abs=2e-5)  # Wilson's, of 9,955 in 10,000
+    assert (group.kind, group.id, group.label, group.params, group.n) == ("group", "g1", "base", 17_002, 3)
+    assert group.accuracy == pytest.approx(0.9945)
+    assert (group.low, group.high) == pytest.approx((0.9945 - 0.001242, 0.9945 + 0.001242), abs=1e-6)
+
+
+def test_only_finished_runs_on_the_whole_of_mnist_count(finish, store, new_run, script):
+    finish(8_000, 0.999, dataset="mnist-5k")
+    finish(8_000, 0.999, dataset="fashion")
+    finish(8_000, 0.999, test_images=1000)
+    finish(8_000, 0.999, config={"limit_train": 50_000})
+    for seed in (0, 1):
+        finish(8_000, 0.999, seed, group="g1", dataset="mnist-5k")
+    new_run(script.started(), script.epoch(1, 0.999))
+    new_run(script.started(), script.epoch(1, 0.999), script.stopped())
+    assert mine(frontier(store)) == []
+
+
+def test_a_group_of_several_recipes_is_several_runs(finish, store):
+    finish(8_000, 0.994, group="g1", config={"lr": 0.1})
+    finish(9_000, 0.995, group="g1", config={"lr": 0.2})
+    assert [(point.kind, point.params, point.n) for point in mine(frontier(store))] == [
+        ("run", 8000, 1),
+        ("run", 9000, 1),
+    ]
+
+
+def test_the_published_results_are_always_there(store):
+    points = frontier(store)
+    assert sorted((point.params, point.accuracy) for point in points) == sorted(PUBLISHED)
+    assert [point.params for point in points if point.on_front] == [4_968, 6_750, 8_172, 9_768, 9_900]
+
+
+def point(params: int, accuracy: float) -> Point:
+    return Point("run", "", "", params, accuracy, None, None, 1)
+
+
+@given(st.lists(st.tuples(st.integers(1, 30), st.integers(9000, 9020)), max_size=30))
+def test_a_point_is_on_the_front_unless_another_beats_it(values):
+    points = with_front([point(params, correct / 10_000) for params, correct in values])
+    front = {(one.params, one.accuracy) for one in points if one.on_front}
+    expected = {
+        (params, correct / 10_000)
+        for params, correct in values
+        if not any(p <= params and c >= correct and (p, c) != (params, correct) for p, c in values)
+    }
+    assert front == expected
+    assert len(front) == sum(one.on_front for one in points)
+
+
+def test_the_chart_shows_every_kind_and_the_front(finish, store):
+    finish(17_002, 0.9962, name="modern")
+    for seed in (0, 1):
+        finish(19_458, 0.9940 + seed / 1000, seed, group="g1")
+    points = frontier(store)
+    text = frontier_chart(points)
+    ElementTree.fromstring(text)
+    for words in ("mean over seeds", "single run", "published", "Pareto front", "modern"):
+        assert words in text
+    ElementTree.fromstring(frontier_chart([]))

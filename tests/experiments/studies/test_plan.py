@@ -1,0 +1,157 @@
+"""What a sweep is asked to do: plans, their data, budgets, and the flags that train a config again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from core.config import TrainConfig
+from core.errors import InvalidValue, OverBudget
+from experiments.studies.plan import flags_of, make_plan, settle_data
+from experiments.studies.proposals import Proposals
+
+PRESET = ("--preset", "modern")
+MODULE = """
+from torch import nn
+print("from the module")
+
+class Small(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Flatten(), nn.Linear(784, 10))
+
+class Large(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Flatten(), nn.Linear(784, 32), nn.Linear(32, 10))
+"""
+
+
+@pytest.fixture
+def data(blobs):
+    """320 training images by the name of a data set that a config may have."""
+    return replace(blobs, name="mnist-5k")
+
+
+def plan_of(options, *, origin=PRESET, objective="val", budget=None):
+    return make_plan(origin, options, objective=objective, budget=budget)
+
+
+def test_flags_lie_over_the_preset_and_ranges_span_the_space():
+    plan = plan_of({"lr": "0.1:0.5", "epochs": "3"})
+    assert plan.space.to_json() == {"lr": "0.1:0.5"}
+    assert (plan.base.epochs, plan.base.schedule) == (3, "onecycle")
+
+
+def test_nothing_that_varies_is_no_search():
+    with pytest.raises(InvalidValue, match="nothing varies"):
+        plan_of({"lr": "0.1"})
+
+
+def test_the_validation_split_cannot_be_zero_unless_the_test_set_is_asked_for():
+    with pytest.raises(InvalidValue, match="held-out"):
+        plan_of({"lr": "0.1:0.5", "val_split": "0"})
+    assert plan_of({"lr": "0.1:0.5", "val_split": "0"}, objective="test").base.val_split == 0
+
+
+@pytest.mark.parametrize(("options", "held_out"), [({}, 32), ({"limit_train": "200"}, 20), ({"val_split": "7"}, 7)])
+def test_a_tenth_of_the_training_images_is_held_out_unless_something_else_is_said(data, options, held_out):
+    plan = settle_data(plan_of({"lr": "0.1:0.5", **options}, origin=("--preset", "seed-conv9")), data)
+    assert plan.base.val_split == held_out
+    assert plan.base.dataset == "mnist-5k"
+
+
+def test_nothing_is_held_out_where_the_test_set_is_the_objective(data):
+    plan = plan_of({"lr": "0.1:0.5"}, origin=("--preset", "seed-conv9"), objective="test")
+    assert settle_data(plan, data).base.val_split == 0
+
+
+def test_too_few_images_to_hold_any_out_are_refused(data):
+    with pytest.raises(InvalidValue, match="too few"):
+        settle_data(plan_of({"lr": "0.1:0.5", "limit_train": "9"}, origin=("--preset", "seed-conv9")), data)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"lr": "0.1:0.6"}, "lr is 0.1:0.5 in it, now 0.1:0.6"),
+        ({"lr": "0.1"}, "lr is 0.1:0.5 in it, now fixed at 0.1"),
+        ({"momentum": "0.8,0.9"}, "momentum is fixed at 0.9 in it, now 0.8,0.9"),
+        ({"epochs": "4"}, "epochs is 3 in it, now 4"),
+    ],
+)
+def test_the_difference_to_another_search_is_named(change, named):
+    options = {"lr": "0.1:0.5", "batch_size": "64,128", "epochs": "3"}
+    assert plan_of(options).difference(plan_of(options | change)) == named
+
+
+def test_objective_makes_a_difference_but_device_and_length_do_not():
+    options = {"lr": "0.1:0.5", "batch_size": "64,128"}
+    plan = plan_of(options)
+    assert "objective" in plan.difference(plan_of(options, objective="test"))
+    assert plan.difference(replace(plan_of({**options, "device": "cpu"}), trials=99, sampler="random")) == ""
+
+
+def test_the_flags_of_a_trial_make_its_config_again():
+    plan = plan_of({"lr": "0.1:0.5", "nesterov": "true,false", "arch": "conv9,conv5", "val_split": "500"})
+    params = {"lr": 0.123456789012, "nesterov": False, "arch": "conv5"}
+    words = flags_of(plan, params)
+    assert words[:2] == ["--preset", "modern"]
+    assert "--no-nesterov" in words
+    pairs = dict(pairwise(words))
+    assert (pairs["--lr"], pairs["--val-split"], pairs["--arch"]) == ("0.123456789012", "500", "conv5")
+    assert "--epochs" not in words
+
+
+def test_an_over_budget_proposal_is_refused_with_the_reason():
+    proposals = Proposals(TrainConfig.checked({"max_params": 19_000}), plan_of({"arch": "conv9,conv5"}).space)
+    assert proposals.config({"arch": "conv5"}).arch == "conv5"
+    with pytest.raises(OverBudget, match="19,458 parameters"):
+        proposals.config({"arch": "conv9"})
+    with pytest.raises(OverBudget, match="epochs = 21"):
+        proposals.config({"arch": "conv5", "epochs": 21})
+
+
+def test_a_space_is_refused_only_when_all_of_it_is_over_the_budget():
+    space = plan_of({"arch": "conv9,conv5", "epochs": "18:40"}).space
+    Proposals(TrainConfig.checked({"max_params": 19_000}), space).check_feasible()
+    with pytest.raises(OverBudget, match="the whole search space"):
+        Proposals(TrainConfig.checked({"max_params": 9_000}), space).check_feasible()
+    with pytest.raises(OverBudget, match="the whole search space"):
+        Proposals(TrainConfig.checked({"max_epochs": 17, "epochs": 17}), space).check_feasible()
+
+
+def test_a_space_in_which_no_values_go_together_is_refused():
+    space = plan_of({"nesterov": "true,false", "lr": "0.1:0.2"}).space
+    Proposals(TrainConfig.checked({"momentum": 0.0}), space).check_feasible()
+    with pytest.raises(InvalidValue, match="nesterov"):
+        Proposals(TrainConfig.checked({"momentum": 0.0}), plan_of({"lr": "0.1:0.2"}).space).config({"nesterov": True})
+
+
+def test_the_parameters_of_a_module_of_ones_own_are_counted_before_it_is_proposed(tmp_path, capsys):
+    (tmp_path / "net.py").write_text(MODULE)
+    small, large = f"{tmp_path}/net.py:Small", f"{tmp_path}/net.py:Large"
+    proposals = Proposals(TrainConfig(), plan_of({"arch": f"{small},{large}"}).space)
+    proposals.check_feasible()
+    assert proposals.config({"arch": small}).arch == small
+    with pytest.raises(OverBudget, match="25,450 parameters"):
+        proposals.config({"arch": large})
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "from the module" in printed.err
+
+
+def test_a_module_that_cannot_be_built_is_refused_before_anything_else_of_the_space_is_trained(tmp_path):
+    (tmp_path / "net.py").write_text(
+        MODULE
+        + """
+class Broken(nn.Module):
+    def __init__(self):
+        super().__init__()
+        raise ValueError("not today")
+"""
+    )
+    for name, named in (("Nope", "Nope"), ("Broken", "not today")):
+        with pytest.raises(InvalidValue, match=named):
+            Proposals(TrainConfig(), plan_of({"arch": f"conv5,{tmp_path}/net.py:{name}"}).space).check_feasible()
+    Proposals(TrainConfig(), plan_of({"arch": f"conv5,{tmp_path}/net.py:Large"}).space).check_feasible()

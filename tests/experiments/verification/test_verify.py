@@ -1,0 +1,199 @@
+"""A run as it was trained verifies; after one change to weights, log, config or predictions it does not, and it is said
+where."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from core.errors import InvalidValue, RunError
+from experiments.execution.runner import Runner
+from experiments.runs.folder import Run
+from experiments.runs.owner import Owner
+from experiments.verification.verify import Verification, verify
+
+
+@pytest.fixture
+def verified(locations):
+    return lambda run, **options: verify(run, locations, **options)
+
+
+def differing(verification: Verification) -> str:
+    """Every place that does not agree, and what it is."""
+    return "; ".join(f"{check.where}: {check.item}" for check in verification.checks if check.agrees is False)
+
+
+def edit_log(run: Run, event: str, change, *, epoch: int | None = None) -> None:
+    """Change the records of a kind in the log."""
+    lines = [json.loads(line) for line in run.log.read_text().splitlines()]
+    for record in lines:
+        if record["event"] == event and (epoch is None or record["epoch"] == epoch):
+            change(record)
+    run.log.write_text("".join(json.dumps(record) + "\n" for record in lines))
+
+
+def edit_weights(path, name: str, change) -> None:
+    weights = load_file(path)
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    change(weights[name])
+    save_file(weights, path, metadata)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"val_split": 56},
+        {"ema": True},
+        {"dropout": 0.1, "schedule": "onecycle"},
+        {"stop_at_target": True, "target": 1},
+    ],
+)
+def test_a_run_that_nobody_touched_agrees(verified, locations, tiny, changes):
+    runner = Runner(locations)
+    run = runner.store.run(list(runner.run(tiny.changed(**changes)))[-1].run_id)
+    found = verified(run)
+    assert differing(found) == ""
+    assert found.agrees
+    assert {check.agrees for check in found.checks} == {True}
+
+
+def test_extended_resumed_and_unfinished_runs_agree(verified, locations, tiny):
+    runner = Runner(locations)
+    run = runner.store.run(list(runner.run(tiny))[-1].run_id)
+    entries = runner.resume(run, epochs=4)
+    for entry in entries:
+        if getattr(entry.event, "epoch", 0) == 3 and entry.event.NAME == "checkpoint_saved":
+            break
+    entries.close()
+    assert run.row().ended == "stopped"
+    found = verified(run)
+    assert differing(found) == ""
+    assert any(check.agrees is None and "not finished" in check.found for check in found.checks)
+    list(runner.resume(run))
+    assert differing(verified(run)) == ""
+
+
+def nudge(tensor: torch.Tensor) -> None:
+    """The least change that there is to one value."""
+    flat = tensor.view(-1)
+    flat[0] = torch.nextafter(flat[0], torch.tensor(10.0))
+
+
+@pytest.mark.parametrize("source", ["final", "best"])
+def test_one_altered_weight_is_found_and_its_tensor_named(finished, verified, source):
+    edit_weights(finished.folder / f"{source}.safetensors", "Linear-7.weight", nudge)
+    found = verified(finished)
+    assert not found.agrees
+    assert f"{source}.safetensors: Linear-7.weight" in differing(found)
+    assert ("SHA-256" in differing(found)) == (source == "final")
+
+
+def test_an_altered_weight_is_found_without_a_checkpoint_by_hash_and_loss(finished, verified):
+    for name in ("checkpoint", "checkpoint-previous"):
+        (finished.folder / f"{name}.safetensors").unlink(missing_ok=True)
+    assert verified(finished).agrees
+    edit_weights(finished.final_weights, "Linear-7.weight", nudge)
+    assert differing(verified(finished)) == "final.safetensors: SHA-256 of final weights"
+    edit_weights(finished.best_weights, "Linear-7.bias", lambda bias: bias[0].add_(0.1))
+    assert "test, best weights: loss" in differing(verified(finished))
+
+
+def one_more(key: str, by: float = 1 / 200):
+    return lambda record: record.update({key: record[key] + by})
+
+
+def test_one_altered_score_of_any_epoch_is_found_and_the_epoch_named(finished, verified):
+    edit_log(finished, "epoch_finished", one_more("test_accuracy", 0.001), epoch=1)
+    assert "events.jsonl, epoch 1: test_accuracy" in differing(verified(finished))
+
+
+def test_a_score_altered_consistently_within_the_log_is_found(finished, verified):
+    """Of the best epoch by its weights, of any other by the checkpoint."""
+    best = finished.view().best_epoch
+
+    def better(record):
+        record["test_correct"] += 1
+        record["test_accuracy"] = record["test_correct"] / record["test_total"]
+
+    edit_log(finished, "epoch_finished", better, epoch=best)
+    edit_log(finished, "run_finished", one_more("best_test_accuracy"))
+    found = differing(verified(finished))
+    assert f"events.jsonl, epoch {best}: test, best weights: accuracy" in found
+    assert f"events.jsonl, epoch {best}: accuracy" in found
+
+
+@pytest.mark.parametrize("key", ["final_test_accuracy", "best_test_accuracy", "best_epoch", "epochs", "weights_sha256"])
+def test_an_altered_result_is_found_and_named(finished, verified, key):
+    def alter(record):
+        record[key] = "0" * 64 if key == "weights_sha256" else record[key] - 1 / 200 if "accuracy" in key else 3
+
+    edit_log(finished, "run_finished", alter)
+    found = differing(verified(finished))
+    assert ("SHA-256" if key == "weights_sha256" else f"run_finished: {key}") in found
+
+
+@pytest.mark.parametrize(
+    ("key", "item"), [("total_params", "parameters"), ("spec", "spec"), ("test_images", "test_total")]
+)
+def test_an_altered_description_of_the_network_or_data_is_found(finished, verified, key, item):
+    def alter(record):
+        record[key] = "c4 p2 c8 gap d0.1 fc10" if key == "spec" else record[key] + 1
+
+    edit_log(finished, "run_started", alter)
+    assert item in differing(verified(finished))
+
+
+def test_altered_losses_rates_and_epochs_are_found(finished, verified):
+    whole = finished.log.read_text()
+    edit_log(finished, "epoch_finished", one_more("test_loss", 1e-3), epoch=2)
+    assert "events.jsonl, epoch 2: test, final weights: loss" in differing(verified(finished))
+    finished.log.write_text(whole)
+    edit_log(finished, "epoch_finished", one_more("lr", 1e-3), epoch=2)
+    assert differing(verified(finished)) == "events.jsonl, epoch 2: lr"
+    finished.log.write_text(
+        "".join(line for line in whole.splitlines(keepends=True) if '"epoch": 1, "train' not in line)
+    )
+    assert "first epoch missing" in differing(verified(finished))
+    finished.log.write_text(whole + "{not json}\n")
+    assert differing(verified(finished)) == "events.jsonl: damaged lines"
+    finished.log.write_text(whole.replace(finished.id, "20200101-000000-0000", 1))
+    assert differing(verified(finished)) == "events.jsonl: lines of other runs"
+
+
+def test_an_altered_config_is_found_field_by_field(finished, verified):
+    path = finished.folder / "config.json"
+    path.write_text(path.read_text().replace('"lr": 0.03772', '"lr": 0.05'))
+    assert "config.json: config lr" in differing(verified(finished))
+
+
+def test_one_altered_prediction_is_found_and_the_image_named(finished, verified):
+    edit_weights(finished.predictions, "final", lambda classes: classes[17].add_(1).remainder_(10))
+    found = verified(finished)
+    assert differing(found) == "predictions.safetensors: predictions of the final weights"
+    assert "test image 17" in next(check.found for check in found.checks if check.agrees is False)
+    edit_weights(finished.predictions, "labels", lambda labels: labels[3].add_(1).remainder_(10))
+    assert "labels of the test images" in differing(verified(finished))
+
+
+def test_missing_files_differ_and_nothing_at_all_is_an_error(finished, verified):
+    finished.final_weights.unlink()
+    assert differing(verified(finished)) == "final.safetensors: final weights"
+    finished.predictions.write_text("damaged")
+    assert "predictions.safetensors: predictions" in differing(verified(finished))
+    finished.best_weights.unlink()
+    with pytest.raises(RunError, match="has no"):
+        verified(finished)
+    finished.log.unlink()
+    with pytest.raises(RunError, match="no start"):
+        verified(finished)
+
+
+def test_a_run_that_is_being_trained_is_not_verified(finished, verified):
+    finished.hand_over(Owner.this_process())
+    with pytest.raises(InvalidValue, match="is running"):
+        verified(finished)

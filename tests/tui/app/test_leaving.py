@@ -1,0 +1,286 @@
+"""Starting a run, its failures before there is a run, and leaving while one is live."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from app_pilot import make_run, opened, screen_text, wait_for, wait_for_text
+
+from core.config import TrainConfig
+from core.errors import DataError, LabError
+from experiments.execution.runner import Runner
+from experiments.locations import Locations
+from experiments.runs.eventlog import Entry
+from experiments.runs.folder import Meta
+from experiments.runs.row import Status
+from experiments.runs.store import Store
+from tui.command_line.exit_codes import ExitCode
+from tui.live import session
+from tui.live.handover import hand_over
+from tui.live.messages import OpenRequested
+from tui.live.session import Job, NewRun
+from tui.screens.inspect import InspectScreen
+from tui.screens.training import TrainingScreen
+
+
+class _Scripted:
+    """Stands in for a runner: one run that goes on until it is told to stop."""
+
+    script = None
+
+    def __init__(self, locations, should_stop, progress) -> None:
+        self._locations, self._should_stop = locations, should_stop
+
+    def run(self, config, meta):
+        script, run = self.script, Store(self._locations.home).create(config, meta, {})
+        try:
+            with run.open_log() as log:
+                yield log.append(script.started(config=config.model_dump()))
+                yield log.append(script.progress(1, 100))
+                while not self._should_stop():
+                    threading.Event().wait(0.01)
+                yield log.append(script.stopped(1, self._should_stop()))
+        finally:
+            run.release()
+
+
+@pytest.fixture
+def scripted(monkeypatch, script):
+    monkeypatch.setattr(_Scripted, "script", script)
+    monkeypatch.setattr(session, "Runner", _Scripted)
+
+
+async def _start(pilot) -> None:
+    await pilot.press("ctrl+r")
+    await wait_for_text(pilot, "epoch 1/20 loss=0.0123")
+
+
+async def test_a_run_starts_and_x_stops_it(tmp_path, scripted):
+    async with opened(tmp_path) as pilot:
+        await _start(pilot)
+        await pilot.press("1")
+        await wait_for_text(pilot, "stop it first")
+        await pilot.press("2", "x")
+        await wait_for_text(pilot, "■ stopped")
+        await wait_for_text(pilot, "Stopped")
+
+
+async def test_a_new_run_shows_its_charts_though_another_was_being_inspected(tmp_path, scripted):
+    async with opened(tmp_path) as pilot:
+        await _start(pilot)
+        await pilot.press("x")
+        await wait_for_text(pilot, "■ stopped")
+        await pilot.press("i")
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, InspectScreen))
+        await pilot.press("1")
+        await _start(pilot)
+        assert isinstance(pilot.app.screen, TrainingScreen)
+        pilot.app.session.stop("test")
+        await wait_for(pilot, lambda: not pilot.app.session.live)
+
+
+async def test_stopping_one_seed_says_which_were_not_begun_and_how_to_add_them(tmp_path, scripted):
+    async with opened(tmp_path) as pilot:
+        pilot.app.screen.query_one("#field-seed").focus()
+        await pilot.press(*"0-2")
+        await _start(pilot)
+        await wait_for_text(pilot, "seed 0 (1 of 3)")
+        await pilot.press("x")
+        await wait_for(pilot, lambda: len(pilot.app._notifications))
+        (toast,) = pilot.app._notifications
+        group = pilot.app.store.runs()[0].meta().group_id
+        assert toast.title == "Stopped"
+        assert f"Seeds 1-2 were not begun. In a shell: mnist-tui run --group {group} --seeds 1-2" in toast.message
+        await wait_for_text(pilot, "seed 0  lr")
+
+
+async def test_quit_asks_while_a_run_is_live_and_staying_changes_nothing(tmp_path, scripted):
+    async with opened(tmp_path) as pilot:
+        await _start(pilot)
+        await pilot.press("q")
+        await wait_for_text(pilot, "A run is being trained.")
+        await pilot.press("escape")
+        assert pilot.app.session.live
+        pilot.app.session.stop("test")
+        await wait_for(pilot, lambda: not pilot.app.session.live)
+
+
+@pytest.mark.parametrize(("downs", "reason", "left"), [(0, "quit", 1), (2, "discard", 0)])
+async def test_save_keeps_the_run_and_discard_does_not(tmp_path, scripted, downs, reason, left):
+    async with opened(tmp_path) as pilot:
+        app = pilot.app
+        await _start(pilot)
+        await pilot.press("q", *["down"] * downs, "enter")
+        await wait_for(pilot, lambda: not app.session.live)
+        assert app.return_value == ExitCode.DONE
+    app.leaving.farewell()
+    assert app.session.job.stopping == reason
+    assert len(app.store.runs()) == left
+
+
+async def test_the_seeds_that_leaving_drops_are_named(tmp_path, scripted):
+    async with opened(tmp_path) as pilot:
+        pilot.app.screen.query_one("#field-seed").focus()
+        await pilot.press(*"0-2")
+        await _start(pilot)
+        await pilot.press("q")
+        await wait_for_text(pilot, "Seeds 1 and 2 will be trained")
+        await wait_for_text(pilot, "Discard deletes")
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: not pilot.app.session.live)
+    assert pilot.app.leaving.farewell() == "seeds 1 and 2 will not be trained"
+
+
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+@pytest.mark.parametrize("begun", [0, 1], ids=["before the first", "after the first"])
+def test_what_a_stopped_job_has_left_is_trained_by_one_other_process(tmp_path, cache_home, monkeypatch, begun):
+    """Really trained, to the end, on a few images."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache_home))
+    locations = Locations.resolve(tmp_path / "home", tmp_path / "data")
+    words = {"arch": "c4 gap fc10", "dataset": "mnist-5k", "limit_train": 256, "limit_test": 100, "epochs": 1}
+    config = TrainConfig.checked({**words, "device": "cpu"})
+    group = "g20260101-000000-aaaa"
+    plans = [NewRun(config.changed(seed=seed), Meta(f"try-{seed}", (), group)) for seed in (5, 6)]
+    job = Job(plans)
+    if begun:
+        run = Runner(locations).create(plans[0].config, plans[0].meta)
+        job.run_ids.append(run.id)
+        run.release()
+    assert hand_over(job, locations) == group
+    runs = Store(locations.home).find_all(group)
+    owners = {run.owner() for run in runs}
+    deadline = time.monotonic() + 120
+    while any(run.is_alive() for run in runs) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert len(owners) == 1
+    assert [(run.row().name, run.row().seed) for run in runs] == [("try-5", 5), ("try-6", 6)]
+    assert [run.status() for run in runs] == [Status.FINISHED] * 2
+
+
+def test_a_job_that_has_done_everything_leaves_nothing_to_hand_over(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.epoch(1), script.finished(1))
+    job = Job([NewRun(TrainConfig())])
+    job.run_ids.append(run.id)
+    assert hand_over(job, Locations.resolve(tmp_path, tmp_path / "data")) == ""
+
+
+def test_when_not_all_can_be_handed_over_no_run_is_left_behind(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.epoch(1), script.stopped(1))
+    job = Job([NewRun(TrainConfig()), NewRun(TrainConfig(seed=1)), NewRun(TrainConfig(arch="no such"))])
+    job.run_ids.append(run.id)
+    with pytest.raises(LabError):
+        hand_over(job, Locations.resolve(tmp_path, tmp_path / "data"))
+    assert Store(tmp_path).runs() == [run]
+    assert run.status() is Status.STOPPED
+
+
+async def test_without_a_live_run_q_just_quits(tmp_path):
+    async with opened(tmp_path) as pilot:
+        await pilot.press("q")
+        await wait_for(pilot, lambda: pilot.app.return_value == ExitCode.DONE)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(DataError("mnist is not here", hint="use --data-dir"), "mnist is not here"), (ZeroDivisionError("oh"), "defect")],
+)
+async def test_a_run_that_cannot_start_says_why(tmp_path, monkeypatch, error, said):
+    class Failing(_Scripted):
+        def run(self, config, meta):
+            raise error
+            yield
+
+    monkeypatch.setattr(session, "Runner", Failing)
+    async with opened(tmp_path) as pilot:
+        await pilot.press("ctrl+r")
+        await wait_for_text(pilot, said)
+        await wait_for_text(pilot, "The run could not start")
+        assert pilot.app.is_running
+        await pilot.press("1")
+        pilot.app.clear_notifications()  # it lies over the verdict
+        await wait_for_text(pilot, "Ready")
+
+
+async def test_the_toast_of_a_failed_run_says_why(tmp_path, monkeypatch, script):
+    class Failing(_Scripted):
+        def run(self, config, meta):
+            run = Store(self._locations.home).create(config, meta, {})
+            with run.open_log() as log:
+                yield log.append(script.started(config=config.model_dump()))
+                yield log.append(script.failed(1))
+            run.release()
+
+    monkeypatch.setattr(session, "Runner", Failing)
+    async with opened(tmp_path) as pilot:
+        await pilot.press("ctrl+r")
+        await wait_for(pilot, lambda: len(pilot.app._notifications))
+        (toast,) = pilot.app._notifications
+    assert (toast.title, toast.message) == ("Failed", "conv9: the loss is not finite")
+
+
+async def test_a_failure_that_could_not_be_written_down_is_told_all_the_same(tmp_path, monkeypatch, script):
+    class Failing(_Scripted):
+        def run(self, config, meta):
+            run = Store(self._locations.home).create(config, meta, {})
+            with run.open_log() as log:
+                yield log.append(script.started(config=config.model_dump()))
+            run.release()
+            yield Entry("", run.id, script.failed(1, "disk full", "free some space, then mnist-tui resume"))
+
+    monkeypatch.setattr(session, "Runner", Failing)
+    async with opened(tmp_path) as pilot:
+        await pilot.press("ctrl+r")
+        await wait_for_text(pilot, "Failed in epoch 1: disk full. Free some space, then go on with c.")
+        (toast,) = pilot.app._notifications
+    assert (toast.title, toast.message) == ("Failed", "conv9: disk full")
+
+
+async def test_a_run_that_cannot_go_on_stays_on_the_screen(tmp_path, monkeypatch, script):
+    class Failing(_Scripted):
+        def resume(self, run, arch=None):
+            raise DataError("mnist is not here", hint="use --data-dir")
+            yield
+
+    monkeypatch.setattr(session, "Runner", Failing)
+    run = make_run(tmp_path, script, script.started(), script.epoch(1, 0.9812), script.stopped(1))
+    async with opened(tmp_path) as pilot:
+        pilot.app.post_message(OpenRequested(run))
+        await wait_for_text(pilot, "9812/10000")
+        await pilot.press("c")
+        await wait_for_text(pilot, "mnist is not here")
+        assert "9812/10000" in screen_text(pilot)
+
+
+async def test_help_and_palette_know_the_keys_of_the_screen(tmp_path):
+    async with opened(tmp_path) as pilot:
+        await pilot.press("question_mark")
+        await wait_for_text(pilot, "Type a network of your own")
+        await wait_for_text(pilot, "kernel 1, padding 1, stride 2, dilation 2")
+        await pilot.press("escape", "ctrl+p")
+        await wait_for_text(pilot, "Train the network with these values")
+        assert "Copy selected text" not in screen_text(pilot)
+        await pilot.press(*"theme")
+        await wait_for_text(pilot, "Light, dark and others")
+        await pilot.press("escape")
+
+
+async def test_the_theme_is_remembered(tmp_path):
+    async with opened(tmp_path) as pilot:
+        pilot.app.theme = "textual-light"
+        await pilot.pause()
+        pilot.app.save_state()
+    async with opened(tmp_path) as pilot:
+        assert pilot.app.theme == "textual-light"
+
+
+async def test_a_home_that_cannot_be_written_is_told_once(tmp_path):
+    home = tmp_path / "file"
+    home.write_text("in the way")
+    async with opened(home) as pilot:
+        await pilot.press("down")
+        pilot.app.save_state()
+        pilot.app.save_state()
+        await wait_for_text(pilot, "Not remembered")
+        assert len(pilot.app._notifications) == 1

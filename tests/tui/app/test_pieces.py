@@ -1,0 +1,178 @@
+"""The parts of the interface that are plain functions."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from sweep_tools import tiny_plan
+
+from core.config import TrainConfig
+from core.events import RunFailed
+from experiments.runs.row import Status
+from experiments.studies.view import StudyView, TrialView
+from tui.drawing.ascii import to_ascii
+from tui.drawing.raster import BRAILLE, rasterise
+from tui.drawing.series import Axis, Series, bucketed, limits, log_ticks, smoothed, ticks
+from tui.live.form import ADVANCED_FIELDS, MAIN_FIELDS, changed_fields, check, help_text, texts_of
+from tui.screens.help import keys_of
+from tui.screens.runs import RunsScreen
+from tui.text.wording import in_own_terms, what_failed
+from tui.widgets.charts.study_charts import importance_lines
+from tui.widgets.forms.budget_meter import in_words
+from tui.widgets.lines.progress_panel import fraction_done, overall, seconds_left
+
+
+def test_every_field_of_a_config_is_in_the_form_with_help():
+    assert {*MAIN_FIELDS, *ADVANCED_FIELDS, "arch"} == set(TrainConfig.model_fields)
+    assert all(help_text(field) for field in (*MAIN_FIELDS, *ADVANCED_FIELDS))
+
+
+def test_a_config_comes_back_from_its_texts():
+    values = {"lr": 1e-05, "nesterov": True, "limit_train": 100, "schedule": "onecycle", "device": "cpu", "seed": 7}
+    config = TrainConfig.checked(values)
+    assert check(texts_of(config.model_dump()), config.arch).config == config
+
+
+def test_fields_changed_in_meaning_only():
+    assert changed_fields({"lr": "0.10", "seed": "1"}, {"lr": "0.1", "seed": "0"}) == {"seed": "0"}
+
+
+@pytest.mark.parametrize(
+    ("total", "budget", "words"),
+    [
+        (19_458, 20_000, "19,458 of 20,000, 542 left"),
+        (20_001, 20_000, "20,001 of 20,000, 1 over the budget"),
+        (20_001, None, "20,001 parameters, no budget"),
+    ],
+)
+def test_the_budget_in_words(total, budget, words):
+    assert in_words(total, budget) == words
+
+
+def test_buckets_keep_the_extremes_and_bound_the_points():
+    ys = np.sin(np.arange(100_000) / 50)
+    ys[77_777] = 9.0
+    series = bucketed(Series("loss", "train", np.arange(100_000.0), ys), 120)
+    assert len(series.xs) <= 240
+    assert max(series.ys) == 9.0
+    assert list(series.xs) == sorted(series.xs)
+
+
+def test_smoothing_passes_over_what_is_not_finite_and_starts_at_the_first_value():
+    assert smoothed(np.array([4.0, math.nan, math.inf, 4.0]), 0.9) == pytest.approx([4.0] * 4)
+    assert smoothed(np.array([1.0, 2.0]), 0).tolist() == [1.0, 2.0]
+    assert smoothed(np.array([math.nan, 1.0, 2.0]), 0.5) == pytest.approx([math.nan, 1.0, 5 / 3], nan_ok=True)
+    assert np.isnan(smoothed(np.array([math.nan]), 0.9)).all()
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (0.0, 1e300), (97.1, 100), (1, 235), (3, 3.0000001)])
+def test_ticks_are_few_and_inside(low, high):
+    found = ticks(low, high, 5)
+    assert 1 <= len(found) <= 12
+    assert all(low - 1e-6 <= tick <= high * (1 + 1e-6) for tick in found)
+
+
+@pytest.mark.parametrize(("low", "high"), [(1e-6, 10), (0.5, 0.6), (1, 1e300)])
+def test_log_ticks_are_inside(low, high):
+    found = log_ticks(low, high, 5)
+    assert len(found) >= 2
+    assert all(low <= tick <= high for tick in found)
+
+
+def test_limits_never_cross_zero_or_a_hundred():
+    low, high = limits([Series("a", "train", np.array([1.0, 2.0]), np.array([0.001, 99.9]))], None, log=False)
+    assert low >= 0
+    assert high <= 100
+
+
+def test_a_line_is_drawn_without_gaps_from_corner_to_corner():
+    columns, rows, characters = rasterise(np.array([0.0, 1.0]), np.array([0.0, 1.0]), 4, 4, marker="x", joined=True)
+    assert list(zip(columns, rows, characters, strict=True)) == [(n, n, "x") for n in range(4)]
+
+
+def test_braille_dots_share_a_character():
+    x, y = np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0])
+    assert rasterise(x, y, 1, 1, marker=BRAILLE, joined=False) == ([0], [0], [chr(0x2800 + 0x40 + 0x80 + 0x01)])
+    assert rasterise(x, y, 2, 2, marker=BRAILLE, joined=False) == ([0, 1, 0], [0, 0, 1], ["⡀", "⢀", "⠁"])
+
+
+def test_places_on_a_log_axis():
+    assert Axis(0.01, 1.0, 101, log=True).place(0.1) == pytest.approx(50)
+    assert Axis(-1.0, 1.0, 101).place(0.5) == pytest.approx(75)
+
+
+def test_ascii_keeps_the_width_of_everything():
+    text = "╭─ Loss ─╮ ⣀⡠ ● ✓ … ◂auto▸ 100%|█▌ | é 漢"
+    assert to_ascii(text).isascii()
+    assert len(to_ascii(text)) == len(text)
+
+
+def test_time_left_goes_by_the_last_epochs(script):
+    view = script.view(script.started(), script.progress(1, 235))
+    assert seconds_left(view) == pytest.approx(19 * 60_000 / 7040, rel=1e-3)
+    view = script.view(script.started(), script.epoch(1), script.epoch(2))
+    assert fraction_done(view) == pytest.approx(0.1)
+    assert seconds_left(view) == pytest.approx(18 * 8.0)
+    assert "2m 24s left" in overall(view, Status.RUNNING, 100)
+    assert overall(script.view(), Status.RUNNING, 100) == ""
+
+
+@pytest.mark.parametrize(
+    ("hint", "here"),
+    [
+        (
+            "use narrower layers, raise the budget with --max-params, or lift both budgets with --no-budget",
+            "use narrower layers, raise Max parameters under Advanced, or turn Budget off there",
+        ),
+        ("use a lower --lr than 0.1", "use a lower learning rate than 0.1"),
+        ("use a smaller --batch-size than 256", "use a smaller batch size than 256"),
+        ("mnist-tui watch 20260101-120000-abcd, or stop it first", "open it from Runs to follow it, or stop it first"),
+        (
+            "free some space in the home folder, then mnist-tui resume",
+            "free some space in the home folder, then go on with c",
+        ),
+        ("use --engine auto, which takes the fastest", "set Engine to auto, which takes the fastest"),
+        ("use --precision fp32, or --device cuda where there is one", "set Precision to fp32"),
+        ("hold out fewer images", "hold out fewer images"),
+    ],
+)
+def test_advice_is_given_in_the_interface_s_own_terms(hint, here):
+    assert in_own_terms(hint) == here
+
+
+def _study_of(values: list[float], *, repeated: int = 0) -> StudyView:
+    """A study of finished trials and a pruned one, of which some repeat others."""
+    rest = {"run_id": None, "reason": "", "added": False, "started": None, "seconds": None, "params": {}, "values": {}}
+    ended = [("finished", value, place < repeated) for place, value in enumerate(values)] + [("pruned", None, False)]
+    trials = [
+        TrialView(number=number, state=state, value=value, repeats=repeats, **rest)
+        for number, (state, value, repeats) in enumerate(ended)
+    ]
+    return StudyView(name="s", plan=tiny_plan(), trials=tuple(trials), best=None, importance={}, is_driven=False)
+
+
+@pytest.mark.parametrize(
+    ("view", "words"),
+    [
+        (_study_of([0.9] * 3), "needs 8 finished trials, has 3"),
+        (_study_of([0.9] * 12, repeated=5), "needs 8 finished trials of different params, has 7"),
+        (_study_of([0.9] * 12), "all trials score the same"),
+    ],
+)
+def test_why_there_is_no_importance_goes_by_the_trials_that_count(view, words):
+    assert importance_lines(view, 30).plain == words
+
+
+def test_an_error_that_names_its_epoch_does_not_name_it_twice():
+    assert (
+        what_failed(RunFailed(epoch=1, error="the loss is not finite in epoch 1", hint="")) == "the loss is not finite"
+    )
+
+
+def test_the_help_has_a_line_for_each_key_whatever_it_does_at_which_moment():
+    keys = keys_of(RunsScreen())
+    assert len(dict(keys)) == len(keys)
+    assert dict(keys)["esc"] == "Leave the filter, then clear it; take all marks away"
+    assert dict(keys)["d"] == "Delete it, after a question"

@@ -1,0 +1,56 @@
+"""`claims` as a command: the runs that it makes, that it goes on after a kill, and the report."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from xml.etree import ElementTree
+
+from experiments.runs.row import Status
+
+SMALL = ("claims", "--seeds", "1", "--epochs", "1", "--dataset", "mnist-5k", "--limit-train", "300")
+SMALL += ("--limit-test", "100", "--device", "cpu", "--jobs", "2")
+
+
+def test_killed_claims_go_on_without_doing_a_run_twice(cli, store, home, tmp_path):
+    words = [sys.executable, "-m", "tui", "--home", str(home), *SMALL]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ) as process:
+        while not any(status is Status.FINISHED for _, status in store.rows()):
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    before = {row.run_id for row, status in store.rows() if status is Status.FINISHED}
+    page = tmp_path / "six.md"
+    answer = cli(*SMALL, "-o", page)
+    assert answer.code == 0, answer.err
+    rows = store.rows()
+    assert [status for _, status in rows] == [Status.FINISHED] * 8
+    groups = {row.name: row.group_id for row, _ in rows}
+    assert len(groups) == len(set(groups.values())) == 8, groups
+    assert before <= {row.run_id for row, _ in rows}
+    assert [line[:2] for line in answer.out.splitlines()] == [f"{number}." for number in range(1, 7)]
+    assert all("CANNOT TELL" in line for line in answer.out.splitlines())
+    assert "no evidence for or against any claim: only 300 training images" in answer.err
+    assert "**This is no evidence" in page.read_text()
+    for chart in ("curves", "recipes", "early"):
+        ElementTree.parse(tmp_path / f"six-{chart}.svg")
+
+    record = cli(*SMALL, "--json").json
+    assert (record["complete"], record["evidence"], len(record["claims"])) == (True, False, 6)
+    assert all({"number", "claim", "measured", "n", "verdict", "rule"} <= set(claim) for claim in record["claims"])
+    assert (record["limit_train"], record["limit_test"]) == (300, 100)
+    assert "holds" not in record["claims"][3]["measured"]
+    assert len(store.rows()) == 8
+    same = record["claims"][4]["details"]
+    assert same["same_seed_same_weights"] == same["same_seed"] == 1
+
+
+def test_what_is_wrong_is_said_before_anything_trains(cli, refused, store, tmp_path):
+    (tmp_path / "notes.md").write_text("mine")
+    refused(cli(*SMALL, "-o", tmp_path / "notes.md"), 2, "output", "would be lost")
+    refused(cli(*SMALL, "-o", tmp_path / "x.txt"), 2, "output", ".md")
+    refused(cli("claims", "--epochs", "21"), 3, "epochs = 21")
+    refused(cli("claims", "--seeds", "0"), 2, "seeds", "0")
+    refused(cli("claims", "--dataset", "cifar"), 2, "dataset", "cifar")
+    assert store.rows() == []

@@ -1,0 +1,340 @@
+"""The Lab: networks, the spec as it is typed, values held against their limits, forks."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
+
+from core.models.spec import REGISTRY
+from experiments.runs.folder import Meta
+from tui.live.form import ADVANCED_FIELDS, MAIN_FIELDS, help_text, range_text
+from tui.live.module_file import module_problem
+from tui.live.session import Session
+from tui.widgets.forms.budget_meter import BudgetMeter
+from tui.widgets.forms.run_form import RunForm
+from tui.widgets.forms.spec_editor import SpecEditor
+from tui.widgets.tables.table import Table
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """The plans that the app would have started."""
+    plans: list[object] = []
+    monkeypatch.setattr(Session, "start", lambda self, wanted: plans.extend(wanted))
+    return plans
+
+
+@pytest.mark.parametrize("size", [WIDE, SMALL])
+async def test_the_first_screen_shows_networks_budget_layers_values_and_how_to_start(tmp_path, size):
+    async with opened(tmp_path, size) as pilot:
+        text = screen_text(pilot)
+    for part in (*REGISTRY, "19,458 of 20,000, 542 left", "Conv2d-1", "Learning rate", "0.03772", "ctrl+r", "Ready"):
+        assert part in text
+
+
+async def test_moving_through_the_list_shows_each_network(tmp_path):
+    async with opened(tmp_path) as pilot:
+        await pilot.press("down")
+        text = screen_text(pilot)
+    assert "18,138 of 20,000, 1,862 left" in text
+    assert REGISTRY["conv5"] in text
+
+
+async def test_the_table_follows_each_keystroke_and_an_error_names_the_token(tmp_path):
+    async with opened(tmp_path) as pilot:
+        editor = pilot.app.screen.query_one(SpecEditor)
+        await pilot.press("down", "e", "backspace", "backspace", "backspace", "backspace")
+        assert "32x3x3, not 10 logits" in screen_text(pilot)
+        await pilot.press(*"c10")
+        assert editor.summary.total_params == 18_138 + 20, "with the batch norm that l leaves out"
+        await pilot.press(*"q")
+        text = screen_text(pilot)
+        assert "c10q at position 7" in text
+        assert "Cannot start" in text
+
+
+@pytest.mark.parametrize(
+    ("spec", "layers", "words"),
+    [
+        ("c8 p2 c16", 5, "1,296 of 20,000, 18,704 left, so far"),  # only the ten logits are missing
+        ("c8 p2 c16 xx gap", 5, "1,296 of 20,000, 18,704 left, so far"),
+        ("c8 fc10 c8", 3, "so far"),
+        ("c64 c64 p99", 4, "over the budget, so far"),
+        ("xx", 0, ""),
+        ("c8 p28 xx", 0, ""),  # what comes before the error does not fit either
+        ("", 0, ""),
+    ],
+)
+async def test_of_a_spec_that_is_wrong_only_its_own_layers_are_shown(tmp_path, spec, layers, words):
+    async with opened(tmp_path) as pilot:
+        await pilot.press("down", "e", "ctrl+u", *spec)
+        await pilot.pause()
+        meter = pilot.app.screen.query_one(BudgetMeter)
+        assert pilot.app.screen.query_one("#layers", Table).row_count == layers
+        assert words in meter.words
+        assert bool(words) == bool(meter.words)
+
+
+async def test_the_button_has_its_words_in_a_terminal_s_own_colours_too(tmp_path):
+    async with opened(tmp_path, ansi_color=True) as pilot:
+        await pilot.press("e", "ctrl+u")
+        await wait_for_text(pilot, "Cannot start")
+        assert "Start  ctrl+r" in screen_text(pilot)
+
+
+async def test_labels_are_apart_from_values_and_one_other_value_is_one(tmp_path):
+    async with opened(tmp_path) as pilot:
+        pilot.app.screen.query_one("#fold").focus()
+        await pilot.press("enter")
+        await wait_for_text(pilot, "Label smoothing 0")
+        pilot.app.screen.query_one("#field-momentum").focus()
+        await pilot.press(*"0.5")
+        await wait_for_text(pilot, "1 not at its default")
+
+
+async def test_an_engine_that_cannot_work_here_is_refused_in_the_form(tmp_path, started):
+    import core.training.trainer  # noqa: F401  # as the app does once it is on the screen
+
+    tmp_path.joinpath("state.json").write_text(json.dumps({"form": {"engine": "graph", "device": "cpu"}}))
+    async with opened(tmp_path) as pilot:
+        words = " ".join(screen_text(pilot).replace("│", " ").split())
+        assert (
+            "Cannot start: Engine needs a CUDA device, not cpu (set Engine to auto, which takes the fastest)" in words
+        )
+        await pilot.press("ctrl+r")
+        assert pilot.app.current_mode == "lab"
+    assert started == []
+
+
+async def test_a_network_over_the_budget_says_so_in_words_and_blocks_the_start(tmp_path, started):
+    async with opened(tmp_path) as pilot:
+        await pilot.press("e", "ctrl+u", *"c64 c64 gap fc10")
+        text = screen_text(pilot)
+        assert "38,4" in text
+        assert "over the budget" in text
+        assert pilot.app.screen.query_one(BudgetMeter).has_class("-over")
+        await pilot.press("ctrl+r")
+        await wait_for_text(pilot, "Cannot start")
+        assert pilot.app.current_mode == "lab"
+    assert started == []
+
+
+async def test_a_typed_network_is_not_lost_by_looking_at_others(tmp_path):
+    async with opened(tmp_path) as pilot:
+        await pilot.press("e", "ctrl+u", *"c8 gap fc10", "escape", "up", "up")
+        assert pilot.app.screen.query_one(SpecEditor).spec != "c8 gap fc10"
+        await pilot.press("end")
+        assert pilot.app.screen.query_one(SpecEditor).spec == "c8 gap fc10"
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "said"),
+    [
+        ("lr", "0", "a number above 0 and at most 100"),
+        ("lr", "fast", "a number above 0 and at most 100"),
+        ("lr", "nan", "a number above 0 and at most 100"),
+        ("batch_size", "60001", "a whole number at least 1 and at most 60,000"),
+        ("epochs", "21", "at most 20 within the budget (raise Max epochs"),
+        ("epochs", "", "a whole number"),
+        ("seed", "5-2", "A-B with A at most B"),
+        ("dropout", "1", "a number at least 0 and below 1"),
+    ],
+)
+async def test_a_wrong_value_is_told_with_what_is_allowed_as_it_is_typed(tmp_path, field, typed, said, started):
+    async with opened(tmp_path) as pilot:
+        pilot.app.screen.query_one(f"#field-{field}").focus()
+        await pilot.press("ctrl+u", "ctrl+k", *typed)
+        await pilot.pause()
+        words = " ".join(screen_text(pilot).replace("│", " ").split())
+        assert "Cannot start" in words
+        assert said in words
+        await pilot.press("ctrl+r")
+    assert started == []
+
+
+async def test_ctrl_r_starts_what_the_form_says(tmp_path, started):
+    async with opened(tmp_path) as pilot:
+        await pilot.press("down", "v", *"0.05", "down", *"64", "ctrl+r")
+        await pilot.pause()
+        assert pilot.app.current_mode == "training"
+    (plan,) = started
+    assert (plan.config.arch, plan.config.lr, plan.config.batch_size) == ("conv5", 0.05, 64)
+
+
+async def test_a_range_of_seeds_is_a_group_of_runs(tmp_path, started):
+    async with opened(tmp_path) as pilot:
+        pilot.app.screen.query_one("#field-seed").focus()
+        await pilot.press(*"0-2")
+        pilot.app.screen.query_one("#field-name").focus()
+        await pilot.press(*"try", "ctrl+r")
+    assert [plan.config.seed for plan in started] == [0, 1, 2]
+    assert [plan.meta.name for plan in started] == ["try-0", "try-1", "try-2"]
+    assert len({plan.meta.group_id for plan in started}) == 1
+
+
+async def test_a_preset_fills_the_form_and_ones_own_values_come_back(tmp_path):
+    async with opened(tmp_path) as pilot:
+        form = pilot.app.screen.query_one(RunForm)
+        await pilot.press("v", *"0.5")
+        pilot.app.screen.query_one("#preset").focus()
+        await pilot.press("right")
+        assert form.texts["lr"] == "0.03772"
+        await pilot.press("left")
+        assert form.texts["lr"] == "0.5"
+
+
+async def test_advanced_fields_unfold_and_are_checked_too(tmp_path):
+    async with opened(tmp_path) as pilot:
+        pilot.app.screen.query_one("#fold").focus()
+        await pilot.press("enter")
+        await wait_for_text(pilot, "Momentum")
+        pilot.app.screen.query_one("#field-momentum").focus()
+        await pilot.press("ctrl+u", "ctrl+k", *"1.5")
+        words = " ".join(screen_text(pilot).replace("│", " ").split())
+    assert "Momentum must be a number at least 0 and below 1" in words
+
+
+async def test_values_are_remembered_wrong_ones_too_and_a_damaged_memory_is_forgotten(tmp_path):
+    async with opened(tmp_path) as pilot:
+        await pilot.press("v", *"0.7", "e")
+        pilot.app.screen.query_one("#spec").focus()
+        await pilot.press("end", *" c10q")
+        pilot.app.save_state()
+    async with opened(tmp_path) as pilot:
+        assert pilot.app.screen.query_one(RunForm).texts["lr"].startswith("0.7")
+        assert "c10q at position" in screen_text(pilot)
+    for damage in ("", "{", "[]", '{"form": 3, "theme": 4}', json.dumps({"form": {"lr": 7}, "theme": "no such"})):
+        (tmp_path / "state.json").write_text(damage)
+        async with opened(tmp_path) as pilot:
+            assert "Ready" in screen_text(pilot)
+
+
+async def test_a_fork_brings_the_config_and_marks_what_is_changed(tmp_path, script):
+    config = {"lr": 0.2, "batch_size": 32, "arch": "conv5"}
+    make_run(tmp_path, script, script.started(config=config), script.stopped(), **config)
+    async with opened(tmp_path) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "conv5")
+        await pilot.press("f")
+        await wait_for_text(pilot, "Fork, 0 changed")
+        form = pilot.app.screen.query_one(RunForm)
+        assert (form.texts["lr"], form.texts["batch_size"]) == ("0.2", "32")
+        assert REGISTRY["conv5"] in screen_text(pilot)
+        assert "0 changed" in screen_text(pilot)
+        await pilot.press(*"0.3")
+        text = screen_text(pilot)
+        assert "1 changed" in text
+        assert "* Learning rate" in text
+        assert "The original has 0.2" in text
+
+
+async def test_of_a_long_value_in_a_fork_the_beginning_shows_and_typing_replaces_it(tmp_path, script):
+    config = {"lr": 0.1548813503927325, "weight_decay": 0.00012345678901234567}
+    make_run(tmp_path, script, script.started(config=config), script.stopped(), **config)
+    async with opened(tmp_path, SMALL) as pilot:
+        form = pilot.app.screen.query_one(RunForm)
+        pilot.app.screen.query_one("#fold").focus()
+        await pilot.press("enter")
+        await wait_for_text(pilot, "Label smoothing")  # what is unfolded scrolls into view
+        await pilot.press("v", "f4")
+        await wait_for_text(pilot, "1 run")
+        await pilot.press("f")
+        await wait_for_text(pilot, "0.15488135")
+        assert form.texts["lr"] == "0.1548813503927325"
+        pilot.app.screen.query_one("#field-weight_decay").focus()
+        await wait_for_text(pilot, "0.000123456")
+        pilot.app.screen.query_one("#field-lr").focus()
+        await pilot.press(*"0.3")
+        await wait_for_text(pilot, "1 changed")
+        assert form.texts["lr"] == "0.3"
+        pilot.app.screen.query_one("#field-weight_decay").focus()
+        await pilot.press("right", *"9")
+        assert form.texts["weight_decay"] == "0.000123456789012345679"
+
+
+async def test_a_fork_of_a_run_with_brackets_in_its_name_shows_them(tmp_path, script):
+    make_run(tmp_path, script, script.started(), script.stopped(), meta=Meta("x[/y] [b"))
+    async with opened(tmp_path) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "x[/y] [b")
+        await pilot.press("f")
+        await wait_for_text(pilot, "Fork, 0 changed, of x[/y] [b")
+
+
+async def test_coming_back_leaves_the_field_so_that_digits_lead_on(tmp_path):
+    async with opened(tmp_path) as pilot:
+        assert "Leave field" not in screen_text(pilot)
+        await pilot.press("v")
+        await wait_for_text(pilot, "Leave field")
+        assert "F3 Training" in screen_text(pilot)
+        await pilot.press("f4", "1")
+        await wait_for_text(pilot, "2 Training")
+        await pilot.press("3")
+        assert pilot.app.current_mode == "runs"
+        assert pilot.app.state.form["lr"] == "0.03772"
+
+
+async def test_the_help_of_the_epochs_has_the_budget(tmp_path):
+    async with opened(tmp_path) as pilot:
+        pilot.app.screen.query_one("#field-epochs").focus()
+        await wait_for_text(pilot, "20 within the budget")
+
+
+@pytest.mark.parametrize("size", [WIDE, SMALL])
+async def test_the_help_of_every_field_is_there_to_its_last_word(tmp_path, size):
+    """In a fork whose every field is changed, which has most to say."""
+    original = {"lr": 0.000123456, "max_epochs": 10, "seed": 2_147_483_647, "val_split": 12_345, "engine": "compile"}
+    async with opened(tmp_path, size) as pilot:
+        screen = pilot.app.screen
+        form, shown = screen.query_one(RunForm), screen.query_one("#help")
+        form.compare_with({field: f"{original.get(field, 0)}" for field in form.texts})
+        screen.query_one("#fold").focus()
+        await pilot.press("enter")
+        await wait_for_text(pilot, "Momentum")
+        for field in (*MAIN_FIELDS, *ADVANCED_FIELDS, "name"):
+            screen.query_one(f"#field-{field}").focus()
+            await pilot.pause()
+            region = shown.content_region
+            lines = screen_text(pilot).splitlines()[region.y : region.bottom]
+            words = " ".join(" ".join(line[region.x : region.right] for line in lines).split())
+            expected = [help_text(field), range_text(field)]
+            expected += [f"The original has {original.get(field, 0)}."] if field in form.changes else []
+            assert all(part in words for part in expected), (field, words)
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "said"),
+    [
+        (None, "Net", "there is no file net.py in "),
+        ("class Net: pass", "", "name a class after the colon; it has Net"),
+        ("class Net: pass\nclass Other: pass", "Nett", "net.py has no class Nett; it has Net, Other"),
+        ("def f():\n    class Net: pass", "Net", "it has no class"),
+        ("class Net(:\n", "Net", "net.py, line 1 is not Python"),
+        ("class Net: pass", "Net", ""),
+        ("try:\n    from torch.nn import Linear as Net\nexcept ImportError:\n    Net = None", "Net", ""),
+        ("from torch.nn import *", "Net", ""),
+    ],
+)
+def test_a_module_of_ones_own_is_looked_at_without_running_it(tmp_path, content, name, said):
+    file = tmp_path / "net.py"
+    if content is not None:
+        file.write_text(f"{content}\nraise SystemExit('it was run')\n")
+    problem = module_problem(f"{file}:{name}")
+    assert said in problem
+    assert bool(said) == bool(problem)
+
+
+async def test_a_module_that_is_not_there_blocks_the_start_until_it_is(tmp_path, started):
+    file = tmp_path / "net.py"
+    async with opened(tmp_path) as pilot:
+        await pilot.press("e", "ctrl+u", *f"{file}:Net")
+        words = " ".join(screen_text(pilot).replace("│", " ").split())
+        assert "Cannot start: there is no file net.py in" in words
+        await pilot.press("ctrl+r")
+        assert pilot.app.current_mode == "lab"
+        file.write_text("class Net: pass\n")
+        await pilot.press("ctrl+r")
+        await wait_for(pilot, lambda: pilot.app.current_mode == "training")
+    assert [plan.config.arch for plan in started] == [f"{file}:Net"]

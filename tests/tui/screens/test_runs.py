@@ -1,0 +1,280 @@
+"""Runs: the list, and what one can do with a run in it."""
+
+from __future__ import annotations
+
+from app_pilot import SMALL, make_run, opened, screen_text, wait_for, wait_for_text
+
+from experiments.runs.folder import Meta
+from experiments.runs.owner import Owner
+from experiments.runs.store import Store
+from tui.live.catalog import arranged
+from tui.live.group_line import GroupResults, run_in_words
+from tui.live.marks import MOST
+from tui.screens.compare import CompareScreen
+from tui.widgets.tables.table import Table
+
+
+def _finished(home, script, name: str, accuracy: float, **config: object):
+    events = (script.started(config=config), script.epoch(1, accuracy), script.finished(1, accuracy))
+    return make_run(home, script, *events, meta=Meta(name), **config)
+
+
+async def test_an_empty_home_says_how_to_make_a_run(tmp_path):
+    async with opened(tmp_path) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "There are no runs yet")
+        await wait_for(pilot, lambda: screen_text(pilot).splitlines()[-1].split() == ["^q", "Quit", "?", "Help"])
+
+
+async def test_below_a_dialog_are_the_keys_of_the_dialog(tmp_path, script):
+    _finished(tmp_path, script, "alpha", 0.95)
+    async with opened(tmp_path, SMALL) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "enter Open")
+        await pilot.press("question_mark")
+        await wait_for_text(pilot, "esc Close")
+        assert "Inspect" not in screen_text(pilot).splitlines()[-1]
+        await pilot.press("escape")
+        await wait_for_text(pilot, "enter Open")
+
+
+async def test_a_run_that_waits_its_turn_is_not_said_to_be_running(tmp_path, script):
+    make_run(tmp_path, script, meta=Meta("try-1"))
+    make_run(tmp_path, script, script.started(), meta=Meta("try-0"))
+    continued = _finished(tmp_path, script, "again", 0.5)
+    continued.hand_over(Owner.this_process())
+    async with opened(tmp_path) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "3 runs, 3 live")
+        lines = screen_text(pilot).splitlines()
+        await pilot.press("slash", *"waiting")
+        await wait_for_text(pilot, "2 of 3 runs")
+    rows = [line.split()[:2] for line in lines if " try-" in line or " again " in line]
+    assert rows[0] == ["running", "try-0"]
+    assert sorted(rows[1:]) == [["waiting", "again"], ["waiting", "try-1"]]
+
+
+async def test_live_runs_come_first_and_follow_what_happens_elsewhere(tmp_path, script):
+    live = make_run(tmp_path, script, script.started(), meta=Meta("alive"))
+    _finished(tmp_path, script, "done", 0.99)
+    async with opened(tmp_path) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "2 runs, 1 live")
+        text = screen_text(pilot)
+        assert text.index("alive") < text.index("done")
+        script.write(live, script.epoch(1, 0.9777))
+        await wait_for_text(pilot, "97.77%")
+        _finished(tmp_path, script, "started elsewhere", 0.5)
+        await wait_for_text(pilot, "3 runs")
+
+
+async def test_filter_sort_rename_and_tag(tmp_path, script):
+    _finished(tmp_path, script, "alpha", 0.95, arch="conv5")
+    _finished(tmp_path, script, "beta", 0.99)
+    async with opened(tmp_path) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "2 runs")
+        await pilot.press("slash", *"conv5")
+        await wait_for_text(pilot, "1 of 2 runs")
+        assert "beta" not in screen_text(pilot)
+        await pilot.press("enter", "n", "ctrl+u", *"gamma", "enter")
+        await wait_for_text(pilot, "gamma")
+        await pilot.press("t", *"good #first", "enter")
+        await wait_for_text(pilot, "#good #first")
+        await pilot.press("slash", *"x")
+        await wait_for_text(pilot, "no run has all these words")
+        await pilot.press("escape", "escape")
+        await wait_for_text(pilot, "2 runs, 0 live, by newest")
+        await pilot.press("s")
+        await wait_for_text(pilot, "by best accuracy")
+        text = screen_text(pilot)
+        assert text.index("beta") < text.index("gamma")
+    store = pilot.app.store
+    assert {(run.meta().name, run.meta().tags) for run in store.runs()} == {("gamma", ("good", "first")), ("beta", ())}
+
+
+async def test_delete_asks_and_enter_keeps(tmp_path, script):
+    run = _finished(tmp_path, script, "alpha", 0.95)
+    async with opened(tmp_path) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "alpha")
+        await pilot.press("d")
+        await wait_for_text(pilot, "Delete this run?")
+        await pilot.press("enter")
+        assert run.folder.exists()
+        await pilot.press("d")
+        await wait_for_text(pilot, "Delete this run?")
+        await pilot.press("down", "enter")
+        await wait_for(pilot, lambda: not run.folder.exists())
+        await wait_for_text(pilot, "There are no runs yet")
+
+
+async def test_a_live_run_cannot_be_deleted(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), meta=Meta("alive"))
+    async with opened(tmp_path) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "alive")
+        assert "enter Open" in screen_text(pilot)
+        await pilot.press("d")
+        await wait_for_text(pilot, "stop it first")
+        assert "Delete this run?" not in screen_text(pilot)
+    assert run.folder.exists()
+
+
+async def test_enter_opens_a_run(tmp_path, script):
+    _finished(tmp_path, script, "alpha", 0.95)
+    async with opened(tmp_path, SMALL) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "alpha")
+        await pilot.press("enter")
+        await wait_for_text(pilot, "Accuracy: 9500/10000 (95.00%)")
+        assert pilot.app.current_mode == "training"
+
+
+async def test_a_long_list_asks_only_for_the_rows_it_shows(tmp_path):
+    asked: list[int] = []
+
+    async with opened(tmp_path) as pilot:
+        await pilot.press("3")
+        pilot.app.screen.remove_class("-empty")
+        table = pilot.app.screen.query_one("#runs", Table)
+        table.show(10_000, lambda row: asked.append(row) or (f"row {row}",))
+        await pilot.pause()
+        table.focus()
+        await pilot.press("end")
+        await pilot.pause()
+        assert table.cursor_row == 9_999
+    assert len(set(asked)) < 200
+
+
+def test_filter_words_may_be_anywhere_and_unknown_values_sort_last(tmp_path, script):
+    _finished(tmp_path, script, "alpha", 0.95, arch="conv5")
+    make_run(tmp_path, script, script.started(), script.stopped(1), meta=Meta("beta", ("x",)))
+    items = Store(tmp_path).rows()
+    assert [row.name for row, _ in arranged(items, "best", "")] == ["alpha", "beta"]
+    assert [row.name for row, _ in arranged(items, "best", "STOPPED #x")] == ["beta"]
+    assert arranged(items, "best", "conv5 stopped") == []
+
+
+def _group(home, script, name: str, accuracies: dict[int, float], group_id: str) -> None:
+    for seed, accuracy in accuracies.items():
+        events = (script.started(config={"seed": seed}), script.epoch(1, accuracy), script.finished(1, accuracy))
+        make_run(home, script, *events, meta=Meta(f"{name}-{seed}", (), group_id), seed=seed)
+
+
+async def test_a_run_of_a_group_shows_what_the_group_came_to(tmp_path, script):
+    _group(tmp_path, script, "try", {0: 0.99, 1: 0.992, 2: 0.994}, "g20260101-000000-aaaa")
+    begun, fourth = script.started(config={"seed": 3}), Meta("try-3", (), "g20260101-000000-aaaa")
+    make_run(tmp_path, script, begun, script.stopped(), meta=fourth, seed=3)
+    async with opened(tmp_path, SMALL) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "group try of 4")
+        await wait_for_text(pilot, "4: 3 finished, final 99.20% (sd 0.20), best 99.20% (sd 0.20)")
+
+
+def test_in_a_group_s_result_a_repetition_is_not_counted_and_a_seed_that_came_out_otherwise_is(tmp_path, script):
+    group = "g20260101-000000-aaaa"
+    for seed, accuracy, weights in ((0, 0.98, "a"), (1, 0.99, "b"), (1, 0.99, "b"), (1, 1.0, "c")):
+        ended = script.finished(1, accuracy, weights_sha256=64 * weights)
+        events = (script.started(config={"seed": seed}), script.epoch(1, accuracy), ended)
+        make_run(tmp_path, script, *events, meta=Meta(f"try-{seed}", (), group), seed=seed)
+    store = Store(tmp_path)
+    runs = store.rows()
+    results = GroupResults(store)
+    assert results.known(runs) == ""
+    words = "3 finished, 1 repeated, final 99.00% (sd 1.00), best 99.00% (sd 1.00)"
+    assert (results.read(runs), results.known(runs)) == (words, words)
+    fifth = make_run(tmp_path, script, script.started(), meta=Meta("try-2", (), group), seed=2)
+    for epoch in (1, 2):
+        script.write(fifth, script.epoch(epoch))
+        assert results.known(store.rows()) == words, "though one under way has come further"
+
+
+def test_the_runs_of_a_group_stand_together_by_seed(tmp_path, script):
+    _group(tmp_path, script, "b", {10: 0.5, 2: 0.5}, "g20260101-000000-aaaa")
+    _finished(tmp_path, script, "b-3", 0.9)
+    _group(tmp_path, script, "a", {1: 0.5, 0: 0.5}, "g20260102-000000-bbbb")
+    _finished(tmp_path, script, "", 0.9)
+    items = Store(tmp_path).rows()
+
+    def names(sort: str) -> list[str]:
+        return [row.name for row, _ in arranged(items, sort, "")]
+
+    assert names("name") == ["a-0", "a-1", "b-2", "b-10", "b-3", ""]
+    assert names("group")[:4] == ["a-0", "a-1", "b-2", "b-10"]
+
+
+def test_a_group_of_one_finished_run_has_no_deviation(tmp_path, script):
+    _group(tmp_path, script, "", {0: 0.99}, "g20260101-000000-aaaa")
+    store = Store(tmp_path)
+    runs = store.rows()
+    words = run_in_words(runs[0][0], 1, GroupResults(store).read(runs))
+    assert words.startswith("group of 1: 1 finished, final 99.00%, best 99.00%  g2026")
+
+
+async def test_marked_runs_and_groups_are_compared_in_the_order_of_their_marks(tmp_path, script):
+    _group(tmp_path, script, "try", {0: 0.99, 1: 0.992}, "g20260101-000000-aaaa")
+    alpha = _finished(tmp_path, script, "alpha", 0.95)
+    beta = _finished(tmp_path, script, "beta", 0.96)
+    async with opened(tmp_path) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "4 runs")
+        pilot.app.remember(runs_sort="name")
+        pilot.app.screen.rearrange()  # alpha, beta, try-0, try-1
+        await pilot.press("home", "down", "space")
+        assert "= Compare" not in screen_text(pilot), "with itself"
+        await pilot.press("end", "G")
+        await wait_for_text(pilot, "2 marked")
+        lines = screen_text(pilot).splitlines()
+        assert [line[:3].strip() for line in lines if " finished  " in line] == ["", "1", "2", "2"]
+        await pilot.press("home", "space", "space", "space", "escape")
+        await wait_for(pilot, lambda: "marked" not in screen_text(pilot))
+        await pilot.press("down", "space", "end", "G", "equals_sign")
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
+        assert pilot.app.screen._references == (beta.id, "g20260101-000000-aaaa")
+        await pilot.press("escape", "escape", "home", "space", "down", "m")
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
+        assert pilot.app.screen._references == (alpha.id, beta.id)
+
+
+async def test_a_ninth_run_is_not_marked_and_a_deleted_one_is_no_longer(tmp_path, script):
+    for number in range(MOST + 1):
+        _finished(tmp_path, script, f"run{number}", 0.9)
+    async with opened(tmp_path) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "9 runs")
+        await pilot.press(*["space", "down"] * MOST, "space")
+        await wait_for_text(pilot, "no more can be compared")
+        assert "8 marked" in screen_text(pilot)
+        for run_id in pilot.app.screen._marks.references[:2]:
+            pilot.app.store.remove(pilot.app.store.run(run_id))
+        await wait_for_text(pilot, "6 marked")
+
+
+async def test_the_path_of_a_module_gives_way_to_its_name(tmp_path, script):
+    arch = "/a/very/long/way/to/where/nets/live/net.py:Net"
+    make_run(tmp_path, script, script.started(config={"arch": arch}), script.epoch(1), script.finished(1), arch=arch)
+    async with opened(tmp_path, SMALL) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "net.py:Net")
+        lines = screen_text(pilot).splitlines()
+    assert any(" net.py:Net " in line for line in lines)
+    assert any(arch in line for line in lines), "in full in the line below the list"
+
+
+async def test_in_the_order_by_best_runs_with_held_out_images_stand_where_their_final_puts_them(tmp_path, script):
+    _finished(tmp_path, script, "low", 0.95)
+    events = (script.started(), script.epoch(1, 0.97, on_test=False), script.finished(1, 0.97))
+    make_run(tmp_path, script, *events, meta=Meta("split"))
+    _finished(tmp_path, script, "high", 0.99)
+    make_run(tmp_path, script, script.started(), script.stopped(1), meta=Meta("nothing"))
+    make_run(tmp_path, script, script.started(), meta=Meta("alive"))
+    async with opened(tmp_path) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "5 runs")
+        pilot.app.remember(runs_sort="best")
+        pilot.app.screen.rearrange()
+        await wait_for_text(pilot, "by best accuracy")
+        text = screen_text(pilot)
+    places = [text.index(name) for name in ("alive", "high", "split", "low", "nothing")]
+    assert places == sorted(places)

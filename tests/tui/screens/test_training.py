@@ -1,0 +1,222 @@
+"""Training: a run as its log tells it, and what can go wrong with the log and the run."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
+from textual.app import App, ComposeResult
+
+from tui.live.messages import OpenRequested, ResumeRequested, StopRequested
+from tui.live.session import Job
+from tui.widgets.charts.chart import Chart
+from tui.widgets.lines.line import Line
+from tui.widgets.lines.progress_panel import ProgressPanel
+
+
+async def _open(pilot, run) -> None:
+    pilot.app.post_message(OpenRequested(run))
+    await wait_for(pilot, lambda: pilot.app.current_mode == "training")
+    await wait_for(pilot, lambda: pilot.app.screen.query_one("#run-title").text)
+
+
+@pytest.mark.parametrize("size", [WIDE, SMALL])
+async def test_a_live_run_moves_from_start_to_end(tmp_path, script, size):
+    run = make_run(tmp_path, script, script.started(config={"arch": "conv5"}))
+    async with opened(tmp_path, size) as pilot:
+        await _open(pilot, run)
+        await wait_for_text(pilot, "running")
+        script.write(run, script.progress(1, 106))
+        await wait_for_text(pilot, "epoch 1/20 loss=0.0123")
+        script.write(run, script.epoch(1, 0.9812), script.epoch(2, 0.9923))
+        await wait_for_text(pilot, "Accuracy: 9923/10000 (99.23%)")
+        assert "99.23% in epoch 2" in screen_text(pilot)
+        script.write(run, script.epoch(3, 0.9941))
+        await wait_for_text(pilot, "99.41% above 99.10%: good")
+        script.write(run, script.finished())
+        run.release()
+        await wait_for_text(pilot, "✓ finished")
+        text = screen_text(pilot)
+    assert "target" in text
+    assert "whole run" in text
+    assert "⣀ train" in text
+
+
+async def test_without_a_run_it_says_how_to_get_one(tmp_path):
+    async with opened(tmp_path) as pilot:
+        await pilot.press("2")
+        await wait_for_text(pilot, "No run is open")
+
+
+async def test_losses_that_are_not_finite_leave_gaps_and_the_failure_is_told(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.progress(1, 1), script.progress(1, 2, loss=None))
+    script.write(run, script.progress(1, 3, loss=1e300), script.failed(1))
+    run.release()
+    async with opened(tmp_path) as pilot:
+        await _open(pilot, run)
+        await wait_for_text(pilot, "Failed in epoch 1: the loss is not finite. Use a lower learning rate")
+        await pilot.press("l", "s", "z", "m", "m", "m", "m")
+        await pilot.pause(0.6)
+        assert pilot.app.is_running
+
+
+async def test_a_run_that_failed_in_its_first_step_is_shown(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.failed(1))
+    async with opened(tmp_path) as pilot:
+        await _open(pilot, run)
+        await wait_for_text(pilot, "✗ failed")
+        await wait_for_text(pilot, "Best   no epoch was finished")
+        assert "after the first epoch" not in screen_text(pilot)
+
+
+async def test_a_finished_run_opened_first_has_a_log_pane(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.epoch(1), script.finished())
+    async with opened(tmp_path) as pilot:
+        await _open(pilot, run)
+        await pilot.pause()
+        assert pilot.app.screen.query_one("#log").size.height > 2
+
+
+async def test_a_finished_run_that_was_shown_before_there_was_a_layout_has_its_lines_afterwards(tmp_path, script):
+    class Host(App[None]):
+        def compose(self) -> ComposeResult:
+            yield ProgressPanel()
+
+        def on_mount(self) -> None:
+            run = make_run(
+                tmp_path, script, script.started(), script.progress(1, 235), script.epoch(1), script.finished()
+            )
+            panel = self.query_one(ProgressPanel)
+            assert panel.content_size.width == 0
+            panel.show(run.view(), "finished", "waiting for the first step...")
+
+    async with Host().run_test(size=SMALL) as pilot:
+        line = pilot.app.query_one("#epoch-progress", Line)
+        await wait_for(pilot, lambda: "235/235" in line.text)
+        assert len(line.text) <= SMALL[0]
+
+
+async def test_a_deleted_folder_is_told_and_what_was_read_stays(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.epoch(1, 0.9812))
+    async with opened(tmp_path) as pilot:
+        await _open(pilot, run)
+        await wait_for_text(pilot, "9812/10000")
+        shutil.rmtree(run.folder)
+        await wait_for_text(pilot, "folder has been deleted")
+        await wait_for_text(pilot, "✗ deleted")
+        for key in ("Continue", "Fork"):
+            await wait_for(pilot, lambda key=key: key not in screen_text(pilot))
+        pilot.app.post_message(ResumeRequested(run))
+        await wait_for_text(pilot, "Cannot continue")
+        assert "9812/10000" in screen_text(pilot)
+        await pilot.press("3")
+        await wait_for_text(pilot, "There are no runs yet")
+
+
+async def test_a_damaged_log_is_read_around(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.epoch(1, 0.9812))
+    with run.log.open("ab") as log:
+        log.write(b"\x00\xff not json\n" + b'{"event": "epoch_finished", "epoch": "two"}\n')
+    script.write(run, script.epoch(2, 0.9888))
+    with run.log.open("ab") as log:
+        log.write(b'{"event": "run_fin')
+    async with opened(tmp_path) as pilot:
+        await _open(pilot, run)
+        await wait_for_text(pilot, "9888/10000")
+        await wait_for_text(pilot, "2 lines of this run's log are damaged and were passed over")
+
+
+async def test_a_log_that_is_cut_short_is_read_again(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.epoch(1, 0.9812))
+    async with opened(tmp_path) as pilot:
+        await _open(pilot, run)
+        await wait_for_text(pilot, "9812/10000")
+        run.log.write_bytes(b"")
+        await wait_for_text(pilot, "cut short")
+
+
+async def test_each_chart_fills_the_screen_in_turn_and_escape_brings_all_back(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.progress(1, 5), script.epoch(1), script.epoch(2))
+    async with opened(tmp_path) as pilot:
+        await _open(pilot, run)
+
+        def shown() -> list[str]:
+            return [chart.id for chart in pilot.app.screen.query(Chart) if chart.display]
+
+        assert shown() == ["loss", "accuracy", "steps"]
+        for name in ("loss", "accuracy", "steps"):
+            await pilot.press("m")
+            assert shown() == [name]
+        await pilot.press("escape")
+        assert shown() == ["loss", "accuracy", "steps"]
+
+
+async def test_in_a_small_window_b_turns_between_the_two_losses(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.progress(1, 5), script.epoch(1))
+    async with opened(tmp_path, SMALL) as pilot:
+        await _open(pilot, run)
+        assert "Loss by step" not in screen_text(pilot)
+        await pilot.press("b")
+        await wait_for_text(pilot, "Loss by step")
+
+
+async def test_the_log_scale_shows_the_error_and_is_remembered(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.epoch(1, 0.98), script.epoch(2, 0.99))
+    async with opened(tmp_path) as pilot:
+        await _open(pilot, run)
+        await pilot.press("l")
+        await wait_for_text(pilot, "Error %, log scale")
+        assert "target 0.6" in screen_text(pilot)
+        assert pilot.app.state.log_scale
+
+
+async def test_the_load_of_this_process_is_not_shown_for_a_run_that_another_one_has_taken_over(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.progress(1, 5))
+    async with opened(tmp_path) as pilot:
+        pilot.app.session.job = Job([])
+        pilot.app.session.job.run_ids.append(run.id)
+        await _open(pilot, run)
+        await wait_for_text(pilot, "Device CPU")
+        pilot.app.session.job.done.set()
+        await wait_for_text(pilot, "trained by another process")
+
+
+async def test_x_asks_a_run_of_another_process_to_stop(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.progress(1, 5))
+    async with opened(tmp_path) as pilot:
+        await _open(pilot, run)
+        await pilot.press("x")
+        await wait_for(pilot, run.wants_stop)
+
+
+async def test_a_run_that_nobody_trains_is_not_asked_to_stop(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.epoch(1), script.finished())
+    async with opened(tmp_path) as pilot:
+        await _open(pilot, run)
+        pilot.app.session.job = Job([])  # another run is being trained
+        pilot.app.post_message(StopRequested(run))
+        await pilot.press("x")
+        await wait_for_text(pilot, "Nothing to stop")
+        pilot.app.session.job.done.set()
+    assert not run.wants_stop()
+
+
+async def test_many_resizes_leave_a_whole_screen(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.progress(1, 5), script.epoch(1), script.epoch(2))
+    async with opened(tmp_path) as pilot:
+        await _open(pilot, run)
+        for turn in range(40):
+            await pilot.resize_terminal(40 + 7 * turn % 120, 12 + 3 * turn % 40)
+        await pilot.resize_terminal(50, 15)
+        await wait_for_text(pilot, "needs a window of 60 by 20")
+        await pilot.resize_terminal(120, 40)
+        await wait_for_text(pilot, "Accuracy: 9900/10000 (99.00%)")
+        await wait_for_text(pilot, "100")
+
+
+async def test_a_long_learning_rate_is_shown_in_four_digits(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(config={"lr": 0.06577746163470212}), script.finished())
+    async with opened(tmp_path, SMALL) as pilot:
+        await _open(pilot, run)
+        assert "lr 0.06578  batch 256" in pilot.app.screen.query_one("#run-title", Line).text

@@ -1,0 +1,349 @@
+"""The Textual app: four screens over one home, one training session, and one poll of event logs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, ClassVar, cast
+
+from textual import on, work
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen, Screen
+
+from core.errors import StorageError
+from core.models.spec import GRAMMAR, is_user_module
+from experiments.locations import Locations
+from experiments.runs.store import Store
+from tui.app.leaving import Leaving
+from tui.app.ordered_keys import OrderedKeysApp
+from tui.live.catalog import Catalog
+from tui.live.device_use import DeviceUse
+from tui.live.follow import Follower
+from tui.live.messages import ForkRequested, OpenRequested, ResumeRequested, StartRequested, StopRequested
+from tui.live.outcome import outcome
+from tui.live.session import ResumedRun, Session, import_torch
+from tui.live.state import State
+from tui.live.studies import StudyWatch
+from tui.screens.base import LEAST_HEIGHT, LEAST_WIDTH, WorkScreen
+from tui.screens.help import Help, keys_of
+from tui.screens.lab import LabScreen
+from tui.screens.runs import RunsScreen
+from tui.screens.sweeps import SweepsScreen
+from tui.screens.training import TrainingScreen
+from tui.text.wording import in_own_terms
+from tui.widgets.lines.navbar import NavBar
+
+POLL = 0.1
+"""Seconds between two looks at event logs."""
+SHARE = 50
+"""What the interface computes may be one part in so many of the wall time; else it looks less often."""
+LONGEST = 1.0
+"""Seconds between two looks at most."""
+CATALOG_INTERVAL = 1.0
+
+
+class LabApp(OrderedKeysApp[int]):
+    """Screens post what they want; this alone starts, stops and opens runs."""
+
+    TITLE = "mnist-tui"
+    CSS_PATH = "styles.tcss"
+    MODES: ClassVar[dict[str, Any]] = {
+        "lab": LabScreen,
+        "training": TrainingScreen,
+        "runs": RunsScreen,
+        "sweeps": SweepsScreen,
+    }
+    DEFAULT_MODE = "lab"
+    # Textual declares these two without ClassVar
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (LEAST_WIDTH, "-narrow"), (110, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (LEAST_HEIGHT, "-low"), (32, "-tall")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("1,f2", "go('lab')", "Lab", show=False),
+        Binding("2,f3", "go('training')", "Training", show=False),
+        Binding("3,f4", "go('runs')", "Runs", show=False),
+        Binding("4,f5", "go('sweeps')", "Sweeps", show=False),
+        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("f1", "help", "Help"),
+        Binding("ctrl+p", "command_palette", "Commands", show=False, priority=True),
+        Binding("q", "quit", "Quit"),
+        Binding("ctrl+q", "quit", "Quit", priority=True),
+        Binding("ctrl+z", "suspend_process", "Suspend", show=False, priority=True),
+    ]
+
+    def __init__(self, locations: Locations, *, ascii_only: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.locations = locations
+        self.ascii_only = ascii_only
+        self.store = Store(locations.home)
+        self.catalog = Catalog(self.store)
+        self.studies = StudyWatch(locations.home)
+        self.session = Session(locations)
+        self.leaving = Leaving(self)
+        self._state_file = locations.home / "state.json"
+        self.state = State.load(self._state_file)
+        self._saved = replace(self.state)
+        self._save_failed = False
+        self._own: Follower | None = None
+        self.watched: Follower | None = None
+        self._announced: set[str] = set()
+        self._use = DeviceUse()
+        self._use_line, self._use_at = "", 0.0
+        self._paint_at = self._used = 0.0
+        if not self.no_color and self.state.theme in self.available_themes:
+            self.theme = self.state.theme
+
+    # --- Life
+
+    def on_mount(self) -> None:
+        if not self.is_headless and sys.__stdout__ is not None and sys.__stderr__ is not None:
+            # Textual swallows what is printed; the real streams lead to the log.
+            sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+        self.theme_changed_signal.subscribe(self, lambda theme: self.remember(theme=theme.name))
+        # After fg the terminal is empty, and Textual repaints only what has changed.
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
+        self.call_after_refresh(self._painted_first)
+
+    def _painted_first(self) -> None:
+        import_torch()
+        self.load_catalog()
+        self.set_interval(POLL, self._tick)
+        self.set_interval(CATALOG_INTERVAL, self._refresh_catalog)
+        self.set_interval(2.0, self.save_state)
+
+    def remember(self, **values: object) -> None:
+        """Keep values for the next start."""
+        if self.no_color:
+            values.pop("theme", None)
+        self.state = replace(self.state, **values)  # type: ignore[arg-type]  # callers name fields of State
+
+    def save_state(self) -> None:
+        if self.state == self._saved:
+            return
+        try:
+            self.state.save(self._state_file)
+            self._saved = replace(self.state)
+        except StorageError as error:
+            if not self._save_failed:
+                self._save_failed = True
+                self.notify(f"{error.message}. {error.hint}", title="Not remembered", severity="warning", markup=False)
+
+    # --- What is going on
+
+    @property
+    def stage(self) -> str:
+        """What the session does before its run has a log; empty otherwise."""
+        return self.session.job.stage if self.session.live and self.session.job is not None else ""
+
+    @property
+    def own_run_id(self) -> str:
+        """The run that this process trains or has trained last."""
+        return self.session.job.run_id if self.session.job is not None else ""
+
+    def device_use(self, device: str) -> str:
+        now = time.monotonic()
+        if now - self._use_at >= 1:
+            self._use_line, self._use_at = self._use.line(device), now
+        return self._use_line
+
+    def _tick(self) -> None:
+        """Read what has come into the logs and paint it; less often when painting is slow."""
+        # Counted on this thread, with all that Textual did since the last look: training feels every bit of it twice,
+        # since each of its own threads waits for the one that was interrupted.
+        now, used = time.monotonic(), time.thread_time()
+        if now < self._paint_at or self._exit:
+            return
+        self._follow_session()
+        changed = False
+        for follower in {id(f): f for f in (self._own, self.watched) if f is not None}.values():
+            changed = follower.poll() or changed
+        self._announce_end()
+        screen = self.screen
+        if isinstance(screen, WorkScreen) and screen.ready and screen.is_attached:
+            self._show_live(screen)
+        training = self._screen_of("training")
+        if training is not None and screen is training and (changed or self.session.live):
+            cast(TrainingScreen, training).repaint()
+        self._paint_at = now + min(SHARE * (used - self._used), LONGEST)
+        self._used = used
+
+    def _screen_of(self, mode: str) -> Screen[Any] | None:
+        stack = self._screen_stacks.get(mode)
+        return stack[0] if stack else None
+
+    def _follow_session(self) -> None:
+        """Turn to the session's run once it has a folder, and to each next one of a group."""
+        run_id = self.own_run_id
+        if run_id and (self._own is None or self._own.run.id != run_id):
+            was_watching_own = self.watched is None or self.watched is self._own
+            self._own = Follower(self.store.run(run_id))
+            if was_watching_own:
+                self._watch(self._own)
+
+    def _watch(self, follower: Follower | None) -> None:
+        self.watched = follower
+        training = self._screen_of("training")
+        if isinstance(training, TrainingScreen):
+            training.repaint()
+
+    def _announce_end(self) -> None:
+        """A toast when the session's job is over: the only change of state that may come while one looks elsewhere."""
+        job = self.session.job
+        if job is None or not job.done.is_set() or f"{id(job)}" in self._announced:
+            return
+        self._announced.add(f"{id(job)}")
+        if self._own is not None:
+            self._own.finish()
+        title, text, severity = outcome(job, self._own, self.log_path)
+        self.notify(
+            text, title=title, severity=severity, timeout=None if severity == "information" else 10, markup=False
+        )
+        for screen in (self._screen_of("lab"), self._screen_of("training")):
+            if isinstance(screen, LabScreen):
+                screen.judge()
+            elif isinstance(screen, TrainingScreen):
+                screen.repaint()
+
+    @property
+    def log_path(self) -> str:
+        return str(self.locations.home / "interface.log")
+
+    def _show_live(self, screen: WorkScreen) -> None:
+        words = ""
+        if self.session.live:
+            words = self.stage or "training"
+            if not self.stage and self._own is not None and self._own.view.started is not None:
+                view = self._own.view
+                epoch = view.progress.epoch if view.progress else 1
+                words = f"{self._own.title} epoch {epoch}/{view.config.get('epochs', '?')}"
+            if self.session.job is not None and self.session.job.stopping:
+                words = "stopping and saving"
+            words = f"● {words}"
+        screen.query_one(NavBar).show_live(words)
+
+    @work(thread=True, exclusive=True, group="catalog")
+    def load_catalog(self) -> None:
+        """Read every run; on a thread, because a first reading of thousands takes seconds."""
+        self.catalog.load()
+        self.call_from_thread(self._arrange_runs)
+
+    @work(thread=True, exclusive=True, group="catalog")
+    def _read_live(self) -> None:
+        if self.catalog.refresh():
+            self.call_from_thread(self._arrange_runs)
+
+    def _refresh_catalog(self) -> None:
+        if isinstance(self.screen, RunsScreen) and self.catalog.loaded:
+            self._read_live()
+
+    def _arrange_runs(self) -> None:
+        if isinstance(self.screen, RunsScreen):
+            self.screen.rearrange()
+
+    # --- What screens ask for
+
+    @on(StartRequested)
+    async def _start(self, message: StartRequested) -> None:
+        if self.session.live:
+            self.notify("a run is being trained; stop it first", title="Cannot start", severity="error")
+            return
+        self._own = self.watched = None
+        self.session.start(message.plans)
+        await self._lead_to("training")
+
+    @on(OpenRequested)
+    async def _open(self, message: OpenRequested) -> None:
+        own = self._own if self._own is not None and self._own.run.id == message.run.id else None
+        self._watch(own or Follower(message.run))
+        self._paint_at = 0.0
+        await self._lead_to("training")
+
+    @on(ForkRequested)
+    async def _fork(self, message: ForkRequested) -> None:
+        if not message.run.config():
+            self.notify("its config.json is damaged or gone", title="Cannot fork", severity="error")
+            return
+        title = message.run.meta().name or message.run.id
+        await self.switch_mode("lab")
+        if isinstance(self.screen, LabScreen):
+            self.screen.load_fork(message.run, title)
+
+    @on(StopRequested)
+    def _stop(self, message: StopRequested) -> None:
+        if self.session.works_on(message.run.id):
+            self.session.stop("stop")
+            return
+        if not message.run.is_alive():
+            self.notify("nobody trains it any more", title="Nothing to stop")
+            return
+        try:
+            message.run.ask_to_stop()
+            self.notify(f"{message.run.id} was asked to stop after a checkpoint", title="Stopping", markup=False)
+        except StorageError as error:
+            self.notify(
+                f"{error.message}. {in_own_terms(error.hint)}", title="Cannot stop it", severity="error", markup=False
+            )
+
+    @on(ResumeRequested)
+    async def _resume(self, message: ResumeRequested) -> None:
+        arch = str(message.run.config().get("arch", ""))
+        if self.session.live:
+            self.notify("a run is being trained; stop it first", title="Cannot continue", severity="error")
+            return
+        if not message.run.folder.is_dir():
+            self.notify("its folder has been deleted", title="Cannot continue", severity="error")
+            return
+        # Someone who presses the key on a run has named it, and the title shows whose code it is.
+        # Its curves stay on the screen while it is prepared, and when it turns out that it cannot go on.
+        if self.watched is None or self.watched.run.id != message.run.id:
+            self._watch(Follower(message.run))
+        self._own = self.watched
+        self.session.start([ResumedRun(message.run, arch if is_user_module(arch) else None)])
+        await self._lead_to("training")
+
+    async def _lead_to(self, mode: str) -> None:
+        """To a place itself, and not to what was opened above it: that is about another run."""
+        await self.switch_mode(mode)
+        while len(self.screen_stack) > 1:
+            await self.pop_screen()
+
+    # --- Keys
+
+    async def action_go(self, mode: str) -> None:
+        elsewhere = mode != self.current_mode
+        if not elsewhere and not isinstance(self.screen, ModalScreen):
+            await self._lead_to(mode)
+        await self.switch_mode(mode)  # awaited, so that the next key finds the screen it was meant for
+        if elsewhere and isinstance(self.screen, WorkScreen):
+            self.screen.leave_field()
+
+    async def action_help(self) -> None:
+        screen = self.screen
+        if isinstance(screen, WorkScreen):
+            layers = tuple(GRAMMAR.items()) if isinstance(screen, LabScreen) else ()
+            await self.push_screen(Help(screen.MODE.capitalize(), screen.help_lines(), keys_of(screen), layers))
+
+    async def action_quit(self) -> None:
+        await self.leaving.ask()
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Every key of the moment as a command, so that nobody has to know one."""
+        # Not Textual's own moves of the focus, nor the palette itself, nor anything twice.
+        seen = {"command_palette"} | {binding.action for binding in Binding.make_bindings(Screen.BINDINGS)}
+        for active in screen.active_bindings.values():
+            binding, action, node = active.binding, active.binding.action, active.node
+            if active.enabled and binding.description and isinstance(node, Screen | App) and action not in seen:
+                seen.add(action)
+                text = f"{binding.tooltip or binding.description} (key {self.get_key_display(binding)})"
+                yield SystemCommand(binding.description, text, lambda a=action, n=node: self.run_action(a, n))
+        yield SystemCommand("Theme", "Light, dark and others", self.action_change_theme)
+        yield SystemCommand("Screenshot", "Save the screen as SVG in the home folder", self._save_screenshot)
+
+    def _save_screenshot(self) -> None:
+        try:
+            path = self.save_screenshot(path=str(self.locations.home))
+            self.notify(path, title="Screenshot", markup=False)
+        except OSError as error:
+            self.notify(str(error), title="Not saved", severity="error", markup=False)

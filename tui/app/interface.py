@@ -1,0 +1,52 @@
+"""Opens the interface on a terminal, and leaves the terminal as it was."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from core.device.allocator import keep_freed_memory
+from experiments.locations import Locations
+from tui.app.app import LabApp
+from tui.app.leaving import DEADLINE, SAVING
+from tui.app.terminal import Terminal, stray_output_to
+from tui.command_line.exit_codes import ExitCode
+from tui.text.output import note
+
+SWITCH_INTERVAL = 0.001
+"""Seconds that one thread may keep Python from the others: a fifth of the usual, because the keyboard waits here for
+threads that read files or import torch."""
+
+
+def open_interface(locations: Locations, *, ascii_only: bool, mouse: bool) -> int:
+    """Run the app to its end; returns the exit code.
+
+    stdin and stdout must be a terminal: Textual writes escapes for ever to what is none.
+    """
+    keep_freed_memory()  # before there is a second thread: one that has a heap of its own by then keeps it
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    log = locations.home / "interface.log"
+    with stray_output_to(log) as handle:
+        terminal = Terminal(handle, ascii_only=ascii_only)
+        # With NO_COLOR the terminal's own two colours are all there is; Textual's greys would be colours too.
+        no_color = True if "NO_COLOR" in os.environ else None
+        app = LabApp(locations, ascii_only=ascii_only, driver_class=terminal.driver_class(), ansi_color=no_color)
+        terminal.on_hangup = app.leaving.hang_up
+        with app.leaving.on_signals():
+            code = app.run(mouse=mouse)
+            crashed = app.return_code == 1 and code is None
+            app.save_state()
+            if app.session.live:
+                app.session.stop("quit")
+                terminal.file.write(SAVING)
+                terminal.file.flush()
+                if not app.session.wait(DEADLINE):
+                    os._exit(code if code is not None else ExitCode.FAILED)
+            farewell = "" if crashed else app.leaving.farewell()
+    if farewell:
+        note(farewell)
+    if crashed:
+        note(f"error: the interface met a defect and closed; the run, if there was one, is saved. Details: {log}")
+        return ExitCode.FAILED
+    sys.stdout.flush()
+    return int(code or ExitCode.DONE)

@@ -1,0 +1,47 @@
+"""Signals as a wish to stop, which work looks at when it can be left cleanly."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from core.errors import Stopped
+from tui.command_line.exit_codes import stop_code
+from tui.entry import heard_signals
+
+
+class StopFlag:
+    """A `ShouldStop`: empty until a signal has come, then its name."""
+
+    def __init__(self) -> None:
+        self._reason = ""
+
+    def __call__(self) -> str:
+        return self._reason
+
+    def raise_flag(self, number: int, _frame: FrameType | None) -> None:
+        """Handle a signal. Someone who presses Ctrl+C twice does not want to wait; files are whole at any moment."""
+        if self._reason and number == signal.SIGINT:
+            os._exit(stop_code("SIGINT"))
+        self._reason = self._reason or signal.Signals(number).name
+
+
+@contextmanager
+def stop_on_signals(left_behind: str = "nothing had begun, so nothing was saved") -> Iterator[StopFlag]:
+    """Within the block SIGINT, SIGTERM and SIGHUP raise the flag instead of ending the process.
+
+    Work that is given up with `Stopped`, before there is a run to stop, gets the hint `left_behind`.
+    """
+    flag = StopFlag()
+    previous = {number: signal.signal(number, flag.raise_flag) for number in heard_signals()}
+    try:
+        yield flag
+    except Stopped as error:
+        error.hint = error.hint or left_behind
+        raise
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,225 @@
+"""What is compared: the curves of runs and groups over epochs, steps or time, and how their configs differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from core.errors import InvalidValue, RunError, ShouldStop
+from core.events import EpochFinished
+from core.models.spec import is_user_module
+from experiments.inference.scoring import Report, Scored, score_run
+from experiments.locations import Locations
+from experiments.results.groups import Group, Member, accuracy, by_epoch, make_group
+from experiments.runs.folder import Run
+from experiments.runs.store import Store
+from experiments.runs.view import RunView
+from tui.drawing.series import Values
+from tui.live.follow import Follower
+from tui.live.marks import MOST
+
+AXES = {"epoch": "epochs", "step": "steps", "time": "seconds of training and evaluation"}
+UNLISTED = frozenset({"max_params", "max_epochs", "budget"})
+"""Config fields that decide nothing about a result."""
+
+Value = Callable[[EpochFinished], float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """`value` is that of an epoch; None for the loss by step. Accuracies are in percent, errors in log scale."""
+
+    title: str
+    value: Value | None
+    accuracy: bool = False
+
+
+METRICS = {
+    "score": Metric("Score %", accuracy, accuracy=True),
+    "loss": Metric("Loss on scored images", lambda e: e.test_loss if e.val_loss is None else e.val_loss),
+    "train": Metric("Train accuracy %", lambda e: e.train_accuracy, accuracy=True),
+    "train_loss": Metric("Train loss", lambda e: e.train_loss),
+    "steps": Metric("Train loss by step", None),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`ys` over `xs`; of several runs it is their median, and `band` their quartiles, the lower and the upper."""
+
+    xs: Values
+    ys: Values
+    band: tuple[Values, Values] | None = None
+
+
+class Entrant:
+    """A run, or the runs of a group, read as far as their logs have come."""
+
+    def __init__(self, reference: str, runs: Sequence[Run]) -> None:
+        self.reference = reference
+        self.followers = [Follower(run) for run in runs]
+        self._group: tuple[tuple[int, ...], Group] | None = None
+        self.label = (self.group.name if len(runs) > 1 else self.first.meta.name) or reference
+
+    @property
+    def first(self) -> Follower:
+        return self.followers[0]
+
+    @property
+    def group(self) -> Group:
+        """Its runs as the verdict takes them, repetitions apart."""
+        if self._group is None or self._group[0] != self.version:
+            self._group = self.version, make_group(self.reference, [_member(one) for one in self.followers])
+        return self._group[1]
+
+    @property
+    def counted(self) -> list[Follower]:
+        """The runs that curves and means are of: those of the verdict, which are finished; before there is one, all."""
+        kept = {member.run_id for member in self.group.finished or self.group.members}
+        return [follower for follower in self.followers if follower.run.id in kept]
+
+    @property
+    def title(self) -> str:
+        """Of a group with the number of its runs: ``base (4 runs)``, ``base (3 of 4 runs)`` where some do not count."""
+        total, counted = len(self.followers), len(self.counted)
+        if total == 1:
+            return self.label
+        return f"{self.label} ({total if counted == total else f'{counted} of {total}'} runs)"
+
+    @property
+    def deleted(self) -> bool:
+        return all(follower.deleted for follower in self.followers)
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        return tuple(follower.version for follower in self.followers)
+
+    def poll(self) -> None:
+        for follower in self.followers:
+            follower.poll()
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Of the first run; where those of a group differ, their values from the least to the greatest."""
+        configs = [dict(follower.view.config) or follower.run.config() for follower in self.followers]
+        merged = dict(configs[0])
+        for field in merged:
+            values = {str(config.get(field)): config.get(field) for config in configs}
+            if len(values) > 1:
+                ordered = sorted(values.values(), key=lambda value: (isinstance(value, str), value))
+                merged[field] = f"{ordered[0]} to {ordered[-1]}"
+        return merged
+
+    def curve(self, metric: Metric, axis: str) -> Line:
+        """Of a group the median of the runs that count, with a band between the quartiles, over the epochs that all of
+        them have: where one drops out the median would jump."""
+        if metric.value is None:
+            return Line(*self._step_curve(axis))
+        views = [follower.view for follower in self.counted if follower.view.epochs]
+        spreads = {epoch: s for epoch, s in by_epoch(views, metric.value).items() if s.n == len(views)}
+        if axis == "time":
+            ends = [dict(zip(_epochs(view), accumulate(e.seconds for e in view.epochs), strict=True)) for view in views]
+            xs = _array([median(end[epoch] for end in ends) for epoch in spreads])
+        else:
+            started = views[0].started if views else None
+            xs = _array(list(spreads)) * (started.steps_per_epoch if axis == "step" and started is not None else 1)
+        lower, ys, upper = (
+            _array([getattr(spread, name) for spread in spreads.values()]) * (100 if metric.accuracy else 1)
+            for name in ("lower", "median", "upper")
+        )
+        return Line(xs, ys, (lower, upper) if len(views) > 1 else None)
+
+    def _step_curve(self, axis: str) -> tuple[Values, Values]:
+        """Of a group that of its first run: the steps that others report are not the same ones."""
+        first = self.counted[0]
+        view, by_step = first.view, first.by_step
+        steps, losses = _array(by_step.steps), _array(by_step.losses)
+        size = view.started.steps_per_epoch if view.started is not None else 1
+        if axis == "epoch":
+            return steps / size, losses
+        if axis == "time":
+            ends = np.cumsum([0.0, *(epoch.seconds for epoch in view.epochs)])
+            known = steps / size <= len(view.epochs)  # of the epoch under way the time is not known yet
+            return np.interp(steps[known] / size, np.arange(len(ends)), ends), losses[known]
+        return steps, losses
+
+
+def find_entrants(store: Store, references: Sequence[str]) -> list[Entrant]:
+    """The runs and groups, at most eight, in the order in which they are named.
+
+    Raises:
+        RunError: when there is none of an id.
+        InvalidValue: when a reference fits several.
+    """
+    groups: dict[str, list[Run]] = {}
+    for row, _ in store.rows():
+        if row.group_id:
+            groups.setdefault(row.group_id, []).append(store.run(row.run_id))
+    entrants = []
+    for reference in dict.fromkeys(references):
+        if reference in groups:
+            entrants.append(Entrant(reference, sorted(groups[reference], key=lambda run: run.id)))
+        else:
+            run = store.find(reference)
+            entrants.append(Entrant(run.id, [run]))
+    if not entrants:
+        raise RunError("no run is marked", hint="mark runs in Runs with space")
+    return entrants[:MOST]
+
+
+def score_plain(run: Run, locations: Locations, should_stop: ShouldStop, report: Report) -> Scored:
+    """A run's network on its test images, unless that would run code of the user's own.
+
+    Raises:
+        LabError: as `score_run` does.
+    """
+    arch = str(run.config().get("arch", ""))
+    if is_user_module(arch):
+        hint = "open it with Inspect, which asks before it runs that code"
+        raise InvalidValue("run", run.id, f"its network is a module of your own, {arch}", hint=hint)
+    return score_run(run, locations, None, should_stop=should_stop, report=report)
+
+
+def config_differences(entrants: Sequence[Entrant]) -> list[tuple[str, list[str]]]:
+    """The fields whose values differ, and each one's value in words."""
+    configs = [entrant.config for entrant in entrants]
+    fields = [field for config in configs[:1] for field in config if field not in UNLISTED]
+    rows = [(field, [_in_words(config.get(field)) for config in configs]) for field in fields]
+    return [(field, values) for field, values in rows if len(set(values)) > 1]
+
+
+def other_data(entrants: Sequence[Entrant]) -> str:
+    """A warning when the entrants were not scored on the same images; empty when they were."""
+    facts = {
+        (started.dataset, started.test_images, started.val_images > 0)
+        for entrant in entrants
+        for follower in entrant.followers
+        if (started := follower.view.started) is not None
+    }
+    return "These runs were scored on different images: their curves cannot be held against each other." * (
+        len(facts) > 1
+    )
+
+
+def _member(follower: Follower) -> Member:
+    run, view = follower.run, follower.view
+    return Member(run.id, follower.meta.name, follower.status, view, dict(view.config) or run.config())
+
+
+def _epochs(view: RunView) -> list[int]:
+    return [epoch.epoch for epoch in view.epochs]
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "-" if value is None else str(value)
+
+
+def _array(values: Sequence[Any]) -> Values:
+    return np.array(values, dtype=np.float64)

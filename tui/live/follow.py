@@ -1,0 +1,171 @@
+"""Follow one run by its event log: the only thing the interface reads, whoever trains."""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections import deque
+from dataclasses import dataclass, field
+from itertools import islice
+
+from core.events import CheckpointSaved, EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress
+from experiments.runs.eventlog import Entry, EventReader
+from experiments.runs.folder import Meta, Run
+from experiments.runs.row import Status
+from experiments.runs.view import RunView, reduce
+from tui.text.output import duration, percent
+from tui.text.progress import epoch_line
+from tui.text.wording import arch_in_short, in_own_terms, what_failed
+
+CHUNK = 1500
+"""Entries taken in at a time, so that a long log does not hold up the keyboard."""
+LOOK = 1.0
+"""Seconds between two looks at whether the folder and the process are still there."""
+LOG_LINES = 1000
+
+
+@dataclass(slots=True)
+class StepLosses:
+    """Loss by step over the whole run: steps counted from 1 through all epochs, NaN where a loss was not finite."""
+
+    steps: array[float] = field(default_factory=lambda: array("d"))
+    losses: array[float] = field(default_factory=lambda: array("d"))
+
+    def add(self, progress: StepProgress) -> None:
+        step = (progress.epoch - 1) * progress.steps_per_epoch + progress.step
+        while self.steps and self.steps[-1] >= step:  # the run was resumed from an earlier checkpoint
+            self.steps.pop()
+            self.losses.pop()
+        self.steps.append(step)
+        self.losses.append(float("nan") if progress.loss is None else progress.loss)
+
+
+class Follower:
+    """One run as read so far. `poll` takes in what has come; `version` tells whether anything has."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.version = 0
+        self.meta = Meta()
+        self.status = Status.RUNNING
+        self.deleted = False
+        self._looked = 0.0
+        self._restart()
+        self._look()
+
+    def _restart(self) -> None:
+        self._reader = EventReader(self.run.log)
+        self._size = 0
+        self.view = RunView()
+        self.by_step = StepLosses()
+        self.log: deque[tuple[str, str]] = deque(maxlen=LOG_LINES)
+        self.caught_up = False
+
+    @property
+    def title(self) -> str:
+        """What people call the run: its name, or its network."""
+        return self.meta.name or arch_in_short(str(self.view.config.get("arch") or self.run.id))
+
+    @property
+    def damaged(self) -> int:
+        """How many lines of the log could not be read."""
+        return self._reader.damaged
+
+    @property
+    def standing(self) -> str:
+        """The run's status in a word."""
+        return "deleted" if self.deleted else str(self.status)
+
+    def finish(self) -> None:
+        """Take in everything at once, and look how the run stands."""
+        while self.poll():
+            pass
+        self._look()
+
+    def poll(self) -> bool:
+        """Take in some of what has come; whether anything has changed."""
+        before, damaged, ended = self.version, self.damaged, self.view.end
+        if time.monotonic() - self._looked >= LOOK:
+            self._look()
+        count = 0
+        if not self._was_cut():
+            for entry in islice(self._reader.poll(), CHUNK):
+                self._take(entry)
+                count += 1
+        if count or self.damaged != damaged:
+            self.version += 1
+        if self.view.end is not ended:
+            self._update_status()
+        self.caught_up = count < CHUNK
+        return self.version != before
+
+    def _was_cut(self) -> bool:
+        """Whether the log has become shorter; it is then read again from its start."""
+        try:
+            size = self.run.log.stat().st_size
+        except OSError:
+            return True
+        cut, self._size = size < self._size, size
+        if cut:
+            self._restart()
+            self.log.append(("", "the event log was cut short by something else; read again from its start"))
+            self.version += 1
+        return False
+
+    def _look(self) -> None:
+        """At the folder and the process, which cost more than the log."""
+        self._looked = time.monotonic()
+        deleted = not self.run.folder.is_dir()
+        meta = self.meta if deleted else self.run.meta()
+        if (deleted, meta) != (self.deleted, self.meta):
+            self.deleted, self.meta = deleted, meta
+            self.version += 1
+        self._update_status()
+
+    def _update_status(self) -> None:
+        status = _status_of(self.view, self.run)
+        if status is not self.status:
+            self.status = status
+            self.version += 1
+
+    def _take(self, entry: Entry) -> None:
+        self.view = reduce(self.view, entry)
+        if isinstance(entry.event, StepProgress):
+            self.by_step.add(entry.event)
+        elif line := _in_words(self.view, entry):
+            self.log.append((entry.time[11:19], line))
+
+
+def _status_of(view: RunView, run: Run) -> Status:
+    """A run that has ended but has a live process again is one that is being resumed."""
+    if run.is_alive():
+        return Status.RUNNING
+    match view.end:
+        case RunFinished():
+            return Status.FINISHED
+        case RunStopped():
+            return Status.STOPPED
+        case RunFailed():
+            return Status.FAILED
+        case None:
+            return Status.CRASHED
+
+
+def _in_words(view: RunView, entry: Entry) -> str:
+    match entry.event:
+        case RunStarted() as event:
+            images = f"{event.train_images:,} training images"
+            note = f"; {event.note}" if event.note else ""
+            return f"started on {event.device}: {event.dataset}, {images}, {event.steps_per_epoch} steps an epoch{note}"
+        case EpochFinished() as event:
+            return f"epoch {event.epoch}: {epoch_line(view, event)}, {duration(event.seconds)}"
+        case CheckpointSaved() as event if view.started and event.step < view.started.steps_per_epoch:
+            return f"checkpoint at epoch {event.epoch}, step {event.step}: {event.file}"
+        case RunFinished() as event:
+            return f"finished: final {percent(event.final_test_accuracy)} after {duration(event.seconds)}"
+        case RunStopped(epoch=epoch, reason=reason):
+            return f"stopped in epoch {epoch}: {reason}"
+        case RunFailed() as event:
+            return f"failed in epoch {event.epoch}: {what_failed(event)}. {in_own_terms(event.hint)}"
+        case _:
+            return ""

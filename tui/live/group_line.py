@@ -1,0 +1,63 @@
+"""A run, or the group that it belongs to, in the line under the list of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from experiments.results.groups import SCORES, Group, Member, Score, make_group
+from experiments.runs.row import RunRow, Status
+from experiments.runs.store import Store
+from tui.live.catalog import Item, stem_of
+from tui.text.output import percent
+
+
+def run_in_words(row: RunRow, size: int, result: str) -> str:
+    """What there is no column for: of a run alone its id and network, of one in a group what the group came to. `size`
+    is the group's, `result` empty while it is not known."""
+    if row.group_id is None:
+        return f"{row.run_id}  {row.arch}"
+    name = f"group {stem_of(row)} of {size}".replace("  ", " ")
+    return f"{name}: {result}  {row.group_id}" if result else f"{name}  {row.group_id}"
+
+
+class GroupResults:
+    """What the finished runs of groups came to: no others count. Their logs are read, each once: `read` is for a
+    thread."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._members: dict[RunRow, Member] = {}
+        self._results: dict[tuple[RunRow, ...], str] = {}
+
+    def known(self, runs: Sequence[Item]) -> str:
+        """The result of a group's runs; empty when it has not been read."""
+        return self._results.get(_finished(runs), "")
+
+    def read(self, runs: Sequence[Item]) -> str:
+        rows = _finished(runs)
+        for row in rows:
+            if row not in self._members:
+                self._members[row] = Member.of(self._store.run(row.run_id))
+        self._results[rows] = group_in_words(make_group("", [self._members[row] for row in rows]))
+        return self._results[rows]
+
+
+def _finished(runs: Sequence[Item]) -> tuple[RunRow, ...]:
+    return tuple(row for row, status in runs if status is Status.FINISHED)
+
+
+def group_in_words(group: Group) -> str:
+    """``3 finished, 1 repeated, final 99.20% (sd 0.20), best 99.30% (sd 0.15)``."""
+    words = [f"{len(group.finished)} finished"]
+    if group.repeated:
+        words.append(f"{len(group.repeated)} repeated")
+    means = {score: _mean(group, score) for score in SCORES if score != "selected"}
+    return ", ".join(words + [f"{score} {mean}" for score, mean in means.items() if mean])
+
+
+def _mean(group: Group, score: Score) -> str:
+    """Mean and standard deviation, in percent; empty where no run has the score."""
+    sample = group.sample(score)
+    if sample is None:
+        return ""
+    return percent(sample.mean) + (f" (sd {100 * sample.sd:.2f})" if sample.sd is not None else "")

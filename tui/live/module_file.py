@@ -1,0 +1,78 @@
+"""Looks at the file of a user's own module without running it: is it there, is it Python, can the class be in it."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from core.storage.files import open_regular
+
+MAX_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What a file binds at its top level. With `open_ended` there may be more: ``from x import *``."""
+
+    classes: tuple[str, ...]
+    others: frozenset[str]
+    open_ended: bool
+
+
+def module_problem(arch: str) -> str:
+    """Why ``FILE.py:CLASS`` cannot be trained, as far as the text of the file tells; empty when nothing speaks
+    against it. Cheap enough for each keystroke: a file is read again only when it has changed.
+    """
+    filename, _, class_name = arch.rpartition(":")
+    path = Path(filename).expanduser()
+    if not path.is_file():
+        return f"there is no file {path.name} in {path.absolute().parent}"
+    try:
+        state = path.stat()
+        names = _names(path.absolute(), state.st_mtime_ns, state.st_size)
+    except OSError as error:
+        return f"{path.name} cannot be read: {error.strerror}"
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        return f"{path.name}{line} is not Python"
+    has = f"it has {', '.join(names.classes)}" if names.classes else "it has no class"
+    if not class_name:
+        return f"name a class after the colon; {has}"
+    if names.open_ended or class_name in names.classes or class_name in names.others:
+        return ""
+    return f"{path.name} has no class {class_name}; {has}"
+
+
+@lru_cache(maxsize=8)
+def _names(path: Path, _changed: int, _size: int) -> _Names:
+    with open_regular(path) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the style of somebody's strings
+        tree = ast.parse(file.read(MAX_BYTES))
+    classes: list[str] = []
+    others: set[str] = set()
+    open_ended = False
+    for node in _top_level(tree):
+        match node:
+            case ast.ClassDef(name=name):
+                classes.append(name)
+            case ast.Name(id=name, ctx=ast.Store()) | ast.FunctionDef(name=name):
+                others.add(name)
+            case ast.alias(name="*"):
+                open_ended = True
+            case ast.alias(name=name, asname=other):
+                others.add(other or name.partition(".")[0])
+            case _:
+                pass
+    return _Names(tuple(classes), frozenset(others), open_ended)
+
+
+def _top_level(node: ast.AST) -> Iterator[ast.AST]:
+    """Every node that is not within a class or function."""
+    for child in ast.iter_child_nodes(node):
+        yield child
+        if not isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield from _top_level(child)

@@ -1,0 +1,59 @@
+"""What the interface remembers between starts, in ``<home>/state.json``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from core.errors import StorageError
+from core.storage.files import replacing
+
+MAX_BYTES = 1 << 20
+
+
+@dataclass(slots=True)
+class State:
+    """`form` is the Lab's fields as typed, wrong ones too; `own_spec` the last spec that has no name."""
+
+    theme: str = "textual-dark"
+    form: dict[str, str] = field(default_factory=dict)
+    own_spec: str = ""
+    log_scale: bool = False
+    smoothing: int = 0
+    runs_sort: str = "started"
+
+    @classmethod
+    def load(cls, path: Path) -> State:
+        """What was saved; anything missing or damaged takes its default."""
+        try:
+            with path.open("rb") as file:
+                values = json.loads(file.read(MAX_BYTES))
+        except (OSError, ValueError, RecursionError):
+            values = {}
+        return cls(**_sound(values)) if isinstance(values, dict) else cls()
+
+    def save(self, path: Path) -> None:
+        """Write it whole or not at all.
+
+        Raises:
+            StorageError: when the home cannot be written.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as part:
+                part.write_text(json.dumps(asdict(self), indent=1) + "\n")
+        except OSError as error:
+            raise StorageError(f"{path}: cannot be written: {error.strerror}", hint="free some space there") from error
+
+
+def _sound(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of the right kind, all others left out."""
+    default = State()
+    sound = {
+        f.name: values[f.name] for f in fields(State) if type(values.get(f.name)) is type(getattr(default, f.name))
+    }
+    if "form" in sound:
+        sound["form"] = {key: text for key, text in sound["form"].items() if isinstance(text, str) and len(text) < 1001}
+    return sound

@@ -1,0 +1,179 @@
+"""The fields of a new sweep as texts, and what they amount to: the words of a command, or what is wrong."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from core.config import TrainConfig
+from core.errors import InvalidValue, OverBudget, shown
+from core.models.spec import is_user_module
+from experiments.locations import Locations
+from experiments.presets.loader import DEFAULT, load_preset
+from experiments.studies.folder import StudyFolder
+from experiments.studies.plan import MAX_JOBS, MAX_TRIALS, OBJECTIVES, PRUNERS, SAMPLERS, Plan, make_plan
+from experiments.studies.proposals import Proposals, check_machine
+from experiments.studies.space import FIXED, in_words
+from tui.command_line.options import whole_number
+from tui.live.form import check, texts_of
+from tui.live.form import label as lab_label
+from tui.live.machine import torch_is_there
+
+LABELS = {
+    "study": "Study",
+    "space": "Space",
+    "trials": "Trials",
+    "epochs": "Epochs",
+    "objective": "Objective",
+    "sampler": "Sampler",
+    "pruner": "Pruner",
+    "jobs": "Jobs",
+}
+CHOICES = {"objective": OBJECTIVES, "sampler": SAMPLERS, "pruner": PRUNERS}
+HELP = {
+    "study": "A name to find and continue it by.",
+    "space": "What is searched, as on the command line: --lr 0.01:0.1:log --batch-size 64,128,256 --arch conv9,conv5",
+    "trials": "Trials in all.",
+    "epochs": "Epochs of each trial.",
+    "objective": "val: accuracy on held-out training images. test: on the test set, which makes it optimistic.",
+    "sampler": "How to propose: tpe learns from the trials so far, random does not, grid takes every combination.",
+    "pruner": "Give up trials early: below the median from half-way on, by halving, or without 99.10% in three epochs.",
+    "jobs": "Trials at once; empty for one for each GPU, else for each core.",
+}
+GIVEN_OTHERWISE = frozenset({"budget", "epochs"})
+"""Config fields that are no option taken from the Lab as they are: one is a flag, the other has a field of its own."""
+
+_TERMS = (
+    (r"for example --(?:study|trials|jobs|epochs) ", "for example "),
+    (r"raise it with --max-epochs", "put a higher --max-epochs into Space"),
+    (r"raise the budget with --max-params", "put a higher --max-params into Space"),
+    (r"lift both budgets with --no-budget", "turn Budget off in the Lab"),
+    (r"take --objective test", "choose test as Objective"),
+    (r"use (--(?:device|engine|precision) \w+)(?:, or --device cuda where there is one)?", r"put \1 into Space"),
+)
+
+
+def in_a_form(advice: str) -> str:
+    """A hint in terms of the fields here, for one in those of the command line."""
+    for pattern, words in _TERMS:
+        advice = re.sub(pattern, words, advice)
+    return advice
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A sweep that may be started: the options of `mnist-tui sweep --study NAME`."""
+
+    name: str
+    options: tuple[str, ...]
+
+
+def lab_config(form: Mapping[str, str]) -> TrainConfig:
+    """What the Lab holds now, of several seeds the first.
+
+    Raises:
+        InvalidValue: when something is wrong there.
+    """
+    checked = check(texts_of({}) | dict(form), form.get("arch", "conv9"))
+    for field, error in checked.errors.items():
+        words = f"{lab_label(field)} {error}" if field else error
+        raise InvalidValue("Lab", "", words, hint="put it right in the Lab (1) first")
+    assert checked.config is not None, "a form without errors has a config"
+    return checked.config
+
+
+def check_sweep(texts: Mapping[str, str], base: TrainConfig, locations: Locations) -> Wanted:
+    """Hold the fields against what `mnist-tui sweep` would make of them, with a base that says what does not vary.
+
+    Raises:
+        LabError: naming the first field that is wrong.
+    """
+    texts = {field: text.strip() for field, text in texts.items()}
+    folder = StudyFolder.of(locations.home, texts["study"])
+    if (folder.folder / "study.json").exists() or folder.journal.exists() or folder.is_driven():
+        raise InvalidValue("study", folder.name, "exists already", hint="open it and press c to continue it")
+    trials = whole_number("trials", 1, MAX_TRIALS)(texts["trials"])
+    jobs = whole_number("jobs", 1, MAX_JOBS)(texts["jobs"]) if texts["jobs"] else None
+    searched = options_of(texts["space"])
+    options = {"epochs": texts["epochs"]} | _fixed_by(base) | searched
+    with _within_budget("space" if "epochs" in searched else "epochs", texts):
+        plan = make_plan(("--preset", DEFAULT), options, objective=texts["objective"], budget=base.budget)
+    if texts["sampler"] == "grid":
+        plan.space.grid()
+    with _within_budget("space", texts):
+        _check_feasible(plan)
+    if torch_is_there():
+        check_machine(plan)
+    words = ["--preset", DEFAULT, *(() if base.budget else ("--no-budget",))]
+    for field, text in options.items():
+        words += [_flag(field), text]
+    for field in CHOICES:
+        words += [_flag(field), texts[field]]
+    words += ["--trials", str(trials), *(() if jobs is None else ("--jobs", str(jobs)))]
+    return Wanted(folder.name, tuple(words))
+
+
+def options_of(text: str) -> dict[str, str]:
+    """A space as it is written on the command line, field by field; a field with one value is fixed.
+
+    Raises:
+        InvalidValue: naming the word that is wrong.
+    """
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise InvalidValue("space", text, "a quotation mark is not closed", hint="close it") from error
+    options: dict[str, str] = {}
+    fields = [field for field in TrainConfig.model_fields if field != "budget"]
+    words = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    for flag, value in zip(words[::2], [*words[1::2], ""], strict=False):
+        field = flag.removeprefix("--").replace("-", "_")
+        if flag.startswith("--") and field in LABELS and field not in fields:
+            place = "above" if field == "study" else "below"
+            raise InvalidValue("space", flag, f"has a field of its own, {LABELS[field]} {place}", hint="leave it out")
+        if not flag.startswith("--") or field not in fields:
+            close = get_close_matches(field, fields, n=1)
+            hint = f"did you mean {_flag(close[0])}?" if close else "for example --lr 0.01:0.1:log"
+            raise InvalidValue("space", flag, "is no option that can be searched", hint=hint)
+        if not value or value.startswith("--"):
+            if field in FIXED:
+                first = TrainConfig.model_fields[field].default
+                example = f"for example {flag} {1000 if first is None else in_words(first)}"
+                raise InvalidValue("space", flag, "takes one value", hint=example)
+            raise InvalidValue("space", flag, "has no values", hint=f"for example {flag} A,B or LOW:HIGH")
+        if field in options:
+            raise InvalidValue("space", flag, "is there twice", hint="leave one of them out")
+        options[field] = value
+    return options
+
+
+@contextmanager
+def _within_budget(field: str, texts: Mapping[str, str]) -> Iterator[None]:
+    """Name the field in which too much is asked for."""
+    try:
+        yield
+    except OverBudget as error:
+        text = shown(texts[field], 24)
+        raise InvalidValue(field, text, error.message.removeprefix(f"epochs = {text}: "), hint=error.hint) from error
+
+
+def _fixed_by(base: TrainConfig) -> dict[str, str]:
+    """The fields in which a config differs from what a sweep starts from."""
+    start = load_preset(DEFAULT).config
+    values = {field: getattr(base, field) for field in TrainConfig.model_fields if field not in GIVEN_OTHERWISE}
+    return {field: in_words(value) for field, value in values.items() if value != getattr(start, field)}
+
+
+def _check_feasible(plan: Plan) -> None:
+    searched = plan.space.dimension("arch")
+    archs = [plan.base.arch, *map(str, searched.ends() if searched is not None else ())]
+    if not any(map(is_user_module, archs)):  # whose code is run by the sweep's own process alone
+        Proposals(plan.base, plan.space).check_feasible()
+
+
+def _flag(field: str) -> str:
+    return f"--{field.replace('_', '-')}"

@@ -1,0 +1,199 @@
+"""A study as it stands, for people and for programs: what came of its trials, and which of them are the best."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from experiments.runs.store import Store
+from experiments.studies.plan import Plan, flags_of
+from experiments.studies.space import Choice, Dimension, Range, Space, Value, in_words
+from experiments.studies.view import ENDED, IMPORTANCE_TRIALS, StudyView, TrialView
+from tui.text.output import percent, say, table
+
+BEST = 10
+"""Trials in the table of the best."""
+NOT_ENDED = ("running", "stopped", "waiting")
+
+
+def say_study(view: StudyView, store: Store) -> None:
+    """Print what came of all trials."""
+    plan = view.plan
+    say(f"study {view.name}: {counts(view)}{rejected_in_words(view)}")
+    say(f"objective: {objective_in_words(plan)}")
+    say(f"searched: {space_in_words(plan.space)}; {plan.sampler}, pruner {plan.pruner}")
+    if view.repeated:
+        say(f"{trials_in_words(view.repeated)} repeated another's params, and took its result")
+    if view.count("failed"):
+        say(_how_to_redo(view))
+    if not (view.is_complete or view.is_driven):
+        say(f"mnist-tui sweep --study {view.name} goes on with it")
+    if view.best is None:
+        return
+    say()
+    say(_best_table(view, store))
+    if (images := _images_of_best(view, store)) and view.best.value is not None:
+        say(_noise(view.best.value, images))
+    say()
+    if view.importance:
+        shares = ", ".join(f"{field} {share:.0%}" for field, share in view.importance.items())
+        say(f"importance (PED-ANOVA, {len(_ranked(view))} trials): {shares}")
+    else:
+        say(f"importance: {why_no_importance(view)}")
+    say(f"best: mnist-tui run {shlex.join(flags_of(plan, view.best.params))}")
+
+
+def why_no_importance(view: StudyView) -> str:
+    """Why nothing is said of which parameters matter; a trial that repeats another does not count."""
+    counted = len(_ranked(view))
+    if counted < IMPORTANCE_TRIALS:
+        different = " of different params" if view.repeated else ""
+        return f"needs {IMPORTANCE_TRIALS} finished trials{different}, has {counted}"
+    return "all trials score the same"
+
+
+def study_record(view: StudyView, store: Store) -> dict[str, Any]:
+    """The study as JSON-ready keys and values; accuracies are fractions."""
+    best = view.best
+    return {
+        "run_id": best.run_id if best else None,
+        "study": view.name,
+        "objective": view.plan.objective,
+        "objective_is_optimistic": view.plan.objective == "test",
+        "space": view.plan.space.to_json(),
+        "trials": len(view.trained),
+        "done": view.done,
+        "planned": view.planned,
+        "rejected": view.count("rejected"),
+        "states": dict(view.states),
+        "repeated": view.repeated,
+        "values_are": view.values_are,
+        "best": _trial_record(view, best, store) if best else None,
+        "best_flags": flags_of(view.plan, best.params) if best else None,
+        "importance": dict(view.importance) or None,
+        "results": [_trial_record(view, trial, store) for trial in view.trials],
+    }
+
+
+def trials_in_words(count: int) -> str:
+    return f"{count:,} trial{'s' * (count != 1)}"
+
+
+def counts(view: StudyView) -> str:
+    """``12 of 20 trials done: 10 finished, 2 pruned; 1 running``."""
+    states = view.states
+    ended, others = (
+        ", ".join(f"{states[state]:,} {state}" for state in names if states[state]) for names in (ENDED, NOT_ENDED)
+    )
+    done = f"{view.done:,} of {trials_in_words(view.planned)} done"
+    return done + (f": {ended}" if ended else "") + (f"; {others}" if others else "")
+
+
+def _images_of_best(view: StudyView, store: Store) -> int | None:
+    """The images that the best trial was scored on, as its run's log has them."""
+    if view.best is None or view.best.run_id is None:
+        return None
+    started = store.run(view.best.run_id).view().started
+    if started is None:
+        return None
+    return started.test_images if view.plan.objective == "test" else started.val_images
+
+
+def rejected_in_words(view: StudyView) -> str:
+    """How many proposals were not trained, and why most of them."""
+    reasons = Counter(trial.reason for trial in view.trials if trial.state == "rejected")
+    if not reasons:
+        return ""
+    reason, count = reasons.most_common(1)[0]
+    often = f" ({count} of them)" if len(reasons) > 1 else ""
+    return f"; {reasons.total():,} proposal{'s' * (reasons.total() != 1)} rejected: {reason}{often}"
+
+
+def _noise(best: float, images: int) -> str:
+    """How far apart two trials must be to mean anything: what chance does to the accuracy of the best."""
+    error = math.sqrt(best * (1 - best) / images)
+    return f"one standard error of {percent(best)} on {images:,} images: {error * 100:.2f} points"
+
+
+def _how_to_redo(view: StudyView) -> str:
+    """What may follow on failed trials, which continuing a study leaves as they are."""
+    failed, ways = view.count("failed"), []
+    if view.plan.sampler != "grid":  # which proposes nothing twice
+        command = f"mnist-tui sweep --study {view.name} --trials {view.plan.trials + failed}"
+        ways.append(f"{command} proposes {failed} other{'s' * (failed > 1)}")
+    ways.append("in mnist-tui, Add trial on a failed one proposes the same again")
+    return f"failed trials count and are not repeated by themselves: {'; '.join(ways)}"
+
+
+def objective_in_words(plan: Plan) -> str:
+    """What the sweep maximises, and what that is worth."""
+    if plan.objective == "test":
+        return "TEST accuracy after the last epoch (optimistic: the test set chooses the config)"
+    return f"accuracy on {plan.base.val_split:,} held-out training images after the last epoch"
+
+
+def space_in_words(space: Space) -> str:
+    return ", ".join(f"{dimension.field} {dimension_in_words(dimension)}" for dimension in space.dimensions)
+
+
+def dimension_in_words(dimension: Dimension) -> str:
+    """As one would write it: ``0:0.2``, where a study's own record has ``0.0:0.2``."""
+    match dimension:
+        case Choice():
+            return str(dimension)
+        case Range(_, low, high, log, step):
+            ends = [low, high] if step is None else [low, high, step]
+            return ":".join([f"{end:.12g}" for end in ends] + ["log"] * log)
+
+
+def params_in_words(params: Mapping[str, Value]) -> str:
+    return " ".join(f"{field}={short(value)}" for field, value in params.items())
+
+
+def short(value: Value) -> str:
+    """A value in as few digits as tell it from others."""
+    return f"{value:.4g}" if isinstance(value, float) else in_words(value)
+
+
+def _ranked(view: StudyView) -> list[TrialView]:
+    """The trials that have a result of their own, the best first."""
+    found = [trial for trial in view.trials if trial.value is not None and not trial.repeats]
+    return sorted(found, key=lambda trial: (-(trial.value or 0), trial.number))
+
+
+def _best_table(view: StudyView, store: Store) -> str:
+    ranked = _ranked(view)
+    fields = [dimension.field for dimension in view.plan.space.dimensions]
+    rows = [
+        [
+            str(trial.number),
+            percent(trial.value),
+            *(short(trial.params[field]) if field in trial.params else "-" for field in fields),
+            f"{trial.run_id}{'' if _is_kept(trial, store) else ' (deleted)'}",
+        ]
+        for trial in ranked[:BEST]
+    ]
+    shown = table(["trial", view.plan.objective, *fields, "run"], rows)
+    rest = len(ranked) - len(rows)
+    return shown + (f"\n{rest:,} more finished: --json lists all" if rest else "")
+
+
+def _is_kept(trial: TrialView, store: Store) -> bool:
+    """Whether a trial's run is still there."""
+    return trial.run_id is not None and store.run(trial.run_id).folder.is_dir()
+
+
+def _trial_record(view: StudyView, trial: TrialView, store: Store) -> dict[str, Any]:
+    return {
+        "trial": trial.number,
+        "run_id": trial.run_id,
+        "run_is_kept": _is_kept(trial, store),
+        "state": view.state_of(trial),
+        "value": trial.value,
+        "params": dict(trial.params),
+        "values": {str(epoch): value for epoch, value in trial.values.items()},
+        "reason": trial.reason,
+    }

@@ -1,0 +1,77 @@
+"""Accuracy against parameters, of everything in the home that was trained on full MNIST, beside published results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from experiments.results.frontier import FLOOR, Point, frontier
+from experiments.runs.store import Store
+from tui.drawing.series import Values
+from tui.live.task import Task
+from tui.widgets.charts.overlay import MARKERS, Curve, Overlay
+from tui.widgets.lines.line import Line
+
+KINDS = {
+    "group": (0, "group mean"),
+    "run": (1, "single run"),
+    "published": (4, "published (best epoch, optimistic)"),
+}
+"""Number of the curve, and words, for each kind of point."""
+FRONT = 6
+
+
+class FrontierView(Vertical):
+    DEFAULT_CSS = """
+    FrontierView > Overlay { height: 1fr; }
+    FrontierView > Line { padding: 0 1; color: $text-muted; }
+    """
+
+    def __init__(self, store: Store, *, ascii_only: bool, id: str) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._store, self._ascii = store, ascii_only
+        self._work: Task[list[Point]] | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Overlay(id="frontier-chart")
+        yield Line(id="frontier-words")
+
+    def show(self) -> None:
+        """Read the runs, once, and show where they lie."""
+        if self._work is None:
+            self._work = Task("frontier", lambda *_: frontier(self._store))
+        task, line = self._work, self.query_one(Line)
+        if not task.done.is_set():
+            line.show("reading the runs...")
+        elif task.result is None:
+            line.show(task.why_not())
+        else:
+            signs = MARKERS[self._ascii]
+            line.show("   ".join(f"{signs[number]} {words}" for number, words in KINDS.values()))
+            title, axis = "Test accuracy % by parameters, full MNIST", "parameters  line: front  bars: 95% intervals"
+            self.query_one(Overlay).show(id(task), frontier_curves(task.result), title=title, axis=axis)
+
+
+def _places(points: Sequence[Point]) -> tuple[Values, Values]:
+    return np.array([float(p.params) for p in points]), np.array([100 * p.accuracy for p in points])
+
+
+def frontier_curves(points: Sequence[Point]) -> list[Curve]:
+    """Each kind of point as markers with their intervals, and the front as a line."""
+    front = [point for point in points if point.on_front]
+    floor = min((FLOOR, *(point.accuracy for point in points)))
+    curves = [Curve(FRONT, *_places(front), marked=False)]
+    for kind, (number, _) in KINDS.items():
+        shown = [point for point in points if point.kind == kind]
+        curves.append(Curve(number, *_places(shown), joined=False, band=_intervals(shown, floor)))
+    return curves
+
+
+def _intervals(points: Sequence[Point], floor: float) -> tuple[Values, Values]:
+    """The ends of the intervals; of unknown ones not a number. They are cut at `floor`, as one of two runs may reach
+    down so far that nothing else could be told apart."""
+    ends = np.array([(point.low, point.high) for point in points], dtype=np.float64).reshape(-1, 2)
+    return 100 * np.maximum(ends[:, 0], floor), 100 * ends[:, 1]

@@ -1,0 +1,54 @@
+"""The line at the top: where one is, where one can go, and what is being trained."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.widgets import Static
+
+from tui.widgets.lines.line import Line
+
+PLACES = {"lab": "Lab", "training": "Training", "runs": "Runs", "sweeps": "Sweeps"}
+
+
+class NavItem(Static):
+    def __init__(self, mode: str, title: str, key: int, *, here: bool) -> None:
+        super().__init__(classes="-here" if here else "", markup=False)
+        self._mode, self._title, self._key = mode, title, key
+        self.show_key(typing=False)
+
+    def show_key(self, *, typing: bool) -> None:
+        """Name the key that leads there now: a digit would be typed into a field."""
+        key = f"F{self._key + 1}" if typing else str(self._key)
+        self.update(f" {key} {self._title} ")
+
+    async def on_click(self) -> None:
+        await self.app.run_action(f"go('{self._mode}')")
+
+
+class NavBar(Horizontal):
+    DEFAULT_CSS = """
+    NavBar { height: 1; background: $panel; dock: top; }
+    NavBar > #brand { width: auto; padding: 0 1; text-style: bold; color: $text-primary; }
+    NavBar > NavItem { width: auto; color: $text-muted; }
+    NavBar > NavItem.-here { background: $primary; color: $text; text-style: bold; }
+    NavBar:nocolor > NavItem.-here { text-style: reverse; }
+    NavBar > #live { width: 1fr; padding: 0 1; text-align: right; }
+    """
+
+    def __init__(self, here: str) -> None:
+        super().__init__()
+        self._here = here
+
+    def compose(self) -> ComposeResult:
+        yield Static("mnist-tui", id="brand", markup=False)
+        for key, (mode, title) in enumerate(PLACES.items(), start=1):
+            yield NavItem(mode, title, key, here=mode == self._here)
+        yield Line(id="live")
+
+    def show_keys(self, *, typing: bool) -> None:
+        for item in self.query(NavItem):
+            item.show_key(typing=typing)
+
+    def show_live(self, text: str) -> None:
+        self.query_one("#live", Line).show(text)

@@ -1,0 +1,240 @@
+"""Test digits as cards: the picture, what it is, what networks say it is, and their ten probabilities as bars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from tui.drawing.bars import probability_lines
+from tui.drawing.picture import Ink, Palette, digit_values, palette_of, picture
+
+SIDE, LINES = 28, 14
+"""Columns and lines of a picture; a card is as high."""
+PANEL = 9
+"""Columns that what one network says takes, at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What one network, called `who` where there are several, says: (10,) probabilities and the class."""
+
+    probabilities: NDArray[np.float32]
+    prediction: int
+    who: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Digit:
+    """One image, (28, 28) uint8; `index` is its place among the test images, from 0."""
+
+    index: int
+    image: NDArray[np.uint8]
+    truth: int
+    opinions: tuple[Opinion, ...]
+
+
+class Gallery(ScrollView, can_focus=True):
+    """Cards side by side as far as they fit, made when they come into view; arrows make another one current."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"gallery--good", "gallery--bad", "gallery--mark", "gallery--plain"}
+    DEFAULT_CSS = """
+    Gallery { height: 1fr; scrollbar-size: 0 0; }
+    Gallery > .gallery--good { color: $text-success; }
+    Gallery > .gallery--bad { color: $text-error; }
+    Gallery > .gallery--plain { color: $text-muted; }
+    Gallery > .gallery--mark { color: $text-primary; text-style: bold; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,h", "move(-1)", "Left", show=False),
+        Binding("right,l", "move(1)", "Right", show=False),
+        Binding("up,k", "row(-1)", "Up", show=False),
+        Binding("down,j", "row(1)", "Down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("pagedown,space", "page(1)", "Page down", show=False),
+        Binding("home", "move(-1000000)", "First", show=False),
+        Binding("end", "move(1000000)", "Last", show=False),
+        Binding("enter", "choose", "Feature maps", key_display="enter"),
+    ]
+    current = reactive(0, repaint=False, init=False)
+
+    class Moved(Message):
+        """Another card is current."""
+
+    class Chosen(Message):
+        """Enter was pressed on the current card, or it was clicked."""
+
+        def __init__(self, digit: Digit) -> None:
+            super().__init__()
+            self.digit = digit
+
+    def __init__(self, *, id: str, opens: bool = True) -> None:  # noqa: A002
+        """Without `opens` enter does nothing."""
+        super().__init__(id=id)
+        self._opens = opens
+        self._count = 0
+        self._digit: Callable[[int], Digit] = lambda _: _NOTHING
+        self._lines: dict[int, list[list[Segment]]] = {}
+        self._drawn_for: object = None
+        self._opinions = 1
+
+    def show(self, count: int, digit: Callable[[int], Digit], *, opinions: int = 1) -> None:
+        """Show so many cards of so many networks' opinions; `digit` gives one when it comes into view."""
+        self._count, self._digit, self._opinions = count, digit, opinions
+        self._lines.clear()
+        self.set_reactive(Gallery.current, max(0, min(self.current, count - 1)))
+        self._set_virtual_size()
+        self._keep_in_view()
+        self.refresh()
+
+    @property
+    def digit(self) -> Digit | None:
+        """The current one."""
+        return self._digit(self.current) if self._count else None
+
+    @property
+    def columns(self) -> int:
+        """How many cards stand side by side."""
+        least = 2 + SIDE + self._opinions * (PANEL + 1)
+        return max(1, self.size.width // least)
+
+    @property
+    def _row_height(self) -> int:
+        """A card and a line below it, unless only one row fits."""
+        return LINES + (self.size.height >= 2 * LINES + 1)
+
+    def _set_virtual_size(self) -> None:
+        rows = -(-self._count // self.columns)
+        self.virtual_size = Size(self.size.width, rows * self._row_height)
+
+    def on_resize(self, _event: events.Resize) -> None:
+        self._set_virtual_size()
+        self._keep_in_view()
+
+    def watch_current(self, old: int, new: int) -> None:
+        self._lines.pop(old, None)
+        self._lines.pop(new, None)
+        self._keep_in_view()
+        self.refresh()
+        self.post_message(self.Moved())
+
+    def _keep_in_view(self) -> None:
+        top = (self.current // self.columns) * self._row_height
+        shown = max(1, self.size.height // self._row_height) * self._row_height
+        first = self.scroll_offset.y
+        if top < first:
+            self.scroll_to(y=top, animate=False)
+        elif top + self._row_height > first + shown:
+            self.scroll_to(y=top + self._row_height - shown, animate=False)
+
+    def action_move(self, by: int) -> None:
+        self.current = max(0, min(self.current + by, self._count - 1))
+
+    def action_row(self, by: int) -> None:
+        if 0 <= self.current + by * self.columns < self._count:
+            self.action_move(by * self.columns)
+
+    def action_page(self, by: int) -> None:
+        self.action_move(by * self.columns * max(1, self.size.height // self._row_height))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return self._opens if action == "choose" else super().check_action(action, parameters)
+
+    def action_choose(self) -> None:
+        if self._opens and (digit := self.digit) is not None:
+            self.post_message(self.Chosen(digit))
+
+    def on_click(self, event: events.Click) -> None:
+        width = self.size.width // self.columns
+        row = (self.scroll_offset.y + event.y) // self._row_height
+        place = row * self.columns + min(event.x // width, self.columns - 1)
+        if place >= self._count:
+            return
+        if place == self.current:
+            self.action_choose()
+        self.current = place
+
+    def render_line(self, y: int) -> Strip:
+        width, base, columns = self.size.width, self.rich_style, self.columns
+        key = (width, self.app.theme)
+        if key != self._drawn_for or len(self._lines) > 200:
+            self._drawn_for = key
+            self._lines.clear()
+        row, line = divmod(self.scroll_offset.y + y, self._row_height)
+        card = width // columns
+        segments: list[Segment] = []
+        for place in range(row * columns, min((row + 1) * columns, self._count)):
+            if line < LINES:
+                segments += self._card(place, card)[line]
+            else:
+                segments.append(Segment(" " * card, base))
+        return Strip(segments).apply_style(base).adjust_cell_length(width, base)
+
+    def _card(self, place: int, width: int) -> list[list[Segment]]:
+        lines = self._lines.get(place)
+        if lines is None:
+            styles = CardStyles(*(self.get_component_rich_style(f"gallery--{name}") for name in CARD_STYLES))
+            current = place == self.current and self._count > 1
+            lines = card_lines(self._digit(place), width, palette_of(self.app), styles, current=current)
+            self._lines[place] = lines
+        return lines
+
+
+CARD_STYLES = ("plain", "good", "bad", "mark")
+
+
+@dataclass(frozen=True, slots=True)
+class CardStyles:
+    plain: Style
+    good: Style
+    bad: Style
+    mark: Style
+
+
+def card_lines(digit: Digit, width: int, palette: Palette, styles: CardStyles, *, current: bool) -> list[list[Segment]]:
+    """The 14 lines of a card, each `width` columns."""
+    shown = picture(digit_values(digit.image), palette)
+    panel = (width - SIDE - 2) // len(digit.opinions) - 1
+    sides = [_panel(digit, number, panel, styles) for number in range(len(digit.opinions))]
+    mark = Segment("┃" if palette.ink is not Ink.ASCII else "|", styles.mark) if current else Segment(" ")
+    lines = []
+    for y in range(LINES):
+        line = [mark, *shown[y]]
+        for side in sides:
+            line += [Segment(" "), *side[y]]
+        length = sum(segment.cell_length for segment in line)
+        lines.append([*line, Segment(" " * (width - length))])
+    return lines
+
+
+def _panel(digit: Digit, number: int, width: int, styles: CardStyles) -> list[list[Segment]]:
+    """What one network says, beside the picture: 14 lines."""
+    opinion = digit.opinions[number]
+    right = opinion.prediction == digit.truth
+    verdict = (styles.good if right else styles.bad) + Style(bold=True)
+    sure = f"{100 * float(opinion.probabilities[opinion.prediction]):.1f}%"
+    heads = [
+        Segment(f"no. {digit.index}" if number == 0 else "", styles.plain),
+        Segment(f"true {digit.truth}" if number == 0 else "", Style(bold=True)),
+        Segment(f"{opinion.who or 'says'} {opinion.prediction}", verdict),
+        Segment(sure, styles.plain),
+    ]
+    bars = probability_lines(
+        opinion.probabilities.tolist(), width, truth=digit.truth, plain=styles.plain, good=styles.good, bad=styles.bad
+    )
+    return [[Segment(head.text[:width].ljust(width), head.style)] for head in heads] + bars
+
+
+_NOTHING = Digit(0, np.zeros((SIDE, SIDE), dtype=np.uint8), 0, (Opinion(np.zeros(10, dtype=np.float32), 0),))

@@ -1,0 +1,137 @@
+"""Pictures with a label each, as many side by side as fit: filters, and what a layer makes of a digit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from tui.drawing.picture import Values, palette_of, picture
+
+LEAST = 8
+"""Columns that a picture takes at least, so that its label fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """(H, W) values from 0 to 1, or from -1 to 1 in a grid of signed ones; a label that is `loud` stands out."""
+
+    label: str
+    values: Values
+    loud: bool = False
+
+
+class PictureGrid(ScrollView, can_focus=True):
+    """Scrolls by keys where there are more than fit. All pictures are of one size, magnified so as to fill the room."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"picture-grid--label", "picture-grid--loud"}
+    DEFAULT_CSS = """
+    PictureGrid { border: round $foreground 25%; border-title-color: $text-muted; border-subtitle-color: $text-muted;
+        scrollbar-size-vertical: 1; overflow-x: hidden; }
+    PictureGrid:focus { border: round $primary; }
+    PictureGrid > .picture-grid--label { color: $text-muted; }
+    PictureGrid > .picture-grid--loud { color: $text-error; text-style: bold; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "scroll_by(-3)", "Up", show=False),
+        Binding("down,j", "scroll_by(3)", "Down", show=False),
+        Binding("pageup", "scroll_by(-15)", "Page up", show=False),
+        Binding("pagedown,space", "scroll_by(15)", "Page down", show=False),
+    ]
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._given: tuple[Labelled, ...] = ()
+        self._pictures: tuple[Labelled, ...] = ()
+        self._signed = False
+        self._strips: list[list[Segment]] = []
+        self._drawn_for: object = None
+
+    def show(self, pictures: Sequence[Labelled], *, signed: bool) -> None:
+        self._given, self._signed = tuple(pictures), signed
+        self._pictures = self._fitted(self._given)
+        self._drawn_for = None
+        self._set_virtual_size()
+        self.refresh()
+
+    def action_scroll_by(self, lines: int) -> None:
+        self.scroll_to(y=self.scroll_offset.y + lines, animate=False)
+
+    def on_resize(self, _event: events.Resize) -> None:
+        self._pictures, self._drawn_for = self._fitted(self._given), None
+        self._set_virtual_size()
+
+    @property
+    def zoom(self) -> int:
+        """As large as leaves all in view, at most eight times; at least so that the pictures can be told."""
+        if not self._pictures:
+            return 1
+        height, width = self._pictures[0].values.shape
+        for zoom in range(8, 1, -1):
+            columns = self.size.width // (max(width * zoom, LEAST) + 2)
+            if columns and -(-len(self._pictures) // columns) * _height(height, zoom) <= self.size.height:
+                return zoom
+        return 2 if width < 5 else 1
+
+    def _fitted(self, pictures: Sequence[Labelled]) -> tuple[Labelled, ...]:
+        """Large pictures of which not even two would stand side by side, each 2 x 2 values made their mean."""
+        if not pictures or self.size.width >= 2 * (pictures[0].values.shape[1] + 2) or len(pictures) < 2:
+            return tuple(pictures)
+        height, width = (side // 2 * 2 for side in pictures[0].values.shape)
+        if width < 16:
+            return tuple(pictures)
+        halves = [item.values[:height, :width].reshape(height // 2, 2, width // 2, 2).mean((1, 3)) for item in pictures]
+        return tuple(Labelled(item.label, half, item.loud) for item, half in zip(pictures, halves, strict=True))
+
+    def _layout(self) -> tuple[int, int, int]:
+        """Zoom, pictures side by side, lines of each with label and gap."""
+        zoom = self.zoom
+        height, width = self._pictures[0].values.shape if self._pictures else (1, 1)
+        columns = max(1, self.size.width // (max(width * zoom, LEAST) + 2))
+        return zoom, columns, _height(height, zoom)
+
+    def _set_virtual_size(self) -> None:
+        _, columns, height = self._layout()
+        self.virtual_size = Size(self.size.width, -(-len(self._pictures) // columns) * height)
+
+    def render_line(self, y: int) -> Strip:
+        width, base = self.size.width, self.rich_style
+        key = (self.size, self.app.theme)
+        if key != self._drawn_for:
+            self._drawn_for = key
+            self._draw()
+        y += self.scroll_offset.y
+        if y >= len(self._strips):
+            return Strip.blank(width, base)
+        return Strip(self._strips[y]).apply_style(base).adjust_cell_length(width, base)
+
+    def _draw(self) -> None:
+        zoom, columns, height = self._layout()
+        palette = palette_of(self.app)
+        quiet, loud = (self.get_component_rich_style(f"picture-grid--{name}") for name in ("label", "loud"))
+        self._strips = []
+        for start in range(0, len(self._pictures), columns):
+            row = self._pictures[start : start + columns]
+            drawn = [picture(item.values, palette, zoom=zoom, signed=self._signed) for item in row]
+            room = max(row[0].values.shape[1] * zoom, LEAST) + 2
+            block: list[list[Segment]] = [[] for _ in range(height)]
+            for item, lines in zip(row, drawn, strict=True):
+                style = loud if item.loud else quiet
+                block[0].append(Segment(item.label[: room - 1].ljust(room), style))
+                for y in range(1, height):
+                    line = lines[y - 1] if y <= len(lines) else []
+                    length = sum(segment.cell_length for segment in line)
+                    block[y] += [*line, Segment(" " * (room - length), Style())]
+            self._strips += block
+
+
+def _height(side: int, zoom: int) -> int:
+    return (side * zoom + 1) // 2 + 2

@@ -1,0 +1,95 @@
+"""The named networks and the one that is being typed, each held against the budget."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from core.errors import SpecError
+from core.models.spec import REGISTRY, find, is_user_module
+from core.models.summary import Layer, Summary, summarize
+from tui.widgets.tables.table import Cell, Column, Table
+
+OWN = "your own"
+LOGITS = "fc10"
+"""What makes a network of any layers."""
+
+
+@lru_cache(maxsize=256)
+def summary_of(arch: str, dropout: float = 0.0) -> Summary:
+    """The layer table of a name or spec.
+
+    Raises:
+        SpecError.
+    """
+    return summarize(find(arch).with_dropout(dropout))
+
+
+def layers_so_far(error: SpecError, spec: str, dropout: float) -> tuple[Layer, ...]:
+    """Of a spec that is wrong, the layers of all its tokens where only the ten logits are missing, else of those before
+    the one at fault; none where these do not fit each other either."""
+    tokens = spec.split()
+    for count in (len(tokens), error.position - 1):
+        try:
+            whole = summary_of(" ".join([*tokens[:count], LOGITS]), dropout)
+        except SpecError:
+            continue
+        return whole.rows[:-1]
+    return ()
+
+
+class ArchList(Table):
+    """Rows are the registry's names, then the user's own spec once there is one."""
+
+    def __init__(self, own_spec: str, *, id: str) -> None:  # noqa: A002
+        columns = (
+            Column("", 1),
+            Column("Architecture", 0, least=8),
+            Column("Params", 7, right=True),
+            Column("MACs", 11, right=True, rank=2),
+            Column("Field", 5, right=True, rank=3),
+        )
+        super().__init__(columns, id=id)
+        self.own_spec = own_spec
+        self._budget: int | None = None
+
+    def on_mount(self) -> None:
+        self.show_all(self._budget)
+
+    @property
+    def names(self) -> list[str]:
+        return [*REGISTRY, OWN] if self.own_spec else list(REGISTRY)
+
+    def spec_at(self, row: int) -> str:
+        name = self.names[row]
+        return self.own_spec if name == OWN else REGISTRY[name]
+
+    def show_all(self, budget: int | None) -> None:
+        self._budget = budget
+        self.show(len(self.names), self._row)
+
+    def select(self, spec: str) -> None:
+        """Make the row of a spec current; a spec without a name becomes the user's own."""
+        name = name_of(spec)
+        if name not in REGISTRY:
+            self.own_spec = spec
+            self.show_all(self._budget)
+        self.move_to(self.names.index(name if name in REGISTRY else OWN))
+
+    def _row(self, index: int) -> tuple[Cell, ...]:
+        name = self.names[index]
+        if name == OWN and is_user_module(self.own_spec):
+            return (("?", "muted"), name, "-", "-", "-")
+        try:
+            summary = summary_of(self.spec_at(index))
+        except SpecError:
+            return (("✗", "bad"), name, ("-", "muted"), "-", "-")
+        fits = self._budget is None or summary.within_budget(self._budget)
+        mark: Cell = ("✓", "good") if fits else ("✗", "bad")
+        field = "-" if summary.receptive_field is None else str(summary.receptive_field)
+        return (mark, name, f"{summary.total_params:,}", f"{summary.macs:,}", field)
+
+
+def name_of(spec: str) -> str:
+    """The registered name of a spec, or the spec itself."""
+    words = " ".join(spec.split())
+    return next((name for name, known in REGISTRY.items() if known == words), words)

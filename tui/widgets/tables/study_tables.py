@@ -1,0 +1,150 @@
+"""Studies as rows, and the trials of one as rows, a column for each dimension of its space."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from experiments.studies.list import StudyEntry
+from experiments.studies.plan import Plan
+from experiments.studies.view import StudyView, TrialView
+from tui.text.output import percent
+from tui.text.study_report import short
+from tui.text.study_words import VALUES, age
+from tui.widgets.tables.table import Cell, Column, Table
+
+STUDY_COLUMNS = (
+    Column("Status", 8),
+    Column("Study", 0, least=14),
+    Column("Trials", 11, right=True),
+    Column("Best", 7, right=True),
+    Column("Objective", 9, rank=1),
+    Column("Searched", 24, rank=4),
+    Column("Sampler", 7, rank=2),
+    Column("Pruner", 12, rank=3),
+    Column("Changed", 8, right=True),
+)
+_STANDINGS = {"running": "good", "starting": "good", "stopped": "warn", "damaged": "bad", "failed": "bad"}
+_STATES = {
+    "running": "good",
+    "stopped": "warn",
+    "pruned": "warn",
+    "failed": "bad",
+    "waiting": "muted",
+    "rejected": "muted",
+}
+
+
+class StudyTable(Table):
+    """A table whose footer says what enter does."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "Open", key_display="enter")]
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002
+        super().__init__(STUDY_COLUMNS, id=id)
+
+        self._entries: Sequence[StudyEntry] = ()
+
+    def show_entries(self, entries: Sequence[StudyEntry]) -> None:
+        self._entries = entries
+        self.show(len(entries), lambda index: _entry_cells(entries[index]))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action != "choose":
+            return super().check_action(action, parameters)
+        entry = next(iter(self._entries[self.cursor_row :]), None)
+        return entry is not None and entry.view is not None
+
+
+class TrialTable(Table):
+    """Its columns are those of a study's space, so it is filled when that is known."""
+
+    SAYS_MORE = True
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "Open run", key_display="enter")]
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002
+        super().__init__((), id=id)
+        self._trials: Sequence[TrialView] = ()
+
+    def show_none(self) -> None:
+        self._trials = ()
+        self.show(0, lambda _: ())
+
+    def show_trials(self, view: StudyView, trials: Sequence[TrialView]) -> None:
+        self._trials = trials
+        if (columns := _trial_columns(view)) != self._columns:
+            self._columns = columns
+            self.refresh()
+        best = view.best.number if view.best is not None else -1
+
+        def _cells_of(trial: TrialView) -> tuple[Cell, ...]:
+            return _trial_cells(view.plan, trial, view.state_of(trial), is_best=trial.number == best)
+
+        self.show(len(trials), lambda index: _cells_of(trials[index]))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action != "choose":
+            return super().check_action(action, parameters)
+        trial = next(iter(self._trials[self.cursor_row :]), None)
+        return trial is not None and trial.run_id is not None
+
+
+def _entry_cells(entry: StudyEntry) -> tuple[Cell, ...]:
+    style, view = _STANDINGS.get(entry.standing, ""), entry.view
+    standing: Cell = (entry.standing, style) if style else entry.standing
+    changed = age(time.time() - entry.touched)
+    if view is None:
+        return (standing, entry.name, "-", "-", "-", "", "-", "-", changed)
+    objective = VALUES[view.plan.objective]
+    return (
+        standing,
+        entry.name,
+        f"{view.done:,}/{view.planned:,}",
+        percent(view.best.value) if view.best is not None else "-",
+        objective if view.plan.objective == "val" else (objective, "warn"),
+        " ".join(dimension.field for dimension in view.plan.space.dimensions),
+        view.plan.sampler,
+        view.plan.pruner,
+        changed,
+    )
+
+
+def _trial_columns(view: StudyView) -> tuple[Column, ...]:
+    plan, dimensions = view.plan, []
+    last = "Last" if view.values_are == plan.objective else VALUES[view.values_are].capitalize()
+    for rank, dimension in enumerate(plan.space.dimensions, start=1):
+        widest = max(len(short(end)) for end in dimension.ends())
+        is_text = dimension.field == "arch"
+        width = max(len(dimension.field), min(widest, 22) if is_text else 8)
+        dimensions.append(Column(dimension.field, width, right=not is_text, rank=rank))
+    return (
+        Column("", 1),
+        Column("Trial", 5, right=True),
+        Column("State", 8),
+        Column("TEST" if plan.objective == "test" else "Value", 7, right=True),
+        Column(last, max(len(last), 7), right=True),
+        Column("Epoch", 7, right=True),
+        *dimensions,
+        # The words below the table have the run too.
+        Column("Run", 0, least=20, rank=len(dimensions) + 1, spare=True),
+    )
+
+
+def _trial_cells(plan: Plan, trial: TrialView, state: str, *, is_best: bool) -> tuple[Cell, ...]:
+    style = _STATES.get(state, "")
+    epoch = max(trial.values, default=0)
+    last = trial.values[epoch] if epoch else None
+    epochs = trial.params.get("epochs", plan.base.epochs)
+    return (
+        ("★", "good") if is_best else "",
+        str(trial.number),
+        (state, style) if style else state,
+        percent(trial.value),
+        percent(last),
+        f"{epoch}/{epochs}" if trial.state not in ("waiting", "rejected") else "-",
+        *(short(trial.params[d.field]) if d.field in trial.params else "-" for d in plan.space.dimensions),
+        trial.run_id or "-",
+    )
