@@ -15,8 +15,8 @@ from core.config import TrainConfig
 from core.errors import ShouldStop
 from experiments.execution.executor import MAX_DEATHS, POLL, STOP_PATIENCE, Executor
 from experiments.execution.runner import Runner
-from experiments.results.groups import differing_fields
 from experiments.runs.folder import Meta, Run
+from experiments.runs.recipe import differing_fields
 from experiments.runs.row import Status
 from experiments.runs.store import Store
 

@@ -14,8 +14,8 @@ from core.events import EpochFinished, RunFailed, RunFinished, RunStopped, Train
 from core.models.network import absolute_arch, check_module_file, summarize_config
 from core.models.spec import is_user_module
 from experiments.execution.supervision import Supervision
-from experiments.inference.network import name_module_again, stored_config
 from experiments.locations import Locations
+from experiments.runs.config import name_module_again, stored_config
 from experiments.runs.environment import describe_environment
 from experiments.runs.eventlog import Entry, EventWriter
 from experiments.runs.folder import Meta, Run

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from experiments.export.metadata import describe_network
-from experiments.inference.network import Source, read_weights, stored_config
+from experiments.inference.network import Source, read_weights
+from experiments.runs.config import stored_config
 from experiments.runs.folder import Run
 
 

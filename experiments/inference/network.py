@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from core.config import TrainConfig
-from core.errors import InvalidValue, RunError, one_line
-from core.models.network import absolute_arch, make_network, summarize_config
-from core.models.spec import is_user_module
+from core.errors import RunError, one_line
+from core.models.network import make_network, summarize_config
 from core.models.summary import Summary
 from experiments.runs.advice import how_to_finish
+from experiments.runs.config import name_module_again, stored_config
 from experiments.runs.folder import Run
 
 if TYPE_CHECKING:
@@ -72,40 +72,6 @@ def load_network(run: Run, source: Source | None = None, *, arch: str | None = N
     _fill(module, weights, run)
     mean, std = pixel_statistics(run, config)
     return LoadedNetwork(config, module, Pixels(mean, std), summary, weights, source, epoch)
-
-
-def stored_config(run: Run) -> TrainConfig:
-    """The config in a run's folder, its data set the one that the run turned out to use.
-
-    Raises:
-        RunError: when it is damaged.
-    """
-    values, started = run.config(), run.view().started
-    try:
-        checked = TrainConfig.checked(values | {"budget": False})
-        if started is not None:
-            checked = checked.changed(dataset=started.dataset)
-    except InvalidValue as error:
-        raise RunError(f"{run.folder / 'config.json'}: damaged: {error.message}", hint="start a new run") from error
-    if not values:
-        raise RunError(f"{run.folder / 'config.json'}: damaged", hint="start a new run")
-    return checked.model_copy(update={"budget": values.get("budget") is not False})
-
-
-def name_module_again(run: Run, config: TrainConfig, arch: str | None) -> TrainConfig:
-    """The config with a user's own module as it was named just now; any other network needs no name.
-
-    Raises:
-        InvalidValue: when the module is not named, or something is named where there is none.
-    """
-    if is_user_module(config.arch):
-        if arch is None:
-            hint = f"name the code again, so that you know what is run: --arch {config.arch}"
-            raise InvalidValue("run", run.id, "trains a module of your own", hint=hint)
-        return config.changed(arch=absolute_arch(arch))
-    if arch is not None:
-        raise InvalidValue("arch", arch, f"the run's network is {config.arch}", hint="leave --arch out")
-    return config
 
 
 def read_weights(run: Run, source: Source | None) -> tuple[Source, dict[str, Tensor], int]:

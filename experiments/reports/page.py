@@ -10,12 +10,12 @@ from typing import Any
 from core.errors import LabError
 from core.models.network import summarize_config
 from core.models.spec import is_user_module
-from experiments.inference.network import stored_config
 from experiments.reports.charts import Curve, accuracy_chart, loss_chart
 from experiments.reports.confusion import confusion_table
 from experiments.reports.html import Html, element, facts, folded, joined, page, table
 from experiments.results.groups import SCORES, Group, Member, find_group, make_group
 from experiments.results.subjects import Incomparable, Subject, check_comparable
+from experiments.runs.config import stored_config
 from experiments.runs.environment import package_versions
 from experiments.runs.folder import Run
 from experiments.runs.store import Store

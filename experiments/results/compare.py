@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from experiments.results.groups import Score, differing_fields
+from experiments.results.groups import Score
 from experiments.results.subjects import (
     OTHERS,
     Incomparable,
@@ -25,6 +25,7 @@ from experiments.results.subjects import (
     find_subject,
     with_unique_labels,
 )
+from experiments.runs.recipe import differing_fields
 from experiments.runs.store import Store
 from experiments.statistics.descriptive import Sample, describe
 from experiments.statistics.significance import ALPHA, Difference, one_against_group, paired, seeds_needed, welch

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from core.events import EpochFinished, RunFinished
+from experiments.runs.recipe import FREE_FIELDS, differing_fields
 from experiments.runs.row import RunRow, Status
 from experiments.runs.view import RunView
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 Score = Literal["final", "best", "selected"]
 """Test accuracy of the last epoch, the highest over epochs (optimistic), or of the epoch chosen on held-out images."""
 SCORES: tuple[Score, ...] = get_args(Score)
-
-NOT_THE_RECIPE = frozenset({"seed", "device", "engine", "max_params", "max_epochs", "budget"})
-"""Config fields in which runs of one recipe may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ class Member:
         """The same for runs that are one and the same: recipe, seed and final weights; else each run's own."""
         if self.end is None:
             return self.run_id
-        recipe = {field: value for field, value in self.config.items() if field not in NOT_THE_RECIPE}
+        recipe = {field: value for field, value in self.config.items() if field not in FREE_FIELDS}
         return f"{sorted(recipe.items())} {self.seed} {self.end.weights_sha256}"
 
     def score(self, score: Score) -> float | None:
@@ -243,13 +241,6 @@ def all_groups(store: Store) -> list[Group]:
         if row.group_id:
             ids.setdefault(row.group_id, []).append(row.run_id)
     return [make_group(group_id, [Member.of(store.run(one)) for one in runs]) for group_id, runs in ids.items()]
-
-
-def differing_fields(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The fields of a recipe that are not the same in all of these configs."""
-    fields = dict.fromkeys(field for config in configs for field in config)
-    different = [field for field in fields if len({repr(config.get(field)) for config in configs}) > 1]
-    return [field for field in different if field not in NOT_THE_RECIPE]
 
 
 def _named(member: Member) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from core.config import TrainConfig
 from core.errors import InvalidValue, RunError
-from experiments.inference.network import name_module_again, stored_config
-from experiments.results.groups import NOT_THE_RECIPE, find_group
+from experiments.results.groups import find_group
+from experiments.runs.config import name_module_again, stored_config
 from experiments.runs.folder import Meta, Run
+from experiments.runs.recipe import FREE_FIELDS
 from experiments.runs.store import Store
 
 
@@ -52,7 +53,7 @@ def _same_recipe(member: Run, changes: Mapping[str, object]) -> TrainConfig:
     changed = config.changed(**{field: value for field, value in changes.items() if field != "arch"})
     for field in TrainConfig.model_fields:
         old, new = getattr(config, field), getattr(changed, field)
-        if old != new and field not in NOT_THE_RECIPE:
+        if old != new and field not in FREE_FIELDS:
             hint = "leave it out, or begin another group, without --group"
             raise InvalidValue(field, new, f"the group's runs have {old}", hint=hint)
     return changed

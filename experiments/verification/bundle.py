@@ -24,9 +24,9 @@ from core.errors import LabError, RunError, one_line
 from core.models.network import summarize_config
 from core.models.spec import is_user_module
 from core.storage.files import open_regular
-from experiments.inference.network import stored_config
 from experiments.runs import strict_json
 from experiments.runs.advice import how_to_finish
+from experiments.runs.config import stored_config
 from experiments.runs.folder import Run
 from experiments.verification.findings import Check, compare_sums
 

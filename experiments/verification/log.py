@@ -8,7 +8,7 @@ from core.config import TrainConfig
 from core.errors import LabError, RunError
 from core.events import EpochFinished, RunFinished, RunStarted
 from core.training.schedule import learning_rate
-from experiments.inference.network import stored_config
+from experiments.runs.config import stored_config
 from experiments.runs.eventlog import Entry, EventReader
 from experiments.runs.folder import Run
 from experiments.runs.view import RunView, fold

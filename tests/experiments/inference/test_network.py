@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from core.data.loader import Loader
 from core.errors import InvalidValue, RunError
 from experiments.execution.runner import Runner
-from experiments.inference.network import load_network, read_weights, stored_config
+from experiments.inference.network import load_network, read_weights
 
 MODULE = """
 import torch
@@ -97,14 +97,6 @@ def test_a_module_of_ones_own_is_run_only_when_named_again(finished, locations, 
     assert torch.equal(network.module.layer.bias, read_weights(run, "final")[1]["layer.bias"])
     with pytest.raises(InvalidValue, match="the run's network is"):
         load_network(finished, arch=f"{path}:Net")
-
-
-def test_the_stored_config_names_the_data_set_that_was_found(locations, tiny):
-    runner = Runner(locations)
-    run = runner.store.run(list(runner.run(tiny))[-1].run_id)
-    text = (run.folder / "config.json").read_text()
-    (run.folder / "config.json").write_text(text.replace('"mnist-5k"', '"auto"'))
-    assert stored_config(run).dataset == "mnist-5k"
 
 
 def test_a_run_without_a_config_is_damaged(finished):

@@ -1,0 +1,43 @@
+"""The config that a run's folder holds, checked."""
+
+from __future__ import annotations
+
+from core.config import TrainConfig
+from core.errors import InvalidValue, RunError
+from core.models.network import absolute_arch
+from core.models.spec import is_user_module
+from experiments.runs.folder import Run
+
+
+def stored_config(run: Run) -> TrainConfig:
+    """The config in a run's folder, its data set the one that the run turned out to use.
+
+    Raises:
+        RunError: when it is damaged.
+    """
+    values, started = run.config(), run.view().started
+    try:
+        checked = TrainConfig.checked(values | {"budget": False})
+        if started is not None:
+            checked = checked.changed(dataset=started.dataset)
+    except InvalidValue as error:
+        raise RunError(f"{run.folder / 'config.json'}: damaged: {error.message}", hint="start a new run") from error
+    if not values:
+        raise RunError(f"{run.folder / 'config.json'}: damaged", hint="start a new run")
+    return checked.model_copy(update={"budget": values.get("budget") is not False})
+
+
+def name_module_again(run: Run, config: TrainConfig, arch: str | None) -> TrainConfig:
+    """The config with a user's own module as it was named just now; any other network needs no name.
+
+    Raises:
+        InvalidValue: when the module is not named, or something is named where there is none.
+    """
+    if is_user_module(config.arch):
+        if arch is None:
+            hint = f"name the code again, so that you know what is run: --arch {config.arch}"
+            raise InvalidValue("run", run.id, "trains a module of your own", hint=hint)
+        return config.changed(arch=absolute_arch(arch))
+    if arch is not None:
+        raise InvalidValue("arch", arch, f"the run's network is {config.arch}", hint="leave --arch out")
+    return config
