@@ -16,7 +16,7 @@ from typing import Any, Self
 from core.errors import InvalidValue, RunError, StorageError
 from core.events import RunStarted, StepProgress, TrainEvent, from_record, to_record
 from core.storage.files import open_regular
-from experiments.runs import strict_json
+from experiments.runs.json_files import parse_json
 
 MAX_LINE = 1 << 20
 """Bytes; no event comes near it, so a longer line is damage and is not read into memory."""
@@ -180,7 +180,7 @@ class EventReader:
 
 def _parse(line: bytes) -> Entry | None:
     try:
-        record: Any = strict_json.loads(line)
+        record: Any = parse_json(line)
     except (ValueError, RecursionError):
         return None
     event = from_record(record)

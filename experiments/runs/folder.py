@@ -15,7 +15,6 @@ output.log                   what a detached process wrote beside the log
 from __future__ import annotations
 
 import errno
-import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -25,9 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import InvalidValue, RunError, StorageError
 from core.events import CheckpointSaved
-from core.storage.files import open_regular, replacing
-from experiments.runs import strict_json
 from experiments.runs.eventlog import EventReader, EventWriter
+from experiments.runs.json_files import read_json, write_json
 from experiments.runs.owner import Owner
 from experiments.runs.row import RunRow, Status, make_row
 from experiments.runs.view import RunView, fold
@@ -42,7 +40,6 @@ if TYPE_CHECKING:
 
 RESERVE = 4096
 """Bytes set aside in each run's folder, given up when the disk is full so that the end can still be written down."""
-MAX_JSON = 1 << 20
 MAX_LABEL = 100
 
 
@@ -326,19 +323,3 @@ class Run:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         hint = "free some space in the home folder, then mnist-tui resume" if full else "check the run's folder"
         return StorageError(f"{path}: cannot be written: {error.strerror}", hint=hint)
-
-
-def write_json(path: Path, content: object) -> None:
-    """Replace a JSON file as a whole."""
-    with replacing(path) as part:
-        part.write_text(json.dumps(content, indent=1) + "\n")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file that anything may have happened to; empty where it is not one."""
-    try:
-        with open_regular(path) as file:
-            values = strict_json.loads(file.read(MAX_JSON))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return values if isinstance(values, dict) else {}

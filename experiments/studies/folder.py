@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Self
 
 from core.errors import InvalidValue, RunError, StorageError
 from experiments.execution.supervision import BEAT_INTERVAL
-from experiments.runs.folder import read_json, write_json
+from experiments.runs.json_files import read_json, write_json
 from experiments.runs.owner import Owner
 from experiments.studies.plan import Plan
 

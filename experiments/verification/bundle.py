@@ -24,10 +24,10 @@ from core.errors import LabError, RunError, one_line
 from core.models.network import summarize_config
 from core.models.spec import is_user_module
 from core.storage.files import open_regular
-from experiments.runs import strict_json
 from experiments.runs.advice import how_to_finish
 from experiments.runs.config import stored_config
 from experiments.runs.folder import Run
+from experiments.runs.json_files import parse_json
 from experiments.verification.findings import Check, compare_sums
 
 MANIFEST = "manifest.json"
@@ -181,7 +181,7 @@ def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
 
 def _manifest(content: bytes) -> dict[str, Any]:
     try:
-        manifest = strict_json.loads(content)
+        manifest = parse_json(content)
     except (ValueError, RecursionError) as error:
         raise _Refused(f"{MANIFEST}: {one_line(error)}") from error
     if not isinstance(manifest, dict) or manifest.get("bundle") != "mnist-tui" or manifest.get("version") != VERSION:

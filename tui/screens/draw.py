@@ -14,8 +14,8 @@ from textual.widgets import Static
 
 from core.errors import LabError, one_line
 from core.models.spec import is_user_module
-from experiments.inference.drawings import save_drawing
 from experiments.inference.network import LoadedNetwork, load_network
+from experiments.inference.predict import save_drawing
 from experiments.runs.folder import Run
 from tui.live.inspecting import STORED, newest_source, stored_weights
 from tui.live.task import Task, in_a_sentence

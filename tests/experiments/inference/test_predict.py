@@ -7,7 +7,7 @@ import torch
 
 from core.data.picture import read_picture
 from core.errors import StorageError
-from experiments.inference.drawings import save_drawing
+from experiments.inference.predict import save_drawing
 
 
 def test_each_drawing_gets_a_file_of_its_own_that_reads_back(tmp_path):
