@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Literal, Protocol, TypeVar, get_args
+from typing import Any, Literal, Protocol, TypeVar
 
 from core.errors import one_line
 from core.events import EpochFinished, RunFinished, RunStarted, StepProgress
@@ -19,7 +19,6 @@ from experiments.runs.folder import Run
 from experiments.runs.store import Store
 
 Service = Literal["trackio", "wandb"]
-SERVICES: tuple[Service, ...] = get_args(Service)
 PROJECT = "mnist-tui"
 OF_AN_EPOCH = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "val_loss", "val_accuracy", "lr")
 OF_A_RUN = ("final_test_accuracy", "best_test_accuracy", "selected_test_accuracy")

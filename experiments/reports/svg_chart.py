@@ -35,9 +35,6 @@ class Series:
     low: Values | None = None
     high: Values | None = None
     line: bool = True
-    points: bool = True
-    names: Sequence[str] | None = None
-    """What is written beside each point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +190,8 @@ def _drawn(number: int, series: Series, x_axis: Axis, y_axis: Axis) -> Iterator[
     if series.line:
         for stretch in _stretches(points):
             yield _path(stretch, colour, dash=_dash(number), thickness=1.8)
-    for index, x, y in points:
-        if series.points:
-            yield _marker(number, x, y, colour)
-        if series.names is not None and (name := series.names[index]):
-            inside = x + 8 + CHAR * len(name) < x_axis.end
-            yield _text(x + 7 if inside else x - 7, y - 6, name, anchor="start" if inside else "end", size=FONT - 1)
+    for _, x, y in points:
+        yield _marker(number, x, y, colour)
 
 
 def _stretches(points: Sequence[tuple[int, float, float]]) -> Iterator[list[tuple[float, float]]]:
@@ -253,8 +246,7 @@ def _legend_entry(number: int, series: Series, left: float, y: float) -> Iterato
     colour = COLOURS[number % len(COLOURS)]
     if series.line:
         yield _path([(left, y - 4), (left + 24, y - 4)], colour, dash=_dash(number), thickness=1.8)
-    if series.points:
-        yield _marker(number, left + 12, y - 4, colour)
+    yield _marker(number, left + 12, y - 4, colour)
     yield _text(left + 30, y, series.label)
 
 

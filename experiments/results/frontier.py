@@ -7,11 +7,10 @@ best on the test set, which is optimistic, with no interval.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from experiments.reports.svg_chart import Series, line_chart, percent_tick
 from experiments.results.groups import Group, Member, all_groups
 from experiments.runs.row import Status
 from experiments.runs.store import Store
@@ -76,52 +75,6 @@ def with_front(points: Sequence[Point]) -> list[Point]:
         marked.append(replace(point, on_front=point.accuracy > best))
         best = max(best, point.accuracy)
     return marked
-
-
-def frontier_chart(points: Sequence[Point], *, width: int = 720, height: int = 420) -> str:
-    """The points as SVG, the front as a line through those that are on it."""
-    front = [point for point in points if point.on_front]
-    series = [
-        *_series(points),
-        Series("Pareto front", [point.params for point in front], [point.accuracy for point in front], points=False),
-    ]
-    return line_chart(
-        series,
-        title="Accuracy against parameters, full MNIST",
-        x_label="parameters",
-        y_label="test accuracy",
-        y_format=percent_tick,
-        y_range=_range(points),
-        width=width,
-        height=height,
-    )
-
-
-def _series(points: Sequence[Point]) -> Iterator[Series]:
-    labels: dict[Kind, str] = {
-        "group": "mean over seeds, last epoch",
-        "run": "single run, last epoch",
-        "published": "published, best epoch of one run",
-    }
-    for kind, label in labels.items():
-        shown = [point for point in points if point.kind == kind]
-        if shown:
-            yield Series(
-                label,
-                [point.params for point in shown],
-                [point.accuracy for point in shown],
-                [point.low for point in shown],
-                [point.high for point in shown],
-                line=False,
-                names=[point.label if kind == "group" or point.on_front else "" for point in shown],
-            )
-
-
-def _range(points: Sequence[Point]) -> tuple[float, float]:
-    """From a little below 99 %, or the least of the published, to the top: what lies far below says nothing here."""
-    high = max((point.high or point.accuracy for point in points), default=1.0)
-    low = min((point.low or point.accuracy for point in points), default=0.99)
-    return max(low, FLOOR) - 0.0005, high + 0.0005
 
 
 def _group_point(group: Group) -> Point | None:

@@ -59,7 +59,6 @@ class Follower:
         self.view = RunView()
         self.by_step = StepLosses()
         self.log: deque[tuple[str, str]] = deque(maxlen=LOG_LINES)
-        self.caught_up = False
 
     @property
     def title(self) -> str:
@@ -96,7 +95,6 @@ class Follower:
             self.version += 1
         if self.view.end is not ended:
             self._update_status()
-        self.caught_up = count < CHUNK
         return self.version != before
 
     def _was_cut(self) -> bool:

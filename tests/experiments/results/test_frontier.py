@@ -1,12 +1,10 @@
 """Accuracy against parameters: which runs of a home are points, and which points are on the front."""
 
-from xml.etree import ElementTree
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.results.frontier import PUBLISHED, Point, frontier, frontier_chart, with_front
+from experiments.results.frontier import PUBLISHED, Point, frontier, with_front
 
 
 @pytest.fixture
@@ -85,15 +83,3 @@ def test_a_point_is_on_the_front_unless_another_beats_it(values):
     }
     assert front == expected
     assert len(front) == sum(one.on_front for one in points)
-
-
-def test_the_chart_shows_every_kind_and_the_front(finish, store):
-    finish(17_002, 0.9962, name="modern")
-    for seed in (0, 1):
-        finish(19_458, 0.9940 + seed / 1000, seed, group="g1")
-    points = frontier(store)
-    text = frontier_chart(points)
-    ElementTree.fromstring(text)
-    for words in ("mean over seeds", "single run", "published", "Pareto front", "modern"):
-        assert words in text
-    ElementTree.fromstring(frontier_chart([]))

@@ -60,10 +60,6 @@ class Canvas(Widget, can_focus=True):
         return not self.values.any()
 
     @property
-    def can_undo(self) -> bool:
-        return bool(self._before)
-
-    @property
     def zoom(self) -> int:
         return 2 if self.size.width >= 2 * SIDE and self.size.height >= SIDE else 1
 
