@@ -59,7 +59,7 @@ def share_of(tensor: Tensor, copy: int, copies: int) -> Tensor:
     return tensor.chunk(copies)[copy] if tensor.dim() else tensor
 
 
-def why_apart(configs: Sequence[TrainConfig]) -> str:
+def grouping_obstacle(configs: Sequence[TrainConfig]) -> str:
     """Why runs cannot be trained as one network, or nothing where they can."""
     first = configs[0]
     shared = first.model_dump(exclude=set(OWN_FIELDS))

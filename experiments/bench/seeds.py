@@ -13,7 +13,7 @@ from core.data.loader import Dataset
 from core.device.allocator import keep_freed_memory
 from core.device.device import flushed_denormals, pick_device
 from core.events import RunFinished, RunStarted, TrainEvent
-from core.grouped.network import why_apart
+from core.grouped.network import grouping_obstacle
 from core.grouped.trainer import GroupTrainer
 from core.models.network import make_network
 from core.training.trainer import Trainer
@@ -50,9 +50,9 @@ def time_seeds(config: TrainConfig, dataset: Dataset, copies: int, *, in_turn: i
     keep_freed_memory()
     configs = [config.changed(seed=seed) for seed in range(copies)]
     device = pick_device(config.device)
-    apart, timings = why_apart(configs), []
+    obstacle, timings = grouping_obstacle(configs), []
     with flushed_denormals():
-        if not apart:
+        if not obstacle:
             began = time.perf_counter()
             networks = [make_network(one) for one in configs]
             group = GroupTrainer(configs, dataset, networks[0][0], [model for _, model in networks], device)
@@ -61,7 +61,7 @@ def time_seeds(config: TrainConfig, dataset: Dataset, copies: int, *, in_turn: i
             torch.cuda.empty_cache()
         began = time.perf_counter()
         events = (event for one in configs[:in_turn] for event in _alone(one, dataset))
-        timings.append(replace(_time(config, "in turn", in_turn, began, events), note=apart))
+        timings.append(replace(_time(config, "in turn", in_turn, began, events), note=obstacle))
     return timings
 
 

@@ -11,7 +11,7 @@ from core.storage.files import open_regular, replacing
 from experiments.claims.rules import ARMS, TARGET, Finding, reaches_target
 from experiments.claims.study import Results
 from experiments.reports.svg_chart import Series, line_chart, percent_tick
-from experiments.results.groups import Group, Score, accuracy
+from experiments.results.groups import Group, ScoreKind, accuracy
 from experiments.statistics.descriptive import Sample
 
 TITLE = "# The six claims of the exercise, tested"
@@ -210,12 +210,12 @@ def _curve(name: str, group: Group) -> Series:
         f"{name}, n = {len(group.finished)}",
         list(curve),
         [at.median for at in spreads],
-        [at.lower for at in spreads],
-        [at.upper for at in spreads],
+        [at.q1 for at in spreads],
+        [at.q3 for at in spreads],
     )
 
 
-def _means(results: Results, arms: Sequence[str], score: Score, label: str, offset: float) -> Series:
+def _means(results: Results, arms: Sequence[str], score: ScoreKind, label: str, offset: float) -> Series:
     samples = [results.groups[arm].sample(score) for arm in arms]
     return Series(
         label,

@@ -14,7 +14,7 @@ from statistics import stdev
 from typing import Any, Literal
 
 from core.history import EARLY_EPOCHS, early_signal, first_epoch_at
-from experiments.results.groups import Group, Member
+from experiments.results.groups import Group, GroupMember
 from experiments.statistics.descriptive import Share, describe, median_with_never, share_of
 from experiments.statistics.significance import ALPHA, Difference, fisher, holm, welch
 
@@ -261,7 +261,7 @@ def majority(share: Share) -> Verdict:
     return "does not" if share.high is not None and share.high < 0.5 else "cannot tell"
 
 
-def reaches_target(member: Member) -> bool:
+def reaches_target(member: GroupMember) -> bool:
     return first_epoch_at(member.view.accuracies, TARGET) is not None
 
 
@@ -293,7 +293,7 @@ def _all_directions(differences: Sequence[Difference], *, better: int) -> Verdic
     return "holds" if all(sign == better for sign in signs) else "cannot tell"
 
 
-def _same_weights(one: Member, two: Member) -> bool:
+def _same_weights(one: GroupMember, two: GroupMember) -> bool:
     return one.end is not None and two.end is not None and one.end.weights_sha256 == two.end.weights_sha256
 
 

@@ -19,7 +19,7 @@ from experiments.execution.executor import Executor
 from experiments.execution.run_list import Trained, Wanted, find_wanted, train_all
 from experiments.execution.runner import Runner
 from experiments.presets.loader import load_preset
-from experiments.results.groups import Group, Member, make_group
+from experiments.results.groups import Group, GroupMember, make_group
 from experiments.runs.folder import Meta
 from experiments.runs.store import Store
 from experiments.studies.folder import StudyFolder
@@ -111,7 +111,7 @@ class ClaimsStudy:
             runs = find_wanted(self.store, [self._wanted(arm, seed, None) for seed in self.design.seeds_of(arm)])
             there = [run for run in runs if run is not None]
             group_id = next((group_id for run in there if (group_id := run.meta().group_id)), "")
-            found[arm.name] = make_group(group_id, [Member.of(run) for run in there])
+            found[arm.name] = make_group(group_id, [GroupMember.of(run) for run in there])
         return found
 
     def _wanted(self, arm: Arm, seed: int, group_id: str | None) -> Wanted:

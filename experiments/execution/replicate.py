@@ -66,9 +66,9 @@ def plan_runs(runner: Runner, planned: Sequence[Planned], jobs: int | None = Non
 
 def _plan_groups(runner: Runner, configs: Sequence[TrainConfig], device: torch.device, jobs: int | None) -> Plan:
     """On a GPU: as few groups as fit into what is free of its memory, of equal size."""
-    from core.grouped.network import why_apart
+    from core.grouped.network import grouping_obstacle
 
-    if reason := why_apart(configs):
+    if reason := grouping_obstacle(configs):
         return _one_by_one(configs, reason)
     import torch
 

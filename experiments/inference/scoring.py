@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from core.inspection.confusion import Outputs
 
-Report = Callable[[str, float], None]
+ReportProgress = Callable[[str, float], None]
 """Told what is being done, and which share of it is, from 0 to 1."""
 
 
@@ -44,7 +44,7 @@ def score_run(
     *,
     arch: str | None = None,
     should_stop: ShouldStop,
-    report: Report = lambda *_: None,
+    report: ReportProgress = lambda *_: None,
 ) -> Scored:
     """Load a run's network and classify its test images, on the CPU.
 

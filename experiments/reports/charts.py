@@ -62,5 +62,5 @@ def _line(label: str, spreads: Mapping[int, Spread], *, banded: bool) -> Series:
     medians = [spread.median for spread in spreads.values()]
     if not banded:
         return Series(label, list(spreads), medians)
-    lower, upper = [spread.lower for spread in spreads.values()], [spread.upper for spread in spreads.values()]
-    return Series(label, list(spreads), medians, lower, upper)
+    q1, q3 = [spread.q1 for spread in spreads.values()], [spread.q3 for spread in spreads.values()]
+    return Series(label, list(spreads), medians, q1, q3)

@@ -13,7 +13,7 @@ from core.models.spec import is_user_module
 from experiments.reports.charts import Curve, accuracy_chart, loss_chart
 from experiments.reports.confusion import confusion_table
 from experiments.reports.html import Html, element, facts, folded, joined, page, table
-from experiments.results.groups import SCORES, Group, Member, find_group, make_group
+from experiments.results.groups import SCORES, Group, GroupMember, find_group, make_group
 from experiments.results.subjects import Incomparable, Subject, check_comparable
 from experiments.runs.config import stored_config
 from experiments.runs.environment import package_versions
@@ -49,7 +49,7 @@ class _Reported(Subject):
     """What is in a report is asked the same as what is compared, but may not have finished."""
 
     @property
-    def runs(self) -> tuple[Member, ...]:
+    def runs(self) -> tuple[GroupMember, ...]:
         return tuple(member for member in self.group.members if member.view.started is not None)
 
 
@@ -77,7 +77,7 @@ def report(parts: Sequence[Part]) -> str:
     """
     title = "mnist-tui: " + ", ".join(part.title for part in parts)
     runs = list({run.id: run for part in parts for run in part.runs}.values())
-    members = {run.id: Member.of(run) for run in runs}
+    members = {run.id: GroupMember.of(run) for run in runs}
     names = [part.name or part.id for part in parts]
     labels = [part.id if names.count(name) > 1 else name for part, name in zip(parts, names, strict=True)]
     curves = [
@@ -101,7 +101,7 @@ def report(parts: Sequence[Part]) -> str:
     )
 
 
-def _scores(members: Sequence[Member]) -> Html:
+def _scores(members: Sequence[GroupMember]) -> Html:
     columns = ("run", "name", "status", "network", "parameters", "data", "seed", "epochs", *SCORES, "seconds")
     rows = [
         (
@@ -126,7 +126,7 @@ def _scores(members: Sequence[Member]) -> Html:
     return joined([table(columns, rows), legend])
 
 
-def _differences(parts: Sequence[Part], labels: Sequence[str], members: Mapping[str, Member]) -> Iterator[str]:
+def _differences(parts: Sequence[Part], labels: Sequence[str], members: Mapping[str, GroupMember]) -> Iterator[str]:
     """Why the numbers that stand beside one another cannot be held against one another, where `compare` refuses to."""
     subjects = [
         _Reported(label, part.group or make_group(part.id, [members[part.id]]), is_group=part.group is not None)
@@ -172,7 +172,7 @@ def _caption(parts: Sequence[Part]) -> Html:
     return element("p", words, class_="soft")
 
 
-def _run(run: Run, member: Member, *, is_open: bool) -> Html:
+def _run(run: Run, member: GroupMember, *, is_open: bool) -> Html:
     heading = " ".join(filter(None, (f"Run {run.id}", member.name)))
     view = member.view
     parts = [element("h2", heading)]
@@ -196,7 +196,7 @@ def _confusion(run: Run) -> Html:
     return confusion_table(kept.labels.tolist(), kept.final.tolist())
 
 
-def _epochs(member: Member) -> Html:
+def _epochs(member: GroupMember) -> Html:
     columns = ("epoch", "train loss", "train", "test loss", "test", "held-out loss", "held-out", "lr", "seconds")
     rows = [
         (

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from experiments.results.groups import Score
+from experiments.results.groups import ScoreKind
 from experiments.results.subjects import (
     OTHERS,
     Incomparable,
@@ -141,10 +141,10 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ComparisonReport:
     """All comparisons of one question."""
 
-    score: Score
+    score: ScoreKind
     subjects: tuple[Subject, ...]
     comparisons: tuple[Comparison, ...]
 
@@ -188,7 +188,7 @@ class Report:
         }
 
 
-def compare(store: Store, references: Sequence[str], score: Score = "final") -> Report:
+def compare(store: Store, references: Sequence[str], score: ScoreKind = "final") -> ComparisonReport:
     """Compare runs and groups of a home, each with the first.
 
     Raises:
@@ -204,10 +204,12 @@ def compare(store: Store, references: Sequence[str], score: Score = "final") -> 
     subjects = with_unique_labels([find_subject(store, reference) for reference in references])
     check_comparable(subjects, score)
     first, *others = subjects
-    return Report(score, subjects, tuple(_compare_pair(store, first, other, score, len(others)) for other in others))
+    return ComparisonReport(
+        score, subjects, tuple(_compare_pair(store, first, other, score, len(others)) for other in others)
+    )
 
 
-def _compare_pair(store: Store, first: Subject, second: Subject, score: Score, tests: int) -> Comparison:
+def _compare_pair(store: Store, first: Subject, second: Subject, score: ScoreKind, tests: int) -> Comparison:
     alpha = ALPHA / tests
     notes = [note for subject in (first, second) for note in _shortcomings(subject)]
     if same := len(_weights(first) & _weights(second)):
@@ -229,7 +231,7 @@ def _compare_pair(store: Store, first: Subject, second: Subject, score: Score, t
     return replace(comparison, tests=tests, seeds=_seeds(comparison, score, alpha), notes=tuple(notes))
 
 
-def _compare_images(store: Store, first: Subject, second: Subject, score: Score, alpha: float) -> Comparison:
+def _compare_images(store: Store, first: Subject, second: Subject, score: ScoreKind, alpha: float) -> Comparison:
     """Two single runs, by what each makes of every test image."""
     if score == "best":
         reason = (
@@ -260,7 +262,7 @@ def _weights(subject: Subject) -> set[str]:
     return {member.end.weights_sha256 for member in subject.runs if member.end is not None}
 
 
-def _seeds(comparison: Comparison, score: Score, alpha: float) -> int | None:
+def _seeds(comparison: Comparison, score: ScoreKind, alpha: float) -> int | None:
     """How many of each would show a difference of the size found, a single run taken to vary as the group does. None
     for one recipe, as there is no difference to show."""
     groups = [subject.group for subject in (comparison.first, comparison.second) if subject.is_group]

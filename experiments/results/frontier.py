@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from experiments.results.groups import Group, Member, all_groups
+from experiments.results.groups import Group, GroupMember, all_groups
 from experiments.runs.row import Status
 from experiments.runs.store import Store
 
@@ -62,7 +62,7 @@ def frontier(store: Store) -> list[Point]:
             points.append(found)
     for row, status in store.rows():
         if not row.group_id and status is Status.FINISHED and row.dataset == DATASET:
-            point = _run_point(Member.of(store.run(row.run_id)))
+            point = _run_point(GroupMember.of(store.run(row.run_id)))
             points += [point] if point is not None else []
     return with_front(points)
 
@@ -88,7 +88,7 @@ def _group_point(group: Group) -> Point | None:
     return Point("group", label, group.id, params, sample.mean, sample.low, sample.high, sample.n)
 
 
-def _run_point(member: Member) -> Point | None:
+def _run_point(member: GroupMember) -> Point | None:
     from experiments.statistics.descriptive import share_of
 
     final = member.score("final")
@@ -99,7 +99,7 @@ def _run_point(member: Member) -> Point | None:
     return Point("run", label, member.run_id, _params(member), final, interval.low, interval.high, 1)
 
 
-def _is_full_mnist(member: Member) -> bool:
+def _is_full_mnist(member: GroupMember) -> bool:
     started = member.view.started
     return (
         started is not None
@@ -109,10 +109,10 @@ def _is_full_mnist(member: Member) -> bool:
     )
 
 
-def _params(member: Member) -> int:
+def _params(member: GroupMember) -> int:
     return member.view.started.total_params if member.view.started is not None else 0
 
 
-def _arch(member: Member) -> str:
+def _arch(member: GroupMember) -> str:
     arch = str(member.config.get("arch", ""))
     return arch if len(arch) <= 24 else f"{arch[:21]}..."

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from experiments.runs.store import Store
     from experiments.statistics.descriptive import Sample, Share, Spread
 
-Score = Literal["final", "best", "selected"]
+ScoreKind = Literal["final", "best", "selected"]
 """Test accuracy of the last epoch, the highest over epochs (optimistic), or of the epoch chosen on held-out images."""
-SCORES: tuple[Score, ...] = get_args(Score)
+SCORES: tuple[ScoreKind, ...] = get_args(ScoreKind)
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class GroupMember:
     """A run of a group."""
 
     run_id: str
@@ -36,7 +36,7 @@ class Member:
     config: Mapping[str, Any]
 
     @classmethod
-    def of(cls, run: Run) -> Member:
+    def of(cls, run: Run) -> GroupMember:
         view = run.view()
         return cls(run.id, run.meta().name, run.status(), view, dict(view.config) or run.config())
 
@@ -59,7 +59,7 @@ class Member:
         recipe = {field: value for field, value in self.config.items() if field not in FREE_FIELDS}
         return f"{sorted(recipe.items())} {self.seed} {self.end.weights_sha256}"
 
-    def score(self, score: Score) -> float | None:
+    def score(self, score: ScoreKind) -> float | None:
         """A fraction; None for a run that has not finished or has no such score."""
         return getattr(self.end, f"{score}_test_accuracy", None)
 
@@ -70,8 +70,8 @@ class Group:
     nothing about other seeds and does not count."""
 
     id: str
-    members: tuple[Member, ...]
-    repeated: tuple[Member, ...] = ()
+    members: tuple[GroupMember, ...]
+    repeated: tuple[GroupMember, ...] = ()
 
     @property
     def name(self) -> str:
@@ -84,16 +84,16 @@ class Group:
         return titled(self.id, self.name)
 
     @property
-    def finished(self) -> tuple[Member, ...]:
+    def finished(self) -> tuple[GroupMember, ...]:
         return tuple(member for member in self.members if member.end is not None)
 
     @property
-    def decided(self) -> tuple[Member, ...]:
+    def decided(self) -> tuple[GroupMember, ...]:
         """Finished or failed: what they reached is all that they will reach."""
         return tuple(member for member in self.members if member.status in (Status.FINISHED, Status.FAILED))
 
     @property
-    def unfinished(self) -> tuple[Member, ...]:
+    def unfinished(self) -> tuple[GroupMember, ...]:
         """Still live, stopped, failed or crashed."""
         return tuple(member for member in self.members if member.end is None)
 
@@ -110,10 +110,10 @@ class Group:
             if all(field in config and repr(config[field]) == repr(value) for config in others)
         }
 
-    def scores(self, score: Score) -> list[float]:
+    def scores(self, score: ScoreKind) -> list[float]:
         return [value for member in self.finished if (value := member.score(score)) is not None]
 
-    def sample(self, score: Score) -> Sample | None:
+    def sample(self, score: ScoreKind) -> Sample | None:
         """Mean, deviation and interval of a score; None when no run has it."""
         from experiments.statistics.descriptive import describe
 
@@ -204,11 +204,11 @@ def by_epoch(views: Iterable[RunView], value: Callable[[EpochFinished], float | 
     return {epoch: spread_of(values[epoch]) for epoch in sorted(values)}
 
 
-def make_group(group_id: str, members: Sequence[Member]) -> Group:
+def make_group(group_id: str, members: Sequence[GroupMember]) -> Group:
     """Put runs together, the first of those that are repetitions of one another as their only one."""
     ordered = sorted(members, key=lambda member: (member.seed is None, member.seed or 0, member.run_id))
-    kept: dict[str, Member] = {}
-    repeated: list[Member] = []
+    kept: dict[str, GroupMember] = {}
+    repeated: list[GroupMember] = []
     for member in ordered:
         if member.outcome in kept:
             repeated.append(member)
@@ -220,10 +220,10 @@ def make_group(group_id: str, members: Sequence[Member]) -> Group:
 def find_group(store: Store, group_id: str) -> Group | None:
     """The runs of the home that have this group id; None when there are none."""
     ids = [row.run_id for row, _ in store.rows() if row.group_id == group_id] if group_id else []
-    return make_group(group_id, [Member.of(store.run(run_id)) for run_id in ids]) if ids else None
+    return make_group(group_id, [GroupMember.of(store.run(run_id)) for run_id in ids]) if ids else None
 
 
-def name_of(runs: Iterable[Member | RunRow]) -> str:
+def name_of(runs: Iterable[GroupMember | RunRow]) -> str:
     """What the group of these runs is called; empty for no name."""
     stems = {run.name.removesuffix(f"-{run.seed}") for run in runs}
     return stems.pop() if len(stems) == 1 else ""
@@ -240,12 +240,24 @@ def all_groups(store: Store) -> list[Group]:
     for row, _ in store.rows():
         if row.group_id:
             ids.setdefault(row.group_id, []).append(row.run_id)
-    return [make_group(group_id, [Member.of(store.run(one)) for one in runs]) for group_id, runs in ids.items()]
+    return [make_group(group_id, [GroupMember.of(store.run(one)) for one in runs]) for group_id, runs in ids.items()]
 
 
-def _named(member: Member) -> dict[str, Any]:
+def _named(member: GroupMember) -> dict[str, Any]:
     return {"run_id": member.run_id, "seed": member.seed, "status": str(member.status)}
 
 
 def _points(curve: Mapping[int, Spread]) -> list[dict[str, Any]]:
-    return [{"epoch": epoch, **asdict(spread)} for epoch, spread in curve.items()]
+    """The keys that `mnist-tui show --json` promises."""
+    return [
+        {
+            "epoch": epoch,
+            "n": spread.n,
+            "least": spread.min,
+            "lower": spread.q1,
+            "median": spread.median,
+            "upper": spread.q3,
+            "greatest": spread.max,
+        }
+        for epoch, spread in curve.items()
+    ]

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from core.errors import InvalidValue, RunError
 from core.events import RunStarted
-from experiments.results.groups import Group, Member, Score, find_group, make_group
+from experiments.results.groups import Group, GroupMember, ScoreKind, find_group, make_group
 from experiments.runs.advice import how_to_finish
 from experiments.runs.row import Status
 from experiments.runs.store import Store
@@ -32,7 +32,7 @@ class Subject:
     is_group: bool
 
     @property
-    def runs(self) -> tuple[Member, ...]:
+    def runs(self) -> tuple[GroupMember, ...]:
         """Those that count: at least one."""
         return self.group.finished
 
@@ -65,7 +65,7 @@ def find_subject(store: Store, reference: str) -> Subject:
     group_id = store.find_group_id(reference)
     group = find_group(store, group_id) if group_id is not None else None
     if group is None:
-        member = Member.of(store.find(reference))
+        member = GroupMember.of(store.find(reference))
         if member.end is None:
             reason = f"run {reference} must be finished to be compared, and is {member.status}"
             raise Incomparable("run", reference, reason, hint=_to_finish(member.run_id, [member]))
@@ -91,7 +91,7 @@ def with_unique_labels(subjects: Sequence[Subject]) -> tuple[Subject, ...]:
     )
 
 
-def check_comparable(subjects: Sequence[Subject], score: Score) -> None:
+def check_comparable(subjects: Sequence[Subject], score: ScoreKind) -> None:
     """Raise `Incomparable` when the subjects share runs, were not scored on the same test images by the same rules, or
     do not all have this score."""
     for one, other in combinations(subjects, 2):
@@ -129,7 +129,7 @@ def _scored_by(subject: Subject) -> dict[str, str]:
     }
 
 
-def _to_finish(reference: str, members: Sequence[Member]) -> str:
+def _to_finish(reference: str, members: Sequence[GroupMember]) -> str:
     """What to do about a run, or a group of which no run has finished."""
     if any(member.status is Status.RUNNING for member in members):
         return f"wait for it: mnist-tui watch {reference}"

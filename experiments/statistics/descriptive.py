@@ -39,14 +39,14 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Order statistics of `n` values: the least, the quartiles and the greatest."""
+    """Order statistics of `n` values: the smallest, the quartiles and the largest."""
 
     n: int
-    least: float
-    lower: float
+    min: float
+    q1: float
     median: float
-    upper: float
-    greatest: float
+    q3: float
+    max: float
 
 
 def describe(values: Sequence[float], within: tuple[float, float] = (-math.inf, math.inf)) -> Sample:
@@ -97,8 +97,8 @@ def spread_of(values: Sequence[float]) -> Spread:
     if not values:
         raise ValueError("a spread requires at least one data point")
     ordered = sorted(values)
-    lower, median, upper = (_quantile(ordered, share) for share in (0.25, 0.5, 0.75))
-    return Spread(len(ordered), ordered[0], lower, median, upper, ordered[-1])
+    q1, median, q3 = (_quantile(ordered, share) for share in (0.25, 0.5, 0.75))
+    return Spread(len(ordered), ordered[0], q1, median, q3, ordered[-1])
 
 
 def median_with_never(values: Sequence[float | None]) -> float | None:

@@ -91,7 +91,7 @@ def _measure(
     from core.device.device import describe_device, pick_device
     from core.device.precision import check_precision
     from core.engines.choose import available_engines, choose_engine
-    from core.grouped.network import why_apart
+    from core.grouped.network import grouping_obstacle
     from experiments.bench.loops import compare_loops, time_to_target
     from experiments.bench.seeds import time_seeds
 
@@ -123,7 +123,7 @@ def _measure(
         report["time_to_target"] = asdict(time_to_target(to_target, dataset))
     if seeds:
         config = first.changed(epochs=first.epochs if place.type == "cuda" else 1)
-        apart = why_apart([config])
+        apart = grouping_obstacle([config])
         what = f"one seed of {config.arch}" if apart else f"{seeds} seeds of {config.arch} as one network, and one"
         note(f"training {what} alone")
         timed = time_seeds(config, dataset, seeds)

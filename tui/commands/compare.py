@@ -12,7 +12,7 @@ from experiments.runs.store import Store
 from tui.text.output import percent, say, say_json, table
 
 if TYPE_CHECKING:
-    from experiments.results.compare import Report
+    from experiments.results.compare import ComparisonReport
 
 
 def compare(
@@ -53,7 +53,7 @@ def compare(
             say(f"  {note}")
 
 
-def _say_subjects(report: Report) -> None:
+def _say_subjects(report: ComparisonReport) -> None:
     rows = []
     for subject in report.subjects:
         sample, reached = report.sample(subject), subject.group.reached()

@@ -13,9 +13,9 @@ import numpy as np
 from core.errors import InvalidValue, RunError, ShouldStop
 from core.events import EpochFinished
 from core.models.spec import is_user_module
-from experiments.inference.scoring import Report, Scored, score_run
+from experiments.inference.scoring import ReportProgress, Scored, score_run
 from experiments.locations import Locations
-from experiments.results.groups import Group, Member, accuracy, by_epoch, make_group
+from experiments.results.groups import Group, GroupMember, accuracy, by_epoch, make_group
 from experiments.runs.folder import Run
 from experiments.runs.store import Store
 from experiments.runs.view import RunView
@@ -128,11 +128,11 @@ class Entrant:
         else:
             started = views[0].started if views else None
             xs = _array(list(spreads)) * (started.steps_per_epoch if axis == "step" and started is not None else 1)
-        lower, ys, upper = (
+        q1, ys, q3 = (
             _array([getattr(spread, name) for spread in spreads.values()]) * (100 if metric.accuracy else 1)
-            for name in ("lower", "median", "upper")
+            for name in ("q1", "median", "q3")
         )
-        return Line(xs, ys, (lower, upper) if len(views) > 1 else None)
+        return Line(xs, ys, (q1, q3) if len(views) > 1 else None)
 
     def _step_curve(self, axis: str) -> tuple[Values, Values]:
         """Of a group that of its first run: the steps that others report are not the same ones."""
@@ -172,7 +172,7 @@ def find_entrants(store: Store, references: Sequence[str]) -> list[Entrant]:
     return entrants[:MOST]
 
 
-def score_plain(run: Run, locations: Locations, should_stop: ShouldStop, report: Report) -> Scored:
+def score_plain(run: Run, locations: Locations, should_stop: ShouldStop, report: ReportProgress) -> Scored:
     """A run's network on its test images, unless that would run code of the user's own.
 
     Raises:
@@ -206,9 +206,9 @@ def other_data(entrants: Sequence[Entrant]) -> str:
     )
 
 
-def _member(follower: Follower) -> Member:
+def _member(follower: Follower) -> GroupMember:
     run, view = follower.run, follower.view
-    return Member(run.id, follower.meta.name, follower.status, view, dict(view.config) or run.config())
+    return GroupMember(run.id, follower.meta.name, follower.status, view, dict(view.config) or run.config())
 
 
 def _epochs(view: RunView) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from experiments.results.groups import SCORES, Group, Member, Score, make_group
+from experiments.results.groups import SCORES, Group, GroupMember, ScoreKind, make_group
 from experiments.runs.row import RunRow, Status
 from experiments.runs.store import Store
 from tui.live.catalog import Item, stem_of
@@ -26,7 +26,7 @@ class GroupResults:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._members: dict[RunRow, Member] = {}
+        self._members: dict[RunRow, GroupMember] = {}
         self._results: dict[tuple[RunRow, ...], str] = {}
 
     def known(self, runs: Sequence[Item]) -> str:
@@ -37,7 +37,7 @@ class GroupResults:
         rows = _finished(runs)
         for row in rows:
             if row not in self._members:
-                self._members[row] = Member.of(self._store.run(row.run_id))
+                self._members[row] = GroupMember.of(self._store.run(row.run_id))
         self._results[rows] = group_in_words(make_group("", [self._members[row] for row in rows]))
         return self._results[rows]
 
@@ -55,7 +55,7 @@ def group_in_words(group: Group) -> str:
     return ", ".join(words + [f"{score} {mean}" for score, mean in means.items() if mean])
 
 
-def _mean(group: Group, score: Score) -> str:
+def _mean(group: Group, score: ScoreKind) -> str:
     """Mean and standard deviation, in percent; empty where no run has the score."""
     sample = group.sample(score)
     if sample is None:

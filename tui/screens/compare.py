@@ -26,7 +26,7 @@ from tui.widgets.tables.difference_table import DifferenceTable
 from tui.widgets.tables.entrant_table import EntrantTable
 
 if TYPE_CHECKING:
-    from experiments.results.compare import Report as Verdict
+    from experiments.results.compare import ComparisonReport
 
 LOOK = 0.5
 VIEWS = {
@@ -70,7 +70,7 @@ class CompareScreen(WorkScreen):
         self._entrants: list[Entrant] = []
         self._metric, self._axis = "score", "epoch"
         self._log, self._smoothing = False, 0
-        self._verdict: Task[Verdict] | None = None
+        self._verdict: Task[ComparisonReport] | None = None
 
     # --- Life
 
@@ -191,7 +191,7 @@ class CompareScreen(WorkScreen):
         else:
             words.update(task.why_not())
 
-    def _judge(self) -> Verdict:
+    def _judge(self) -> ComparisonReport:
         from experiments.results.compare import compare
 
         return compare(self.lab.store, [entrant.reference for entrant in self._entrants])
@@ -244,7 +244,7 @@ class CompareScreen(WorkScreen):
         )
 
 
-def _verdict_words(report: Verdict) -> Content:
+def _verdict_words(report: ComparisonReport) -> Content:
     """What holds for all, and a paragraph for each comparison: the sentence, then what the numbers cannot tell."""
     parts = [Content(_sentence(report.note)), Content()] if report.note else []
     for comparison in report.comparisons:

@@ -11,7 +11,7 @@ from core.errors import printable
 from tui.text.output import filled, percent, say, table
 
 if TYPE_CHECKING:
-    from experiments.results.groups import Group, Member
+    from experiments.results.groups import Group, GroupMember
     from experiments.runs.store import Store
     from experiments.statistics.descriptive import Sample
 
@@ -64,7 +64,7 @@ def in_words(sample: Sample) -> str:
     return f"mean {percent(sample.mean)}, {spread}, n = {sample.n}, 95% interval {interval}"
 
 
-def _named(member: Member) -> str:
+def _named(member: GroupMember) -> str:
     seed = "no seed" if member.seed is None else f"seed {member.seed}"
     return f"{member.run_id} ({seed}, {member.status})"
 
@@ -73,7 +73,7 @@ def _say_curve(group: Group) -> None:
     from experiments.results.groups import accuracy
 
     rows = [
-        (epoch, *(percent(value) for value in (at.median, at.lower, at.upper, at.least, at.greatest)), at.n)
+        (epoch, *(percent(value) for value in (at.median, at.q1, at.q3, at.min, at.max)), at.n)
         for epoch, at in group.curve(accuracy).items()
     ]
     if rows:

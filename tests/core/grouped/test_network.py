@@ -15,7 +15,7 @@ from core.data.loader import Dataset
 from core.engines.engine import EagerEngine
 from core.engines.graph.replayable import operations_of, why_not_replayable
 from core.grouped.evaluate import GroupedEvaluator
-from core.grouped.network import GroupedNetwork, why_apart
+from core.grouped.network import GroupedNetwork, grouping_obstacle
 from core.grouped.step import GroupedStep, stacked
 from core.models.network import make_network
 from core.training.augment import shift_images, warp_images
@@ -215,7 +215,7 @@ def test_every_copy_is_scored_on_all_images_as_it_would_be_alone(blobs):
 )
 def test_runs_that_differ_in_seed_and_rate_alone_can_be_trained_together(changes, reason):
     config = TrainConfig()
-    assert why_apart([config, config.changed(**changes)]) == reason
+    assert grouping_obstacle([config, config.changed(**changes)]) == reason
 
 
 @pytest.mark.parametrize(
@@ -224,4 +224,4 @@ def test_runs_that_differ_in_seed_and_rate_alone_can_be_trained_together(changes
 )
 def test_dropout_and_modules_of_ones_own_keep_runs_apart(options, reason):
     config = TrainConfig.checked(options)
-    assert reason in why_apart([config, config.changed(seed=1)])
+    assert reason in grouping_obstacle([config, config.changed(seed=1)])

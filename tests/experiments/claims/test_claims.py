@@ -18,7 +18,7 @@ from experiments.claims.rules import (
     judge_tuning,
 )
 from experiments.claims.study import ClaimsStudy, Design, Results
-from experiments.results.groups import Member, make_group
+from experiments.results.groups import GroupMember, make_group
 from experiments.runs.row import Status
 from experiments.runs.view import fold
 
@@ -29,7 +29,7 @@ NAMES = [arm.name for arm in ARMS]
 def member(script):
     """A run with these accuracies by epoch; without a failure it is finished."""
 
-    def make(seed: int, accuracies: tuple[float, ...], *, failed: bool = False, sha: str = "") -> Member:
+    def make(seed: int, accuracies: tuple[float, ...], *, failed: bool = False, sha: str = "") -> GroupMember:
         config = {"seed": seed, "epochs": max(1, len(accuracies))}
         events = [script.started(config=config), *(script.epoch(n, a) for n, a in enumerate(accuracies, 1))]
         end = (
@@ -43,7 +43,7 @@ def member(script):
             )
         )
         view = fold(script.entries(*events, end))
-        return Member(f"run-{seed}", "", Status.FAILED if failed else Status.FINISHED, view, view.config)
+        return GroupMember(f"run-{seed}", "", Status.FAILED if failed else Status.FINISHED, view, view.config)
 
     return make
 

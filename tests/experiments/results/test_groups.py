@@ -75,8 +75,8 @@ def test_the_curve_is_the_median_with_its_band_epoch_by_epoch(seed_run, store, s
     curve = find_group(store, "g1").curve(accuracy)
     assert list(curve) == [1, 2]
     first, second = curve.values()
-    assert (first.n, first.least, first.greatest) == (4, 0.90, 0.96)
-    assert (first.lower, first.median, first.upper) == pytest.approx((0.915, 0.93, 0.945))
+    assert (first.n, first.min, first.max) == (4, 0.90, 0.96)
+    assert (first.q1, first.median, first.q3) == pytest.approx((0.915, 0.93, 0.945))
     assert (second.n, second.median) == (3, 0.98)
     points = find_group(store, "g1").to_json()["curves"]["accuracy"]
     assert points[1] == {

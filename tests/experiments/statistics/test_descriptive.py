@@ -87,7 +87,7 @@ def test_nothing_has_no_share():
 def test_a_spread_is_that_of_numpys_percentiles(values):
     found = spread_of(values)
     expected = np.percentile(values, [0, 25, 50, 75, 100])
-    assert (found.least, found.lower, found.median, found.upper, found.greatest) == pytest.approx(tuple(expected))
+    assert (found.min, found.q1, found.median, found.q3, found.max) == pytest.approx(tuple(expected))
     assert found.n == len(values)
 
 
