@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+TEST_SEED = os.environ.setdefault("TEST_SEED", str(random.randrange(1_000_000)))
+"""Draws the cases of tests marked `sampled`; the processes of pytest-xdist inherit it. Set it to repeat a run."""
+
+
+def pytest_report_header() -> str:
+    return f"sampled cases: TEST_SEED={TEST_SEED}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark cases of `sampled` tests as slow: those that are not drawn, or all of them when slow tests are asked for."""
+    cases_of: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("sampled"):
+            cases_of[item.nodeid.partition("[")[0]].append(item)
+    for name, cases in cases_of.items():
+        drawn: list[pytest.Item] = []
+        if config.option.markexpr == "not slow":
+            (count,) = cases[0].get_closest_marker("sampled").args
+            drawn = random.Random(f"{TEST_SEED} {name}").sample(cases, min(count, len(cases)))
+        for case in cases:
+            if case not in drawn:
+                case.add_marker("slow")
 
 
 @pytest.fixture(scope="session", autouse=True)

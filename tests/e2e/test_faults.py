@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-import time
+import signal
 from pathlib import Path
 
 import fault_worker
@@ -17,8 +17,6 @@ from experiments.runs.folder import Run
 from experiments.runs.row import Status
 
 STEPS_PER_EPOCH = 8
-KILLS_AT_RANDOM = 15
-KILLS_AT_FILES = 15
 
 
 @pytest.fixture(scope="module")
@@ -71,51 +69,45 @@ def steps_done_again(run: Run) -> list[int]:
     return again[1:]
 
 
-def kill_until_finished(locations: Locations, rng: random.Random, kills: int) -> int:
-    """Train with a kill now and then until a run is whole; returns how often it was killed."""
-    killed = 0
-    while True:
-        run = fault_worker.only_run(locations)
-        if run is not None and isinstance(run.view().end, RunFinished):
-            return killed
-        child = fault_worker.start(locations, run.id if run is not None else "")
-        if killed < kills:
-            time.sleep(rng.uniform(0.05, 0.4))
-            child.kill()
-        child.join(120)
-        killed += child.exitcode != 0
-        run = fault_worker.only_run(locations)
-        if run is not None:
-            tear_logs(run)
-            check_opens(run)
-
-
-def test_a_run_killed_at_random_moments_ends_with_the_same_weights(locations, undisturbed, tmp_path):
-    rng = random.Random(4)
-    killed = 0
-    for attempt in range(KILLS_AT_RANDOM):
-        if killed >= KILLS_AT_RANDOM:
-            break
-        home = Locations(tmp_path / f"home{attempt}", tmp_path / "data", locations.cache)
-        killed += kill_until_finished(home, rng, KILLS_AT_RANDOM - killed)
-        run = fault_worker.only_run(home)
-        assert final_hash(run) == undisturbed
-        assert all(again <= STEPS_PER_EPOCH for again in steps_done_again(run))
-    assert killed >= KILLS_AT_RANDOM
-
-
-@pytest.mark.parametrize("operation", random.Random(7).sample(range(2, 120), KILLS_AT_FILES))
-def test_a_run_killed_at_a_file_operation_ends_with_the_same_weights(locations, undisturbed, operation):
-    child = fault_worker.start(locations, kill_at=operation)
+def train_until_killed(locations: Locations, **kill: int) -> bool:
+    """Train the home's run, or make one, in a process that kills itself; whether it came to that."""
+    run = fault_worker.only_run(locations)
+    child = fault_worker.start(locations, run.id if run else "", **kill)
     child.join(120)
-    assert child.exitcode == -9
     run = fault_worker.only_run(locations)
     if run is not None:  # else it was killed before there was one
         tear_logs(run)
         check_opens(run)
+    return child.exitcode == -signal.SIGKILL
+
+
+def check_ends_undisturbed(locations: Locations, undisturbed: str) -> None:
     run = fault_worker.train_to_the_end(locations)
     assert final_hash(run) == undisturbed
     assert all(again <= STEPS_PER_EPOCH for again in steps_done_again(run))
+
+
+@pytest.mark.sampled(4)
+@pytest.mark.parametrize("call", range(500, 180_500, 1_800))  # in all it calls 190,000 functions
+def test_a_run_killed_at_any_moment_ends_with_the_same_weights(locations, undisturbed, call):
+    assert train_until_killed(locations, kill_at_call=call)
+    check_ends_undisturbed(locations, undisturbed)
+
+
+@pytest.mark.sampled(4)
+@pytest.mark.parametrize("operation", range(2, 120))
+def test_a_run_killed_at_a_file_operation_ends_with_the_same_weights(locations, undisturbed, operation):
+    assert train_until_killed(locations, kill_at=operation)
+    check_ends_undisturbed(locations, undisturbed)
+
+
+@pytest.mark.sampled(1)
+@pytest.mark.parametrize("seed", range(10))
+def test_a_run_killed_again_and_again_ends_with_the_same_weights(locations, undisturbed, seed):
+    rng = random.Random(seed)
+    killed = [train_until_killed(locations, kill_at_call=rng.randrange(1_000, 40_000)) for _ in range(4)]
+    assert all(killed)
+    check_ends_undisturbed(locations, undisturbed)
 
 
 def test_a_run_whose_disk_fills_up_fails_intact_and_goes_on_later(locations, undisturbed):

@@ -10,6 +10,7 @@ import signal
 import sys
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import FrameType
 
 from core.config import TrainConfig
 from experiments.execution.runner import Runner
@@ -42,18 +43,20 @@ context.set_forkserver_preload(
 )
 
 
-def start(locations: Locations, run_id: str = "", *, kill_at: int = 0, file_limit: int = 0) -> BaseProcess:
+def start(
+    locations: Locations, run_id: str = "", *, kill_at: int = 0, kill_at_call: int = 0, file_limit: int = 0
+) -> BaseProcess:
     """Train in a child: a new run, or an old one from where it is.
 
-    `kill_at` lets the child kill itself right before that operation, counted from 1, on a file of the home. No file can
-    grow beyond `file_limit` bytes.
+    `kill_at` lets the child kill itself right before that operation, counted from 1, on a file of the home, and
+    `kill_at_call` right before that call of any function. No file can grow beyond `file_limit` bytes.
     """
-    child = context.Process(target=_train, args=(locations, run_id, kill_at, file_limit), daemon=True)
+    child = context.Process(target=_train, args=(locations, run_id, kill_at, kill_at_call, file_limit), daemon=True)
     child.start()
     return child
 
 
-def _train(locations: Locations, run_id: str, kill_at: int, file_limit: int) -> None:
+def _train(locations: Locations, run_id: str, kill_at: int, kill_at_call: int, file_limit: int) -> None:
     import torch
 
     import core.training.trainer
@@ -63,6 +66,8 @@ def _train(locations: Locations, run_id: str, kill_at: int, file_limit: int) -> 
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     if kill_at:
         _kill_before_operation(kill_at, locations.home)
+    if kill_at_call:
+        _kill_before_call(kill_at_call)
     if file_limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
     runner = Runner(locations)
@@ -80,6 +85,17 @@ def _kill_before_operation(number: int, home: Path) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(count)
+
+
+def _kill_before_call(number: int) -> None:
+    """Functions of Python and of C are counted, so that it may be anywhere: in a step, in a write, between two."""
+    counter = itertools.count(1)
+
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        if event in ("call", "c_call") and next(counter) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.setprofile(count)
 
 
 def only_run(locations: Locations) -> Run | None:
