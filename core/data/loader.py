@@ -14,7 +14,7 @@ from core.data import idx
 from core.data.checksum import REPLACE_IT, check_md5, md5_of
 from core.data.download import Progress, download
 from core.errors import DataError, ShouldStop, one_line
-from core.storage.cache import read_cache, write_cache
+from core.storage.tensors import read_cache, write_cache
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from core.errors import RunError
-from core.storage.tensorfile import write_tensors
-from core.training.average import weights_sha256
+from core.storage.tensors import weights_sha256, write_tensors
 
 VERSION = 1
 START_AGAIN = "start a new run with the same config"

@@ -1,10 +1,8 @@
-"""A network's weights as a value: copied, hashed, averaged."""
+"""A network's weights as a value: copied and averaged."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from copy import deepcopy
-from hashlib import sha256
 
 import torch
 from torch import Tensor, nn
@@ -16,16 +14,6 @@ def copy_weights(model: nn.Module) -> dict[str, Tensor]:
         name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
         for name, tensor in model.state_dict().items()
     }
-
-
-def weights_sha256(weights: Mapping[str, Tensor]) -> str:
-    """A hash of named tensors: name, type, shape and bytes of each, in the order of their names."""
-    digest = sha256()
-    for name in sorted(weights):
-        tensor = weights[name].detach().cpu().contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 class WeightAverage:

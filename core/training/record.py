@@ -19,7 +19,7 @@ from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, StepP
 from core.history import best_epoch, early_signal, first_epoch_at, reaches
 from core.models.summary import Summary
 from core.storage.checkpoint import Checkpoint
-from core.training.average import weights_sha256
+from core.storage.tensors import weights_sha256
 from core.training.clock import Clock
 from core.training.evaluate import Score
 from core.training.schedule import learning_rate

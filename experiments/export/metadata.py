@@ -22,7 +22,7 @@ def describe_network(
     run: Run, config: TrainConfig, weights: Mapping[str, Tensor], source: Source, epoch: int
 ) -> dict[str, str]:
     """Names and texts; `config` and `scores` are JSON, accuracies fractions."""
-    from core.training.average import weights_sha256
+    from core.storage.tensors import weights_sha256
 
     view = run.view()
     mean, std = pixel_statistics(run, config)

@@ -81,7 +81,7 @@ def read_weights(run: Run, source: Source | None) -> tuple[Source, dict[str, Ten
         RunError: when the run has none, or the file is damaged.
     """
     from core.storage.checkpoint import MAX_BYTES, load_checkpoint
-    from core.storage.tensorfile import read_tensors
+    from core.storage.tensors import read_tensors
 
     if source == "checkpoint":
         checkpoint = load_checkpoint(run.checkpoint)

@@ -280,7 +280,7 @@ class Run:
         Raises:
             StorageError: when they cannot be written.
         """
-        from core.storage.tensorfile import write_tensors
+        from core.storage.tensors import write_tensors
 
         metadata = {"arch": trainer.config.arch, "spec": trainer.summary.spec, "epoch": str(epoch)}
         try:

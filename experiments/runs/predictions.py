@@ -44,7 +44,7 @@ def write_predictions(path: Path, predictions: Mapping[str, Tensor], dataset: st
     Raises:
         OSError: when it cannot be written.
     """
-    from core.storage.tensorfile import write_tensors
+    from core.storage.tensors import write_tensors
 
     write_tensors(path, predictions, {"dataset": dataset, "test_images": str(len(predictions["labels"]))})
 

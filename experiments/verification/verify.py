@@ -108,7 +108,7 @@ def _test_images(network: LoadedNetwork, locations: Locations) -> Dataset:
 def _check_weights(run: Run, network: LoadedNetwork, view: RunView) -> Iterator[Check]:
     """The weights' hash, their epoch, and each tensor as the checkpoint has it."""
     from core.storage.checkpoint import load_checkpoint
-    from core.training.average import weights_sha256
+    from core.storage.tensors import weights_sha256
 
     source, where = network.source, f"{network.source}.safetensors"
     end = view.end

@@ -30,7 +30,7 @@ def template_weights(blur: float = 1.0):
 
 def template_run(home: Path, script, name: str = "templates", *, live: bool = False, blur: float = 1.0) -> Run:
     """A finished run with its final weights; a live one with those of its best epoch."""
-    from core.storage.tensorfile import write_tensors
+    from core.storage.tensors import write_tensors
 
     config = {"arch": "fc10", "dataset": "mnist-5k", "limit_test": IMAGES, "epochs": 3}
     started = script.started(

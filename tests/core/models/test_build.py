@@ -10,7 +10,8 @@ from core.models.build import build_model, check_output, count_parameters
 from core.models.network import make_network, summarize_config
 from core.models.spec import REGISTRY, find, parse
 from core.models.summary import summarize
-from core.training.average import copy_weights, weights_sha256
+from core.storage.tensors import weights_sha256
+from core.training.average import copy_weights
 
 
 @pytest.mark.parametrize("name", REGISTRY)

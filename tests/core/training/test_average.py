@@ -1,13 +1,11 @@
-"""Weights as values: copies that stay, a hash that anyone can recompute, an average made by hand."""
-
-import struct
-from hashlib import sha256
+"""Weights as values: copies that stay, an average made by hand."""
 
 import pytest
 import torch
 from torch import nn
 
-from core.training.average import WeightAverage, copy_weights, weights_sha256
+from core.storage.tensors import weights_sha256
+from core.training.average import WeightAverage, copy_weights
 
 
 @pytest.fixture
@@ -35,30 +33,6 @@ def test_a_copy_has_every_parameter_and_buffer_and_does_not_follow_the_model(mod
     assert weights_sha256(copy) == before != weights_sha256(copy_weights(model))
     model.load_state_dict(copy)
     assert weights_sha256(model.state_dict()) == before
-
-
-def test_the_hash_is_of_name_type_shape_and_bytes_in_the_order_of_the_names():
-    weights = {"b": torch.tensor([[1.0, 2.0, 3.0]]), "a": torch.tensor(7)}
-    by_hand = b"a torch.int64 ()\n" + struct.pack("<q", 7) + b"b torch.float32 (1, 3)\n" + struct.pack("<3f", 1, 2, 3)
-    assert weights_sha256(weights) == sha256(by_hand).hexdigest()
-
-
-def test_the_hash_tells_name_type_shape_and_values_apart_and_nothing_else():
-    values = torch.arange(24.0).reshape(1, 4, 2, 3)
-    base = weights_sha256({"w": values, "v": torch.zeros(0)})
-    assert base == weights_sha256({"v": torch.zeros(0), "w": values.to(memory_format=torch.channels_last)})
-    others = [
-        {"w2": values, "v": torch.zeros(0)},
-        {"w": values.reshape(4, 6), "v": torch.zeros(0)},
-        {"w": values.view(torch.int32), "v": torch.zeros(0)},
-        {"w": values + torch.eye(3)[1:], "v": torch.zeros(0)},
-        {"w": values},
-    ]
-    assert len({base, *map(weights_sha256, others)}) == 6
-
-
-def test_weights_of_half_precision_can_be_hashed():
-    assert weights_sha256({"w": torch.ones(2, dtype=torch.bfloat16)}) != weights_sha256({"w": torch.ones(2)})
 
 
 @pytest.mark.parametrize("decay", [0.5, 0.998])

@@ -9,7 +9,8 @@ from core.errors import Stopped
 from core.models.build import build_model
 from core.models.spec import parse
 from core.models.summary import summarize
-from core.training.average import copy_weights, weights_sha256
+from core.storage.tensors import weights_sha256
+from core.training.average import copy_weights
 from core.training.evaluate import BATCH, Pixels, evaluate
 
 PIXELS = Pixels(0.1307, 0.3081)

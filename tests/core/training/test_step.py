@@ -8,7 +8,8 @@ from torch.nn import functional as F
 from core.config import TrainConfig
 from core.engines.engine import batch_sizes
 from core.models.network import make_network
-from core.training.average import copy_weights, weights_sha256
+from core.storage.tensors import weights_sha256
+from core.training.average import copy_weights
 from core.training.evaluate import Pixels
 from core.training.sampling import EpochDraw
 

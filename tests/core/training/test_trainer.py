@@ -11,7 +11,8 @@ from torch import nn
 import core.training.trainer
 from core.errors import InvalidValue
 from core.events import EpochFinished, RunFailed, RunFinished, StepProgress, TrainEvent, to_record
-from core.training.average import copy_weights, weights_sha256
+from core.storage.tensors import weights_sha256
+from core.training.average import copy_weights
 from core.training.evaluate import Pixels, evaluate
 from core.training.schedule import learning_rate
 from core.training.trainer import Trainer

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from core.events import EpochFinished, RunFinished, RunStopped
-from core.training.average import copy_weights, weights_sha256
+from core.storage.tensors import weights_sha256
+from core.training.average import copy_weights
 from core.training.evaluate import Pixels, evaluate
 from core.training.sampling import split_validation
 

@@ -8,7 +8,8 @@ import pytest
 from core.errors import RunError
 from core.events import EpochFinished, RunStarted, RunStopped, StepProgress
 from core.storage.checkpoint import Checkpoint
-from core.training.average import copy_weights, weights_sha256
+from core.storage.tensors import weights_sha256
+from core.training.average import copy_weights
 
 pytestmark = pytest.mark.usefixtures("every_step_is_told")
 

@@ -13,7 +13,7 @@ from core.engines.engine import EagerEngine
 from core.errors import DataError, InvalidValue, OverBudget, RunError, Stopped
 from core.events import CheckpointSaved, EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped
 from core.storage.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from core.training.average import weights_sha256
+from core.storage.tensors import weights_sha256
 from experiments.execution.runner import Runner
 from experiments.execution.supervision import Supervision
 from experiments.runs.eventlog import EventReader

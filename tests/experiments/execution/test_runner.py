@@ -15,7 +15,7 @@ from core.errors import Stopped
 from core.events import EpochFinished, RunFinished, RunStarted, RunStopped, StepProgress
 from core.models.build import build_model
 from core.models.network import summarize_config
-from core.training.average import weights_sha256
+from core.storage.tensors import weights_sha256
 from experiments.execution.runner import Runner
 from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Meta

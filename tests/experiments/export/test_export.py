@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from core.errors import InvalidValue, RunError, StorageError
 from core.events import to_record
-from core.training.average import weights_sha256
+from core.storage.tensors import weights_sha256
 from experiments.execution.runner import Runner
 from experiments.export.formats import FORMATS, export, find_format, render
 from experiments.inference.network import load_network

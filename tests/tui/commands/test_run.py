@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from core.config import TrainConfig
 from core.engines.native import library as native
 from core.engines.native.library import why_no_kernels
-from core.training.average import weights_sha256
+from core.storage.tensors import weights_sha256
 
 TEST_LINE = re.compile(r"Test set: Average loss: \d+\.\d{4}, Accuracy: (\d+)/200 \((\d+\.\d\d)%\)")
 NUMBER = (int, float)

@@ -10,7 +10,7 @@ from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for_text
 from snapshot import assert_snapshot
 from template_runs import template_run, template_weights
 
-from core.storage.tensorfile import write_tensors
+from core.storage.tensors import write_tensors
 from experiments.results.frontier import Point
 from experiments.results.groups import accuracy, find_group
 from experiments.runs.folder import Meta

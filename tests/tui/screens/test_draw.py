@@ -8,7 +8,7 @@ from snapshot import assert_snapshot
 from template_runs import template_run, template_weights
 
 from core.data.picture import read_picture
-from core.storage.tensorfile import write_tensors
+from core.storage.tensors import write_tensors
 from tui.widgets.pictures.canvas import Canvas
 
 ONE = ("space", *["down"] * 19, "space")

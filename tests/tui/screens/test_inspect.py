@@ -9,7 +9,7 @@ from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait
 from snapshot import assert_snapshot
 from template_runs import template_run, template_weights
 
-from core.storage.tensorfile import write_tensors
+from core.storage.tensors import write_tensors
 from experiments.runs.folder import Meta
 from tui.widgets.pictures.heat_map import HeatMap
 

@@ -1,6 +1,8 @@
-"""Files of tensors: written whole or not at all, with the one before kept where that is asked for."""
+"""Tensors: a hash that anyone can recompute; files written whole or not at all, the one before kept if asked for."""
 
 import os
+import struct
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import torch
 from safetensors import safe_open
 
 from core.errors import RunError
-from core.storage.tensorfile import read_tensors, write_tensors
+from core.storage.tensors import read_tensors, weights_sha256, write_tensors
 
 
 def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -81,3 +83,27 @@ def test_a_file_that_is_too_large_damaged_or_no_file_is_named(tmp_path):
         assert str(tmp_path / name) in caught.value.message
     with pytest.raises(FileNotFoundError):
         read_tensors(tmp_path / "missing", 2000)
+
+
+def test_the_hash_is_of_name_type_shape_and_bytes_in_the_order_of_the_names():
+    weights = {"b": torch.tensor([[1.0, 2.0, 3.0]]), "a": torch.tensor(7)}
+    by_hand = b"a torch.int64 ()\n" + struct.pack("<q", 7) + b"b torch.float32 (1, 3)\n" + struct.pack("<3f", 1, 2, 3)
+    assert weights_sha256(weights) == sha256(by_hand).hexdigest()
+
+
+def test_the_hash_tells_name_type_shape_and_values_apart_and_nothing_else():
+    values = torch.arange(24.0).reshape(1, 4, 2, 3)
+    base = weights_sha256({"w": values, "v": torch.zeros(0)})
+    assert base == weights_sha256({"v": torch.zeros(0), "w": values.to(memory_format=torch.channels_last)})
+    others = [
+        {"w2": values, "v": torch.zeros(0)},
+        {"w": values.reshape(4, 6), "v": torch.zeros(0)},
+        {"w": values.view(torch.int32), "v": torch.zeros(0)},
+        {"w": values + torch.eye(3)[1:], "v": torch.zeros(0)},
+        {"w": values},
+    ]
+    assert len({base, *map(weights_sha256, others)}) == 6
+
+
+def test_weights_of_half_precision_can_be_hashed():
+    assert weights_sha256({"w": torch.ones(2, dtype=torch.bfloat16)}) != weights_sha256({"w": torch.ones(2)})

@@ -1,15 +1,28 @@
-"""Tensors in safetensors files, a format that cannot carry code."""
+"""Tensors by name: their hash, and safetensors files of them, a format that cannot carry code."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from hashlib import sha256
 from os import SEEK_END
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from core.errors import RunError, one_line
 from core.storage.files import open_regular, replacing
+
+
+def weights_sha256(weights: Mapping[str, Tensor]) -> str:
+    """A hash of named tensors: name, type, shape and bytes of each, in the order of their names."""
+    digest = sha256()
+    for name in sorted(weights):
+        tensor = weights[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def write_tensors(
@@ -49,3 +62,27 @@ def read_tensors(path: Path, max_bytes: int) -> tuple[dict[str, Tensor], dict[st
         raise
     except (OSError, SafetensorError) as error:
         raise RunError(f"{path}: damaged: {one_line(error)}", hint="mnist-tui verify says what else is") from error
+
+
+def read_cache(path: Path) -> dict[str, Tensor] | None:
+    """The tensors that `write_cache` was given, or None when there is no such file or it is not as it was written."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
+    except (OSError, SafetensorError):
+        return None
+    return tensors if metadata.get("sha256") == weights_sha256(tensors) else None
+
+
+def write_cache(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Keep tensors for the next start; a cache that cannot be written only costs time."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    with suppress(OSError, SafetensorError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as part:
+            save_file(dict(tensors), part, {"sha256": weights_sha256(tensors)})
