@@ -10,7 +10,7 @@ from http.client import HTTPException
 from pathlib import Path
 from queue import Empty, Queue
 
-from core.data.checksum import md5_of
+from core.data.sources import md5_of
 from core.errors import DataError, ShouldStop, Stopped
 from core.storage.files import replacing
 

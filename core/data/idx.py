@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from core.data.checksum import REPLACE_IT
+from core.data.sources import REPLACE_IT
 from core.errors import DataError
 
 _UINT8 = 0x08

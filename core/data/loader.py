@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from core.data import idx
-from core.data.checksum import REPLACE_IT, check_md5, md5_of
 from core.data.download import Progress, download
-from core.errors import DataError, ShouldStop, one_line
+from core.data.sources import BUNDLED, FILES, REPLACE_IT, SOURCES, check_md5, md5_of, published_class, published_md5
+from core.errors import DataError, ShouldStop
 from core.storage.tensors import read_cache, write_cache
 
 
@@ -44,46 +43,6 @@ class Dataset:
             test_labels=self.test_labels[:test],
         )
 
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A data set that torchvision knows: the name of its class, which is also its folder, and its pixel statistics.
-
-    `plain_md5` are the sums of the unpacked files, where known; torchvision lists only those of the gzipped ones.
-    """
-
-    torchvision_class: str
-    mean: float
-    std: float
-    plain_md5: Mapping[str, str]
-
-
-SOURCES: Mapping[str, Source] = {
-    "mnist": Source(
-        "MNIST",
-        0.1307,
-        0.3081,
-        {
-            "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
-            "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
-            "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
-            "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
-        },
-    ),
-    "fashion": Source("FashionMNIST", 0.2860, 0.3530, {}),
-    "kmnist": Source("KMNIST", 0.1918, 0.3483, {}),
-}
-
-FILES: Mapping[str, tuple[int, ...]] = {
-    "train-images-idx3-ubyte": (60_000, 28, 28),
-    "train-labels-idx1-ubyte": (60_000,),
-    "t10k-images-idx3-ubyte": (10_000, 28, 28),
-    "t10k-labels-idx1-ubyte": (10_000,),
-}
-"""The four files of each source, and their shapes."""
-
-BUNDLED = "mnist-5k"
-NAMES = (*SOURCES, BUNDLED)
 
 _FIELDS = ("train_images", "train_labels", "test_images", "test_labels")
 
@@ -205,27 +164,6 @@ class Loader:
             tensors = decode_bundled(path)
             write_cache(cache, tensors)
         return _dataset(BUNDLED, tensors)
-
-
-def published_md5(name: str) -> dict[str, str]:
-    """The sums of a source's gzipped files as torchvision lists them, by file name without ``.gz``."""
-    return {file.removesuffix(".gz"): md5 for file, md5 in published_class(name).resources}
-
-
-def published_class(name: str) -> Any:
-    """torchvision's class of a source.
-
-    Raises:
-        DataError: when torchvision does not import.
-    """
-    try:
-        import torchvision.datasets
-    except (ImportError, RuntimeError) as error:
-        raise DataError(
-            f"torchvision does not work with this torch: {one_line(error)}",
-            hint="install a pair that was built together, e.g. torch==2.14.1 torchvision==0.29.1",
-        ) from error
-    return getattr(torchvision.datasets, SOURCES[name].torchvision_class)
 
 
 def _dataset(name: str, tensors: Mapping[str, torch.Tensor]) -> Dataset:

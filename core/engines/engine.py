@@ -11,7 +11,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from core.training.sampling import random_state, restore_random_state
+from core.device.random_state import random_state, restore_random_state
 
 
 class Step(Protocol):

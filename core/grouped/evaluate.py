@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.device.precision import float32_products
+from core.device.device import float32_products
 from core.engines.engine import Engine, batch_sizes
 from core.grouped.network import GroupedNetwork
 from core.training.evaluate import BATCH, BATCH_ON_GPU, Labelled, Pixels, Score

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from core.config import TrainConfig
 from core.data.loader import Dataset
-from core.device.precision import check_precision
+from core.device.device import check_precision
+from core.device.random_state import random_state
 from core.engines.choose import choose_engine, make_engine
 from core.errors import TrainingFailed
 from core.events import RunFailed, RunFinished, RunStarted, RunStopped, TrainEvent
@@ -26,7 +27,7 @@ from core.training.average import WeightAverage, copy_weights
 from core.training.clock import Clock
 from core.training.evaluate import Labelled, Pixels, Score
 from core.training.record import RunRecord, is_out_of_memory
-from core.training.sampling import EpochDraw, draw_epoch, random_state, split_validation
+from core.training.sampling import EpochDraw, draw_epoch, split_validation
 from core.training.step import Totals
 
 PROGRESS_INTERVAL = 0.1

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.device.precision import float32_products
+from core.device.device import float32_products
 from core.engines.engine import EagerEngine, Engine, Forward, batch_sizes
 from core.errors import ShouldStop, Stopped
 

@@ -57,21 +57,6 @@ def seed_dropout(config: TrainConfig, epoch: int) -> None:
     torch.manual_seed(_number(config.seed, "dropout", epoch))
 
 
-def random_state(device: torch.device) -> dict[str, Tensor]:
-    """torch's global random states, on which dropout depends, for a checkpoint."""
-    states = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        states["cuda"] = torch.cuda.get_rng_state(device)
-    return states
-
-
-def restore_random_state(states: Mapping[str, Tensor], device: torch.device) -> None:
-    """Set torch's global random states to those of a checkpoint."""
-    torch.set_rng_state(states["cpu"])
-    if device.type == "cuda" and "cuda" in states:
-        torch.cuda.set_rng_state(states["cuda"], device)
-
-
 def split_validation(count: int, held_out: int) -> tuple[Tensor, Tensor]:
     """Indices of the training and of the held-out images, both in ascending order."""
     shuffled = torch.randperm(count, generator=torch.Generator().manual_seed(VALIDATION_SEED))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.config import TrainConfig
-from core.device.precision import float32_products, mixed
+from core.device.device import float32_products, mixed
 from core.engines.engine import Forward, batch_sizes
 from core.training.augment import shift_images, warp_images
 from core.training.average import WeightAverage

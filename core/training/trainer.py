@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from core.config import TrainConfig
 from core.data.loader import Dataset
-from core.device.precision import check_precision
+from core.device.device import check_precision
+from core.device.random_state import random_state, restore_random_state
 from core.engines.choose import choose_engine, make_engine
 from core.errors import RunError, ShouldStop, Stopped, TrainingFailed, one_line
 from core.events import EpochFinished, RunFailed, RunFinished, RunStopped, TrainEvent
@@ -22,14 +23,7 @@ from core.training.average import WeightAverage, copy_weights
 from core.training.clock import Clock
 from core.training.evaluate import Evaluator, Labelled, Pixels
 from core.training.record import RunRecord, is_out_of_memory
-from core.training.sampling import (
-    EpochDraw,
-    draw_epoch,
-    random_state,
-    restore_random_state,
-    seed_dropout,
-    split_validation,
-)
+from core.training.sampling import EpochDraw, draw_epoch, seed_dropout, split_validation
 from core.training.step import TrainStep
 
 PROGRESS_INTERVAL = 0.1

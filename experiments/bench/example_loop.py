@@ -19,7 +19,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from core.config import TrainConfig
-from core.data.loader import FILES, Dataset, published_class
+from core.data.loader import Dataset
+from core.data.sources import FILES, published_class
 from core.device.device import pick_device
 from core.models.network import make_network
 from experiments.bench.peak import wait_for

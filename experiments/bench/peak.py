@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.device.allocator import keep_freed_memory
-from core.device.precision import float32_products
+from core.device.device import float32_products
 from core.models.summary import Summary
 
 

@@ -143,7 +143,7 @@ def pixel_statistics(run: Run, config: TrainConfig) -> tuple[float, float]:
     Raises:
         RunError: when the run has not yet decided on a data set.
     """
-    from core.data.loader import BUNDLED, SOURCES
+    from core.data.sources import BUNDLED, SOURCES
 
     source = SOURCES.get("mnist" if config.dataset == BUNDLED else config.dataset)
     if source is None:

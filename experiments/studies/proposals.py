@@ -73,8 +73,7 @@ def check_machine(plan: Plan) -> None:
     Raises:
         InvalidValue: for a device, an engine or a precision that it has not.
     """
-    from core.device.device import pick_device
-    from core.device.precision import check_precision
+    from core.device.device import check_precision, pick_device
     from core.engines.choose import choose_engine
 
     device = pick_device(plan.base.device)

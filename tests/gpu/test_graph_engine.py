@@ -10,11 +10,11 @@ from plain_training import COMMON_RECIPES, assert_follows, make_step, start_epoc
 from torch import Tensor, nn
 
 from core.config import TrainConfig
+from core.device.random_state import random_state, restore_random_state
 from core.engines.graph.engine import GraphEngine
 from core.models.network import make_network
 from core.models.usermodule import summarize_module
 from core.training.evaluate import Evaluator, Labelled, Pixels
-from core.training.sampling import random_state, restore_random_state
 from core.training.step import TrainStep
 from core.training.trainer import Trainer
 

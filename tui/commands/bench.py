@@ -88,8 +88,7 @@ def _measure(
     seeds: int,
 ) -> dict[str, Any]:
     from core.data.loader import Loader
-    from core.device.device import describe_device, pick_device
-    from core.device.precision import check_precision
+    from core.device.device import check_precision, describe_device, pick_device
     from core.engines.choose import available_engines, choose_engine
     from core.grouped.network import grouping_obstacle
     from experiments.bench.loops import compare_loops, time_to_target

@@ -28,7 +28,8 @@ def data(
 ) -> None:
     """List the data sets, or download, verify or locate them (mnist, where none is named)."""
     from core.data.bundled import find_bundled
-    from core.data.loader import BUNDLED, NAMES, Loader
+    from core.data.loader import Loader
+    from core.data.sources import BUNDLED, NAMES
 
     locations: Locations = context.obj
     with stop_on_signals("files that are whole were kept") as stop:
@@ -55,7 +56,7 @@ def data(
 
 def _state(loader: Loader, name: str) -> tuple[str, str]:
     from core.data.bundled import find_bundled
-    from core.data.loader import BUNDLED
+    from core.data.sources import BUNDLED
 
     if name == BUNDLED:
         try:

@@ -81,7 +81,7 @@ def _torch() -> Iterator[Finding]:
         yield Finding("torch", "broken", f"{pair}: {one_line(error)}", "pip install torch==2.14.1 torchvision==0.29.1")
         return
     yield Finding("torch", "good", f"{torch.__version__}, {torch.get_num_threads()} threads")
-    from core.data.loader import published_class
+    from core.data.sources import published_class
     from core.device.device import available_devices, describe_device, pick_device
 
     try:

@@ -24,8 +24,7 @@ def missing_here(config: TrainConfig) -> InvalidValue | None:
 
 @lru_cache
 def _missing(device: str, engine: str, precision: str) -> InvalidValue | None:
-    from core.device.device import pick_device
-    from core.device.precision import check_precision
+    from core.device.device import check_precision, pick_device
     from core.engines.choose import choose_engine
 
     config = TrainConfig.checked({"device": device, "engine": engine, "precision": precision})

@@ -14,7 +14,8 @@ import torchvision.datasets
 from safetensors.torch import save
 
 import core.data.loader
-from core.data.loader import FILES, SOURCES, Dataset, Loader, published_md5
+from core.data.loader import Dataset, Loader
+from core.data.sources import FILES
 from core.errors import DataError
 
 PARTS = ("train_images", "train_labels", "test_images", "test_labels")
@@ -139,11 +140,6 @@ def test_files_without_a_published_sum_are_held_to_their_format(fashion, file, a
         fashion.load("fashion")
     assert str(path) in caught.value.message
     assert not (tmp_path / "cache").exists()
-
-
-def test_every_source_is_one_that_torchvision_lists_with_these_four_files():
-    for name in SOURCES:
-        assert set(published_md5(name)) == set(FILES)
 
 
 def test_a_limited_data_set_has_the_first_images(fashion):

@@ -3,7 +3,7 @@
 import gzip
 import shutil
 import sys
-from hashlib import sha256
+from hashlib import md5, sha256
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ import torch
 import torchvision.datasets
 
 from core.data.loader import Loader
+from core.data.sources import FILES, SOURCES, check_md5, md5_of, published_md5
 from core.errors import DataError, Stopped
 
 PARTS = ("train_images", "train_labels", "test_images", "test_labels")
@@ -132,3 +133,29 @@ def test_missing_files_are_downloaded_from_torchvisions_mirrors_and_the_rest_lef
     loader.fetch("mnist")
     assert loader.missing_files("mnist") == []
     assert contents(raw) == contents(mnist_root / "MNIST" / "raw")
+
+
+def test_every_source_is_one_that_torchvision_lists_with_these_four_files():
+    for name in SOURCES:
+        assert set(published_md5(name)) == set(FILES)
+
+
+def test_the_sum_of_a_file_of_several_blocks_is_its_md5(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * (3 << 20) + b"y")
+    assert md5_of(path) == md5(b"x" * (3 << 20) + b"y").hexdigest()
+
+
+def test_another_sum_than_the_published_one_is_refused_with_both(tmp_path, presentable):
+    check_md5(tmp_path / "file", "0" * 32, "0" * 32)
+    with pytest.raises(DataError) as caught:
+        check_md5(tmp_path / "file", "0" * 32, "f" * 32)
+    presentable(caught.value.message, str(tmp_path / "file"), "0" * 32, "f" * 32)
+    assert "delete the file" in caught.value.hint
+
+
+def test_a_file_that_cannot_be_summed_up_is_named(tmp_path, presentable):
+    for path in (tmp_path, tmp_path / "nothing"):
+        with pytest.raises(DataError, match="cannot be read") as caught:
+            md5_of(path)
+        presentable(caught.value.message, str(path))
