@@ -24,9 +24,8 @@ from core.grouped.step import GroupedStep, stacked
 from core.models.summary import Summary
 from core.storage.checkpoint import Checkpoint
 from core.training.average import WeightAverage, copy_weights
-from core.training.clock import Clock
 from core.training.evaluate import Labelled, Pixels, Score
-from core.training.record import RunRecord, is_out_of_memory
+from core.training.record import Clock, RunRecord, is_out_of_memory
 from core.training.sampling import EpochDraw, draw_epoch, split_validation
 from core.training.step import Totals
 

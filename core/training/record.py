@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,10 +21,25 @@ from core.history import best_epoch, early_signal, first_epoch_at, reaches
 from core.models.summary import Summary
 from core.storage.checkpoint import Checkpoint
 from core.storage.tensors import weights_sha256
-from core.training.clock import Clock
 from core.training.evaluate import Score
 from core.training.schedule import learning_rate
 from core.training.step import Totals
+
+
+class Clock:
+    """Counts seconds from `start`, on top of those counted before."""
+
+    def __init__(self, before: float = 0.0) -> None:
+        self._before = before
+        self._started: float | None = None
+
+    def start(self) -> None:
+        """Start counting; a clock that runs just goes on."""
+        if self._started is None:
+            self._started = time.perf_counter()
+
+    def seconds(self) -> float:
+        return self._before + (0.0 if self._started is None else time.perf_counter() - self._started)
 
 
 class RunRecord(ABC):

@@ -8,19 +8,20 @@ nothing back, and can be recorded once and replayed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from core.config import TrainConfig
 from core.device.device import float32_products, mixed
 from core.engines.engine import Forward, batch_sizes
 from core.training.augment import shift_images, warp_images
 from core.training.average import WeightAverage
-from core.training.counters import counted_together, counting_norms
 from core.training.evaluate import Pixels
 from core.training.optimizers import SGD
 from core.training.sampling import EpochDraw
@@ -199,3 +200,33 @@ class TrainStep(BatchStep):
         for name, momentum in self._momentum.items():
             if f"momentum.{name}" in state:
                 momentum.copy_(state[f"momentum.{name}"])
+
+
+def counting_norms(model: nn.Module) -> list[_BatchNorm]:
+    """The batch norms that see exactly one batch in a forward pass: those in a row of modules.
+
+    Each adds 1 to a counter of its own, which on a GPU is a kernel of its own; `counted_together` adds to all of them
+    at once. Nothing reads the counters, unless a momentum of None asks for a plain mean of the statistics, which no
+    network here does.
+    """
+    children = model if isinstance(model, nn.Sequential) else ()
+    return [
+        norm
+        for norm in children
+        if isinstance(norm, _BatchNorm) and norm.num_batches_tracked is not None and norm.momentum is not None
+    ]
+
+
+@contextmanager
+def counted_together(norms: Sequence[_BatchNorm]) -> Iterator[None]:
+    """Within the block, one forward pass of training, the batch norms have no counters; all are moved on at its end."""
+    counters = [norm.num_batches_tracked for norm in norms]
+    for norm in norms:
+        norm.num_batches_tracked = None
+    try:
+        yield
+    finally:
+        for norm, counter in zip(norms, counters, strict=True):
+            norm.num_batches_tracked = counter
+    if counters:
+        torch._foreach_add_([counter for counter in counters if counter is not None], 1)

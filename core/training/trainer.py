@@ -20,9 +20,8 @@ from core.models.spec import is_user_module
 from core.models.summary import Summary
 from core.storage.checkpoint import START_AGAIN, Checkpoint
 from core.training.average import WeightAverage, copy_weights
-from core.training.clock import Clock
 from core.training.evaluate import Evaluator, Labelled, Pixels
-from core.training.record import RunRecord, is_out_of_memory
+from core.training.record import Clock, RunRecord, is_out_of_memory
 from core.training.sampling import EpochDraw, draw_epoch, seed_dropout, split_validation
 from core.training.step import TrainStep
 

@@ -1,8 +1,8 @@
-"""Seconds across interruptions, on a clock that the test moves."""
+"""What a run keeps beside its network: seconds across interruptions, on a clock that the test moves."""
 
 import time
 
-from core.training.clock import Clock
+from core.training.record import Clock
 
 
 def test_a_clock_counts_from_its_first_start_on_top_of_what_was_before(monkeypatch):

@@ -15,9 +15,8 @@ from core.engines.engine import Forward, Step, Unchanged
 from core.engines.graph.replayable import operations_of, why_not_replayable
 from core.models.network import make_network
 from core.training.average import copy_weights
-from core.training.counters import counted_together, counting_norms
 from core.training.evaluate import Evaluator, Labelled, Pixels
-from core.training.step import TrainStep
+from core.training.step import TrainStep, counted_together, counting_norms
 
 TINY = {"arch": "c4k5s3 p2 c8k3 gap fc10", "lr": 0.05, "batch_size": 48, "epochs": 3, "device": "cpu"}
 
