@@ -15,13 +15,15 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from core.errors import InvalidValue, OverBudget, shown
-from core.models.summary import MAX_PARAMS
 
 DatasetChoice = Literal["auto", "mnist", "fashion", "kmnist", "mnist-5k"]
 Schedule = Literal["constant", "onecycle", "cosine", "step"]
 Augmentation = Literal["none", "shift", "affine"]
 Precision = Literal["fp32", "tf32", "bf16"]
 EngineChoice = Literal["auto", "eager", "native", "compile", "graph"]
+
+MAX_PARAMS = 20_000
+"""The exercise's limit: a network fits when it has at most this many parameters."""
 
 MACHINE_FIELDS = ("device", "engine", "precision")
 """Those that not every machine can grant."""

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 
+from core.config import MAX_PARAMS
 from core.errors import SpecError
 from core.models.spec import Architecture, Block, Conv, Dense, Drop, GlobalPool, Pool
 
 INPUT_SHAPE = (1, 28, 28)
 CLASSES = 10
-MAX_PARAMS = 20_000
-"""The exercise's limit: a network fits when it has at most this many parameters."""
 
 Shape = tuple[int, int, int]
 

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from core.config import MAX_PARAMS
 from core.models.spec import EXERCISE, GRAMMAR, REGISTRY, find, is_user_module
-from core.models.summary import MAX_PARAMS, Summary, summarize
+from core.models.summary import Summary, summarize
 from experiments.presets.loader import load_preset, preset_names
 from tui.text.output import keep_stdout_for_data, percent, say, say_json, table
 
