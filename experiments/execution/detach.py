@@ -10,7 +10,6 @@ from pathlib import Path
 from core.errors import StorageError
 from experiments.runs.folder import Run
 from experiments.runs.owner import Owner
-from experiments.studies.folder import StudyFolder
 
 _WAIT_AND_BECOME = ("/bin/sh", "-c", 'read _ && exec "$@" < /dev/null', "sh")
 """A process that becomes the command that follows once it reads a line, and ends if its starter does before that."""
@@ -32,20 +31,10 @@ def start_detached(runs: Sequence[Run], command: Sequence[str]) -> int:
             run.forget_stop()
             run.hand_over(owner)
 
-    return _start(runs[0].output, command, own)
+    return start_process(runs[0].output, command, own)
 
 
-def start_sweep_detached(study: StudyFolder, command: Sequence[str]) -> int:
-    """Start `command`, which drives a study, as `start_detached` does; what it prints goes to the study's output.log.
-
-    Raises:
-        InvalidValue: while another process drives the study.
-        StorageError: when the process cannot be started.
-    """
-    return _start(study.output, command, study.hand_over)
-
-
-def _start(output: Path, command: Sequence[str], own: Callable[[Owner], None]) -> int:
+def start_process(output: Path, command: Sequence[str], own: Callable[[Owner], None]) -> int:
     """Start a command that does nothing before `own` has given it what it is for."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)

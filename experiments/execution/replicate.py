@@ -16,7 +16,8 @@ from core.config import TrainConfig
 from core.errors import Stopped
 from core.events import RunFailed, RunStopped
 from core.models.network import summarize_config
-from experiments.execution.executor import MAX_DEATHS, POLL, STOP_PATIENCE, Ended, Executor, LocalExecutor, local_slots
+from experiments.execution.executor import MAX_DEATHS, POLL, STOP_PATIENCE, Ended, Executor
+from experiments.execution.local_executor import LocalExecutor, local_slots
 from experiments.execution.runner import Runner
 from experiments.runs.eventlog import Entry, EventReader
 from experiments.runs.folder import Meta, Run

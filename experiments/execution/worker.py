@@ -6,11 +6,11 @@ import gc
 import os
 import signal
 import time
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from core.errors import LabError, Stopped
 from core.models.spec import is_user_module
+from experiments.execution.executor import Slot
 from experiments.execution.runner import Runner
 from experiments.execution.spawning import hear_signals
 from experiments.locations import Locations
@@ -23,14 +23,6 @@ LOOK_INTERVAL = 0.1
 """Seconds between two looks into the pipe."""
 ABANDONED = "the process that gave it out was killed"
 """The reason given by a run whose driver is gone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """Room for one worker, and the GPU that it sees, as CUDA_VISIBLE_DEVICES names it; empty for all there are."""
-
-    number: int
-    gpu: str = ""
 
 
 class Orders:

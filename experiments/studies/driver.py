@@ -31,7 +31,8 @@ from experiments.studies.events import (
     TrialStarted,
     WorkerDied,
 )
-from experiments.studies.folder import GIVEN_UP, RUN_ID, StudyFolder
+from experiments.studies.folder import StudyFolder
+from experiments.studies.notes import GIVEN_UP, RUN_ID
 from experiments.studies.plan import Plan
 from experiments.studies.proposals import Proposals
 from experiments.studies.space import Value

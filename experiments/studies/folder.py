@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from core.errors import InvalidValue, RunError, StorageError
 from experiments.execution.supervision import BEAT_INTERVAL
@@ -25,13 +25,6 @@ from experiments.runs.json_files import read_json, write_json
 from experiments.runs.owner import Owner
 from experiments.studies.plan import Plan
 
-if TYPE_CHECKING:
-    from optuna.storages.journal import JournalStorage
-
-RUN_ID, ADDED, GIVEN_UP = "run_id", "added", "given_up"
-"""Notes on a trial: its run, that somebody asked for it, and who gave it up while it was trained."""
-REJECTED, PRUNED, FAILED, REPEATS = "rejected", "pruned", "failed", "repeats"
-"""Notes on how a trial came to its end: why it was never trained, pruned or failed, or which one it repeats."""
 ANOTHER = "restore it, or choose another --study; the runs are whole"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
@@ -103,28 +96,6 @@ class StudyFolder:
             write_json(self.folder / "study.json", plan.to_json())
         except OSError as error:
             raise self.unwritable(error) from error
-
-    def open_storage(self) -> JournalStorage:
-        """Optuna's storage of the study, made where there is none.
-
-        Raises:
-            StorageError: when it cannot be written.
-            RunError: when it is damaged.
-        """
-        from optuna.storages.journal import JournalFileBackend
-
-        from experiments.studies.journal import Journal, JournalLock
-
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            return Journal(self, JournalFileBackend(str(self.journal), JournalLock(self.journal)))
-        except OSError as error:
-            raise self.unwritable(error) from error
-
-    def name_within(self, storage: JournalStorage) -> str:
-        """What the study is called in its journal: as its folder was when it began, before it was copied or renamed."""
-        studies = storage.get_all_studies()
-        return studies[0].study_name if studies else self.name
 
     def owner(self) -> Owner | None:
         """The process that is at work on the study, if one is."""

@@ -47,6 +47,26 @@ class Journal(JournalStorage):
             raise damaged(self._folder.journal, error) from error
 
 
+def open_storage(folder: StudyFolder) -> JournalStorage:
+    """Optuna's storage of a study, made where there is none.
+
+    Raises:
+        StorageError: when it cannot be written.
+        RunError: when it is damaged.
+    """
+    try:
+        folder.folder.mkdir(parents=True, exist_ok=True)
+        return Journal(folder, JournalFileBackend(str(folder.journal), JournalLock(folder.journal)))
+    except OSError as error:
+        raise folder.unwritable(error) from error
+
+
+def name_within(storage: JournalStorage, folder: StudyFolder) -> str:
+    """What a study is called in its journal: as its folder was when it began, before it was copied or renamed."""
+    studies = storage.get_all_studies()
+    return studies[0].study_name if studies else folder.name
+
+
 def damaged(journal: Path, error: Exception) -> RunError:
     return RunError(f"{journal}: damaged: {error}", hint=ANOTHER)
 

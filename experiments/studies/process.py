@@ -1,18 +1,30 @@
-"""Stopping the process that drives a study, so that every trial can be taken up again."""
+"""The process that drives a study: starting one that outlives the terminal, and stopping it."""
 
 from __future__ import annotations
 
 import os
 import signal
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 from core.errors import InvalidValue, RunError
+from experiments.execution.detach import start_process
 from experiments.studies.folder import StudyFolder
 
 
+def start_sweep_detached(study: StudyFolder, command: Sequence[str]) -> int:
+    """Start `command`, which drives a study, as `start_detached` does; what it prints goes to the study's output.log.
+
+    Raises:
+        InvalidValue: while another process drives the study.
+        StorageError: when the process cannot be started.
+    """
+    return start_process(study.output, command, study.hand_over)
+
+
 def stop_study(home: Path, name: str) -> None:
-    """Ask the driver of a study to stop: its trials save a checkpoint and stay open.
+    """Ask the driver of a study to stop: its trials save a checkpoint and stay open, to be taken up again.
 
     Raises:
         InvalidValue: when nobody drives it, or somebody on another machine.

@@ -11,7 +11,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from core.history import EARLY_EPOCHS, early_signal
-from experiments.studies.folder import REJECTED
+from experiments.studies.notes import REJECTED
 from experiments.studies.space import Space, rounded
 
 STARTUP_TRIALS = 5

@@ -11,7 +11,9 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from experiments.studies.folder import ADDED, FAILED, GIVEN_UP, PRUNED, REJECTED, REPEATS, RUN_ID, StudyFolder
+from experiments.studies.folder import StudyFolder
+from experiments.studies.journal import name_within, open_storage
+from experiments.studies.notes import ADDED, FAILED, GIVEN_UP, PRUNED, REJECTED, REPEATS, RUN_ID
 from experiments.studies.plan import Plan
 from experiments.studies.search import Grid, make_pruner, make_sampler
 from experiments.studies.space import Value
@@ -27,9 +29,9 @@ class Trials:
     def __init__(self, folder: StudyFolder, plan: Plan) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._plan = plan
-        self._storage = folder.open_storage()
+        self._storage = open_storage(folder)
         self._study = optuna.create_study(
-            study_name=folder.name_within(self._storage),
+            study_name=name_within(self._storage, folder),
             storage=self._storage,
             direction="maximize",
             load_if_exists=True,

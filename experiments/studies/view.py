@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import InvalidValue
 from experiments.runs.store import Store
-from experiments.studies.folder import ADDED, FAILED, PRUNED, REJECTED, REPEATS, RUN_ID, StudyFolder, no_such_study
+from experiments.studies.folder import StudyFolder, no_such_study
+from experiments.studies.notes import ADDED, FAILED, PRUNED, REJECTED, REPEATS, RUN_ID
 from experiments.studies.plan import Plan
 from experiments.studies.space import Value, parse_value
 
 if TYPE_CHECKING:
+    from optuna.storages.journal import JournalStorage
     from optuna.trial import FrozenTrial
 
 IMPORTANCE_TRIALS = 8
@@ -126,13 +128,13 @@ class StudyReader:
     def __init__(self, home: Path, name: str) -> None:
         self._folder = StudyFolder.of(home, name)
         _existing_plan(self._folder)
-        self._storage = self._folder.open_storage() if self._folder.journal.exists() else None
+        self._storage = _open_storage(self._folder) if self._folder.journal.exists() else None
         self._importance: tuple[int, dict[str, float]] = (0, {})
 
     def view(self) -> StudyView:
         plan = _existing_plan(self._folder)
         if self._storage is None and self._folder.journal.exists():
-            self._storage = self._folder.open_storage()
+            self._storage = _open_storage(self._folder)
         trials = tuple(_trial_view(trial) for trial in self._trials())
         finished = [trial for trial in trials if trial.value is not None and not trial.repeats]
         best = max(finished, key=lambda trial: (trial.value or 0.0, -trial.number), default=None)
@@ -201,7 +203,7 @@ def add_trial(home: Path, name: str, values: Mapping[str, str]) -> int:
 
     folder = StudyFolder.of(home, name)
     params = check_trial(_existing_plan(folder), values)
-    storage = folder.open_storage()
+    storage = _open_storage(folder)
     studies = storage.get_all_studies()
     if not studies:
         raise InvalidValue("study", name, "has not begun", hint="start it first")
@@ -230,6 +232,12 @@ def _value_inside(plan: Plan, field: str, text: str) -> Value:
     if not dimension.holds(value):
         raise InvalidValue(field, text, f"must lie within {dimension}", hint="choose a value of the study's space")
     return value
+
+
+def _open_storage(folder: StudyFolder) -> JournalStorage:
+    from experiments.studies.journal import open_storage  # takes Optuna, which a list of studies can do without
+
+    return open_storage(folder)
 
 
 def _existing_plan(folder: StudyFolder) -> Plan:

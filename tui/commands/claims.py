@@ -104,7 +104,7 @@ def _with_data(design: Design, locations: Locations, stop: StopFlag) -> Design:
 
 
 def _train(study: ClaimsStudy, locations: Locations, jobs: int | None, stop: StopFlag) -> None:
-    from experiments.execution.executor import LocalExecutor, local_slots
+    from experiments.execution.local_executor import LocalExecutor, local_slots
     from experiments.execution.run_list import find_wanted
     from experiments.execution.runner import Runner
     from experiments.runs.row import Status

@@ -294,7 +294,7 @@ def _executor(plan: Plan, locations: Locations) -> Executor:
         return RayExecutor(
             locations, device=device, address=where.ray_address, jobs=where.jobs, gpus_per_trial=where.gpus_per_trial
         )
-    from experiments.execution.executor import LocalExecutor, local_slots
+    from experiments.execution.local_executor import LocalExecutor, local_slots
 
     return LocalExecutor(locations, local_slots(device, where.jobs, where.gpus_per_trial))
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from core.config import TrainConfig
-from experiments.execution.detach import start_detached, start_sweep_detached
+from experiments.execution.detach import start_detached
 from experiments.execution.runner import Runner
 from experiments.locations import Locations
 from experiments.runs.folder import Meta, Run
 from experiments.studies.folder import StudyFolder
+from experiments.studies.process import start_sweep_detached
 
 
 @contextmanager

@@ -11,11 +11,10 @@ import pytest
 from sweep_tools import Scripted, drive, tiny_plan
 
 from core.errors import InvalidValue
-from experiments.execution.detach import start_sweep_detached
 from experiments.runs.owner import Owner
 from experiments.studies.folder import StudyFolder
 from experiments.studies.list import StudyList
-from experiments.studies.process import stop_study
+from experiments.studies.process import start_sweep_detached, stop_study
 from experiments.studies.view import add_trial, check_trial, study_view
 
 DRIVER = """

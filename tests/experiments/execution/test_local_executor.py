@@ -11,10 +11,10 @@ import pytest
 
 from core.errors import InvalidValue
 from core.events import EpochFinished, RunFinished, RunStarted, RunStopped
-from experiments.execution import executor as executors
-from experiments.execution.executor import LocalExecutor, local_slots
+from experiments.execution.executor import Ended, Slot
+from experiments.execution.local_executor import LocalExecutor, local_slots
 from experiments.execution.runner import Runner
-from experiments.execution.worker import ABANDONED, Slot
+from experiments.execution.worker import ABANDONED
 from experiments.locations import Locations
 from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Meta
@@ -112,7 +112,7 @@ def test_a_worker_that_is_told_to_leave_saves_its_run_and_is_given_no_other(exec
     assert run.checkpoint.exists()
     other = new()
     executor.start(other)
-    assert wait_for(executor) == [executors.Ended(other.id)]
+    assert wait_for(executor) == [Ended(other.id)]
     assert other.status() is Status.FINISHED
 
 
@@ -133,7 +133,7 @@ def test_a_worker_that_ends_with_nothing_to_do_is_replaced(shared_home, new):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         executor.start(second)
-        assert wait_for(executor) == [executors.Ended(second.id)]
+        assert wait_for(executor) == [Ended(second.id)]
     finally:
         executor.close()
     assert second.status() is Status.FINISHED

@@ -1,0 +1,161 @@
+"""Trains runs in processes of this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+from core.errors import InvalidValue
+from experiments.execution.executor import STOP_PATIENCE, Ended, Slot
+from experiments.execution.spawning import signals_held_back
+from experiments.execution.worker import STOP, TRAIN, serve
+from experiments.locations import Locations
+from experiments.runs.folder import Run
+from experiments.runs.owner import Owner
+
+DEATH_PATIENCE = 5.0
+"""Seconds that one has to end whose pipe is closed already."""
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: BaseProcess
+    orders: Connection
+    run_id: str = ""
+
+    def train(self, run: Run) -> None:
+        """Raises `OSError` when it is not there any more."""
+        run.hand_over(Owner.of(self.process.pid or 0))
+        self.orders.send((TRAIN, run.id))
+        self.run_id = run.id
+
+
+class LocalExecutor:
+    """Processes of this machine, one for each slot, kept for as long as the sweep lasts so that torch is imported once.
+
+    Their pipe is how they hear of everything: a driver that is killed closes it, and they stop with a checkpoint.
+    """
+
+    def __init__(self, locations: Locations, slots: Sequence[Slot]) -> None:
+        self._locations = locations
+        self._workers: dict[Slot, _Worker | None] = dict.fromkeys(slots)
+
+    def has_room(self) -> bool:
+        return any(worker is None or not worker.run_id for worker in self._workers.values())
+
+    def start(self, run: Run) -> None:
+        idle = [slot for slot, worker in self._workers.items() if worker is None or not worker.run_id]
+        started = [slot for slot in idle if self._workers[slot] is not None]
+        slot = (started or idle)[0]
+        worker = self._workers[slot] or self._spawn(slot)
+        try:
+            worker.train(run)
+        except OSError:  # it ended while it had nothing to do
+            _end([worker], DEATH_PATIENCE)
+            worker = self._spawn(slot)
+            worker.train(run)
+        self._workers[slot] = worker
+
+    def wait(self, seconds: float) -> list[Ended]:
+        busy = [(slot, worker) for slot, worker in self._workers.items() if worker is not None and worker.run_id]
+        ready = set(wait([worker.orders for _, worker in busy], seconds))
+        ended = []
+        for slot, worker in busy:
+            if worker.orders not in ready:
+                continue
+            run_id, worker.run_id = worker.run_id, ""
+            try:
+                ended.append(Ended(run_id, error=worker.orders.recv()))
+            except (EOFError, OSError):
+                self._workers[slot] = None
+                _end([worker], DEATH_PATIENCE)
+                ended.append(Ended(run_id, worker_died=_cause(worker.process)))
+        return ended
+
+    def stop(self, reason: str) -> None:
+        for worker in self._workers.values():
+            if worker is not None and worker.run_id:
+                try:
+                    worker.orders.send((STOP, reason))
+                except OSError:  # it is dead, as `wait` will tell
+                    continue
+
+    def close(self) -> None:
+        _end([worker for worker in self._workers.values() if worker is not None], STOP_PATIENCE)
+        self._workers = dict.fromkeys(self._workers)
+
+    def _spawn(self, slot: Slot) -> _Worker:
+        context = multiprocessing.get_context("spawn")
+        mine, theirs = context.Pipe()
+        process = context.Process(target=serve, args=(theirs, self._locations, slot), name=f"worker {slot.number}")
+        process.daemon = True
+        with signals_held_back():
+            process.start()
+        theirs.close()
+        return _Worker(process, mine)
+
+
+def _end(workers: Sequence[_Worker], patience: float) -> None:
+    """Close their pipes, which they take for the end, and kill those that have not ended within so many seconds."""
+    for worker in workers:
+        worker.orders.close()
+    deadline = time.monotonic() + patience
+    for worker in workers:
+        worker.process.join(max(0.0, deadline - time.monotonic()))
+    for worker in workers:
+        worker.process.kill()
+        worker.process.join()
+
+
+def local_slots(device: str, jobs: int | None, gpus_per_trial: float | None) -> list[Slot]:
+    """The slots of this machine: one for each GPU, or for each share of one, else one for each processor core.
+
+    Every worker has one thread, so that its results are the same however many there are.
+
+    Raises:
+        InvalidValue: for shares that a single machine's trials cannot have.
+    """
+    gpus = _gpus(device)
+    if gpus_per_trial is not None and not (gpus and 0 < gpus_per_trial <= 1):
+        allowed = "must be above 0 and at most 1" if gpus else f"there is no GPU to share here (device {device})"
+        raise InvalidValue("gpus_per_trial", gpus_per_trial, allowed, hint="leave --gpus-per-trial out")
+    if gpus:
+        jobs = jobs or len(gpus) * int(1 / (gpus_per_trial or 1) + 1e-9)
+    elif device == "mps":
+        jobs = jobs or 1
+    return [Slot(number, gpus[number % len(gpus)] if gpus else "") for number in range(jobs or _cores())]
+
+
+def _cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _gpus(device: str) -> list[str]:
+    """The values of CUDA_VISIBLE_DEVICES that each show a worker one of the GPUs that trials may use.
+
+    One that is empty, as in `Slot`, stands for the GPU that the config itself names among all there are.
+    """
+    if device.startswith("cuda:"):
+        return [""]
+    if device not in ("auto", "cuda"):
+        return []
+    import torch
+
+    count = torch.cuda.device_count()
+    visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return (visible or [str(index) for index in range(count)])[:count]
+
+
+def _cause(process: BaseProcess) -> str:
+    """In words, why a worker is gone."""
+    code = process.exitcode
+    if code is None or code >= 0:
+        return f"worker process {process.pid} ended by itself (exit code {code})"
+    return f"worker process {process.pid} was killed by {signal.Signals(-code).name}"
