@@ -8,7 +8,7 @@ from pathlib import Path
 from core.errors import InvalidValue, StorageError
 from core.history import EARLY_ACCURACY, EARLY_EPOCHS
 from core.storage.files import open_regular, replacing
-from experiments.claims.rules import ARMS, TARGET, Finding, reaches_target
+from experiments.claims.rules import ARMS, TARGET, ClaimFinding, reaches_target
 from experiments.claims.study import Results
 from experiments.reports.svg_chart import Series, line_chart, percent_tick
 from experiments.results.groups import Group, ScoreKind, accuracy
@@ -135,7 +135,7 @@ def _sample(sample: Sample | None) -> str:
     return f"{100 * sample.mean:.2f}% (deviation {100 * sample.sd:.3f}, interval {interval})"
 
 
-def _confusion(finding: Finding) -> Iterator[str]:
+def _confusion(finding: ClaimFinding) -> Iterator[str]:
     counts = finding.details
     yield from _table(
         ("", f"reached {TARGET:g}%", "did not"),

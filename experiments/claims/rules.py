@@ -52,7 +52,7 @@ MAX_REPEATS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ClaimPart:
     """One of several things that a claim says, each with a verdict of its own, `key` in the details."""
 
     key: str
@@ -62,28 +62,28 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ClaimFinding:
     """What was measured for a claim, on `n` runs, and what it says. `details` is ready for JSON."""
 
     measured: str
     n: int
     verdict: Verdict
     details: Mapping[str, Any] = field(default_factory=dict)
-    parts: tuple[Part, ...] = ()
+    parts: tuple[ClaimPart, ...] = ()
 
     @classmethod
-    def of_parts(cls, parts: Sequence[Part], n: int, details: Mapping[str, Any]) -> Finding:
+    def of_parts(cls, parts: Sequence[ClaimPart], n: int, details: Mapping[str, Any]) -> ClaimFinding:
         """Of a claim that holds when all of its parts do, and does not when one does not."""
         verdicts = {part.verdict for part in parts}
         verdict: Verdict = "does not" if "does not" in verdicts else "holds" if verdicts == {"holds"} else "cannot tell"
         measured = "; ".join(f"{part.text}: {part.verdict} ({part.numbers})" for part in parts)
         return cls(measured, n, verdict, {**details, **{part.key: part.verdict for part in parts}}, tuple(parts))
 
-    def undecided(self) -> Finding:
+    def undecided(self) -> ClaimFinding:
         """The same numbers where they are evidence for nothing."""
         if self.parts:
             parts = [replace(part, verdict="cannot tell") for part in self.parts]
-            return Finding.of_parts(parts, self.n, self.details)
+            return ClaimFinding.of_parts(parts, self.n, self.details)
         return replace(self, verdict="cannot tell")
 
 
@@ -94,13 +94,13 @@ class Claim:
     number: int
     text: str
     rule: str
-    judge: Callable[[Groups], Finding]
+    judge: Callable[[Groups], ClaimFinding]
 
 
-def judge_reaching(arm: str, percent: float) -> Callable[[Groups], Finding]:
+def judge_reaching(arm: str, percent: float) -> Callable[[Groups], ClaimFinding]:
     """Whether a typical run of an arm reaches an accuracy."""
 
-    def judge(groups: Groups) -> Finding:
+    def judge(groups: Groups) -> ClaimFinding:
         group = groups[arm]
         epochs = [first_epoch_at(member.view.accuracies, percent) for member in group.decided]
         share = share_of(sum(epoch is not None for epoch in epochs), len(epochs))
@@ -111,12 +111,12 @@ def judge_reaching(arm: str, percent: float) -> Callable[[Groups], Finding]:
             if (sample := group.sample(score)) is not None:
                 measured += f"; {score} {100 * sample.mean:.2f}% on average"
         details = {"reached": share.count, "low": share.low, "high": share.high, "epochs": epochs}
-        return Finding(measured, share.n, majority(share), details)
+        return ClaimFinding(measured, share.n, majority(share), details)
 
     return judge
 
 
-def judge_early_signal(groups: Groups) -> Finding:
+def judge_early_signal(groups: Groups) -> ClaimFinding:
     """How well the first three epochs tell which runs will reach the target, over all arms."""
     tables = [_signal_table(groups[arm.name]) for arm in ARMS if not arm.repeats]
     both, only_signal, only_reached, neither = (sum(counts) for counts in zip(*tables, strict=True))
@@ -137,7 +137,7 @@ def judge_early_signal(groups: Groups) -> Finding:
         "recall": recall.share,
         "p_within_recipes": p,
     }
-    return Finding(measured, both + only_signal + only_reached + neither, verdict, details)
+    return ClaimFinding(measured, both + only_signal + only_reached + neither, verdict, details)
 
 
 def _signal_table(group: Group) -> tuple[int, int, int, int]:
@@ -147,7 +147,7 @@ def _signal_table(group: Group) -> tuple[int, int, int, int]:
     return outcomes.count((yes, yes)), outcomes.count((yes, no)), outcomes.count((no, yes)), outcomes.count((no, no))
 
 
-def judge_dropout(groups: Groups) -> Finding:
+def judge_dropout(groups: Groups) -> ClaimFinding:
     """Whether dropout calms the last epochs, and whether a run with it reaches the target all the same."""
     arms = [arm.name for arm in ARMS if "dropout" in arm.changes]
     plain = fluctuations(groups["conv9"])
@@ -161,13 +161,13 @@ def judge_dropout(groups: Groups) -> Finding:
     )
     spread = f"deviation over a run's last {LAST_EPOCHS} epochs, in points: {calm or 'no runs'}"
     parts = (
-        Part("more_stable", "more stable", spread, stable),
-        Part("cannot_reach", f"cannot reach {TARGET:g}%", f"{_in_words(share)} with dropout reached it", never),
+        ClaimPart("more_stable", "more stable", spread, stable),
+        ClaimPart("cannot_reach", f"cannot reach {TARGET:g}%", f"{_in_words(share)} with dropout reached it", never),
     )
-    return Finding.of_parts(parts, len(runs) + len(plain), {"reached": share.count})
+    return ClaimFinding.of_parts(parts, len(runs) + len(plain), {"reached": share.count})
 
 
-def judge_restart(groups: Groups) -> Finding:
+def judge_restart(groups: Groups) -> ClaimFinding:
     """Whether best accuracies differ from run to run, with other seeds and with the same one."""
     again = {member.seed: member for member in groups["again"].finished}
     runs = groups["conv9"].finished
@@ -185,10 +185,10 @@ def judge_restart(groups: Groups) -> Finding:
         measured += f", by up to {spread:.2f} points (deviation {100 * stdev(bests):.3f})"
     measured += f"; with the same seed: {same} of {len(pairs)} runs ended with the same weights, bit for bit"
     details = {"differing_pairs": differing, "pairs": total, "same_seed_same_weights": same, "same_seed": len(pairs)}
-    return Finding(measured, len(bests) + len(again), verdict, details)
+    return ClaimFinding(measured, len(bests) + len(again), verdict, details)
 
 
-def judge_tuning(groups: Groups) -> Finding:
+def judge_tuning(groups: Groups) -> ClaimFinding:
     """Whether the best accuracy is higher with the exercise's learning rate and batch size than with others."""
     others = ("lr-0.035", "batch-64", "batch-128")
     found = [_difference(groups["conv9"].scores("best"), groups[arm].scores("best")) for arm in others]
@@ -206,7 +206,7 @@ def judge_tuning(groups: Groups) -> Finding:
         for arm, one, p in zip(others, found, adjusted, strict=True)
     }
     measured = f"gain in best: {', '.join(parts)}; each interval by itself, p after Holm's correction"
-    return Finding(measured, n, _all_directions(found, better=1), details)
+    return ClaimFinding(measured, n, _all_directions(found, better=1), details)
 
 
 CLAIMS: tuple[Claim, ...] = (

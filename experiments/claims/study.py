@@ -14,9 +14,9 @@ from typing import Any
 from core.config import TrainConfig
 from core.errors import OverBudget, ShouldStop
 from core.events import RunStarted
-from experiments.claims.rules import ARMS, CLAIMS, MAX_REPEATS, Arm, Claim, Finding
+from experiments.claims.rules import ARMS, CLAIMS, MAX_REPEATS, Arm, Claim, ClaimFinding
 from experiments.execution.executor import Executor
-from experiments.execution.run_list import Trained, Wanted, find_wanted, train_all
+from experiments.execution.run_list import RunOutcome, RunSpec, find_wanted, train_all
 from experiments.execution.runner import Runner
 from experiments.presets.loader import load_preset
 from experiments.results.groups import Group, GroupMember, make_group
@@ -83,7 +83,7 @@ class ClaimsStudy:
         self.store = store
         self.design = design
 
-    def train(self, runner: Runner, executor: Executor, should_stop: ShouldStop) -> Iterator[Trained]:
+    def train(self, runner: Runner, executor: Executor, should_stop: ShouldStop) -> Iterator[RunOutcome]:
         """Train what is missing, seed by seed over all arms, so that a part of it is balanced too; see `train_all`.
 
         Raises:
@@ -92,7 +92,7 @@ class ClaimsStudy:
         with self._alone():
             yield from train_all(runner, executor, self.wanted(), should_stop)
 
-    def wanted(self) -> list[Wanted]:
+    def wanted(self) -> list[RunSpec]:
         """Every run of the design, all arms of a seed together. An arm's group is that of its runs, or a new one."""
         groups: dict[str, str] = {}
         for arm in ARMS:
@@ -114,9 +114,9 @@ class ClaimsStudy:
             found[arm.name] = make_group(group_id, [GroupMember.of(run) for run in there])
         return found
 
-    def _wanted(self, arm: Arm, seed: int, group_id: str | None) -> Wanted:
+    def _wanted(self, arm: Arm, seed: int, group_id: str | None) -> RunSpec:
         meta = Meta(f"{TAG}-{arm.name}-{seed}", (TAG, f"{TAG}:{arm.name}"), group_id)
-        return Wanted(self.design.config(arm, seed), meta)
+        return RunSpec(self.design.config(arm, seed), meta)
 
     def _group_id(self, arm: Arm) -> str:
         runs = find_wanted(self.store, [self._wanted(arm, seed, None) for seed in self.design.seeds_of(arm)])
@@ -133,7 +133,7 @@ class Results:
 
     design: Design
     groups: dict[str, Group]
-    findings: tuple[tuple[Claim, Finding], ...]
+    findings: tuple[tuple[Claim, ClaimFinding], ...]
     environments: tuple[dict[str, Any], ...]
 
     @classmethod

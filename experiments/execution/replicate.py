@@ -30,7 +30,7 @@ Planned = tuple[TrainConfig, Meta]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TrainingPlan:
     """How runs are trained, `size` of them at a time. `words` says so to people; empty where nothing is special."""
 
     way: Way
@@ -38,10 +38,10 @@ class Plan:
     words: str = ""
 
 
-IN_TURN = Plan("in turn")
+IN_TURN = TrainingPlan("in turn")
 
 
-def plan_runs(runner: Runner, planned: Sequence[Planned], jobs: int | None = None) -> Plan:
+def plan_runs(runner: Runner, planned: Sequence[Planned], jobs: int | None = None) -> TrainingPlan:
     """The way in which these runs are trained soonest. Imports torch.
 
     Args:
@@ -61,11 +61,13 @@ def plan_runs(runner: Runner, planned: Sequence[Planned], jobs: int | None = Non
         return _plan_groups(runner, configs, device, jobs)
     slots = local_slots(device.type, min(jobs or len(configs), len(configs), len(local_slots("cpu", None, None))), None)
     if device.type == "cpu" and len(slots) > 1:
-        return Plan("processes", len(slots), f"{len(configs)} runs, {len(slots)} at a time, of one thread each")
+        return TrainingPlan("processes", len(slots), f"{len(configs)} runs, {len(slots)} at a time, of one thread each")
     return IN_TURN
 
 
-def _plan_groups(runner: Runner, configs: Sequence[TrainConfig], device: torch.device, jobs: int | None) -> Plan:
+def _plan_groups(
+    runner: Runner, configs: Sequence[TrainConfig], device: torch.device, jobs: int | None
+) -> TrainingPlan:
     """On a GPU: as few groups as fit into what is free of its memory, of equal size."""
     from core.grouped.network import grouping_obstacle
 
@@ -86,14 +88,14 @@ def _plan_groups(runner: Runner, configs: Sequence[TrainConfig], device: torch.d
     groups = -(-len(configs) // size)
     size = -(-len(configs) // groups)
     together = "as one network" if groups == 1 else f"as {groups} networks of up to {size} copies"
-    return Plan("grouped", size, f"{len(configs)} runs {together}; {fitting:,} {room}")
+    return TrainingPlan("grouped", size, f"{len(configs)} runs {together}; {fitting:,} {room}")
 
 
-def _one_by_one(configs: Sequence[TrainConfig], reason: str) -> Plan:
-    return Plan("in turn", words=f"{len(configs)} runs, one after the other, because {reason}")
+def _one_by_one(configs: Sequence[TrainConfig], reason: str) -> TrainingPlan:
+    return TrainingPlan("in turn", words=f"{len(configs)} runs, one after the other, because {reason}")
 
 
-def replicate(runner: Runner, planned: Sequence[Planned], plan: Plan) -> Iterator[Entry]:
+def replicate(runner: Runner, planned: Sequence[Planned], plan: TrainingPlan) -> Iterator[Entry]:
     """Train runs as planned, yielding each event of each of them once it is in its log.
 
     A run that fails does so alone. One that somebody stops does too, but none is begun after that. The runner's own

@@ -24,7 +24,7 @@ _ORDER = (Status.FINISHED, Status.RUNNING, Status.STOPPED, Status.CRASHED, Statu
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RunSpec:
     """A run that shall be there. One that has these tags, this seed and a config that differs in nothing that makes a
     recipe is it, whatever it is called."""
 
@@ -33,15 +33,15 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class RunOutcome:
     """A run of the list has come to an end; `problem` is why it has none of its own, else empty."""
 
-    wanted: Wanted
+    wanted: RunSpec
     run: Run
     problem: str = ""
 
 
-def find_wanted(store: Store, wanted: Sequence[Wanted]) -> list[Run | None]:
+def find_wanted(store: Store, wanted: Sequence[RunSpec]) -> list[Run | None]:
     """The run of the home for each, where there is one: the one that has come furthest, and of several the first."""
     by_seed: dict[int | None, list[tuple[Status, Run, tuple[str, ...]]]] = {}
     for row, status in store.rows():
@@ -59,8 +59,8 @@ def find_wanted(store: Store, wanted: Sequence[Wanted]) -> list[Run | None]:
 
 
 def train_all(
-    runner: Runner, executor: Executor, wanted: Sequence[Wanted], should_stop: ShouldStop
-) -> Iterator[Trained]:
+    runner: Runner, executor: Executor, wanted: Sequence[RunSpec], should_stop: ShouldStop
+) -> Iterator[RunOutcome]:
     """Train what is not finished yet, in this order, failed runs once more; yields each run that ends.
 
     Raises:
@@ -68,7 +68,7 @@ def train_all(
     """
     pairs = zip(wanted, find_wanted(runner.store, wanted), strict=True)
     left = [(one, run) for one, run in pairs if run is None or run.status() is not Status.FINISHED]
-    active: dict[str, Wanted] = {}
+    active: dict[str, RunSpec] = {}
     deaths: dict[str, int] = {}
     reason, deadline = "", math.inf
     try:
@@ -79,7 +79,7 @@ def train_all(
             while not reason and executor.has_room() and (item := _next(left)) is not None:
                 one, run = item
                 if run is not None and run.status() is Status.FINISHED:  # by the process that trained it meanwhile
-                    yield Trained(one, run)
+                    yield RunOutcome(one, run)
                     continue
                 run = run or runner.create(one.config, one.meta)
                 active[run.id] = one
@@ -92,12 +92,12 @@ def train_all(
                 if problem and ended.worker_died and not reason and deaths[run.id] < MAX_DEATHS:
                     executor.start(run)
                 else:
-                    yield Trained(active.pop(run.id), run, problem)
+                    yield RunOutcome(active.pop(run.id), run, problem)
     finally:
         executor.close()
 
 
-def _next(left: list[tuple[Wanted, Run | None]]) -> tuple[Wanted, Run | None] | None:
+def _next(left: list[tuple[RunSpec, Run | None]]) -> tuple[RunSpec, Run | None] | None:
     """Take the first that nobody trains at the moment, a worker of a killed process say, which is still saving."""
     for item in left:
         if item[1] is None or not item[1].is_alive():

@@ -33,7 +33,7 @@ from experiments.studies.events import (
 )
 from experiments.studies.folder import StudyFolder
 from experiments.studies.notes import GIVEN_UP, RUN_ID
-from experiments.studies.plan import Plan
+from experiments.studies.plan import SweepPlan
 from experiments.studies.proposals import Proposals
 from experiments.studies.space import Value
 from experiments.studies.trials import Trials
@@ -63,14 +63,14 @@ class _Active:
         return isinstance(self.view.end, RunFinished) or last >= self.epochs
 
 
-class Sweep:
+class SweepDriver:
     """One study, driven by this process.
 
     `runner` makes the runs and says where the home is. Problems of the search as a whole are found before anything is
     trained, by `Proposals.check_feasible`.
     """
 
-    def __init__(self, runner: Runner, folder: StudyFolder, plan: Plan, executor: Executor) -> None:
+    def __init__(self, runner: Runner, folder: StudyFolder, plan: SweepPlan, executor: Executor) -> None:
         self._runner = runner
         self._folder = folder
         self._plan = plan

@@ -23,7 +23,7 @@ from core.errors import InvalidValue, RunError, StorageError
 from experiments.execution.supervision import BEAT_INTERVAL
 from experiments.runs.json_files import read_json, write_json
 from experiments.runs.owner import Owner
-from experiments.studies.plan import Plan
+from experiments.studies.plan import SweepPlan
 
 ANOTHER = "restore it, or choose another --study; the runs are whole"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
@@ -69,7 +69,7 @@ class StudyFolder:
         """Its time is the driver's heartbeat."""
         return self.folder / "owner.json"
 
-    def plan(self) -> Plan | None:
+    def plan(self) -> SweepPlan | None:
         """What was asked for; None while there is no such study.
 
         Raises:
@@ -81,11 +81,11 @@ class StudyFolder:
                 raise RunError(f"{path}: missing, beside a journal", hint=ANOTHER)
             return None
         try:
-            return Plan.from_json(read_json(path))
+            return SweepPlan.from_json(read_json(path))
         except Exception as error:  # whatever may be wrong in a file that somebody has changed
             raise RunError(f"{path}: damaged: {error}", hint=ANOTHER) from error
 
-    def write_plan(self, plan: Plan) -> None:
+    def write_plan(self, plan: SweepPlan) -> None:
         """Write down what is asked for.
 
         Raises:

@@ -38,7 +38,7 @@ class Placement:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class SweepPlan:
     """What a sweep is asked to do.
 
     `base` holds what does not vary; `origin` is the option that names its preset or file, and what it names.
@@ -90,7 +90,7 @@ class Plan:
         return "" if self.objective == other.objective else f"its objective is {self.objective}, now {other.objective}"
 
 
-def make_plan(origin: tuple[str, str], options: Mapping[str, str], *, objective: str, budget: bool | None) -> Plan:
+def make_plan(origin: tuple[str, str], options: Mapping[str, str], *, objective: str, budget: bool | None) -> SweepPlan:
     """A plan from what was written on the command line, its data still to be settled.
 
     Args:
@@ -110,12 +110,14 @@ def make_plan(origin: tuple[str, str], options: Mapping[str, str], *, objective:
     if not space:
         hint = "give a range or a list: --lr 0.01:0.1:log, --batch-size 64,128,256, --arch conv9,conv5"
         raise InvalidValue("space", "empty", "nothing varies", hint=hint)
-    return Plan(space=space, base=base, origin=origin, objective=objective)
+    return SweepPlan(space=space, base=base, origin=origin, objective=objective)
 
 
-def continued(stored: Plan, options: Mapping[str, str], *, objective: str | None, budget: bool | None) -> Plan:
-    """A stored plan with what was written beside its name, where that names no space. `Plan.difference` says whether
-    it is still the same search.
+def continued(
+    stored: SweepPlan, options: Mapping[str, str], *, objective: str | None, budget: bool | None
+) -> SweepPlan:
+    """A stored plan with what was written beside its name, where that names no space. `SweepPlan.difference` says
+    whether it is still the same search.
 
     Raises:
         InvalidValue, OverBudget: for a value that is wrong.
@@ -125,7 +127,7 @@ def continued(stored: Plan, options: Mapping[str, str], *, objective: str | None
     return replace(stored, base=stored.base.changed(**changes), objective=objective or stored.objective)
 
 
-def settle_data(plan: Plan, dataset: Dataset) -> Plan:
+def settle_data(plan: SweepPlan, dataset: Dataset) -> SweepPlan:
     """The plan with the data set by name, and with images held out where the objective needs some.
 
     Raises:
@@ -141,7 +143,7 @@ def settle_data(plan: Plan, dataset: Dataset) -> Plan:
     return replace(plan, base=base)
 
 
-def flags_of(plan: Plan, params: Mapping[str, Value]) -> list[str]:
+def flags_of(plan: SweepPlan, params: Mapping[str, Value]) -> list[str]:
     """The words after ``mnist-tui run`` that train the config of these params once more."""
     config, origin = plan.base.changed(**params), plan.origin
     try:
@@ -168,5 +170,5 @@ def _start(origin: tuple[str, str]) -> Mapping[str, object]:
     return (load_config_file(Path(name)) if option == "--config" else load_preset(name)).values
 
 
-def _searched(space: dict[str, str], plan: Plan, field: str) -> str:
+def _searched(space: dict[str, str], plan: SweepPlan, field: str) -> str:
     return space.get(field) or f"fixed at {getattr(plan.base, field)}"

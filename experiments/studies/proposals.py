@@ -10,7 +10,7 @@ from core.config import TrainConfig
 from core.errors import InvalidValue, LabError, OverBudget
 from core.models.network import make_network, summarize_config
 from core.models.spec import is_user_module
-from experiments.studies.plan import Plan
+from experiments.studies.plan import SweepPlan
 from experiments.studies.space import Space, Value
 
 _DECIDING = ("arch", "epochs", "dropout", "nesterov", "momentum")
@@ -67,7 +67,7 @@ class Proposals:
         raise problems[0]
 
 
-def check_machine(plan: Plan) -> None:
+def check_machine(plan: SweepPlan) -> None:
     """Make sure that this machine has what every trial needs, for trials that are trained here.
 
     Raises:

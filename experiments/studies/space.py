@@ -38,7 +38,7 @@ _BOOLEANS = {"true": True, "on": True, "false": False, "off": False}
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ListDimension:
     """One of a few values."""
 
     field: str
@@ -63,7 +63,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class RangeDimension:
     """From `low` to `high`, both included; whole numbers where these are."""
 
     field: str
@@ -108,7 +108,7 @@ class Range:
         return trial.suggest_float(self.field, self.low, self.high, step=self.step, log=self.log)
 
 
-Dimension = Choice | Range
+Dimension = ListDimension | RangeDimension
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class Space:
             if field not in options:
                 continue
             parsed = parse_option(field, options[field])
-            if isinstance(parsed, Choice | Range):
+            if isinstance(parsed, ListDimension | RangeDimension):
                 dimensions.append(parsed)
             else:
                 fixed[field] = parsed
@@ -189,7 +189,7 @@ def parse_option(field: str, text: str) -> Value | Dimension:
     values = tuple(parse_value(field, part.strip(), whole=text) for part in text.split(","))
     if len(set(values)) < len(values):
         raise InvalidValue(field, text, "lists a value twice", hint="leave one of them out")
-    return values[0] if len(values) == 1 else Choice(field, values)
+    return values[0] if len(values) == 1 else ListDimension(field, values)
 
 
 def parse_value(field: str, text: str, *, whole: str = "") -> Value:
@@ -231,7 +231,7 @@ def in_words(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value).removesuffix(".0")
 
 
-def _range(field: str, text: str) -> Range:
+def _range(field: str, text: str) -> RangeDimension:
     parts = text.split(":")
     if not 2 <= len(parts) <= 3 or "," in text:
         raise InvalidValue(field, text, f"must be {FORMS}", hint=f"for example {_EXAMPLES.get(field, '0.01:0.1')}")
@@ -245,9 +245,9 @@ def _range(field: str, text: str) -> Range:
     if last == "log":
         if low <= 0:
             raise InvalidValue(field, text, "a logarithmic range must start above 0", hint="leave :log out")
-        return Range(field, low, high, log=True)
+        return RangeDimension(field, low, high, log=True)
     if len(parts) == 2:
-        return Range(field, low, high)
+        return RangeDimension(field, low, high)
     try:
         step = type(low)(last)
     except ValueError:
@@ -256,7 +256,7 @@ def _range(field: str, text: str) -> Range:
         noun = "a whole number" if isinstance(low, int) else "a number"
         allowed = f"STEP must be log, or {noun} that divides the range evenly"
         raise InvalidValue(field, text, allowed, hint=f"for example {low}:{high}:{_round_step(low, high)}")
-    return Range(field, low, high, step=step)
+    return RangeDimension(field, low, high, step=step)
 
 
 def _exact(high: float, low: float) -> Decimal:

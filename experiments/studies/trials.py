@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from experiments.studies.folder import StudyFolder
 from experiments.studies.journal import name_within, open_storage
 from experiments.studies.notes import ADDED, FAILED, GIVEN_UP, PRUNED, REJECTED, REPEATS, RUN_ID
-from experiments.studies.plan import Plan
+from experiments.studies.plan import SweepPlan
 from experiments.studies.search import Grid, make_pruner, make_sampler
 from experiments.studies.space import Value
 
@@ -26,7 +26,7 @@ class Trials:
         StorageError, RunError: when the study's folder cannot be written or its journal is damaged.
     """
 
-    def __init__(self, folder: StudyFolder, plan: Plan) -> None:
+    def __init__(self, folder: StudyFolder, plan: SweepPlan) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._plan = plan
         self._storage = open_storage(folder)

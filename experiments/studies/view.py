@@ -13,7 +13,7 @@ from core.errors import InvalidValue
 from experiments.runs.store import Store
 from experiments.studies.folder import StudyFolder, no_such_study
 from experiments.studies.notes import ADDED, FAILED, PRUNED, REJECTED, REPEATS, RUN_ID
-from experiments.studies.plan import Plan
+from experiments.studies.plan import SweepPlan
 from experiments.studies.space import Value, parse_value
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class StudyView:
     too few trials have finished, or all of them with the same score."""
 
     name: str
-    plan: Plan
+    plan: SweepPlan
     trials: tuple[TrialView, ...]
     best: TrialView | None
     importance: Mapping[str, float]
@@ -211,7 +211,7 @@ def add_trial(home: Path, name: str, values: Mapping[str, str]) -> int:
     return number
 
 
-def check_trial(plan: Plan, values: Mapping[str, str]) -> dict[str, Value]:
+def check_trial(plan: SweepPlan, values: Mapping[str, str]) -> dict[str, Value]:
     """The values of a trial to be added, as they were written.
 
     Raises:
@@ -224,7 +224,7 @@ def check_trial(plan: Plan, values: Mapping[str, str]) -> dict[str, Value]:
     return params
 
 
-def _value_inside(plan: Plan, field: str, text: str) -> Value:
+def _value_inside(plan: SweepPlan, field: str, text: str) -> Value:
     dimension = plan.space.dimension(field)
     if dimension is None:
         raise InvalidValue(field, text, "is not searched in this study", hint=f"searched: {plan.space}")
@@ -240,7 +240,7 @@ def _open_storage(folder: StudyFolder) -> JournalStorage:
     return open_storage(folder)
 
 
-def _existing_plan(folder: StudyFolder) -> Plan:
+def _existing_plan(folder: StudyFolder) -> SweepPlan:
     plan = folder.plan()
     if plan is None:
         raise no_such_study(folder.folder.parent.parent, folder.name)

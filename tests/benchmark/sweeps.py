@@ -14,7 +14,8 @@ import time
 from pathlib import Path
 from statistics import median
 
-from experiments.execution.executor import Executor, LocalExecutor
+from experiments.execution.executor import Executor
+from experiments.execution.local_executor import LocalExecutor
 from experiments.execution.ray_executor import RayExecutor
 from experiments.execution.runner import Runner
 from experiments.execution.worker import Slot

@@ -9,19 +9,19 @@ from experiments.execution.executor import Ended
 from experiments.execution.runner import Runner
 from experiments.locations import Locations
 from experiments.runs.folder import Run
-from experiments.studies.driver import Sweep
+from experiments.studies.driver import SweepDriver
 from experiments.studies.folder import StudyFolder
-from experiments.studies.plan import Plan, make_plan
+from experiments.studies.plan import SweepPlan, make_plan
 
 TINY = {"arch": "c4 p2 c8 gap fc10", "dataset": "mnist-5k", "epochs": "2", "batch_size": "128", "device": "cpu"}
 TINY |= {"limit_train": "256", "limit_test": "100", "val_split": "50"}
 
 
-def tiny_plan(changes: dict[str, str] | None = None, *, objective: str = "val", **fields: object) -> Plan:
+def tiny_plan(changes: dict[str, str] | None = None, *, objective: str = "val", **fields: object) -> SweepPlan:
     """A search over the learning rate of runs that take a tenth of a second."""
     options = {**TINY, "lr": "0.001:1:log", **(changes or {})}
     plan = make_plan(("--preset", "seed-conv9"), options, objective=objective, budget=None)
-    return Plan(**{name: getattr(plan, name) for name in plan.__dataclass_fields__} | {"trials": 3} | fields)
+    return SweepPlan(**{name: getattr(plan, name) for name in plan.__dataclass_fields__} | {"trials": 3} | fields)
 
 
 class Inline:
@@ -114,18 +114,20 @@ def three_epochs(script, accuracy=0.5):
     return play
 
 
-def sweeping(locations: Locations, plan: Plan, executor, name: str = "s", should_stop=lambda: "") -> Iterator[object]:
+def sweeping(
+    locations: Locations, plan: SweepPlan, executor, name: str = "s", should_stop=lambda: ""
+) -> Iterator[object]:
     """The events of a sweep, whose study this process drives up to the end or until the iterator is closed."""
     folder = StudyFolder.of(locations.home, name)
     with folder.driven():
         folder.write_plan(plan)
-        yield from Sweep(Runner(locations), folder, plan, executor).run(should_stop)
+        yield from SweepDriver(Runner(locations), folder, plan, executor).run(should_stop)
 
 
-def drive(locations: Locations, plan: Plan, executor, *, name: str = "s", should_stop=lambda: "") -> list[object]:
+def drive(locations: Locations, plan: SweepPlan, executor, *, name: str = "s", should_stop=lambda: "") -> list[object]:
     """The events of a sweep up to its end."""
     return list(sweeping(locations, plan, executor, name, should_stop))
 
 
-def config_of(plan: Plan, **params: object) -> TrainConfig:
+def config_of(plan: SweepPlan, **params: object) -> TrainConfig:
     return plan.base.changed(**params)

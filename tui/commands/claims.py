@@ -17,7 +17,7 @@ from tui.text.output import note, percent, say, say_json
 
 if TYPE_CHECKING:
     from experiments.claims.study import ClaimsStudy, Design, Results
-    from experiments.execution.run_list import Trained
+    from experiments.execution.run_list import RunOutcome
 
 
 def claims(
@@ -123,7 +123,7 @@ def _train(study: ClaimsStudy, locations: Locations, jobs: int | None, stop: Sto
         note(f"{finished} of {len(wanted)}: {_in_a_line(trained)}")
 
 
-def _in_a_line(trained: Trained) -> str:
+def _in_a_line(trained: RunOutcome) -> str:
     row = trained.run.row()
     problem = f", {trained.problem}" if trained.problem else ""
     scores = f"best {percent(row.best_test_accuracy)}, final {percent(row.final_test_accuracy)}"

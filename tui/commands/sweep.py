@@ -24,7 +24,7 @@ from experiments.studies.plan import (
     PRUNERS,
     SAMPLERS,
     Placement,
-    Plan,
+    SweepPlan,
     continued,
     make_plan,
     settle_data,
@@ -196,7 +196,7 @@ def sweep(
         plan.space.grid()
 
     from experiments.execution.runner import Runner
-    from experiments.studies.driver import Sweep
+    from experiments.studies.driver import SweepDriver
     from experiments.studies.proposals import Proposals, check_machine
     from experiments.studies.view import study_view
     from tui.commands.run import download_progress
@@ -219,7 +219,7 @@ def sweep(
             folder.write_plan(plan)
             report = SweepReport(study_view(locations.home, folder.name), as_json=as_json)
             report.begin()
-            for event in Sweep(runner, folder, plan, trainer).run(stop):
+            for event in SweepDriver(runner, folder, plan, trainer).run(stop):
                 report.show(event)
         view = study_view(locations.home, folder.name)
         report.end(view, runner.store)
@@ -235,7 +235,7 @@ def _origin(preset: str | None, config: Path | None) -> tuple[str, str]:
 
 
 def _placement(
-    stored: Plan | None, executor: str | None, jobs: int | None, gpus: float | None, address: str | None
+    stored: SweepPlan | None, executor: str | None, jobs: int | None, gpus: float | None, address: str | None
 ) -> Placement:
     """Where to train: as the study did so far, where nothing else is said."""
     before = stored.placement if stored is not None else Placement()
@@ -251,7 +251,7 @@ def _placement(
     )
 
 
-def _as_before(plan: Plan, stored: Plan | None, written: dict[str, str]) -> Plan:
+def _as_before(plan: SweepPlan, stored: SweepPlan | None, written: dict[str, str]) -> SweepPlan:
     """The plan for a study that may be there already, whose data and length go on as they were."""
     if stored is None:
         return plan
@@ -262,7 +262,7 @@ def _as_before(plan: Plan, stored: Plan | None, written: dict[str, str]) -> Plan
     return replace(plan, base=base, sampler=stored.sampler, pruner=stored.pruner, trials=stored.trials)
 
 
-def _check_same(name: str, stored: Plan, plan: Plan) -> None:
+def _check_same(name: str, stored: SweepPlan, plan: SweepPlan) -> None:
     """Make sure that a study is continued with the search that it is, and say what else is new."""
     if difference := stored.difference(plan):
         hint = "continue it as it was, with --study alone, or choose another name"
@@ -275,7 +275,7 @@ def _check_same(name: str, stored: Plan, plan: Plan) -> None:
             note(f"{what}: {old} until now, {new} from now on")
 
 
-def _with_data(plan: Plan, locations: Locations, stop: StopFlag) -> Plan:
+def _with_data(plan: SweepPlan, locations: Locations, stop: StopFlag) -> SweepPlan:
     """Have the data here and whole before anything trains, once instead of once a worker."""
     from core.data.loader import Loader
     from tui.commands.run import download_progress
@@ -286,7 +286,7 @@ def _with_data(plan: Plan, locations: Locations, stop: StopFlag) -> Plan:
     return settle_data(plan, dataset)
 
 
-def _executor(plan: Plan, locations: Locations) -> Executor:
+def _executor(plan: SweepPlan, locations: Locations) -> Executor:
     where, device = plan.placement, plan.base.device
     if where.executor == "ray":
         from experiments.execution.ray_executor import RayExecutor

@@ -15,7 +15,7 @@ from core.models.spec import is_user_module
 from experiments.locations import Locations
 from experiments.presets.loader import DEFAULT, load_preset
 from experiments.studies.folder import StudyFolder
-from experiments.studies.plan import MAX_JOBS, MAX_TRIALS, OBJECTIVES, PRUNERS, SAMPLERS, Plan, make_plan
+from experiments.studies.plan import MAX_JOBS, MAX_TRIALS, OBJECTIVES, PRUNERS, SAMPLERS, SweepPlan, make_plan
 from experiments.studies.proposals import Proposals, check_machine
 from experiments.studies.space import FIXED, in_words
 from tui.command_line.options import whole_number
@@ -168,7 +168,7 @@ def _fixed_by(base: TrainConfig) -> dict[str, str]:
     return {field: in_words(value) for field, value in values.items() if value != getattr(start, field)}
 
 
-def _check_feasible(plan: Plan) -> None:
+def _check_feasible(plan: SweepPlan) -> None:
     searched = plan.space.dimension("arch")
     archs = [plan.base.arch, *map(str, searched.ends() if searched is not None else ())]
     if not any(map(is_user_module, archs)):  # whose code is run by the sweep's own process alone

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from core.config import TrainConfig
 from core.errors import InvalidValue, LabError
 from experiments.locations import Locations
-from experiments.studies.plan import Plan
-from experiments.studies.space import Dimension, Range, Value, in_words
+from experiments.studies.plan import SweepPlan
+from experiments.studies.space import Dimension, RangeDimension, Value, in_words
 from experiments.studies.view import StudyView, check_trial
 from tui.command_line.options import whole_number
 from tui.live.form import help_text, label
@@ -96,7 +96,7 @@ class MoreTrials(FormDialog[int]):
 class AddTrial(FormDialog[dict[str, str]]):
     """A field for each dimension of the space; what is left empty is the sampler's to choose."""
 
-    def __init__(self, name: str, plan: Plan, params: Mapping[str, Value]) -> None:
+    def __init__(self, name: str, plan: SweepPlan, params: Mapping[str, Value]) -> None:
         """`params` are values to begin with."""
         is_grid = plan.sampler == "grid"
         rest = "A grid needs all of them." if is_grid else "What is empty is left to the sampler."
@@ -113,7 +113,7 @@ class AddTrial(FormDialog[dict[str, str]]):
 
     def _options(self, dimension: Dimension) -> tuple[str, ...]:
         """The words of a choice, the first of which leaves it open where that may be."""
-        if isinstance(dimension, Range):
+        if isinstance(dimension, RangeDimension):
             return ()
         values = tuple(in_words(value) for value in dimension.values)
         return values if self._plan.sampler == "grid" else (OPEN, *values)
@@ -129,7 +129,7 @@ class AddTrial(FormDialog[dict[str, str]]):
             check_trial(self._plan, given)
         except InvalidValue as error:
             dimension = self._plan.space.dimension(error.field)
-            if not isinstance(dimension, Range):
+            if not isinstance(dimension, RangeDimension):
                 raise
             kind = "whole number" if isinstance(dimension.low, int) else "number"
             allowed = f"must be one {kind} within {dimension_in_words(dimension)}"

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.runs.store import Store
-from experiments.studies.plan import Plan, flags_of
-from experiments.studies.space import Choice, Dimension, Range, Space, Value, in_words
+from experiments.studies.plan import SweepPlan, flags_of
+from experiments.studies.space import Dimension, ListDimension, RangeDimension, Space, Value, in_words
 from experiments.studies.view import ENDED, IMPORTANCE_TRIALS, StudyView, TrialView
 from tui.text.output import percent, say, table
 
@@ -128,7 +128,7 @@ def _how_to_redo(view: StudyView) -> str:
     return f"failed trials count and are not repeated by themselves: {'; '.join(ways)}"
 
 
-def objective_in_words(plan: Plan) -> str:
+def objective_in_words(plan: SweepPlan) -> str:
     """What the sweep maximises, and what that is worth."""
     if plan.objective == "test":
         return "TEST accuracy after the last epoch (optimistic: the test set chooses the config)"
@@ -142,9 +142,9 @@ def space_in_words(space: Space) -> str:
 def dimension_in_words(dimension: Dimension) -> str:
     """As one would write it: ``0:0.2``, where a study's own record has ``0.0:0.2``."""
     match dimension:
-        case Choice():
+        case ListDimension():
             return str(dimension)
-        case Range(_, low, high, log, step):
+        case RangeDimension(_, low, high, log, step):
             ends = [low, high] if step is None else [low, high, step]
             return ":".join([f"{end:.12g}" for end in ends] + ["log"] * log)
 

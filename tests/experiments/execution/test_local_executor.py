@@ -11,6 +11,7 @@ import pytest
 
 from core.errors import InvalidValue
 from core.events import EpochFinished, RunFinished, RunStarted, RunStopped
+from experiments.execution import local_executor
 from experiments.execution.executor import Ended, Slot
 from experiments.execution.local_executor import LocalExecutor, local_slots
 from experiments.execution.runner import Runner
@@ -185,7 +186,7 @@ def gpus_of(*arguments):
 
 
 def test_without_a_gpu_there_is_a_worker_for_each_core_or_as_many_as_asked_for(monkeypatch):
-    monkeypatch.setattr(executors, "_cores", lambda: 8)
+    monkeypatch.setattr(local_executor, "_cores", lambda: 8)
     assert gpus_of("cpu", None, None) == [""] * 8
     assert gpus_of("cpu", 3, None) == [""] * 3
     with pytest.raises(InvalidValue, match="no GPU"):
@@ -194,7 +195,7 @@ def test_without_a_gpu_there_is_a_worker_for_each_core_or_as_many_as_asked_for(m
 
 def test_waiting_for_nothing_takes_as_long_as_it_was_told_and_no_longer(executor, monkeypatch):
     waits = []
-    monkeypatch.setattr(executors, "wait", lambda connections, seconds: waits.append(seconds) or [])
+    monkeypatch.setattr(local_executor, "wait", lambda connections, seconds: waits.append(seconds) or [])
     monkeypatch.setattr("time.sleep", waits.append)
     assert executor.wait(7.0) == []
     assert waits == [7.0]

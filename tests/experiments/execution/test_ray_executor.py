@@ -16,7 +16,7 @@ from experiments.execution.runner import Runner
 from experiments.execution.supervision import REQUESTED
 from experiments.runs.eventlog import EventReader
 from experiments.runs.row import Status
-from experiments.studies.driver import Sweep
+from experiments.studies.driver import SweepDriver
 from experiments.studies.events import TrialFinished, TrialReported, WorkerDied
 from experiments.studies.folder import StudyFolder
 from experiments.studies.view import prune_trial, study_view
@@ -117,7 +117,7 @@ def test_a_trial_whose_node_dies_goes_on_from_its_checkpoint_on_another(cluster,
     folder = StudyFolder.of(locations.home, "s")
     folder.write_plan(plan)
     killed_after, deaths, finished = 0, [], None
-    for event in Sweep(Runner(locations), folder, plan, executor).run(lambda: ""):
+    for event in SweepDriver(Runner(locations), folder, plan, executor).run(lambda: ""):
         match event:
             case TrialReported() if not killed_after:
                 run = Runner(locations).store.run(event.run_id)
@@ -154,7 +154,7 @@ def test_a_trial_is_pruned_and_a_sweep_stopped_wherever_they_run(cluster, locati
     folder = StudyFolder.of(locations.home, "s")
     folder.write_plan(plan)
     reasons = []
-    for event in Sweep(Runner(locations), folder, plan, executor).run(lambda: "".join(reasons)):
+    for event in SweepDriver(Runner(locations), folder, plan, executor).run(lambda: "".join(reasons)):
         if isinstance(event, TrialReported) and event.epoch == 1:
             if event.trial == 0:
                 prune_trial(locations.home, "s", 0)

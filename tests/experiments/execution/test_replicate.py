@@ -14,15 +14,16 @@ from core.events import CheckpointSaved, EpochFinished, RunFailed, RunFinished, 
 from core.grouped.memory import SHARED_BYTES
 from core.storage.checkpoint import load_checkpoint
 from experiments.execution import grouped_runs
-from experiments.execution.executor import MAX_DEATHS, LocalExecutor
-from experiments.execution.replicate import IN_TURN, Plan, plan_runs, replicate
+from experiments.execution.executor import MAX_DEATHS
+from experiments.execution.local_executor import LocalExecutor
+from experiments.execution.replicate import IN_TURN, TrainingPlan, plan_runs, replicate
 from experiments.execution.runner import Runner
 from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Meta
 from experiments.runs.row import Status
 
-GROUPED = Plan("grouped", 3)
-PROCESSES = Plan("processes", 2)
+GROUPED = TrainingPlan("grouped", 3)
+PROCESSES = TrainingPlan("processes", 2)
 
 
 @pytest.fixture
@@ -162,7 +163,7 @@ def test_checkpoints_of_a_group_are_saved_by_time_and_at_the_end(runner, planned
 
 
 def test_more_runs_than_fit_are_trained_in_several_groups(runner, planned):
-    _, told = train(runner, planned, Plan("grouped", 2))
+    _, told = train(runner, planned, TrainingPlan("grouped", 2))
     assert [type(events[-1]) for events in told] == 3 * [RunFinished]
 
 
@@ -178,7 +179,7 @@ def test_what_is_wrong_is_raised_before_any_run_is_made(runner, planned, plan, m
 
 
 def test_on_a_cpu_there_is_a_process_a_core_unless_there_is_one_run_or_one_job(runner, planned, monkeypatch):
-    monkeypatch.setattr("experiments.execution.executor._cores", lambda: 8)
+    monkeypatch.setattr("experiments.execution.local_executor._cores", lambda: 8)
     plan = plan_runs(runner, planned)
     assert (plan.way, plan.size) == ("processes", 3)
     assert plan_runs(runner, planned, jobs=2).size == 2
@@ -203,7 +204,9 @@ def test_on_a_gpu_runs_are_trained_in_as_few_networks_of_equal_size_as_fit(runne
     planned *= 4
     gpu(SHARED_BYTES + 100_000_000)
     plan = plan_runs(runner, planned)
-    assert plan == Plan("grouped", 12, "12 runs as one network; 90 would fit into the 2.2 GB free on cuda:0 (fast)")
+    assert plan == TrainingPlan(
+        "grouped", 12, "12 runs as one network; 90 would fit into the 2.2 GB free on cuda:0 (fast)"
+    )
     plan = plan_runs(runner, planned, jobs=5)
     assert (plan.size, plan.words.partition(";")[0]) == (4, "12 runs as 3 networks of up to 4 copies")
     assert plan_runs(runner, planned, jobs=1) == IN_TURN
@@ -211,7 +214,7 @@ def test_on_a_gpu_runs_are_trained_in_as_few_networks_of_equal_size_as_fit(runne
     assert (plan_runs(runner, planned).way, plan_runs(runner, planned).size) == ("grouped", 6)
     gpu(SHARED_BYTES + 2_000_000)
     reason = "no two would fit into the 2.1 GB free on cuda:0 (fast)"
-    assert plan_runs(runner, planned) == Plan("in turn", 1, f"12 runs, one after the other, because {reason}")
+    assert plan_runs(runner, planned) == TrainingPlan("in turn", 1, f"12 runs, one after the other, because {reason}")
 
 
 def test_on_a_gpu_runs_that_cannot_be_one_network_say_why(runner, planned, gpu):

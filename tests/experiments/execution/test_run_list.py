@@ -4,8 +4,9 @@ import pytest
 
 from core.errors import InvalidValue
 from core.events import RunStopped
-from experiments.execution.executor import MAX_DEATHS, Ended, LocalExecutor
-from experiments.execution.run_list import Wanted, find_wanted, train_all
+from experiments.execution.executor import MAX_DEATHS, Ended
+from experiments.execution.local_executor import LocalExecutor
+from experiments.execution.run_list import RunSpec, find_wanted, train_all
 from experiments.execution.runner import Runner
 from experiments.execution.supervision import REQUESTED
 from experiments.execution.worker import Slot
@@ -56,7 +57,7 @@ class Here:
 
 @pytest.fixture
 def wanted(tiny):
-    return [Wanted(tiny.changed(seed=seed), Meta(f"x-{seed}", ("x",), "g1")) for seed in range(3)]
+    return [RunSpec(tiny.changed(seed=seed), Meta(f"x-{seed}", ("x",), "g1")) for seed in range(3)]
 
 
 def never() -> str:
@@ -142,11 +143,11 @@ def test_runs_are_known_by_tags_seed_and_recipe(locations, store, wanted, tiny):
     list(train_all(Runner(locations), Here(locations), wanted[:1], never))
     mine = store.rows()[0][0].run_id
     others = [
-        Wanted(tiny.changed(lr=0.5), Meta("x-0", ("x",))),
-        Wanted(tiny.changed(seed=5), Meta("x-0", ("x",))),
-        Wanted(tiny, Meta("x-0", ("x", "y"))),
-        Wanted(tiny, Meta("another name", ("x",), "g7")),
-        Wanted(tiny.changed(max_epochs=19), Meta("", ())),
+        RunSpec(tiny.changed(lr=0.5), Meta("x-0", ("x",))),
+        RunSpec(tiny.changed(seed=5), Meta("x-0", ("x",))),
+        RunSpec(tiny, Meta("x-0", ("x", "y"))),
+        RunSpec(tiny, Meta("another name", ("x",), "g7")),
+        RunSpec(tiny.changed(max_epochs=19), Meta("", ())),
     ]
     found = find_wanted(store, others)
     assert [None if run is None else run.id for run in found] == [None, None, None, mine, mine]

@@ -13,7 +13,7 @@ from core.errors import InvalidValue, LabError, RunError
 from experiments.execution.runner import Runner
 from experiments.runs.row import Status
 from experiments.runs.store import Store
-from experiments.studies.driver import Sweep
+from experiments.studies.driver import SweepDriver
 from experiments.studies.events import TrialStarted
 from experiments.studies.folder import StudyFolder, study_names
 from experiments.studies.view import StudyReader, add_trial, study_view
@@ -148,7 +148,7 @@ def test_a_driver_whose_study_is_harmed_stops_its_trials_and_says_why(locations,
     folder = StudyFolder.of(locations.home, "s")
     folder.write_plan(tiny_plan())
     executor = Scripted(script, three_epochs(script), room=2)
-    sweep = Sweep(Runner(locations), folder, tiny_plan(), executor).run(lambda: "")
+    sweep = SweepDriver(Runner(locations), folder, tiny_plan(), executor).run(lambda: "")
     started = [next(sweep) for _ in range(2)]
     harm(folder)
     with pytest.raises(LabError, match=said):

@@ -9,7 +9,7 @@ from sweep_tools import Inline, Scripted, drive, three_epochs, tiny_plan
 
 from experiments.execution.runner import Runner
 from experiments.runs.folder import Meta
-from experiments.studies.driver import Sweep
+from experiments.studies.driver import SweepDriver
 from experiments.studies.events import SweepStopped, TrialFinished, TrialStarted
 from experiments.studies.folder import StudyFolder
 from experiments.studies.trials import Trials
@@ -25,7 +25,7 @@ def test_a_sweep_that_is_stopped_goes_on_with_the_same_runs(locations, script, v
     plan, reasons = tiny_plan(trials=4), []
     folder = StudyFolder.of(locations.home, "s")
     folder.write_plan(plan)
-    sweep = Sweep(Runner(locations), folder, plan, Scripted(script, three_epochs(script)))
+    sweep = SweepDriver(Runner(locations), folder, plan, Scripted(script, three_epochs(script)))
     for event in sweep.run(lambda: reasons[0] if reasons else ""):
         if isinstance(event, TrialStarted) and event.trial == 1:
             reasons.append("SIGINT")

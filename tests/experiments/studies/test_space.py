@@ -9,25 +9,25 @@ from hypothesis import strategies as st
 
 from core.config import TrainConfig
 from core.errors import InvalidValue, SpecError
-from experiments.studies.space import FIXED, Choice, Range, Space, parse_option
+from experiments.studies.space import FIXED, ListDimension, RangeDimension, Space, parse_option
 
 
 @pytest.mark.parametrize(
     ("field", "text", "parsed"),
     [
         ("lr", "0.05", 0.05),
-        ("lr", "0.01:0.1", Range("lr", 0.01, 0.1)),
-        ("lr", "0.01:0.1:log", Range("lr", 0.01, 0.1, log=True)),
-        ("lr", " 0.01 , 0.1 ", Choice("lr", (0.01, 0.1))),
-        ("dropout", "0:0.2", Range("dropout", 0.0, 0.2)),
-        ("dropout", "0:0.2:0.05", Range("dropout", 0.0, 0.2, step=0.05)),
-        ("batch_size", "64,128,256", Choice("batch_size", (64, 128, 256))),
-        ("batch_size", "64:512:64", Range("batch_size", 64, 512, step=64)),
-        ("batch_size", "16:512:log", Range("batch_size", 16, 512, log=True)),
-        ("arch", "conv9,conv5", Choice("arch", ("conv9", "conv5"))),
+        ("lr", "0.01:0.1", RangeDimension("lr", 0.01, 0.1)),
+        ("lr", "0.01:0.1:log", RangeDimension("lr", 0.01, 0.1, log=True)),
+        ("lr", " 0.01 , 0.1 ", ListDimension("lr", (0.01, 0.1))),
+        ("dropout", "0:0.2", RangeDimension("dropout", 0.0, 0.2)),
+        ("dropout", "0:0.2:0.05", RangeDimension("dropout", 0.0, 0.2, step=0.05)),
+        ("batch_size", "64,128,256", ListDimension("batch_size", (64, 128, 256))),
+        ("batch_size", "64:512:64", RangeDimension("batch_size", 64, 512, step=64)),
+        ("batch_size", "16:512:log", RangeDimension("batch_size", 16, 512, log=True)),
+        ("arch", "conv9,conv5", ListDimension("arch", ("conv9", "conv5"))),
         ("arch", "c8 p2 c16 gap fc10", "c8 p2 c16 gap fc10"),
-        ("schedule", "constant,onecycle", Choice("schedule", ("constant", "onecycle"))),
-        ("nesterov", "true,off", Choice("nesterov", (True, False))),
+        ("schedule", "constant,onecycle", ListDimension("schedule", ("constant", "onecycle"))),
+        ("nesterov", "true,off", ListDimension("nesterov", (True, False))),
         ("limit_train", "600", 600),
         ("seed", "3", 3),
     ],
@@ -103,7 +103,7 @@ def test_the_step_that_is_named_for_a_wrong_one_is_short_and_right(field, text, 
         parse_option(field, text)
     example = caught.value.hint.removeprefix("for example ")
     assert example.split(":")[2] == step
-    assert isinstance(parse_option(field, example), Range)
+    assert isinstance(parse_option(field, example), RangeDimension)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_an_architecture_that_cannot_be_built_is_named_by_its_token():
 
 
 def test_a_network_is_one_value_however_it_is_spaced():
-    assert parse_option("arch", "c8  gap fc10, c4 gap  fc10") == Choice("arch", ("c8 gap fc10", "c4 gap fc10"))
+    assert parse_option("arch", "c8  gap fc10, c4 gap  fc10") == ListDimension("arch", ("c8 gap fc10", "c4 gap fc10"))
     with pytest.raises(InvalidValue, match="lists a value twice"):
         parse_option("arch", "c8 gap fc10,c8  gap fc10")
 
@@ -133,7 +133,7 @@ def test_a_space_is_written_in_the_fewest_digits():
 def test_a_module_of_ones_own_is_found_from_any_folder(tmp_path, monkeypatch):
     (tmp_path / "net.py").write_text("")
     monkeypatch.chdir(tmp_path)
-    assert parse_option("arch", "conv9,net.py:Net") == Choice("arch", ("conv9", f"{tmp_path}/net.py:Net"))
+    assert parse_option("arch", "conv9,net.py:Net") == ListDimension("arch", ("conv9", f"{tmp_path}/net.py:Net"))
     with pytest.raises(InvalidValue, match="no such file"):
         parse_option("arch", "conv9,other.py:Net")
 

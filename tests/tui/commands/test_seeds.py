@@ -104,7 +104,7 @@ def test_a_seed_out_of_range_is_refused_before_any_other_is_trained(train, refus
 
 
 def test_several_seeds_at_a_time_are_told_by_a_line_an_epoch(train, monkeypatch):
-    monkeypatch.setattr("experiments.execution.executor._cores", lambda: 2)
+    monkeypatch.setattr("experiments.execution.local_executor._cores", lambda: 2)
     answer = train("--seeds", "0-1", "--lr", "0.3")
     assert answer.code == 0
     lines = answer.out.splitlines()

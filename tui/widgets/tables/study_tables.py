@@ -9,7 +9,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from experiments.studies.list import StudyEntry
-from experiments.studies.plan import Plan
+from experiments.studies.plan import SweepPlan
 from experiments.studies.view import StudyView, TrialView
 from tui.text.output import percent
 from tui.text.study_report import short
@@ -133,7 +133,7 @@ def _trial_columns(view: StudyView) -> tuple[Column, ...]:
     )
 
 
-def _trial_cells(plan: Plan, trial: TrialView, state: str, *, is_best: bool) -> tuple[Cell, ...]:
+def _trial_cells(plan: SweepPlan, trial: TrialView, state: str, *, is_best: bool) -> tuple[Cell, ...]:
     style = _STATES.get(state, "")
     epoch = max(trial.values, default=0)
     last = trial.values[epoch] if epoch else None
