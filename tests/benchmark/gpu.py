@@ -1,6 +1,6 @@
 """All tests that need a GPU, and the benchmark on it: run this on a machine that has one.
 
-    python tests/benchmark/gpu.py [--out experiments/results/bench-gpu.json] [--quick]
+    python tests/benchmark/gpu.py [--out docs/results/bench-gpu.json] [--quick]
 
 MNIST is taken from MNIST_TUI_DATA or downloaded. Prints what it does and writes one JSON file: machine, versions, how
 the tests went, milliseconds a step for the example and each engine and precision, the seconds that a run of 20 epochs
@@ -26,7 +26,7 @@ SEEDS = 64
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--out", type=Path, default=ROOT / "experiments" / "results" / "bench-gpu.json")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "bench-gpu.json")
     parser.add_argument("--quick", action="store_true", help="one round of ten steps, and no whole runs")
     options = parser.parse_args()
     sys.path.insert(0, str(ROOT))
