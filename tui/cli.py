@@ -141,7 +141,7 @@ def main(
     data_dir: Annotated[
         Path | None,
         typer.Option(
-            help=f"Root of the data sets in torchvision's layout, may be read-only [env: {DATA_VARIABLE}; default: the "
+            help=f"Root of the data sets in torchvision's layout; may be read-only [env: {DATA_VARIABLE}; default: the "
             "user cache folder].",
             metavar="PATH",
             parser=Path,

@@ -23,27 +23,29 @@ COMMANDS: Mapping[str, Row] = {
     "archs": Row("tui.commands.archs:app", "Architectures: list them, or show one's layers."),
     "presets": Row("tui.commands.archs:presets", "List the presets."),
     "data": Row(
-        "tui.commands.data:data", "List the data sets, or download, verify or locate them (mnist, where none is named)."
+        "tui.commands.data:data",
+        "List the data sets, or download, verify or locate one (mnist unless --dataset names another).",
     ),
     "doctor": Row(
         "tui.commands.doctor:doctor",
         "Check the installation, the devices, the data and the home; exits 1 when something is broken.",
     ),
-    "runs": Row("tui.commands.runs:runs", "List the runs: the newest, or the best, first."),
+    "runs": Row("tui.commands.runs:runs", "List the runs, the newest first."),
     "show": Row(
         "tui.commands.runs:show",
-        "Show one run, its config, epochs and result, or the runs of a group and their statistics.",
+        "Show a run's config, epochs and result, or a group's runs and their statistics.",
     ),
     "watch": Row(
         "tui.commands.runs:watch",
-        "Follow a run, or those of a group in turn, as text until it ends; Ctrl+C leaves the run alone.",
+        "Follow a run, or the runs of a group in turn, as text until it ends; Ctrl+C leaves the run alone.",
     ),
     "resume": Row(
         "tui.commands.lifecycle:resume",
-        "Go on with a run, or those of a group in turn, exactly where it was stopped, or extend a finished one.",
+        "Continue a run, or the runs of a group in turn, exactly where it stopped; --epochs extends a finished one.",
     ),
     "stop": Row(
-        "tui.commands.lifecycle:stop", "Stop a running run, or those of a group, after a checkpoint, wherever it runs."
+        "tui.commands.lifecycle:stop",
+        "Stop a run, or the runs of a group, after a checkpoint, whichever process trains it.",
     ),
     "compare": Row(
         "tui.commands.compare:compare",
@@ -55,7 +57,7 @@ COMMANDS: Mapping[str, Row] = {
     ),
     "export": Row(
         "tui.commands.export:export",
-        "Write a run's network, curves or chart in a format that others use; prints where it is.",
+        "Write a run's network, curves or chart to a file that other programs read; prints its path.",
     ),
     "verify": Row(
         "tui.commands.verify:verify",
@@ -67,20 +69,20 @@ COMMANDS: Mapping[str, Row] = {
     ),
     "report": Row(
         "tui.commands.report:report",
-        "Write runs and groups as one HTML page that opens offline; prints where it is.",
+        "Write runs and groups as one HTML page that opens offline; prints its path.",
     ),
     "rm": Row("tui.commands.runs:rm", "Delete runs and everything in their folders. Asks first when on a terminal."),
     "sweep": Row(
         "tui.commands.sweep:sweep",
-        "Search for the config that scores best. An option with a range or a list is searched, the others are fixed.",
+        "Search for the config that scores best: options with a range or a list are searched, the others are fixed.",
     ),
-    "sweeps": Row("tui.commands.sweeps:sweeps", "List the sweeps, show what came of one, or stop it."),
+    "sweeps": Row("tui.commands.sweeps:sweeps", "List the sweeps, show the results of one, or stop it."),
     "claims": Row(
         "tui.commands.claims:claims",
-        "Test the exercise's six claims over several seeds. Called again, it goes on where it was.",
+        "Test the exercise's six claims over several seeds. Called again, it goes on where it stopped.",
     ),
     "bench": Row(
         "tui.commands.bench:bench",
-        "Time training with each engine beside the loop of the PyTorch MNIST example, taking turns, on full MNIST.",
+        "Time training on full MNIST with each engine and with the loop of the PyTorch MNIST example, in turn.",
     ),
 }

@@ -26,21 +26,27 @@ def bench(
     arch: Annotated[
         list[str] | None,
         typer.Option(
-            help="Networks to time, whatever their size; conv9 and conv5 by default.", metavar=METAVARS["arch"]
+            help="A network to time, of any size; may be repeated [default: conv9 and conv5].", metavar=METAVARS["arch"]
         ),
     ] = None,
     batch_size: Annotated[
         int, typer.Option(help="Images in a step.", metavar="N", parser=whole_number("batch_size", 1, 6000))
     ] = 256,
     rounds: Annotated[
-        int, typer.Option(help="How often the loops take turns.", metavar="N", parser=whole_number("rounds", 1))
+        int,
+        typer.Option(
+            help="Number of rounds in which the loops take turns.", metavar="N", parser=whole_number("rounds", 1)
+        ),
     ] = 5,
     steps: Annotated[
         int, typer.Option(help="Timed steps in a round.", metavar="N", parser=whole_number("steps", 1, 200))
     ] = 40,
     engine: Annotated[
         list[str] | None,
-        typer.Option(help="Engines to time; by default all that work here.", metavar="|".join(get_args(EngineChoice))),
+        typer.Option(
+            help="An engine to time; may be repeated [default: all that work here].",
+            metavar="|".join(get_args(EngineChoice)),
+        ),
     ] = None,
     precision: Annotated[
         str, typer.Option(help="Arithmetic of the trainer's steps.", metavar="|".join(get_args(Precision)))
@@ -52,15 +58,15 @@ def bench(
     seeds: Annotated[
         int,
         typer.Option(
-            help="Also train so many seeds of the first network as one, where they can be, and one alone: whole runs "
-            "on a GPU, one epoch on the CPU.",
+            help="Also time this many seeds of the first network trained as one network, where that is possible, "
+            "and one seed alone: whole runs on a GPU, one epoch on a CPU.",
             metavar="N",
             parser=whole_number("seeds", 0, 1000),
         ),
     ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Time training with each engine beside the loop of the PyTorch MNIST example, taking turns, on full MNIST."""
+    """Time training on full MNIST with each engine and with the loop of the PyTorch MNIST example, in turn."""
     base = TrainConfig.checked({**load_preset(DEFAULT).values, "dataset": "mnist", "device": device})
     timed = {"batch_size": batch_size, "precision": precision, "budget": False}  # for what is only timed there is none
     configs = [base.changed(**timed, arch=name) for name in arch or ("conv9", "conv5")]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def claims(
     context: typer.Context,
     seeds: Annotated[
-        int, typer.Option(help="Seeds of each recipe.", metavar="N", parser=whole_number("seeds", 1, 1000))
+        int, typer.Option(help="Number of seeds of each recipe.", metavar="N", parser=whole_number("seeds", 1, 1000))
     ] = 5,
     epochs: Annotated[
         int, typer.Option(help="Epochs of each run, at most 20.", metavar="N", parser=whole_number("epochs", 1))
@@ -31,7 +31,7 @@ def claims(
     limit_train: Annotated[
         int | None,
         typer.Option(
-            help=f"{field_help('limit_train')} To try the command out: then nothing is evidence.",
+            help=f"{field_help('limit_train')} Only to try the command out: the result is then no evidence.",
             metavar="N",
             parser=whole_number("limit_train", 1, 10_000_000),
         ),
@@ -39,12 +39,14 @@ def claims(
     limit_test: Annotated[
         int | None,
         typer.Option(
-            help=f"{field_help('limit_test')} To try the command out, too.",
+            help=f"{field_help('limit_test')} Only to try the command out.",
             metavar="N",
             parser=whole_number("limit_test", 1, 10_000_000),
         ),
     ] = None,
-    dataset: Annotated[str, typer.Option(help="Only full MNIST is evidence.", metavar="auto|mnist|mnist-5k")] = "auto",
+    dataset: Annotated[
+        str, typer.Option(help="Data set; only results on full MNIST are evidence.", metavar="auto|mnist|mnist-5k")
+    ] = "auto",
     device: Annotated[str, typer.Option(help=field_help("device"), metavar="auto|cpu|cuda|cuda:N|mps")] = "auto",
     jobs: Annotated[
         int | None,
@@ -56,11 +58,17 @@ def claims(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Write a report, with charts beside it.", metavar="FILE.md", parser=Path),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write a report to this file, and its charts beside it.",
+            metavar="FILE.md",
+            parser=Path,
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Test the exercise's six claims over several seeds. Called again, it goes on where it was."""
+    """Test the exercise's six claims over several seeds. Called again, it goes on where it stopped."""
     from experiments.claims.report import check_report_path, write_report
     from experiments.claims.study import ClaimsStudy, Design, Results
     from experiments.runs.store import Store

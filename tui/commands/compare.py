@@ -23,7 +23,8 @@ def compare(
     score: Annotated[
         Literal["final", "best", "selected"],
         typer.Option(
-            help="Which test accuracy: of the last epoch, the best one, or of the one chosen on held-out images."
+            help="Which test accuracy to compare: of the last epoch (final), of the best one (best), or of the "
+            "one chosen on held-out images (selected)."
         ),
     ] = "final",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

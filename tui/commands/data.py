@@ -20,13 +20,13 @@ def data(
     context: typer.Context,
     action: Annotated[
         Literal["download", "verify", "path"] | None,
-        typer.Argument(help="download what is missing, verify every file, or print the folder", show_default=False),
+        typer.Argument(help="Download what is missing, verify every file, or print the folder.", show_default=False),
     ] = None,
     dataset: Annotated[
-        Literal["mnist", "fashion", "kmnist", "mnist-5k"] | None, typer.Option(help="Which one.")
+        Literal["mnist", "fashion", "kmnist", "mnist-5k"] | None, typer.Option(help="Which data set.")
     ] = None,
 ) -> None:
-    """List the data sets, or download, verify or locate them (mnist, where none is named)."""
+    """List the data sets, or download, verify or locate one (mnist unless --dataset names another)."""
     from core.data.bundled import find_bundled
     from core.data.loader import Loader
     from core.data.sources import BUNDLED, NAMES

@@ -39,7 +39,7 @@ def export(
     arch: ModuleAgain = None,
     force: Force = False,
 ) -> None:
-    """Write a run's network, curves or chart in a format that others use; prints where it is.
+    """Write a run's network, curves or chart to a file that other programs read; prints its path.
 
     With -o - a csv, json or svg goes to stdout.
     """

@@ -35,19 +35,23 @@ def resume(
     context: typer.Context,
     run: RunOrGroup,
     epochs: Annotated[
-        int | None, typer.Option(help="Go on to so many epochs in all.", metavar="N", parser=whole_number("epochs", 1))
+        int | None,
+        typer.Option(help="Train up to this many epochs in total.", metavar="N", parser=whole_number("epochs", 1)),
     ] = None,
     arch: Annotated[
-        str | None, typer.Option(help="For a module of your own: its file and class again.", metavar="FILE.py:CLASS")
+        str | None,
+        typer.Option(help="For a module of your own: name its file and class again.", metavar="FILE.py:CLASS"),
     ] = None,
-    no_budget: Annotated[bool, typer.Option("--no-budget", help="Lift the run's two budgets.")] = False,
+    no_budget: Annotated[
+        bool, typer.Option("--no-budget", help="Lift the run's limits on parameters and epochs.")
+    ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Go on in a process that outlives the terminal.")] = False,
     tensorboard: WithTensorBoard = False,
     log_to: LogTo = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Go on with a run, or those of a group in turn, exactly where it was stopped, or extend a finished one."""
+    """Continue a run, or the runs of a group in turn, exactly where it stopped; --epochs extends a finished one."""
     locations: Locations = context.obj
     store = Store(locations.home)
     found = store.find_all(run)
@@ -121,7 +125,7 @@ def _unfinished(group_id: str, members: list[Run]) -> list[Run]:
 
 
 def stop(context: typer.Context, run: RunOrGroup) -> None:
-    """Stop a running run, or those of a group, after a checkpoint, wherever it runs."""
+    """Stop a run, or the runs of a group, after a checkpoint, whichever process trains it."""
     locations: Locations = context.obj
     found = Store(locations.home).find_all(run)
     live = [one for one in found if one.status() is Status.RUNNING]

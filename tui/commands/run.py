@@ -39,7 +39,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one event a line as 
 Quiet = Annotated[
     bool,
     typer.Option(
-        "--quiet", help="Print only the last line, of a group what its runs came to; with --json, the last event."
+        "--quiet", help="Print only the last line (for a group, its statistics); with --json, only the last event."
     ),
 ]
 
@@ -57,14 +57,14 @@ def run(
     ] = None,
     group: Annotated[
         str | None,
-        typer.Option(help="Add the seeds to this group, with its config, name and tags.", metavar="GROUP"),
+        typer.Option(help="Add the seeds to this group; they get its config, name and tags.", metavar="GROUP"),
     ] = None,
     name: Annotated[str, typer.Option(help="A name to find the run by.", metavar="TEXT")] = "",
     tag: Annotated[list[str] | None, typer.Option(help="A tag; may be repeated.", metavar="TEXT")] = None,
     jobs: Annotated[
         int | None,
         typer.Option(
-            help="With --seeds, runs at a time [default: one for each core; on a GPU as many as fit].",
+            help="With --seeds: how many runs train at a time [default: one for each core; on a GPU as many as fit].",
             metavar="N",
             parser=whole_number("jobs", 1, MAX_SEEDS),
         ),
@@ -75,8 +75,8 @@ def run(
         bool,
         typer.Option(
             "--detach",
-            help="Train in a process that outlives the terminal, several seeds one after the other; prints the id of "
-            "the run or group.",
+            help="Train in a process that outlives the terminal (several seeds one after the other); prints the "
+            "id of the run or group.",
         ),
     ] = False,
     as_json: AsJson = False,

@@ -42,13 +42,13 @@ def runs(
     context: typer.Context,
     as_json: AsJson = False,
     limit: Annotated[
-        int | None, typer.Option(help="Show only so many.", metavar="N", parser=whole_number("limit", 1))
+        int | None, typer.Option(help="Show at most this many.", metavar="N", parser=whole_number("limit", 1))
     ] = None,
     sort: Annotated[
         str,
         typer.Option(
-            help=f"One of {', '.join(SORT_KEYS)}; a run with held-out images has no best, and by best stands where its "
-            "final accuracy puts it.",
+            help=f"Sort by one of {', '.join(SORT_KEYS)}. By best, a run with held-out images, which has no best, is "
+            "placed by its final accuracy.",
             metavar="KEY",
         ),
     ] = "started",
@@ -56,7 +56,7 @@ def runs(
     status: Annotated[Status | None, typer.Option(help="Only runs in this state.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Only runs on this data set.", metavar="NAME")] = None,
 ) -> None:
-    """List the runs: the newest, or the best, first."""
+    """List the runs, the newest first."""
     if sort not in SORT_KEYS:
         raise InvalidValue("sort", sort, f"must be one of {', '.join(SORT_KEYS)}", hint="for example --sort best")
     rows = filtered(_store(context).rows(), tag=tag, status=status, dataset=dataset)
@@ -70,7 +70,7 @@ def runs(
 
 
 def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> None:
-    """Show one run, its config, epochs and result, or the runs of a group and their statistics."""
+    """Show a run's config, epochs and result, or a group's runs and their statistics."""
     store = _store(context)
     if (group_id := store.find_group_id(run)) is not None:
         _show_group(store, group_id, as_json=as_json)
@@ -132,7 +132,7 @@ def _show_group(store: Store, group_id: str, *, as_json: bool) -> None:
 
 
 def watch(context: typer.Context, run: RunOrGroup) -> None:
-    """Follow a run, or those of a group in turn, as text until it ends; Ctrl+C leaves the run alone."""
+    """Follow a run, or the runs of a group in turn, as text until it ends; Ctrl+C leaves the run alone."""
     store = _store(context)
     found = store.find_all(run)
     ends = [_follow(one) for one in found]

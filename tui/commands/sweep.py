@@ -104,7 +104,7 @@ def sweep(
     trials: Annotated[
         int | None,
         typer.Option(
-            help="Trials in all, those of earlier calls included [default: 20].",
+            help="Number of trials in total, those of earlier calls included [default: 20].",
             metavar="N",
             parser=whole_number("trials", 1, MAX_TRIALS),
         ),
@@ -112,15 +112,18 @@ def sweep(
     sampler: Annotated[
         str | None,
         typer.Option(
-            help="How to propose [default: tpe].", metavar="|".join(SAMPLERS), parser=_one_of("sampler", SAMPLERS)
+            help="How values are proposed [default: tpe].",
+            metavar="|".join(SAMPLERS),
+            parser=_one_of("sampler", SAMPLERS),
         ),
     ] = None,
     pruner: Annotated[
         str | None,
         typer.Option(
-            help="Give up trials early: below the median in the second half of a run, by successive halving, or "
-            "without 99.10% in the first three epochs; one that is faster than the decision trains on for a moment, "
-            "and counts if it is done then [default: none].",
+            help="When to give up a trial early: below the median of the others in the second half of its run "
+            "(median), by successive halving (halving), or below 99.10% in its first three epochs "
+            "(early-signal). A trial that ends before it hears of the decision counts as finished [default: "
+            "none].",
             metavar="|".join(PRUNERS),
             parser=_one_of("pruner", PRUNERS),
         ),
@@ -128,8 +131,9 @@ def sweep(
     objective: Annotated[
         str | None,
         typer.Option(
-            help="Accuracy after the last epoch: val on held-out training images, a tenth of them or 5,000 unless "
-            "--val-split says otherwise; test on the test set, which makes it optimistic [default: val].",
+            help="What to maximise: accuracy after the last epoch, on held-out training images (val: a tenth of "
+            "them, at most 5,000, unless --val-split says otherwise) or on the test set (test, which makes "
+            "it optimistic) [default: val].",
             metavar="|".join(OBJECTIVES),
             parser=_one_of("objective", OBJECTIVES),
         ),
@@ -137,7 +141,7 @@ def sweep(
     executor: Annotated[
         str | None,
         typer.Option(
-            help="Where to train: processes of this machine, or a Ray cluster [default: local].",
+            help="Where to train: in processes of this machine (local), or on a Ray cluster (ray) [default: local].",
             metavar="|".join(EXECUTORS),
             parser=_one_of("executor", EXECUTORS),
         ),
@@ -152,20 +156,25 @@ def sweep(
     ] = None,
     gpus_per_trial: Annotated[
         float | None,
-        typer.Option(help="The share of a GPU that a trial gets [default: 1].", metavar="F", parser=_share),
+        typer.Option(
+            help="Share of a GPU for each trial; 0.5 trains two on one GPU [default: 1].", metavar="F", parser=_share
+        ),
     ] = None,
     ray_address: Annotated[
         str | None,
-        typer.Option(help="ray: the cluster to join [default: one of this machine alone].", metavar="HOST:PORT"),
+        typer.Option(
+            help="With --executor ray: the cluster to join [default: one that is started on this machine].",
+            metavar="HOST:PORT",
+        ),
     ] = None,
     study: Annotated[
         str | None,
-        typer.Option(help="A name to continue the sweep by; without one, one is made up.", metavar="NAME"),
+        typer.Option(help="The study's name; the same name continues it [default: a new name].", metavar="NAME"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one event a line as JSON.")] = False,
     **options: Any,
 ) -> None:
-    """Search for the config that scores best. An option with a range or a list is searched, the others are fixed.
+    """Search for the config that scores best: options with a range or a list are searched, the others are fixed.
 
     A space is written as options: --lr 0.01:0.1:log --batch-size 64,128,256 --arch conv9,conv5 --dropout 0:0.2:0.05.
     """

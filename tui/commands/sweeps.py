@@ -29,14 +29,14 @@ POLL = 0.1
 def sweeps(
     context: typer.Context,
     study: Annotated[
-        str | None, typer.Argument(help="A sweep's name; without one, all are listed.", metavar="STUDY")
+        str | None, typer.Argument(help="The sweep's name; without it, all sweeps are listed.", metavar="STUDY")
     ] = None,
     stop: Annotated[
         bool, typer.Option("--stop", help="Stop the sweep: its trials save a checkpoint, and it can be continued.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the sweeps, show what came of one, or stop it."""
+    """List the sweeps, show the results of one, or stop it."""
     locations: Locations = context.obj
     if study is None:
         if stop:
