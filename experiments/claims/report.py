@@ -10,7 +10,7 @@ from core.history import EARLY_ACCURACY, EARLY_EPOCHS
 from core.storage.files import open_regular, replacing
 from experiments.claims.rules import ARMS, TARGET, ClaimFinding, reaches_target
 from experiments.claims.study import Results
-from experiments.reports.svg_chart import Series, line_chart, percent_tick
+from experiments.reports.svg_chart import ChartSeries, line_chart, percent_tick
 from experiments.results.groups import Group, ScoreKind, accuracy
 from experiments.statistics.descriptive import Sample
 
@@ -203,10 +203,10 @@ def charts_of(results: Results) -> dict[str, str]:
     }
 
 
-def _curve(name: str, group: Group) -> Series:
+def _curve(name: str, group: Group) -> ChartSeries:
     curve = group.curve(accuracy)
     spreads = list(curve.values())
-    return Series(
+    return ChartSeries(
         f"{name}, n = {len(group.finished)}",
         list(curve),
         [at.median for at in spreads],
@@ -215,9 +215,9 @@ def _curve(name: str, group: Group) -> Series:
     )
 
 
-def _means(results: Results, arms: Sequence[str], score: ScoreKind, label: str, offset: float) -> Series:
+def _means(results: Results, arms: Sequence[str], score: ScoreKind, label: str, offset: float) -> ChartSeries:
     samples = [results.groups[arm].sample(score) for arm in arms]
-    return Series(
+    return ChartSeries(
         label,
         [place + offset for place in range(len(arms))],
         [None if sample is None else sample.mean for sample in samples],
@@ -227,7 +227,7 @@ def _means(results: Results, arms: Sequence[str], score: ScoreKind, label: str, 
     )
 
 
-def _early(results: Results) -> Iterator[Series]:
+def _early(results: Results) -> Iterator[ChartSeries]:
     """A point for each run, by recipe."""
     for arm in ARMS:
         values = [member.view.accuracies for member in results.groups[arm.name].decided]
@@ -237,4 +237,4 @@ def _early(results: Results) -> Iterator[Series]:
             if found
         ]
         if points and not arm.repeats:
-            yield Series(arm.name, [x for x, _ in points], [y for _, y in points], line=False)
+            yield ChartSeries(arm.name, [x for x, _ in points], [y for _, y in points], line=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from experiments.inference.network import Source
-from experiments.reports.charts import HEIGHT, Curve, accuracy_chart, loss_chart
+from experiments.reports.charts import HEIGHT, RunCurve, accuracy_chart, loss_chart
 from experiments.runs.folder import Run
 
 WIDTH = 720
@@ -11,7 +11,7 @@ WIDTH = 720
 
 def render(run: Run, _source: Source | None, _arch: str | None) -> bytes:
     """The two charts, one above the other; readable on light and on dark pages."""
-    curves = [Curve(run.meta().name, [run.view()])]
+    curves = [RunCurve(run.meta().name, [run.view()])]
     size = f'width="{WIDTH}" height="{2 * HEIGHT}" viewBox="0 0 {WIDTH} {2 * HEIGHT}"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n{accuracy_chart(curves)}'

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from experiments.reports.svg_chart import Series, line_chart, percent_tick
+from experiments.reports.svg_chart import ChartSeries, line_chart, percent_tick
 from experiments.results.groups import by_epoch
 from experiments.runs.view import RunView
 from experiments.statistics.descriptive import Spread
@@ -15,14 +15,14 @@ HEIGHT = 360
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class RunCurve:
     """What to draw as one line and what to call it: a run, or several as their median with a band between quartiles."""
 
     label: str
     views: Sequence[RunView]
 
 
-def accuracy_chart(curves: Sequence[Curve]) -> str:
+def accuracy_chart(curves: Sequence[RunCurve]) -> str:
     """Accuracy by epoch, and the target where all runs have the same one."""
     targets = {view.config.get("target") for curve in curves for view in curve.views}
     target = targets.pop() if len(targets) == 1 else None
@@ -38,13 +38,13 @@ def accuracy_chart(curves: Sequence[Curve]) -> str:
     )
 
 
-def loss_chart(curves: Sequence[Curve]) -> str:
+def loss_chart(curves: Sequence[RunCurve]) -> str:
     """Mean cross entropy by epoch."""
     series = _series(curves, "loss")
     return line_chart(series, title="Loss", x_label="epoch", y_label="cross entropy", height=HEIGHT)
 
 
-def _series(curves: Sequence[Curve], metric: str) -> list[Series]:
+def _series(curves: Sequence[RunCurve], metric: str) -> list[ChartSeries]:
     """Of one curve what was trained and what was judged, of several only the latter."""
     parts = {"test": "test", "val": "held-out"}
     if len(curves) == 1:
@@ -58,9 +58,9 @@ def _series(curves: Sequence[Curve], metric: str) -> list[Series]:
     return series
 
 
-def _line(label: str, spreads: Mapping[int, Spread], *, banded: bool) -> Series:
+def _line(label: str, spreads: Mapping[int, Spread], *, banded: bool) -> ChartSeries:
     medians = [spread.median for spread in spreads.values()]
     if not banded:
-        return Series(label, list(spreads), medians)
+        return ChartSeries(label, list(spreads), medians)
     q1, q3 = [spread.q1 for spread in spreads.values()], [spread.q3 for spread in spreads.values()]
-    return Series(label, list(spreads), medians, q1, q3)
+    return ChartSeries(label, list(spreads), medians, q1, q3)

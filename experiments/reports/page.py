@@ -1,18 +1,24 @@
-"""A report of runs and groups as one HTML page that opens without a network."""
+"""A report of runs and groups as one HTML page that opens without a network.
+
+What is on the page is collected here, how it looks is said in `templates`.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+from markupsafe import Markup
 
 from core.errors import LabError
 from core.models.network import summarize_config
 from core.models.spec import is_user_module
-from experiments.reports.charts import Curve, accuracy_chart, loss_chart
-from experiments.reports.confusion import confusion_table
-from experiments.reports.html import Html, element, facts, folded, joined, page, table
+from core.models.summary import CLASSES
+from experiments.reports.charts import RunCurve, accuracy_chart, loss_chart
 from experiments.results.groups import SCORES, Group, GroupMember, find_group, make_group
 from experiments.results.subjects import Incomparable, Subject, check_comparable
 from experiments.runs.config import stored_config
@@ -21,7 +27,11 @@ from experiments.runs.folder import Run
 from experiments.runs.store import Store
 from experiments.statistics.descriptive import Sample
 
-WHAT_SCORES_ARE = {
+if TYPE_CHECKING:
+    from experiments.runs.predictions import Predictions
+
+TEMPLATES = Path(__file__).parent / "templates"
+SCORE_MEANINGS = {
     "final": "test accuracy after the last epoch",
     "best": "the highest test accuracy over the epochs; choosing it by the test set makes it optimistic",
     "selected": "test accuracy of the epoch that was best on held-out training images",
@@ -29,9 +39,12 @@ WHAT_SCORES_ARE = {
 SHOWN_OPEN = 3
 """With more runs than this, the details of each are folded."""
 
+Cell = str | int | None
+"""None is a dash."""
+
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ReportPart:
     """What was asked for by one word: a group, or a run by itself (`group` is None then). `name` is empty for none."""
 
     id: str
@@ -53,7 +66,7 @@ class _Reported(Subject):
         return tuple(member for member in self.group.members if member.view.started is not None)
 
 
-def find_part(store: Store, reference: str) -> Part:
+def find_part(store: Store, reference: str) -> ReportPart:
     """The group that `Store.find_group_id` finds, else the run that `Store.find` finds.
 
     Raises:
@@ -64,44 +77,74 @@ def find_part(store: Store, reference: str) -> Part:
     group = find_group(store, group_id) if group_id is not None else None
     if group is not None:
         members = (*group.members, *group.repeated)
-        return Part(group.id, group.name, tuple(store.run(member.run_id) for member in members), group)
+        return ReportPart(group.id, group.name, tuple(store.run(member.run_id) for member in members), group)
     run = store.find(reference)
-    return Part(run.id, run.meta().name, (run,), None)
+    return ReportPart(run.id, run.meta().name, (run,), None)
 
 
-def report(parts: Sequence[Part]) -> str:
+def report(parts: Sequence[ReportPart]) -> str:
     """The page.
 
     Raises:
         RunError: when the log of a run cannot be read.
     """
-    title = "mnist-tui: " + ", ".join(part.title for part in parts)
     runs = list({run.id: run for part in parts for run in part.runs}.values())
     members = {run.id: GroupMember.of(run) for run in runs}
     names = [part.name or part.id for part in parts]
     labels = [part.id if names.count(name) > 1 else name for part, name in zip(parts, names, strict=True)]
     curves = [
-        Curve("" if len(parts) == 1 else label, [members[run.id].view for run in part.runs])
+        RunCurve("" if len(parts) == 1 else label, [members[run.id].view for run in part.runs])
         for part, label in zip(parts, labels, strict=True)
     ]
-    is_open = len(runs) <= SHOWN_OPEN
-    return page(
-        title,
-        element("h1", title),
-        element("h2", "Scores"),
-        *(element("p", words) for words in _differences(parts, labels, members)),
-        _scores(list(members.values())),
-        *(_group(part.group, part.title) for part in parts if part.group is not None),
-        element("h2", "Curves"),
-        Html(accuracy_chart(curves)),
-        Html(loss_chart(curves)),
-        _caption(parts),
-        *(_run(run, members[run.id], is_open=is_open) for run in runs),
-        element("p", f"Written by mnist-tui {package_versions(('mnist-tui',))['mnist-tui']}.", class_="soft"),
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            title="mnist-tui: " + ", ".join(part.title for part in parts),
+            differences=_differences(parts, labels, members),
+            scores=_scores(members.values()),
+            score_meanings=SCORE_MEANINGS,
+            groups=[_group(part.group) for part in parts if part.group is not None],
+            charts=[Markup(accuracy_chart(curves)), Markup(loss_chart(curves))],  # they escape the texts in them
+            has_bands=any(len(part.runs) > 1 for part in parts),
+            runs=[_run(run, members[run.id]) for run in runs],
+            is_open=len(runs) <= SHOWN_OPEN,
+            version=package_versions(("mnist-tui",))["mnist-tui"],
+        )
     )
 
 
-def _scores(members: Sequence[GroupMember]) -> Html:
+def _environment() -> jinja2.Environment:
+    """Templates in which every value is escaped, and a name that is not given is an error."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.tests["numeric"] = lambda text: text.rstrip("%").translate(str.maketrans("", "", ".,")).isdigit()
+    return environment
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> _Table:
+    """Columns that have nothing in any row are left out."""
+    lines = list(rows)
+    used = [index for index in range(len(columns)) if any(line[index] is not None for line in lines)]
+    return _Table([columns[index] for index in used], [[_text(line[index]) for index in used] for line in lines])
+
+
+def _text(cell: Cell) -> str:
+    return "-" if cell is None else f"{cell:,}" if isinstance(cell, int) else cell
+
+
+def _scores(members: Iterable[GroupMember]) -> _Table:
     columns = ("run", "name", "status", "network", "parameters", "data", "seed", "epochs", *SCORES, "seconds")
     rows = [
         (
@@ -118,15 +161,10 @@ def _scores(members: Sequence[GroupMember]) -> Html:
         )
         for member in members
     ]
-    legend = element(
-        "ul",
-        *(element("li", element("b", name), f": {what}.") for name, what in WHAT_SCORES_ARE.items()),
-        class_="soft",
-    )
-    return joined([table(columns, rows), legend])
+    return _table(columns, rows)
 
 
-def _differences(parts: Sequence[Part], labels: Sequence[str], members: Mapping[str, GroupMember]) -> Iterator[str]:
+def _differences(parts: Sequence[ReportPart], labels: Sequence[str], members: Mapping[str, GroupMember]) -> str:
     """Why the numbers that stand beside one another cannot be held against one another, where `compare` refuses to."""
     subjects = [
         _Reported(label, part.group or make_group(part.id, [members[part.id]]), is_group=part.group is not None)
@@ -140,63 +178,86 @@ def _differences(parts: Sequence[Part], labels: Sequence[str], members: Mapping[
         except Incomparable as error:
             if error.field not in ("run", "score"):  # a run that stands there twice, or has no score yet
                 reasons.append(error.allowed)
-    if reasons:
-        yield f"These were not scored alike, so that their accuracies are not comparable: {'; '.join(reasons)}."
+    if not reasons:
+        return ""
+    return f"These were not scored alike, so that their accuracies are not comparable: {'; '.join(reasons)}."
 
 
-def _group(group: Group, title: str) -> Html:
+def _group(group: Group) -> dict[str, Any]:
     samples = {score: sample for score in SCORES if (sample := group.sample(score)) is not None}
-    rows = [(score, sample.n, *_in_words(sample)) for score, sample in samples.items()]
-    what = f"{len(group.finished)} of {len(group.members)} runs finished"
-    parts = [element("h3", f"Group {title}: {what}")]
-    if rows:
-        columns = ("score", "n", "mean", "standard deviation, points", "95% interval of the mean (Student's t)")
-        parts.append(table(columns, rows))
-    if target := group.target_in_words():
-        parts.append(element("p", f"Target: {target}. The interval is Wilson's."))
-    if varying := group.varying():
-        words = f"Its runs differ in {', '.join(varying)}: these are not numbers of one recipe."
-        parts.append(element("p", words))
-    return joined(parts)
+    columns = ("score", "n", "mean", "standard deviation, points", "95% interval of the mean (Student's t)")
+    return {
+        "title": group.title,
+        "finished": len(group.finished),
+        "runs": len(group.members),
+        "scores": _table(columns, [(score, sample.n, *_in_words(sample)) for score, sample in samples.items()]),
+        "target": group.target_in_words(),
+        "varying": group.varying(),
+    }
 
 
-def _in_words(sample: Sample) -> tuple[str, str | None, str | None]:
+def _in_words(sample: Sample) -> tuple[str | None, str | None, str | None]:
     interval = None if sample.low is None else f"{_percent(sample.low)} to {_percent(sample.high)}"
-    return _percent(sample.mean) or "-", None if sample.sd is None else f"{100 * sample.sd:.3f}", interval
+    return _percent(sample.mean), None if sample.sd is None else f"{100 * sample.sd:.3f}", interval
 
 
-def _caption(parts: Sequence[Part]) -> Html:
-    words = "Losses and accuracies on training images are running means over the epoch, while the weights change."
-    if any(len(part.runs) > 1 for part in parts):
-        words += " Of a group the line is the median and the band is between the quartiles."
-    return element("p", words, class_="soft")
+def _run(run: Run, member: GroupMember) -> dict[str, Any]:
+    started = member.view.started
+    return {
+        "id": run.id,
+        "name": member.name,
+        "note": started.note if started is not None else "",
+        "confusion": _confusion(run),
+        "epochs": _epochs(member),
+        "layers": _layers(run),
+        "config": {key: _plain(value) for key, value in member.config.items()},
+        "environment": dict(_flat(run.environment())),
+    }
 
 
-def _run(run: Run, member: GroupMember, *, is_open: bool) -> Html:
-    heading = " ".join(filter(None, (f"Run {run.id}", member.name)))
-    view = member.view
-    parts = [element("h2", heading)]
-    if view.started is not None and view.started.note:
-        parts.append(element("p", f"Note: {view.started.note}"))
-    parts.append(folded("Test images by class and prediction", _confusion(run), is_open=is_open))
-    parts.append(folded("Epochs", _epochs(member), is_open=is_open))
-    parts.append(folded("Layers", *_layers(run), is_open=is_open))
-    parts.append(folded("Config", facts({key: _plain(value) for key, value in member.config.items()})))
-    parts.append(folded("Environment", facts(dict(_flat(run.environment())))))
-    return joined(parts)
-
-
-def _confusion(run: Run) -> Html:
+def _confusion(run: Run) -> dict[str, Any]:
+    """The confusion matrix, or the obstacle to it."""
     try:
         kept = run.load_predictions()
     except LabError as error:
-        return element("p", error.message)
+        return {"obstacle": error.message}
     if kept is None:
-        return element("p", "The run has no predictions: it has not finished, or an earlier version made it.")
-    return confusion_table(kept.labels.tolist(), kept.final.tolist())
+        return {"obstacle": "The run has no predictions: it has not finished, or an earlier version made it."}
+    return {"obstacle": "", **_matrix(kept)}
 
 
-def _epochs(member: GroupMember) -> Html:
+def _matrix(kept: Predictions) -> dict[str, Any]:
+    """A row for each true class with a cell for each predicted one, and precision and recall of each class."""
+    import numpy as np
+
+    pairs = kept.labels.astype(int) * CLASSES + kept.final
+    counts = np.bincount(pairs, minlength=CLASSES**2).reshape(CLASSES, CLASSES)
+    right, images, called = counts.diagonal(), counts.sum(1), counts.sum(0)
+    most_wrong = int((counts - np.diag(right)).max())
+    rows = []
+    for true, row in enumerate(counts.tolist()):
+        most = [int(images[true]) if cls == true else most_wrong for cls in range(CLASSES)]
+        cells = [_matrix_cell(row[cls], most[cls], "right" if cls == true else "wrong") for cls in range(CLASSES)]
+        rows.append({"cells": cells, "recall": _share(right[true], images[true])})
+    return {
+        "rows": rows,
+        "precisions": [_share(right[cls], called[cls]) for cls in range(CLASSES)],
+        "correct": f"{right.sum():,} of {len(pairs):,}",
+    }
+
+
+def _matrix_cell(count: int, most: int, colour: str) -> dict[str, str]:
+    """A count, and how strongly it is coloured: the more of the `most` it could be, the stronger."""
+    if not count:
+        return {"text": "", "colour": "", "strength": ""}
+    return {"text": f"{count:,}", "colour": colour, "strength": f"{0.12 + 0.5 * count / most:.2f}"}
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.2f}%" if whole else "-"
+
+
+def _epochs(member: GroupMember) -> _Table:
     columns = ("epoch", "train loss", "train", "test loss", "test", "held-out loss", "held-out", "lr", "seconds")
     rows = [
         (
@@ -212,26 +273,29 @@ def _epochs(member: GroupMember) -> Html:
         )
         for epoch in member.view.epochs
     ]
-    return table(columns, rows)
+    return _table(columns, rows)
 
 
-def _layers(run: Run) -> Iterator[Html]:
+def _layers(run: Run) -> dict[str, Any]:
+    """The network layer by layer, or the obstacle to it."""
     try:
         config = stored_config(run)
         summary = summarize_config(config.model_copy(update={"budget": False}))
     except LabError as error:
-        yield element("p", error.message)
-        return
+        return {"obstacle": error.message}
     if summary is None or is_user_module(config.arch):
-        yield element("p", f"{config.arch}: a module of one's own, whose layers are known only when its code is run.")
-        return
+        return {"obstacle": f"{config.arch}: a module of one's own, whose layers are known only when its code is run."}
+    columns = ("layer", "output", "parameters", "MACs", "receptive field")
     rows = [
         (row.label, " x ".join(map(str, row.output_shape)), row.params, row.macs, row.receptive_field)
         for row in summary.rows
     ]
-    yield element("p", element("code", summary.spec))
-    yield table(("layer", "output", "parameters", "MACs", "receptive field"), rows)
-    yield element("p", f"{summary.total_params:,} parameters, {summary.macs:,} multiply-adds an image.")
+    return {
+        "obstacle": "",
+        "spec": summary.spec,
+        "table": _table(columns, rows),
+        "totals": f"{summary.total_params:,} parameters, {summary.macs:,} multiply-adds an image.",
+    }
 
 
 def _percent(accuracy: float | None) -> str | None:

@@ -1,7 +1,7 @@
 """Charts as SVG text, for reports: lines with bands, points with error bars, a target.
 
 An image is self-contained: no script, no style sheet, no font of its own. Its background is transparent and its greys
-are readable on light and on dark pages. Series differ in marker and dash as well as in colour.
+are readable on light and on dark pages. ChartSeries differ in marker and dash as well as in colour.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LEFT, RIGHT, BOTTOM = 74, 26, 46
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class ChartSeries:
     """Points by rising `x`. `low` and `high` are a band around a line, and error bars on points without one."""
 
     label: str
@@ -38,7 +38,7 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Axis:
+class _Axis:
     """Maps values to pixels: `low` is at `start`, `high` at `end`."""
 
     low: float
@@ -61,7 +61,7 @@ def plain_tick(value: float) -> str:
 
 
 def line_chart(
-    series: Sequence[Series],
+    series: Sequence[ChartSeries],
     *,
     title: str = "",
     x_label: str = "",
@@ -83,8 +83,8 @@ def line_chart(
     """
     legend = list(_legend(series, width))
     top = 14 + (20 if title else 0) + (max(row for row, _, _ in legend) + 1) * 18 if legend else 34
-    x_axis = Axis(*_range([v for one in series for v in one.x], x_ticks), LEFT, width - RIGHT)
-    y_axis = Axis(*(y_range or _value_range(series, target)), height - BOTTOM, top)
+    x_axis = _Axis(*_range([v for one in series for v in one.x], x_ticks), LEFT, width - RIGHT)
+    y_axis = _Axis(*(y_range or _value_range(series, target)), height - BOTTOM, top)
     is_whole = all(float(x).is_integer() for one in series for x in one.x if _is_number(x))
     shown_x = x_ticks or [(tick, x_format(tick)) for tick in _round_ticks(x_axis, 8, least=1.0 if is_whole else 0.0)]
     shown_y = [(tick, y_format(tick)) for tick in _round_ticks(y_axis, 6)]
@@ -114,7 +114,7 @@ def line_chart(
     return "\n".join([*parts, "</svg>\n"])
 
 
-def _value_range(series: Sequence[Series], target: tuple[float, str] | None) -> tuple[float, float]:
+def _value_range(series: Sequence[ChartSeries], target: tuple[float, str] | None) -> tuple[float, float]:
     values = [v for one in series for part in (one.y, one.low, one.high) for v in part or ()]
     return _range([*values, *([target[0]] if target else [])], None)
 
@@ -131,7 +131,7 @@ def _is_number(value: float | None) -> TypeGuard[float]:
     return value is not None and math.isfinite(value)
 
 
-def _round_ticks(axis: Axis, most: int, least: float = 0.0) -> Iterator[float]:
+def _round_ticks(axis: _Axis, most: int, least: float = 0.0) -> Iterator[float]:
     """Multiples of 1, 2 or 5 times a power of ten that lie on the axis, at most so many and `least` apart."""
     rough = max((axis.high - axis.low) / most, least)
     magnitude = 10.0 ** math.floor(math.log10(rough))
@@ -140,7 +140,7 @@ def _round_ticks(axis: Axis, most: int, least: float = 0.0) -> Iterator[float]:
         yield round(number * step, 12)
 
 
-def _frame(x_axis: Axis, y_axis: Axis, x_ticks: Ticks, y_ticks: Ticks) -> Iterator[str]:
+def _frame(x_axis: _Axis, y_axis: _Axis, x_ticks: Ticks, y_ticks: Ticks) -> Iterator[str]:
     left, right, bottom = x_axis.start, x_axis.end, y_axis.start
     for value, name in y_ticks:
         at = y_axis(value)
@@ -153,7 +153,7 @@ def _frame(x_axis: Axis, y_axis: Axis, x_ticks: Ticks, y_ticks: Ticks) -> Iterat
     yield _path([(left, bottom), (right, bottom)], GRID)
 
 
-def _points(series: Series, x_axis: Axis, y_axis: Axis) -> list[tuple[int, float, float]]:
+def _points(series: ChartSeries, x_axis: _Axis, y_axis: _Axis) -> list[tuple[int, float, float]]:
     """Number and place of each point that can be shown."""
     return [
         (number, x_axis(x), y_axis(y))
@@ -162,7 +162,7 @@ def _points(series: Series, x_axis: Axis, y_axis: Axis) -> list[tuple[int, float
     ]
 
 
-def _spread(number: int, series: Series, x_axis: Axis, y_axis: Axis) -> Iterator[str]:
+def _spread(number: int, series: ChartSeries, x_axis: _Axis, y_axis: _Axis) -> Iterator[str]:
     """The band around a line, or the error bars of points."""
     if series.low is None or series.high is None:
         return
@@ -180,11 +180,11 @@ def _spread(number: int, series: Series, x_axis: Axis, y_axis: Axis) -> Iterator
             yield _path([(x - 4, low), (x + 4, low), (x, low), (x, high), (x - 4, high), (x + 4, high)], colour)
 
 
-def _clipped(value: float, axis: Axis) -> float:
+def _clipped(value: float, axis: _Axis) -> float:
     return axis(min(max(value, axis.low), axis.high))
 
 
-def _drawn(number: int, series: Series, x_axis: Axis, y_axis: Axis) -> Iterator[str]:
+def _drawn(number: int, series: ChartSeries, x_axis: _Axis, y_axis: _Axis) -> Iterator[str]:
     colour = COLOURS[number % len(COLOURS)]
     points = _points(series, x_axis, y_axis)
     if series.line:
@@ -229,7 +229,7 @@ def _marker(number: int, x: float, y: float, colour: str) -> str:
     return f'<path d="{_way(corners)}Z" fill="{colour}"/>'
 
 
-def _legend(series: Sequence[Series], width: int) -> Iterator[tuple[int, float, int]]:
+def _legend(series: Sequence[ChartSeries], width: int) -> Iterator[tuple[int, float, int]]:
     """Row, left end and number of each series that has a label."""
     row, left = 0, float(LEFT)
     for number, one in enumerate(series):
@@ -242,7 +242,7 @@ def _legend(series: Sequence[Series], width: int) -> Iterator[tuple[int, float, 
         left += needed + 12
 
 
-def _legend_entry(number: int, series: Series, left: float, y: float) -> Iterator[str]:
+def _legend_entry(number: int, series: ChartSeries, left: float, y: float) -> Iterator[str]:
     colour = COLOURS[number % len(COLOURS)]
     if series.line:
         yield _path([(left, y - 4), (left + 24, y - 4)], colour, dash=_dash(number), thickness=1.8)

@@ -5,10 +5,11 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+import torch
 
-from experiments.reports.confusion import confusion_table
 from experiments.reports.page import find_part, report
 from experiments.runs.folder import Run
+from experiments.runs.predictions import write_predictions
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'"
 VOID = {"meta"}
@@ -154,12 +155,22 @@ def test_an_unfinished_run_has_a_page_too(new_run, script, store):
     assert "no data" in Page(report([find_part(store, empty.id)])).words
 
 
-def test_the_matrix_counts_truth_by_row_and_prediction_by_column():
-    page = Page(str(confusion_table([3, 3, 3, 5], [3, 3, 5, 5])))
-    rows = [row.split() for row in page.words.split("\n")]
-    assert next(row for row in rows if row[0] == "3") == ["3", "2", "1", "66.67%"]
-    assert next(row for row in rows if row[0] == "5") == ["5", "1", "100.00%"]
-    assert "3 of 4" in page.words
+def test_the_matrix_counts_truth_by_row_and_prediction_by_column(finished, store):
+    classes = {"labels": [3, 3, 3, 5], "final": [3, 3, 5, 5]}
+    tensors = {name: torch.tensor(values, dtype=torch.uint8) for name, values in classes.items()}
+    write_predictions(finished.predictions, tensors, "mnist-5k")
+    text = report([find_part(store, finished.id)])
+    matrix = Page(text[text.index('<table class="matrix">') :].partition("</table>")[0] + "</table>")
+    words = [row.split() for row in matrix.words.split("\n") if row.strip()]
+    rows = {first: rest for first, *rest in words[words.index(["recall"]) :]}
+    assert rows["3"] == ["2", "1", "66.67%"]
+    assert rows["5"] == ["1", "100.00%"]
+    assert rows["precision"] == ["-", "-", "-", "100.00%", "-", "50.00%", "-", "-", "-", "-", "3", "of", "4"]
+    assert rows["0"] == ["-"]
+    coloured = [value for name, value in matrix.attributes if name == "style"]
+    assert coloured == [
+        f"background: rgba(var(--{shade})" for shade in ("right), 0.45", "wrong), 0.62", "right), 0.62")
+    ]
 
 
 def test_a_group_is_called_by_its_name_and_says_how_many_reached_the_target(new_run, script, store):
