@@ -22,7 +22,7 @@ them listed operation by operation, and the evaluation likewise."""
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ChosenEngine:
     """An engine's name and why it is that one; `note` is what a run's record should say of it."""
 
     name: EngineChoice
@@ -30,7 +30,7 @@ class Choice:
     note: str = ""
 
 
-def choose_engine(config: TrainConfig, device: torch.device, steps: int, copies: int = 1) -> Choice:
+def choose_engine(config: TrainConfig, device: torch.device, steps: int, copies: int = 1) -> ChosenEngine:
     """The engine for a run of so many steps; ``auto`` is the one that finishes it first, getting ready included.
 
     The rule for ``auto`` rests on what `mnist-tui bench` measures: on a CPU the kernels of `core.engines.native` are
@@ -44,27 +44,27 @@ def choose_engine(config: TrainConfig, device: torch.device, steps: int, copies:
         InvalidValue: when the config names an engine that cannot work here.
     """
     if config.engine != "auto":
-        if reason := _why_not(config.engine, device):
+        if reason := _obstacle(config.engine, device):
             raise InvalidValue("engine", config.engine, reason, hint="use --engine auto, which takes the fastest")
-        return Choice(config.engine, "asked for")
+        return ChosenEngine(config.engine, "asked for")
     if device.type == "cpu":
-        if reason := _why_not_natively(config, copies):
-            return Choice("eager", f"native {reason}")
-        if reason := _why_not("native", device):
+        if reason := _native_obstacle(config, copies):
+            return ChosenEngine("eager", f"native {reason}")
+        if reason := _obstacle("native", device):
             slower = "trained by torch's own kernels, which are slower"
-            return Choice("eager", f"native {reason}", note=f"{slower}: native {reason}")
-        return Choice("native", "the fastest on CPUs by mnist-tui bench")
+            return ChosenEngine("eager", f"native {reason}", note=f"{slower}: native {reason}")
+        return ChosenEngine("native", "the fastest on CPUs by mnist-tui bench")
     if device.type != "cuda":
-        return Choice("eager", f"the only one that works on {device.type.upper()}")
+        return ChosenEngine("eager", f"the only one that works on {device.type.upper()}")
     if is_user_module(config.arch):
-        return Choice("eager", "a module of your own may do something else in a later step, which a graph cannot")
+        return ChosenEngine("eager", "a module of your own may do something else in a later step, which a graph cannot")
     if steps < GRAPH_FROM:
-        return Choice("eager", f"{steps} steps do not repay recording a graph")
-    return Choice("graph", "a recorded step does not wait for Python")
+        return ChosenEngine("eager", f"{steps} steps do not repay recording a graph")
+    return ChosenEngine("graph", "a recorded step does not wait for Python")
 
 
 def make_engine(
-    choice: Choice, batch_size: int, device: torch.device, copies: int = 1, precision: Precision = "fp32"
+    choice: ChosenEngine, batch_size: int, device: torch.device, copies: int = 1, precision: Precision = "fp32"
 ) -> Engine:
     """The engine of that name, for a run with that batch size and precision, or for so many as one."""
     match choice.name:
@@ -87,19 +87,19 @@ def make_engine(
 def available_engines(device: torch.device) -> list[EngineChoice]:
     """The names that a config may give on this device, without ``auto``."""
     names: tuple[EngineChoice, ...] = ("eager", "native", "compile", "graph")
-    return [name for name in names if not _why_not(name, device)]
+    return [name for name in names if not _obstacle(name, device)]
 
 
-def _why_not(name: EngineChoice, device: torch.device) -> str:
+def _obstacle(name: EngineChoice, device: torch.device) -> str:
     """Why an engine cannot work on a device, or nothing."""
     if name == "graph" and device.type != "cuda":
         return f"needs a CUDA device, not {device}"
     if name == "native":
         if device.type != "cpu":
             return f"needs a CPU, not {device}"
-        from core.engines.native.library import why_no_kernels
+        from core.engines.native.library import kernels_obstacle
 
-        return why_no_kernels()
+        return kernels_obstacle()
     if name == "compile":
         if device.type not in ("cpu", "cuda"):
             return f"needs a CPU or a CUDA device, not {device}"
@@ -110,7 +110,7 @@ def _why_not(name: EngineChoice, device: torch.device) -> str:
     return ""
 
 
-def _why_not_natively(config: TrainConfig, copies: int) -> str:
+def _native_obstacle(config: TrainConfig, copies: int) -> str:
     """Why the kernels would not be used in a run, or nothing."""
     if is_user_module(config.arch):
         return "has kernels for the layers of specs, not for a module of your own"

@@ -103,9 +103,9 @@ def make_trainer(blobs: Dataset) -> Callable[..., Trainer]:
 @pytest.fixture
 def kernels() -> None:
     """For tests that need the kernels in C."""
-    from core.engines.native.library import why_no_kernels
+    from core.engines.native.library import kernels_obstacle
 
-    if reason := why_no_kernels():
+    if reason := kernels_obstacle():
         pytest.skip(f"the native engine {reason}")
 
 

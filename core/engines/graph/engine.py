@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from core.engines.engine import Forward, Step, Unchanged
-from core.engines.graph.replayable import operations_of, why_not_replayable
+from core.engines.graph.replayable import operations_of, replay_obstacle
 from core.errors import one_line
 
 
@@ -62,7 +62,7 @@ class GraphEngine:
                     state.start_over()
             finally:
                 caller.wait_stream(self._stream)  # before anything is put back, of a step that failed half-way too
-            if reason := why_not_replayable(first, second):
+            if reason := replay_obstacle(first, second):
                 return reason
             graph = torch.cuda.CUDAGraph()
             try:

@@ -39,7 +39,7 @@ class Operation:
     devices: frozenset[str]
 
 
-class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Within the block, all operations that reach the dispatcher are listed, those of backward included."""
 
     def __init__(self) -> None:
@@ -61,13 +61,13 @@ class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def operations_of(call: Callable[[], None]) -> list[Operation]:
     """What a call does."""
-    operations = Operations()
+    operations = OperationRecorder()
     with operations:
         call()
     return operations.done
 
 
-def why_not_replayable(first: Sequence[Operation], second: Sequence[Operation]) -> str:
+def replay_obstacle(first: Sequence[Operation], second: Sequence[Operation]) -> str:
     """Why a step of which these are two calls cannot be replayed, or nothing."""
     for operation in first:
         if operation.name.startswith(READ_BACK) or _has_mask_as_index(operation):

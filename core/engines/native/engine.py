@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from core.config import Precision
 from core.engines.engine import EagerEngine, Forward
-from core.engines.native.autograd import Fused, Plan
+from core.engines.native.autograd import SegmentFunction
 from core.engines.native.library import NoKernels, load_kernels
+from core.engines.native.plan import SegmentPlan
 from core.engines.native.segments import Segment, split
 
 ONE_BY_ONE = "the network runs one operation at a time"
@@ -57,7 +58,7 @@ class NativeForward:
         self._kernels = load_kernels(dtype)
         self._parts = split(list(model))
         self._norms = [module for module in model if isinstance(module, nn.BatchNorm2d)]
-        self._plans: dict[tuple[int, ...], Plan] = {}
+        self._plans: dict[tuple[int, ...], SegmentPlan] = {}
 
     def __call__(self, images: Tensor) -> Tensor:
         if not self._is_covered(images):
@@ -80,9 +81,9 @@ class NativeForward:
         x = x if x.dim() == 4 else x[:, :, None, None]
         shape = x.shape[1], x.shape[2], x.shape[3]
         if (index, *shape) not in self._plans:
-            self._plans[index, *shape] = Plan(segment, shape, self._dtype, self._kernels)
+            self._plans[index, *shape] = SegmentPlan(segment, shape, self._dtype, self._kernels)
         plan = self._plans[index, *shape]
         parameter = plan.find_tensors()
         if not self._model.training:
             return plan.forward(x, training=False)
-        return cast("Tensor", Fused.apply(plan, x, parameter))
+        return cast("Tensor", SegmentFunction.apply(plan, x, parameter))

@@ -83,7 +83,7 @@ def load_kernels(dtype: torch.dtype) -> ctypes.CDLL:
     return found
 
 
-def why_no_kernels() -> str:
+def kernels_obstacle() -> str:
     """Why there are no kernels for float32 here, or nothing."""
     try:
         load_kernels(torch.float32)

@@ -15,25 +15,25 @@ from torch import Tensor, nn
 CLASSIFIER = 16
 """Outputs, at most, of a linear layer that goes with the convolutions before it: torch is faster at wider ones."""
 
-Slot = tuple[Mapping[str, Tensor | None], str]
+TensorSlot = tuple[Mapping[str, Tensor | None], str]
 """A module's own dictionary, which is read in a tenth of the time of an attribute, and the name in it."""
 
-Pool = nn.MaxPool2d | nn.AvgPool2d | nn.AdaptiveAvgPool2d
+PoolModule = nn.MaxPool2d | nn.AvgPool2d | nn.AdaptiveAvgPool2d
 
 
 @dataclass
-class Block:
+class FusedBlock:
     """The modules of a block."""
 
     main: nn.Conv2d | nn.Linear
     relu: bool = False
     norm: nn.BatchNorm2d | None = None
-    pool: Pool | None = None
+    pool: PoolModule | None = None
 
-    def slots(self) -> list[Slot | None]:
+    def slots(self) -> list[TensorSlot | None]:
         """Where its tensors are kept: weight, bias, gamma, beta, running mean and variance, batches tracked."""
         main, norm = self.main, self.norm
-        found: list[Slot | None] = [(main._parameters, "weight"), (main._parameters, "bias")]
+        found: list[TensorSlot | None] = [(main._parameters, "weight"), (main._parameters, "bias")]
         if norm is None:
             return [*found, None, None, None, None, None]
         buffers = ("running_mean", "running_var", "num_batches_tracked")
@@ -45,7 +45,7 @@ class Block:
 class Segment:
     """Blocks in a row. `flat` is whether what comes out is (B, C * H * W)."""
 
-    blocks: list[Block] = field(default_factory=list)
+    blocks: list[FusedBlock] = field(default_factory=list)
     flat: bool = False
 
 
@@ -60,7 +60,7 @@ def split(modules: Sequence[nn.Module]) -> list[Segment | nn.Module]:
         if isinstance(module, nn.Flatten) and last is not None and (module.start_dim, module.end_dim) == (1, -1):
             last.flat = True
         elif _is_covered(module, last):
-            block = Block(cast("nn.Conv2d | nn.Linear", module))
+            block = FusedBlock(cast("nn.Conv2d | nn.Linear", module))
             at = _add_followers(block, modules, at)
             if last is None:
                 parts.append(last := Segment())
@@ -71,7 +71,7 @@ def split(modules: Sequence[nn.Module]) -> list[Segment | nn.Module]:
     return parts
 
 
-def _add_followers(block: Block, modules: Sequence[nn.Module], at: int) -> int:
+def _add_followers(block: FusedBlock, modules: Sequence[nn.Module], at: int) -> int:
     def following() -> nn.Module | None:
         return modules[at] if at < len(modules) else None
 
@@ -81,7 +81,7 @@ def _add_followers(block: Block, modules: Sequence[nn.Module], at: int) -> int:
         return at
     if isinstance(norm := following(), nn.BatchNorm2d) and _is_usual(norm):
         block.norm, at = norm, at + 1
-    if isinstance(pool := following(), Pool) and _is_plain(pool):
+    if isinstance(pool := following(), PoolModule) and _is_plain(pool):
         block.pool, at = pool, at + 1
     return at
 
@@ -103,7 +103,7 @@ def _is_usual(norm: nn.BatchNorm2d) -> bool:
     return norm.affine and norm.track_running_stats and norm.momentum is not None
 
 
-def _is_plain(pool: Pool) -> bool:
+def _is_plain(pool: PoolModule) -> bool:
     """Windows side by side from the top left corner on, or one window over all."""
     match pool:
         case nn.AdaptiveAvgPool2d():

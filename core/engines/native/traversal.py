@@ -6,27 +6,19 @@ a class, so that nothing is ever multiplied by a padding's zeros.
 
 from __future__ import annotations
 
-import ctypes
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-_TABLES = ("first_pixel", "first_run", "length", "weight", "offset", "reads", "writes")
-
+from core.engines.native.structures import TraversalStructure
 
 RUN = 3
 """Taps of a run that there are kernels for, beside one alone."""
 
 
-class CSweep(ctypes.Structure):
-    """`Sweep` in kernels.c."""
-
-    _fields_ = (("classes", ctypes.c_int64), *((name, ctypes.c_void_p) for name in _TABLES))
-
-
 @dataclass(frozen=True, slots=True)
-class Axis:
+class ConvolutionAxis:
     """A convolution along one side of a map."""
 
     inputs: int
@@ -57,7 +49,7 @@ class Axis:
         return found
 
 
-class Sweep:
+class Traversal:
     """Over a convolution's outputs, reading inputs; or `back`, over its inputs, reading the gradients of outputs.
 
     Classes of pixels, as tables that `address` gives the kernels; they are to be kept as long as it is used.
@@ -66,7 +58,7 @@ class Sweep:
         channels: that each output reads.
     """
 
-    def __init__(self, channels: int, vertical: Axis, horizontal: Axis, *, back: bool) -> None:
+    def __init__(self, channels: int, vertical: ConvolutionAxis, horizontal: ConvolutionAxis, *, back: bool) -> None:
         source = horizontal.outputs if back else horizontal.inputs  # columns of the map that is read
         plane = plane_of(vertical.outputs if back else vertical.inputs, source)
         kernel = vertical.kernel * horizontal.kernel
@@ -90,10 +82,10 @@ class Sweep:
                 runs.append(len(weight))
         tables = (pixels, runs, length, weight, offset, reads, writes)
         self._tables = [torch.tensor(table, dtype=torch.int32) for table in tables]
-        self.address = CSweep(len(pixels) - 1, *(table.data_ptr() for table in self._tables))
+        self.address = TraversalStructure(len(pixels) - 1, *(table.data_ptr() for table in self._tables))
 
 
-def streams(channels: int, vertical: Axis, horizontal: Axis) -> tuple[Tensor, Tensor, Tensor]:
+def streams(channels: int, vertical: ConvolutionAxis, horizontal: ConvolutionAxis) -> tuple[Tensor, Tensor, Tensor]:
     """What each weight of one output is multiplied by, in the order (channel, row, column) of the kernel: where its
     channel begins, and which row and column the output in the corner reads."""
     size = plane_of(vertical.inputs, horizontal.inputs)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from core.config import TrainConfig
 from core.data.loader import Dataset
-from core.engines.choose import GRAPH_FROM, Choice, available_engines, choose_engine, make_engine
+from core.engines.choose import GRAPH_FROM, ChosenEngine, available_engines, choose_engine, make_engine
 from core.engines.compiled import CompiledEngine
 from core.engines.engine import EagerEngine
 from core.engines.native.engine import NativeEngine
@@ -84,7 +84,7 @@ def test_without_a_compiler_nothing_is_compiled(no_compiler):
 def test_an_engine_is_made_by_its_name():
     config = TrainConfig.checked({"engine": "compile"})
     assert isinstance(make_engine(choose_engine(config, CUDA, 1), 64, CPU), CompiledEngine)
-    assert isinstance(make_engine(Choice("native", ""), 64, CPU), NativeEngine)
+    assert isinstance(make_engine(ChosenEngine("native", ""), 64, CPU), NativeEngine)
     assert isinstance(make_engine(choose_engine(TrainConfig(), MPS, 1), 64, CPU), EagerEngine)
 
 

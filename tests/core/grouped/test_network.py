@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from core.config import TrainConfig
 from core.data.loader import Dataset
 from core.engines.engine import EagerEngine
-from core.engines.graph.replayable import operations_of, why_not_replayable
+from core.engines.graph.replayable import operations_of, replay_obstacle
 from core.grouped.evaluate import GroupedEvaluator
 from core.grouped.network import GroupedNetwork, grouping_obstacle
 from core.grouped.step import GroupedStep, stacked
@@ -173,11 +173,11 @@ def test_nothing_in_a_step_or_a_scoring_is_in_the_way_of_recording_them_as_graph
     start_epoch(step, configs, 1)
     calls = [operations_of(lambda: step(BATCH)) for _ in range(3)]
     assert any("convolution_backward" in operation.name for operation in calls[0])
-    assert why_not_replayable(calls[0], calls[1]) == why_not_replayable(calls[1], calls[2]) == ""
+    assert replay_obstacle(calls[0], calls[1]) == replay_obstacle(calls[1], calls[2]) == ""
     data = Labelled(blobs.test_images, blobs.test_labels)
     evaluator = GroupedEvaluator(model, data, Pixels(blobs.mean, blobs.std))
     calls = [operations_of(lambda: evaluator(20)) for _ in range(2)]
-    assert why_not_replayable(*calls) == ""
+    assert replay_obstacle(*calls) == ""
 
 
 def test_copies_without_number_are_not_scored_image_by_image(blobs, monkeypatch):

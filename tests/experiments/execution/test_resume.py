@@ -197,7 +197,7 @@ def test_a_run_that_this_machine_cannot_go_on_with_says_where_it_can(
     runner, locations, tiny, monkeypatch, stopped_after, hint
 ):
     """One that has not begun may begin otherwise."""
-    monkeypatch.setattr("core.engines.choose._why_not", lambda *_: "")
+    monkeypatch.setattr("core.engines.choose._obstacle", lambda *_: "")
     tiny = tiny.changed(engine="graph")
     if stopped_after:
         monkeypatch.setattr("core.training.trainer.make_engine", lambda *_, **__: EagerEngine())

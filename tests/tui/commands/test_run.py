@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from core.config import TrainConfig
 from core.engines.native import library as native
-from core.engines.native.library import why_no_kernels
+from core.engines.native.library import kernels_obstacle
 from core.storage.tensors import weights_sha256
 
 TEST_LINE = re.compile(r"Test set: Average loss: \d+\.\d{4}, Accuracy: (\d+)/200 \((\d+\.\d\d)%\)")
@@ -81,7 +81,7 @@ def test_json_leaves_stderr_to_what_went_wrong(train):
     assert train("--quiet").err == ""
 
 
-@pytest.mark.skipif(bool(why_no_kernels()), reason="there are no kernels here")
+@pytest.mark.skipif(bool(kernels_obstacle()), reason="there are no kernels here")
 def test_text_says_what_keeps_a_run_from_beginning_at_once(train, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "new"))
     native._load.cache_clear()

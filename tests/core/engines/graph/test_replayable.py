@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from core.config import TrainConfig
 from core.engines.engine import Forward, Step, Unchanged
-from core.engines.graph.replayable import operations_of, why_not_replayable
+from core.engines.graph.replayable import operations_of, replay_obstacle
 from core.models.network import make_network
 from core.training.average import copy_weights
 from core.training.evaluate import Evaluator, Labelled, Pixels
@@ -141,7 +141,7 @@ def test_two_steps_differ_in_nothing_but_what_tensors_hold(blobs, recipe):
     model.train()
     start_epoch(step, config, 320, 2)
     first, second = operations_of(lambda: step(48)), operations_of(lambda: step(48))
-    assert why_not_replayable(first, second) == ""
+    assert replay_obstacle(first, second) == ""
     names = {operation.name for operation in first}
     assert any("convolution_backward" in name for name in names)
     assert any("_fused_sgd" in name for name in names)
@@ -194,7 +194,7 @@ def test_a_network_that_cannot_be_replayed_is_found_out(blobs, way, reason):
     model = Restless(way)
     step = TrainStep(model, config, blobs.train_images, blobs.train_labels, Pixels(0.2, 0.15), None)
     start_epoch(step, config, 320, 1)
-    found = why_not_replayable(operations_of(lambda: step(48)), operations_of(lambda: step(48)))
+    found = replay_obstacle(operations_of(lambda: step(48)), operations_of(lambda: step(48)))
     assert (reason in found) if reason else not found
 
 
@@ -202,14 +202,14 @@ def test_work_on_two_devices_at_once_is_found_out():
     def copy() -> None:
         torch.empty(3, device="meta").copy_(torch.zeros(3))
 
-    assert "works on cpu and meta at once" in why_not_replayable(operations_of(copy), operations_of(copy))
+    assert "works on cpu and meta at once" in replay_obstacle(operations_of(copy), operations_of(copy))
 
 
 def test_reading_totals_does_read_back(blobs):
     config = TrainConfig.checked(TINY)
     step, _, _ = make_step(config, blobs)
     operations = operations_of(lambda: void(step.totals()))
-    assert "reads a value back" in why_not_replayable(operations, operations)
+    assert "reads a value back" in replay_obstacle(operations, operations)
 
 
 def void(_: object) -> None:

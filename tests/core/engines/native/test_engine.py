@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 from core.config import TrainConfig
 from core.engines.choose import choose_engine
-from core.engines.native.autograd import Plan, share_out
 from core.engines.native.engine import NativeEngine
+from core.engines.native.plan import SegmentPlan, share_out
 from core.models.build import build_model
 from core.models.network import make_network
 from core.models.spec import find, parse
@@ -162,7 +162,7 @@ def test_memory_that_could_not_be_had_is_asked_for_again(monkeypatch):
         raise RuntimeError("not enough memory")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Plan, "_vectors", fail)
+        patch.setattr(SegmentPlan, "_vectors", fail)
         for _ in range(2):
             with pytest.raises(RuntimeError, match="not enough memory"):
                 forward(images)

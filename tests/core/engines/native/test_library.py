@@ -15,7 +15,7 @@ import torch
 from core.config import TrainConfig
 from core.engines.choose import choose_engine, make_engine
 from core.engines.native import library as native
-from core.engines.native.library import NoKernels, find_compiler, load_kernels, why_no_kernels
+from core.engines.native.library import NoKernels, find_compiler, kernels_obstacle, load_kernels
 from core.errors import InvalidValue
 
 CPU = torch.device("cpu")
@@ -79,7 +79,7 @@ def test_with_a_compiler_that_does_not_work_auto_is_eager_and_native_is_refused(
 def test_where_nothing_can_be_kept_they_are_compiled_for_the_process(kernels, monkeypatch, fresh, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert why_no_kernels() == ""
+    assert kernels_obstacle() == ""
     assert load_kernels(torch.float32).lanes() > 1
 
 
@@ -163,7 +163,7 @@ def test_there_is_one_openmp_in_the_process(kernels):
 
 
 def test_the_kernels_and_python_agree_on_what_a_block_is(kernels):
-    from core.engines.native.autograd import CBlock, CWork
+    from core.engines.native.structures import BlockStructure, WorkStructure
 
     library = load_kernels(torch.float32)
-    assert (library.block_size(), library.work_size()) == (ctypes.sizeof(CBlock), ctypes.sizeof(CWork))
+    assert (library.block_size(), library.work_size()) == (ctypes.sizeof(BlockStructure), ctypes.sizeof(WorkStructure))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.engines.native import pages
+from core.engines.native import plan
 
 LARGE = pytest.mark.skipif(not hasattr(mmap, "MADV_HUGEPAGE"), reason="the system has no large pages to ask for")
 
@@ -17,7 +17,7 @@ LARGE = pytest.mark.skipif(not hasattr(mmap, "MADV_HUGEPAGE"), reason="the syste
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("count", [0, 1, 1000, 3 << 20])
 def test_they_are_zeros_that_can_be_written(count, dtype):
-    made = pages.zeros(count, dtype)
+    made = plan.zeros(count, dtype)
     assert (made.shape, made.dtype) == ((count,), dtype)
     assert not made.any()
     made.fill_(1)
@@ -26,7 +26,7 @@ def test_they_are_zeros_that_can_be_written(count, dtype):
 
 @LARGE
 def test_large_ones_begin_with_a_page():
-    assert pages.zeros(3 << 20, torch.float32).data_ptr() % pages.HUGE == 0
+    assert plan.zeros(3 << 20, torch.float32).data_ptr() % plan.HUGE == 0
 
 
 @LARGE
@@ -35,7 +35,7 @@ def test_the_memory_is_there_as_long_as_the_tensor_is_and_no_longer():
     def resident() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
 
-    made = pages.zeros(32 << 20, torch.float32)
+    made = plan.zeros(32 << 20, torch.float32)
     part = made[-(8 << 20) :]
     part.fill_(1)
     del made
@@ -50,4 +50,4 @@ def test_the_memory_is_there_as_long_as_the_tensor_is_and_no_longer():
 @LARGE
 def test_more_than_there_is_is_said_as_of_any_memory():
     with pytest.raises(MemoryError):
-        pages.zeros(1 << 60, torch.float32)
+        plan.zeros(1 << 60, torch.float32)

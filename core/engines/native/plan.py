@@ -1,0 +1,259 @@
+"""What the kernels of `kernels.c` need to run a segment on inputs of one shape, and the calls of them."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import lru_cache
+from itertools import zip_longest
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from core.engines.native.segments import FusedBlock, PoolModule, Segment
+from core.engines.native.structures import BY_OUTPUT, GRADIENTS, TENSORS, BlockStructure, MapsStructure, WorkStructure
+from core.engines.native.traversal import ConvolutionAxis, Traversal, plane_of, streams
+
+HUGE = 2 << 20
+"""Bytes of a large page, on all processors that there are wheels of torch for but a few."""
+
+
+class SegmentPlan:
+    """A segment for inputs of one shape and type: what the kernels need to know, and the memory they work in.
+
+    Args:
+        shape: (C, H, W) of one image.
+    """
+
+    def __init__(self, segment: Segment, shape: tuple[int, int, int], dtype: torch.dtype, kernels: ctypes.CDLL) -> None:
+        self.segment = segment
+        self._kernels = kernels
+        self._dtype = dtype
+        self._lanes: int = kernels.lanes()
+        self._in_shape = shape
+        self._blocks = (BlockStructure * len(segment.blocks))()
+        self._kept: list[Any] = []  # what the kernels only have the addresses of
+        self._work = WorkStructure()
+        self._groups = self._threads = 0
+        self._shapes: list[tuple[int, int, int]] = []
+        for block, raw in zip(segment.blocks, self._blocks, strict=True):
+            shape = self._describe(block, raw, shape)
+            self._shapes.append(shape)
+        self._slots = [slot for block in segment.blocks for slot in block.slots()]
+        self._tensors: list[Tensor | None] = []  # in these, when last found
+        self._places: list[tuple[int, tuple[int, ...]] | None] = []  # of these
+        self._gradients: list[Tensor | None] = []  # of these, where they are parameters: the kernels' memory
+        widest = max(max(raw.inputs, raw.outputs) for raw in self._blocks)
+        self._sums = torch.empty(2, widest, dtype=torch.float64).unbind()
+        self.generation = 0
+
+    def _describe(self, block: FusedBlock, raw: BlockStructure, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Fill in what does not depend on the batch; the shape of the block's output for an image."""
+        main, (channels, height, width) = block.main, shape
+        if isinstance(main, nn.Linear):
+            kernel, stride, padding, dilation, raw.depthwise = (height, width), 1, 0, 1, 0
+            raw.outputs = main.out_features
+        else:
+            kernel, stride, dilation = cast("tuple[int, int]", main.kernel_size), main.stride[0], main.dilation[0]
+            padding = int(main.padding[0])
+            raw.outputs, raw.depthwise = main.out_channels, main.groups > 1
+        raw.inputs, raw.in_rows, raw.in_columns = shape
+        raw.kernel_rows, raw.kernel_columns = kernel
+        raw.stride, raw.padding, raw.dilation = stride, padding, dilation
+        vertical = ConvolutionAxis(height, kernel[0], stride, padding, dilation)
+        horizontal = ConvolutionAxis(width, kernel[1], stride, padding, dilation)
+        raw.rows, raw.columns = vertical.outputs, horizontal.outputs
+        raw.relu, raw.norm = block.relu, block.norm is not None
+        rows, columns = self._describe_pool(block.pool, raw)
+        traversals = [
+            Traversal(1 if raw.depthwise else read, vertical, horizontal, back=back)
+            for read, back in ((channels, False), (raw.outputs, True))
+        ]
+        raw.forward, raw.backward = (traversal.address for traversal in traversals)
+        table = streams(1 if raw.depthwise else channels, vertical, horizontal)
+        raw.stream_plane, raw.stream_row, raw.stream_column = (column.data_ptr() for column in table)
+        if block.norm is not None:
+            raw.eps, raw.momentum = block.norm.eps, block.norm.momentum
+        count, classes = raw.outputs, raw.forward.classes
+        weights = count * (1 if raw.depthwise else channels) * kernel[0] * kernel[1]
+        buffers = {"packed": weights, "packed_back": weights, "class_bias": count * classes}
+        made = {name: torch.empty(size, dtype=self._dtype) for name, size in buffers.items()}
+        made |= {name: torch.empty(count, dtype=torch.float64) for name in BY_OUTPUT}
+        self._kept += [traversals, table, made]
+        for name, tensor in made.items():
+            setattr(raw, name, tensor.data_ptr())
+        return raw.outputs, rows, columns
+
+    @staticmethod
+    def _describe_pool(pool: PoolModule | None, raw: BlockStructure) -> tuple[int, int]:
+        if pool is None:
+            return raw.rows, raw.columns
+        raw.pooling = 1 if isinstance(pool, nn.MaxPool2d) else 2
+        if isinstance(pool, nn.AdaptiveAvgPool2d):
+            raw.window_rows, raw.window_columns = raw.rows, raw.columns
+        else:
+            size = pool.kernel_size
+            raw.window_rows, raw.window_columns = (size, size) if isinstance(size, int) else size
+        return raw.rows // raw.window_rows, raw.columns // raw.window_columns
+
+    def _reserve(self, images: int) -> None:
+        """Have memory for so many images, on as many threads as torch uses."""
+        groups, threads = -(-images // self._lanes), torch.get_num_threads()
+        if groups > self._groups or threads != self._threads:
+            groups_at_most, self._groups = max(groups, self._groups), 0  # none, should there not be the memory
+            self._allocate(groups_at_most, threads)
+            self._groups, self._threads = groups_at_most, threads
+        if images != self._work.images or threads != self._work.threads:
+            self._work.images, self._work.threads = images, threads
+            for raw in self._blocks:
+                shares = self._shares(raw, groups, threads)
+                raw.shares, raw.first_group = len(shares) - 1, shares.data_ptr()
+
+    def _allocate(self, groups: int, threads: int) -> None:
+        work, kernels = self._work, self._kernels
+        work.scratch = max(kernels.scratch(ctypes.byref(raw)) for raw in self._blocks)
+        memory = self._vectors(threads * work.scratch)
+        work.memory = memory.data_ptr()
+        self._memory: list[Tensor] = [memory]
+        work.input = self._maps(groups, size_of(self._in_shape))
+        work.gradient = self._maps(groups, size_of(self._shapes[-1]))
+        for raw, shape in zip(self._blocks, self._shapes, strict=True):
+            size = size_of((raw.outputs, raw.rows, raw.columns))
+            raw.raw = self._maps(groups, max(size, size_of((raw.inputs, raw.in_rows, raw.in_columns))))
+            raw.out = self._maps(groups, size_of(shape)) if raw.pooling else raw.raw
+            shares = len(self._shares(raw, groups, threads)) - 1
+            found = torch.empty(kernels.found_size(ctypes.byref(raw), groups, shares), dtype=torch.float64)
+            raw.found = found.data_ptr()
+            self._memory.append(found)
+
+    def _shares(self, raw: BlockStructure, groups: int, threads: int) -> Tensor:
+        return share_out(groups, threads, level=self._kernels.bundle(ctypes.byref(raw)) > 1)
+
+    def _maps(self, groups: int, size: int) -> MapsStructure:
+        vectors = self._vectors(groups * size)
+        self._memory.append(vectors)
+        return MapsStructure(vectors.data_ptr(), size)
+
+    def _vectors(self, count: int) -> Tensor:
+        return zeros(count * self._lanes, self._dtype)
+
+    def find_tensors(self) -> Tensor | None:
+        """Take the parameters and running statistics as the modules have them now; a parameter that is trained."""
+        self._tensors = [None if slot is None else slot[0][slot[1]] for slot in self._slots]
+        places = [None if tensor is None else (tensor.data_ptr(), tensor.stride()) for tensor in self._tensors]
+        if places != self._places:
+            self._point_at_tensors()
+            self._places = places
+        return next((tensor for tensor, _ in self._trained()), None)
+
+    def _trained(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for tensor, gradient in zip(self._tensors, self._gradients, strict=True):
+            if tensor is not None and gradient is not None and tensor.requires_grad:
+                yield tensor, gradient
+
+    def _point_at_tensors(self) -> None:
+        self._gradients = []
+        tensors = iter(self._tensors)
+        for block, raw in zip(self.segment.blocks, self._blocks, strict=True):
+            weight = block.main.weight
+            if isinstance(block.main, nn.Linear):
+                weight = weight.view(weight.shape[0], raw.inputs, raw.kernel_rows, raw.kernel_columns)
+            raw.weight_strides[:] = weight.stride()
+            for name, of_gradient in zip_longest(TENSORS, GRADIENTS):
+                tensor, gradient = next(tensors), None
+                if tensor is not None and of_gradient:
+                    # Not `empty_like`, which makes a tensor dense that is not: the kernels know one set of strides.
+                    gradient = torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype)
+                    setattr(raw, of_gradient, gradient.data_ptr())
+                setattr(raw, name, None if tensor is None else tensor.data_ptr())
+                self._gradients.append(gradient)
+
+    def forward(self, x: Tensor, *, training: bool) -> Tensor:
+        """(B, C, H, W) to what the segment gives, (B, C, H, W) or flat (B, C * H * W), by the tensors that were found
+        last, in training changing running statistics as its modules would."""
+        self.generation += 1
+        images = len(x)
+        self._reserve(images)
+        self._work.training = training
+        work, kernels, last = ctypes.byref(self._work), self._kernels, self._blocks[-1]
+        kernels.enter(work, x.data_ptr(), _strides(x), *self._in_shape)
+        kernels.forward(self._blocks, len(self._blocks), work)
+        out = _images(x, images, self._shapes[-1])
+        scale, shift = (last.scale, last.shift) if last.norm else (None, None)
+        kernels.leave(work, ctypes.byref(last.out), out.data_ptr(), _strides(out), *self._shapes[-1], scale, shift)
+        return out.flatten(1) if self.segment.flat else out
+
+    def backward(self, gradient: Tensor, wanted: bool) -> Tensor | None:
+        """From the gradient of what came out last, of its shape, that of the input, (B, C, H, W), if it is wanted.
+
+        Those of the parameters are added to their `grad` here: autograd takes longer for so many.
+        """
+        gradient = gradient.reshape(len(gradient), *self._shapes[-1])
+        trained = [
+            (tensor, found, None if tensor.grad is None else tensor.grad.clone()) for tensor, found in self._trained()
+        ]
+        work, kernels, count = ctypes.byref(self._work), self._kernels, len(self._blocks)
+        sums = (row.data_ptr() for row in self._sums)
+        kernels.backward(self._blocks, count, work, gradient.data_ptr(), _strides(gradient), wanted, *sums)
+        for tensor, found, before in trained:
+            tensor.grad = found if before is None else before.add_(found)
+        if not wanted:
+            return None
+        x_gradient = _images(gradient, len(gradient), self._in_shape)
+        source, strides = ctypes.byref(self._blocks[0].raw), _strides(x_gradient)
+        kernels.leave(work, source, x_gradient.data_ptr(), strides, *self._in_shape, None, None)
+        return x_gradient
+
+
+@lru_cache
+def share_out(groups: int, threads: int, *, level: bool) -> Tensor:
+    """The first group of each share of a block's work, and the end.
+
+    Shares become smaller, so that threads end together though one may be slowed down by another program; there are few,
+    as each has sums of its own. A block of little work has one a thread, on one `level`.
+    """
+    first = [0]
+    while (left := groups - first[-1]) > 0:
+        first.append(first[-1] + max(1, -(-groups // threads) if level else left // (2 * threads)))
+    return torch.tensor([min(group, groups) for group in first], dtype=torch.int32)
+
+
+def size_of(shape: tuple[int, int, int]) -> int:
+    """Vectors of a group of images."""
+    channels, height, width = shape
+    return channels * plane_of(height, width)
+
+
+def _images(like: Tensor, count: int, shape: tuple[int, int, int]) -> Tensor:
+    """In channels_last, as eager steps have them: a dropout then draws the same for the same value."""
+    return torch.empty(count, *shape, dtype=like.dtype, memory_format=torch.channels_last)
+
+
+def _strides(tensor: Tensor) -> ctypes.Array[ctypes.c_int64]:
+    return (ctypes.c_int64 * 4)(*tensor.stride())
+
+
+def zeros(count: int, dtype: torch.dtype) -> Tensor:
+    """So many zeros, on large pages where the system has them and a page is filled.
+
+    A map has its channels far apart, so that with small pages a convolution looks up an address after the other: with
+    large ones a step takes a few percent less time.
+
+    Raises:
+        MemoryError: when there is not so much.
+    """
+    size = count * dtype.itemsize
+    if size < HUGE or not hasattr(mmap, "MADV_HUGEPAGE"):
+        return torch.zeros(count, dtype=dtype)
+    try:
+        memory = mmap.mmap(-1, size + HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except (OSError, OverflowError) as error:
+        raise MemoryError(f"{size:,} bytes") from error
+    with suppress(OSError):  # a system that was built without
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    every = torch.frombuffer(memory, dtype=torch.uint8)  # which keeps the memory
+    first = -every.data_ptr() % HUGE
+    return every[first : first + size].view(dtype)
