@@ -21,9 +21,9 @@ from typer.exceptions import TyperException
 from core.errors import LabError, Stopped, StorageError
 from experiments.locations import DATA_VARIABLE, HOME_VARIABLE, Locations
 from tui.command_line.conversion import spare_pydantic
+from tui.command_line.early_signals import end_commands_by_exception
 from tui.command_line.exit_codes import ExitCode, exit_code_of
 from tui.commands import COMMANDS
-from tui.entry import end_commands_by_exception
 from tui.text.output import complain, note, say, unwritable
 
 if TYPE_CHECKING:

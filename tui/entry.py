@@ -1,49 +1,13 @@
-"""Where the program begins: signals are heard before anything that takes time is imported."""
+"""Where the program begins: signals are handled before anything that takes time is imported."""
 
 from __future__ import annotations
 
-import os
-import signal
-from contextlib import suppress
-
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+from tui.command_line.early_signals import leave_on_signals
 
 
 def main() -> None:
     """Run `mnist-tui`."""
-    for number in heard_signals():
-        signal.signal(number, _leave)
+    leave_on_signals()
     from tui.cli import app
 
     app()
-
-
-def heard_signals() -> list[signal.Signals]:
-    """Those that nobody told this process to ignore, as nohup does, or a shell in the background."""
-    return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-
-
-def end_commands_by_exception() -> None:
-    """Once there may be something to clean up, let signals unwind the program instead of cutting it off."""
-    for number in SIGNALS:
-        if signal.getsignal(number) is _leave:
-            signal.signal(number, _unwind)
-
-
-def _leave(number: int, _frame: object = None) -> None:
-    """Nothing has been begun. No exception: those raised while modules are imported do not always arrive."""
-    _say(number, "before anything was begun")
-    os._exit(128 + number)
-
-
-def _unwind(number: int, _frame: object = None) -> None:
-    for again in SIGNALS:
-        signal.signal(again, lambda *_: os._exit(128 + number))  # to who does not want to wait
-    _say(number, "")
-    raise SystemExit(128 + number)
-
-
-def _say(number: int, when: str) -> None:
-    words = ("stopped by", signal.Signals(number).name, when)
-    with suppress(OSError):  # nobody may listen
-        os.write(2, f"{' '.join(filter(None, words))}\n".encode())

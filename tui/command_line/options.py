@@ -2,30 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
-from core.errors import InvalidValue
+from experiments.export.tracking import Service, Tracking
+from experiments.runs.store import Store
+from tui.text.output import note
 
 Reference = Annotated[str, typer.Argument(help="An id, a unique prefix of one, a name, or latest.", metavar="RUN")]
 RunOrGroup = Annotated[
     str, typer.Argument(help="An id, a unique prefix of one, a name, or latest; of a run or a group.", metavar="RUN")
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+# Of commands that use a run's stored network, or write a file of it
+
+WhichWeights = Annotated[
+    Literal["final", "best"] | None,
+    typer.Option(
+        help="Which weights: of the last epoch or of the best one [default: final, or best where there are no final]."
+    ),
+]
+ModuleAgain = Annotated[
+    str | None,
+    typer.Option("--arch", help="For a module of your own: its file and class again.", metavar="FILE.py:CLASS"),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", help="Where to write it [default: named by the run, in this folder].", metavar="PATH"
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace a file, but no folder, that is there already.")]
+
+# Of commands that train, and can show a run elsewhere as it goes
+
+WithTensorBoard = Annotated[
+    bool, typer.Option("--tensorboard", help="Write event files for TensorBoard into the run's folder as it goes.")
+]
+LogTo = Annotated[
+    Service | None,
+    typer.Option(help="Show the run there too, as it goes; the package must be installed. Its failures stop nothing."),
+]
 
 
-def whole_number(name: str, low: int, high: int | None = None) -> Callable[[str], int]:
-    """A parser for an option that is no config field; typer's own would not name the value."""
-    allowed = f"must be a whole number at least {low:,}" + ("" if high is None else f" and at most {high:,}")
+def checked_tracking(store: Store, *, tensorboard: bool, log_to: Service | None) -> Tracking:
+    """What was asked for, its failures to be noted on stderr.
 
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = low - 1
-        if value < low or (high is not None and value > high):
-            raise InvalidValue(name, text, allowed, hint=f"for example --{name.replace('_', '-')} {low}")
-        return value
+    Raises:
+        InvalidValue: when a package that it needs is missing.
+    """
+    tracking = Tracking(store, lambda text: note(f"warning: {text}"), tensorboard, log_to)
+    tracking.check()
+    return tracking
 
-    return parse
+
+def tracking_options(tracking: Tracking) -> list[str]:
+    """The options that ask another process of this program for the same."""
+    options = ["--tensorboard"] if tracking.tensorboard else []
+    return options if tracking.log_to is None else [*options, "--log-to", tracking.log_to]

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 from core.errors import Stopped
+from tui.command_line.early_signals import heard_signals
 from tui.command_line.exit_codes import stop_code
-from tui.entry import heard_signals
 
 
 class StopFlag:

@@ -17,7 +17,7 @@ from experiments.locations import Locations
 from experiments.presets.loader import DEFAULT, load_preset
 from experiments.runs.environment import describe_machine
 from tui.command_line.config_options import METAVARS
-from tui.command_line.options import whole_number
+from tui.text.numbers import whole_number
 from tui.text.output import keep_stdout_for_data, note, note_logs, say, say_json, table
 
 

@@ -10,8 +10,7 @@ from core.errors import InvalidValue
 from experiments.export.formats import save
 from experiments.locations import Locations
 from experiments.runs.store import Store
-from tui.command_line.network_options import Force, Output
-from tui.commands.runs import Reference
+from tui.command_line.options import Force, Output, Reference
 from tui.text.output import note, say
 
 

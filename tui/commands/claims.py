@@ -11,8 +11,9 @@ import typer
 from core.config import field_help
 from experiments.locations import Locations
 from tui.command_line.exit_codes import ExitCode, stop_code
-from tui.command_line.options import whole_number
+from tui.command_line.following import download_progress
 from tui.command_line.signals import StopFlag, stop_on_signals
+from tui.text.numbers import whole_number
 from tui.text.output import note, percent, say, say_json
 
 if TYPE_CHECKING:
@@ -103,7 +104,6 @@ def claims(
 def _with_data(design: Design, locations: Locations, stop: StopFlag) -> Design:
     """Have the data here before anything trains, once instead of once a worker."""
     from core.data.loader import Loader
-    from tui.commands.run import download_progress
 
     dataset = Loader(locations.data, locations.cache, stop, download_progress()).load(design.base.dataset)
     if dataset.note:
@@ -116,7 +116,6 @@ def _train(study: ClaimsStudy, locations: Locations, jobs: int | None, stop: Sto
     from experiments.execution.run_list import find_wanted
     from experiments.execution.runner import Runner
     from experiments.runs.row import Status
-    from tui.commands.run import download_progress
 
     wanted = study.wanted()
     finished = sum(run is not None and run.status() is Status.FINISHED for run in find_wanted(study.store, wanted))

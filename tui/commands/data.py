@@ -8,8 +8,8 @@ import typer
 
 from core.errors import DataError
 from experiments.locations import Locations
+from tui.command_line.following import download_progress
 from tui.command_line.signals import stop_on_signals
-from tui.commands.run import download_progress
 from tui.text.output import note, say, table
 
 if TYPE_CHECKING:

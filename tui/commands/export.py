@@ -12,8 +12,7 @@ from experiments.export.formats import FORMATS, default_target, find_format, ren
 from experiments.export.formats import export as export_run
 from experiments.locations import Locations
 from experiments.runs.store import Store
-from tui.command_line.network_options import Force, ModuleAgain, Output, WhichWeights
-from tui.commands.runs import Reference
+from tui.command_line.options import Force, ModuleAgain, Output, Reference, WhichWeights
 from tui.text.output import say
 
 STDOUT = Path("-")

@@ -18,12 +18,12 @@ from experiments.runs.owner import Owner
 from experiments.runs.row import Status
 from experiments.runs.store import Store
 from tui.command_line.exit_codes import ExitCode, exit_code_of
-from tui.command_line.options import RunOrGroup, whole_number
+from tui.command_line.following import EventsAsJson, Quiet, download_progress, exit_code_of_runs, report
+from tui.command_line.options import LogTo, RunOrGroup, WithTensorBoard, checked_tracking, tracking_options
 from tui.command_line.signals import stop_on_signals
-from tui.command_line.tracking_options import LogTo, WithTensorBoard, as_options, checked_tracking
-from tui.commands.run import AsJson, Quiet, download_progress, exit_code_of_runs, report
 from tui.live.launch import resume_all_detached
 from tui.text.group_report import say_group
+from tui.text.numbers import whole_number
 from tui.text.output import complain, keep_stdout_for_data, note, note_logs, say
 
 STOP_PATIENCE = 30.0
@@ -48,7 +48,7 @@ def resume(
     detach: Annotated[bool, typer.Option("--detach", help="Go on in a process that outlives the terminal.")] = False,
     tensorboard: WithTensorBoard = False,
     log_to: LogTo = None,
-    as_json: AsJson = False,
+    as_json: EventsAsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Continue a run, or the runs of a group in turn, exactly where it stopped; --epochs extends a finished one."""
@@ -65,7 +65,7 @@ def resume(
     if detach:
         options = [] if epochs is None else ["--epochs", str(epochs)]
         options += [] if arch is None else ["--arch", arch]
-        options += as_options(tracking)
+        options += tracking_options(tracking)
         reference = group_id or found[0].id
         resume_all_detached(reference, found, locations, *options, *(["--no-budget"] if no_budget else []))
         say(reference)

@@ -9,8 +9,7 @@ import typer
 
 from experiments.locations import Locations
 from experiments.runs.store import Store
-from tui.command_line.network_options import ModuleAgain, WhichWeights
-from tui.commands.runs import AsJson, Reference
+from tui.command_line.options import AsJson, ModuleAgain, Reference, WhichWeights
 from tui.text.output import percent, say, say_json, table
 
 Images = Annotated[

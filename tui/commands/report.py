@@ -10,7 +10,7 @@ import typer
 from core.errors import InvalidValue
 from experiments.locations import Locations
 from experiments.runs.store import Store
-from tui.command_line.network_options import Force, Output
+from tui.command_line.options import Force, Output
 from tui.text.output import say
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,35 +10,31 @@ import typer
 
 from core.config import TrainConfig
 from core.errors import InvalidValue
-from core.events import EndEvent, RunFailed, RunStarted, RunStopped
 from core.models.spec import is_user_module
 from experiments.execution.runner import Runner
 from experiments.export.tracking import Tracking
 from experiments.locations import Locations
 from experiments.presets.loader import DEFAULT
-from experiments.runs.eventlog import Entry
 from experiments.runs.folder import Meta
 from experiments.runs.store import Store
 from experiments.runs.view import RunView
 from tui.command_line.config_options import with_config_options
-from tui.command_line.exit_codes import ExitCode, stop_code
-from tui.command_line.options import whole_number
+from tui.command_line.following import (
+    EventsAsJson,
+    Quiet,
+    download_progress,
+    exit_code_of_runs,
+    quietly,
+    report,
+)
+from tui.command_line.options import LogTo, WithTensorBoard, checked_tracking, tracking_options
 from tui.command_line.run_plan import MAX_SEEDS, Asked, plan_more, plan_new
 from tui.command_line.signals import stop_on_signals
-from tui.command_line.tracking_options import LogTo, WithTensorBoard, as_options, checked_tracking
 from tui.live.launch import resume_all_detached, runs_to_hand_over
 from tui.text.group_progress import GroupProgress
 from tui.text.group_report import say_group
+from tui.text.numbers import whole_number
 from tui.text.output import keep_stdout_for_data, note, note_logs, say
-from tui.text.progress import TextReport, last_line
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one event a line as JSON.")]
-Quiet = Annotated[
-    bool,
-    typer.Option(
-        "--quiet", help="Print only the last line (for a group, its statistics); with --json, only the last event."
-    ),
-]
 
 
 @with_config_options(after="config")
@@ -79,7 +72,7 @@ def run(
             "id of the run or group.",
         ),
     ] = False,
-    as_json: AsJson = False,
+    as_json: EventsAsJson = False,
     quiet: Quiet = False,
     **changes: Any,
 ) -> None:
@@ -138,7 +131,7 @@ def _train_group(
         by_run = groupby(entries, lambda entry: entry.run_id)
         return [report(tracking.follow(part), runner.store, as_json=as_json, quiet=quiet) for _, part in by_run]
     progress = GroupProgress(runner.store, as_json=as_json, quiet=quiet)
-    for entry in _quietly(entries):
+    for entry in quietly(entries):
         progress.show(entry)
     return list(progress.views.values())
 
@@ -151,61 +144,6 @@ def _detach(locations: Locations, planned: list[tuple[TrainConfig, Meta]], track
         arch = made[0].config()["arch"]
         options = ["--arch", arch] if is_user_module(arch) else []
         reference = planned[0][1].group_id or made[0].id
-        resume_all_detached(reference, made, locations, *options, *as_options(tracking))
+        resume_all_detached(reference, made, locations, *options, *tracking_options(tracking))
     note(f"training goes on by itself: mnist-tui watch {reference}, mnist-tui stop {reference}")
     say(reference)
-
-
-def report(
-    entries: Iterator[Entry], store: Store, *, as_json: bool, quiet: bool, before: RunView | None = None
-) -> RunView:
-    """Print a run as it goes, after what was known of it `before`; returns what it came to."""
-    text = TextReport(quiet=quiet or as_json, view=before)
-    entry: Entry | None = None
-    for entry in _quietly(entries):
-        if isinstance(entry.event, RunStarted) and entry.event.note:
-            note(f"warning: {entry.event.note}")
-        text.show(entry)
-        if as_json and (not quiet or isinstance(entry.event, EndEvent)):
-            say(entry.to_json())
-    assert entry is not None, "a run yields its start at least"
-    if not as_json:
-        say(last_line(text.view, entry.run_id, store.run(entry.run_id).folder))
-    return text.view
-
-
-def _quietly(entries: Iterator[Entry]) -> Iterator[Entry]:
-    """The entries; what a module of one's own prints meanwhile goes to stderr, because stdout is for data."""
-    while True:
-        with redirect_stdout(sys.stderr):
-            entry = next(entries, None)
-        if entry is None:
-            return
-        yield entry
-
-
-def download_progress() -> Callable[[str, int, int | None], None]:
-    """A tqdm bar a file, made when the first byte of it is here."""
-    bars: dict[str, Any] = {}
-
-    def show(name: str, done: int, total: int | None) -> None:
-        from tqdm import tqdm
-
-        if name not in bars:
-            for bar in bars.values():
-                bar.close()
-            bars[name] = tqdm(desc=name, total=total, unit="B", unit_scale=True)
-        bars[name].update(done - bars[name].n)
-        if done == total:
-            bars[name].close()
-
-    return show
-
-
-def exit_code_of_runs(views: list[RunView]) -> ExitCode:
-    """What the process should say for one run or the runs of a group."""
-    ends = [view.end for view in views]
-    for end in ends:
-        if isinstance(end, RunStopped):
-            return stop_code(end.reason)
-    return ExitCode.FAILED if any(isinstance(end, RunFailed) for end in ends) else ExitCode.DONE

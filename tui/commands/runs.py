@@ -17,14 +17,12 @@ from experiments.runs.folder import Run
 from experiments.runs.row import RunRow, Status
 from experiments.runs.store import Store, filtered
 from tui.command_line.exit_codes import ExitCode
-from tui.command_line.options import Reference as Reference
-from tui.command_line.options import RunOrGroup, whole_number
+from tui.command_line.options import AsJson, RunOrGroup
 from tui.command_line.signals import stop_on_signals
 from tui.text.group_report import say_config, say_group
+from tui.text.numbers import whole_number
 from tui.text.output import duration, note, percent, say, say_json, table
 from tui.text.progress import TextReport, epoch_line, last_line
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 SORT_KEYS = ("started", "name", "arch", "dataset", "seed", "params", "epochs", "best", "final", "seconds", "status")
 _FIELDS = {

@@ -32,8 +32,9 @@ from experiments.studies.plan import (
 from experiments.studies.space import FIXED, Space
 from tui.command_line.config_options import with_config_options
 from tui.command_line.exit_codes import ExitCode, stop_code
-from tui.command_line.options import whole_number
+from tui.command_line.following import download_progress
 from tui.command_line.signals import StopFlag, stop_on_signals
+from tui.text.numbers import whole_number
 from tui.text.output import note
 
 if TYPE_CHECKING:
@@ -208,7 +209,6 @@ def sweep(
     from experiments.studies.driver import SweepDriver
     from experiments.studies.proposals import Proposals, check_machine
     from experiments.studies.view import study_view
-    from tui.commands.run import download_progress
     from tui.text.sweep_report import SweepReport
 
     with stop_on_signals() as stop:
@@ -287,7 +287,6 @@ def _check_same(name: str, stored: SweepPlan, plan: SweepPlan) -> None:
 def _with_data(plan: SweepPlan, locations: Locations, stop: StopFlag) -> SweepPlan:
     """Have the data here and whole before anything trains, once instead of once a worker."""
     from core.data.loader import Loader
-    from tui.commands.run import download_progress
 
     dataset = Loader(locations.data, locations.cache, stop, download_progress()).load(plan.base.dataset)
     if dataset.note:

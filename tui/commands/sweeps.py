@@ -14,7 +14,7 @@ from experiments.runs.store import Store
 from experiments.studies.folder import StudyFolder, no_such_study
 from experiments.studies.process import stop_study
 from tui.command_line.exit_codes import ExitCode
-from tui.commands.runs import AsJson
+from tui.command_line.options import AsJson
 from tui.text.output import note, percent, say, say_json, table
 
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ from experiments.verification.findings import missing
 from experiments.verification.verify import Verification
 from experiments.verification.verify import verify as verify_run
 from tui.command_line.exit_codes import ExitCode
-from tui.command_line.network_options import ModuleAgain
-from tui.commands.runs import AsJson
+from tui.command_line.options import AsJson, ModuleAgain
 from tui.text.output import complain, say, say_json, table
 
 WORDS = {True: "agrees", False: "DIFFERS", None: "not checked"}

@@ -18,10 +18,10 @@ from experiments.studies.folder import StudyFolder
 from experiments.studies.plan import MAX_JOBS, MAX_TRIALS, OBJECTIVES, PRUNERS, SAMPLERS, SweepPlan, make_plan
 from experiments.studies.proposals import Proposals, check_machine
 from experiments.studies.space import FIXED, in_words
-from tui.command_line.options import whole_number
 from tui.live.form import check, texts_of
 from tui.live.form import label as lab_label
 from tui.live.machine import torch_is_there
+from tui.text.numbers import whole_number
 
 LABELS = {
     "study": "Study",

@@ -10,10 +10,10 @@ from experiments.locations import Locations
 from experiments.studies.plan import SweepPlan
 from experiments.studies.space import Dimension, RangeDimension, Value, in_words
 from experiments.studies.view import StudyView, check_trial
-from tui.command_line.options import whole_number
 from tui.live.form import help_text, label
 from tui.live.sweep_form import CHOICES, HELP, LABELS, Wanted, check_sweep, in_a_form
 from tui.screens.form_dialog import FormDialog
+from tui.text.numbers import whole_number
 from tui.text.study_report import dimension_in_words
 from tui.text.wording import arch_in_short
 from tui.widgets.forms.field_row import FieldRow
