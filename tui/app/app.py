@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import on, work
 from textual.app import App, SystemCommand
@@ -22,6 +22,7 @@ from tui.app.ordered_keys import OrderedKeysApp
 from tui.live.catalog import Catalog
 from tui.live.device_use import DeviceUse
 from tui.live.follow import Follower
+from tui.live.lab import Lab
 from tui.live.messages import ForkRequested, OpenRequested, ResumeRequested, StartRequested, StopRequested
 from tui.live.outcome import outcome
 from tui.live.session import ResumedRun, Session, import_torch
@@ -81,7 +82,7 @@ class LabApp(OrderedKeysApp[int]):
         self.catalog = Catalog(self.store)
         self.studies = StudyWatch(locations.home)
         self.session = Session(locations)
-        self.leaving = Leaving(self)
+        self.leaving = Leaving(self, self.session, self.store)
         self._state_file = locations.home / "state.json"
         self.state = State.load(self._state_file)
         self._saved = replace(self.state)
@@ -90,7 +91,6 @@ class LabApp(OrderedKeysApp[int]):
         self.watched: Follower | None = None
         self._announced: set[str] = set()
         self._use = DeviceUse()
-        self._use_line, self._use_at = "", 0.0
         self._paint_at = self._used = 0.0
         if not self.no_color and self.state.theme in self.available_themes:
             self.theme = self.state.theme
@@ -143,10 +143,7 @@ class LabApp(OrderedKeysApp[int]):
         return self.session.job.run_id if self.session.job is not None else ""
 
     def device_use(self, device: str) -> str:
-        now = time.monotonic()
-        if now - self._use_at >= 1:
-            self._use_line, self._use_at = self._use.line(device), now
-        return self._use_line
+        return self._use.recent_line(device)
 
     def _tick(self) -> None:
         """Read what has come into the logs and paint it; less often when painting is slow."""
@@ -347,3 +344,7 @@ class LabApp(OrderedKeysApp[int]):
             self.notify(path, title="Screenshot", markup=False)
         except OSError as error:
             self.notify(str(error), title="Not saved", severity="error", markup=False)
+
+
+if TYPE_CHECKING:
+    _is_lab: type[Lab] = LabApp

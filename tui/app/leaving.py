@@ -9,17 +9,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import TYPE_CHECKING
+
+from textual.app import App
 
 from core.errors import LabError
 from experiments.runs.folder import Run
+from experiments.runs.store import Store
+from tui.command_line.early_signals import SIGNALS
 from tui.command_line.exit_codes import ExitCode, stop_code
-from tui.live.handover import hand_over
-from tui.live.session import ResumedRun
+from tui.live.launch import hand_over
+from tui.live.session import ResumedRun, Session
 from tui.screens.dialogs import Ask
-
-if TYPE_CHECKING:
-    from tui.app.app import LabApp
 
 DEADLINE = 9.0
 """Seconds after which the process goes, saved or not. Files are whole at any moment."""
@@ -27,14 +27,12 @@ GRACE = 2.0
 """Seconds that Textual gets to put the terminal back once the run has ended."""
 SAVING = "mnist-tui: saving...\n"
 
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-
 
 class Leaving:
     """`farewell` is what is left to do, and to say, once the terminal is back."""
 
-    def __init__(self, app: LabApp) -> None:
-        self._app = app
+    def __init__(self, app: App[int], session: Session, store: Store) -> None:
+        self._app, self._session, self._store = app, session, store
         self._watching = False
         self.farewell: Callable[[], str] = lambda: ""
 
@@ -42,7 +40,7 @@ class Leaving:
         """Quit, asking first what is to become of a live run."""
         if isinstance(self._app.screen, Ask):
             return
-        if not self._app.session.live:
+        if not self._session.live:
             self._app.exit(ExitCode.DONE)
             return
         answers = (
@@ -54,7 +52,7 @@ class Leaving:
         await self._app.push_screen(Ask("Quit?", self._what_is_at_stake(), answers, danger="discard"), self._answered)
 
     def _what_is_at_stake(self) -> str:
-        job, run = self._app.session.job, self._stopped_run()
+        job, run = self._session.job, self._stopped_run()
         words = ["A run is being trained."]
         if seeds := self._waiting_seeds():
             words.append(f"{seeds.capitalize()} will be trained only if you keep it running.")
@@ -68,7 +66,7 @@ class Leaving:
 
     def _waiting_seeds(self) -> str:
         """The runs of a group that have not begun, in words; nothing for a run alone, which the question names."""
-        job = self._app.session.job
+        job = self._session.job
         seeds = [str(seed) for seed in job.waiting_seeds] if job is not None and len(job.plans) > 1 else []
         if len(seeds) > 5:
             return f"seeds {seeds[0]} to {seeds[-1]}"
@@ -81,7 +79,7 @@ class Leaving:
         if answer not in ("save", "detach", "discard"):
             return
         self.farewell = {"save": self._dropped, "detach": self._detach, "discard": self._discard}[answer]
-        app.session.stop("quit" if answer == "save" else answer)
+        self._session.stop("quit" if answer == "save" else answer)
         app.exit(ExitCode.DONE)
 
     def _dropped(self) -> str:
@@ -90,10 +88,10 @@ class Leaving:
 
     def _detach(self) -> str:
         """Hand over to a process that goes on where this one has stopped, and with the seeds that wait."""
-        job, run = self._app.session.job, self._stopped_run()
+        job, run = self._session.job, self._stopped_run()
         assert job is not None, "only a live job is asked about"
         try:
-            reference = hand_over(job, self._app.locations)
+            reference = hand_over(job, self._session.locations)
         except LabError as error:
             saved = f"{run.id} was stopped and saved, but not detached" if run is not None else "not detached"
             return "; ".join(filter(None, (f"{saved}: {error.message}", self._dropped())))
@@ -106,20 +104,20 @@ class Leaving:
         if run is None:
             return self._dropped()
         try:
-            self._app.store.remove(run)
+            self._store.remove(run)
             words = f"{run.id} was discarded"
         except LabError as error:
             words = f"{run.id} was stopped but not deleted: {error.message}"
         return "; ".join(filter(None, (words, self._dropped())))
 
     def _stopped_run(self) -> Run | None:
-        run_id = self._app.own_run_id
-        return self._app.store.run(run_id) if run_id else None
+        job = self._session.job
+        return self._store.run(job.run_id) if job is not None and job.run_id else None
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
         """Within the block SIGINT, SIGTERM and SIGHUP stop the run and leave."""
-        previous = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
+        previous = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
         try:
             yield
         finally:
@@ -135,7 +133,7 @@ class Leaving:
 
     def _leave(self, reason: str) -> None:
         app, code = self._app, stop_code(reason)
-        app.session.stop(reason)
+        self._session.stop(reason)
         if self._watching:
             return
         self._watching = True
@@ -147,6 +145,6 @@ class Leaving:
     def _go_anyway(self, code: ExitCode) -> None:
         """End the process when leaving takes too long: a stalled terminal blocks whoever writes to it."""
         started = time.monotonic()
-        self._app.session.wait(DEADLINE - GRACE)
+        self._session.wait(DEADLINE - GRACE)
         time.sleep(max(0.0, min(GRACE, DEADLINE - (time.monotonic() - started))))
         os._exit(code)

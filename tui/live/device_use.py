@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
+import time
 from typing import Any
 
 import psutil
 
 
 class DeviceUse:
-    """Reads the load of a device; `line` is cheap enough for once a second."""
+    """The load of a device in words. A run's log names the device."""
 
     def __init__(self) -> None:
         self._process = psutil.Process()
         self._process.cpu_percent()  # the first reading is only the start of the interval
         self._gpu: Any = None
         self._looked_for_gpu = False
+        self._recent, self._read_at = "", -math.inf
+
+    def recent_line(self, device: str) -> str:
+        """As `line`, read once a second at most: cheap enough for each time the screen is painted."""
+        now = time.monotonic()
+        if now - self._read_at >= 1:
+            self._recent, self._read_at = self.line(device), now
+        return self._recent
 
     def line(self, device: str) -> str:
-        """The load in words. `device` is the run's, as its log names it."""
         if device.startswith("cuda") and (gpu := self._gpu_line(device)):
             return gpu
         try:

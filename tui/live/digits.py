@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from core.errors import InvalidValue
-from tui.widgets.pictures.gallery import Digit, Opinion
+from tui.drawing.digit import Digit, Opinion
 
 if TYPE_CHECKING:
     from core.inspection.confusion import ClassScore

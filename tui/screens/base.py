@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, cast
 
 from textual import events
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
+from tui.live.lab import Lab
 from tui.widgets.lines.key_bar import KeyBar
 from tui.widgets.lines.navbar import NavBar
-
-if TYPE_CHECKING:
-    from tui.app.app import LabApp
 
 LEAST_WIDTH, LEAST_HEIGHT = 60, 20
 
@@ -76,8 +74,8 @@ class WorkScreen(Screen[None]):
             event.stop()
 
     @property
-    def lab(self) -> LabApp:
-        return cast("LabApp", self.app)
+    def lab(self) -> Lab:
+        return cast(Lab, self.app)
 
     def compose(self) -> ComposeResult:
         yield NavBar(self.MODE)

@@ -22,8 +22,7 @@ from tui.widgets.charts.overlay import Curve, Overlay
 from tui.widgets.lines.line import Line
 from tui.widgets.lines.tab_line import TabLine
 from tui.widgets.pictures.disagreements import Disagreements
-from tui.widgets.tables.difference_table import DifferenceTable
-from tui.widgets.tables.entrant_table import EntrantTable
+from tui.widgets.tables.compare_tables import DifferenceTable, EntrantTable
 
 if TYPE_CHECKING:
     from experiments.results.compare import ComparisonReport

@@ -21,9 +21,8 @@ from tui.live.inspecting import STORED, newest_source, stored_weights
 from tui.live.task import Task, in_a_sentence
 from tui.screens.base import WorkScreen
 from tui.widgets.lines.line import Line
-from tui.widgets.pictures.canvas import Canvas
+from tui.widgets.pictures.canvas import Canvas, Seen
 from tui.widgets.pictures.probabilities import Probabilities
-from tui.widgets.pictures.seen import Seen
 
 if TYPE_CHECKING:
     from torch import Tensor

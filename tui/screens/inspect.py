@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.widgets import ContentSwitcher, Static
 
 from experiments.runs.folder import Run
+from tui.drawing.digit import Digit
 from tui.drawing.picture import palette_of, spread
 from tui.live.digits import Confusions
 from tui.live.inspecting import Inspecting
@@ -22,7 +23,7 @@ from tui.text.wording import arch_in_short
 from tui.widgets.lines.line import Line
 from tui.widgets.lines.tab_line import TabLine
 from tui.widgets.pictures.cell_panel import CellPanel
-from tui.widgets.pictures.gallery import Digit, Gallery
+from tui.widgets.pictures.gallery import Gallery
 from tui.widgets.pictures.heat_map import HeatMap
 from tui.widgets.pictures.maps_view import MapsView
 from tui.widgets.pictures.picture_grid import Labelled, PictureGrid

@@ -18,7 +18,7 @@ from experiments.runs.row import Status
 from experiments.runs.store import Store
 from tui.command_line.exit_codes import ExitCode
 from tui.live import session
-from tui.live.handover import hand_over
+from tui.live.launch import hand_over
 from tui.live.messages import OpenRequested
 from tui.live.session import Job, NewRun
 from tui.screens.inspect import InspectScreen

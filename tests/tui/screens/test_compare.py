@@ -18,7 +18,7 @@ from experiments.runs.store import Store
 from tui.live.comparing import METRICS, find_entrants
 from tui.screens.compare import CompareScreen
 from tui.widgets.charts.frontier_view import KINDS, frontier_curves
-from tui.widgets.tables.entrant_table import entrant_cells
+from tui.widgets.tables.compare_tables import entrant_cells
 
 
 def _run(home, script, name: str, *accuracies: float, group_id: str | None = None, **config: object):

@@ -1,4 +1,4 @@
-"""A canvas for a digit, drawn with the mouse or with the keys of a pen."""
+"""A canvas for a digit, drawn with the mouse or with the keys of a pen, and the image that becomes of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.drawing.picture import Values, palette_of, picture
+from tui.drawing.picture import Values, digit_values, palette_of, picture
 
 SIDE = 28
 CORE, RIM = 0.6, 1.7
@@ -161,3 +161,26 @@ def stroke(start: tuple[float, float], stop: tuple[float, float]) -> Values:
     distance = np.hypot(rows - start[0] - along * down, columns - start[1] - along * right)
     ink: Values = np.clip((RIM - distance) / (RIM - CORE), 0, 1).astype(np.float32)
     return ink
+
+
+class Seen(Widget):
+    """One image as a network sees it: (28, 28) uint8, or nothing yet."""
+
+    DEFAULT_CSS = """
+    Seen { border: round $foreground 25%; border-title-color: $text-muted; }
+    """
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.border_title = "As the network sees it"
+        self._image = np.zeros((28, 28), dtype=np.uint8)
+
+    def show(self, image: NDArray[np.uint8] | None) -> None:
+        self._image = np.zeros((28, 28), dtype=np.uint8) if image is None else image
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        base = self.rich_style
+        rows = self._image[2 * y : 2 * y + 2]
+        line = picture(digit_values(rows), palette_of(self.app))[0] if len(rows) else []
+        return Strip(line).apply_style(base).adjust_cell_length(self.size.width, base)

@@ -10,8 +10,9 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.drawing.digit import Digit
 from tui.drawing.picture import palette_of
-from tui.widgets.pictures.gallery import CARD_STYLES, LINES, CardStyles, Digit, card_lines
+from tui.widgets.pictures.gallery import CARD_STYLES, LINES, CardStyles, card_lines
 
 
 class CellPanel(Widget):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -19,31 +18,13 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.drawing.bars import probability_lines
+from tui.drawing.digit import Digit, Opinion
 from tui.drawing.picture import Ink, Palette, digit_values, palette_of, picture
 
 SIDE, LINES = 28, 14
 """Columns and lines of a picture; a card is as high."""
 PANEL = 9
 """Columns that what one network says takes, at least."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opinion:
-    """What one network, called `who` where there are several, says: (10,) probabilities and the class."""
-
-    probabilities: NDArray[np.float32]
-    prediction: int
-    who: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Digit:
-    """One image, (28, 28) uint8; `index` is its place among the test images, from 0."""
-
-    index: int
-    image: NDArray[np.uint8]
-    truth: int
-    opinions: tuple[Opinion, ...]
 
 
 class Gallery(ScrollView, can_focus=True):

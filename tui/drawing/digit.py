@@ -1,0 +1,27 @@
+"""A test image and what networks say of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What one network, called `who` where there are several, says: (10,) probabilities and the class."""
+
+    probabilities: NDArray[np.float32]
+    prediction: int
+    who: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Digit:
+    """One image, (28, 28) uint8; `index` is its place among the test images, from 0."""
+
+    index: int
+    image: NDArray[np.uint8]
+    truth: int
+    opinions: tuple[Opinion, ...]

@@ -1,0 +1,44 @@
+"""What screens and dialogs may know of the app that shows them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from experiments.locations import Locations
+from experiments.runs.store import Store
+from tui.live.catalog import Catalog
+from tui.live.follow import Follower
+from tui.live.session import Session
+from tui.live.state import State
+from tui.live.studies import StudyWatch
+
+
+class Lab(Protocol):
+    """The app behind every screen. What is to be done with runs is asked of it with the messages of `messages`."""
+
+    locations: Locations
+    ascii_only: bool
+    store: Store
+    catalog: Catalog
+    studies: StudyWatch
+    session: Session
+    state: State
+    watched: Follower | None
+    """The run that Training shows."""
+
+    @property
+    def stage(self) -> str:
+        """What the session does before its run has a log; empty otherwise."""
+
+    @property
+    def log_path(self) -> str:
+        """Where the details of a defect are."""
+
+    def device_use(self, device: str) -> str:
+        """How busy a device is, in words; read once a second at most."""
+
+    def remember(self, **values: object) -> None:
+        """Keep values, named as the fields of `State`, for the next start."""
+
+    def load_catalog(self) -> object:
+        """Read every run again, on a thread."""
