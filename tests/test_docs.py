@@ -19,6 +19,14 @@ from experiments.studies.events import SweepEvent
 from tui.cli import app, load_command
 from tui.command_line.exit_codes import ExitCode
 from tui.commands import COMMANDS
+from tui.screens.compare import CompareScreen
+from tui.screens.draw import DrawScreen
+from tui.screens.inspect import InspectScreen
+from tui.screens.lab import LabScreen
+from tui.screens.runs import RunsScreen
+from tui.screens.study import StudyScreen
+from tui.screens.sweeps import SweepsScreen
+from tui.screens.training import TrainingScreen
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -94,3 +102,23 @@ def test_the_page_of_commands_has_every_command_and_option():
         part = text.partition(f"\n## mnist-tui {name}\n")[2].partition("\n## ")[0]
         for option in load_command(name).params:
             assert all(flag in part for flag in option.opts if flag.startswith("-")), (name, option.opts)
+
+
+@pytest.mark.parametrize(
+    ("heading", "screen"),
+    [
+        ("Lab", LabScreen),
+        ("Training", TrainingScreen),
+        ("Runs", RunsScreen),
+        ("Sweeps", SweepsScreen),
+        ("Sweeps", StudyScreen),
+        ("Inspect", InspectScreen),
+        ("Draw", DrawScreen),
+        ("Compare", CompareScreen),
+    ],
+)
+def test_every_key_of_a_screen_is_on_the_page_of_the_interface(heading, screen):
+    section = text_of("docs/interface.md").partition(f"\n## {heading}")[2].partition("\n## ")[0]
+    shown = [binding for binding in screen.BINDINGS if binding.show and binding.key != "escape"]
+    keys = [binding.key_display or binding.key.partition(",")[0] for binding in shown]
+    assert [key for key in keys if f"`{key}`" not in section] == []
