@@ -92,6 +92,13 @@ def test_every_event_and_its_keys_are_on_the_page_of_formats(event):
     assert {field.name for field in fields(event)} - {"run_id"} <= set(re.findall(r"`(\w+)`", row))
 
 
+def test_every_package_is_in_the_drawing_of_the_architecture():
+    drawing = text_of("docs/architecture.md").partition("```text")[2].partition("```")[0]
+    folders = [path.parent for top in ("core", "experiments", "tui") for path in ROOT.glob(f"{top}/*/__init__.py")]
+    assert folders
+    assert [folder.name for folder in folders if not re.search(rf"\b{folder.name}\b", drawing)] == []
+
+
 def test_the_page_of_commands_has_every_command_and_option():
     spec = importlib.util.spec_from_file_location("command_line_page", ROOT / "docs" / "command_line.py")
     page = importlib.util.module_from_spec(spec)
