@@ -7,7 +7,7 @@ env.json                     versions, device, git revision, command line
 events.jsonl                 what happened, only ever added to
 checkpoint.safetensors       the state to go on from, and checkpoint-previous.safetensors the one before
 best.safetensors             weights of the best epoch, final.safetensors those of the last
-predictions.safetensors      the class that a finished run gave to each test image, see experiments/predictions.py
+predictions.safetensors      the class that a finished run gave to each test image, see experiments/runs/predictions.py
 stop                         there while somebody wants the run to stop
 output.log                   what a detached process wrote beside the log
 """
