@@ -22,29 +22,33 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 WhichWeights = Annotated[
     Literal["final", "best"] | None,
     typer.Option(
-        help="Which weights: of the last epoch or of the best one [default: final, or best where there are no final]."
+        help="Which weights: of the last epoch (final) or of the best one (best) [default: final, or best "
+        "while there are no final ones]."
     ),
 ]
 ModuleAgain = Annotated[
     str | None,
-    typer.Option("--arch", help="For a module of your own: its file and class again.", metavar="FILE.py:CLASS"),
+    typer.Option("--arch", help="For a module of your own: name its file and class again.", metavar="FILE.py:CLASS"),
 ]
 Output = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", help="Where to write it [default: named by the run, in this folder].", metavar="PATH"
+        "--output", "-o", help="Where to write it [default: this folder, named after the run].", metavar="PATH"
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace a file, but no folder, that is there already.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there already (never a folder).")]
 
 # Of commands that train, and can show a run elsewhere as it goes
 
 WithTensorBoard = Annotated[
-    bool, typer.Option("--tensorboard", help="Write event files for TensorBoard into the run's folder as it goes.")
+    bool, typer.Option("--tensorboard", help="Write event files for TensorBoard into the run's folder, as it goes.")
 ]
 LogTo = Annotated[
     Service | None,
-    typer.Option(help="Show the run there too, as it goes; the package must be installed. Its failures stop nothing."),
+    typer.Option(
+        help="Show the run in this tracker too, as it goes; its package must be installed. When the tracker "
+        "fails, the run goes on."
+    ),
 ]
 
 
