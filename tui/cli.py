@@ -1,4 +1,4 @@
-"""The command line: what holds for every command, and one place where failures become an exit code.
+"""The command line: options before the command, and the one place where failures become exit codes.
 
 Only the command that is typed is imported. None imports torch or textual before it runs.
 """
@@ -36,7 +36,7 @@ _OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBAD
 
 
 class Commands(TyperGroup):
-    """The commands of the table, and every expected failure of theirs as one line, a hint and an exit code."""
+    """The commands of the table. An expected failure of one becomes a line, a hint and an exit code."""
 
     def __init__(self, **options: Any) -> None:
         known = {name: TyperCommand(name, help=row.help, rich_markup_mode=None) for name, row in COMMANDS.items()}
@@ -79,12 +79,12 @@ class Commands(TyperGroup):
 
 
 def _plain(message: str) -> str:
-    """typer's words on one line, without pydantic's about values."""
+    """typer's message on one line, without pydantic's prefix."""
     return " ".join(message.split()).replace("Value error, ", "")
 
 
 def _complain(message: str, hint: str) -> None:
-    """Say what went wrong where anybody listens; the exit code says it anyway."""
+    """Print what went wrong. Where stderr is closed or full, the exit code alone has to say it."""
     with suppress(OSError, StorageError):
         complain(message, hint)
 
@@ -100,7 +100,7 @@ def load_command(name: str) -> Command:
 
 
 def _prepare_streams() -> None:
-    """A stream that is closed takes anything, and one of another encoding what it can."""
+    """Send a closed stream to the null device, and escape what a stream's encoding does not have."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:

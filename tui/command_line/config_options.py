@@ -19,10 +19,10 @@ METAVARS = {"arch": "NAME|SPEC|FILE.py:CLASS", "device": "auto|cpu|cuda|cuda:N|m
 def with_config_options(
     after: str, parameter_of: Callable[[str], Parameter] | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Decorate a command so that its ``**changes`` becomes an option for each config field, listed behind the option
-    `after`. A field whose option is not used arrives as None, and no value has been held against its limits yet.
+    """Replace a command's ``**changes`` by an option for each config field, listed behind the option `after`.
 
-    `parameter_of` makes a field's option where one plain value is not what it takes.
+    A field whose option is not used arrives as None. Values have not been checked against their limits yet.
+    `parameter_of` makes the option of a field; without it, each takes one plain value.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -55,7 +55,7 @@ def _parameter(field: str) -> Parameter:
 
 
 def _kind(annotation: Any) -> tuple[type, tuple[str, ...]]:
-    """The Python type of a field and, where it is one of a few words, these."""
+    """The Python type of a field and, for one of a few words, those words."""
     members = get_args(annotation)
     if members and all(isinstance(member, str) for member in members):
         return str, members

@@ -1,4 +1,4 @@
-"""What the process says when it ends. Scripts rely on these numbers."""
+"""The exit codes of the process. Scripts rely on these numbers."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _BY_ERROR: dict[type[LabError], ExitCode] = {
 
 
 def exit_code_of(error: LabError) -> ExitCode:
-    """The code for an expected failure; a wrong value or a home that cannot be written are wrong usage."""
+    """The exit code of an expected failure. A wrong value and a home that cannot be written count as wrong usage."""
     if isinstance(error, Stopped):
         return stop_code(error.message)
     return next((code for kind, code in _BY_ERROR.items() if isinstance(error, kind)), ExitCode.USAGE)
 
 
 def stop_code(reason: str) -> ExitCode:
-    """The code for a run that was stopped for a reason: the signal's own, else as if it had been SIGTERM."""
+    """The exit code of a run that was stopped: that of the signal, or of SIGTERM where it was no signal."""
     return ExitCode[reason] if reason in ("SIGINT", "SIGTERM", "SIGHUP") else ExitCode.SIGTERM

@@ -1,4 +1,4 @@
-"""Runs that a command trains, shown as they go, and the exit code that they come to."""
+"""Print the runs that a command trains as they go, and find their exit code."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Quiet = Annotated[
 def report(
     entries: Iterator[Entry], store: Store, *, as_json: bool, quiet: bool, before: RunView | None = None
 ) -> RunView:
-    """Print a run as it goes, after what was known of it `before`; returns what it came to."""
+    """Print a run as it goes and return its view. `before` is the view of what it did in earlier calls."""
     text = TextReport(quiet=quiet or as_json, view=before)
     entry: Entry | None = None
     for entry in quietly(entries):
@@ -45,7 +45,7 @@ def report(
 
 
 def quietly(entries: Iterator[Entry]) -> Iterator[Entry]:
-    """The entries; what a module of one's own prints meanwhile goes to stderr, because stdout is for data."""
+    """Pass the entries on. What a user's module prints meanwhile goes to stderr: stdout is for data."""
     while True:
         with redirect_stdout(sys.stderr):
             entry = next(entries, None)
@@ -55,7 +55,7 @@ def quietly(entries: Iterator[Entry]) -> Iterator[Entry]:
 
 
 def download_progress() -> Callable[[str, int, int | None], None]:
-    """A tqdm bar a file, made when the first byte of it is here."""
+    """A callback that shows a tqdm bar for each file, from its first byte on."""
     bars: dict[str, Any] = {}
 
     def show(name: str, done: int, total: int | None) -> None:
@@ -73,7 +73,7 @@ def download_progress() -> Callable[[str, int, int | None], None]:
 
 
 def exit_code_of_runs(views: list[RunView]) -> ExitCode:
-    """What the process should say for one run or the runs of a group."""
+    """The exit code for one run or the runs of a group."""
     ends = [view.end for view in views]
     for end in ends:
         if isinstance(end, RunStopped):

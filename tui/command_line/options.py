@@ -17,7 +17,7 @@ RunOrGroup = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-# Of commands that use a run's stored network, or write a file of it
+# For commands that use a run's stored network, or write a file
 
 WhichWeights = Annotated[
     Literal["final", "best"] | None,
@@ -38,7 +38,7 @@ Output = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there already (never a folder).")]
 
-# Of commands that train, and can show a run elsewhere as it goes
+# For commands that train
 
 WithTensorBoard = Annotated[
     bool, typer.Option("--tensorboard", help="Write event files for TensorBoard into the run's folder, as it goes.")
@@ -53,7 +53,7 @@ LogTo = Annotated[
 
 
 def checked_tracking(store: Store, *, tensorboard: bool, log_to: Service | None) -> Tracking:
-    """What was asked for, its failures to be noted on stderr.
+    """The tracking that was asked for; its failures become warnings on stderr.
 
     Raises:
         InvalidValue: when a package that it needs is missing.
@@ -64,6 +64,6 @@ def checked_tracking(store: Store, *, tensorboard: bool, log_to: Service | None)
 
 
 def tracking_options(tracking: Tracking) -> list[str]:
-    """The options that ask another process of this program for the same."""
+    """The options that make another process track in the same way."""
     options = ["--tensorboard"] if tracking.tensorboard else []
     return options if tracking.log_to is None else [*options, "--log-to", tracking.log_to]

@@ -1,4 +1,4 @@
-"""Which runs `mnist-tui run` is asked for: one, the seeds of a new group, or more of one that is there."""
+"""The runs that `mnist-tui run` is asked for: one run, a new group, or more seeds of an existing group."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Asked:
 
 
 def plan_new(store: Store, asked: Asked) -> tuple[str | None, Planned]:
-    """One run, or a new group's id and its runs.
+    """One run without a group id, or the id of a new group and its runs.
 
     Raises:
         InvalidValue, OverBudget: for what cannot be trained.
@@ -55,11 +55,11 @@ def plan_new(store: Store, asked: Asked) -> tuple[str | None, Planned]:
 
 
 def plan_more(store: Store, asked: Asked, group: str, *, detach: bool) -> tuple[str, Planned]:
-    """The id of a group that is there, and the runs of its new seeds.
+    """The id of an existing group, and the runs of its new seeds.
 
     Raises:
         RunError: when there is no such group.
-        InvalidValue: for an option that the group leaves no choice in, or a seed that it has.
+        InvalidValue: for an option that the group decides, or a seed that it has already.
     """
     if asked.seeds is None:
         raise InvalidValue("group", group, "is for more of its seeds", hint="say which: --seeds A-B")

@@ -1,4 +1,4 @@
-"""Signals as a wish to stop, which work looks at when it can be left cleanly."""
+"""Signals that stop work at the next point where it can be left cleanly."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tui.command_line.exit_codes import stop_code
 
 
 class StopFlag:
-    """A `ShouldStop`: empty until a signal has come, then its name."""
+    """A `ShouldStop`: returns "" until a signal has come, then the signal's name."""
 
     def __init__(self) -> None:
         self._reason = ""
@@ -23,7 +23,7 @@ class StopFlag:
         return self._reason
 
     def raise_flag(self, number: int, _frame: FrameType | None) -> None:
-        """Handle a signal. Someone who presses Ctrl+C twice does not want to wait; files are whole at any moment."""
+        """Handle a signal. A second Ctrl+C leaves at once, which is safe: files are whole at any moment."""
         if self._reason and number == signal.SIGINT:
             os._exit(stop_code("SIGINT"))
         self._reason = self._reason or signal.Signals(number).name
@@ -33,7 +33,7 @@ class StopFlag:
 def stop_on_signals(left_behind: str = "nothing had begun, so nothing was saved") -> Iterator[StopFlag]:
     """Within the block SIGINT, SIGTERM and SIGHUP raise the flag instead of ending the process.
 
-    Work that is given up with `Stopped`, before there is a run to stop, gets the hint `left_behind`.
+    `left_behind` is the hint of work that raises `Stopped` before there is a run.
     """
     flag = StopFlag()
     previous = {number: signal.signal(number, flag.raise_flag) for number in heard_signals()}

@@ -1,8 +1,8 @@
-"""The commands: a row of this table each, so that one that is typed is imported and the others are not.
+"""The table of commands. Only the command that is typed is imported.
 
 To add a command, write its function, or a `typer.Typer` of subcommands, in a module of this package and add one row:
-its name, where it is as ``module:attribute``, and the first line of its docstring, which `mnist-tui --help` lists
-without importing anything. Nothing else has to know of it.
+its name, where it is (``module:attribute``), and the first line of its docstring. `mnist-tui --help` lists that line
+without importing anything. Nothing else has to know of the command.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """Where a command is, and its line in the help, which equals its own (a test says so)."""
+    """Where a command is, and its line in the list of commands. A test compares it with the command's own help."""
 
     target: str
     help: str

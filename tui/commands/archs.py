@@ -88,7 +88,7 @@ def presets(as_json: AsJson = False) -> None:
 
 
 def _reported(found: Mapping[str, Any]) -> str:
-    """What was reached with a preset: the mean over seeds after the last epoch, or the best epoch of one run."""
+    """The accuracy reported for a preset: mean over seeds after the last epoch, or the best epoch of one run."""
     if "seeds" in found:
         return f"{percent(found.get('final_test_accuracy'))} (mean of {found['seeds']})"
     return f"{percent(found.get('best_test_accuracy'))} (best)"

@@ -68,7 +68,11 @@ def bench(
 ) -> None:
     """Time training on full MNIST with each engine and with the loop of the PyTorch MNIST example, in turn."""
     base = TrainConfig.checked({**load_preset(DEFAULT).values, "dataset": "mnist", "device": device})
-    timed = {"batch_size": batch_size, "precision": precision, "budget": False}  # for what is only timed there is none
+    timed = {
+        "batch_size": batch_size,
+        "precision": precision,
+        "budget": False,
+    }  # a network that is only timed has no budget
     configs = [base.changed(**timed, arch=name) for name in arch or ("conv9", "conv5")]
     for config in configs:
         summarize_config(config)
@@ -76,7 +80,7 @@ def bench(
         configs[0].changed(engine=name)
     keep_stdout_for_data()
     note_logs()
-    with redirect_stdout(sys.stderr):  # where a module of one's own is to print, as stdout is for data
+    with redirect_stdout(sys.stderr):  # a user's module may print; stdout is for data
         report = _measure(context.obj, configs, engine or (), rounds, steps, base if full else None, seeds)
     if as_json:
         say_json(report)
@@ -106,7 +110,7 @@ def _measure(
     for name in engines:
         choose_engine(first.changed(engine=name), place, steps)
     for config in configs:
-        make_network(config)  # what is wrong with a module of one's own is said before anything slow
+        make_network(config)  # so that errors in a user's module come before anything slow
     names = tuple(name for name in get_args(EngineChoice) if name in (engines or available_engines(place)))
     dataset = Loader(locations.data, locations.cache).load("mnist")
     timings = []

@@ -102,7 +102,7 @@ def claims(
 
 
 def _with_data(design: Design, locations: Locations, stop: StopFlag) -> Design:
-    """Have the data here before anything trains, once instead of once a worker."""
+    """Load the data once before anything trains, so that no worker has to download it."""
     from core.data.loader import Loader
 
     dataset = Loader(locations.data, locations.cache, stop, download_progress()).load(design.base.dataset)

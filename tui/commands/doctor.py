@@ -95,7 +95,7 @@ def _torch() -> Iterator[Finding]:
 
 
 def _engine(device: torch.device) -> Finding:
-    """What the default preset would be trained with."""
+    """The engine that would train the default preset."""
     from core.engines.choose import available_engines, choose_engine
 
     config = TrainConfig.checked(load_preset(DEFAULT).values)
@@ -130,7 +130,7 @@ def _data(locations: Locations) -> Iterator[Finding]:
 
 
 def _terminal() -> Finding:
-    """The one that this was started from, whatever its output is piped into."""
+    """The terminal that the command was started from, even where its output is piped."""
     try:
         terminal = os.open(os.ctermid(), os.O_RDONLY | os.O_NOCTTY)
     except OSError:

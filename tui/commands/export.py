@@ -1,4 +1,4 @@
-"""`export`: a run's network, curves or chart in a format that others use."""
+"""`export`: a run's network, curves or chart for other programs."""
 
 from __future__ import annotations
 

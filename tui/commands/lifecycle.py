@@ -1,4 +1,4 @@
-"""`resume` and `stop`: what can be done to a run, or those of a group, after it was started."""
+"""`resume` and `stop`, for a run or the runs of a group."""
 
 from __future__ import annotations
 
@@ -97,15 +97,15 @@ def resume(
 
 @contextmanager
 def _taken_on(runs: Sequence[Run]) -> Iterator[list[Run]]:
-    """Within the block the runs are this process's, so that who stops their group finds those too that wait their turn.
+    """Within the block this process owns the runs, so that stopping their group also reaches those that wait.
 
-    Yields those that were not before, as they are where somebody detached this process: when a signal keeps their turn
-    from coming they are let go as they were.
+    Yields the runs that it did not own before (a detached process owns them all from its start). When a signal comes
+    before such a run's turn, the run is released as it was.
     """
     taken: list[Run] = []
     for run in runs:
         if not run.is_trained_here():
-            with suppress(LabError, OSError), run.open_log():  # its own turn will tell what is wrong
+            with suppress(LabError, OSError), run.open_log():  # what is wrong is reported when its turn comes
                 run.forget_stop()
                 run.hand_over(Owner.this_process())
                 taken.append(run)
@@ -113,7 +113,7 @@ def _taken_on(runs: Sequence[Run]) -> Iterator[list[Run]]:
         yield taken
     finally:
         for run in taken:
-            if run.is_trained_here():  # else its turn has come, and it may be another process's by now
+            if run.is_trained_here():  # else it was trained, and another process may own it by now
                 run.release()
 
 
@@ -133,7 +133,7 @@ def stop(context: typer.Context, run: RunOrGroup) -> None:
         what = f"is {found[0].status()}, not running" if len(found) == 1 else "none of its runs is running"
         named = found[0].id if len(found) == 1 else run
         raise InvalidValue("run", named, what, hint="mnist-tui runs --status running")
-    for one in reversed(live):  # those that wait for their turn first, so that none of them begins
+    for one in reversed(live):  # the last first, so that none of those that wait begins
         one.ask_to_stop()
     deadline = time.monotonic() + STOP_PATIENCE
     for one in live:

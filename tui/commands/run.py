@@ -99,7 +99,7 @@ def run(
     with stop_on_signals("the run had not begun, so nothing was saved") as stop:
         runner = Runner(locations, stop, download_progress())
         if group_id:
-            jobs = 1 if tracking.wanted else jobs  # the services that take runs know of one at a time
+            jobs = 1 if tracking.wanted else jobs  # trackers take one run at a time
             views = _train_group(runner, planned, tracking, jobs, as_json=as_json, quiet=quiet)
             say_group(runner.store, group_id, as_json=as_json)
             if waiting := [config.seed for config, _ in planned[len(views) :]]:
@@ -137,8 +137,8 @@ def _train_group(
 
 
 def _detach(locations: Locations, planned: list[tuple[TrainConfig, Meta]], tracking: Tracking) -> None:
-    """Make the folders of all runs, and one process that trains them in turn: a member that its turn never came for
-    can be resumed like any other."""
+    """Make the folders of all runs, and start one process that trains them in turn. Every folder is there from the
+    start, so that a run whose turn never comes can be resumed like any other."""
     with runs_to_hand_over(Runner(locations)) as make:
         made = [make(config, meta) for config, meta in planned]
         arch = made[0].config()["arch"]

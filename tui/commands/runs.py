@@ -113,7 +113,7 @@ def _group_in_words(store: Store, group_id: str) -> str:
 
 
 def _data_in_words(row: RunRow, started: RunStarted | None) -> str:
-    """``part of mnist: 2,000 training, 10,000 test images``; without their numbers while the log does not have them."""
+    """``part of mnist: 2,000 training, 10,000 test images``; without numbers until the log has them."""
     name = f"part of {row.dataset}" if row.limited else row.dataset
     if started is None:
         return name
@@ -177,7 +177,7 @@ def rm(
 
 
 def sort_rows(rows: list[tuple[RunRow, Status]], key: str) -> list[tuple[RunRow, Status]]:
-    """Sorted by a key: accuracies and starts from the top, everything else from the bottom, unknown values last."""
+    """Sort by a key: accuracies and start times descending, everything else ascending, unknown values last."""
     name = _FIELDS.get(key, key)
     values = [(str(state) if key == "status" else getattr(row, name), row, state) for row, state in rows]
     known = [item for item in values if item[0] not in (None, "")]

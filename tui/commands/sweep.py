@@ -66,8 +66,8 @@ def _share(text: str) -> float:
 
 
 def _not_an_option(field: str, hint: str, text: str) -> str:
-    """The text of an option, which is held against the field later. An option behind one that lacks its value would be
-    taken for that value, and what is wrong then be said of something else."""
+    """The text of an option; it is checked against the field later. A text that is itself an option means that the
+    value is missing. It is refused here, because the later message would name the wrong field."""
     if text.startswith("--"):
         raise InvalidValue(field, text, "is an option: a value is missing before it", hint=hint)
     return text
@@ -246,7 +246,7 @@ def _origin(preset: str | None, config: Path | None) -> tuple[str, str]:
 def _placement(
     stored: SweepPlan | None, executor: str | None, jobs: int | None, gpus: float | None, address: str | None
 ) -> Placement:
-    """Where to train: as the study did so far, where nothing else is said."""
+    """Where to train: as asked, or else as the study did so far."""
     before = stored.placement if stored is not None else Placement()
     if executor is not None and executor != before.executor:
         before = Placement(executor=executor)
@@ -261,7 +261,7 @@ def _placement(
 
 
 def _as_before(plan: SweepPlan, stored: SweepPlan | None, written: dict[str, str]) -> SweepPlan:
-    """The plan for a study that may be there already, whose data and length go on as they were."""
+    """The plan with the data, sampler, pruner and length of the stored study, where there is one."""
     if stored is None:
         return plan
     same = {field: getattr(stored.base, field) for field in ("dataset", "val_split") if field not in written}
@@ -272,7 +272,7 @@ def _as_before(plan: SweepPlan, stored: SweepPlan | None, written: dict[str, str
 
 
 def _check_same(name: str, stored: SweepPlan, plan: SweepPlan) -> None:
-    """Make sure that a study is continued with the search that it is, and say what else is new."""
+    """Refuse a plan that is another search than the stored one; note a new sampler or pruner."""
     if difference := stored.difference(plan):
         hint = "continue it as it was, with --study alone, or choose another name"
         raise InvalidValue("study", name, f"is another search: {difference}", hint=hint)
@@ -285,7 +285,7 @@ def _check_same(name: str, stored: SweepPlan, plan: SweepPlan) -> None:
 
 
 def _with_data(plan: SweepPlan, locations: Locations, stop: StopFlag) -> SweepPlan:
-    """Have the data here and whole before anything trains, once instead of once a worker."""
+    """Load and check the data once before anything trains, so that no worker has to download it."""
     from core.data.loader import Loader
 
     dataset = Loader(locations.data, locations.cache, stop, download_progress()).load(plan.base.dataset)

@@ -1,4 +1,4 @@
-"""`sweeps`: the studies of the home, one of them, and stopping the process that drives it."""
+"""`sweeps`: list the studies of the home, show one, or stop the process that drives it."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _line(entry: StudyEntry) -> tuple[object, ...]:
 
 
 def _record(entry: StudyEntry) -> dict[str, Any]:
-    """Accuracies are fractions; what only a plan says is null as long as there is none, or it is damaged."""
+    """A study as JSON. Accuracies are fractions; values of the plan are null where there is none, or it is damaged."""
     view = entry.view
     best = view.best if view is not None else None
     return {

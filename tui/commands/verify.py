@@ -1,4 +1,4 @@
-"""`verify`: whether a run is what its log says."""
+"""`verify`: check a run against its log."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def verify(
 
 
 def _verify_member(run: Run, locations: Locations, arch: str | None) -> Verification:
-    """Of several runs, one that has nothing to verify does not keep the others from being verified."""
+    """Verify one of several runs. One that cannot be verified becomes a finding and does not stop the others."""
     try:
         return verify_run(run, locations, arch=arch)
     except RunError as error:
