@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from core.advice import Action, Advice, Step
 from core.errors import InvalidValue, OverBudget, shown
 
 DatasetChoice = Literal["auto", "mnist", "fashion", "kmnist", "mnist-5k"]
@@ -48,7 +49,7 @@ class TrainConfig(BaseModel):
     )
 
     arch: Annotated[str, Field(min_length=1, max_length=1000)] = "conv9"
-    """Architecture: a name (see `mnist-tui archs`), a spec such as "c8p1 p2 c16 gap fc10", or FILE.py:CLASS."""
+    """Architecture: a name, a spec such as "c8p1 p2 c16 gap fc10", or FILE.py:CLASS."""
     dataset: DatasetChoice = "auto"
     """Data set; auto is full MNIST, or the bundled 5,000 digits where that cannot be had."""
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 20
@@ -137,7 +138,7 @@ class TrainConfig(BaseModel):
         if self.budget and self.epochs > self.max_epochs:
             raise OverBudget(
                 f"epochs = {self.epochs}: at most {self.max_epochs} within the budget",
-                hint="raise it with --max-epochs, or lift both budgets with --no-budget",
+                hint=Advice(Step(Action.RAISE_BUDGET, "max_epochs"), ", or ", Step(Action.LIFT_BUDGETS)),
             )
 
     def check_parameter_budget(self, total_params: int) -> None:
@@ -146,7 +147,9 @@ class TrainConfig(BaseModel):
             over = total_params - self.max_params
             raise OverBudget(
                 f"arch = {self.arch}: {total_params:,} parameters, {over:,} over the budget of {self.max_params:,}",
-                hint="use narrower layers, raise the budget with --max-params, or lift both budgets with --no-budget",
+                hint=Advice(
+                    "use narrower layers, ", Step(Action.RAISE_BUDGET, "max_params"), ", or ", Step(Action.LIFT_BUDGETS)
+                ),
             )
 
 

@@ -1,4 +1,4 @@
-"""The failures a user can cause or meet, each with one message and one hint.
+"""The failures a user can cause or meet, each with one message and advice on what to do.
 
 Anything else that is raised is a bug and is not caught.
 """
@@ -8,14 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
+from core.advice import Action, Advice, Hint, Step
+
 
 class LabError(Exception):
-    """An expected failure: `message` says what is wrong, `hint` what to do about it."""
+    """An expected failure: `message` says what is wrong, `advice` what to do about it."""
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: Hint = "") -> None:
         self.message = printable(message)
-        self.hint = printable(hint)
+        self.advice = Advice.of(hint).cleaned(printable)
         super().__init__(self.message)
+
+    @property
+    def hint(self) -> str:
+        """The advice as a log has it; a front end words it by itself."""
+        return str(self.advice)
 
 
 class InvalidValue(LabError):
@@ -23,7 +30,7 @@ class InvalidValue(LabError):
 
     FORM: ClassVar = "{field} = {value}: {allowed}"
 
-    def __init__(self, field: str, value: object, allowed: str, *, hint: str = "") -> None:
+    def __init__(self, field: str, value: object, allowed: str, *, hint: Hint = "") -> None:
         super().__init__(self.FORM.format(field=field, value=shown(value), allowed=allowed), hint=hint)
         self.field = field
         self.value = value
@@ -33,9 +40,9 @@ class InvalidValue(LabError):
 class SpecError(InvalidValue):
     """An architecture spec that cannot be built; `token` is the one at fault, `position` counts from 1."""
 
-    def __init__(self, spec: str, token: str, position: int, reason: str, *, hint: str = "") -> None:
+    def __init__(self, spec: str, token: str, position: int, reason: str, *, hint: Hint = "") -> None:
         self.token = shown(token, 40)
-        hint = hint or "mnist-tui archs explains every layer"
+        hint = hint or Step(Action.EXPLAIN_LAYERS)
         super().__init__("arch", spec, f"{self.token} at position {position}: {reason}", hint=hint)
         self.position = position
         self.reason = reason

@@ -11,6 +11,9 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from types import NoneType
 from typing import Any, ClassVar, get_args, get_type_hints
 
+from core.advice import Advice
+from core.errors import LabError
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunStarted:
@@ -111,12 +114,20 @@ class RunStopped:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunFailed:
-    """The run cannot go on."""
+    """The run cannot go on. Its record has the advice twice: as a plain sentence, `hint`, and as `advice`, typed."""
 
     NAME: ClassVar = "run_failed"
     epoch: int
     error: str
-    hint: str
+    advice: Advice = Advice()  # noqa: RUF009  # frozen
+
+    @classmethod
+    def of(cls, epoch: int, failure: LabError) -> RunFailed:
+        return cls(epoch=epoch, error=failure.message, advice=failure.advice)
+
+    @property
+    def hint(self) -> str:
+        return str(self.advice)
 
 
 TrainEvent = RunStarted | StepProgress | EpochFinished | CheckpointSaved | RunFinished | RunStopped | RunFailed
@@ -127,7 +138,11 @@ EVENT_TYPES: Mapping[str, type[TrainEvent]] = {event.NAME: event for event in ge
 
 def to_record(event: TrainEvent) -> dict[str, Any]:
     """The event as JSON-ready keys and values, its name under ``event`` first."""
-    return {"event": event.NAME, **asdict(event)}
+    record = {"event": event.NAME, **asdict(event)}
+    if isinstance(event, RunFailed):
+        del record["advice"]
+        record |= {"hint": event.hint, "advice": event.advice.to_record()}
+    return record
 
 
 def from_record(record: object) -> TrainEvent | None:
@@ -138,6 +153,10 @@ def from_record(record: object) -> TrainEvent | None:
     event_type = EVENT_TYPES.get(record.get("event", "")) if isinstance(record.get("event"), str) else None
     if event_type is None:
         return None
+    if event_type is RunFailed:  # whose typed advice earlier versions did not write
+        if not isinstance(hint := record.get("hint"), str):
+            return None
+        record = record | {"advice": Advice.from_record(record.get("advice")) or Advice(hint)}
     values: dict[str, Any] = {}
     for name, types in _FIELD_TYPES[event_type].items():
         if name not in record and name in _OPTIONAL[event_type]:

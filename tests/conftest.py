@@ -135,10 +135,11 @@ class Script:
 
         return RunStopped(epoch=epoch, reason=reason)
 
-    def failed(self, epoch: int = 2, error: str = "the loss is not finite", hint: str = "use a lower --lr"):
+    def failed(self, epoch: int = 2, error: str = "the loss is not finite", lr: str = "0.03772"):
+        from core.advice import Action, Advice, Step
         from core.events import RunFailed
 
-        return RunFailed(epoch=epoch, error=error, hint=hint)
+        return RunFailed(epoch=epoch, error=error, advice=Advice(Step(Action.LOWER, "lr", lr)))
 
     def entries(self, *events: object, run_id: str = RUN_ID):
         """Entries a second apart."""

@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
+from core.advice import Hint
 from core.errors import LabError, Stopped, StorageError
 from experiments.locations import DATA_VARIABLE, HOME_VARIABLE, Locations
 from tui.command_line.conversion import spare_pydantic
@@ -61,16 +62,16 @@ class Commands(TyperGroup):
             _complain(_plain(error.format_message()), hint)
             code = ExitCode.USAGE
         except Stopped as error:
-            _complain(f"stopped by {error.message}", error.hint)
+            _complain(f"stopped by {error.message}", error.advice)
             code = exit_code_of(error)
         except LabError as error:
-            _complain(error.message, error.hint)
+            _complain(error.message, error.advice)
             code = exit_code_of(error)
         except OSError as error:
             if error.errno not in _OUTPUT_ERRORS or error.filename is not None:
                 raise  # from a file; typer writes help to stdout by itself
             lost = unwritable(sys.stdout, error)
-            _complain(lost.message, lost.hint)
+            _complain(lost.message, lost.advice)
             code = exit_code_of(lost)
         except typer.Abort:  # Ctrl+C or Ctrl+D at a question
             note("")
@@ -83,7 +84,7 @@ def _plain(message: str) -> str:
     return " ".join(message.split()).replace("Value error, ", "")
 
 
-def _complain(message: str, hint: str) -> None:
+def _complain(message: str, hint: Hint) -> None:
     """Print what went wrong. Where stderr is closed or full, the exit code alone has to say it."""
     with suppress(OSError, StorageError):
         complain(message, hint)

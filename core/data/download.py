@@ -10,6 +10,7 @@ from http.client import HTTPException
 from pathlib import Path
 from queue import Empty, Queue
 
+from core.advice import Action, Advice, Step
 from core.data.sources import md5_of
 from core.errors import DataError, ShouldStop, Stopped
 from core.storage.files import replacing
@@ -48,10 +49,8 @@ def download(
                     hint=f"check the network, or put the file at {destination}",
                 )
     except OSError as error:
-        raise DataError(
-            f"{destination}: cannot be written: {error.strerror}",
-            hint="free some space there, or choose a writable folder with --data-dir",
-        ) from error
+        hint = Advice("free some space there, or ", Step(Action.START_WITH, "data_dir", "a writable folder"))
+        raise DataError(f"{destination}: cannot be written: {error.strerror}", hint=hint) from error
 
 
 def _fetch(url: str, write: Callable[[bytes], object], should_stop: ShouldStop, progress: Progress) -> str:

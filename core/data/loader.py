@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from core.advice import Action, Advice, Step
 from core.data import idx
 from core.data.download import Progress, download
 from core.data.sources import BUNDLED, FILES, REPLACE_IT, SOURCES, check_md5, md5_of, published_class, published_md5
@@ -110,11 +111,10 @@ class Loader:
             try:
                 dataset = self._bundled()
             except DataError as no_extra:
-                raise DataError(
-                    f"no data to train on: {unreachable.message}",
-                    hint=f"put the MNIST files in {self.folder('mnist')} (or name their root with --data-dir), "
-                    f"or {no_extra.hint}",
-                ) from unreachable
+                here = f"put the MNIST files in {self.folder('mnist')}"
+                other = Step(Action.START_WITH, "data_dir", "their root")
+                hint = Advice(f"{here} (or ", other, "), or ", *no_extra.advice.parts)
+                raise DataError(f"no data to train on: {unreachable.message}", hint=hint) from unreachable
             note = f"full MNIST is not here and cannot be downloaded, so this run uses the bundled {BUNDLED}"
             return replace(dataset, note=note)
         return self._from_files("mnist")
@@ -124,9 +124,7 @@ class Loader:
         for file in FILES:
             path = idx.find_file(self.folder(name), file)
             if path is None:
-                raise DataError(
-                    f"{self.folder(name) / file}: missing", hint=f"mnist-tui data download --dataset {name}"
-                )
+                raise DataError(f"{self.folder(name) / file}: missing", hint=Step(Action.DOWNLOAD, name))
             paths[file] = path
         return paths
 

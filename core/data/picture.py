@@ -82,7 +82,7 @@ def read_picture(path: Path) -> Tensor:
     try:
         return normalise(gray)
     except NothingDrawn as error:
-        raise InvalidValue("image", str(path), error.message, hint=error.hint) from error
+        raise InvalidValue("image", str(path), error.message, hint=error.advice) from error
 
 
 def write_picture(path: Path, image: Tensor) -> None:

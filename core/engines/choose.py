@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from core.advice import Action, Advice, Step
 from core.config import EngineChoice, Precision, TrainConfig
 from core.engines.engine import EagerEngine, Engine
 from core.errors import InvalidValue
@@ -45,7 +46,8 @@ def choose_engine(config: TrainConfig, device: torch.device, steps: int, copies:
     """
     if config.engine != "auto":
         if reason := _obstacle(config.engine, device):
-            raise InvalidValue("engine", config.engine, reason, hint="use --engine auto, which takes the fastest")
+            hint = Advice(Step(Action.SET, "engine", "auto"), ", which takes the fastest")
+            raise InvalidValue("engine", config.engine, reason, hint=hint)
         return ChosenEngine(config.engine, "asked for")
     if device.type == "cpu":
         if reason := _native_obstacle(config, copies):
@@ -53,7 +55,7 @@ def choose_engine(config: TrainConfig, device: torch.device, steps: int, copies:
         if reason := _obstacle("native", device):
             slower = "trained by torch's own kernels, which are slower"
             return ChosenEngine("eager", f"native {reason}", note=f"{slower}: native {reason}")
-        return ChosenEngine("native", "the fastest on CPUs by mnist-tui bench")
+        return ChosenEngine("native", "the fastest on CPUs in the benchmark")
     if device.type != "cuda":
         return ChosenEngine("eager", f"the only one that works on {device.type.upper()}")
     if is_user_module(config.arch):

@@ -11,12 +11,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from core.advice import Action, Advice, Step
 from core.config import TrainConfig
 from core.data.loader import Dataset
 from core.device.device import check_precision
 from core.device.random_state import random_state
 from core.engines.choose import choose_engine, make_engine
-from core.errors import TrainingFailed
+from core.errors import LabError, TrainingFailed
 from core.events import RunFailed, RunFinished, RunStarted, RunStopped, TrainEvent
 from core.grouped.evaluate import GroupedEvaluator
 from core.grouped.network import GroupedNetwork, share_of
@@ -86,7 +87,7 @@ class Member(RunRecord):
         try:
             self._check_finite(totals.loss)
         except TrainingFailed as failure:
-            return self.fail(failure.message, failure.hint)
+            return self.fail(failure)
         return self._progressed(loss)
 
     def finish_epoch(self, totals: Totals, score: Score, trained: float) -> TrainEvent:
@@ -95,7 +96,7 @@ class Member(RunRecord):
         try:
             finished = self._epoch_finished(totals, score, seconds)
         except TrainingFailed as failure:
-            return self.fail(failure.message, failure.hint)
+            return self.fail(failure)
         if self.best_epoch == self.epoch:
             self.best_weights = self._group.scored_weights_of(self.copy)
         return finished
@@ -114,12 +115,12 @@ class Member(RunRecord):
         self.ended = True
         return RunStopped(epoch=self.epoch, reason=reason)
 
-    def fail(self, error: str = "", hint: str = "") -> RunFailed:
+    def fail(self, failure: LabError | None = None) -> RunFailed:
         """For this reason; without one, for want of memory."""
         self.ended = True
-        if error:
-            return RunFailed(epoch=self.epoch, error=error, hint=hint)
-        return replace(self._out_of_memory(), hint="train fewer runs at a time with --jobs N")
+        if failure is not None:
+            return RunFailed.of(self.epoch, failure)
+        return replace(self._out_of_memory(), advice=Advice(Step(Action.FEWER_AT_ONCE)))
 
 
 class GroupTrainer:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from typing import Literal
 
+from core.advice import Advice
 from core.errors import SpecError
 
 GRAMMAR: Mapping[str, str] = {
@@ -151,9 +152,9 @@ def find(arch: str) -> Architecture:
         if len(arch.split()) == 1:
             close = get_close_matches(arch, REGISTRY, n=1)
             if close:
-                error.hint = f"did you mean {close[0]}?"
+                error.advice = Advice(f"did you mean {close[0]}?")
             elif error.reason == NO_LAYER:
-                error.hint = f"named networks are {', '.join(REGISTRY)}"
+                error.advice = Advice(f"named networks are {', '.join(REGISTRY)}")
         raise
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from core.advice import Action, Advice, Step
 from core.errors import RunError, one_line
 from core.storage.files import open_regular, replacing
 
@@ -61,7 +62,8 @@ def read_tensors(path: Path, max_bytes: int) -> tuple[dict[str, Tensor], dict[st
     except FileNotFoundError:
         raise
     except (OSError, SafetensorError) as error:
-        raise RunError(f"{path}: damaged: {one_line(error)}", hint="mnist-tui verify says what else is") from error
+        hint = Advice(Step(Action.VERIFY), " says what else is")
+        raise RunError(f"{path}: damaged: {one_line(error)}", hint=hint) from error
 
 
 def read_cache(path: Path) -> dict[str, Tensor] | None:

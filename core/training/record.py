@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core.advice import Action, Step
 from core.config import TrainConfig
 from core.data.loader import Dataset
 from core.device.device import describe_device, use_threads
@@ -98,7 +99,7 @@ class RunRecord(ABC):
     def _check_finite(self, loss: float) -> None:
         if not math.isfinite(loss):
             raise TrainingFailed(
-                f"the loss is not finite in epoch {self.epoch}", hint=f"use a lower --lr than {self.config.lr:g}"
+                f"the loss is not finite in epoch {self.epoch}", hint=Step(Action.LOWER, "lr", f"{self.config.lr:g}")
             )
 
     def _state(self) -> dict[str, Any]:
@@ -198,8 +199,7 @@ class RunRecord(ABC):
         )
 
     def _out_of_memory(self) -> RunFailed:
-        failure = _no_room(self.config, self.device)
-        return RunFailed(epoch=self.epoch, error=failure.message, hint=failure.hint)
+        return RunFailed.of(self.epoch, _no_room(self.config, self.device))
 
 
 def _check_sizes(config: TrainConfig, dataset: Dataset, summary: Summary) -> None:
@@ -232,7 +232,7 @@ def preparing(config: TrainConfig, device: torch.device) -> Iterator[None]:
 
 def _no_room(config: TrainConfig, device: torch.device) -> TrainingFailed:
     text = f"out of memory on {describe_device(device)}"
-    return TrainingFailed(one_line(text, 300), hint=f"use a smaller --batch-size than {config.batch_size}")
+    return TrainingFailed(one_line(text, 300), hint=Step(Action.SHRINK, "batch_size", str(config.batch_size)))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -86,7 +86,7 @@ class Trainer(RunRecord):
         except Stopped as stop:
             yield RunStopped(epoch=self.epoch, reason=stop.message)
         except TrainingFailed as failure:
-            yield RunFailed(epoch=self.epoch, error=failure.message, hint=failure.hint)
+            yield RunFailed.of(self.epoch, failure)
         except (Exception, SystemExit) as error:
             expected = self._expected_failure(error)
             if expected is None:
@@ -134,7 +134,7 @@ class Trainer(RunRecord):
         if is_user_module(self.config.arch):
             text = f"{self.config.arch} raised {type(error).__name__}: {error}"
             hint = "try it on a batch of its own, in training mode"
-            return RunFailed(epoch=self.epoch, error=one_line(text, 300), hint=hint)
+            return RunFailed.of(self.epoch, TrainingFailed(one_line(text, 300), hint=hint))
         return None
 
     def _begin_epoch(self) -> None:

@@ -146,7 +146,7 @@ class TrainerLoop:
             if isinstance(event, StepProgress):
                 trained = len(self._clock)
             if isinstance(event, RunFailed):
-                raise TrainingFailed(f"{self._trainer.config.arch}: {event.error}", hint=event.hint)
+                raise TrainingFailed(f"{self._trainer.config.arch}: {event.error}", hint=event.advice)
             if isinstance(event, EpochFinished):  # after its last step's end come evaluation's
                 self._seconds += differences(self._clock[: trained + 1])
                 self._clock.clear()

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+from core.advice import Action, Advice, Step
 from core.config import TrainConfig
 from core.errors import OverBudget, ShouldStop
 from core.events import RunStarted
@@ -44,7 +45,8 @@ class Design:
             InvalidValue, OverBudget: when a config is wrong.
         """
         if isinstance(epochs := changes.get("epochs"), int) and epochs > EPOCHS:
-            hint = "the claims are about runs of so many: leave --epochs out, or give fewer to try the command out"
+            out = Step(Action.LEAVE_OUT, "epochs")
+            hint = Advice("the claims are about runs of so many: ", out, ", or give fewer to try the command out")
             raise OverBudget(f"epochs = {epochs}: at most {EPOCHS}, as in the exercise", hint=hint)
         design = cls(TrainConfig.checked({**load_preset("seed-conv9").values, **changes}), seeds)
         for arm in ARMS:

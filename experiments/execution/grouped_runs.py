@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 import torch
 
+from core.advice import Hint
 from core.config import TrainConfig
 from core.errors import Stopped, StorageError
 from core.events import EpochFinished, RunFailed, RunFinished, RunStopped, TrainEvent
@@ -89,7 +90,7 @@ def _execute(trainer: GroupTrainer, keepers: Sequence[_Keeper]) -> Iterator[Entr
             try:
                 yield from keeper.keep(event)
             except StorageError as error:
-                yield keeper.give_up(error.message, error.hint)
+                yield keeper.give_up(error.message, error.advice)
     except (GeneratorExit, KeyboardInterrupt, SystemExit):
         for keeper in keepers:
             if not keeper.member.ended:
@@ -133,7 +134,7 @@ class _Keeper:
         for recorded in kept(self.member, self._run, event):
             yield self._log.append(recorded)
 
-    def give_up(self, error: str, hint: str) -> Entry:
+    def give_up(self, error: str, hint: Hint) -> Entry:
         """End the run as failed for a reason outside the training; the others go on."""
         self.member.ended = True
         return failed(self._run, self._log, self.member, error, hint)

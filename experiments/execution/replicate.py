@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from core.advice import Action, Advice, Step
 from core.config import TrainConfig
 from core.errors import Stopped
 from core.events import RunFailed, RunStopped
@@ -172,5 +173,6 @@ def _settle(run: Run, end: Ended) -> Iterator[Entry]:
     with run.open_log() as log:
         epochs = run.view().epochs
         epoch = epochs[-1].epoch if epochs else 0
-        yield log.append(RunFailed(epoch=epoch, error=reason, hint=f"go on with it: mnist-tui resume {run.id}"))
+        advice = Advice("go on with it: ", Step(Action.RESUME, run.id))
+        yield log.append(RunFailed(epoch=epoch, error=reason, advice=advice))
     run.release()

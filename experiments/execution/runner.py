@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from core.advice import Action, Advice, Hint, Step
 from core.config import MACHINE_FIELDS, TrainConfig
 from core.data.download import Progress
 from core.errors import InvalidValue, LabError, OverBudget, ShouldStop, Stopped, StorageError, one_line
@@ -105,13 +106,13 @@ class Runner:
                         run.set_environment(describe_environment(str(trainer.device)))
                 except LabError as error:
                     if isinstance(error, InvalidValue) and error.field in MACHINE_FIELDS and before.epochs_done:
-                        error.hint = "go on with it on a machine that has what it was begun with"
+                        error.advice = Advice("go on with it on a machine that has what it was begun with")
                     if before.ended == Status.FINISHED:  # it keeps its result, and can be extended another time
                         run.take_over(values)
                     elif isinstance(error, Stopped):
                         log.append(RunStopped(epoch=0, reason=error.message))
                     else:
-                        log.append(RunFailed(epoch=0, error=error.message, hint=error.hint))
+                        log.append(RunFailed.of(0, error))
                     raise
                 yield from self._execute(trainer, run, log)
 
@@ -153,7 +154,7 @@ class Runner:
                 for recorded in kept(trainer, run, event):
                     yield log.append(recorded)
         except StorageError as error:
-            yield failed(run, log, trainer, error.message, error.hint)
+            yield failed(run, log, trainer, error.message, error.advice)
         except (GeneratorExit, KeyboardInterrupt, SystemExit):
             for recorded in kept(trainer, run, RunStopped(epoch=trainer.epoch, reason="abandoned")):
                 log.append(recorded)
@@ -167,20 +168,21 @@ class Runner:
     ) -> TrainConfig:
         """The config to go on with, or the reason why not, as `resume` says. Needs no torch."""
         if run.is_trained_elsewhere():
-            raise InvalidValue("run", run.id, "is running", hint=f"mnist-tui watch {run.id}, or stop it first")
+            hint = Advice(Step(Action.WATCH, run.id), ", or stop it first")
+            raise InvalidValue("run", run.id, "is running", hint=hint)
         row, config = run.row(), stored_config(run)
         if no_budget:
             config = config.model_copy(update={"budget": False})
         if row.ended == Status.FINISHED and epochs is None:
-            raise InvalidValue("run", run.id, "is finished", hint="extend it with --epochs N")
+            raise InvalidValue("run", run.id, "is finished", hint=Step(Action.EXTEND, run.id))
         if epochs is not None:
-            config = _extended(config, row, epochs)
+            config = _extended(run, config, row, epochs)
         config = name_module_again(run, config, arch)
         self.check(config)
         return config
 
 
-def _extended(config: TrainConfig, row: RunRow, epochs: int) -> TrainConfig:
+def _extended(run: Run, config: TrainConfig, row: RunRow, epochs: int) -> TrainConfig:
     """The config of a run that shall go on to so many epochs in all."""
     if epochs <= row.epochs_done:
         hint = "give a larger number of epochs in all"
@@ -193,7 +195,7 @@ def _extended(config: TrainConfig, row: RunRow, epochs: int) -> TrainConfig:
     try:
         return config.changed(epochs=epochs)
     except OverBudget as error:
-        error.hint = "lift the run's budgets with --no-budget"
+        error.advice = Advice(Step(Action.LIFT_RUN_BUDGETS, run.id))
         raise
 
 
@@ -240,9 +242,9 @@ def kept(trainer: RunRecord, run: Run, event: TrainEvent) -> Iterator[TrainEvent
             yield event
 
 
-def failed(run: Run, log: EventWriter, trainer: RunRecord, error: str, hint: str) -> Entry:
+def failed(run: Run, log: EventWriter, trainer: RunRecord, error: str, hint: Hint) -> Entry:
     """Write down that the run has failed, in the space set aside for this; what cannot be written is still yielded."""
-    event = RunFailed(epoch=trainer.epoch, error=one_line(error, 300), hint=hint)
+    event = RunFailed(epoch=trainer.epoch, error=one_line(error, 300), advice=Advice.of(hint))
     run.release_reserve()
     try:
         return log.append(event)

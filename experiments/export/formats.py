@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from core.advice import Action, Advice, Step
 from core.errors import InvalidValue, StorageError
 from core.storage.files import replacing
 from experiments.extras import require
@@ -61,7 +62,8 @@ def find_format(name: str) -> Format:
         InvalidValue: when there is none of this name, or when it needs a package that is not installed.
     """
     if name not in FORMATS:
-        raise InvalidValue("format", name, f"must be one of {', '.join(FORMATS)}", hint="for example --format onnx")
+        hint = Step(Action.EXAMPLE, "format", "onnx")
+        raise InvalidValue("format", name, f"must be one of {', '.join(FORMATS)}", hint=hint)
     found = FORMATS[name]
     require("format", name, found.packages, found.extra)
     return found
@@ -128,7 +130,7 @@ def check_free(target: Path, *, force: bool) -> None:
         return
     except OSError as error:
         raise _unwritable(target, error) from error
-    other = "name another with -o"
+    other = Step(Action.CHOOSE, "output", "another place")
     if stat.S_ISDIR(mode):
         raise InvalidValue("output", str(target), "is a folder that is there already", hint=other)
     if not stat.S_ISREG(mode):
@@ -136,7 +138,8 @@ def check_free(target: Path, *, force: bool) -> None:
     if (target.parent / "events.jsonl").exists():
         raise InvalidValue("output", str(target), "is a run's own file", hint=other)
     if not force:
-        raise InvalidValue("output", str(target), "is there already", hint=f"replace it with --force, or {other}")
+        hint = Advice(Step(Action.OVERWRITE), ", or ", other)
+        raise InvalidValue("output", str(target), "is there already", hint=hint)
 
 
 def _fill_folder(run: Run, chosen: Format, target: Path) -> None:
@@ -158,7 +161,7 @@ def _explaining(target: Path, write: Callable[[], None]) -> None:
 
 def _unwritable(target: Path, error: OSError) -> StorageError:
     reason = error.strerror or str(error)
-    return StorageError(f"{target}: cannot be written: {reason}", hint="choose another place with -o")
+    return StorageError(f"{target}: cannot be written: {reason}", hint=Step(Action.CHOOSE, "output", "another place"))
 
 
 def _module(chosen: Format) -> Any:

@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from core.advice import Action, Advice, Step
 from core.config import TrainConfig
 from core.errors import InvalidValue, one_line
 from core.storage.files import open_regular
@@ -20,6 +21,7 @@ from core.storage.files import open_regular
 FOLDER = Path(__file__).parent
 DEFAULT = "seed-conv9"
 MAX_BYTES = 1 << 20
+LISTED = Advice(Step(Action.LIST_PRESETS), " lists them")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def load_preset(name: str) -> Preset:
     names = preset_names()
     if name not in names:
         close = get_close_matches(name, names, n=1)
-        hint = f"did you mean {close[0]}?" if close else "mnist-tui presets lists them"
+        hint = Advice(f"did you mean {close[0]}?") if close else LISTED
         raise InvalidValue("preset", name, f"must be one of {', '.join(names)}", hint=hint)
     return _load(name, FOLDER / f"{name}.toml")
 
@@ -76,7 +78,7 @@ def _load(name: str, path: Path) -> Preset:
     reported = values.pop("reported", {})
     if base is not None:
         if not isinstance(base, str) or path == FOLDER / f"{base}.toml":
-            raise InvalidValue("base", base, "must be the name of another preset", hint="mnist-tui presets lists them")
+            raise InvalidValue("base", base, "must be the name of another preset", hint=LISTED)
         values = {**load_preset(base).values, **values}
     if not isinstance(description, str):
         raise InvalidValue("description", description, "must be a text")

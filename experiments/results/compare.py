@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from core.advice import Action, Advice, Step
 from experiments.results.groups import ScoreKind
 from experiments.results.subjects import (
     OTHERS,
@@ -35,7 +36,7 @@ Method = Literal["welch", "mcnemar", "prediction"]
 SCOPE: Mapping[Method, str] = {
     "welch": "this covers the choice of seeds, on these test images",
     "mcnemar": "this covers the choice of test images and not that of the seed: another seed of either could turn it "
-    "round; compare groups (mnist-tui run --seeds) to know which recipe is better",
+    "round; compare groups of several seeds to know which recipe is better",
     "prediction": "this holds the single run against what one more seed of the group could give, and takes for granted "
     "that its recipe varies as much",
 }
@@ -237,7 +238,8 @@ def _compare_images(store: Store, first: Subject, second: Subject, score: ScoreK
         reason = (
             "score must not be best for two single runs: no predictions are kept of an epoch chosen by the test images"
         )
-        hint = "use --score final, or compare groups of several seeds (mnist-tui run --seeds)"
+        final, several = Step(Action.SET, "score", "final"), Step(Action.TRAIN_GROUP)
+        hint = Advice(final, ", or compare groups of several seeds (", several, ")")
         raise Incomparable("score", score, reason, hint=hint)
     ends = [member.score(score) or 0.0 for member in (first.runs[0], second.runs[0])]
     here, there = (store.run(subject.runs[0].run_id).load_predictions() for subject in (first, second))
@@ -247,7 +249,7 @@ def _compare_images(store: Store, first: Subject, second: Subject, score: ScoreK
         return Comparison(first, second, "mcnemar", Difference(ends[0] - ends[1], None, None, None), notes=(note,))
     if here.labels.shape != there.labels.shape or (here.labels != there.labels).any():
         reason = f"{first.label} and {second.label} must be scored on the same test images, and their labels differ"
-        hint = "mnist-tui verify tells of each whether it was scored on the data that is here"
+        hint = Advice(Step(Action.VERIFY), " tells of each whether it was scored on the data that is here")
         raise Incomparable("run", second.label, reason, hint=hint)
     classes = [one.selected if score == "selected" and one.selected is not None else one.final for one in (here, there)]
     right = [one == here.labels for one in classes]

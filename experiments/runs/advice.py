@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from core.advice import Action, Advice, Step
 from core.events import EndEvent, RunFailed
 
 
-def how_to_finish(reference: str, ends: Iterable[EndEvent | None]) -> str:
+def how_to_finish(reference: str, ends: Iterable[EndEvent | None]) -> Advice:
     """Advice on a run, or on all runs of a group, none of which is live: to go on with it, unless that would fail as it
     has failed before."""
     ends = tuple(ends)
     failures = [end for end in ends if isinstance(end, RunFailed)]
     if failures and len(failures) == len(ends):
-        return ": ".join(filter(None, (failures[0].error, failures[0].hint)))
-    return f"mnist-tui resume {reference} trains it on"
+        failed = failures[0]
+        return Advice(f"{failed.error}: ", *failed.advice.parts) if failed.advice else Advice(failed.error)
+    return Advice(Step(Action.RESUME, reference), " trains it on")

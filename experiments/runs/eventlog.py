@@ -6,13 +6,14 @@ import fcntl
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from core.advice import Action, Step
 from core.errors import InvalidValue, RunError, StorageError
 from core.events import RunStarted, StepProgress, TrainEvent, from_record, to_record
 from core.storage.files import open_regular
@@ -33,8 +34,9 @@ class Entry:
     run_id: str
     event: TrainEvent
 
-    def to_json(self) -> str:
-        record = to_record(self.event)
+    def to_json(self, record_of: Callable[[TrainEvent], dict[str, Any]] = to_record) -> str:
+        """One line. `record_of` makes the event's own keys."""
+        record = record_of(self.event)
         keys = {"event": record.pop("event"), "time": self.time, "run_id": self.run_id}
         return json.dumps(keys | record, allow_nan=False)
 
@@ -95,9 +97,8 @@ class EventWriter:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._file)
-            raise InvalidValue(
-                "run", self._run_id, "is being trained by another process", hint=f"mnist-tui watch {self._run_id}"
-            ) from None
+            hint = Step(Action.WATCH, self._run_id)
+            raise InvalidValue("run", self._run_id, "is being trained by another process", hint=hint) from None
         except OSError:  # a file system without locks
             pass
 

@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.advice import Action, Advice, Step
 from core.errors import InvalidValue, RunError, StorageError
 from core.events import CheckpointSaved
 from experiments.runs.eventlog import EventReader, EventWriter
@@ -321,5 +322,7 @@ class Run:
 
     def _unwritable(self, path: Path, error: OSError) -> StorageError:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        hint = "free some space in the home folder, then mnist-tui resume" if full else "check the run's folder"
+        hint = Advice("check the run's folder")
+        if full:
+            hint = Advice("free some space in the home folder, then go on with ", Step(Action.RESUME, self.id))
         return StorageError(f"{path}: cannot be written: {error.strerror}", hint=hint)

@@ -14,6 +14,7 @@ from datetime import UTC
 
 from optuna.trial import FrozenTrial
 
+from core.advice import Action, Advice, Step
 from core.errors import InvalidValue, LabError, OverBudget, ShouldStop, StorageError
 from core.events import RunFailed, RunFinished, RunStopped
 from experiments.execution.executor import MAX_DEATHS, POLL, STOP_PATIENCE, Ended, Executor
@@ -314,8 +315,9 @@ class SweepDriver:
         self._trials.lose(active.number, reason)
         epoch = active.view.epochs[-1].epoch if active.view.epochs else 0
         try:
+            advice = Advice(Step(Action.RESUME, active.run.id), " tries again")
             with active.run.open_log() as log:
-                log.append(RunFailed(epoch=epoch, error=reason, hint=f"mnist-tui resume {active.run.id} tries again"))
+                log.append(RunFailed(epoch=epoch, error=reason, advice=advice))
             active.run.release()
         except (InvalidValue, StorageError):  # it is known in the study
             pass

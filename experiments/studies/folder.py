@@ -19,13 +19,14 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Self
 
+from core.advice import Action, Advice, Step
 from core.errors import InvalidValue, RunError, StorageError
 from experiments.execution.supervision import BEAT_INTERVAL
 from experiments.runs.json_files import read_json, write_json
 from experiments.runs.owner import Owner
 from experiments.studies.plan import SweepPlan
 
-ANOTHER = "restore it, or choose another --study; the runs are whole"
+ANOTHER = Advice("restore it, or ", Step(Action.CHANGE, "study"), "; the runs are whole")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 
@@ -44,7 +45,7 @@ class StudyFolder:
         """
         if not _NAME.fullmatch(name):
             allowed = "must be 1 to 60 letters, digits, dots, dashes and underscores"
-            raise InvalidValue("study", name, allowed, hint="for example --study first-try")
+            raise InvalidValue("study", name, allowed, hint=Step(Action.EXAMPLE, "study", "first-try"))
         return cls(home / "studies" / name)
 
     @property
@@ -158,7 +159,8 @@ class StudyFolder:
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    hint = f"wait for it, stop it (mnist-tui sweeps {self.name} --stop), or choose another --study"
+                    stop, other = Step(Action.STOP_SWEEP, self.name), Step(Action.CHANGE, "study")
+                    hint = Advice("wait for it, stop it (", stop, "), or ", other)
                     raise InvalidValue("study", self.name, "is being run by another process", hint=hint) from None
             yield
         finally:
@@ -178,7 +180,7 @@ class StudyFolder:
 
     def unwritable(self, error: OSError) -> StorageError:
         if isinstance(error, FileNotFoundError) and not self.folder.exists():
-            return StorageError(f"{self.folder}: is gone", hint="its runs are kept: mnist-tui runs")
+            return StorageError(f"{self.folder}: is gone", hint=Advice("its runs are kept: ", Step(Action.LIST_RUNS)))
         text = f"{self.folder}: cannot be written: {error.strerror}"
         return StorageError(text, hint="check the home folder, or free some space there")
 
@@ -191,9 +193,11 @@ def study_names(home: Path) -> list[str]:
 
 def no_such_study(home: Path, name: str) -> RunError:
     names = study_names(home)
-    hint = "mnist-tui sweep --study NAME --lr 0.01:0.1:log begins one" + ("; mnist-tui sweeps lists them" * bool(names))
+    hint = Advice(Step(Action.BEGIN_SWEEP), " begins one")
     if close := get_close_matches(name, names, n=3):
-        hint = f"did you mean {' or '.join(close)}?"
+        hint = Advice(f"did you mean {' or '.join(close)}?")
+    elif names:
+        hint = Advice(*hint.parts, "; ", Step(Action.LIST_SWEEPS), " lists them")
     return RunError(f"no such study: {name!r}", hint=hint)
 
 

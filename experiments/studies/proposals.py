@@ -63,7 +63,7 @@ class Proposals:
                 problems.append(problem)
         over = next((problem for problem in problems if isinstance(problem, OverBudget)), None)
         if over is not None:
-            raise OverBudget(f"the whole search space is over the budget; {over.message}", hint=over.hint)
+            raise OverBudget(f"the whole search space is over the budget; {over.message}", hint=over.advice)
         raise problems[0]
 
 

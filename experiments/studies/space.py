@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Self
 
+from core.advice import Action, Advice, Hint, Step
 from core.config import TrainConfig, allowed_values
 from core.errors import InvalidValue
 from core.models.network import absolute_arch, check_module_file, summarize_config
@@ -88,7 +89,7 @@ class RangeDimension:
         whole = isinstance(self.low, int)
         step = self.step if self.step is not None else 1 if whole and not self.log else None
         if step is None:
-            hint = f"list them, or give a step: --{self.field.replace('_', '-')} LOW:HIGH:STEP"
+            hint = Advice("list them, or give a step: ", Step(Action.OPTION, self.field, "LOW:HIGH:STEP"))
             raise InvalidValue(self.field, str(self), "a grid needs a finite number of values", hint=hint)
         count = round((self.high - self.low) / step) + 1
         if count > MAX_GRID:
@@ -276,9 +277,9 @@ def _round_step(low: float, high: float) -> str:
 _EXAMPLES = {"batch_size": "64:512:64", "epochs": "5:15:5", "dropout": "0:0.2"}
 
 
-def _hint(field: str, part: str, whole: str) -> str:
-    option = f"--{field.replace('_', '-')}"
+def _hint(field: str, part: str, whole: str) -> Hint:
     if whole and whole != part:
-        return f"it is {part or 'an empty value'!r} that is wrong in {option}"
+        return Advice(f"it is {part or 'an empty value'!r} that is wrong in ", Step(Action.OPTION, field))
     default = TrainConfig.model_fields[field].default
-    return f"for example {option} {_EXAMPLES.get(field, 1000 if default is None else in_words(default))}"
+    example = _EXAMPLES.get(field) or in_words(1000 if default is None else default)
+    return Advice("for example ", Step(Action.OPTION, field, example))

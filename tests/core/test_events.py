@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.advice import Action, Advice, Step
 from core.config import TrainConfig
 from core.events import (
     EVENT_TYPES,
@@ -26,6 +27,8 @@ WHOLE = st.integers(min_value=-(2**63), max_value=2**63)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
 TEXT = st.text()
 SCALAR = st.none() | st.booleans() | WHOLE | NUMBER | TEXT
+STEPS = st.builds(Step, st.sampled_from(Action), TEXT, TEXT)
+ADVICE = st.lists(TEXT | STEPS, max_size=4).map(lambda parts: Advice(*parts))
 JSON = st.recursive(SCALAR, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner), max_leaves=12)
 
 KINDS = {
@@ -55,7 +58,7 @@ KINDS = {
         "weights_sha256": TEXT,
     },
     RunStopped: {"epoch": WHOLE, "reason": TEXT},
-    RunFailed: {"epoch": WHOLE, "error": TEXT, "hint": TEXT},
+    RunFailed: {"epoch": WHOLE, "error": TEXT, "advice": ADVICE},
 }
 EVENTS = st.one_of([st.builds(kind, **values) for kind, values in KINDS.items()])
 RECORDS = EVENTS.map(to_record)
@@ -97,10 +100,35 @@ def test_records_hold_the_keys_that_scripts_rely_on():
         "run_finished": "epochs final_test_accuracy best_test_accuracy best_epoch selected_epoch "
         "selected_test_accuracy first_epoch_at_target early_signal seconds weights_sha256",
         "run_stopped": "epoch reason",
-        "run_failed": "epoch error hint",
     }
     for name, keys in promised.items():
         assert set(keys.split()) <= {field.name for field in fields(EVENT_TYPES[name])}
+
+
+def test_the_record_of_a_failure_has_its_advice_as_a_plain_sentence_and_typed(script):
+    record = to_record(script.failed(lr="0.1"))
+    assert record == {
+        "event": "run_failed",
+        "epoch": 2,
+        "error": "the loss is not finite",
+        "hint": "use a lower lr than 0.1",
+        "advice": [{"action": "lower", "subject": "lr", "value": "0.1"}],
+    }
+
+
+LOWER = {"action": "lower", "subject": "lr", "value": "0.1"}
+
+
+@pytest.mark.parametrize(
+    "advice",
+    [None, "use", {}, [1], [{}], [LOWER | {"value": 0.1}], [LOWER | {"action": "something later"}]],
+    ids=str,
+)
+def test_of_a_failure_without_advice_that_is_understood_the_plain_sentence_is_kept(script, advice):
+    record = to_record(script.failed()) | {"hint": "use a lower --lr", "advice": advice}
+    assert from_record(record).advice == Advice("use a lower --lr")
+    del record["advice"]  # as in the logs of earlier versions
+    assert from_record(record).advice == Advice("use a lower --lr")
 
 
 def test_a_configs_record_comes_back_equal():
@@ -138,17 +166,17 @@ def test_a_log_from_before_there_were_engines_is_read(script):
 @given(record=RECORDS, data=st.data())
 def test_a_record_without_a_key_that_it_needs_is_none(record, data):
     kind = EVENT_TYPES[record["event"]]
-    later = {"engine"}  # which logs of earlier versions do not have
+    later = {"engine", "advice"}  # which logs of earlier versions do not have
     needed = [key for key in record if key == "event" or (record[key] is not None and key not in later)]
     key = data.draw(st.sampled_from(needed))
-    nullable = key != "event" and "None" in str(kind.__annotations__[key])
+    nullable = "None" in str(kind.__annotations__.get(key))
     del record[key]
     assert (from_record(record) is None) or nullable
 
 
 @given(record=RECORDS, data=st.data())
 def test_a_record_with_a_value_of_another_type_is_none(record, data):
-    key = data.draw(st.sampled_from(list(record)))
+    key = data.draw(st.sampled_from([key for key in record if key != "advice"]))
     is_switch = key == "early_signal"
     record[key] = data.draw(st.sampled_from([[], [1.0], object(), b"", "yes" if is_switch else True, 1j]))
     assert from_record(record) is None

@@ -28,13 +28,13 @@ from tui.live.outcome import outcome
 from tui.live.session import ResumedRun, Session, import_torch
 from tui.live.state import State
 from tui.live.studies import StudyWatch
+from tui.live.task import in_a_sentence
 from tui.screens.base import LEAST_HEIGHT, LEAST_WIDTH, WorkScreen
 from tui.screens.help import Help, keys_of
 from tui.screens.lab import LabScreen
 from tui.screens.runs import RunsScreen
 from tui.screens.sweeps import SweepsScreen
 from tui.screens.training import TrainingScreen
-from tui.text.wording import in_own_terms
 from tui.widgets.lines.navbar import NavBar
 
 POLL = 0.1
@@ -128,7 +128,7 @@ class LabApp(OrderedKeysApp[int]):
         except StorageError as error:
             if not self._save_failed:
                 self._save_failed = True
-                self.notify(f"{error.message}. {error.hint}", title="Not remembered", severity="warning", markup=False)
+                self.notify(in_a_sentence(error), title="Not remembered", severity="warning", markup=False)
 
     # --- What is going on
 
@@ -279,9 +279,7 @@ class LabApp(OrderedKeysApp[int]):
             message.run.ask_to_stop()
             self.notify(f"{message.run.id} was asked to stop after a checkpoint", title="Stopping", markup=False)
         except StorageError as error:
-            self.notify(
-                f"{error.message}. {in_own_terms(error.hint)}", title="Cannot stop it", severity="error", markup=False
-            )
+            self.notify(in_a_sentence(error), title="Cannot stop it", severity="error", markup=False)
 
     @on(ResumeRequested)
     async def _resume(self, message: ResumeRequested) -> None:

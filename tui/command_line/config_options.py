@@ -12,6 +12,7 @@ import typer
 
 from core.config import TrainConfig, allowed_values, field_help
 from core.errors import InvalidValue
+from tui.text.advice import flag
 
 METAVARS = {"arch": "NAME|SPEC|FILE.py:CLASS", "device": "auto|cpu|cuda|cuda:N|mps"}
 
@@ -39,17 +40,23 @@ def with_config_options(
     return decorate
 
 
+def option_help(field: str) -> str:
+    """What a field means, and of an architecture which command lists the names."""
+    words = field_help(field)
+    return words.replace("a name,", "a name (see `mnist-tui archs`),") if field == "arch" else words
+
+
 def _parameter(field: str) -> Parameter:
     info = TrainConfig.model_fields[field]
     kind, choices = _kind(info.annotation)
-    flag = "--" + field.replace("_", "-")
-    text = f"{field_help(field)} [default: {_in_words(info.default)}]"
+    name = flag(field)
+    text = f"{option_help(field)} [default: {_in_words(info.default)}]"
     if kind is bool:
-        option = typer.Option(f"{flag}/--no-{flag[2:]}", help=text)
+        option = typer.Option(f"{name}/--no-{name[2:]}", help=text)
     else:
         metavar = METAVARS.get(field) or "|".join(choices) or {int: "N", float: "X"}[kind]
         # typer's own conversion would name neither the value nor what is allowed.
-        option = typer.Option(flag, help=text, metavar=metavar, parser=partial(_parse, field, kind))
+        option = typer.Option(name, help=text, metavar=metavar, parser=partial(_parse, field, kind))
         option.autocompletion = lambda: list(choices)
     return Parameter(field, Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option])
 

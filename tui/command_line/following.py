@@ -14,6 +14,7 @@ from experiments.runs.eventlog import Entry
 from experiments.runs.store import Store
 from experiments.runs.view import RunView
 from tui.command_line.exit_codes import ExitCode, stop_code
+from tui.text.advice import command_line_record
 from tui.text.output import note, say
 from tui.text.progress import TextReport, last_line
 
@@ -37,7 +38,7 @@ def report(
             note(f"warning: {entry.event.note}")
         text.show(entry)
         if as_json and (not quiet or isinstance(entry.event, EndEvent)):
-            say(entry.to_json())
+            say(entry.to_json(command_line_record))
     assert entry is not None, "a run yields its start at least"
     if not as_json:
         say(last_line(text.view, entry.run_id, store.run(entry.run_id).folder))

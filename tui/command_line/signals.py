@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from core.advice import Advice
 from core.errors import Stopped
 from tui.command_line.early_signals import heard_signals
 from tui.command_line.exit_codes import stop_code
@@ -40,7 +41,7 @@ def stop_on_signals(left_behind: str = "nothing had begun, so nothing was saved"
     try:
         yield flag
     except Stopped as error:
-        error.hint = error.hint or left_behind
+        error.advice = error.advice or Advice(left_behind)
         raise
     finally:
         for number, handler in previous.items():

@@ -10,6 +10,7 @@ from core.errors import DataError
 from experiments.locations import Locations
 from tui.command_line.following import download_progress
 from tui.command_line.signals import stop_on_signals
+from tui.text.advice import for_command_line
 from tui.text.output import note, say, table
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _state(loader: Loader, name: str) -> tuple[str, str]:
         try:
             return "here", str(find_bundled())
         except DataError as error:
-            return "missing", error.hint
+            return "missing", for_command_line(error.advice)
     missing = loader.missing_files(name)
     state = "here" if not missing else f"{len(missing)} of 4 files missing"
     return state, str(loader.folder(name))

@@ -19,6 +19,7 @@ from experiments.presets.loader import DEFAULT, load_preset
 from experiments.runs.environment import cpu_name, package_versions
 from experiments.runs.store import Store
 from tui.command_line.exit_codes import ExitCode
+from tui.text.advice import for_command_line
 from tui.text.output import say, say_json
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _examine(locations: Locations) -> Iterator[Finding]:
         Store(locations.home).check_writable()
         yield Finding("home", "good", str(locations.home))
     except LabError as error:
-        yield Finding("home", "broken", error.message, error.hint)
+        yield Finding("home", "broken", error.message, for_command_line(error.advice))
     yield from _data(locations)
     for extra, package in EXTRAS.items():
         if find_spec(package):
@@ -88,7 +89,7 @@ def _torch() -> Iterator[Finding]:
         published_class("mnist")
         yield Finding("torchvision", "good", str(versions["torchvision"]))
     except LabError as error:
-        yield Finding("torchvision", "broken", f"{pair}: {error.message}", error.hint)
+        yield Finding("torchvision", "broken", f"{pair}: {error.message}", for_command_line(error.advice))
     devices = [describe_device(torch.device(name)) for name in available_devices()]
     yield Finding("devices", "good", ", ".join(devices))
     yield _engine(pick_device("auto"))
@@ -117,7 +118,7 @@ def _data(locations: Locations) -> Iterator[Finding]:
     try:
         bundled = Finding("mnist-5k", "good", str(find_bundled()))
     except LabError as error:
-        bundled = Finding("mnist-5k", "missing", error.message, error.hint)
+        bundled = Finding("mnist-5k", "missing", error.message, for_command_line(error.advice))
     if missing := Loader(locations.data, locations.cache).missing_files("mnist"):
         instead = ", or else trains on mnist-5k" if bundled.state == "good" else ""
         hint = (

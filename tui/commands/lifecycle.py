@@ -89,7 +89,7 @@ def resume(
                     raise
                 codes.append(exit_code_of(error))
                 if not isinstance(error, Stopped):
-                    complain(error.message, error.hint)
+                    complain(error.message, error.advice)
     if group_id is not None:
         say_group(store, group_id, as_json=as_json)
     raise typer.Exit(next((code for code in codes if code is not ExitCode.DONE), ExitCode.DONE))

@@ -19,6 +19,7 @@ from experiments.runs.store import Store, filtered
 from tui.command_line.exit_codes import ExitCode
 from tui.command_line.options import AsJson, RunOrGroup
 from tui.command_line.signals import stop_on_signals
+from tui.text.advice import command_line_record, for_command_line
 from tui.text.group_report import say_config, say_group
 from tui.text.numbers import whole_number
 from tui.text.output import duration, note, percent, say, say_json, table
@@ -78,7 +79,7 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
     status = row.status(found.is_alive)
     if as_json:
         epochs = [to_record(event) for event in view.epochs]
-        end = to_record(view.end) if view.end is not None else None
+        end = command_line_record(view.end) if view.end is not None else None
         config = dict(view.config) or found.config()
         engine = view.started.engine if view.started else None
         record = row.to_json(status) | {"engine": engine, "config": config, "epoch_results": epochs, "end": end}
@@ -104,7 +105,7 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
         say(f"  epoch {event.epoch:2}  train {percent(event.train_accuracy)}  {epoch_line(view, event)}")
     if isinstance(view.end, RunFailed):
         say(f"  error: {printable(view.end.error)}")
-        say(f"  hint: {printable(view.end.hint)}")
+        say(f"  hint: {printable(for_command_line(view.end.advice))}")
     say(last_line(view, row.run_id, found.folder))
 
 

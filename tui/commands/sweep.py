@@ -30,10 +30,11 @@ from experiments.studies.plan import (
     settle_data,
 )
 from experiments.studies.space import FIXED, Space
-from tui.command_line.config_options import with_config_options
+from tui.command_line.config_options import option_help, with_config_options
 from tui.command_line.exit_codes import ExitCode, stop_code
 from tui.command_line.following import download_progress
 from tui.command_line.signals import StopFlag, stop_on_signals
+from tui.text.advice import flag
 from tui.text.numbers import whole_number
 from tui.text.output import note
 
@@ -75,18 +76,18 @@ def _not_an_option(field: str, hint: str, text: str) -> str:
 
 def _space_option(field: str) -> Parameter:
     """A config field as an option that takes a value or a dimension of the search space."""
-    flag = f"--{field.replace('_', '-')}"
+    name = flag(field)
     if field == "budget":
-        annotation: Any = Annotated[bool | None, typer.Option(f"{flag}/--no-budget", help=field_help(field))]
+        annotation: Any = Annotated[bool | None, typer.Option(f"{name}/--no-budget", help=field_help(field))]
     else:
         default = TrainConfig.model_fields[field].default
         is_switch = isinstance(default, bool)
         is_number = isinstance(default, int | float) and not is_switch
         many = "X|A,B|LOW:HIGH" if is_number else "true|false|true,false" if is_switch else "X|A,B"
-        hint = f"for example {flag} true,false" if is_switch else field_help(field)
+        hint = f"for example {name} true,false" if is_switch else field_help(field)
         option = typer.Option(
-            flag,
-            help=field_help(field),
+            name,
+            help=option_help(field),
             metavar="VALUE" if field in FIXED else many,
             parser=partial(_not_an_option, field, hint),
         )

@@ -13,9 +13,10 @@ from experiments.runs.eventlog import Entry, EventReader
 from experiments.runs.folder import Meta, Run
 from experiments.runs.row import Status
 from experiments.runs.view import RunView, reduce
+from tui.live.advice import for_interface
 from tui.text.output import duration, percent
 from tui.text.progress import epoch_line
-from tui.text.wording import arch_in_short, in_own_terms, what_failed
+from tui.text.wording import arch_in_short, what_failed
 
 CHUNK = 1500
 """Entries taken in at a time, so that a long log does not hold up the keyboard."""
@@ -164,6 +165,6 @@ def _in_words(view: RunView, entry: Entry) -> str:
         case RunStopped(epoch=epoch, reason=reason):
             return f"stopped in epoch {epoch}: {reason}"
         case RunFailed() as event:
-            return f"failed in epoch {event.epoch}: {what_failed(event)}. {in_own_terms(event.hint)}"
+            return f"failed in epoch {event.epoch}: {what_failed(event)}. {for_interface(event.advice)}"
         case _:
             return ""

@@ -5,41 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import NoneType
-from typing import Any, get_args
+from typing import Any
 
-from core.config import TrainConfig, allowed_values, field_help
+from core.config import TrainConfig
 from core.errors import InvalidValue, LabError, OverBudget
+from tui.live.advice import for_interface
+from tui.live.fields import ADVANCED_FIELDS, MAIN_FIELDS, allowed, is_optional
 from tui.live.machine import missing_here
-from tui.text.wording import in_own_terms
 
-MAIN_FIELDS = ("dataset", "lr", "batch_size", "epochs", "schedule", "seed", "dropout", "device")
-ADVANCED_FIELDS = tuple(field for field in TrainConfig.model_fields if field not in {*MAIN_FIELDS, "arch"})
 KEPT_BY_PRESETS = ("dataset", "device", "seed", "name")
 """What a preset leaves as it is: where and on what to train is not part of a recipe."""
 MAX_SEEDS = 1000
 
-LABELS = {
-    "dataset": "Data set",
-    "lr": "Learning rate",
-    "batch_size": "Batch size",
-    "seed": "Seed(s)",
-    "ema": "Weight average",
-    "ema_decay": "Average decay",
-    "val_split": "Held out",
-    "step_size": "Step every",
-    "limit_train": "Train images",
-    "limit_test": "Test images",
-    "max_params": "Max parameters",
-    "max_epochs": "Max epochs",
-    "name": "Name",
-}
 _SEEDS = re.compile(r"(\d{1,10})\s*-\s*(\d{1,10})", re.ASCII)
-_MORE_HELP = {
-    "seed": " 0-9 makes ten runs.",
-    "name": "A name to find the run by; may be left empty.",
-}
-_SHORTER = ((r"^a (?:whole )?number ", ""), (r"at least (\S+) and at most (\S+)", r"\1 to \2"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,43 +27,6 @@ class Checked:
     config: TrainConfig | None
     seeds: tuple[int, ...]
     errors: Mapping[str, str]
-
-
-def label(field: str) -> str:
-    return LABELS.get(field) or field.replace("_", " ").capitalize()
-
-
-def help_text(field: str) -> str:
-    known = field_help(field) if field in TrainConfig.model_fields else ""
-    return known + _MORE_HELP.get(field, "")
-
-
-def range_text(field: str) -> str:
-    """What a typed field takes, as a sentence that is as short as can be; empty for one that takes anything."""
-    words = allowed(field)
-    for pattern, short in _SHORTER:
-        words = re.sub(pattern, short, words)
-    return f"{words[:1].upper()}{words[1:]}." if words and not choices(field) else ""
-
-
-def allowed(field: str) -> str:
-    """What a field takes, in words; empty for one that takes anything."""
-    if field == "seed":
-        return f"{allowed_values(field)}, or a range of them"
-    if field not in TrainConfig.model_fields:
-        return ""
-    return allowed_values(field) + (", or empty for all" if _is_optional(field) else "")
-
-
-def choices(field: str) -> tuple[str, ...]:
-    """The words of a field that is one of a few, none for one that is typed."""
-    if field == "device":
-        return ("auto", "cpu")
-    annotation = TrainConfig.model_fields[field].annotation if field in TrainConfig.model_fields else str
-    if annotation is bool:
-        return ("off", "on")
-    members = get_args(annotation)
-    return members if members and all(isinstance(member, str) for member in members) else ()
 
 
 def texts_of(values: Mapping[str, Any]) -> dict[str, str]:
@@ -115,13 +56,13 @@ def check(texts: Mapping[str, str], arch: str) -> Checked:
     try:
         config = TrainConfig.checked(values)
         if (missing := missing_here(config)) is not None:
-            return Checked(None, seeds, {missing.field: f"{missing.allowed} ({in_own_terms(missing.hint)})"})
+            return Checked(None, seeds, {missing.field: f"{missing.allowed} ({for_interface(missing.advice)})"})
         return Checked(config, seeds, {})
     except InvalidValue as error:
         return Checked(None, seeds, {error.field: error.allowed})
     except OverBudget as error:
         return Checked(
-            None, seeds, {"epochs": f"at most {values['max_epochs']} within the budget ({in_own_terms(error.hint)})"}
+            None, seeds, {"epochs": f"at most {values['max_epochs']} within the budget ({for_interface(error.advice)})"}
         )
     except LabError as error:
         return Checked(None, seeds, {"": error.message})
@@ -146,7 +87,7 @@ def _value(field: str, text: str) -> Any:
         if text not in ("on", "off"):
             raise _wrong(field, text)
         return text == "on"
-    if _is_optional(field):
+    if is_optional(field):
         return None if not text else _number(field, text, int)
     return _number(field, text, annotation) if annotation in (int, float) else text
 
@@ -170,10 +111,6 @@ def _seeds(text: str) -> tuple[int, ...]:
 
 def _wrong(field: str, text: str) -> InvalidValue:
     return InvalidValue(field, text, f"must be {allowed(field)}")
-
-
-def _is_optional(field: str) -> bool:
-    return NoneType in get_args(TrainConfig.model_fields[field].annotation)
 
 
 def _to_text(value: object) -> str:

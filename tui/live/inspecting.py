@@ -17,8 +17,8 @@ from experiments.inference.scoring import Scored, score_run
 from experiments.locations import Locations
 from experiments.runs.folder import Run
 from tui.drawing.bars import bar
+from tui.live.advice import as_sentence, for_interface
 from tui.live.task import Task
-from tui.text.wording import in_own_terms
 
 if TYPE_CHECKING:
     from torch import nn
@@ -156,8 +156,8 @@ class Inspecting:
         if self._deleted:
             return "The run has been deleted." + (" What was read of it is still shown." if self.scored else "")
         if self._failure is not None:
-            hint = in_own_terms(self._failure.hint)
-            return f"{self._failure.message}.\n\n{hint[:1].upper()}{hint[1:]}." if hint else f"{self._failure.message}."
+            advice = as_sentence(for_interface(self._failure.advice))
+            return f"{self._failure.message}.\n\n{advice}".rstrip()
         if self._defect:
             log = self._locations.home / "interface.log"
             return f"This went wrong by a defect of the program.\n\n{log} has the details."

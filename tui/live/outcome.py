@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from experiments.runs.row import Status
+from tui.live.advice import for_interface
 from tui.live.follow import Follower
 from tui.live.session import Job
 from tui.text.output import percent
-from tui.text.wording import in_own_terms
 
 Outcome = tuple[str, str, Literal["information", "warning", "error"]]
 """Title, text, severity."""
@@ -41,7 +41,7 @@ def _ending(job: Job, follower: Follower | None, log_path: str) -> Outcome:
         return ("Failed", f"{last}\nThis is a defect; {log_path} has the details.", "error")
     if job.failure is not None:
         title = "Failed" if job.run_id else "Cannot start"
-        return (title, f"{job.failure.message}\n{in_own_terms(job.failure.hint)}", "error")
+        return (title, f"{job.failure.message}\n{for_interface(job.failure.advice)}", "error")
     if follower is None:
         return ("Stopped", "before a run had begun", "information")
     view, status = follower.view, follower.status

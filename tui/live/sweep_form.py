@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from core.advice import Action, Step
 from core.config import TrainConfig
 from core.errors import InvalidValue, OverBudget, shown
 from core.models.spec import is_user_module
@@ -18,9 +18,11 @@ from experiments.studies.folder import StudyFolder
 from experiments.studies.plan import MAX_JOBS, MAX_TRIALS, OBJECTIVES, PRUNERS, SAMPLERS, SweepPlan, make_plan
 from experiments.studies.proposals import Proposals, check_machine
 from experiments.studies.space import FIXED, in_words
+from tui.live.advice import WORDS, step_in_words
+from tui.live.fields import label as lab_label
 from tui.live.form import check, texts_of
-from tui.live.form import label as lab_label
 from tui.live.machine import torch_is_there
+from tui.text.advice import flag as flag_of
 from tui.text.numbers import whole_number
 
 LABELS = {
@@ -47,21 +49,19 @@ HELP = {
 GIVEN_OTHERWISE = frozenset({"budget", "epochs"})
 """Config fields that are no option taken from the Lab as they are: one is a flag, the other has a field of its own."""
 
-_TERMS = (
-    (r"for example --(?:study|trials|jobs|epochs) ", "for example "),
-    (r"raise it with --max-epochs", "put a higher --max-epochs into Space"),
-    (r"raise the budget with --max-params", "put a higher --max-params into Space"),
-    (r"lift both budgets with --no-budget", "turn Budget off in the Lab"),
-    (r"take --objective test", "choose test as Objective"),
-    (r"use (--(?:device|engine|precision) \w+)(?:, or --device cuda where there is one)?", r"put \1 into Space"),
-)
+_FOR_FIELDS = WORDS | {Action.SET: "choose {value} as {label}"}
+_FOR_SPACE = WORDS | {
+    Action.SET: "put {flag} {value} into Space",
+    Action.LEAVE_OUT: "leave {flag} out",
+    Action.OPTION: "{flag} {value}",
+    Action.RAISE_BUDGET: "put a higher {flag} into Space",
+    Action.LIFT_BUDGETS: "turn Budget off in the Lab",
+}
 
 
-def in_a_form(advice: str) -> str:
-    """A hint in terms of the fields here, for one in those of the command line."""
-    for pattern, words in _TERMS:
-        advice = re.sub(pattern, words, advice)
-    return advice
+def step_in_form_words(step: Step) -> str:
+    """A step of advice in terms of the fields here: what has none of its own is written into Space."""
+    return step_in_words(step, _FOR_FIELDS if step.subject in LABELS else _FOR_SPACE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +110,9 @@ def check_sweep(texts: Mapping[str, str], base: TrainConfig, locations: Location
         check_machine(plan)
     words = ["--preset", DEFAULT, *(() if base.budget else ("--no-budget",))]
     for field, text in options.items():
-        words += [_flag(field), text]
+        words += [flag_of(field), text]
     for field in CHOICES:
-        words += [_flag(field), texts[field]]
+        words += [flag_of(field), texts[field]]
     words += ["--trials", str(trials), *(() if jobs is None else ("--jobs", str(jobs)))]
     return Wanted(folder.name, tuple(words))
 
@@ -137,7 +137,7 @@ def options_of(text: str) -> dict[str, str]:
             raise InvalidValue("space", flag, f"has a field of its own, {LABELS[field]} {place}", hint="leave it out")
         if not flag.startswith("--") or field not in fields:
             close = get_close_matches(field, fields, n=1)
-            hint = f"did you mean {_flag(close[0])}?" if close else "for example --lr 0.01:0.1:log"
+            hint = f"did you mean {flag_of(close[0])}?" if close else "for example --lr 0.01:0.1:log"
             raise InvalidValue("space", flag, "is no option that can be searched", hint=hint)
         if not value or value.startswith("--"):
             if field in FIXED:
@@ -158,7 +158,7 @@ def _within_budget(field: str, texts: Mapping[str, str]) -> Iterator[None]:
         yield
     except OverBudget as error:
         text = shown(texts[field], 24)
-        raise InvalidValue(field, text, error.message.removeprefix(f"epochs = {text}: "), hint=error.hint) from error
+        raise InvalidValue(field, text, error.message.removeprefix(f"epochs = {text}: "), hint=error.advice) from error
 
 
 def _fixed_by(base: TrainConfig) -> dict[str, str]:
@@ -173,7 +173,3 @@ def _check_feasible(plan: SweepPlan) -> None:
     archs = [plan.base.arch, *map(str, searched.ends() if searched is not None else ())]
     if not any(map(is_user_module, archs)):  # whose code is run by the sweep's own process alone
         Proposals(plan.base, plan.space).check_feasible()
-
-
-def _flag(field: str) -> str:
-    return f"--{field.replace('_', '-')}"

@@ -11,8 +11,9 @@ import traceback
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from core.advice import Step
 from core.errors import LabError, ShouldStop, Stopped
-from tui.text.wording import in_own_terms
+from tui.live.advice import as_sentence, step_in_words
 
 Result = TypeVar("Result")
 Report = Callable[[str, float], None]
@@ -21,14 +22,9 @@ Report = Callable[[str, float], None]
 DEFECT = "This went wrong by a defect of the program; interface.log in the home has the details."
 
 
-def in_a_sentence(error: LabError) -> str:
-    """The failure and its hint, the latter in the interface's own terms."""
-    hint = in_own_terms(error.hint)
-    return (
-        f"{error.message}. {hint[:1].upper()}{hint[1:]}{'' if hint.endswith('?') else '.'}"
-        if hint
-        else f"{error.message}."
-    )
+def in_a_sentence(error: LabError, words_of: Callable[[Step], str] = step_in_words) -> str:
+    """The failure and what to do about it, in the interface's words or in a form's own."""
+    return f"{error.message}. {as_sentence(error.advice.worded(words_of))}".rstrip()
 
 
 class Background:

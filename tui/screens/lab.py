@@ -17,7 +17,8 @@ from core.models.network import summarize_config
 from core.models.spec import REGISTRY
 from experiments.presets.loader import load_preset
 from experiments.runs.folder import Meta, Run
-from tui.live.form import Checked, check, label, texts_of
+from tui.live.fields import label
+from tui.live.form import Checked, check, texts_of
 from tui.live.messages import StartRequested
 from tui.live.session import NewRun
 from tui.screens.base import WorkScreen

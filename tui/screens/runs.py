@@ -19,12 +19,11 @@ from tui.live.catalog import SORTS, Catalog, Item, arranged
 from tui.live.group_line import GroupResults, run_in_words
 from tui.live.marks import MOST, Marks
 from tui.live.messages import ForkRequested, OpenRequested, ResumeRequested, StopRequested
-from tui.live.task import Task
+from tui.live.task import Task, in_a_sentence
 from tui.screens.base import WorkScreen
 from tui.screens.dialogs import Ask, Prompt
 from tui.screens.opening import open_compare, open_draw, open_inspect
 from tui.text.output import percent
-from tui.text.wording import in_own_terms
 from tui.widgets.forms.field import Field
 from tui.widgets.lines.line import Line
 from tui.widgets.tables.run_table import RunTable
@@ -262,9 +261,7 @@ class RunsScreen(WorkScreen):
         try:
             run.change_meta(name=name, tags=tags)
         except LabError as error:
-            self.notify(
-                f"{error.message}. {in_own_terms(error.hint)}", title="Not kept", severity="error", markup=False
-            )
+            self.notify(in_a_sentence(error), title="Not kept", severity="error", markup=False)
         self._catalog.read_again(run.id)
         self.rearrange()
 
@@ -287,9 +284,7 @@ class RunsScreen(WorkScreen):
         try:
             self.lab.store.remove(run)
         except LabError as error:
-            self.notify(
-                f"{error.message}. {in_own_terms(error.hint)}", title="Not deleted", severity="error", markup=False
-            )
+            self.notify(in_a_sentence(error), title="Not deleted", severity="error", markup=False)
         else:
             self.notify(f"{run.id} is deleted", markup=False)
         self._catalog.read_again(run.id)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from core.advice import Step
 from core.config import TrainConfig
 from core.errors import InvalidValue, LabError
 from experiments.locations import Locations
 from experiments.studies.plan import SweepPlan
 from experiments.studies.space import Dimension, RangeDimension, Value, in_words
 from experiments.studies.view import StudyView, check_trial
-from tui.live.form import help_text, label
-from tui.live.sweep_form import CHOICES, HELP, LABELS, Wanted, check_sweep, in_a_form
+from tui.live.fields import help_text, label
+from tui.live.sweep_form import CHOICES, HELP, LABELS, Wanted, check_sweep, step_in_form_words
 from tui.screens.form_dialog import FormDialog
 from tui.text.numbers import whole_number
 from tui.text.study_report import dimension_in_words
@@ -52,11 +53,10 @@ class NewSweep(FormDialog[Wanted]):
         return name if name in LABELS and not in_space else "space"
 
     def result(self, texts: Mapping[str, str]) -> Wanted:
-        try:
-            return check_sweep(texts, self._base, self._locations)
-        except LabError as error:
-            error.hint = in_a_form(error.hint)
-            raise
+        return check_sweep(texts, self._base, self._locations)
+
+    def step_in_words(self, step: Step) -> str:
+        return step_in_form_words(step)
 
 
 def _base_in_words(base: TrainConfig) -> str:
@@ -86,11 +86,7 @@ class MoreTrials(FormDialog[int]):
         return HELP[field]
 
     def result(self, texts: Mapping[str, str]) -> int:
-        try:
-            return whole_number("trials", self._least, self._most)(texts["trials"])
-        except LabError as error:
-            error.hint = in_a_form(error.hint)
-            raise
+        return whole_number("trials", self._least, self._most)(texts["trials"])
 
 
 class AddTrial(FormDialog[dict[str, str]]):

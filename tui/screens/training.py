@@ -14,11 +14,12 @@ from textual.widgets import Static
 from core.events import RunFailed
 from experiments.runs.row import Status
 from tui.drawing.series import SMOOTHING
+from tui.live.advice import as_sentence, for_interface
 from tui.live.follow import Follower
 from tui.live.messages import ForkRequested, ResumeRequested, StopRequested
 from tui.screens.base import WorkScreen
 from tui.screens.opening import open_draw, open_inspect
-from tui.text.wording import arch_in_short, in_own_terms, what_failed
+from tui.text.wording import arch_in_short, what_failed
 from tui.widgets.charts.curves import CHARTS, ZOOMS, Curves, Look
 from tui.widgets.lines.facts import Facts
 from tui.widgets.lines.line import Line
@@ -116,7 +117,7 @@ class TrainingScreen(WorkScreen):
         if job is None or not job.done.is_set():
             return EMPTY
         if job.failure is not None:
-            return f"The run could not start.\n\n{job.failure.message}\n{in_own_terms(job.failure.hint)}"
+            return f"The run could not start.\n\n{job.failure.message}\n{for_interface(job.failure.advice)}"
         return f"The run could not start: a defect.\n\n{self.lab.log_path} has the details." if job.defect else EMPTY
 
     def _device_use(self, follower: Follower) -> str:
@@ -255,8 +256,8 @@ def _trouble(follower: Follower, failed: RunFailed | None) -> str:
     crashed = follower.status is Status.CRASHED
     match follower.view.end or (failed if crashed else None):
         case RunFailed() as end:
-            hint = in_own_terms(end.hint)
-            return f"Failed in epoch {end.epoch}: {what_failed(end)}. {hint[:1].upper()}{hint[1:]}."
+            advice = as_sentence(for_interface(end.advice))
+            return f"Failed in epoch {end.epoch}: {what_failed(end)}. {advice}"
         case None if crashed:
             return "The process that trained this run is gone without a word. c goes on from the last checkpoint."
         case _:

@@ -6,6 +6,7 @@ from core.events import EndEvent, EpochFinished, RunFailed, RunStarted
 from experiments.runs.eventlog import Entry
 from experiments.runs.store import Store
 from experiments.runs.view import RunView, reduce
+from tui.text.advice import command_line_record
 from tui.text.output import complain, note, say
 from tui.text.progress import epoch_line, last_line
 
@@ -28,7 +29,7 @@ class GroupProgress:
                 self._noted = text
                 note(f"warning: {text}")
             case RunFailed() as event:
-                complain(f"run {entry.run_id}: {event.error}", event.hint)
+                complain(f"run {entry.run_id}: {event.error}", event.advice)
             case EpochFinished() as event if not (self._quiet or self._as_json):
                 of_all = f"seed {view.config.get('seed')}, epoch {event.epoch}/{view.config.get('epochs')}"
                 say(f"{of_all}: {epoch_line(view, event)}")
@@ -36,6 +37,6 @@ class GroupProgress:
                 pass
         ended = isinstance(entry.event, EndEvent)
         if self._as_json and (ended or not self._quiet):
-            say(entry.to_json())
+            say(entry.to_json(command_line_record))
         elif ended and not self._as_json:
             say(last_line(view, entry.run_id, self._store.run(entry.run_id).folder))

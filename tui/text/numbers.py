@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from core.advice import Action, Step
 from core.errors import InvalidValue
 
 
@@ -17,7 +18,7 @@ def whole_number(name: str, low: int, high: int | None = None) -> Callable[[str]
         except ValueError:
             value = low - 1
         if value < low or (high is not None and value > high):
-            raise InvalidValue(name, text, allowed, hint=f"for example --{name.replace('_', '-')} {low}")
+            raise InvalidValue(name, text, allowed, hint=Step(Action.EXAMPLE, name, str(low)))
         return value
 
     return parse

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from core.advice import Hint
 from core.errors import StorageError, printable
+from tui.text.advice import for_command_line
 
 OUT_OF_PROPORTION = 1e5
 """A loss from which on its digits say nothing, and fit into no column."""
@@ -89,11 +91,11 @@ def note_logs() -> None:
     log.addHandler(_notes)  # which is there once, however often it is added
 
 
-def complain(message: str, hint: str = "") -> None:
-    """An error in one line, and a hint in another."""
+def complain(message: str, hint: Hint = "") -> None:
+    """An error in one line, and what to do about it in another."""
     note(f"error: {printable(message)}")
     if hint:
-        note(f"hint: {printable(hint)}")
+        note(f"hint: {printable(for_command_line(hint))}")
 
 
 def percent(accuracy: float | None) -> str:

@@ -92,7 +92,7 @@ class TextReport:
         self.view = reduce(self.view, entry)
         if isinstance(entry.event, RunFailed):
             self._leave_line()
-            complain(entry.event.error, entry.event.hint)
+            complain(entry.event.error, entry.event.advice)
         if self._quiet:
             return
         match entry.event:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import core.data.download
+from core.advice import Action, Step
 from core.data.download import download
 from core.errors import DataError, Stopped
 
@@ -192,5 +193,5 @@ def test_a_folder_that_cannot_be_written_is_named(server, tmp_path, presentable)
     with pytest.raises(DataError) as caught:
         download([f"{server}/good/x.gz"], destination, MD5, never)
     presentable(caught.value.message, str(destination), "cannot be written")
-    assert "--data-dir" in caught.value.hint
+    assert Step(Action.START_WITH, "data_dir", "a writable folder") in caught.value.advice.parts
     assert left_in(tmp_path) == [tmp_path / "file"]

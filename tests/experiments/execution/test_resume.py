@@ -93,7 +93,7 @@ def test_a_finished_run_is_extended_only_when_asked_to(runner, tiny):
     run, longer = train(runner, tiny), train(runner, tiny.changed(epochs=4))
     with pytest.raises(InvalidValue, match="is finished") as caught:
         next(runner.resume(run))
-    assert "--epochs" in caught.value.hint
+    assert "more epochs" in caught.value.hint
     list(runner.resume(run, epochs=4))
     assert weights(run) == weights(longer)
     assert run.config()["epochs"] == 4
@@ -155,7 +155,7 @@ def test_a_users_module_is_run_again_only_when_it_is_named_again(runner, locatio
     monkeypatch.chdir("/")
     with pytest.raises(InvalidValue, match="module of your own") as caught:
         next(runner.resume(stopped))
-    assert f"--arch {tmp_path / 'net.py'}:Net" in caught.value.hint
+    assert f"arch {tmp_path / 'net.py'}:Net" in caught.value.hint
     list(runner.resume(stopped, arch=f"{tmp_path / 'net.py'}:Net"))
     assert weights(stopped) == weights(whole)
 
@@ -192,7 +192,7 @@ def test_data_that_is_gone_is_recorded_as_the_runs_failure(runner, tiny):
     assert run.status() is Status.FAILED
 
 
-@pytest.mark.parametrize(("stopped_after", "hint"), [(0, "use --engine auto"), (5, "on a machine that has")])
+@pytest.mark.parametrize(("stopped_after", "hint"), [(0, "use engine auto"), (5, "on a machine that has")])
 def test_a_run_that_this_machine_cannot_go_on_with_says_where_it_can(
     runner, locations, tiny, monkeypatch, stopped_after, hint
 ):

@@ -73,7 +73,7 @@ def test_a_loss_that_is_not_finite_is_a_failed_run_with_a_hint(runner, tiny):
     end = entries[-1].event
     assert isinstance(end, RunFailed)
     assert "not finite" in end.error
-    assert "--lr" in end.hint
+    assert "lower lr" in end.hint
     assert runner.store.find("latest").status() is Status.FAILED
 
 
@@ -220,7 +220,7 @@ def test_a_device_that_is_full_before_the_first_step_fails_the_run_and_says_so(r
     for entries in (runner.run(tiny), train_group(runner, group), runner.resume(run)):
         with pytest.raises(TrainingFailed, match="out of memory on cpu") as caught:
             list(entries)
-        assert caught.value.hint == f"use a smaller --batch-size than {tiny.batch_size}"
+        assert caught.value.hint == f"use a smaller batch size than {tiny.batch_size}"
     assert runner.store.runs() == [run]
     assert run.status() is Status.FAILED
     assert run.view().end.error.startswith("out of memory on cpu")

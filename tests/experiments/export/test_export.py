@@ -117,7 +117,7 @@ def test_a_place_that_cannot_be_written_is_named_before_anything_slow(finished, 
         with pytest.raises(StorageError, match="cannot be written") as caught:
             export(finished, find_format(name), target, None, None)
         assert str(target) in caught.value.message
-        assert "-o" in caught.value.hint
+        assert "choose another place" in caught.value.hint
 
 
 def test_a_failed_export_leaves_what_was_there(finished, tmp_path):

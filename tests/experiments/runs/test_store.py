@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from core.advice import Action, Step
 from core.config import TrainConfig
 from core.errors import InvalidValue, RunError, StorageError
 from experiments.runs.folder import Meta, Run
@@ -67,7 +68,7 @@ def test_without_such_a_run_the_hint_says_how_to_get_one(store, reference):
     with pytest.raises(RunError) as caught:
         store.find(reference)
     assert "no such run" in caught.value.message
-    assert "mnist-tui run" in caught.value.hint
+    assert Step(Action.TRAIN) in caught.value.advice.parts
 
 
 def test_no_text_becomes_a_path(new_run, store, tmp_path):
@@ -129,7 +130,7 @@ def test_a_home_that_is_a_file_or_lies_under_one_cannot_hold_runs(tmp_path):
             with pytest.raises(StorageError) as caught:
                 attempt()
             assert f"home = {home}: cannot be written" in caught.value.message
-            assert "--home" in caught.value.hint
+            assert "another folder as home" in caught.value.hint
         assert Store(home).runs() == []
     assert (tmp_path / "file").read_text() == "mine"
 

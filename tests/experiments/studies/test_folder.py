@@ -9,6 +9,7 @@ from shutil import copytree
 import pytest
 from sweep_tools import Inline, Scripted, drive, sweeping, three_epochs, tiny_plan
 
+from core.advice import Action, Step
 from core.errors import InvalidValue, LabError, RunError
 from experiments.execution.runner import Runner
 from experiments.runs.row import Status
@@ -60,7 +61,7 @@ def test_a_whole_last_line_that_is_damaged_is_named_to_readers_and_writers_alike
     for use in (reader.view, lambda: study_view(locations.home, "s"), lambda: add_trial(locations.home, "s", {})):
         with pytest.raises(RunError, match=r"journal\.jsonl: damaged") as caught:
             use()
-        assert "--study" in caught.value.hint
+        assert Step(Action.CHANGE, "study") in caught.value.advice.parts
     assert journal.read_bytes() == damaged
     journal.write_bytes(whole)
     assert len(reader.view().trials) == 1

@@ -15,10 +15,11 @@ from experiments.studies.view import StudyView, TrialView
 from tui.drawing.ascii import to_ascii
 from tui.drawing.raster import BRAILLE, rasterise
 from tui.drawing.series import Axis, Series, bucketed, limits, log_ticks, smoothed, ticks
-from tui.live.form import ADVANCED_FIELDS, MAIN_FIELDS, changed_fields, check, help_text, texts_of
+from tui.live.fields import ADVANCED_FIELDS, MAIN_FIELDS, help_text
+from tui.live.form import changed_fields, check, texts_of
 from tui.screens.help import keys_of
 from tui.screens.runs import RunsScreen
-from tui.text.wording import in_own_terms, what_failed
+from tui.text.wording import what_failed
 from tui.widgets.charts.study_charts import importance_lines
 from tui.widgets.forms.budget_meter import in_words
 from tui.widgets.lines.progress_panel import fraction_done, overall, seconds_left
@@ -119,29 +120,6 @@ def test_time_left_goes_by_the_last_epochs(script):
     assert overall(script.view(), Status.RUNNING, 100) == ""
 
 
-@pytest.mark.parametrize(
-    ("hint", "here"),
-    [
-        (
-            "use narrower layers, raise the budget with --max-params, or lift both budgets with --no-budget",
-            "use narrower layers, raise Max parameters under Advanced, or turn Budget off there",
-        ),
-        ("use a lower --lr than 0.1", "use a lower learning rate than 0.1"),
-        ("use a smaller --batch-size than 256", "use a smaller batch size than 256"),
-        ("mnist-tui watch 20260101-120000-abcd, or stop it first", "open it from Runs to follow it, or stop it first"),
-        (
-            "free some space in the home folder, then mnist-tui resume",
-            "free some space in the home folder, then go on with c",
-        ),
-        ("use --engine auto, which takes the fastest", "set Engine to auto, which takes the fastest"),
-        ("use --precision fp32, or --device cuda where there is one", "set Precision to fp32"),
-        ("hold out fewer images", "hold out fewer images"),
-    ],
-)
-def test_advice_is_given_in_the_interface_s_own_terms(hint, here):
-    assert in_own_terms(hint) == here
-
-
 def _study_of(values: list[float], *, repeated: int = 0) -> StudyView:
     """A study of finished trials and a pruned one, of which some repeat others."""
     rest = {"run_id": None, "reason": "", "added": False, "started": None, "seconds": None, "params": {}, "values": {}}
@@ -166,9 +144,7 @@ def test_why_there_is_no_importance_goes_by_the_trials_that_count(view, words):
 
 
 def test_an_error_that_names_its_epoch_does_not_name_it_twice():
-    assert (
-        what_failed(RunFailed(epoch=1, error="the loss is not finite in epoch 1", hint="")) == "the loss is not finite"
-    )
+    assert what_failed(RunFailed(epoch=1, error="the loss is not finite in epoch 1")) == "the loss is not finite"
 
 
 def test_the_help_has_a_line_for_each_key_whatever_it_does_at_which_moment():

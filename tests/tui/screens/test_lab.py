@@ -9,7 +9,7 @@ from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait
 
 from core.models.spec import REGISTRY
 from experiments.runs.folder import Meta
-from tui.live.form import ADVANCED_FIELDS, MAIN_FIELDS, help_text, range_text
+from tui.live.fields import ADVANCED_FIELDS, MAIN_FIELDS, help_text, range_text
 from tui.live.module_file import module_problem
 from tui.live.session import Session
 from tui.widgets.forms.budget_meter import BudgetMeter

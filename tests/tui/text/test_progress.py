@@ -139,5 +139,5 @@ def test_quiet_says_nothing_but_what_went_wrong(script, capsys):
     report = show(stream, script, script.started(), script.progress(1), script.epoch(1), script.failed(), quiet=True)
     out, err = capsys.readouterr()
     assert (stream.getvalue(), out) == ("", "")
-    assert err == "error: the loss is not finite\nhint: use a lower --lr\n"
+    assert err == "error: the loss is not finite\nhint: use a lower --lr than 0.03772\n"
     assert report.view.end == script.failed()

@@ -15,18 +15,8 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from experiments.presets.loader import load_preset, preset_names
-from tui.live.form import (
-    ADVANCED_FIELDS,
-    KEPT_BY_PRESETS,
-    MAIN_FIELDS,
-    allowed,
-    changed_fields,
-    choices,
-    help_text,
-    label,
-    range_text,
-    texts_of,
-)
+from tui.live.fields import ADVANCED_FIELDS, MAIN_FIELDS, allowed, choices, help_text, label, range_text
+from tui.live.form import KEPT_BY_PRESETS, changed_fields, texts_of
 from tui.widgets.forms.choice import Choice
 from tui.widgets.forms.field_row import FieldRow
 from tui.widgets.lines.line import Line

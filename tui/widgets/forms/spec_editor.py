@@ -13,8 +13,8 @@ from textual.widgets import Input, Static
 from core.errors import SpecError
 from core.models.spec import REGISTRY, is_user_module
 from core.models.summary import Layer, Summary
+from tui.live.advice import for_interface
 from tui.live.module_file import module_problem
-from tui.text.wording import in_own_terms
 from tui.widgets.forms.budget_meter import BudgetMeter
 from tui.widgets.forms.field import Field
 from tui.widgets.tables.arch_list import layers_so_far, name_of, summary_of
@@ -147,7 +147,7 @@ class SpecEditor(Vertical):
     def _show_error(self) -> None:
         line = self.query_one("#spec-error", Static)
         if self.error is not None:
-            hint = f" ({in_own_terms(self.error.hint)})" if self.error.hint else ""
+            hint = f" ({for_interface(self.error.advice)})" if self.error.advice else ""
             text = Text.assemble((self.error.token, "bold underline"), f" at position {self.error.position}: ")
             line.update(text.append(self.error.reason + hint))
         elif self._module_problem:

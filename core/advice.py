@@ -1,0 +1,161 @@
+"""What to do about a failure, in nobody's words: each front end has its own for the steps named here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Action(StrEnum):
+    """What a step asks for. Its subject is a field or an option, or the run, study or data set that it is about."""
+
+    SET = "set"
+    """Give a field this value."""
+    LOWER = "lower"
+    """Give a field a lower value than this."""
+    SHRINK = "shrink"
+    """As `LOWER`, for a field that is a size."""
+    RAISE_BUDGET = "raise_budget"
+    LIFT_BUDGETS = "lift_budgets"
+    LIFT_RUN_BUDGETS = "lift_run_budgets"
+    """Of a run that is there."""
+    LEAVE_OUT = "leave_out"
+    """Leave an option out."""
+    CHANGE = "change"
+    """Give an option another value."""
+    EXAMPLE = "example"
+    """An option, and a value that it may have."""
+    OPTION = "option"
+    """Names an option, and its value where there is one, within a sentence."""
+    START_WITH = "start_with"
+    """Start the program itself with a setting; the value says what that names."""
+    CHOOSE = "choose"
+    """Choose with an option what the value says."""
+    OVERWRITE = "overwrite"
+    FEWER_AT_ONCE = "fewer_at_once"
+
+    TRAIN = "train"
+    TRAIN_GROUP = "train_group"
+    RESUME = "resume"
+    EXTEND = "extend"
+    WATCH = "watch"
+    SHOW = "show"
+    VERIFY = "verify"
+    LIST_RUNS = "list_runs"
+    LIST_PRESETS = "list_presets"
+    EXPLAIN_LAYERS = "explain_layers"
+    DOWNLOAD = "download"
+    BEGIN_SWEEP = "begin_sweep"
+    STOP_SWEEP = "stop_sweep"
+    LIST_SWEEPS = "list_sweeps"
+
+
+_NEUTRAL = {
+    Action.SET: "use {subject} {value}",
+    Action.LOWER: "use a lower {subject} than {value}",
+    Action.SHRINK: "use a smaller {subject} than {value}",
+    Action.RAISE_BUDGET: "raise {subject}",
+    Action.LIFT_BUDGETS: "lift both budgets",
+    Action.LIFT_RUN_BUDGETS: "lift the budgets of {subject}",
+    Action.LEAVE_OUT: "leave {subject} out",
+    Action.CHANGE: "choose another {subject}",
+    Action.EXAMPLE: "for example {value}",
+    Action.OPTION: "{subject} {value}",
+    Action.START_WITH: "choose {value} as {subject}",
+    Action.CHOOSE: "choose {value}",
+    Action.OVERWRITE: "replace it",
+    Action.FEWER_AT_ONCE: "train fewer runs at a time",
+    Action.TRAIN: "train one",
+    Action.TRAIN_GROUP: "train several seeds",
+    Action.RESUME: "resume {subject}",
+    Action.EXTEND: "extend it to more epochs",
+    Action.WATCH: "watch {subject}",
+    Action.SHOW: "show {subject}",
+    Action.VERIFY: "verify {subject}",
+    Action.LIST_RUNS: "the index of runs",
+    Action.LIST_PRESETS: "the index of presets",
+    Action.EXPLAIN_LAYERS: "the index of architectures explains every layer",
+    Action.DOWNLOAD: "download {subject}",
+    Action.BEGIN_SWEEP: "a new sweep",
+    Action.STOP_SWEEP: "stop sweep {subject}",
+    Action.LIST_SWEEPS: "the index of sweeps",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something to do, as every front end can say it."""
+
+    action: Action
+    subject: str = ""
+    value: str = ""
+
+    def __str__(self) -> str:
+        """In the words of a log, which programs read, too."""
+        words = _NEUTRAL[self.action].format(subject=self.subject.replace("_", " "), value=self.value)
+        return words.rstrip()
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Advice:
+    """A sentence: texts, which are the same everywhere, and steps, which are not. Empty for no advice."""
+
+    parts: tuple[str | Step, ...]
+
+    def __init__(self, *parts: str | Step) -> None:
+        object.__setattr__(self, "parts", tuple(part for part in parts if part))
+
+    @classmethod
+    def of(cls, hint: Hint) -> Advice:
+        return hint if isinstance(hint, Advice) else cls(hint)
+
+    def __bool__(self) -> bool:
+        return bool(self.parts)
+
+    def __str__(self) -> str:
+        return self.worded(str)
+
+    def worded(self, words_of: Callable[[Step], str]) -> str:
+        """The sentence, its steps in these words."""
+        return "".join(part if isinstance(part, str) else words_of(part) for part in self.parts)
+
+    def cleaned(self, clean: Callable[[str], str]) -> Advice:
+        """The same with every text in it cleaned."""
+        return Advice(
+            *(
+                clean(part) if isinstance(part, str) else Step(part.action, clean(part.subject), clean(part.value))
+                for part in self.parts
+            )
+        )
+
+    def to_record(self) -> list[Any]:
+        """For JSON: a text for a text, an object with the keys of `Step` for a step."""
+        return [
+            part
+            if isinstance(part, str)
+            else {"action": str(part.action), "subject": part.subject, "value": part.value}
+            for part in self.parts
+        ]
+
+    @classmethod
+    def from_record(cls, record: object) -> Advice | None:
+        """What `to_record` wrote; None for anything else, a step that only a later version knows among it."""
+        if not isinstance(record, list):
+            return None
+        parts: list[str | Step] = []
+        for part in record:
+            if isinstance(part, str):
+                parts.append(part)
+                continue
+            if not isinstance(part, dict) or not all(isinstance(part.get(key), str) for key in Step.__slots__):
+                return None
+            if part["action"] not in {*Action}:
+                return None
+            parts.append(Step(Action(part["action"]), part["subject"], part["value"]))
+        return cls(*parts)
+
+
+Hint = str | Step | Advice
+"""Advice as it is given to an error: a text or a step alone is a sentence, too."""

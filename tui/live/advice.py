@@ -1,0 +1,68 @@
+"""Advice in the words of the interface: the fields of its forms, its screens and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from core.advice import Action, Advice, Step
+from tui.live.fields import label
+from tui.text.advice import flag
+
+_IN_A_SHELL = {
+    Action.SHOW: "in a shell: mnist-tui show {subject}",
+    Action.VERIFY: "in a shell: mnist-tui verify {subject}",
+    Action.EXTEND: "in a shell: mnist-tui resume {subject} --epochs N",
+    Action.LIFT_RUN_BUDGETS: "in a shell: mnist-tui resume {subject} --no-budget",
+    Action.LIST_PRESETS: "in a shell: mnist-tui presets",
+    Action.DOWNLOAD: "in a shell: mnist-tui data download --dataset {subject}",
+}
+"""What the interface has no key for."""
+
+WORDS = _IN_A_SHELL | {
+    Action.SET: "set {label} to {value}",
+    Action.LOWER: "use a lower {name} than {value}",
+    Action.SHRINK: "use a smaller {name} than {value}",
+    Action.RAISE_BUDGET: "raise {label} under Advanced",
+    Action.LIFT_BUDGETS: "turn Budget off there",
+    Action.LEAVE_OUT: "leave {name} out",
+    Action.CHANGE: "choose another {name}",
+    Action.EXAMPLE: "for example {value}",
+    Action.OPTION: "{name} {value}",
+    Action.START_WITH: "start mnist-tui with {setting} and {value}",
+    Action.CHOOSE: "choose {value}",
+    Action.OVERWRITE: "replace it",
+    Action.FEWER_AT_ONCE: "start fewer seeds at a time",
+    Action.TRAIN: "start one in the Lab (1)",
+    Action.TRAIN_GROUP: "several seeds in the Lab (1)",
+    Action.RESUME: "c in Runs",
+    Action.WATCH: "open it from Runs to follow it",
+    Action.LIST_RUNS: "Runs (3)",
+    Action.EXPLAIN_LAYERS: "F1 explains the layers",
+    Action.BEGIN_SWEEP: "n in Sweeps (4)",
+    Action.STOP_SWEEP: "x in Sweeps (4)",
+    Action.LIST_SWEEPS: "Sweeps (4)",
+}
+
+
+def for_interface(advice: Advice) -> str:
+    """The advice as a screen shows it."""
+    return advice.worded(step_in_words)
+
+
+def as_sentence(text: str) -> str:
+    """The same with a capital and an end; empty for nothing."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('?') else '.'}" if text else ""
+
+
+def step_in_words(step: Step, words: Mapping[Action, str] = WORDS) -> str:
+    """A step as the interface says it, or in other words where a form has its own."""
+    title = label(step.subject)
+    text = words[step.action].format(
+        label=title,
+        name=title.lower(),
+        flag=flag(step.subject),
+        setting=f"--{step.subject.replace('_', '-')}",
+        subject=step.subject,
+        value=step.value,
+    )
+    return text.rstrip()

@@ -1,0 +1,63 @@
+"""Advice in the words of the command line: flags and commands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.advice import Action, Advice, Hint, Step
+from core.events import RunFailed, TrainEvent, to_record
+
+_FLAGS = {"output": "-o", "home": "--home or MNIST_TUI_HOME"}
+"""Of the options that are not called as their field."""
+
+WORDS = {
+    Action.SET: "use {flag} {value}",
+    Action.LOWER: "use a lower {flag} than {value}",
+    Action.SHRINK: "use a smaller {flag} than {value}",
+    Action.RAISE_BUDGET: "raise the budget with {flag}",
+    Action.LIFT_BUDGETS: "lift both budgets with --no-budget",
+    Action.LIFT_RUN_BUDGETS: "lift the run's budgets with --no-budget",
+    Action.LEAVE_OUT: "leave {flag} out",
+    Action.CHANGE: "choose another {flag}",
+    Action.EXAMPLE: "for example {flag} {value}",
+    Action.OPTION: "{flag} {value}",
+    Action.START_WITH: "choose {value} with {flag}",
+    Action.CHOOSE: "choose {value} with {flag}",
+    Action.OVERWRITE: "replace it with --force",
+    Action.FEWER_AT_ONCE: "train fewer runs at a time with --jobs N",
+    Action.TRAIN: "mnist-tui run",
+    Action.TRAIN_GROUP: "mnist-tui run --seeds",
+    Action.RESUME: "mnist-tui resume {subject}",
+    Action.EXTEND: "extend it with --epochs N",
+    Action.WATCH: "mnist-tui watch {subject}",
+    Action.SHOW: "mnist-tui show {subject}",
+    Action.VERIFY: "mnist-tui verify {subject}",
+    Action.LIST_RUNS: "mnist-tui runs",
+    Action.LIST_PRESETS: "mnist-tui presets",
+    Action.EXPLAIN_LAYERS: "mnist-tui archs explains every layer",
+    Action.DOWNLOAD: "mnist-tui data download --dataset {subject}",
+    Action.BEGIN_SWEEP: "mnist-tui sweep --study NAME --lr 0.01:0.1:log",
+    Action.STOP_SWEEP: "mnist-tui sweeps {subject} --stop",
+    Action.LIST_SWEEPS: "mnist-tui sweeps",
+}
+
+
+def flag(field: str) -> str:
+    """How the command line calls a field or another option."""
+    return _FLAGS.get(field) or f"--{field.replace('_', '-')}"
+
+
+def for_command_line(hint: Hint) -> str:
+    """The advice as a command prints it."""
+    return Advice.of(hint).worded(_in_words)
+
+
+def command_line_record(event: TrainEvent) -> dict[str, Any]:
+    """As `to_record`, for the data that a command prints: its ``hint`` is in these words, too."""
+    record = to_record(event)
+    return record | {"hint": for_command_line(event.advice)} if isinstance(event, RunFailed) else record
+
+
+def _in_words(step: Step) -> str:
+    words = WORDS[step.action].format(flag=flag(step.subject), subject=step.subject, value=step.value)
+    return words.rstrip()
