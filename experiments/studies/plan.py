@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from core.advice import Action, Advice, Step
 from core.config import TrainConfig
-from core.errors import InvalidValue, LabError
-from experiments.presets.loader import DEFAULT, load_config_file, load_preset
-from experiments.studies.space import Space, Value, in_words
+from core.errors import InvalidValue
+from experiments.presets.loader import load_config_file, load_preset
+from experiments.studies.space import Space
 
 if TYPE_CHECKING:
     from core.data.loader import Dataset
@@ -108,7 +108,7 @@ def make_plan(origin: tuple[str, str], options: Mapping[str, str], *, objective:
         test = Step(Action.SET, "objective", "test")
         hint = Advice(Step(Action.LEAVE_OUT, "val_split"), ", or ", test, ", which is then labelled as such")
         raise InvalidValue("val_split", 0, "the objective is the accuracy on held-out images", hint=hint)
-    base = TrainConfig.checked({**_start(origin), **fixed, **({} if budget is None else {"budget": budget})})
+    base = TrainConfig.checked({**start_values(origin), **fixed, **({} if budget is None else {"budget": budget})})
     if not space:
         examples = {"lr": "0.01:0.1:log", "batch_size": "64,128,256", "arch": "conv9,conv5"}
         first, *others = (Step(Action.OPTION, field, values) for field, values in examples.items())
@@ -147,29 +147,12 @@ def settle_data(plan: SweepPlan, dataset: Dataset) -> SweepPlan:
     return replace(plan, base=base)
 
 
-def flags_of(plan: SweepPlan, params: Mapping[str, Value]) -> list[str]:
-    """The words after ``mnist-tui run`` that train the config of these params once more."""
-    config, origin = plan.base.changed(**params), plan.origin
-    try:
-        values = _start(origin)
-    except LabError:  # the file has been moved or changed since; the plan has all of it
-        origin = ("--preset", DEFAULT)
-        values = _start(origin)
-    start = TrainConfig.checked({**values, "budget": False})
-    words = list(origin)
-    for field in TrainConfig.model_fields:
-        value = getattr(config, field)
-        if value == getattr(start, field) or (field == "budget" and value):
-            continue
-        flag = field.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            words += [f"--{flag}", in_words(value)]
-    return words
+def start_values(origin: tuple[str, str]) -> Mapping[str, object]:
+    """The config values of the preset or file that an option names, ``("--preset", "modern")``.
 
-
-def _start(origin: tuple[str, str]) -> Mapping[str, object]:
+    Raises:
+        InvalidValue: when it is not there any more, or cannot be read.
+    """
     option, name = origin
     return (load_config_file(Path(name)) if option == "--config" else load_preset(name)).values
 

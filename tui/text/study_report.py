@@ -8,10 +8,14 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from core.config import TrainConfig
+from core.errors import LabError
+from experiments.presets.loader import DEFAULT
 from experiments.runs.store import Store
-from experiments.studies.plan import SweepPlan, flags_of
+from experiments.studies.plan import SweepPlan, start_values
 from experiments.studies.space import Dimension, ListDimension, RangeDimension, Space, Value, in_words
 from experiments.studies.view import ENDED, IMPORTANCE_TRIALS, StudyView, TrialView
+from tui.text.advice import flag
 from tui.text.output import percent, say, table
 
 BEST = 10
@@ -44,6 +48,27 @@ def say_study(view: StudyView, store: Store) -> None:
     else:
         say(f"importance: {why_no_importance(view)}")
     say(f"best: mnist-tui run {shlex.join(flags_of(plan, view.best.params))}")
+
+
+def flags_of(plan: SweepPlan, params: Mapping[str, Value]) -> list[str]:
+    """The words after ``mnist-tui run`` that train the config of these params once more."""
+    config, origin = plan.base.changed(**params), plan.origin
+    try:
+        values = start_values(origin)
+    except LabError:  # the file has been moved or changed since; the plan has all of it
+        origin = ("--preset", DEFAULT)
+        values = start_values(origin)
+    start = TrainConfig.checked({**values, "budget": False})
+    words = list(origin)
+    for field in TrainConfig.model_fields:
+        value = getattr(config, field)
+        if value == getattr(start, field) or (field == "budget" and value):
+            continue
+        if isinstance(value, bool):
+            words.append(flag(field if value else f"no_{field}"))
+        else:
+            words += [flag(field), in_words(value)]
+    return words
 
 
 def why_no_importance(view: StudyView) -> str:

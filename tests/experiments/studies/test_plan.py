@@ -1,15 +1,14 @@
-"""What a sweep is asked to do: plans, their data, budgets, and the flags that train a config again."""
+"""What a sweep is asked to do: plans, their data and budgets."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
 
 from core.config import TrainConfig
 from core.errors import InvalidValue, OverBudget
-from experiments.studies.plan import flags_of, make_plan, settle_data
+from experiments.studies.plan import make_plan, settle_data
 from experiments.studies.proposals import Proposals
 
 PRESET = ("--preset", "modern")
@@ -90,17 +89,6 @@ def test_objective_makes_a_difference_but_device_and_length_do_not():
     plan = plan_of(options)
     assert "objective" in plan.difference(plan_of(options, objective="test"))
     assert plan.difference(replace(plan_of({**options, "device": "cpu"}), trials=99, sampler="random")) == ""
-
-
-def test_the_flags_of_a_trial_make_its_config_again():
-    plan = plan_of({"lr": "0.1:0.5", "nesterov": "true,false", "arch": "conv9,conv5", "val_split": "500"})
-    params = {"lr": 0.123456789012, "nesterov": False, "arch": "conv5"}
-    words = flags_of(plan, params)
-    assert words[:2] == ["--preset", "modern"]
-    assert "--no-nesterov" in words
-    pairs = dict(pairwise(words))
-    assert (pairs["--lr"], pairs["--val-split"], pairs["--arch"]) == ("0.123456789012", "500", "conv5")
-    assert "--epochs" not in words
 
 
 def test_an_over_budget_proposal_is_refused_with_the_reason():
