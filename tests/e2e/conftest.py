@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 from pseudo_terminal import TerminalApp
+from waiting import wait_until
 
 PROGRAM = Path(sys.executable).with_name("mnist-tui")
 DEADLINE = 120.0
@@ -47,13 +47,7 @@ class Lab:
 
     def wait_for(self, event: str) -> None:
         """Until the log of the only run has such an event."""
-        self.wait_until(lambda: any(record["event"] == event for record in self.events()))
-
-    def wait_until(self, happened: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + DEADLINE
-        while not happened():
-            assert time.monotonic() < deadline, "it did not happen"
-            time.sleep(0.02)
+        wait_until(lambda: any(record["event"] == event for record in self.events()))
 
 
 @pytest.fixture
@@ -101,3 +95,32 @@ def terminal(tmp_path, cache_home):
     yield open_app
     for app in opened:
         app.close()
+
+
+@pytest.fixture
+def endless_form(tmp_path: Path) -> Callable[..., None]:
+    """Fill the Lab's form with a run that would go on for hours, as if it had been typed the last time."""
+
+    def fill(**changes: str) -> None:
+        form = {"arch": "c4 p2 c8 gap fc10", "dataset": "mnist-5k", "limit_train": "512", "limit_test": "200"}
+        form |= {"batch_size": "64", "epochs": "10000", "max_epochs": "10000", "device": "cpu"}
+        state = tmp_path / "home" / "state.json"
+        state.parent.mkdir(exist_ok=True)
+        state.write_text(json.dumps({"form": form | changes}))
+
+    return fill
+
+
+@pytest.fixture
+def in_training(terminal, endless_form) -> Callable[[], TerminalApp]:
+    """Open the interface and begin such a run in it."""
+
+    def begin() -> TerminalApp:
+        endless_form()
+        app = terminal((100, 30))
+        app.wait_for("Ready")
+        app.press("ctrl+r")
+        app.wait_for("/10000 loss=")
+        return app
+
+    return begin

@@ -6,9 +6,9 @@ import os
 import re
 import resource
 import signal
-import time
 
 import pytest
+from waiting import wait_until
 
 from experiments.runs.row import Status
 from experiments.runs.store import Store
@@ -20,7 +20,8 @@ def braille(text: str) -> int:
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)], ids=["120x40", "80x24"])
-def test_open_choose_change_start_watch_stop_find_fork_quit(terminal, tmp_path, size):
+def test_open_choose_change_start_watch_stop_find_fork_quit(terminal, tmp_path, endless_form, size):
+    endless_form(arch="conv9", dataset="auto", batch_size="256")
     app = terminal(size)
     app.wait_for("19,458 of 20,000, 542 left")
     app.press("down")
@@ -31,9 +32,9 @@ def test_open_choose_change_start_watch_stop_find_fork_quit(terminal, tmp_path, 
     app.press("down", "0.02", "down", "64")
     app.wait_for("Ready: conv5 on mnist-5k")
     app.press("ctrl+r")
-    first = app.wait_for("/20 loss=")
+    first = app.wait_for("/10000 loss=")
     app.wait_for("Accuracy: ")
-    app.wait_for(lambda text: re.search(r"epoch ([3-9]|1\d)/20 loss=", text) and "Epoch" in text, 120)
+    app.wait_for(lambda text: re.search(r"epoch ([3-9]|\d\d+)/10000 loss=", text) and "Epoch" in text, 120)
     later = app.wait_for(lambda text: text.count("Accuracy: ") >= 2)
     assert braille(later) > 0
     assert later != first
@@ -59,11 +60,8 @@ def test_open_choose_change_start_watch_stop_find_fork_quit(terminal, tmp_path, 
     assert len(Store(tmp_path / "home").runs()) == 1
 
 
-def test_quit_while_a_run_is_live_asks_and_discard_leaves_nothing(terminal, tmp_path):
-    app = terminal((100, 30))
-    app.wait_for("Ready")
-    app.press("v", "up", "m", "m", "ctrl+r")
-    app.wait_for("/20 loss=")
+def test_quit_while_a_run_is_live_asks_and_discard_leaves_nothing(in_training, tmp_path):
+    app = in_training()
     app.press("q")
     app.wait_for("A run is being trained.")
     app.press("escape")
@@ -75,11 +73,8 @@ def test_quit_while_a_run_is_live_asks_and_discard_leaves_nothing(terminal, tmp_
     assert Store(tmp_path / "home").runs() == []
 
 
-def test_keep_it_running_hands_the_run_to_a_process_of_its_own(terminal, tmp_path):
-    app = terminal((100, 30))
-    app.wait_for("Ready")
-    app.press("v", "up", "m", "m", "ctrl+r")
-    app.wait_for("/20 loss=")
+def test_keep_it_running_hands_the_run_to_a_process_of_its_own(in_training, terminal, tmp_path):
+    app = in_training()
     app.press("q")
     app.wait_for("keep it running")
     app.press("down", "enter")
@@ -98,11 +93,12 @@ def test_keep_it_running_hands_the_run_to_a_process_of_its_own(terminal, tmp_pat
     assert again.exit_code() == 0
 
 
-def test_keep_it_running_hands_over_the_seeds_that_wait_too(terminal, tmp_path):
+def test_keep_it_running_hands_over_the_seeds_that_wait_too(terminal, lab, tmp_path, endless_form):
+    endless_form(seed="3-5")
     app = terminal((100, 30))
-    app.wait_for("Ready")
-    app.press("v", "up", "m", "m", *["down"] * 5, "3-5", "ctrl+r")
-    app.wait_for("/20 loss=")
+    app.wait_for("3 runs: ")
+    app.press("ctrl+r")
+    app.wait_for("/10000 loss=")
     app.press("q")
     app.wait_for("Seeds 4 and 5 will be trained")
     app.press("down", "enter")
@@ -116,21 +112,19 @@ def test_keep_it_running_hands_over_the_seeds_that_wait_too(terminal, tmp_path):
         assert all(run.is_trained_elsewhere() for run in runs)
         for run in reversed(runs):
             run.ask_to_stop()
-        deadline = time.monotonic() + 60
-        while Status.RUNNING in (run.status() for run in runs) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert [run.status() for run in runs] == [Status.STOPPED] * 3
+        wait_until(lambda: [run.status() for run in runs] == [Status.STOPPED] * 3)
     finally:
         if runs[-1].is_alive():
             os.kill(owner.pid, signal.SIGKILL)
 
 
-def test_a_disk_that_is_full_ends_the_run_with_a_word_and_c_goes_on_with_it_later(terminal, tmp_path):
+def test_a_disk_that_is_full_ends_the_run_with_a_word_and_c_goes_on_with_it_later(terminal, tmp_path, endless_form):
     """Full for this process alone: no file of it may grow to the size that weights have."""
+    endless_form(arch="conv9", limit_train="2000")
     app = terminal((100, 30))
     app.wait_for("Ready")
-    app.press("v", "up", "m", "m", "ctrl+r")
-    app.wait_for("/20 loss=")
+    app.press("ctrl+r")
+    app.wait_for("/10000 loss=")
     run = Store(tmp_path / "home").find("latest")
     resource.prlimit(app.process.pid, resource.RLIMIT_FSIZE, (50_000, resource.RLIM_INFINITY))
     app.wait_for("✗ failed")
@@ -143,7 +137,7 @@ def test_a_disk_that_is_full_ends_the_run_with_a_word_and_c_goes_on_with_it_late
     app.wait_for("Ready: conv9 on mnist-5k")
     resource.prlimit(app.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     app.press("2", "c")
-    app.wait_for(lambda text: "● running" in text and "/20 loss=" in text)
+    app.wait_for(lambda text: "● running" in text and "/10000 loss=" in text)
     app.press("x")
     app.wait_for("■ stopped")
     app.press("3")

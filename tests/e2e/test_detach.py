@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
-import time
 from pathlib import Path
 
 import pexpect
 import pytest
+from waiting import wait_until
 
 from experiments.runs.row import Status
 from experiments.runs.store import Store
-
-SLOW_RUN = (
-    "run --dataset mnist-5k --arch conv5 --epochs 20 --batch-size 8 --device cpu --limit-train 2000 --limit-test 200"
-)
 
 
 @pytest.fixture
@@ -43,9 +40,11 @@ def terminal(tmp_path, cache_home, monkeypatch):
         shell.close(force=True)
 
 
-def test_a_detached_run_survives_its_terminal_and_is_watched_stopped_and_resumed_from_others(terminal, tmp_path):
+def test_a_detached_run_survives_its_terminal_and_is_watched_stopped_and_resumed_from_others(
+    terminal, tmp_path, endless
+):
     first = terminal()
-    first.sendline(f"mnist-tui {SLOW_RUN} --detach")
+    first.sendline(shlex.join(["mnist-tui", *endless, "--detach"]))
     first.expect(r"([0-9]{8}-[0-9]{6}-[0-9a-f]{4})\r\n\$ ")
     run_id = first.match[1]
     first.close(force=True)  # the terminal is gone, its children get a SIGHUP
@@ -53,7 +52,7 @@ def test_a_detached_run_survives_its_terminal_and_is_watched_stopped_and_resumed
     run = Store(tmp_path / "home").run(run_id)
     second = terminal()
     second.sendline(f"mnist-tui watch {run_id}")
-    second.expect(r"epoch \d+/20 loss=")
+    second.expect(r"epoch \d+/10000 loss=")
     second.sendintr()
     second.expect_exact("$ ")
     assert run.status() is Status.RUNNING
@@ -68,21 +67,23 @@ def test_a_detached_run_survives_its_terminal_and_is_watched_stopped_and_resumed
     second.sendline(f"mnist-tui resume {run_id} --detach; echo exit $?")
     second.expect_exact("exit 0")
     second.sendline(f"mnist-tui watch {run_id}")
-    second.expect(rf"epoch {stopped_at.epoch}/20 loss=")
+    epoch = 0
+    while epoch < stopped_at.epoch:
+        second.expect(r"epoch (\d+)/10000 loss=")
+        epoch = int(second.match[1])
     second.sendintr()
     second.expect_exact("$ ")
     second.sendline(f"mnist-tui stop {run_id}; echo exit $?")
     second.expect_exact("exit 0")
 
 
-def test_a_run_in_the_foreground_is_stopped_by_the_death_of_its_terminal(terminal, tmp_path):
+def test_a_run_in_the_foreground_is_stopped_by_the_death_of_its_terminal(terminal, lab, tmp_path, endless):
     shell = terminal()
-    shell.sendline(f"mnist-tui {SLOW_RUN}")
-    shell.expect(r"epoch 1/20 loss=")
+    shell.sendline(shlex.join(["mnist-tui", *endless]))
+    shell.expect(r"epoch 1/10000 loss=")
     [run] = Store(tmp_path / "home").runs()
     shell.close(force=False)
-    while run.status() is Status.RUNNING:  # for ever, were the signal not heard: the test's own limit would end it
-        time.sleep(0.1)
+    wait_until(lambda: run.status() is not Status.RUNNING)
     assert run.status() is Status.STOPPED
     assert run.view().end.reason == "SIGHUP"
     assert run.checkpoint.is_file()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 
 import pytest
+from waiting import wait_until
 
 from experiments.runs.row import Status
 from experiments.runs.store import Store
@@ -19,7 +20,7 @@ def group(lab, endless):
     assert re.fullmatch(r"g[0-9]{8}-[0-9]{6}-[0-9a-f]{8}", group_id), detached.stderr
     runs = Store(lab.home).find_all(group_id)
     try:
-        lab.wait_until(lambda: runs[0].row().epochs_done > 0)
+        wait_until(lambda: runs[0].row().epochs_done > 0)
         yield group_id, runs
     finally:
         end(lab, runs)
@@ -30,7 +31,7 @@ def end(lab, runs):
     for run in runs:
         if run.is_alive():
             os.kill(run.owner().pid, signal.SIGKILL)
-            lab.wait_until(lambda run=run: not run.is_alive())
+            wait_until(lambda run=run: not run.is_alive())
 
 
 def statuses(runs):
@@ -50,7 +51,7 @@ def test_the_runs_of_a_detached_group_wait_their_turn_are_stopped_together_and_r
     assert lab.run("resume", group_id, "--detach").stdout == f"{group_id}\n"
     assert statuses(runs) == [Status.RUNNING] * 3
     assert lab.run("stop", runs[0].id).returncode == 0
-    lab.wait_until(lambda: runs[1].row().epochs_done > 0)  # the others are still to be trained
+    wait_until(lambda: runs[1].row().epochs_done > 0)  # the others are still to be trained
     assert statuses(runs) == [Status.STOPPED, Status.RUNNING, Status.RUNNING]
 
 
@@ -65,7 +66,7 @@ def test_when_a_detached_group_is_killed_none_of_its_runs_stays_live(lab, group)
 def test_a_signal_stops_all_runs_of_a_detached_group(lab, group):
     _, runs = group
     os.kill(runs[0].owner().pid, signal.SIGTERM)
-    lab.wait_until(lambda: Status.RUNNING not in statuses(runs))
+    wait_until(lambda: Status.RUNNING not in statuses(runs))
     assert [run.view().end.reason for run in runs] == ["SIGTERM"] * 3
 
 
@@ -78,7 +79,7 @@ def resumed(lab, group):
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     with subprocess.Popen([*lab.command, "resume", group_id], text=True, env=lab.environment, **pipes) as process:
         try:
-            lab.wait_until(lambda: process.poll() is not None or runs[0].row().epochs_done > before)
+            wait_until(lambda: process.poll() is not None or runs[0].row().epochs_done > before)
             yield process
         finally:
             process.kill()

@@ -6,12 +6,13 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 import pytest
+from waiting import wait_until
 
 from experiments.studies.view import study_view
 
@@ -46,10 +47,10 @@ def kill(process: subprocess.Popen[str], *, with_workers: bool) -> None:
 
 def test_a_sweep_killed_twice_and_continued_by_name_has_all_its_trials_and_none_twice(lab):
     with sweeping(lab) as process:
-        lab.wait_until(lambda: count(lab, "run_finished") >= 2)
+        wait_until(lambda: count(lab, "run_finished") >= 2)
         kill(process, with_workers=True)
     with sweeping(lab) as process:
-        lab.wait_until(lambda: count(lab, "run_finished") >= 6)
+        wait_until(lambda: count(lab, "run_finished") >= 6)
         kill(process, with_workers=False)  # they stop by themselves
     with sweeping(lab, "--json") as process:
         out, err = process.communicate(timeout=DEADLINE)
@@ -71,7 +72,7 @@ def test_a_sweep_killed_twice_and_continued_by_name_has_all_its_trials_and_none_
 
 def test_ctrl_c_stops_the_workers_with_checkpoints_and_the_study_goes_on(lab):
     with sweeping(lab, "--epochs", "15", "--json") as process:
-        lab.wait_until(lambda: count(lab, "epoch_finished") > 0)
+        wait_until(lambda: count(lab, "epoch_finished") > 0)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to all of them
         out, err = process.communicate(timeout=DEADLINE)
     assert process.returncode == 130, err
@@ -90,7 +91,7 @@ def test_ctrl_c_stops_the_workers_with_checkpoints_and_the_study_goes_on(lab):
 
 def test_a_sweep_whose_journal_is_damaged_while_it_runs_stops_with_checkpoints_and_one_line(lab):
     with sweeping(lab, "--epochs", "15") as process:
-        lab.wait_until(lambda: count(lab, "checkpoint_saved") > 0)
+        wait_until(lambda: count(lab, "checkpoint_saved") > 0)
         with (lab.home / "studies" / "s" / "journal.jsonl").open("a") as journal:
             journal.write("not json\n")
         _, err = process.communicate(timeout=DEADLINE)
@@ -119,10 +120,11 @@ def no_worker_is_left(lab):
     """Nothing goes on once a sweep is over."""
     before = {process.pid for process in psutil.process_iter()}
     yield
-    deadline = time.monotonic() + DEADLINE
-    while left := [p for p in psutil.process_iter() if p.pid not in before and str(lab.home) in " ".join(_command(p))]:
-        assert time.monotonic() < deadline, left
-        time.sleep(0.1)
+    wait_until(lambda: not _processes_of(lab.home, before))
+
+
+def _processes_of(home: Path, before: set[int]) -> list[psutil.Process]:
+    return [p for p in psutil.process_iter() if p.pid not in before and str(home) in " ".join(_command(p))]
 
 
 def _command(process: psutil.Process) -> list[str]:

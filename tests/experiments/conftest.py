@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -63,16 +61,3 @@ def finished(finished_home: Path, store: Store) -> Run:
     """That run in the test's own home."""
     shutil.copytree(finished_home / "runs", store.home / "runs")
     return store.find("first")
-
-
-@pytest.fixture
-def wait_until() -> Callable[[Callable[[], object]], None]:
-    """Wait for something that another process does."""
-
-    def wait(happened: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 120
-        while not happened():
-            assert time.monotonic() < deadline, "it did not happen"
-            time.sleep(0.02)
-
-    return wait

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import sys
+import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import pexpect
+import psutil
 
 _SEQUENCE = re.compile(
     r"\x1b(?:\[(?P<args>[0-9;:?<>=]*)(?P<final>[ -/]*[@-~])"
@@ -161,6 +163,21 @@ class TerminalApp:
         for key in keys:
             self.process.send(KEYS.get(key, key))
             self.read_for(0.2 if key == "escape" else 0.05)  # an escape could be the start of a sequence
+
+    def stall(self) -> None:
+        """From now on the terminal takes in nothing: whoever writes to it is held."""
+        self._flow(termios.TCOOFF)
+
+    def go_on(self) -> None:
+        """End a stall."""
+        self._flow(termios.TCOON)
+
+    def _flow(self, action: int) -> None:
+        terminal = os.open(psutil.Process(self.process.pid).terminal() or "", os.O_RDWR | os.O_NOCTTY)
+        try:
+            termios.tcflow(terminal, action)
+        finally:
+            os.close(terminal)
 
     def resize(self, columns: int, lines: int) -> None:
         self.screen.resize(columns, lines)

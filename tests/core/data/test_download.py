@@ -2,13 +2,13 @@
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from hashlib import md5
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 import core.data.download
 from core.advice import Action, Step
@@ -180,11 +180,7 @@ def test_a_stopped_download_leaves_no_thread_and_no_connection_behind(server, tm
     urls = [f"{server}/good/file"]
     with pytest.raises(Stopped):
         download(urls, tmp_path / "file", MD5, lambda: "enough" if told else "", lambda *args: told.append(args))
-    for _ in range(100):
-        if not reader_threads() - before:
-            break
-        time.sleep(0.05)
-    assert not reader_threads() - before
+    wait_until(lambda: not reader_threads() - before)
 
 
 def test_a_folder_that_cannot_be_written_is_named(server, tmp_path, presentable):

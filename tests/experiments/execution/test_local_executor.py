@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 
 import psutil
 import pytest
+from waiting import wait_until
 
 from core.errors import InvalidValue
 from core.events import EpochFinished, RunFinished, RunStarted, RunStopped
@@ -20,8 +20,6 @@ from experiments.locations import Locations
 from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Meta
 from experiments.runs.row import Status
-
-DEADLINE = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -46,18 +44,21 @@ def new(shared_home, tiny):
 
 
 def wait_for(executor, count=1):
-    ended, deadline = [], time.monotonic() + DEADLINE
-    while len(ended) < count:
-        assert time.monotonic() < deadline, "it did not happen"
-        ended += executor.wait(0.1)
+    ended = []
+    wait_until(lambda: ended.extend(executor.wait(0.1)) or len(ended) >= count)
     return ended
 
 
+def pipe_is_closed(connection):
+    try:
+        connection.send(("", ""))
+    except OSError:
+        return True
+    return False
+
+
 def wait_for_epoch(run):
-    deadline = time.monotonic() + DEADLINE
-    while not run.view().epochs:
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
+    wait_until(lambda: run.view().epochs)
 
 
 def test_as_many_runs_as_workers_are_trained_at_once_each_with_one_thread(executor, new):
@@ -125,14 +126,7 @@ def test_a_worker_that_ends_with_nothing_to_do_is_replaced(shared_home, new):
         process = owner_of(first)
         wait_for(executor)
         process.terminate()
-        deadline = time.monotonic() + DEADLINE
-        while True:  # its end of the pipe is closed before the process ends
-            try:
-                executor._workers[Slot(0)].orders.send(("", ""))
-            except OSError:
-                break
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_until(lambda: pipe_is_closed(executor._workers[Slot(0)].orders))  # which is before the process ends
         executor.start(second)
         assert wait_for(executor) == [Ended(second.id)]
     finally:

@@ -6,6 +6,7 @@ import errno
 import sys
 
 import pytest
+from gated_module import Gate
 from sweep_tools import drive, tiny_plan
 
 from core.errors import InvalidValue
@@ -20,8 +21,6 @@ from experiments.studies.driver import SweepDriver
 from experiments.studies.events import TrialFinished, TrialReported, WorkerDied
 from experiments.studies.folder import StudyFolder
 from experiments.studies.view import prune_trial, study_view
-
-LONG = {"epochs": "12", "limit_train": "2000", "batch_size": "32"}
 
 
 @pytest.fixture(scope="module")
@@ -110,21 +109,22 @@ def test_a_wish_to_stop_that_comes_before_its_run_begins_is_heard_by_that_run_al
     assert isinstance(again[-1], RunFinished)
 
 
-def test_a_trial_whose_node_dies_goes_on_from_its_checkpoint_on_another(cluster, locations, one_thread):
-    long = {"epochs": "20", "limit_train": "4000", "batch_size": "16"}  # it must not end before a node was added
-    plan = tiny_plan({**long, "lr": "0.1", "momentum": "0.8:0.9"}, trials=1)
+def test_a_trial_whose_node_dies_goes_on_from_its_checkpoint_on_another(cluster, locations, one_thread, tmp_path):
+    gate = Gate(tmp_path, free_steps=5)  # two an epoch
+    plan = tiny_plan({"arch": gate.arch, "epochs": "4", "lr": "0.1", "momentum": "0.8:0.9"}, trials=1)
     executor = RayExecutor(locations, address=cluster.address, device="cpu")
     folder = StudyFolder.of(locations.home, "s")
     folder.write_plan(plan)
-    killed_after, deaths, finished = 0, [], None
+    killed, deaths, finished = False, [], None
     for event in SweepDriver(Runner(locations), folder, plan, executor).run(lambda: ""):
         match event:
-            case TrialReported() if not killed_after:
+            case TrialReported(epoch=2) if not killed:
                 run = Runner(locations).store.run(event.run_id)
                 assert run.status() is Status.RUNNING, "events arrive while the trial is trained"
-                killed_after = event.epoch
+                killed = True
                 cluster.add_node(num_cpus=1)
                 cluster.remove_node(cluster.first, allow_graceful=False)
+                gate.open()
             case WorkerDied():
                 deaths.append(event)
             case TrialFinished():
@@ -136,8 +136,7 @@ def test_a_trial_whose_node_dies_goes_on_from_its_checkpoint_on_another(cluster,
     starts = [index for index, event in enumerate(events) if isinstance(event, RunStarted)]
     assert len(starts) == 2
     again = [event.epoch for event in events[starts[1] :] if isinstance(event, EpochFinished)]
-    assert again == list(range(again[0], 21))
-    assert again[0] > killed_after, "it went on from its checkpoint"
+    assert again in ([2, 3, 4], [3, 4]), "it went on from the checkpoint that had come last"
     assert any(isinstance(event, StepProgress) for event in events)
 
     undisturbed = Runner(locations)
@@ -148,8 +147,9 @@ def test_a_trial_whose_node_dies_goes_on_from_its_checkpoint_on_another(cluster,
     assert {path.name for path in run.folder.glob("*.safetensors")} == kept
 
 
-def test_a_trial_is_pruned_and_a_sweep_stopped_wherever_they_run(cluster, locations, monkeypatch):
-    plan = tiny_plan({**LONG, "epochs": "20"}, trials=2)
+def test_a_trial_is_pruned_and_a_sweep_stopped_wherever_they_run(cluster, locations, monkeypatch, tmp_path):
+    gate = Gate(tmp_path, free_steps=2, seconds=1.0)  # 38 steps to hear of it in
+    plan = tiny_plan({"arch": gate.arch, "epochs": "20"}, trials=2)
     executor = RayExecutor(locations, address=cluster.address, device="cpu")
     folder = StudyFolder.of(locations.home, "s")
     folder.write_plan(plan)
@@ -168,6 +168,7 @@ def test_a_trial_is_pruned_and_a_sweep_stopped_wherever_they_run(cluster, locati
     assert [end.reason for end in ends] == ["stop", "SIGINT"]
     assert store.run(stopped.run_id).checkpoint.exists()
 
+    gate.open()
     executor = RayExecutor(locations, address=cluster.address, device="cpu")
     waits = []
     with monkeypatch.context() as patch:

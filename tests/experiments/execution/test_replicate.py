@@ -7,6 +7,7 @@ import signal
 
 import pytest
 import torch
+from gated_module import Gate
 from safetensors.torch import load_file
 
 from core.errors import DataError, OverBudget, StorageError
@@ -225,32 +226,34 @@ def test_on_a_gpu_runs_that_cannot_be_one_network_say_why(runner, planned, gpu):
     assert "dropout" in plan.words
 
 
-def test_a_run_whose_process_is_killed_goes_on_in_another(runner, planned):
-    longer = [(config.changed(epochs=8, batch_size=16), meta) for config, meta in planned[:2]]
+def test_a_run_whose_process_is_killed_goes_on_in_another(runner, planned, tmp_path):
+    gate = Gate(tmp_path, free_steps=3)  # in the middle of the second epoch
     killed, told = "", {}
-    for entry in replicate(runner, longer, PROCESSES):
+    for entry in replicate(runner, [(config.changed(arch=gate.arch), meta) for config, meta in planned[:2]], PROCESSES):
         told.setdefault(entry.run_id, []).append(entry.event)
         if isinstance(entry.event, EpochFinished) and not killed:
             killed = entry.run_id
             os.kill(runner.store.run(killed).owner().pid, signal.SIGKILL)
+            gate.open()
     assert {run_id: type(events[-1]) for run_id, events in told.items()} == dict.fromkeys(told, RunFinished)
     starts = {run_id: sum(isinstance(event, RunStarted) for event in events) for run_id, events in told.items()}
     assert starts.pop(killed) == 2
     assert list(starts.values()) == [1]
 
 
-def test_a_run_whose_processes_are_killed_again_and_again_fails_alone(runner, planned):
-    longer = [(config.changed(epochs=8, batch_size=16), meta) for config, meta in planned[:2]]
-    doomed, told = "", {}
-    for entry in replicate(runner, longer, PROCESSES):
+def test_a_run_whose_processes_are_killed_again_and_again_fails_alone(runner, planned, tmp_path):
+    gate = Gate(tmp_path, free_steps=0)
+    (config, meta), other = planned[:2]
+    told = {}
+    for entry in replicate(runner, [(config.changed(arch=gate.arch), meta), other], PROCESSES):
         told.setdefault(entry.run_id, []).append(entry.event)
-        if isinstance(entry.event, RunStarted) and entry.run_id == (doomed := doomed or entry.run_id):
-            os.kill(runner.store.run(doomed).owner().pid, signal.SIGKILL)
-    events = told.pop(doomed)
-    assert sum(isinstance(event, RunStarted) for event in events) == MAX_DEATHS
-    assert isinstance(events[-1], RunFailed)
-    assert "SIGKILL" in events[-1].error
-    assert [type(events[-1]) for events in told.values()] == [RunFinished]
+        if isinstance(entry.event, RunStarted) and entry.event.spec == gate.arch:
+            os.kill(runner.store.run(entry.run_id).owner().pid, signal.SIGKILL)
+    ends = {events[0].spec == gate.arch: events for events in told.values()}
+    assert sum(isinstance(event, RunStarted) for event in ends[True]) == MAX_DEATHS
+    assert isinstance(ends[True][-1], RunFailed)
+    assert "SIGKILL" in ends[True][-1].error
+    assert isinstance(ends[False][-1], RunFinished)
 
 
 def test_who_stops_does_not_wait_for_ever_for_a_process_that_hears_nothing(locations, planned, monkeypatch):

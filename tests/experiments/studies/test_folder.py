@@ -8,6 +8,7 @@ from shutil import copytree
 
 import pytest
 from sweep_tools import Inline, Scripted, drive, sweeping, three_epochs, tiny_plan
+from waiting import wait_until
 
 from core.advice import Action, Step
 from core.errors import InvalidValue, LabError, RunError
@@ -126,7 +127,7 @@ def test_what_is_no_name_never_becomes_a_path(locations, name):
         StudyFolder.of(locations.home, name)
 
 
-def test_the_process_that_drives_a_study_shows_that_it_lives(locations, monkeypatch, wait_until):
+def test_the_process_that_drives_a_study_shows_that_it_lives(locations, monkeypatch):
     monkeypatch.setattr("experiments.studies.folder.BEAT_INTERVAL", 0.01)
     folder = StudyFolder.of(locations.home, "s")
     with folder.driven():

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from sweep_tools import Scripted, drive, tiny_plan
+from waiting import wait_until
 
 from core.errors import InvalidValue
 from experiments.runs.owner import Owner
@@ -111,7 +112,7 @@ def test_a_driver_on_another_machine_is_not_stopped_from_here(locations):
 
 
 @pytest.mark.filterwarnings("ignore:subprocess:ResourceWarning")  # it is left to itself
-def test_a_detached_sweep_owns_its_study_before_it_does_anything(locations, wait_until):
+def test_a_detached_sweep_owns_its_study_before_it_does_anything(locations):
     folder = StudyFolder.of(locations.home, "s")
     code = "import os, sys; print(os.getpid(), open(sys.argv[1]).read(), end='', flush=True)"
     pid = start_sweep_detached(folder, [sys.executable, "-c", code, str(folder.folder / "owner.json")])

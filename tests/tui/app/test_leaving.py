@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 from app_pilot import make_run, opened, screen_text, wait_for, wait_for_text
+from waiting import wait_until
 
 from core.config import TrainConfig
 from core.errors import DataError, LabError
@@ -151,9 +151,7 @@ def test_what_a_stopped_job_has_left_is_trained_by_one_other_process(tmp_path, c
     assert hand_over(job, locations) == group
     runs = Store(locations.home).find_all(group)
     owners = {run.owner() for run in runs}
-    deadline = time.monotonic() + 120
-    while any(run.is_alive() for run in runs) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    wait_until(lambda: not any(run.is_alive() for run in runs))
     assert len(owners) == 1
     assert [(run.row().name, run.row().seed) for run in runs] == [("try-5", 5), ("try-6", 6)]
     assert [run.status() for run in runs] == [Status.FINISHED] * 2

@@ -4,8 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from xml.etree import ElementTree
+
+from waiting import wait_until
 
 from experiments.runs.row import Status
 
@@ -16,9 +17,8 @@ SMALL += ("--limit-test", "100", "--device", "cpu", "--jobs", "2")
 def test_killed_claims_go_on_without_doing_a_run_twice(cli, store, home, tmp_path):
     words = [sys.executable, "-m", "tui", "--home", str(home), *SMALL]
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ) as process:
-        while not any(status is Status.FINISHED for _, status in store.rows()):
-            assert process.poll() is None, process.stderr.read()
-            time.sleep(0.02)
+        wait_until(lambda: process.poll() is not None or Status.FINISHED in (status for _, status in store.rows()))
+        assert process.poll() is None, process.stderr.read()
         process.send_signal(signal.SIGKILL)
     before = {row.run_id for row, status in store.rows() if status is Status.FINISHED}
     page = tmp_path / "six.md"
