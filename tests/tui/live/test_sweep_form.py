@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from app_pilot import SMALL, WIDE, opened, screen_text, wait_for, wait_for_text
+from stage import staged
 from sweep_tools import tiny_plan
 from textual import events
 
@@ -47,10 +48,9 @@ async def fill(pilot, dialog: FormDialog, texts: dict[str, str]) -> str:
 async def test_what_is_wrong_is_on_the_screen_and_the_field_at_fault_is_marked(tmp_path, size):
     import core.training.trainer  # noqa: F401  # as the app does once it is on the screen
 
-    async with opened(tmp_path, size) as pilot:
-        dialog = NewSweep(pilot.app.locations, TrainConfig(val_split=50, limit_train=5000, limit_test=100), "s")
-        await pilot.app.push_screen(dialog)
-        await pilot.pause()
+    locations = Locations.resolve(tmp_path, tmp_path / "data")
+    dialog = NewSweep(locations, TrainConfig(val_split=50, limit_train=5000, limit_test=100), "s")
+    async with staged(dialog, tmp_path, size) as pilot:
         for texts, field, words in WRONG:
             said = await fill(pilot, dialog, TEXTS | texts)
             assert words in said
@@ -69,9 +69,8 @@ async def test_what_is_wrong_is_on_the_screen_and_the_field_at_fault_is_marked(t
 
 async def test_a_trial_to_be_added_has_one_value_for_each_range(tmp_path):
     plan = tiny_plan({"lr": "0.01:0.5:log", "dropout": "0:0.2", "epochs": "2:4"})
-    async with opened(tmp_path, SMALL) as pilot:
-        dialog = AddTrial("s" * 60, plan, {})
-        await pilot.app.push_screen(dialog)
+    dialog = AddTrial("s" * 60, plan, {})
+    async with staged(dialog, tmp_path, SMALL) as pilot:
         await wait_for_text(pilot, "0:0.2 ")
         empty = {"lr": "", "dropout": "", "epochs": ""}
         for texts, words in {
@@ -95,12 +94,12 @@ async def test_a_value_out_of_several_is_typed_however_fast_and_no_key_goes_past
         await wait_for_text(pilot, "enter to add")
         await pilot.press(*"0.2", "tab", *"0.15", "3", "enter")
         await wait_for(pilot, lambda: added)
-        await pilot.pause(0.3)
+        await pilot.pause()
         assert added == [{"dropout": "0.15", "lr": "0.2"}]
         late = events.Key("3", "3")  # nobody in the dialog wanted it, and it comes up after the dialog has closed
         late._set_forwarded()
         pilot.app.post_message(late)
-        await pilot.pause(0.3)
+        await pilot.pause()
         assert pilot.app.current_mode == "lab"
 
 

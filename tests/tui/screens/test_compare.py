@@ -8,6 +8,7 @@ import shutil
 import pytest
 from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for_text
 from snapshot import assert_snapshot
+from stage import staged
 from template_runs import template_run, template_weights
 
 from core.storage.tensors import write_tensors
@@ -29,7 +30,7 @@ def _run(home, script, name: str, *accuracies: float, group_id: str | None = Non
 
 async def _compare(pilot, *references: str) -> None:
     await pilot.app.push_screen(CompareScreen(references))
-    await pilot.pause(0.7)
+    await pilot.pause()
 
 
 @pytest.mark.parametrize(("size", "tag"), [(WIDE, "120x40"), (SMALL, "80x24")], ids=["120x40", "80x24"])
@@ -40,16 +41,15 @@ async def test_runs_and_a_group_in_one_chart(tmp_path, script, size, tag):
         _run(tmp_path, script, f"noisy-{seed}", 0.90, 0.93, 0.92, last, group_id=group, seed=seed, lr=0.5)
     async with opened(tmp_path, size) as pilot:
         await _compare(pilot, one.id, group)
-        assert_snapshot(pilot, f"compare-curves-{tag}")
-        assert "noisy (2 runs)" in screen_text(pilot)
+        await assert_snapshot(pilot, f"compare-curves-{tag}")
+        await wait_for_text(pilot, "noisy (2 runs)")
         await pilot.press("l")
         await wait_for_text(pilot, "Error %, log scale")
         await pilot.press("m", "a", "s")
         await wait_for_text(pilot, "Loss on scored images, log scale, smoothing 0.6")
         await wait_for_text(pilot, " steps ")
         await pilot.press("tab")
-        await pilot.pause(0.1)
-        assert_snapshot(pilot, f"compare-differences-{tag}")
+        await assert_snapshot(pilot, f"compare-differences-{tag}")
         await pilot.press("shift+tab", "escape")
         assert not isinstance(pilot.app.screen, CompareScreen)
 
@@ -103,9 +103,8 @@ def test_a_group_under_way_shows_its_live_runs_until_one_has_finished(tmp_path, 
 async def test_a_live_run_grows_and_a_deleted_one_stays(tmp_path, script):
     live = make_run(tmp_path, script, script.started(), script.epoch(1, 0.9), meta=Meta("alive"))
     done = _run(tmp_path, script, "done", 0.95, 0.96)
-    async with opened(tmp_path) as pilot:
-        await _compare(pilot, live.id, done.id)
-        assert "1/20" in screen_text(pilot)
+    async with staged(CompareScreen([live.id, done.id]), tmp_path) as pilot:
+        await wait_for_text(pilot, "1/20")
         script.write(live, script.epoch(2, 0.93))
         await wait_for_text(pilot, "2/20")
         shutil.rmtree(done.folder)
@@ -119,8 +118,7 @@ async def test_the_verdict_says_who_is_better_or_why_it_cannot_tell(tmp_path, sc
         for seed in range(3):
             _run(tmp_path, script, f"{name}-{seed}", base, base + seed / 1000, group_id=groups[name], seed=seed)
     single = make_run(tmp_path, script, script.started(), script.epoch(1, 0.9), meta=Meta("alive"))
-    async with opened(tmp_path) as pilot:
-        await _compare(pilot, groups["worse"], groups["better"])
+    async with staged(CompareScreen([groups["worse"], groups["better"]]), tmp_path) as pilot:
         await pilot.press("tab", "tab")
         await wait_for_text(pilot, "Better is better by 4.00 points")
         assert "compared with" not in screen_text(pilot)
@@ -140,8 +138,7 @@ async def test_digits_on_which_two_networks_disagree(tmp_path, script):
     weights = template_weights()
     weights["Linear-1.bias"][1] += 1.0
     write_tensors(other.final_weights, weights, {"epoch": "3"})
-    async with opened(tmp_path) as pilot:
-        await _compare(pilot, one.id, other.id)
+    async with staged(CompareScreen([one.id, other.id]), tmp_path) as pilot:
         await pilot.press("down", "enter")
         await wait_for_text(pilot, "A one, B other: they differ on 19 of 200 images; no. 1")
         text = screen_text(pilot)
@@ -157,8 +154,7 @@ async def test_why_two_networks_cannot_be_held_against_each_other_is_readable_in
     started = script.started(config=config, dataset="mnist-5k")
     other = make_run(tmp_path, script, started, script.finished(), **config)
     write_tensors(other.final_weights, template_weights(), {"epoch": "3"})
-    async with opened(tmp_path, SMALL) as pilot:
-        await _compare(pilot, one.id, other.id)
+    async with staged(CompareScreen([one.id, other.id]), tmp_path, SMALL) as pilot:
         await pilot.press("tab", "tab", "tab")
         await wait_for_text(pilot, "Compare runs on the same test")
         words = " ".join(screen_text(pilot).split())
@@ -169,8 +165,7 @@ async def test_why_two_networks_cannot_be_held_against_each_other_is_readable_in
 async def test_one_run_alone_runs_on_other_data_and_ids_of_nothing(tmp_path, script):
     one = _run(tmp_path, script, "one", 0.95)
     other = template_run(tmp_path, script, "other")
-    async with opened(tmp_path, SMALL) as pilot:
-        await _compare(pilot, one.id)
+    async with staged(CompareScreen([one.id]), tmp_path, SMALL) as pilot:
         await pilot.press("tab", "tab", "tab")
         await wait_for_text(pilot, "Two runs are needed")
         await pilot.press("tab")
@@ -204,7 +199,7 @@ async def test_accuracy_by_parameters_shows_intervals_and_the_front(tmp_path, sc
         await _compare(pilot, one.id)
         await pilot.press("shift+tab")
         await wait_for_text(pilot, "95% intervals")
-        assert_snapshot(pilot, f"compare-frontier-{tag}")
+        await assert_snapshot(pilot, f"compare-frontier-{tag}")
 
 
 def test_unknown_intervals_have_no_bar_and_known_ones_end_at_the_floor():

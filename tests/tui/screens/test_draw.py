@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from app_pilot import SMALL, WIDE, opened, screen_text, wait_for_text
 from snapshot import assert_snapshot
+from stage import staged
 from template_runs import template_run, template_weights
 
 from core.data.picture import read_picture
 from core.storage.tensors import write_tensors
+from tui.screens.draw import DrawScreen
 from tui.widgets.pictures.canvas import Canvas
 
 ONE = ("space", *["down"] * 19, "space")
@@ -34,14 +36,13 @@ async def test_a_one_is_recognised_as_it_is_drawn(tmp_path, script, size, option
         assert "nothing yet" in screen_text(pilot)
         await pilot.press(*ONE)
         await wait_for_text(pilot, "a 1, ")
-        await pilot.pause(0.3)
-        assert_snapshot(pilot, f"draw-{tag}")
+        await assert_snapshot(pilot, f"draw-{tag}")
 
 
 async def test_undo_and_clear_take_back_strokes(tmp_path, script):
-    template_run(tmp_path, script)
-    async with opened(tmp_path) as pilot:
-        await _draw(pilot)
+    run = template_run(tmp_path, script)
+    async with staged(DrawScreen(run), tmp_path) as pilot:
+        await wait_for_text(pilot, "final weights, epoch 3")
         canvas = pilot.app.screen.query_one(Canvas)
         await pilot.press(*ONE)
         first = canvas.values.copy()
@@ -59,9 +60,9 @@ async def test_undo_and_clear_take_back_strokes(tmp_path, script):
 
 
 async def test_the_mouse_draws_from_where_it_is_pressed_to_where_it_is_let_go(tmp_path, script):
-    template_run(tmp_path, script)
-    async with opened(tmp_path, SMALL) as pilot:
-        await _draw(pilot)
+    run = template_run(tmp_path, script)
+    async with staged(DrawScreen(run), tmp_path, SMALL) as pilot:
+        await wait_for_text(pilot, "final weights, epoch 3")
         canvas = pilot.app.screen.query_one(Canvas)
         await pilot.mouse_down(Canvas, offset=(15, 4))
         await pilot.hover(Canvas, offset=(15, 11))
@@ -89,10 +90,7 @@ async def test_what_is_saved_reads_back_and_the_toast_says_where(tmp_path, scrip
 
 async def test_a_run_that_finishes_meanwhile_is_drawn_for_with_its_final_weights(tmp_path, script):
     run = template_run(tmp_path, script, live=True)
-    async with opened(tmp_path) as pilot:
-        await pilot.press("3")
-        await wait_for_text(pilot, "1 run")
-        await pilot.press("w")
+    async with staged(DrawScreen(run), tmp_path) as pilot:
         await wait_for_text(pilot, "best weights, epoch 1")
         await pilot.press(*ONE)
         await wait_for_text(pilot, "a 1, ")
@@ -107,10 +105,7 @@ async def test_a_home_that_cannot_be_written_and_a_run_without_weights_are_told_
     run = template_run(tmp_path, script)
     run.final_weights.unlink()
     (tmp_path / "drawings").write_text("in the way")
-    async with opened(tmp_path, SMALL) as pilot:
-        await pilot.press("3")
-        await wait_for_text(pilot, "1 run")
-        await pilot.press("w")
+    async with staged(DrawScreen(run), tmp_path, SMALL) as pilot:
         await wait_for_text(pilot, "has no weights")
         await pilot.press(*ONE, "s")
         await wait_for_text(pilot, "Not saved")

@@ -7,10 +7,12 @@ import shutil
 import pytest
 from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
 from snapshot import assert_snapshot
+from stage import staged
 from template_runs import template_run, template_weights
 
 from core.storage.tensors import write_tensors
 from experiments.runs.folder import Meta
+from tui.screens.inspect import InspectScreen
 from tui.widgets.pictures.heat_map import HeatMap
 
 VIEWS = ("digits", "classes", "layers", "filters", "maps")
@@ -26,7 +28,6 @@ async def _ready(pilot) -> None:
     await wait_for_text(pilot, "True (down) and predicted (across)")
     work = pilot.app.screen._work
     await wait_for(pilot, lambda: work.layers is not None)
-    await pilot.pause(0.3)
 
 
 @pytest.mark.parametrize(
@@ -39,11 +40,10 @@ async def test_every_view_is_as_it_was(tmp_path, script, size, options, tag):
     async with opened(tmp_path, size, **options) as pilot:
         await _inspect(pilot)
         await _ready(pilot)
-        assert_snapshot(pilot, f"inspect-confusion-{tag}")
+        await assert_snapshot(pilot, f"inspect-confusion-{tag}")
         for view in VIEWS:
             await pilot.press("tab")
-            await pilot.pause(0.1)
-            assert_snapshot(pilot, f"inspect-{view}-{tag}")
+            await assert_snapshot(pilot, f"inspect-{view}-{tag}")
 
 
 async def test_without_colour_digits_are_dots_and_counts_have_shades(tmp_path, script, monkeypatch):
@@ -52,10 +52,9 @@ async def test_without_colour_digits_are_dots_and_counts_have_shades(tmp_path, s
     async with opened(tmp_path, SMALL) as pilot:
         await _inspect(pilot)
         await _ready(pilot)
-        assert_snapshot(pilot, "inspect-confusion-80x24-no-color")
+        await assert_snapshot(pilot, "inspect-confusion-80x24-no-color")
         await pilot.press("w")
-        await pilot.pause(0.1)
-        assert_snapshot(pilot, "inspect-digits-80x24-no-color")
+        await assert_snapshot(pilot, "inspect-digits-80x24-no-color")
 
 
 async def test_from_a_cell_to_its_digits_to_what_layers_make_of_one_and_back(tmp_path, script):
@@ -86,9 +85,8 @@ async def test_from_a_cell_to_its_digits_to_what_layers_make_of_one_and_back(tmp
 
 
 async def test_a_click_on_a_cell_opens_its_digits(tmp_path, script):
-    template_run(tmp_path, script)
-    async with opened(tmp_path) as pilot:
-        await _inspect(pilot)
+    run = template_run(tmp_path, script)
+    async with staged(InspectScreen(run), tmp_path) as pilot:
         await _ready(pilot)
         heat_map = pilot.app.screen.query_one(HeatMap)
         width, height = heat_map._cell_size
@@ -98,8 +96,7 @@ async def test_a_click_on_a_cell_opens_its_digits(tmp_path, script):
 
 async def test_a_live_run_is_read_again_when_it_has_stored_weights(tmp_path, script):
     run = template_run(tmp_path, script, live=True, blur=0.25)
-    async with opened(tmp_path) as pilot:
-        await _inspect(pilot)
+    async with staged(InspectScreen(run), tmp_path) as pilot:
         await _ready(pilot)
         assert "epoch 1" in screen_text(pilot)
         before = pilot.app.screen._shown
@@ -116,8 +113,7 @@ async def test_a_live_run_is_read_again_when_it_has_stored_weights(tmp_path, scr
 
 async def test_the_weights_of_the_best_epoch_can_be_looked_at(tmp_path, script):
     run = template_run(tmp_path, script)
-    async with opened(tmp_path) as pilot:
-        await _inspect(pilot)
+    async with staged(InspectScreen(run), tmp_path) as pilot:
         await _ready(pilot)
         await pilot.press("b")
         await wait_for_text(pilot, "the run has no others")
@@ -131,8 +127,7 @@ async def test_the_weights_of_the_best_epoch_can_be_looked_at(tmp_path, script):
 async def test_a_run_without_weights_says_so_and_shows_them_when_they_come(tmp_path, script):
     run = template_run(tmp_path, script, live=True)
     run.best_weights.unlink()
-    async with opened(tmp_path, SMALL) as pilot:
-        await _inspect(pilot)
+    async with staged(InspectScreen(run), tmp_path, SMALL) as pilot:
         await wait_for_text(pilot, "has no weights")
         await pilot.press("tab", "w", "b", "r", "enter")
         write_tensors(run.best_weights, template_weights(), {"epoch": "1"})
@@ -154,16 +149,12 @@ async def test_a_run_that_is_deleted_meanwhile_stays_on_the_screen(tmp_path, scr
 async def test_damaged_weights_and_missing_data_are_told_in_words(tmp_path, script, no_network):
     run = template_run(tmp_path, script)
     run.final_weights.write_bytes(b"nonsense")
-    async with opened(tmp_path, SMALL) as pilot:
-        await _inspect(pilot)
+    async with staged(InspectScreen(run), tmp_path, SMALL) as pilot:
         await wait_for_text(pilot, "final.safetensors: damaged")
     config = {"arch": "fc10", "dataset": "fashion"}
     other = make_run(tmp_path, script, script.started(config=config, dataset="fashion"), script.finished(), **config)
     write_tensors(other.final_weights, template_weights(), {"epoch": "3"})
-    async with opened(tmp_path, SMALL) as pilot:
-        await pilot.press("3")
-        await wait_for_text(pilot, "2 runs")
-        await pilot.press("i")
+    async with staged(InspectScreen(other), tmp_path, SMALL) as pilot:
         await wait_for(pilot, lambda: pilot.app.screen._work is not None and pilot.app.screen._work.trouble())
         await wait_for_text(pilot, "train-images-idx3-ubyte.gz")
 
@@ -182,10 +173,9 @@ async def test_code_of_the_user_s_own_is_run_only_when_asked_for(tmp_path, scrip
     weights = template_weights()
     own = {"one.weight": weights["Linear-1.weight"], "one.bias": weights["Linear-1.bias"]}
     write_tensors(run.final_weights, own, {"epoch": "3"})
-    async with opened(tmp_path) as pilot:
-        await _inspect(pilot)
+    async with staged(InspectScreen(run), tmp_path) as pilot:
         await wait_for_text(pilot, "Press y to import it and run its code")
-        await pilot.pause(0.3)
+        await pilot.pause()
         assert not mark.exists()
         await pilot.press("y")
         await _ready(pilot)

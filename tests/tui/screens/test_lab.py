@@ -6,24 +6,17 @@ import json
 
 import pytest
 from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
+from stage import staged
 
 from core.models.spec import REGISTRY
 from experiments.runs.folder import Meta
 from tui.live.fields import ADVANCED_FIELDS, MAIN_FIELDS, help_text, range_text
 from tui.live.module_file import module_problem
-from tui.live.session import Session
+from tui.screens.lab import LabScreen
 from tui.widgets.forms.budget_meter import BudgetMeter
 from tui.widgets.forms.run_form import RunForm
 from tui.widgets.forms.spec_editor import SpecEditor
 from tui.widgets.tables.table import Table
-
-
-@pytest.fixture
-def started(monkeypatch):
-    """The plans that the app would have started."""
-    plans: list[object] = []
-    monkeypatch.setattr(Session, "start", lambda self, wanted: plans.extend(wanted))
-    return plans
 
 
 @pytest.mark.parametrize("size", [WIDE, SMALL])
@@ -35,7 +28,7 @@ async def test_the_first_screen_shows_networks_budget_layers_values_and_how_to_s
 
 
 async def test_moving_through_the_list_shows_each_network(tmp_path):
-    async with opened(tmp_path) as pilot:
+    async with staged(LabScreen(), tmp_path) as pilot:
         await pilot.press("down")
         text = screen_text(pilot)
     assert "18,138 of 20,000, 1,862 left" in text
@@ -43,7 +36,7 @@ async def test_moving_through_the_list_shows_each_network(tmp_path):
 
 
 async def test_the_table_follows_each_keystroke_and_an_error_names_the_token(tmp_path):
-    async with opened(tmp_path) as pilot:
+    async with staged(LabScreen(), tmp_path) as pilot:
         editor = pilot.app.screen.query_one(SpecEditor)
         await pilot.press("down", "e", "backspace", "backspace", "backspace", "backspace")
         assert "32x3x3, not 10 logits" in screen_text(pilot)
@@ -68,7 +61,7 @@ async def test_the_table_follows_each_keystroke_and_an_error_names_the_token(tmp
     ],
 )
 async def test_of_a_spec_that_is_wrong_only_its_own_layers_are_shown(tmp_path, spec, layers, words):
-    async with opened(tmp_path) as pilot:
+    async with staged(LabScreen(), tmp_path) as pilot:
         await pilot.press("down", "e", "ctrl+u", *spec)
         await pilot.pause()
         meter = pilot.app.screen.query_one(BudgetMeter)
@@ -85,7 +78,7 @@ async def test_the_button_has_its_words_in_a_terminal_s_own_colours_too(tmp_path
 
 
 async def test_labels_are_apart_from_values_and_one_other_value_is_one(tmp_path):
-    async with opened(tmp_path) as pilot:
+    async with staged(LabScreen(), tmp_path) as pilot:
         pilot.app.screen.query_one("#fold").focus()
         await pilot.press("enter")
         await wait_for_text(pilot, "Label smoothing 0")
@@ -94,22 +87,21 @@ async def test_labels_are_apart_from_values_and_one_other_value_is_one(tmp_path)
         await wait_for_text(pilot, "1 not at its default")
 
 
-async def test_an_engine_that_cannot_work_here_is_refused_in_the_form(tmp_path, started):
+async def test_an_engine_that_cannot_work_here_is_refused_in_the_form(tmp_path):
     import core.training.trainer  # noqa: F401  # as the app does once it is on the screen
 
     tmp_path.joinpath("state.json").write_text(json.dumps({"form": {"engine": "graph", "device": "cpu"}}))
-    async with opened(tmp_path) as pilot:
+    async with staged(LabScreen(), tmp_path) as pilot:
         words = " ".join(screen_text(pilot).replace("│", " ").split())
         assert (
             "Cannot start: Engine needs a CUDA device, not cpu (set Engine to auto, which takes the fastest)" in words
         )
         await pilot.press("ctrl+r")
-        assert pilot.app.current_mode == "lab"
-    assert started == []
+    assert pilot.app.requests == []
 
 
-async def test_a_network_over_the_budget_says_so_in_words_and_blocks_the_start(tmp_path, started):
-    async with opened(tmp_path) as pilot:
+async def test_a_network_over_the_budget_says_so_in_words_and_blocks_the_start(tmp_path):
+    async with staged(LabScreen(), tmp_path) as pilot:
         await pilot.press("e", "ctrl+u", *"c64 c64 gap fc10")
         text = screen_text(pilot)
         assert "38,4" in text
@@ -117,12 +109,11 @@ async def test_a_network_over_the_budget_says_so_in_words_and_blocks_the_start(t
         assert pilot.app.screen.query_one(BudgetMeter).has_class("-over")
         await pilot.press("ctrl+r")
         await wait_for_text(pilot, "Cannot start")
-        assert pilot.app.current_mode == "lab"
-    assert started == []
+    assert pilot.app.requests == []
 
 
 async def test_a_typed_network_is_not_lost_by_looking_at_others(tmp_path):
-    async with opened(tmp_path) as pilot:
+    async with staged(LabScreen(), tmp_path) as pilot:
         await pilot.press("e", "ctrl+u", *"c8 gap fc10", "escape", "up", "up")
         assert pilot.app.screen.query_one(SpecEditor).spec != "c8 gap fc10"
         await pilot.press("end")
@@ -142,8 +133,8 @@ async def test_a_typed_network_is_not_lost_by_looking_at_others(tmp_path):
         ("dropout", "1", "a number at least 0 and below 1"),
     ],
 )
-async def test_a_wrong_value_is_told_with_what_is_allowed_as_it_is_typed(tmp_path, field, typed, said, started):
-    async with opened(tmp_path) as pilot:
+async def test_a_wrong_value_is_told_with_what_is_allowed_as_it_is_typed(tmp_path, field, typed, said):
+    async with staged(LabScreen(), tmp_path) as pilot:
         pilot.app.screen.query_one(f"#field-{field}").focus()
         await pilot.press("ctrl+u", "ctrl+k", *typed)
         await pilot.pause()
@@ -151,31 +142,32 @@ async def test_a_wrong_value_is_told_with_what_is_allowed_as_it_is_typed(tmp_pat
         assert "Cannot start" in words
         assert said in words
         await pilot.press("ctrl+r")
-    assert started == []
+    assert pilot.app.requests == []
 
 
-async def test_ctrl_r_starts_what_the_form_says(tmp_path, started):
-    async with opened(tmp_path) as pilot:
+async def test_ctrl_r_starts_what_the_form_says(tmp_path):
+    async with staged(LabScreen(), tmp_path) as pilot:
         await pilot.press("down", "v", *"0.05", "down", *"64", "ctrl+r")
-        await pilot.pause()
-        assert pilot.app.current_mode == "training"
-    (plan,) = started
+        await wait_for(pilot, lambda: pilot.app.requests)
+    ((plan,),) = (request.plans for request in pilot.app.requests)
     assert (plan.config.arch, plan.config.lr, plan.config.batch_size) == ("conv5", 0.05, 64)
 
 
-async def test_a_range_of_seeds_is_a_group_of_runs(tmp_path, started):
-    async with opened(tmp_path) as pilot:
+async def test_a_range_of_seeds_is_a_group_of_runs(tmp_path):
+    async with staged(LabScreen(), tmp_path) as pilot:
         pilot.app.screen.query_one("#field-seed").focus()
         await pilot.press(*"0-2")
         pilot.app.screen.query_one("#field-name").focus()
         await pilot.press(*"try", "ctrl+r")
+        await wait_for(pilot, lambda: pilot.app.requests)
+    (started,) = (request.plans for request in pilot.app.requests)
     assert [plan.config.seed for plan in started] == [0, 1, 2]
     assert [plan.meta.name for plan in started] == ["try-0", "try-1", "try-2"]
     assert len({plan.meta.group_id for plan in started}) == 1
 
 
 async def test_a_preset_fills_the_form_and_ones_own_values_come_back(tmp_path):
-    async with opened(tmp_path) as pilot:
+    async with staged(LabScreen(), tmp_path) as pilot:
         form = pilot.app.screen.query_one(RunForm)
         await pilot.press("v", *"0.5")
         pilot.app.screen.query_one("#preset").focus()
@@ -186,7 +178,7 @@ async def test_a_preset_fills_the_form_and_ones_own_values_come_back(tmp_path):
 
 
 async def test_advanced_fields_unfold_and_are_checked_too(tmp_path):
-    async with opened(tmp_path) as pilot:
+    async with staged(LabScreen(), tmp_path) as pilot:
         pilot.app.screen.query_one("#fold").focus()
         await pilot.press("enter")
         await wait_for_text(pilot, "Momentum")
@@ -232,15 +224,14 @@ async def test_a_fork_brings_the_config_and_marks_what_is_changed(tmp_path, scri
 
 async def test_of_a_long_value_in_a_fork_the_beginning_shows_and_typing_replaces_it(tmp_path, script):
     config = {"lr": 0.1548813503927325, "weight_decay": 0.00012345678901234567}
-    make_run(tmp_path, script, script.started(config=config), script.stopped(), **config)
-    async with opened(tmp_path, SMALL) as pilot:
+    run = make_run(tmp_path, script, script.started(config=config), script.stopped(), **config)
+    async with staged(LabScreen(), tmp_path, SMALL) as pilot:
         form = pilot.app.screen.query_one(RunForm)
         pilot.app.screen.query_one("#fold").focus()
         await pilot.press("enter")
         await wait_for_text(pilot, "Label smoothing")  # what is unfolded scrolls into view
-        await pilot.press("v", "f4")
-        await wait_for_text(pilot, "1 run")
-        await pilot.press("f")
+        await pilot.press("v")
+        pilot.app.screen.load_fork(run, "long")
         await wait_for_text(pilot, "0.15488135")
         assert form.texts["lr"] == "0.1548813503927325"
         pilot.app.screen.query_one("#field-weight_decay").focus()
@@ -255,11 +246,9 @@ async def test_of_a_long_value_in_a_fork_the_beginning_shows_and_typing_replaces
 
 
 async def test_a_fork_of_a_run_with_brackets_in_its_name_shows_them(tmp_path, script):
-    make_run(tmp_path, script, script.started(), script.stopped(), meta=Meta("x[/y] [b"))
-    async with opened(tmp_path) as pilot:
-        await pilot.press("3")
-        await wait_for_text(pilot, "x[/y] [b")
-        await pilot.press("f")
+    run = make_run(tmp_path, script, script.started(), script.stopped(), meta=Meta("x[/y] [b"))
+    async with staged(LabScreen(), tmp_path) as pilot:
+        pilot.app.screen.load_fork(run, run.meta().name)
         await wait_for_text(pilot, "Fork, 0 changed, of x[/y] [b")
 
 
@@ -277,7 +266,7 @@ async def test_coming_back_leaves_the_field_so_that_digits_lead_on(tmp_path):
 
 
 async def test_the_help_of_the_epochs_has_the_budget(tmp_path):
-    async with opened(tmp_path) as pilot:
+    async with staged(LabScreen(), tmp_path) as pilot:
         pilot.app.screen.query_one("#field-epochs").focus()
         await wait_for_text(pilot, "20 within the budget")
 
@@ -286,7 +275,7 @@ async def test_the_help_of_the_epochs_has_the_budget(tmp_path):
 async def test_the_help_of_every_field_is_there_to_its_last_word(tmp_path, size):
     """In a fork whose every field is changed, which has most to say."""
     original = {"lr": 0.000123456, "max_epochs": 10, "seed": 2_147_483_647, "val_split": 12_345, "engine": "compile"}
-    async with opened(tmp_path, size) as pilot:
+    async with staged(LabScreen(), tmp_path, size) as pilot:
         screen = pilot.app.screen
         form, shown = screen.query_one(RunForm), screen.query_one("#help")
         form.compare_with({field: f"{original.get(field, 0)}" for field in form.texts})
@@ -326,15 +315,15 @@ def test_a_module_of_ones_own_is_looked_at_without_running_it(tmp_path, content,
     assert bool(said) == bool(problem)
 
 
-async def test_a_module_that_is_not_there_blocks_the_start_until_it_is(tmp_path, started):
+async def test_a_module_that_is_not_there_blocks_the_start_until_it_is(tmp_path):
     file = tmp_path / "net.py"
-    async with opened(tmp_path) as pilot:
+    async with staged(LabScreen(), tmp_path) as pilot:
         await pilot.press("e", "ctrl+u", *f"{file}:Net")
         words = " ".join(screen_text(pilot).replace("│", " ").split())
         assert "Cannot start: there is no file net.py in" in words
         await pilot.press("ctrl+r")
-        assert pilot.app.current_mode == "lab"
         file.write_text("class Net: pass\n")
         await pilot.press("ctrl+r")
-        await wait_for(pilot, lambda: pilot.app.current_mode == "training")
-    assert [plan.config.arch for plan in started] == [f"{file}:Net"]
+        await wait_for(pilot, lambda: pilot.app.requests)
+    (request,) = pilot.app.requests
+    assert [plan.config.arch for plan in request.plans] == [f"{file}:Net"]

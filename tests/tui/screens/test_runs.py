@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app_pilot import SMALL, make_run, opened, screen_text, wait_for, wait_for_text
+from stage import staged
 
 from experiments.runs.folder import Meta
 from experiments.runs.owner import Owner
@@ -10,7 +11,9 @@ from experiments.runs.store import Store
 from tui.live.catalog import arranged
 from tui.live.group_line import GroupResults, run_in_words
 from tui.live.marks import MOST
+from tui.live.messages import OpenRequested
 from tui.screens.compare import CompareScreen
+from tui.screens.runs import RunsScreen
 from tui.widgets.tables.table import Table
 
 
@@ -43,8 +46,7 @@ async def test_a_run_that_waits_its_turn_is_not_said_to_be_running(tmp_path, scr
     make_run(tmp_path, script, script.started(), meta=Meta("try-0"))
     continued = _finished(tmp_path, script, "again", 0.5)
     continued.hand_over(Owner.this_process())
-    async with opened(tmp_path) as pilot:
-        await pilot.press("3")
+    async with staged(RunsScreen(), tmp_path) as pilot:
         await wait_for_text(pilot, "3 runs, 3 live")
         lines = screen_text(pilot).splitlines()
         await pilot.press("slash", *"waiting")
@@ -57,8 +59,7 @@ async def test_a_run_that_waits_its_turn_is_not_said_to_be_running(tmp_path, scr
 async def test_live_runs_come_first_and_follow_what_happens_elsewhere(tmp_path, script):
     live = make_run(tmp_path, script, script.started(), meta=Meta("alive"))
     _finished(tmp_path, script, "done", 0.99)
-    async with opened(tmp_path) as pilot:
-        await pilot.press("3")
+    async with staged(RunsScreen(), tmp_path) as pilot:
         await wait_for_text(pilot, "2 runs, 1 live")
         text = screen_text(pilot)
         assert text.index("alive") < text.index("done")
@@ -71,8 +72,7 @@ async def test_live_runs_come_first_and_follow_what_happens_elsewhere(tmp_path, 
 async def test_filter_sort_rename_and_tag(tmp_path, script):
     _finished(tmp_path, script, "alpha", 0.95, arch="conv5")
     _finished(tmp_path, script, "beta", 0.99)
-    async with opened(tmp_path) as pilot:
-        await pilot.press("3")
+    async with staged(RunsScreen(), tmp_path) as pilot:
         await wait_for_text(pilot, "2 runs")
         await pilot.press("slash", *"conv5")
         await wait_for_text(pilot, "1 of 2 runs")
@@ -95,8 +95,7 @@ async def test_filter_sort_rename_and_tag(tmp_path, script):
 
 async def test_delete_asks_and_enter_keeps(tmp_path, script):
     run = _finished(tmp_path, script, "alpha", 0.95)
-    async with opened(tmp_path) as pilot:
-        await pilot.press("3")
+    async with staged(RunsScreen(), tmp_path) as pilot:
         await wait_for_text(pilot, "alpha")
         await pilot.press("d")
         await wait_for_text(pilot, "Delete this run?")
@@ -111,8 +110,7 @@ async def test_delete_asks_and_enter_keeps(tmp_path, script):
 
 async def test_a_live_run_cannot_be_deleted(tmp_path, script):
     run = make_run(tmp_path, script, script.started(), meta=Meta("alive"))
-    async with opened(tmp_path) as pilot:
-        await pilot.press("3")
+    async with staged(RunsScreen(), tmp_path) as pilot:
         await wait_for_text(pilot, "alive")
         assert "enter Open" in screen_text(pilot)
         await pilot.press("d")
@@ -122,20 +120,19 @@ async def test_a_live_run_cannot_be_deleted(tmp_path, script):
 
 
 async def test_enter_opens_a_run(tmp_path, script):
-    _finished(tmp_path, script, "alpha", 0.95)
-    async with opened(tmp_path, SMALL) as pilot:
-        await pilot.press("3")
+    run = _finished(tmp_path, script, "alpha", 0.95)
+    async with staged(RunsScreen(), tmp_path, SMALL) as pilot:
         await wait_for_text(pilot, "alpha")
         await pilot.press("enter")
-        await wait_for_text(pilot, "Accuracy: 9500/10000 (95.00%)")
-        assert pilot.app.current_mode == "training"
+        await wait_for(pilot, lambda: pilot.app.requests)
+    (request,) = pilot.app.requests
+    assert (type(request), request.run) == (OpenRequested, run)
 
 
 async def test_a_long_list_asks_only_for_the_rows_it_shows(tmp_path):
     asked: list[int] = []
 
-    async with opened(tmp_path) as pilot:
-        await pilot.press("3")
+    async with staged(RunsScreen(), tmp_path) as pilot:
         pilot.app.screen.remove_class("-empty")
         table = pilot.app.screen.query_one("#runs", Table)
         table.show(10_000, lambda row: asked.append(row) or (f"row {row}",))
@@ -166,8 +163,7 @@ async def test_a_run_of_a_group_shows_what_the_group_came_to(tmp_path, script):
     _group(tmp_path, script, "try", {0: 0.99, 1: 0.992, 2: 0.994}, "g20260101-000000-aaaa")
     begun, fourth = script.started(config={"seed": 3}), Meta("try-3", (), "g20260101-000000-aaaa")
     make_run(tmp_path, script, begun, script.stopped(), meta=fourth, seed=3)
-    async with opened(tmp_path, SMALL) as pilot:
-        await pilot.press("3")
+    async with staged(RunsScreen(), tmp_path, SMALL) as pilot:
         await wait_for_text(pilot, "group try of 4")
         await wait_for_text(pilot, "4: 3 finished, final 99.20% (sd 0.20), best 99.20% (sd 0.20)")
 
@@ -216,8 +212,7 @@ async def test_marked_runs_and_groups_are_compared_in_the_order_of_their_marks(t
     _group(tmp_path, script, "try", {0: 0.99, 1: 0.992}, "g20260101-000000-aaaa")
     alpha = _finished(tmp_path, script, "alpha", 0.95)
     beta = _finished(tmp_path, script, "beta", 0.96)
-    async with opened(tmp_path) as pilot:
-        await pilot.press("3")
+    async with staged(RunsScreen(), tmp_path) as pilot:
         await wait_for_text(pilot, "4 runs")
         pilot.app.remember(runs_sort="name")
         pilot.app.screen.rearrange()  # alpha, beta, try-0, try-1
@@ -240,8 +235,7 @@ async def test_marked_runs_and_groups_are_compared_in_the_order_of_their_marks(t
 async def test_a_ninth_run_is_not_marked_and_a_deleted_one_is_no_longer(tmp_path, script):
     for number in range(MOST + 1):
         _finished(tmp_path, script, f"run{number}", 0.9)
-    async with opened(tmp_path) as pilot:
-        await pilot.press("3")
+    async with staged(RunsScreen(), tmp_path) as pilot:
         await wait_for_text(pilot, "9 runs")
         await pilot.press(*["space", "down"] * MOST, "space")
         await wait_for_text(pilot, "no more can be compared")
@@ -254,8 +248,7 @@ async def test_a_ninth_run_is_not_marked_and_a_deleted_one_is_no_longer(tmp_path
 async def test_the_path_of_a_module_gives_way_to_its_name(tmp_path, script):
     arch = "/a/very/long/way/to/where/nets/live/net.py:Net"
     make_run(tmp_path, script, script.started(config={"arch": arch}), script.epoch(1), script.finished(1), arch=arch)
-    async with opened(tmp_path, SMALL) as pilot:
-        await pilot.press("3")
+    async with staged(RunsScreen(), tmp_path, SMALL) as pilot:
         await wait_for_text(pilot, "net.py:Net")
         lines = screen_text(pilot).splitlines()
     assert any(" net.py:Net " in line for line in lines)
@@ -269,8 +262,7 @@ async def test_in_the_order_by_best_runs_with_held_out_images_stand_where_their_
     _finished(tmp_path, script, "high", 0.99)
     make_run(tmp_path, script, script.started(), script.stopped(1), meta=Meta("nothing"))
     make_run(tmp_path, script, script.started(), meta=Meta("alive"))
-    async with opened(tmp_path) as pilot:
-        await pilot.press("3")
+    async with staged(RunsScreen(), tmp_path) as pilot:
         await wait_for_text(pilot, "5 runs")
         pilot.app.remember(runs_sort="best")
         pilot.app.screen.rearrange()

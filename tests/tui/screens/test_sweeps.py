@@ -8,14 +8,17 @@ import sys
 import pytest
 from app_pilot import SMALL, WIDE, opened, screen_text, wait_for, wait_for_text
 from snapshot import assert_snapshot
+from stage import staged
 from sweep_tools import Scripted, drive, tiny_plan
 
 from experiments.locations import Locations
 from experiments.studies.folder import StudyFolder
 from experiments.studies.trials import Trials
 from experiments.studies.view import add_trial, study_view
+from tui.live.messages import ForkRequested, OpenRequested
 from tui.screens.form_dialog import FormDialog, Problem
 from tui.screens.study import StudyScreen
+from tui.screens.sweeps import SweepsScreen
 
 GRID = {"lr": "0.1,0.2,0.3,0.4", "batch_size": "64,128,256", "epochs": "3"}
 DRIVER = """
@@ -51,15 +54,6 @@ def study(home, script, *, name: str = "s", trials: int = 10, objective: str = "
     drive(locations, plan, Scripted(script, play), name=name, should_stop=lambda: "".join(left[:1]))
 
 
-async def open_sweep(pilot) -> StudyScreen:
-    await pilot.press("4")
-    await wait_for_text(pilot, "held-out")
-    await pilot.press("enter")
-    await wait_for(pilot, lambda: isinstance(pilot.app.screen, StudyScreen))
-    await wait_for_text(pilot, "Trial")
-    return pilot.app.screen
-
-
 @pytest.fixture
 def driver(tmp_path, script):
     """A process that does nothing but drive the study `s`."""
@@ -72,8 +66,7 @@ def driver(tmp_path, script):
 
 
 async def test_an_empty_home_says_what_a_sweep_is_and_how_to_begin_one(tmp_path):
-    async with opened(tmp_path, SMALL) as pilot:
-        await pilot.press("4")
+    async with staged(SweepsScreen(), tmp_path, SMALL) as pilot:
         await wait_for_text(pilot, "There are no sweeps yet: a sweep trains many configs")
         assert "Begin one with n, or from a shell with: mnist-tui sweep" in screen_text(pilot)
         assert "enter Open" not in screen_text(pilot)
@@ -90,12 +83,10 @@ async def test_the_list_and_one_study(tmp_path, script, size, tag, options):
     async with opened(tmp_path, size, **options) as pilot:
         await pilot.press("4")
         await wait_for_text(pilot, "2 sweeps, 0 running")
-        await pilot.pause()
-        assert_snapshot(pilot, f"sweeps-{tag}")
+        await assert_snapshot(pilot, f"sweeps-{tag}")
         await pilot.press("end", "enter")
         await wait_for_text(pilot, "trial 9 stopped")
-        await pilot.pause(0.1)
-        assert_snapshot(pilot, f"study-{tag}")
+        await assert_snapshot(pilot, f"study-{tag}")
         if size == SMALL:
             await pilot.press("tab")
             await wait_for_text(pilot, "median of others")
@@ -111,8 +102,8 @@ async def test_of_the_current_trial_everything_is_readable_and_of_the_others_eve
     locations = Locations.resolve(tmp_path, tmp_path / "data")
     plan = tiny_plan({"lr": "0.1", "batch_size": "64,128"}, sampler="grid", trials=2)
     drive(locations, plan, Scripted(script, lambda run, life: iter([script.failed(error=reason)])))
-    async with opened(tmp_path, size) as pilot:
-        screen = await open_sweep(pilot)
+    async with staged(StudyScreen("s"), tmp_path, size) as pilot:
+        screen = pilot.app.screen
         await wait_for_text(pilot, "trial 1 failed")
         await wait_for_text(pilot, screen._trials[0].run_id)
         text = screen_text(pilot)
@@ -124,8 +115,7 @@ async def test_of_the_current_trial_everything_is_readable_and_of_the_others_eve
 async def test_what_happens_elsewhere_comes_to_the_screen(tmp_path, script):
     study(tmp_path, script)
     folder = StudyFolder.of(tmp_path, "s")
-    async with opened(tmp_path) as pilot:
-        await open_sweep(pilot)
+    async with staged(StudyScreen("s"), tmp_path) as pilot:
         await wait_for_text(pilot, "9 of 10 trials done: 7 finished, 1 pruned, 1 failed; 1 stopped")
         trials = Trials(folder, folder.plan())
         trials.report(9, 3, 0.8642)
@@ -138,23 +128,23 @@ async def test_what_happens_elsewhere_comes_to_the_screen(tmp_path, script):
 
 async def test_the_cursor_stays_on_its_trial_and_the_best_is_one_key_away(tmp_path, script):
     study(tmp_path, script)
-    async with opened(tmp_path) as pilot:
-        screen = await open_sweep(pilot)
+    async with staged(StudyScreen("s"), tmp_path) as pilot:
+        screen = pilot.app.screen
         await wait_for_text(pilot, "trial 9 stopped")
         await pilot.press("down", "down")
         await wait_for_text(pilot, "trial 7 finished")
         await wait_for_text(pilot, "Trial 7 held-out %, by epoch")
         await pilot.press("s")
-        await pilot.pause(0.1)
+        by_value = [9, 8, 7, 6, 4, 2, 1, 0, 5, 3]
+        await wait_for(pilot, lambda: [trial.number for trial in screen._trials] == by_value)
         assert screen._current.number == 7
-        assert [trial.number for trial in screen._trials] == [9, 8, 7, 6, 4, 2, 1, 0, 5, 3]
         await pilot.press("b")
         await wait_for_text(pilot, "trial 8 finished")
 
 
 async def test_pruning_asks_first_and_then_asks_the_run(tmp_path, driver):
-    async with opened(tmp_path) as pilot:
-        screen = await open_sweep(pilot)
+    async with staged(StudyScreen("s"), tmp_path) as pilot:
+        screen = pilot.app.screen
         await wait_for_text(pilot, "p Prune")
         run = pilot.app.store.run(screen._current.run_id)
         await pilot.press("p")
@@ -172,8 +162,8 @@ async def test_pruning_asks_first_and_then_asks_the_run(tmp_path, driver):
 async def test_a_trial_is_added_to_a_grid_only_whole_and_a_failed_one_is_there_to_begin_with(tmp_path, script):
     study(tmp_path, script)
     failed = study_view(tmp_path, "s").trials[5]
-    async with opened(tmp_path) as pilot:
-        screen = await open_sweep(pilot)
+    async with staged(StudyScreen("s"), tmp_path) as pilot:
+        screen = pilot.app.screen
         await wait_for_text(pilot, "trial 9 stopped")
         await pilot.press(*["down"] * 4)
         await wait_for_text(pilot, "trial 5 failed  the loss is not finite")
@@ -189,7 +179,9 @@ async def test_a_study_that_dies_while_it_is_open_is_said_to_be_dead_and_has_onl
     study(tmp_path, script)
     folder = StudyFolder.of(tmp_path, "s")
     async with opened(tmp_path) as pilot:
-        await open_sweep(pilot)
+        await pilot.press("4")
+        await wait_for_text(pilot, "held-out")
+        await pilot.press("enter")
         await wait_for_text(pilot, "trial 9 stopped")
         whole = folder.journal.read_bytes()
         folder.journal.write_bytes(whole + b"not json\n" * 2)
@@ -212,8 +204,7 @@ async def test_held_out_values_by_epoch_under_a_test_objective_say_so(tmp_path, 
 
     locations = Locations.resolve(tmp_path, tmp_path / "data")
     drive(locations, tiny_plan({"lr": "0.1,0.2"}, objective="test", sampler="grid"), Scripted(script, play))
-    async with opened(tmp_path) as pilot:
-        await pilot.press("4")
+    async with staged(SweepsScreen(), tmp_path) as pilot:
         await wait_for_text(pilot, "1 sweep")
         await pilot.press("enter")
         await wait_for_text(pilot, "Trial 1 held-out %, by epoch")
@@ -228,8 +219,8 @@ async def test_enter_is_offered_only_on_a_trial_that_has_a_run(tmp_path, script)
     drive_epochs_in_and_over_budget(tmp_path, script)
     trained = next(trial for trial in study_view(tmp_path, "s").trials if trial.state == "finished")
     waiting = add_trial(tmp_path, "s", {"epochs": "30"})
-    async with opened(tmp_path) as pilot:
-        screen = await open_sweep(pilot)
+    async with staged(StudyScreen("s"), tmp_path) as pilot:
+        screen = pilot.app.screen
         await pilot.press("home")
         await wait_for_text(pilot, f"trial {waiting} waiting")
         await wait_for(pilot, lambda: "Open run" not in screen_text(pilot))
@@ -247,8 +238,8 @@ def drive_epochs_in_and_over_budget(home, script):
 
 async def test_what_was_proposed_over_the_budget_is_a_line_and_what_was_added_by_hand_a_row(tmp_path, script):
     drive_epochs_in_and_over_budget(tmp_path, script)
-    async with opened(tmp_path) as pilot:
-        screen = await open_sweep(pilot)
+    async with staged(StudyScreen("s"), tmp_path) as pilot:
+        screen = pilot.app.screen
         await wait_for_text(pilot, "1 proposal rejected: epochs = 30")
         assert [trial.state for trial in screen._trials] == ["finished"]
         added = add_trial(tmp_path, "s", {"epochs": "30"})
@@ -260,8 +251,7 @@ async def test_what_was_proposed_over_the_budget_is_a_line_and_what_was_added_by
 
 async def test_a_grid_that_is_done_asks_for_nothing_more(tmp_path, script):
     study(tmp_path, script, trials=12, running=False)
-    async with opened(tmp_path) as pilot:
-        await open_sweep(pilot)
+    async with staged(StudyScreen("s"), tmp_path) as pilot:
         await wait_for_text(pilot, "12 of 12 trials")
         await pilot.press("c")
         await wait_for_text(pilot, "the grid's 12 combinations are done")
@@ -270,8 +260,7 @@ async def test_a_grid_that_is_done_asks_for_nothing_more(tmp_path, script):
 
 async def test_how_many_trials_more_begins_with_a_number_that_is_accepted(tmp_path, script):
     study(tmp_path, script, trials=5, running=False)
-    async with opened(tmp_path, SMALL) as pilot:
-        await open_sweep(pilot)
+    async with staged(StudyScreen("s"), tmp_path, SMALL) as pilot:
         await wait_for_text(pilot, "5 of 5 trials")
         await pilot.press("c")
         await wait_for_text(pilot, "s has done the 5 trials that it was asked for.")
@@ -288,8 +277,7 @@ async def test_how_many_trials_more_begins_with_a_number_that_is_accepted(tmp_pa
 async def test_a_sweep_is_stopped_right_after_it_was_continued(tmp_path, script):
     study(tmp_path, script)
     folder = StudyFolder.of(tmp_path, "s")
-    async with opened(tmp_path) as pilot:
-        await open_sweep(pilot)
+    async with staged(StudyScreen("s"), tmp_path) as pilot:
         await wait_for_text(pilot, "c Continue")
         await pilot.press("c", "x")
         await wait_for_text(pilot, "s was asked to stop")
@@ -300,8 +288,8 @@ async def test_a_sweep_is_stopped_right_after_it_was_continued(tmp_path, script)
 async def test_a_trial_to_be_added_is_checked_as_it_is_typed(tmp_path, script):
     locations = Locations.resolve(tmp_path, tmp_path / "data")
     drive(locations, tiny_plan(trials=1), Scripted(script, lambda run, life: iter([script.failed()])))
-    async with opened(tmp_path, SMALL) as pilot:
-        screen = await open_sweep(pilot)
+    async with staged(StudyScreen("s"), tmp_path, SMALL) as pilot:
+        screen = pilot.app.screen
         await wait_for_text(pilot, "trial 0 failed")
         await pilot.press("a")
         await wait_for_text(pilot, "What is empty is left to the")
@@ -315,26 +303,25 @@ async def test_a_trial_to_be_added_is_checked_as_it_is_typed(tmp_path, script):
         assert "1 of 2 trials done: 1 failed; 1 waiting" in screen_text(pilot)
 
 
-async def test_enter_opens_the_run_of_a_trial_and_f_takes_a_config_to_the_lab(tmp_path, script):
+async def test_enter_asks_for_the_run_of_a_trial_and_f_for_its_config_in_the_lab(tmp_path, script):
     study(tmp_path, script)
-    async with opened(tmp_path) as pilot:
-        await open_sweep(pilot)
+    async with staged(StudyScreen("s"), tmp_path) as pilot:
         await wait_for_text(pilot, "trial 9 stopped")
         await pilot.press("b")
         await wait_for_text(pilot, "trial 8 finished")
         best = pilot.app.screen._current
-        await pilot.press("enter")
-        await wait_for_text(pilot, "s-8")
-        assert pilot.app.current_mode == "training"
-        await pilot.press("4", "f")
-        await wait_for_text(pilot, "Fork, 0 changed, of s-8")
-        texts = pilot.app.state.form
-        assert (float(texts["lr"]), int(texts["batch_size"])) == (best.params["lr"], best.params["batch_size"])
+        await pilot.press("enter", "f")
+        await wait_for(pilot, lambda: len(pilot.app.requests) == 2)
+    run = pilot.app.store.find("s-8")
+    assert run.id == best.run_id
+    assert [(type(request), request.run) for request in pilot.app.requests] == [
+        (OpenRequested, run),
+        (ForkRequested, run),
+    ]
 
 
 async def test_a_sweep_of_another_process_is_stopped(tmp_path, driver):
-    async with opened(tmp_path) as pilot:
-        await pilot.press("4")
+    async with staged(SweepsScreen(), tmp_path) as pilot:
         await wait_for_text(pilot, "1 sweep, 1 running")
         await wait_for_text(pilot, "x Stop")
         text = screen_text(pilot)
@@ -347,13 +334,12 @@ async def test_a_sweep_of_another_process_is_stopped(tmp_path, driver):
 
 async def test_a_new_sweep_is_checked_as_it_is_typed_and_never_takes_a_name_again(tmp_path, script):
     study(tmp_path, script, trials=2, running=False)
-    async with opened(tmp_path) as pilot:
-        await pilot.press("4")
+    async with staged(SweepsScreen(), tmp_path) as pilot:
         await wait_for_text(pilot, "1 sweep")
         await pilot.press("n")
         await wait_for_text(pilot, "New sweep")
         problem = pilot.app.screen.query_one(Problem)
-        await pilot.pause(0.1)
+        await pilot.pause()
         assert problem._said == "", "nothing has been typed yet"
         await pilot.press("enter")
         await wait_for_text(pilot, "nothing varies")

@@ -6,10 +6,12 @@ import shutil
 
 import pytest
 from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
+from stage import staged
 from textual.app import App, ComposeResult
 
 from tui.live.messages import OpenRequested, ResumeRequested, StopRequested
 from tui.live.session import Job
+from tui.screens.training import TrainingScreen
 from tui.widgets.charts.chart import Chart
 from tui.widgets.lines.line import Line
 from tui.widgets.lines.progress_panel import ProgressPanel
@@ -24,8 +26,7 @@ async def _open(pilot, run) -> None:
 @pytest.mark.parametrize("size", [WIDE, SMALL])
 async def test_a_live_run_moves_from_start_to_end(tmp_path, script, size):
     run = make_run(tmp_path, script, script.started(config={"arch": "conv5"}))
-    async with opened(tmp_path, size) as pilot:
-        await _open(pilot, run)
+    async with staged(TrainingScreen(), tmp_path, size, watched=run) as pilot:
         await wait_for_text(pilot, "running")
         script.write(run, script.progress(1, 106))
         await wait_for_text(pilot, "epoch 1/20 loss=0.0123")
@@ -44,8 +45,7 @@ async def test_a_live_run_moves_from_start_to_end(tmp_path, script, size):
 
 
 async def test_without_a_run_it_says_how_to_get_one(tmp_path):
-    async with opened(tmp_path) as pilot:
-        await pilot.press("2")
+    async with staged(TrainingScreen(), tmp_path) as pilot:
         await wait_for_text(pilot, "No run is open")
 
 
@@ -53,18 +53,16 @@ async def test_losses_that_are_not_finite_leave_gaps_and_the_failure_is_told(tmp
     run = make_run(tmp_path, script, script.started(), script.progress(1, 1), script.progress(1, 2, loss=None))
     script.write(run, script.progress(1, 3, loss=1e300), script.failed(1))
     run.release()
-    async with opened(tmp_path) as pilot:
-        await _open(pilot, run)
+    async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:
         await wait_for_text(pilot, "Failed in epoch 1: the loss is not finite. Use a lower learning rate")
         await pilot.press("l", "s", "z", "m", "m", "m", "m")
-        await pilot.pause(0.6)
+        await pilot.pause()
         assert pilot.app.is_running
 
 
 async def test_a_run_that_failed_in_its_first_step_is_shown(tmp_path, script):
     run = make_run(tmp_path, script, script.started(), script.failed(1))
-    async with opened(tmp_path) as pilot:
-        await _open(pilot, run)
+    async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:
         await wait_for_text(pilot, "✗ failed")
         await wait_for_text(pilot, "Best   no epoch was finished")
         assert "after the first epoch" not in screen_text(pilot)
@@ -72,8 +70,7 @@ async def test_a_run_that_failed_in_its_first_step_is_shown(tmp_path, script):
 
 async def test_a_finished_run_opened_first_has_a_log_pane(tmp_path, script):
     run = make_run(tmp_path, script, script.started(), script.epoch(1), script.finished())
-    async with opened(tmp_path) as pilot:
-        await _open(pilot, run)
+    async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:
         await pilot.pause()
         assert pilot.app.screen.query_one("#log").size.height > 2
 
@@ -121,16 +118,14 @@ async def test_a_damaged_log_is_read_around(tmp_path, script):
     script.write(run, script.epoch(2, 0.9888))
     with run.log.open("ab") as log:
         log.write(b'{"event": "run_fin')
-    async with opened(tmp_path) as pilot:
-        await _open(pilot, run)
+    async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:
         await wait_for_text(pilot, "9888/10000")
         await wait_for_text(pilot, "2 lines of this run's log are damaged and were passed over")
 
 
 async def test_a_log_that_is_cut_short_is_read_again(tmp_path, script):
     run = make_run(tmp_path, script, script.started(), script.epoch(1, 0.9812))
-    async with opened(tmp_path) as pilot:
-        await _open(pilot, run)
+    async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:
         await wait_for_text(pilot, "9812/10000")
         run.log.write_bytes(b"")
         await wait_for_text(pilot, "cut short")
@@ -138,8 +133,7 @@ async def test_a_log_that_is_cut_short_is_read_again(tmp_path, script):
 
 async def test_each_chart_fills_the_screen_in_turn_and_escape_brings_all_back(tmp_path, script):
     run = make_run(tmp_path, script, script.started(), script.progress(1, 5), script.epoch(1), script.epoch(2))
-    async with opened(tmp_path) as pilot:
-        await _open(pilot, run)
+    async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:
 
         def shown() -> list[str]:
             return [chart.id for chart in pilot.app.screen.query(Chart) if chart.display]
@@ -154,8 +148,7 @@ async def test_each_chart_fills_the_screen_in_turn_and_escape_brings_all_back(tm
 
 async def test_in_a_small_window_b_turns_between_the_two_losses(tmp_path, script):
     run = make_run(tmp_path, script, script.started(), script.progress(1, 5), script.epoch(1))
-    async with opened(tmp_path, SMALL) as pilot:
-        await _open(pilot, run)
+    async with staged(TrainingScreen(), tmp_path, SMALL, watched=run) as pilot:
         assert "Loss by step" not in screen_text(pilot)
         await pilot.press("b")
         await wait_for_text(pilot, "Loss by step")
@@ -163,8 +156,7 @@ async def test_in_a_small_window_b_turns_between_the_two_losses(tmp_path, script
 
 async def test_the_log_scale_shows_the_error_and_is_remembered(tmp_path, script):
     run = make_run(tmp_path, script, script.started(), script.epoch(1, 0.98), script.epoch(2, 0.99))
-    async with opened(tmp_path) as pilot:
-        await _open(pilot, run)
+    async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:
         await pilot.press("l")
         await wait_for_text(pilot, "Error %, log scale")
         assert "target 0.6" in screen_text(pilot)
@@ -173,10 +165,9 @@ async def test_the_log_scale_shows_the_error_and_is_remembered(tmp_path, script)
 
 async def test_the_load_of_this_process_is_not_shown_for_a_run_that_another_one_has_taken_over(tmp_path, script):
     run = make_run(tmp_path, script, script.started(), script.progress(1, 5))
-    async with opened(tmp_path) as pilot:
+    async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:
         pilot.app.session.job = Job([])
         pilot.app.session.job.run_ids.append(run.id)
-        await _open(pilot, run)
         await wait_for_text(pilot, "Device CPU")
         pilot.app.session.job.done.set()
         await wait_for_text(pilot, "trained by another process")
@@ -204,8 +195,7 @@ async def test_a_run_that_nobody_trains_is_not_asked_to_stop(tmp_path, script):
 
 async def test_many_resizes_leave_a_whole_screen(tmp_path, script):
     run = make_run(tmp_path, script, script.started(), script.progress(1, 5), script.epoch(1), script.epoch(2))
-    async with opened(tmp_path) as pilot:
-        await _open(pilot, run)
+    async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:
         for turn in range(40):
             await pilot.resize_terminal(40 + 7 * turn % 120, 12 + 3 * turn % 40)
         await pilot.resize_terminal(50, 15)
@@ -217,6 +207,5 @@ async def test_many_resizes_leave_a_whole_screen(tmp_path, script):
 
 async def test_a_long_learning_rate_is_shown_in_four_digits(tmp_path, script):
     run = make_run(tmp_path, script, script.started(config={"lr": 0.06577746163470212}), script.finished())
-    async with opened(tmp_path, SMALL) as pilot:
-        await _open(pilot, run)
+    async with staged(TrainingScreen(), tmp_path, SMALL, watched=run) as pilot:
         assert "lr 0.06578  batch 256" in pilot.app.screen.query_one("#run-title", Line).text
