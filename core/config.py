@@ -61,17 +61,17 @@ class TrainConfig(BaseModel):
     momentum: _Share = 0.9
     """Momentum of SGD."""
     nesterov: bool = False
-    """Nesterov's form of momentum."""
+    """Nesterov momentum."""
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
     """L2 penalty on every parameter."""
     schedule: Schedule = "constant"
     """How the learning rate changes over the run."""
     warmup: Annotated[float, Field(gt=0, lt=1)] = 0.3
-    """onecycle: the share of the run in which the learning rate rises."""
+    """onecycle: share of the run in which the learning rate rises."""
     step_size: Annotated[int, Field(ge=1, le=10_000)] = 7
-    """step: the learning rate drops after every so many epochs."""
+    """step: epochs between two drops of the learning rate."""
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
-    """step: what the learning rate is multiplied by at each drop."""
+    """step: factor that the learning rate is multiplied by at each drop."""
     augment: Augmentation = "none"
     """Random changes to training images: whole-pixel shifts, or rotation, shift and scale together."""
     shift: Annotated[float, Field(ge=0, le=14)] = 2.0
@@ -79,7 +79,7 @@ class TrainConfig(BaseModel):
     rotation: Annotated[float, Field(ge=0, le=180)] = 10.0
     """affine: the largest rotation, in degrees."""
     scale: Annotated[float, Field(ge=0, le=0.5)] = 0.1
-    """affine: the largest change of size, as a share."""
+    """affine: the largest change of size; 0.1 is ten percent."""
     dropout: _Share = 0.0
     """Dropout after each block of the architecture that ends in a batch norm."""
     label_smoothing: _Share = 0.0
@@ -91,27 +91,27 @@ class TrainConfig(BaseModel):
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """Fixes initial weights, data order, augmentation and dropout."""
     val_split: Annotated[int, Field(ge=0, le=50_000)] = 0
-    """Training images held out, the same for every seed, to choose the epoch by; 0 scores the test set each epoch."""
+    """Training images held out to choose the epoch by, the same for every seed; 0 scores the test set each epoch."""
     target: Annotated[float, Field(gt=0, le=100)] = 99.4
     """Test accuracy to reach, in percent (on the held-out images where there are some)."""
     stop_at_target: bool = False
     """Finish after the first epoch that reaches the target."""
     limit_train: _Count | None = None
-    """Use only the first so many training images."""
+    """Use only this many training images, the first ones."""
     limit_test: _Count | None = None
-    """Use only the first so many test images."""
+    """Use only this many test images, the first ones."""
     device: _Device = "auto"
     """Where to train: auto takes a GPU where there is one."""
     precision: Precision = "fp32"
     """Arithmetic of the training step (tf32 on CUDA only); scores are always computed in fp32."""
     engine: EngineChoice = "auto"
-    """How a step is executed: as it is, by kernels for a CPU, compiled, as a CUDA graph; auto takes the fastest."""
+    """How a step is executed: plainly, by C kernels for a CPU, compiled or as a CUDA graph; auto takes the fastest."""
     max_params: Annotated[int, Field(ge=1, le=10**9)] = MAX_PARAMS
-    """Parameter budget: more are refused."""
+    """Parameter budget: larger networks are refused."""
     max_epochs: Annotated[int, Field(ge=1, le=10_000)] = 20
-    """Epoch budget: more are refused."""
+    """Epoch budget: longer runs are refused."""
     budget: bool = True
-    """Hold the run to the two budgets."""
+    """Refuse runs over the parameter or the epoch budget."""
 
     @classmethod
     def checked(cls, values: Mapping[str, object]) -> Self:
