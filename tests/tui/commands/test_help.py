@@ -4,8 +4,9 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from core.config import TrainConfig, field_help
+from core.config import TrainConfig
 from tui.cli import app, load_command
+from tui.command_line.config_options import option_help
 from tui.commands import COMMANDS as TABLE
 
 
@@ -71,7 +72,7 @@ def test_every_field_of_a_config_is_an_option_of_run_with_its_help_and_default()
     for field, info in TrainConfig.model_fields.items():
         option = options[field]
         assert option.opts == [f"--{field.replace('_', '-')}"]
-        assert field_help(field) in option.help
+        assert option_help(field) in option.help
         assert "[default: " in option.help
         if info.annotation is bool:
             assert option.secondary_opts == [f"--no-{field.replace('_', '-')}"]
