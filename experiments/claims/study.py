@@ -17,11 +17,12 @@ from core.errors import OverBudget, ShouldStop
 from core.events import RunStarted
 from experiments.claims.rules import ARMS, CLAIMS, MAX_REPEATS, Arm, Claim, ClaimFinding
 from experiments.execution.executor import Executor
-from experiments.execution.run_list import RunOutcome, RunSpec, find_wanted, train_all
+from experiments.execution.run_list import RunOutcome, find_wanted, train_all
 from experiments.execution.runner import Runner
 from experiments.presets.loader import load_preset
 from experiments.results.groups import Group, GroupMember, make_group
-from experiments.runs.folder import Meta
+from experiments.runs.folder import Meta, RunSpec
+from experiments.runs.seeds import name_of_seed
 from experiments.runs.store import Store
 from experiments.studies.folder import StudyFolder
 
@@ -117,7 +118,7 @@ class ClaimsStudy:
         return found
 
     def _wanted(self, arm: Arm, seed: int, group_id: str | None) -> RunSpec:
-        meta = Meta(f"{TAG}-{arm.name}-{seed}", (TAG, f"{TAG}:{arm.name}"), group_id)
+        meta = Meta(name_of_seed(f"{TAG}-{arm.name}", seed), (TAG, f"{TAG}:{arm.name}"), group_id)
         return RunSpec(self.design.config(arm, seed), meta)
 
     def _group_id(self, arm: Arm) -> str:

@@ -17,13 +17,13 @@ from experiments.execution.runner import Runner, failed, kept, owning, recorded_
 from experiments.execution.supervision import Supervision
 from experiments.runs.environment import describe_environment
 from experiments.runs.eventlog import Entry, EventWriter
-from experiments.runs.folder import Meta, Run
+from experiments.runs.folder import Meta, Run, RunSpec
 
 SAVE_INTERVAL = 5.0
 """Seconds between two checkpoints of a run: an epoch may take less than it takes to write those of all runs."""
 
 
-def train_group(runner: Runner, planned: Sequence[tuple[TrainConfig, Meta]]) -> Iterator[Entry]:
+def train_group(runner: Runner, planned: Sequence[RunSpec]) -> Iterator[Entry]:
     """Prepare and train a group, yielding each event of each run once it is in its log.
 
     A GPU's memory is free again afterwards, as another group may need as much.
@@ -37,12 +37,12 @@ def train_group(runner: Runner, planned: Sequence[tuple[TrainConfig, Meta]]) -> 
         torch.cuda.empty_cache()  # where there is no GPU this does nothing
 
 
-def _train(runner: Runner, planned: Sequence[tuple[TrainConfig, Meta]]) -> Iterator[Entry]:
+def _train(runner: Runner, planned: Sequence[RunSpec]) -> Iterator[Entry]:
     from core.device.device import flushed_denormals
 
     with flushed_denormals(), ExitStack() as open_runs:
-        trainer = _prepare(runner, [config for config, _ in planned])
-        runs = _create(runner, trainer, [meta for _, meta in planned])
+        trainer = _prepare(runner, [spec.config for spec in planned])
+        runs = _create(runner, trainer, [spec.meta for spec in planned])
         keepers = []
         for member, run in zip(trainer.members, runs, strict=True):
             open_runs.enter_context(owning(run))

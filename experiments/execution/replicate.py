@@ -21,13 +21,12 @@ from experiments.execution.executor import MAX_DEATHS, POLL, STOP_PATIENCE, Ende
 from experiments.execution.local_executor import LocalExecutor, local_slots
 from experiments.execution.runner import Runner
 from experiments.runs.eventlog import Entry, EventReader
-from experiments.runs.folder import Meta, Run
+from experiments.runs.folder import Run, RunSpec
 
 if TYPE_CHECKING:
     import torch
 
 Way = Literal["grouped", "processes", "in turn"]
-Planned = tuple[TrainConfig, Meta]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class TrainingPlan:
 IN_TURN = TrainingPlan("in turn")
 
 
-def plan_runs(runner: Runner, planned: Sequence[Planned], jobs: int | None = None) -> TrainingPlan:
+def plan_runs(runner: Runner, planned: Sequence[RunSpec], jobs: int | None = None) -> TrainingPlan:
     """The way in which these runs are trained soonest. Imports torch.
 
     Args:
@@ -51,10 +50,10 @@ def plan_runs(runner: Runner, planned: Sequence[Planned], jobs: int | None = Non
     Raises:
         InvalidValue, OverBudget, StorageError: when the runs cannot be trained here.
     """
-    runner.check(planned[0][0])
+    runner.check(planned[0].config)
     from core.device.device import pick_device
 
-    configs = [config for config, _ in planned]
+    configs = [spec.config for spec in planned]
     device = pick_device(configs[0].device)
     if len(configs) == 1 or jobs == 1:
         return IN_TURN
@@ -96,7 +95,7 @@ def _one_by_one(configs: Sequence[TrainConfig], reason: str) -> TrainingPlan:
     return TrainingPlan("in turn", words=f"{len(configs)} runs, one after the other, because {reason}")
 
 
-def replicate(runner: Runner, planned: Sequence[Planned], plan: TrainingPlan) -> Iterator[Entry]:
+def replicate(runner: Runner, planned: Sequence[RunSpec], plan: TrainingPlan) -> Iterator[Entry]:
     """Train runs as planned, yielding each event of each of them once it is in its log.
 
     A run that fails does so alone. One that somebody stops does too, but none is begun after that. The runner's own
@@ -105,20 +104,20 @@ def replicate(runner: Runner, planned: Sequence[Planned], plan: TrainingPlan) ->
     Raises:
         LabError: before the first event, when the runs cannot be started.
     """
-    runner.check(planned[0][0])
-    for config, _ in planned:
-        summarize_config(config)
+    runner.check(planned[0].config)
+    for spec in planned:
+        summarize_config(spec.config)
     parts: Iterator[Iterator[Entry]]
     match plan.way:
         case "in turn":
-            parts = (runner.run(config, meta) for config, meta in planned)
+            parts = (runner.run(spec.config, spec.meta) for spec in planned)
         case "grouped":
             from experiments.execution.grouped_runs import train_group
 
             parts = (train_group(runner, planned[at : at + plan.size]) for at in range(0, len(planned), plan.size))
         case "processes":
             # Fetched once, and what is wrong with it is known before any run is made.
-            runner.load_dataset(planned[0][0])
+            runner.load_dataset(planned[0].config)
             executor = LocalExecutor(runner.locations, local_slots("cpu", plan.size, None))
             parts = iter([_in_processes(runner, planned, executor)])
     for part in parts:
@@ -130,7 +129,7 @@ def replicate(runner: Runner, planned: Sequence[Planned], plan: TrainingPlan) ->
             return
 
 
-def _in_processes(runner: Runner, planned: Sequence[Planned], executor: Executor) -> Iterator[Entry]:
+def _in_processes(runner: Runner, planned: Sequence[RunSpec], executor: Executor) -> Iterator[Entry]:
     """Each run is made when a process is free for it, and followed by its log; killed, it goes on in another one."""
     waiting = list(planned)
     deaths: Counter[str] = Counter()
@@ -144,7 +143,8 @@ def _in_processes(runner: Runner, planned: Sequence[Planned], executor: Executor
                 deadline = time.monotonic() + STOP_PATIENCE
                 waiting.clear()
             while waiting and executor.has_room():
-                run = runner.create(*waiting.pop(0))
+                spec = waiting.pop(0)
+                run = runner.create(spec.config, spec.meta)
                 live[run.id] = run, EventReader(run.log)
                 executor.start(run)
             ended = {end.run_id: end for end in executor.wait(POLL)}

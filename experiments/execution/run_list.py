@@ -11,25 +11,15 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from core.config import TrainConfig
 from core.errors import ShouldStop
 from experiments.execution.executor import MAX_DEATHS, POLL, STOP_PATIENCE, Executor
 from experiments.execution.runner import Runner
-from experiments.runs.folder import Meta, Run
+from experiments.runs.folder import Run, RunSpec
 from experiments.runs.recipe import differing_fields
 from experiments.runs.row import Status
 from experiments.runs.store import Store
 
 _ORDER = (Status.FINISHED, Status.RUNNING, Status.STOPPED, Status.CRASHED, Status.FAILED)
-
-
-@dataclass(frozen=True, slots=True)
-class RunSpec:
-    """A run that shall be there. One that has these tags, this seed and a config that differs in nothing that makes a
-    recipe is it, whatever it is called."""
-
-    config: TrainConfig
-    meta: Meta
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +32,8 @@ class RunOutcome:
 
 
 def find_wanted(store: Store, wanted: Sequence[RunSpec]) -> list[Run | None]:
-    """The run of the home for each, where there is one: the one that has come furthest, and of several the first."""
+    """The run of the home for each, where there is one: one that has its tags and seed and a config of the same recipe,
+    whatever it is called. Of several it is the one that has come furthest, and of those the first."""
     by_seed: dict[int | None, list[tuple[Status, Run, tuple[str, ...]]]] = {}
     for row, status in store.rows():
         by_seed.setdefault(row.seed, []).append((status, store.run(row.run_id), row.tags))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from core.events import EpochFinished, RunFinished
 from experiments.runs.recipe import FREE_FIELDS, differing_fields
 from experiments.runs.row import RunRow, Status
+from experiments.runs.seeds import name_of_group
 from experiments.runs.view import RunView
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ def find_group(store: Store, group_id: str) -> Group | None:
 
 def name_of(runs: Iterable[GroupMember | RunRow]) -> str:
     """What the group of these runs is called; empty for no name."""
-    stems = {run.name.removesuffix(f"-{run.seed}") for run in runs}
+    stems = {name_of_group(run.name, run.seed) for run in runs}
     return stems.pop() if len(stems) == 1 else ""
 
 

@@ -9,14 +9,15 @@ from core.config import TrainConfig
 from core.errors import InvalidValue, RunError
 from experiments.results.groups import find_group
 from experiments.runs.config import name_module_again, stored_config
-from experiments.runs.folder import Meta, Run
+from experiments.runs.folder import Meta, Run, RunSpec
 from experiments.runs.recipe import FREE_FIELDS
+from experiments.runs.seeds import seed_specs, seeds_text
 from experiments.runs.store import Store
 
 
 def more_seeds(
     store: Store, reference: str, seeds: Sequence[int], changes: Mapping[str, object]
-) -> tuple[str, list[tuple[TrainConfig, Meta]]]:
+) -> tuple[str, list[RunSpec]]:
     """A group's id, and the config, name and tags that each of these seeds has in it.
 
     Args:
@@ -40,13 +41,10 @@ def more_seeds(
     if known := [str(seed) for seed in seeds if seed in taken]:
         some = ", ".join(known[:4]) + (", ..." if len(known) > 4 else "")
         hint = Advice(Step(Action.SHOW, reference), " lists its runs")
-        raise InvalidValue("seeds", f"{seeds[0]}-{seeds[-1]}", f"the group has {some} already", hint=hint)
+        raise InvalidValue("seeds", seeds_text(seeds), f"the group has {some} already", hint=hint)
     member = store.run(group.members[0].run_id)
     config, tags = _same_recipe(member, changes), member.meta().tags
-    names = [f"{group.name}-{seed}" if group.name else "" for seed in seeds]
-    return group.id, [
-        (config.changed(seed=seed), Meta(name, tags, group.id)) for seed, name in zip(seeds, names, strict=True)
-    ]
+    return group.id, seed_specs(config, seeds, Meta(group.name, tags, group.id))
 
 
 def _same_recipe(member: Run, changes: Mapping[str, object]) -> TrainConfig:

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def describe_machine(device: str) -> dict[str, Any]:
         "cpu": cpu_name(),
         "cpu_count": os.cpu_count(),
         "device": device,
-        "git_revision": git_revision(Path(__file__).parent),
+        "git_revision": own_revision(),
     }
 
 
@@ -55,6 +56,12 @@ def cpu_name() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+@cache
+def own_revision() -> str | None:
+    """The commit of this code, as `git_revision` has it; looked for once a process, as that starts another one."""
+    return git_revision(Path(__file__).parent)
 
 
 def git_revision(folder: Path) -> str | None:

@@ -28,7 +28,7 @@ from core.events import CheckpointSaved
 from experiments.runs.eventlog import EventReader, EventWriter
 from experiments.runs.json_files import read_json, write_json
 from experiments.runs.owner import Owner
-from experiments.runs.row import RunRow, Status, make_row
+from experiments.runs.row import RunRow, Status, make_row, status_of
 from experiments.runs.view import RunView, fold
 
 if TYPE_CHECKING:
@@ -62,6 +62,14 @@ class Meta:
     name: str = ""
     tags: tuple[str, ...] = ()
     group_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """A run that shall be there: its config, and what people call it."""
+
+    config: TrainConfig
+    meta: Meta = Meta()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +167,7 @@ class Run:
         return make_row(self.id, view, self.config(), meta.name, meta.tags, meta.group_id)
 
     def status(self) -> Status:
-        return self.row().status(self.is_alive)
+        return status_of(self.row().ended, is_alive=self.is_alive())
 
     def owner(self) -> Owner | None:
         """The process that trains it, dead or alive; None when nobody has taken it on."""
@@ -177,7 +185,7 @@ class Run:
 
     def is_trained_elsewhere(self) -> bool:
         """Whether a process other than this one trains it."""
-        return self.status() is Status.RUNNING and not self.is_trained_here()
+        return self.is_alive() and not self.is_trained_here()
 
     def write(self, config: TrainConfig, meta: Meta, environment: Mapping[str, Any]) -> None:
         """Fill the folder of a new run, owned by this process.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from core.events import RunFailed, RunFinished, RunStopped
+from core.events import EndEvent, RunFailed, RunFinished, RunStopped
 from experiments.runs.view import RunView
 
 T = TypeVar("T")
@@ -26,9 +26,22 @@ class Status(StrEnum):
 _END_STATUS = {RunFinished: Status.FINISHED, RunStopped: Status.STOPPED, RunFailed: Status.FAILED}
 
 
+def ended_as(end: EndEvent | None) -> str:
+    """The status that the end in a run's log gives; empty where it has none."""
+    return "" if end is None else str(_END_STATUS[type(end)])
+
+
+def status_of(ended: str, *, is_alive: bool) -> Status:
+    """A run's status from what `ended_as` says and whether a process trains it; one that goes on again has an end
+    and is alive."""
+    if is_alive:
+        return Status.RUNNING
+    return Status(ended) if ended else Status.CRASHED
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunRow:
-    """Accuracies are fractions; `ended` is the status that the log gives, empty while it gives none; `limited` is a run
+    """Accuracies are fractions; `ended` is the status by the log alone, as `ended_as` has it; `limited` is a run
     on a part of its data set."""
 
     run_id: str
@@ -58,12 +71,6 @@ class RunRow:
         """The best test accuracy; of a run with held-out images, whose test set is looked at once, the final one."""
         return self.final_test_accuracy if self.best_test_accuracy is None else self.best_test_accuracy
 
-    def status(self, is_alive: Callable[[], bool]) -> Status:
-        """The status. A run that has ended but has a live process again is one that is being resumed."""
-        if is_alive():
-            return Status.RUNNING
-        return Status(self.ended) if self.ended else Status.CRASHED
-
     def to_json(self, status: Status) -> dict[str, Any]:
         """The keys that `mnist-tui runs --json` promises."""
         values = asdict(self)
@@ -80,7 +87,7 @@ def make_row(
     return RunRow(
         run_id=run_id,
         name=name,
-        ended=str(_END_STATUS[type(view.end)]) if view.end is not None else "",
+        ended=ended_as(view.end),
         arch=_of(str, config, "arch") or "",
         dataset=started.dataset if started else _of(str, config, "dataset") or "",
         seed=_of(int, config, "seed"),

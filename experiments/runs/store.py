@@ -16,7 +16,8 @@ from core.advice import Action, Advice, Step
 from core.errors import InvalidValue, RunError, StorageError
 from experiments.runs.folder import Meta, Run
 from experiments.runs.index import Index
-from experiments.runs.row import RunRow, Status
+from experiments.runs.row import RunRow, Status, status_of
+from experiments.runs.seeds import name_of_seed
 
 if TYPE_CHECKING:
     from core.config import TrainConfig
@@ -83,7 +84,7 @@ class Store:
         """Every run in one line, with its status, the newest first; quick, through the index."""
         runs = self.runs()
         rows = self._index.rows(runs)
-        return [(row, row.status(run.is_alive)) for run, row in zip(runs, rows, strict=True)]
+        return [(row, status_of(row.ended, is_alive=run.is_alive())) for run, row in zip(runs, rows, strict=True)]
 
     def find(self, reference: str) -> Run:
         """A run by id, name, unique prefix of an id, or ``latest``.
@@ -134,7 +135,7 @@ class Store:
         grouped = [(row.group_id, row) for row in rows if row.group_id]
         for matches in (
             {group_id for group_id, _ in grouped if group_id == reference},
-            {group_id for group_id, row in grouped if row.name == f"{reference}-{row.seed}"},
+            {group_id for group_id, row in grouped if row.name == name_of_seed(reference, row.seed)},
             {group_id for group_id, _ in grouped if reference.startswith("g") and group_id.startswith(reference)},
         ):
             if len(matches) > 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +9,11 @@ from core.config import TrainConfig
 from core.errors import InvalidValue
 from experiments.presets.loader import DEFAULT, load_config_file, load_preset
 from experiments.results.more_seeds import more_seeds
-from experiments.runs.folder import Meta, check_label
+from experiments.runs.folder import Meta, RunSpec, check_label
 from experiments.runs.row import Status
+from experiments.runs.seeds import name_of_seed, parse_seeds, seed_specs
 from experiments.runs.store import Store
 from tui.text.output import note
-
-MAX_SEEDS = 10_000
-
-Planned = list[tuple[TrainConfig, Meta]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +28,7 @@ class Asked:
     tags: tuple[str, ...]
 
 
-def plan_new(store: Store, asked: Asked) -> tuple[str | None, Planned]:
+def plan_new(store: Store, asked: Asked) -> tuple[str | None, list[RunSpec]]:
     """One run without a group id, or the id of a new group and its runs.
 
     Raises:
@@ -43,18 +39,15 @@ def plan_new(store: Store, asked: Asked) -> tuple[str | None, Planned]:
         for word in words:
             check_label(field, word)
     if asked.seeds is None:
-        return None, [(config, Meta(asked.name, asked.tags))]
-    seeds = _parse_seeds(asked.seeds, asked.changes.get("seed"))
-    config.changed(seed=seeds[-1])
+        return None, [RunSpec(config, Meta(asked.name, asked.tags))]
+    seeds = _seeds(asked.seeds, asked.changes.get("seed"))
     name, group_id = asked.name, store.new_group_id()
-    if name and any(row.group_id and row.name == f"{name}-{row.seed}" for row, _ in store.rows()):
+    if name and any(row.group_id and row.name == name_of_seed(name, row.seed) for row, _ in store.rows()):
         note(f"warning: there is a group {name} already; to add seeds to it, give --group {name} instead of --name")
-    return group_id, [
-        (config.changed(seed=seed), Meta(f"{name}-{seed}" if name else "", asked.tags, group_id)) for seed in seeds
-    ]
+    return group_id, seed_specs(config, seeds, Meta(name, asked.tags, group_id))
 
 
-def plan_more(store: Store, asked: Asked, group: str, *, detach: bool) -> tuple[str, Planned]:
+def plan_more(store: Store, asked: Asked, group: str, *, detach: bool) -> tuple[str, list[RunSpec]]:
     """The id of an existing group, and the runs of its new seeds.
 
     Raises:
@@ -68,7 +61,7 @@ def plan_more(store: Store, asked: Asked, group: str, *, detach: bool) -> tuple[
             text = ", ".join(value) if isinstance(value, tuple) else str(value)
             hint = "leave it out: the group has its own"
             raise InvalidValue(option.removesuffix("s"), text, "cannot be used with --group", hint=hint)
-    seeds = _parse_seeds(asked.seeds, asked.changes.get("seed"))
+    seeds = _seeds(asked.seeds, asked.changes.get("seed"))
     group_id, planned = more_seeds(store, group, seeds, asked.changes)
     if detach and any(run.row().ended != Status.FINISHED for run in store.find_all(group_id)):
         hint = f"mnist-tui resume {group} first, or leave --detach out"
@@ -85,14 +78,7 @@ def _configure(preset: str | None, config: Path | None, changes: dict[str, objec
     return TrainConfig.checked({**base.values, **changes})
 
 
-def _parse_seeds(text: str, seed: object) -> list[int]:
+def _seeds(text: str, seed: object) -> tuple[int, ...]:
     if seed is not None:
         raise InvalidValue("seeds", text, "cannot be used with --seed", hint="give one of the two")
-    match = re.fullmatch(r"(\d{1,10})-(\d{1,10})", text, re.ASCII)
-    first, last = (int(match[1]), int(match[2])) if match else (1, 0)
-    if not first <= last < first + MAX_SEEDS:
-        hint = "for example 0-9"
-        if re.fullmatch("[1-9][0-9]{0,3}", text):
-            hint = f"{text}-{text} for that seed alone, 0-{int(text) - 1} for so many"
-        raise InvalidValue("seeds", text, f"must be A-B with A at most B, {MAX_SEEDS:,} seeds at most", hint=hint)
-    return list(range(first, last + 1))
+    return parse_seeds(text)

@@ -8,14 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from core.config import TrainConfig
 from core.errors import InvalidValue
 from core.models.spec import is_user_module
 from experiments.execution.runner import Runner
 from experiments.export.tracking import Tracking
 from experiments.locations import Locations
 from experiments.presets.loader import DEFAULT
-from experiments.runs.folder import Meta
+from experiments.runs.folder import RunSpec
+from experiments.runs.seeds import MAX_SEEDS, seeds_text
 from experiments.runs.store import Store
 from experiments.runs.view import RunView
 from tui.command_line.config_options import with_config_options
@@ -28,7 +28,7 @@ from tui.command_line.following import (
     report,
 )
 from tui.command_line.options import LogTo, WithTensorBoard, checked_tracking, tracking_options
-from tui.command_line.run_plan import MAX_SEEDS, Asked, plan_more, plan_new
+from tui.command_line.run_plan import Asked, plan_more, plan_new
 from tui.command_line.signals import stop_on_signals
 from tui.live.launch import resume_all_detached, runs_to_hand_over
 from tui.text.group_progress import GroupProgress
@@ -102,19 +102,20 @@ def run(
             jobs = 1 if tracking.wanted else jobs  # trackers take one run at a time
             views = _train_group(runner, planned, tracking, jobs, as_json=as_json, quiet=quiet)
             say_group(runner.store, group_id, as_json=as_json)
-            if waiting := [config.seed for config, _ in planned[len(views) :]]:
-                those = f"seed {waiting[0]} was" if len(waiting) == 1 else f"seeds {waiting[0]}-{waiting[-1]} were"
-                more = f"mnist-tui run --group {group_id} --seeds {waiting[0]}-{waiting[-1]}"
-                note(f"{those} not begun: {more} trains {'it' if len(waiting) == 1 else 'them'}")
+            if waiting := [spec.config.seed for spec in planned[len(views) :]]:
+                span, one = seeds_text(waiting), len(waiting) == 1
+                those = f"seed {span} was" if one else f"seeds {span} were"
+                more = f"mnist-tui run --group {group_id} --seeds {span}"
+                note(f"{those} not begun: {more} trains {'it' if one else 'them'}")
         else:
-            entries = tracking.follow(runner.run(*planned[0]))
+            entries = tracking.follow(runner.run(planned[0].config, planned[0].meta))
             views = [report(entries, runner.store, as_json=as_json, quiet=quiet)]
     raise typer.Exit(exit_code_of_runs(views))
 
 
 def _train_group(
     runner: Runner,
-    planned: list[tuple[TrainConfig, Meta]],
+    planned: list[RunSpec],
     tracking: Tracking,
     jobs: int | None,
     *,
@@ -136,14 +137,14 @@ def _train_group(
     return list(progress.views.values())
 
 
-def _detach(locations: Locations, planned: list[tuple[TrainConfig, Meta]], tracking: Tracking) -> None:
+def _detach(locations: Locations, planned: list[RunSpec], tracking: Tracking) -> None:
     """Make the folders of all runs, and start one process that trains them in turn. Every folder is there from the
     start, so that a run whose turn never comes can be resumed like any other."""
     with runs_to_hand_over(Runner(locations)) as make:
-        made = [make(config, meta) for config, meta in planned]
+        made = [make(spec.config, spec.meta) for spec in planned]
         arch = made[0].config()["arch"]
         options = ["--arch", arch] if is_user_module(arch) else []
-        reference = planned[0][1].group_id or made[0].id
+        reference = planned[0].meta.group_id or made[0].id
         resume_all_detached(reference, made, locations, *options, *tracking_options(tracking))
     note(f"training goes on by itself: mnist-tui watch {reference}, mnist-tui stop {reference}")
     say(reference)

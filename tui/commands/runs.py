@@ -14,7 +14,7 @@ from experiments.locations import Locations
 from experiments.results.groups import name_of, titled
 from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Run
-from experiments.runs.row import RunRow, Status
+from experiments.runs.row import RunRow, Status, status_of
 from experiments.runs.store import Store, filtered
 from tui.command_line.exit_codes import ExitCode
 from tui.command_line.options import AsJson, RunOrGroup
@@ -76,7 +76,7 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
         return
     found = store.find(run)
     row, view = found.row(), found.view()
-    status = row.status(found.is_alive)
+    status = status_of(row.ended, is_alive=found.is_alive())
     if as_json:
         epochs = [to_record(event) for event in view.epochs]
         end = command_line_record(view.end) if view.end is not None else None

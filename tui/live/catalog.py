@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from experiments.runs.row import RunRow, Status
+from experiments.runs.row import RunRow, Status, status_of
+from experiments.runs.seeds import name_of_group
 from experiments.runs.store import Store
 
 Item = tuple[RunRow, Status]
@@ -70,7 +71,7 @@ class Catalog:
     def _read(self, run_id: str) -> Item:
         run = self._store.run(run_id)
         row = run.row()
-        return row, row.status(run.is_alive)
+        return row, status_of(row.ended, is_alive=run.is_alive())
 
 
 def standing(item: Item) -> str:
@@ -93,7 +94,7 @@ def arranged(items: Sequence[Item], sort: str, wanted: str) -> list[Item]:
 
 def stem_of(row: RunRow) -> str:
     """A run's name, without the seed that the runs of a group have at its end."""
-    return row.name.removesuffix(f"-{row.seed}") if row.group_id else row.name
+    return name_of_group(row.name, row.seed) if row.group_id else row.name
 
 
 def _descending(text: str) -> tuple[int, ...]:

@@ -52,7 +52,7 @@ def range_text(field: str) -> str:
 def allowed(field: str) -> str:
     """What a field takes, in words; empty for one that takes anything."""
     if field == "seed":
-        return f"{allowed_values(field)}, or a range of them"
+        return f"{allowed_values(field)}, or several: 0-2,5"
     if field not in TrainConfig.model_fields:
         return ""
     return allowed_values(field) + (", or empty for all" if is_optional(field) else "")

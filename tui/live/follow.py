@@ -11,7 +11,7 @@ from itertools import islice
 from core.events import CheckpointSaved, EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress
 from experiments.runs.eventlog import Entry, EventReader
 from experiments.runs.folder import Meta, Run
-from experiments.runs.row import Status
+from experiments.runs.row import Status, ended_as, status_of
 from experiments.runs.view import RunView, reduce
 from tui.live.advice import for_interface
 from tui.text.output import duration, percent
@@ -122,7 +122,7 @@ class Follower:
         self._update_status()
 
     def _update_status(self) -> None:
-        status = _status_of(self.view, self.run)
+        status = status_of(ended_as(self.view.end), is_alive=self.run.is_alive())
         if status is not self.status:
             self.status = status
             self.version += 1
@@ -133,21 +133,6 @@ class Follower:
             self.by_step.add(entry.event)
         elif line := _in_words(self.view, entry):
             self.log.append((entry.time[11:19], line))
-
-
-def _status_of(view: RunView, run: Run) -> Status:
-    """A run that has ended but has a live process again is one that is being resumed."""
-    if run.is_alive():
-        return Status.RUNNING
-    match view.end:
-        case RunFinished():
-            return Status.FINISHED
-        case RunStopped():
-            return Status.STOPPED
-        case RunFailed():
-            return Status.FAILED
-        case None:
-            return Status.CRASHED
 
 
 def _in_words(view: RunView, entry: Entry) -> str:

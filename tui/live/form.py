@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from core.config import TrainConfig
 from core.errors import InvalidValue, LabError, OverBudget
+from experiments.runs.seeds import parse_seeds
 from tui.live.advice import for_interface
 from tui.live.fields import ADVANCED_FIELDS, MAIN_FIELDS, allowed, is_optional
 from tui.live.machine import missing_here
 
 KEPT_BY_PRESETS = ("dataset", "device", "seed", "name")
 """What a preset leaves as it is: where and on what to train is not part of a recipe."""
-MAX_SEEDS = 1000
-
-_SEEDS = re.compile(r"(\d{1,10})\s*-\s*(\d{1,10})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,7 @@ def check(texts: Mapping[str, str], arch: str) -> Checked:
         text = texts.get(field, "").strip()
         try:
             if field == "seed":
-                seeds = _seeds(text)
+                seeds = parse_seeds(text, "seed")
                 values[field] = seeds[0]
             else:
                 values[field] = _value(field, text)
@@ -97,16 +94,6 @@ def _number(field: str, text: str, kind: Any) -> Any:
         return kind(text)
     except ValueError:
         raise _wrong(field, text) from None
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    if match := _SEEDS.fullmatch(text):
-        first, last = int(match[1]), int(match[2])
-        if not first <= last < first + MAX_SEEDS:
-            raise InvalidValue("seed", text, f"must be A-B with A at most B, {MAX_SEEDS:,} seeds at most")
-        TrainConfig.checked({"seed": last})
-        return tuple(range(first, last + 1))
-    return (_number("seed", text, int),)
 
 
 def _wrong(field: str, text: str) -> InvalidValue:

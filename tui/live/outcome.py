@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from experiments.runs.row import Status
+from experiments.runs.seeds import seeds_text
 from tui.live.advice import for_interface
 from tui.live.follow import Follower
 from tui.live.session import Job
@@ -28,8 +29,8 @@ def _not_begun(job: Job) -> str:
     if not seeds:
         return ""
     several = len(seeds) > 1
-    span = f"{seeds[0]}-{seeds[-1]}"  # the Lab has them in a row
-    words = f"Seed{'s' * several} {span if several else seeds[0]} {'were' if several else 'was'} not begun"
+    span = seeds_text(seeds)
+    words = f"Seed{'s' * several} {span} {'were' if several else 'was'} not begun"
     if not job.run_ids:  # the group has no run that could be added to
         return f"{words}."
     return f"{words}. In a shell: mnist-tui run --group {job.group_id} --seeds {span}"

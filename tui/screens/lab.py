@@ -16,7 +16,8 @@ from core.errors import LabError
 from core.models.network import summarize_config
 from core.models.spec import REGISTRY
 from experiments.presets.loader import load_preset
-from experiments.runs.folder import Meta, Run
+from experiments.runs.folder import Meta, Run, RunSpec
+from experiments.runs.seeds import seed_specs
 from tui.live.fields import label
 from tui.live.form import Checked, check, texts_of
 from tui.live.messages import StartRequested
@@ -195,12 +196,10 @@ class LabScreen(WorkScreen):
             return  # the verdict says why
         config, seeds, name = self._checked.config, self._checked.seeds, self._form.texts["name"].strip()
         assert config is not None
-        group = self.lab.store.new_group_id() if len(seeds) > 1 else None
-        plans = [
-            NewRun(config.changed(seed=seed), Meta(f"{name}-{seed}" if name and group else name, (), group))
-            for seed in seeds
-        ]
-        self.post_message(StartRequested(plans))
+        specs = [RunSpec(config, Meta(name))]
+        if len(seeds) > 1:
+            specs = seed_specs(config, seeds, Meta(name, (), self.lab.store.new_group_id()))
+        self.post_message(StartRequested([NewRun(spec.config, spec.meta) for spec in specs]))
 
     def action_edit(self) -> None:
         field = self.query_one("#spec", Input)

@@ -20,8 +20,9 @@ from experiments.execution.local_executor import LocalExecutor
 from experiments.execution.replicate import IN_TURN, TrainingPlan, plan_runs, replicate
 from experiments.execution.runner import Runner
 from experiments.runs.eventlog import EventReader
-from experiments.runs.folder import Meta
+from experiments.runs.folder import Meta, RunSpec
 from experiments.runs.row import Status
+from experiments.runs.seeds import seed_specs
 
 GROUPED = TrainingPlan("grouped", 3)
 PROCESSES = TrainingPlan("processes", 2)
@@ -34,7 +35,11 @@ def runner(locations) -> Runner:
 
 @pytest.fixture
 def planned(tiny):
-    return [(tiny.changed(seed=seed), Meta(f"try-{seed}", (), "g20260102-030405-abcd")) for seed in range(3)]
+    return seed_specs(tiny, range(3), Meta("try", (), "g20260102-030405-abcd"))
+
+
+def changed(planned, **changes):
+    return [RunSpec(spec.config.changed(**changes), spec.meta) for spec in planned]
 
 
 def train(runner, planned, plan):
@@ -64,7 +69,7 @@ def one_thread():
 def test_each_run_is_kept_as_if_it_had_been_trained_alone(runner, planned, plan):
     runs, told = train(runner, planned, plan)
     alone, _ = train(runner, planned, IN_TURN)
-    assert [run.meta() for run in runs] == [meta for _, meta in planned]
+    assert [run.meta() for run in runs] == [spec.meta for spec in planned]
     for run, other, events in zip(runs, alone, told, strict=True):
         assert logged(run) == events
         assert isinstance(events[0], RunStarted)
@@ -90,7 +95,7 @@ def test_each_run_is_kept_as_if_it_had_been_trained_alone(runner, planned, plan)
 
 @pytest.mark.parametrize("plan", [GROUPED, PROCESSES], ids=lambda plan: plan.way)
 def test_a_reason_to_stop_stops_all_runs_with_checkpoints_and_each_goes_on_by_itself(locations, planned, tiny, plan):
-    longer = [(config.changed(epochs=20, batch_size=16), meta) for config, meta in planned]  # than being told takes
+    longer = changed(planned, epochs=20, batch_size=16)  # than being told takes
     reason: list[str] = []
     told = replicate(Runner(locations, lambda: "".join(reason)), longer, plan)
     ends = []
@@ -112,7 +117,7 @@ def test_a_reason_to_stop_stops_all_runs_with_checkpoints_and_each_goes_on_by_it
 
 
 def test_a_run_that_somebody_stops_leaves_the_others_alone(runner, planned, monkeypatch):
-    told = replicate(runner, [(config.changed(epochs=6, batch_size=32), meta) for config, meta in planned], GROUPED)
+    told = replicate(runner, changed(planned, epochs=6, batch_size=32), GROUPED)
     monkeypatch.setattr("experiments.execution.supervision.LOOK_INTERVAL", 0.0)
     ends, stopped = {}, ""
     for entry in told:
@@ -170,7 +175,7 @@ def test_more_runs_than_fit_are_trained_in_several_groups(runner, planned):
 
 @pytest.mark.parametrize("plan", [GROUPED, PROCESSES, IN_TURN], ids=lambda plan: plan.way)
 def test_what_is_wrong_is_raised_before_any_run_is_made(runner, planned, plan, monkeypatch):
-    over = [(config.model_copy(update={"max_params": 10}), meta) for config, meta in planned]
+    over = [RunSpec(spec.config.model_copy(update={"max_params": 10}), spec.meta) for spec in planned]
     with pytest.raises(OverBudget):
         list(replicate(runner, over, plan))
     monkeypatch.setattr("core.data.loader.Loader.load", lambda *_: (_ for _ in ()).throw(DataError("no data")))
@@ -220,7 +225,7 @@ def test_on_a_gpu_runs_are_trained_in_as_few_networks_of_equal_size_as_fit(runne
 
 def test_on_a_gpu_runs_that_cannot_be_one_network_say_why(runner, planned, gpu):
     gpu(SHARED_BYTES + 100_000_000)
-    plan = plan_runs(runner, [(config.changed(dropout=0.1), meta) for config, meta in planned])
+    plan = plan_runs(runner, changed(planned, dropout=0.1))
     assert plan.way == "in turn"
     assert plan.words.startswith("3 runs, one after the other, because ")
     assert "dropout" in plan.words
@@ -229,7 +234,7 @@ def test_on_a_gpu_runs_that_cannot_be_one_network_say_why(runner, planned, gpu):
 def test_a_run_whose_process_is_killed_goes_on_in_another(runner, planned, tmp_path):
     gate = Gate(tmp_path, free_steps=3)  # in the middle of the second epoch
     killed, told = "", {}
-    for entry in replicate(runner, [(config.changed(arch=gate.arch), meta) for config, meta in planned[:2]], PROCESSES):
+    for entry in replicate(runner, changed(planned[:2], arch=gate.arch), PROCESSES):
         told.setdefault(entry.run_id, []).append(entry.event)
         if isinstance(entry.event, EpochFinished) and not killed:
             killed = entry.run_id
@@ -243,9 +248,9 @@ def test_a_run_whose_process_is_killed_goes_on_in_another(runner, planned, tmp_p
 
 def test_a_run_whose_processes_are_killed_again_and_again_fails_alone(runner, planned, tmp_path):
     gate = Gate(tmp_path, free_steps=0)
-    (config, meta), other = planned[:2]
+    (gated,), other = changed(planned[:1], arch=gate.arch), planned[1]
     told = {}
-    for entry in replicate(runner, [(config.changed(arch=gate.arch), meta), other], PROCESSES):
+    for entry in replicate(runner, [gated, other], PROCESSES):
         told.setdefault(entry.run_id, []).append(entry.event)
         if isinstance(entry.event, RunStarted) and entry.event.spec == gate.arch:
             os.kill(runner.store.run(entry.run_id).owner().pid, signal.SIGKILL)
@@ -264,7 +269,7 @@ def test_who_stops_does_not_wait_for_ever_for_a_process_that_hears_nothing(locat
     monkeypatch.setattr("experiments.execution.replicate.LocalExecutor", Deaf)
     monkeypatch.setattr("experiments.execution.replicate.STOP_PATIENCE", 0.0)
     reason: list[str] = []
-    longer = [(config.changed(epochs=10_000, budget=False), meta) for config, meta in planned]
+    longer = changed(planned, epochs=10_000, budget=False)
     for entry in replicate(Runner(locations, lambda: "".join(reason)), longer, PROCESSES):
         if isinstance(entry.event, EpochFinished) and not reason:
             reason.append("SIGINT")

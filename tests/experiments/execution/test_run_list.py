@@ -6,11 +6,11 @@ from core.errors import InvalidValue
 from core.events import RunStopped
 from experiments.execution.executor import MAX_DEATHS, Ended
 from experiments.execution.local_executor import LocalExecutor
-from experiments.execution.run_list import RunSpec, find_wanted, train_all
+from experiments.execution.run_list import find_wanted, train_all
 from experiments.execution.runner import Runner
 from experiments.execution.supervision import REQUESTED
 from experiments.execution.worker import Slot
-from experiments.runs.folder import Meta
+from experiments.runs.folder import Meta, RunSpec
 from experiments.runs.row import Status
 
 

@@ -14,7 +14,7 @@ from experiments.execution.grouped_runs import train_group
 from experiments.execution.runner import Runner
 from experiments.locations import Locations
 from experiments.runs.eventlog import EventReader, EventWriter
-from experiments.runs.folder import Meta
+from experiments.runs.folder import Meta, RunSpec
 from experiments.runs.row import Status
 
 
@@ -216,7 +216,7 @@ def test_a_device_that_is_full_before_the_first_step_fails_the_run_and_says_so(r
     run.release()
     monkeypatch.setattr("core.training.trainer.check_precision", fill_up)
     monkeypatch.setattr("core.grouped.trainer.check_precision", fill_up)
-    group = [(tiny.changed(seed=seed), Meta()) for seed in range(2)]
+    group = [RunSpec(tiny.changed(seed=seed)) for seed in range(2)]
     for entries in (runner.run(tiny), train_group(runner, group), runner.resume(run)):
         with pytest.raises(TrainingFailed, match="out of memory on cpu") as caught:
             list(entries)
