@@ -38,11 +38,11 @@ class Stage(OrderedKeysApp[None]):
     VERTICAL_BREAKPOINTS = LabApp.VERTICAL_BREAKPOINTS
     ENABLE_COMMAND_PALETTE = False
 
-    def __init__(
-        self, screen: Screen[Any], home: Path, *, ascii_only: bool = False, watched: Run | None = None
-    ) -> None:
+    ascii_only = False
+    stage = ""
+
+    def __init__(self, screen: Screen[Any], home: Path, watched: Run | None = None) -> None:
         super().__init__()
-        self.ascii_only = ascii_only
         self.locations = Locations.resolve(home, home / "data")
         self.store = Store(home)
         self.catalog = Catalog(self.store)
