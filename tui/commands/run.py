@@ -46,7 +46,7 @@ def run(
     ] = None,
     config: Annotated[Path | None, typer.Option(help="Start from a TOML file.", metavar="FILE.toml")] = None,
     seeds: Annotated[
-        str | None, typer.Option(help="Several seeds as one group: 0-9, both ends included.", metavar="A-B")
+        str | None, typer.Option(help="Several seeds as one group: 0-9 (both ends included), or 0-2,5.", metavar="A-B")
     ] = None,
     group: Annotated[
         str | None,
