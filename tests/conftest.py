@@ -80,8 +80,11 @@ def blobs():
 
 @pytest.fixture(scope="session")
 def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder of the session's own, so that data sets are decoded once."""
-    return tmp_path_factory.mktemp("cache")
+    """A cache of the session's own, so that data sets are decoded and kernels compiled once, for all its processes."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "session-cache"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session", autouse=True)

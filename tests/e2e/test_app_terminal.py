@@ -22,6 +22,7 @@ def _is_gone(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("name", "code"), [("SIGHUP", 129), ("SIGTERM", 143), ("SIGINT", 130)])
 def test_a_signal_saves_the_run_and_leaves_the_terminal_as_it_was(in_training, tmp_path, name, code):
     app = in_training()

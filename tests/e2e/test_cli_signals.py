@@ -21,6 +21,7 @@ runpy.run_module("tui", run_name="__main__")
 """The program, held when it first imports a module until its standard input is closed."""
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("module", ["tui.cli", "typer", "core.config", "torch", "torch.nn"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_during_start_up_ends_the_program_in_words(lab, endless, number, module):
@@ -45,6 +46,7 @@ def start_watching(lab) -> subprocess.Popen[str]:
     return subprocess.Popen([*lab.command, "watch", "latest"], text=True, env=lab.environment, **pipes)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_stops_training_after_a_checkpoint_with_the_code_of_the_signal(lab, training, number, code):
     training.send_signal(number)

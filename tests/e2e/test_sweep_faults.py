@@ -18,7 +18,9 @@ from experiments.studies.view import study_view
 
 DEADLINE = 120.0
 SWEEP = "sweep --study s --trials 12 --jobs 2 --sampler random --lr 0.01:1:log --epochs 2 --batch-size 32 --device cpu"
-DATA = "--dataset mnist-5k --limit-train 2000 --limit-test 100"
+DATA = "--dataset mnist-5k --limit-train 512 --limit-test 100"
+LONG = ("--epochs", "15", "--limit-train", "4000")
+"""Trials that last long enough to be stopped in the middle."""
 
 
 @contextmanager
@@ -71,7 +73,7 @@ def test_a_sweep_killed_twice_and_continued_by_name_has_all_its_trials_and_none_
 
 
 def test_ctrl_c_stops_the_workers_with_checkpoints_and_the_study_goes_on(lab):
-    with sweeping(lab, "--epochs", "15", "--json") as process:
+    with sweeping(lab, *LONG, "--json") as process:
         wait_until(lambda: count(lab, "epoch_finished") > 0)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to all of them
         out, err = process.communicate(timeout=DEADLINE)
@@ -90,7 +92,7 @@ def test_ctrl_c_stops_the_workers_with_checkpoints_and_the_study_goes_on(lab):
 
 
 def test_a_sweep_whose_journal_is_damaged_while_it_runs_stops_with_checkpoints_and_one_line(lab):
-    with sweeping(lab, "--epochs", "15") as process:
+    with sweeping(lab, *LONG) as process:
         wait_until(lambda: count(lab, "checkpoint_saved") > 0)
         with (lab.home / "studies" / "s" / "journal.jsonl").open("a") as journal:
             journal.write("not json\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 
 import pytest
@@ -193,11 +194,13 @@ async def test_a_run_that_nobody_trains_is_not_asked_to_stop(tmp_path, script):
     assert not run.wants_stop()
 
 
-async def test_many_resizes_leave_a_whole_screen(tmp_path, script):
-    run = make_run(tmp_path, script, script.started(), script.progress(1, 5), script.epoch(1), script.epoch(2))
+@pytest.mark.sampled(1)
+@pytest.mark.parametrize("seed", range(10))
+async def test_many_resizes_leave_a_whole_screen(tmp_path, script, seed):
+    run, rng = make_run(tmp_path, script, script.started(), script.epoch(1), script.epoch(2)), random.Random(seed)
     async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:
-        for turn in range(40):
-            await pilot.resize_terminal(40 + 7 * turn % 120, 12 + 3 * turn % 40)
+        for _ in range(15):
+            await pilot.resize_terminal(rng.randrange(10, 160), rng.randrange(5, 55))
         await pilot.resize_terminal(50, 15)
         await wait_for_text(pilot, "needs a window of 60 by 20")
         await pilot.resize_terminal(120, 40)
