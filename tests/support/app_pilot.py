@@ -35,7 +35,7 @@ def screen_text(pilot: Pilot[int]) -> str:
     return "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
 
 
-async def wait_for(pilot: Pilot[int], met: Callable[[], object], seconds: float = 10) -> None:
+async def wait_for(pilot: Pilot[int], met: Callable[[], object], seconds: float = 30) -> None:
     """Let the app go on until something is so."""
     for _ in range(int(seconds / 0.05)):
         if met():

@@ -56,18 +56,19 @@ class Stage(OrderedKeysApp[None]):
 
     def on_mount(self) -> None:
         self.push_screen(self._first)
-        self.set_interval(0.05, self._look)
+        self.set_interval(0.1, self._look)
 
     def _look(self) -> None:
         """Read what has been written since, and show it."""
         screen = self.screen
         if isinstance(screen, RunsScreen) and self.catalog.refresh():
             screen.rearrange()
-        if isinstance(screen, TrainingScreen) and self.watched is not None and self.watched.poll():
+        if isinstance(screen, TrainingScreen) and self.watched is not None:
+            self.watched.poll()
             screen.repaint()
 
     def device_use(self, device: str) -> str:
-        return f"{device}: busy"
+        return "CPU 50%"
 
     def remember(self, **values: object) -> None:
         self.state = replace(self.state, **values)
