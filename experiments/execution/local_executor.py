@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import time
@@ -14,7 +13,7 @@ from multiprocessing.process import BaseProcess
 from core.advice import Action, Step
 from core.errors import InvalidValue
 from experiments.execution.executor import STOP_PATIENCE, Ended, Slot
-from experiments.execution.spawning import signals_held_back
+from experiments.execution.spawning import signals_held_back, worker_context
 from experiments.execution.worker import STOP, TRAIN, serve
 from experiments.locations import Locations
 from experiments.runs.folder import Run
@@ -92,7 +91,7 @@ class LocalExecutor:
         self._workers = dict.fromkeys(self._workers)
 
     def _spawn(self, slot: Slot) -> _Worker:
-        context = multiprocessing.get_context("spawn")
+        context = worker_context()
         mine, theirs = context.Pipe()
         process = context.Process(target=serve, args=(theirs, self._locations, slot), name=f"worker {slot.number}")
         process.daemon = True

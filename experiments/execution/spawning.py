@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
+from multiprocessing.context import ForkServerContext, SpawnContext
 
 SIGNALS = {signal.SIGINT, signal.SIGHUP, signal.SIGTERM}
 
@@ -27,3 +30,17 @@ def hear_signals() -> None:
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def worker_context() -> ForkServerContext | SpawnContext:
+    """How processes that train are started.
+
+    On Linux each is a fork of a server that has imported torch: two seconds of work, done once for all of them. The
+    server has one thread and never touches a GPU, else a fork would not be safe. On macOS system libraries do not bear
+    it, so every worker begins anew.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "core.training.trainer", "experiments.execution.worker"])
+    return context
