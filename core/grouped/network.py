@@ -16,6 +16,7 @@ from core.config import TrainConfig
 from core.models.network import summarize_config
 from core.models.spec import is_user_module
 from core.models.summary import Layer, Summary
+from core.training.average import copy_of
 
 OWN_FIELDS = frozenset({"seed", "lr"})
 """What the runs of a group may differ in."""
@@ -46,17 +47,12 @@ class GroupedNetwork(nn.Sequential):
 
     def weights_of(self, copy: int) -> dict[str, Tensor]:
         """A copy's parameters and buffers, named and shaped as in the single network; views, not copies."""
-        return {name: share_of(tensor, copy, self.copies) for name, tensor in self.state_dict().items()}
+        return {name: copy_of(tensor, copy, self.copies) for name, tensor in self.state_dict().items()}
 
     def load_weights(self, copy: int, weights: Mapping[str, Tensor]) -> None:
         """Give one copy the weights of a single network, by name."""
         for name, share in self.weights_of(copy).items():
             share.copy_(weights[name])
-
-
-def share_of(tensor: Tensor, copy: int, copies: int) -> Tensor:
-    """A copy's part of a tensor of all copies, as a view; of one number, which counts for all of them, the whole."""
-    return tensor.chunk(copies)[copy] if tensor.dim() else tensor
 
 
 def grouping_obstacle(configs: Sequence[TrainConfig]) -> str:

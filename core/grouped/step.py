@@ -6,26 +6,22 @@ the losses has for each weight the gradient of the one loss that it is in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from core.config import TrainConfig
-from core.grouped.network import GroupedNetwork, share_of
+from core.grouped.network import GroupedNetwork
 from core.training.average import WeightAverage
 from core.training.evaluate import Pixels
 from core.training.optimizers import SGD
-from core.training.sampling import EpochDraw
-from core.training.step import BatchStep, Totals
+from core.training.step import TrainStep
 
 
-class GroupedStep(BatchStep):
-    """Training of the copies of a network by a config that they share, but for what each has of its own.
-
-    Takes `stacked` draws, and for each step of an epoch a rate for each copy.
-    """
+class GroupedStep(TrainStep):
+    """Training of the copies of a network by a config that they share, but for what each has of its own."""
 
     def __init__(
         self,
@@ -39,15 +35,6 @@ class GroupedStep(BatchStep):
     ) -> None:
         self.copies = model.copies
         super().__init__(model, config, images, labels, pixels, average, forward, shape=(model.copies,))
-
-    def totals_of_each(self) -> list[Totals]:
-        """Read the totals of every copy back, waiting for the device."""
-        return [Totals(*both) for both in zip(self._loss.tolist(), self._correct.tolist(), strict=True)]
-
-    def state_of(self, state: Mapping[str, Tensor], copy: int) -> dict[str, Tensor]:
-        """A copy's part of a `state`, which is that of all of them together, as `TrainStep` takes it."""
-        shares = {name: share_of(tensor, copy, self.copies).clone() for name, tensor in state.items()}
-        return shares | {name: shares[name].squeeze(0) for name in ("loss", "correct")}
 
     def _make_optimizer(self) -> SGD:
         return GroupedSGD(self._model, self._config, self._lr)
@@ -75,9 +62,3 @@ class GroupedSGD(SGD):
         rates = self.lr.to(parameters[0].dtype).t()
         for parameter, move in zip(parameters, moves, strict=True):
             parameter.view(len(rates), -1).addcmul_(move.reshape(len(rates), -1), rates, value=-1)
-
-
-def stacked(draws: Sequence[EpochDraw]) -> EpochDraw:
-    """The draws of the copies as one: order (N, copies), changes (N, copies, ...)."""
-    changes = [draw.changes for draw in draws if draw.changes is not None]
-    return EpochDraw(torch.stack([draw.order for draw in draws], 1), torch.stack(changes, 1) if changes else None)

@@ -16,6 +16,14 @@ def copy_weights(model: nn.Module) -> dict[str, Tensor]:
     }
 
 
+def copy_of(tensor: Tensor, copy: int, copies: int) -> Tensor:
+    """One copy's part of a tensor that holds those of all copies behind one another, as a view.
+
+    A tensor of one number counts for all of them, and for a single network the part is the whole.
+    """
+    return tensor.chunk(copies)[copy] if tensor.dim() else tensor
+
+
 class WeightAverage:
     """An exponential moving average of a model's parameters and running statistics.
 

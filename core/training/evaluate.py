@@ -78,18 +78,31 @@ class Evaluator:
 
     Args:
         forward: called in the model's place, images (B, 1, 28, 28) to logits (B, 10); the model itself by default.
+        copies: networks that `model` is made of, each of which is scored (`core.grouped.evaluate`).
+        size: images in a batch.
     """
 
-    def __init__(self, model: nn.Module, data: Labelled, pixels: Pixels, forward: Forward | None = None) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        data: Labelled,
+        pixels: Pixels,
+        forward: Forward | None = None,
+        *,
+        copies: int = 1,
+        size: int | None = None,
+    ) -> None:
         self.data = data
         self._model = model
         self._forward = forward or model
         self._pixels = pixels
+        self._copies = copies
         self._device = device = data.images.device
-        self._size = min(BATCH_ON_GPU if device.type == "cuda" else BATCH, len(data))
+        self._size = min(size or whole_batch(device), len(data))
         self._places = torch.arange(self._size, device=device)  # of the images of the next batch
-        self._loss = torch.zeros((), device=device, dtype=torch.float32 if device.type == "mps" else torch.float64)
-        self._predictions = torch.zeros(len(data), device=device, dtype=torch.uint8)
+        dtype = torch.float32 if device.type == "mps" else torch.float64
+        self._losses = torch.zeros(copies, device=device, dtype=dtype)
+        self._predictions = torch.zeros(len(data), copies, device=device, dtype=torch.uint8)
 
     def score(self, should_stop: ShouldStop, engine: Engine | None = None) -> Score:
         """Score the model as it is now, in evaluation mode and fp32.
@@ -97,16 +110,28 @@ class Evaluator:
         Raises:
             Stopped: between two batches, when asked to.
         """
-        engine = engine or EagerEngine()
+        for _ in self.batches(engine or EagerEngine()):
+            Stopped.check(should_stop)
+        return self.scores()[0]
+
+    def batches(self, engine: Engine) -> Iterator[None]:
+        """Score the model as `score` does: yields before each batch, which is scored when the next is asked for."""
         with _evaluating(self._model):
             self.rewind()
-            self._loss.zero_()
+            self._losses.zero_()
             for start in range(0, len(self.data), self._size):
-                Stopped.check(should_stop)
+                yield
                 engine.run(self, min(self._size, len(self.data) - start))
+
+    def scores(self) -> list[Score]:
+        """Read the score of each copy back, after the last of the `batches`."""
         labels = self.data.labels if self.data.rows is None else self.data.labels.index_select(0, self.data.rows)
-        correct = int((self._predictions == labels).sum())
-        return Score(float(self._loss) / len(labels), correct, len(labels), self._predictions.to("cpu", copy=True))
+        correct = (self._predictions == labels[:, None]).sum(0).tolist()
+        predictions = self._predictions.t().to("cpu", copy=True)
+        return [
+            Score(loss / len(labels), hits, len(labels), predictions[copy].clone())
+            for copy, (loss, hits) in enumerate(zip(self._losses.tolist(), correct, strict=True))
+        ]
 
     def prepare(self, engine: Engine) -> None:
         """Let an engine get ready for scoring."""
@@ -118,19 +143,34 @@ class Evaluator:
         with torch.no_grad(), float32_products(self._device):
             places = self._places[:size]
             images, labels = self.data.at(places)
-            logits = self._forward(self._pixels(images))
-            self._loss += F.cross_entropy(logits, labels, reduction="sum")
-            self._predictions[places] = logits.argmax(1).to(torch.uint8)
+            logits = self._forward(self._inputs(images))
+            self._losses += self._summed_losses(logits, labels)
+            self._predictions[places] = logits.argmax(1).view(size, self._copies).to(torch.uint8)
             self._places += size
 
     def sizes(self) -> list[int]:
+        """The sizes of the batches."""
         return batch_sizes(len(self.data), self._size)
 
     def rewind(self) -> None:
+        """Make the first batch the next."""
         torch.arange(self._size, out=self._places)
 
     def changed(self) -> list[Tensor]:
-        return [self._places, self._loss, self._predictions]
+        """All tensors that a call changes and a later one reads."""
+        return [self._places, self._losses, self._predictions]
+
+    def _inputs(self, images: Tensor) -> Tensor:
+        return self._pixels(images)
+
+    def _summed_losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The sum over a batch, for each copy where there are several."""
+        return F.cross_entropy(logits, labels, reduction="sum")
+
+
+def whole_batch(device: torch.device) -> int:
+    """Images that a single network is scored on at once."""
+    return BATCH_ON_GPU if device.type == "cuda" else BATCH
 
 
 def evaluate(model: nn.Module, images: Tensor, labels: Tensor, pixels: Pixels, should_stop: ShouldStop) -> Score:

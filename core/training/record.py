@@ -7,7 +7,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,13 +15,16 @@ from core.advice import Action, Step
 from core.config import TrainConfig
 from core.data.loader import Dataset
 from core.device.device import describe_device, use_threads
+from core.device.random_state import random_state
 from core.errors import InvalidValue, TrainingFailed, one_line
-from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, StepProgress
+from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress
 from core.history import best_epoch, early_signal, first_epoch_at, reaches
+from core.models.spec import is_user_module
 from core.models.summary import Summary
 from core.storage.checkpoint import Checkpoint
 from core.storage.tensors import weights_sha256
 from core.training.evaluate import Score
+from core.training.sampling import EpochDraw, draw_epoch
 from core.training.schedule import learning_rate
 from core.training.step import Totals
 
@@ -46,87 +48,75 @@ class Clock:
 class RunRecord(ABC):
     """One run, whoever trains it.
 
-    `epoch` is the one under way, counted from 1. It and the weights may be read whenever an event has just been
-    yielded: `best_weights` and `final_weights` by name on the CPU. With RunFinished come `predictions`, uint8 on the
-    CPU, (T,) for T test images in their order: the `labels`, the class given by the `final` weights and, with a
-    validation split, by the `selected` ones.
+    `epoch` is the one under way, counted from 1, and `step` how many of its steps are done. They and the weights may be
+    read whenever an event has just been yielded: `best_weights` and `final_weights` by name on the CPU. With
+    RunFinished come `predictions`, uint8 on the CPU, (T,) for T test images in their order: the `labels`, the class
+    given by the `final` weights and, with a validation split, by the `selected` ones.
+
+    `copy` is the run's place among those that are trained together. One that has `ended` may still be computed with the
+    others, and nobody looks at it.
 
     Raises:
         InvalidValue: when data set and config do not fit together.
     """
 
-    def __init__(self, config: TrainConfig, dataset: Dataset, summary: Summary, device: torch.device) -> None:
+    def __init__(
+        self, config: TrainConfig, dataset: Dataset, summary: Summary, device: torch.device, copy: int = 0
+    ) -> None:
         _check_sizes(config, dataset, summary)
         self.config = config
         self.summary = summary
         self.device = device
+        self.copy = copy
         self._dataset = dataset
-        self._count = len(dataset.train_labels) - config.val_split
-        self.steps_per_epoch = math.ceil(self._count / config.batch_size)
+        self.images = len(dataset.train_labels) - config.val_split
+        self.steps_per_epoch = math.ceil(self.images / config.batch_size)
         self.epoch = 0
-        self._step = 0  # of the epoch under way, how many are done
-        self._run_clock, self._epoch_clock = Clock(), Clock()
-        self._accuracies: dict[int, float] = {}
+        self.step = 0
+        self.ended = False
+        self.draw = draw_epoch(config, self.images, 1)
         self.best_weights: dict[str, Tensor] = {}
         self.final_weights: dict[str, Tensor] = {}
         self.predictions: dict[str, Tensor] = {}
+        self._accuracies: dict[int, float] = {}
+        self._run_clock, self._epoch_clock = Clock(), Clock()
+        self._reported = Totals(0.0, 0)  # what the last progress told of
+        self._reported_images = 0
 
     @property
     def best_epoch(self) -> int:
         """The epoch of `best_weights`, by accuracy on the held-out images or else on the test images."""
         return best_epoch(self._accuracies)
 
-    @abstractmethod
-    def checkpoint(self) -> Checkpoint:
-        """The state between two steps; read it when an event has just been yielded."""
-
-    def _between_epochs(self) -> bool:
+    @property
+    def between_epochs(self) -> bool:
+        """Whether the epoch under way is scored, or none has begun."""
         return self.epoch == 0 or self.epoch in self._accuracies
 
-    def _done(self) -> bool:
-        """Whether there is no epoch under way and none to come."""
-        if not self._between_epochs():
+    @property
+    def done(self) -> bool:
+        """Whether there is no epoch under way and none to come: all are had, or the target is reached and ends it."""
+        if not self.between_epochs:
             return False
         at_target = (
             self.config.stop_at_target and self.epoch > 0 and reaches(self._accuracies[self.epoch], self.config.target)
         )
         return at_target or self.epoch >= self.config.epochs
 
-    def _lr(self, step: int) -> float:
-        """The rate of a step of the epoch under way, counted from 0."""
-        return learning_rate(self.config, (self.epoch - 1) * self.steps_per_epoch + step, self.steps_per_epoch)
+    @property
+    def images_done(self) -> int:
+        """Images of the epoch under way that have been trained on."""
+        return min(self.step * self.config.batch_size, self.images)
 
-    def _check_finite(self, loss: float) -> None:
-        if not math.isfinite(loss):
-            raise TrainingFailed(
-                f"the loss is not finite in epoch {self.epoch}", hint=Step(Action.LOWER, "lr", f"{self.config.lr:g}")
-            )
+    @abstractmethod
+    def checkpoint(self) -> Checkpoint:
+        """The state after the last step; read it when an event has just been yielded."""
 
-    def _state(self) -> dict[str, Any]:
-        """The part of a checkpoint that is not tensors."""
-        return {
-            "epoch": self.epoch,
-            "step": self._step,
-            "accuracies": [self._accuracies[epoch] for epoch in sorted(self._accuracies)],
-            "seconds": self._run_clock.seconds(),
-            "epoch_seconds": self._epoch_clock.seconds(),
-            "threads": torch.get_num_threads() if self.device.type == "cpu" else 0,
-        }
+    def start_clock(self) -> None:
+        """Let the run's time begin, or go on."""
+        self._run_clock.start()
 
-    def _restore_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `_state`; raises one or another error when it is not one of this config."""
-        self.epoch, self._step = int(state["epoch"]), int(state["step"])
-        if not (0 <= self.epoch <= self.config.epochs and 0 <= self._step <= self.steps_per_epoch):
-            raise ValueError(f"epoch {self.epoch}, step {self._step} is outside the run")
-        self._accuracies = dict(enumerate(map(float, state["accuracies"]), start=1))
-        if len(self._accuracies) not in (self.epoch - 1, self.epoch):
-            raise ValueError(f"{len(self._accuracies)} scores in epoch {self.epoch}")
-        self._run_clock = Clock(float(state["seconds"]))
-        self._epoch_clock = Clock(float(state["epoch_seconds"]))
-        if self.device.type == "cpu":
-            use_threads(int(state.get("threads", 0)))
-
-    def _started(self, engine: str, note: str) -> RunStarted:
+    def started(self, engine: str, note: str) -> RunStarted:
         """`note` is the engine's; that of the data set comes before it."""
         return RunStarted(
             config=self.config.model_dump(),
@@ -134,7 +124,7 @@ class RunRecord(ABC):
             total_params=self.summary.total_params,
             device=describe_device(self.device),
             dataset=self._dataset.name,
-            train_images=self._count,
+            train_images=self.images,
             val_images=self.config.val_split,
             test_images=len(self._dataset.test_labels),
             steps_per_epoch=self.steps_per_epoch,
@@ -142,46 +132,74 @@ class RunRecord(ABC):
             engine=engine,
         )
 
-    def _progressed(self, loss: float) -> StepProgress:
-        done = min(self._step * self.config.batch_size, self._count)
+    def begin_epoch(self) -> None:
+        """Make the next epoch the one under way, with its own random draws."""
+        self.epoch += 1
+        self.step = 0
+        self._epoch_clock = Clock()
+        self.draw = draw_epoch(self.config, self.images, self.epoch)
+
+    def rates(self) -> list[float]:
+        """The learning rate of each step of the epoch under way; before the first, of that one's."""
+        before = (max(self.epoch, 1) - 1) * self.steps_per_epoch
+        return [learning_rate(self.config, before + step, self.steps_per_epoch) for step in range(self.steps_per_epoch)]
+
+    def go_on(self, totals: Totals) -> None:
+        """Begin or go on with the steps of the epoch under way, whose totals so far are these."""
+        self._epoch_clock.start()
+        self._reported, self._reported_images = totals, self.images_done
+
+    def progress(self, totals: Totals) -> StepProgress | RunFailed:
+        """Where the run stands, with the mean loss over the images since the last time."""
+        images = self.images_done
+        loss = (totals.loss - self._reported.loss) / (images - self._reported_images)
+        self._reported, self._reported_images = totals, images
+        if not math.isfinite(totals.loss):
+            return self._diverged()
         return StepProgress(
             epoch=self.epoch,
-            step=self._step,
+            step=self.step,
             steps_per_epoch=self.steps_per_epoch,
             loss=loss,
-            images_per_second=done / self._epoch_clock.seconds(),
+            images_per_second=images / self._epoch_clock.seconds(),
         )
 
-    def _epoch_finished(self, totals: Totals, score: Score, trained: float) -> EpochFinished:
+    def epoch_seconds(self) -> float:
+        """Time spent on the epoch under way so far."""
+        return self._epoch_clock.seconds()
+
+    def finish_epoch(self, totals: Totals, score: Score, trained: float) -> EpochFinished | RunFailed:
         """Take in the score of the epoch under way, which took so many seconds to train."""
-        self._check_finite(score.loss)
+        if not math.isfinite(score.loss):
+            return self._diverged()
         self._accuracies[self.epoch] = score.accuracy
         on_test = self.config.val_split == 0
         if on_test:
             self.predictions = {"final": score.predictions}
         return EpochFinished(
             epoch=self.epoch,
-            train_loss=totals.loss / self._count,
-            train_accuracy=totals.correct / self._count,
+            train_loss=totals.loss / self.images,
+            train_accuracy=totals.correct / self.images,
             test_loss=score.loss if on_test else None,
             test_accuracy=score.accuracy if on_test else None,
             test_correct=score.correct if on_test else None,
             test_total=score.total if on_test else None,
             val_loss=None if on_test else score.loss,
             val_accuracy=None if on_test else score.accuracy,
-            lr=self._lr(self.steps_per_epoch - 1),
+            lr=self.rates()[-1],
             seconds=self._epoch_clock.seconds(),
-            images_per_second=self._count / trained,
+            images_per_second=self.images / trained,
         )
 
-    def _finished(self, last: Score | None, chosen: Score | None) -> RunFinished:
-        """The end, with `final_weights` set.
+    def finish(self, last: Score | None, selected: Score | None) -> RunFinished:
+        """End the run, its `final_weights` being set.
 
         Args:
             last: the test score of the last epoch, where that is not yet among the accuracies.
-            chosen: with a validation split, that of the selected epoch.
+            selected: with a validation split, that of the selected epoch.
         """
-        scores = {"final": last, "selected": chosen}
+        self.ended = True
+        scores = {"final": last, "selected": selected}
         self.predictions |= {name: score.predictions for name, score in scores.items() if score is not None}
         self.predictions["labels"] = self._dataset.test_labels.to("cpu", torch.uint8)
         on_test = self.config.val_split == 0
@@ -191,15 +209,76 @@ class RunRecord(ABC):
             best_test_accuracy=max(self._accuracies.values()) if on_test else None,
             best_epoch=self.best_epoch if on_test else None,
             selected_epoch=None if on_test else self.best_epoch,
-            selected_test_accuracy=None if chosen is None else chosen.accuracy,
+            selected_test_accuracy=None if selected is None else selected.accuracy,
             first_epoch_at_target=first_epoch_at(self._accuracies, self.config.target),
             early_signal=early_signal(self._accuracies),
             seconds=self._run_clock.seconds(),
             weights_sha256=weights_sha256(self.final_weights),
         )
 
-    def _out_of_memory(self) -> RunFailed:
-        return RunFailed.of(self.epoch, _no_room(self.config, self.device))
+    def stop(self, reason: str) -> RunStopped:
+        """End the run for now, as somebody asked for."""
+        self.ended = True
+        return RunStopped(epoch=self.epoch, reason=reason)
+
+    def fail(self, failure: TrainingFailed) -> RunFailed:
+        """End the run, which cannot go on."""
+        self.ended = True
+        return RunFailed.of(self.epoch, failure)
+
+    def fail_by(self, error: BaseException) -> RunFailed | None:
+        """End the run by an exception that is not the program's fault; None for a defect, which ends nothing."""
+        if is_out_of_memory(error):
+            return self.fail(_no_room(self.config, self.device))
+        if is_user_module(self.config.arch):
+            text = f"{self.config.arch} raised {type(error).__name__}: {error}"
+            hint = "try it on a batch of its own, in training mode"
+            return self.fail(TrainingFailed(one_line(text, 300), hint=hint))
+        return None
+
+    def _diverged(self) -> RunFailed:
+        lower = Step(Action.LOWER, "lr", f"{self.config.lr:g}")
+        return self.fail(TrainingFailed(f"the loss is not finite in epoch {self.epoch}", hint=lower))
+
+    def _checkpoint(self, parts: Mapping[str, Mapping[str, Tensor]]) -> Checkpoint:
+        """A checkpoint of the network's `parts` (`EpochLoop.parts_of`) and of all that is kept here.
+
+        From it a run goes on exactly: with the weights of this very step, what the optimizer and the averages
+        remember, the random draws of the epoch under way and the state of torch's own random numbers.
+        """
+        parts = {
+            **parts,
+            "best": self.best_weights,
+            "random": random_state(self.device),
+            "draw": {} if self.between_epochs else self.draw.tensors(),
+        }
+        tensors = {f"{part}.{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
+        state = {
+            "epoch": self.epoch,
+            "step": self.step,
+            "accuracies": [self._accuracies[epoch] for epoch in sorted(self._accuracies)],
+            "seconds": self._run_clock.seconds(),
+            "epoch_seconds": self._epoch_clock.seconds(),
+            "threads": torch.get_num_threads() if self.device.type == "cpu" else 0,
+        }
+        return Checkpoint(tensors, state)
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from a `_checkpoint`, but for the network's parts; raises one or another error when it does not fit."""
+        state = checkpoint.state
+        self.best_weights = checkpoint.part("best")
+        self.epoch, self.step = int(state["epoch"]), int(state["step"])
+        if not (0 <= self.epoch <= self.config.epochs and 0 <= self.step <= self.steps_per_epoch):
+            raise ValueError(f"epoch {self.epoch}, step {self.step} is outside the run")
+        self._accuracies = dict(enumerate(map(float, state["accuracies"]), start=1))
+        if len(self._accuracies) not in (self.epoch - 1, self.epoch):
+            raise ValueError(f"{len(self._accuracies)} scores in epoch {self.epoch}")
+        self._run_clock = Clock(float(state["seconds"]))
+        self._epoch_clock = Clock(float(state["epoch_seconds"]))
+        if draw := checkpoint.part("draw"):
+            self.draw = EpochDraw.from_tensors(draw)
+        if self.device.type == "cpu":
+            use_threads(int(state.get("threads", 0)))
 
 
 def _check_sizes(config: TrainConfig, dataset: Dataset, summary: Summary) -> None:

@@ -21,7 +21,7 @@ from core.config import TrainConfig
 from core.device.device import float32_products, mixed
 from core.engines.engine import Forward, batch_sizes
 from core.training.augment import shift_images, warp_images
-from core.training.average import WeightAverage
+from core.training.average import WeightAverage, copy_of
 from core.training.evaluate import Pixels
 from core.training.optimizers import SGD
 from core.training.sampling import EpochDraw
@@ -35,7 +35,7 @@ class Totals:
     correct: int
 
 
-class BatchStep:
+class TrainStep:
     """Training, of one model or of several as one: call it with the size of each batch in turn, after `start_epoch`.
 
     Every tensor that is read or changed keeps its place in memory from the first epoch on.
@@ -88,22 +88,22 @@ class BatchStep:
         self._shares: Tensor | None = None
         self._share = torch.zeros(1, device=device, dtype=pixels.dtype)
 
-    def start_epoch(
-        self, draw: EpochDraw, rates: Sequence[float] | Sequence[Sequence[float]], steps_before: int
-    ) -> None:
+    def start_epoch(self, draws: Sequence[EpochDraw], rates: Sequence[Sequence[float]], steps_before: int) -> None:
         """Take the epoch's random draws and the learning rate of each of its steps, and set the totals to zero.
 
         Args:
-            draw: its order indexes `images`.
-            rates: one for each step of the epoch.
+            draws: one for each model; its order indexes `images`.
+            rates: for each model one for each step of the epoch.
             steps_before: steps of the epochs before this one.
         """
-        self._order = self._kept(self._order, draw.order)
-        if draw.changes is not None:
-            self._changes = self._kept(self._changes, draw.changes)
-        self._rates = self._kept(self._rates, torch.tensor(rates, dtype=self._lr.dtype))
+        self._order = self._kept(self._order, self._side_by_side([draw.order for draw in draws]))
+        changes = [draw.changes for draw in draws if draw.changes is not None]
+        if changes:
+            self._changes = self._kept(self._changes, self._side_by_side(changes))
+        of_each = [torch.tensor(one, dtype=self._lr.dtype) for one in rates]
+        self._rates = self._kept(self._rates, self._side_by_side(of_each))
         if self._average is not None:
-            shares = self._average.shares(steps_before, len(rates)).to(self._share.dtype)
+            shares = self._average.shares(steps_before, len(self._rates)).to(self._share.dtype)
             self._shares = self._kept(self._shares, shares)
         self._steps_before = steps_before
         self.rewind()
@@ -157,6 +157,26 @@ class BatchStep:
         state |= {f"momentum.{name}": momentum for name, momentum in self._momentum.items()}
         return {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()}
 
+    def state_of(self, state: Mapping[str, Tensor], copy: int) -> dict[str, Tensor]:
+        """The part of a `state` that is one model's, as `load_state` takes it."""
+        copies = len(self._loss) if self._shape else 1
+        parts = {name: copy_of(tensor, copy, copies).clone() for name, tensor in state.items()}
+        return parts | {name: parts[name].reshape(()) for name in ("loss", "correct")}
+
+    def totals(self) -> list[Totals]:
+        """Read the totals of each model back, waiting for the device."""
+        losses, counts = self._loss.view(-1).tolist(), self._correct.view(-1).tolist()
+        return [Totals(*both) for both in zip(losses, counts, strict=True)]
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a `state` of one model, after `start_epoch` where an epoch is under way."""
+        self._loss.copy_(state["loss"])
+        self._correct.copy_(state["correct"])
+        self._go_to(int(state["steps"]) - self._steps_before)
+        for name, momentum in self._momentum.items():
+            if f"momentum.{name}" in state:
+                momentum.copy_(state[f"momentum.{name}"])
+
     def _go_to(self, step: int) -> None:
         """Make the epoch's step of that number, counted from 0, the next; after the last comes another epoch."""
         if self._rates is not None and step >= len(self._rates):
@@ -168,6 +188,10 @@ class BatchStep:
     def _kept(self, buffer: Tensor | None, values: Tensor) -> Tensor:
         """Values that change from epoch to epoch, on the device and where they were before."""
         return values.to(self._device, copy=True) if buffer is None else buffer.copy_(values)
+
+    def _side_by_side(self, tensors: Sequence[Tensor]) -> Tensor:
+        """One tensor for each model (N, ...) as a single one: (N, K, ...), or (N, ...) for one model."""
+        return torch.stack(list(tensors), 1) if self._shape else tensors[0]
 
     def _augmented(self, images: Tensor, places: Tensor) -> Tensor:
         if self._changes is None:
@@ -183,23 +207,6 @@ class BatchStep:
     def _mean_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Over a batch."""
         return F.cross_entropy(logits, labels, label_smoothing=self._config.label_smoothing)
-
-
-class TrainStep(BatchStep):
-    """Training of one model."""
-
-    def totals(self) -> Totals:
-        """Read the totals back, waiting for the device."""
-        return Totals(float(self._loss), int(self._correct))
-
-    def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from a `state`, after `start_epoch` where an epoch is under way."""
-        self._loss.copy_(state["loss"])
-        self._correct.copy_(state["correct"])
-        self._go_to(int(state["steps"]) - self._steps_before)
-        for name, momentum in self._momentum.items():
-            if f"momentum.{name}" in state:
-                momentum.copy_(state[f"momentum.{name}"])
 
 
 def counting_norms(model: nn.Module) -> list[_BatchNorm]:

@@ -12,7 +12,7 @@ from core.advice import Hint
 from core.config import TrainConfig
 from core.errors import Stopped, StorageError
 from core.events import EpochFinished, RunFailed, RunFinished, RunStopped, TrainEvent
-from core.grouped.trainer import GroupTrainer, Member
+from core.grouped.trainer import GroupedRun, GroupTrainer
 from experiments.execution.runner import Runner, failed, kept, owning, recorded_config
 from experiments.execution.supervision import Supervision
 from experiments.runs.environment import describe_environment
@@ -107,7 +107,7 @@ def _execute(trainer: GroupTrainer, keepers: Sequence[_Keeper]) -> Iterator[Entr
 class _Keeper:
     """Keeps one run of a group: log, checkpoints, weights."""
 
-    def __init__(self, member: Member, run: Run, log: EventWriter, should_stop: Supervision) -> None:
+    def __init__(self, member: GroupedRun, run: Run, log: EventWriter, should_stop: Supervision) -> None:
         self.member = member
         self.should_stop = should_stop
         self._run = run

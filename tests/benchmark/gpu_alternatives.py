@@ -31,11 +31,11 @@ from core.data.loader import Dataset, Loader  # noqa: E402
 from core.engines.engine import EagerEngine, Engine  # noqa: E402
 from core.engines.graph.engine import GraphEngine  # noqa: E402
 from core.grouped.network import GroupedNetwork  # noqa: E402
-from core.grouped.step import GroupedStep, stacked  # noqa: E402
+from core.grouped.step import GroupedStep  # noqa: E402
 from core.models.network import make_network  # noqa: E402
 from core.training.evaluate import Pixels  # noqa: E402
 from core.training.sampling import draw_epoch  # noqa: E402
-from core.training.step import BatchStep, TrainStep  # noqa: E402
+from core.training.step import TrainStep  # noqa: E402
 from experiments.bench.peak import wait_for  # noqa: E402
 from experiments.locations import Locations  # noqa: E402
 
@@ -86,11 +86,11 @@ class Alternatives:
     def _engine(self) -> Engine:
         return GraphEngine(self._device) if self._device.type == "cuda" else EagerEngine()
 
-    def _step(self, config: TrainConfig, *, planes: bool = False, copies: int = 1, compiled: bool = False) -> BatchStep:
+    def _step(self, config: TrainConfig, *, planes: bool = False, copies: int = 1, compiled: bool = False) -> TrainStep:
         networks = [make_network(config.changed(seed=seed)) for seed in range(copies)]
         shared = (config, self._images, self._labels, self._pixels, None)
-        step: BatchStep
-        rates: list[object] = [config.lr] * -(-len(self._labels) // config.batch_size)
+        step: TrainStep
+        rates = [config.lr] * -(-len(self._labels) // config.batch_size)
         draw = draw_epoch(config, len(self._labels), 1)
         model: nn.Module
         if copies == 1:
@@ -99,12 +99,11 @@ class Alternatives:
         else:
             model = GroupedNetwork(networks[0][0], [network for _, network in networks]).to(self._device)
             step = GroupedStep(model, *shared, None if planes else _channels_last(model))
-            draw, rates = stacked([draw] * copies), [[rate] * copies for rate in rates]
         model.train()
-        step.start_epoch(draw, rates, 0)  # type: ignore[arg-type]
+        step.start_epoch([draw] * copies, [rates] * copies, 0)
         return step
 
-    def _tell(self, name: str, run: Callable[[], None], step: BatchStep | _Branches, note: str = "") -> None:
+    def _tell(self, name: str, run: Callable[[], None], step: TrainStep | _Branches, note: str = "") -> None:
         run()
         seconds = []
         for _ in range(3):
@@ -136,7 +135,7 @@ class Alternatives:
 class _Branches:
     """Steps of several networks, which do not wait for one another, as one step."""
 
-    def __init__(self, steps: list[BatchStep], device: torch.device) -> None:
+    def __init__(self, steps: list[TrainStep], device: torch.device) -> None:
         self._steps = steps
         self._streams = [torch.cuda.Stream(device) for _ in steps] if device.type == "cuda" else []
 

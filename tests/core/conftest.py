@@ -111,9 +111,9 @@ def kernels() -> None:
 
 @pytest.fixture
 def every_step_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    import core.training.trainer
+    import core.training.loop
 
-    monkeypatch.setattr(core.training.trainer, "PROGRESS_INTERVAL", 0.0)
+    monkeypatch.setattr(core.training.loop, "PROGRESS_INTERVAL", 0.0)
 
 
 @pytest.fixture

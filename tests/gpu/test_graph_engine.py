@@ -94,7 +94,7 @@ def test_dropout_differs_from_replay_to_replay_and_comes_back_with_the_random_st
     def loss() -> float:
         start_epoch(step, config.changed(lr=1e-30), 48, 1)
         engine.run(step, 48)
-        return step.totals().loss
+        return step.totals()[0].loss
 
     start_epoch(step, config, 48, 1)
     engine.prepare(step)

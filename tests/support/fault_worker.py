@@ -59,10 +59,10 @@ def start(
 def _train(locations: Locations, run_id: str, kill_at: int, kill_at_call: int, file_limit: int) -> None:
     import torch
 
-    import core.training.trainer
+    import core.training.loop
 
     torch.set_num_threads(1)
-    core.training.trainer.PROGRESS_INTERVAL = 0.0  # every step is written down
+    core.training.loop.PROGRESS_INTERVAL = 0.0  # every step is written down
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     if kill_at:
         _kill_before_operation(kill_at, locations.home)

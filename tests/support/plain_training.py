@@ -151,7 +151,7 @@ def start_epoch(step: TrainStep, config: TrainConfig, count: int, epoch: int) ->
     steps = -(-count // config.batch_size)
     before = (epoch - 1) * steps
     rates = [learning_rate(config, before + index, steps) for index in range(steps)]
-    step.start_epoch(draw_epoch(config, count, epoch), rates, before)
+    step.start_epoch([draw_epoch(config, count, epoch)], [rates], before)
 
 
 def train_with(
@@ -175,7 +175,7 @@ def train_with(
     trained.average = copy_weights(average.model) if average else {}
     prefix = "momentum."
     trained.momentum = {n.removeprefix(prefix): t for n, t in step.state().items() if n.startswith(prefix)}
-    totals = step.totals()
+    (totals,) = step.totals()
     trained.loss, trained.correct = totals.loss, totals.correct
     return trained
 

@@ -118,20 +118,21 @@ def test_a_run_on_all_of_mnist_keeps_at_most_60_megabytes_of_data(options):
     )
     config = TrainConfig.checked({"device": "cpu"} | options)
     trainer = Trainer(config, dataset, *make_network(config), CPU)
-    owners = [trainer._train, trainer._test, trainer._test.data]
-    owners += [trainer._val, trainer._val.data] if trainer._val else []
+    loop = trainer._loop
+    owners = [loop._step, loop._test, loop._test.data]
+    owners += [loop._val, loop._val.data] if loop._val else []
     held = [value for owner in owners for value in _attributes(owner) if isinstance(value, Tensor)]
     storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in held}
     assert dataset.train_images.untyped_storage().data_ptr() in storages
     size = sum(storages.values())
     assert 55_000_000 < size <= 60_000_000
-    assert len(draw_epoch(config, trainer._count, 1).order) == 60_000 - config.val_split
+    assert len(draw_epoch(config, trainer.images, 1).order) == 60_000 - config.val_split
 
 
 def test_scores_of_held_out_images_are_of_the_images_that_are_not_trained_on(make_trainer):
     trainer = make_trainer(val_split=40, epochs=1)
     *_, finished = trainer.run()
-    trained_on = set(trainer._train._order.tolist())
+    trained_on = set(trainer._loop._step._order.tolist())
     assert len(trained_on) == 280
-    assert trained_on.isdisjoint(trainer._val.data.rows.tolist())
+    assert trained_on.isdisjoint(trainer._loop._val.data.rows.tolist())
     assert finished.selected_epoch == 1

@@ -16,11 +16,11 @@ from core.engines.engine import EagerEngine
 from core.engines.graph.replayable import operations_of, replay_obstacle
 from core.grouped.evaluate import GroupedEvaluator
 from core.grouped.network import GroupedNetwork, grouping_obstacle
-from core.grouped.step import GroupedStep, stacked
+from core.grouped.step import GroupedStep
 from core.models.network import make_network
 from core.training.augment import shift_images, warp_images
 from core.training.average import WeightAverage
-from core.training.evaluate import Evaluator, Labelled, Pixels
+from core.training.evaluate import Evaluator, Labelled, Pixels, Score
 from core.training.sampling import draw_epoch
 from core.training.schedule import learning_rate
 
@@ -113,8 +113,8 @@ def make_group(configs: list[TrainConfig], data: Dataset, dtype: torch.dtype, de
 
 def start_epoch(step: GroupedStep, configs: list[TrainConfig], epoch: int) -> None:
     before = (epoch - 1) * STEPS
-    rates = [[learning_rate(config, before + step, STEPS) for config in configs] for step in range(STEPS)]
-    step.start_epoch(stacked([draw_epoch(config, IMAGES, epoch) for config in configs]), rates, before)
+    rates = [[learning_rate(config, before + step, STEPS) for step in range(STEPS)] for config in configs]
+    step.start_epoch([draw_epoch(config, IMAGES, epoch) for config in configs], rates, before)
 
 
 def together(configs: list[TrainConfig], data: Dataset, dtype: torch.dtype, epochs: int) -> list[Trained]:
@@ -125,12 +125,18 @@ def together(configs: list[TrainConfig], data: Dataset, dtype: torch.dtype, epoc
             step(min(BATCH, IMAGES - first))
     results = []
     state = step.state()
-    for copy, totals in enumerate(step.totals_of_each()):
+    for copy, totals in enumerate(step.totals()):
         own = step.state_of(state, copy)
         momentum = {name[9:]: tensor for name, tensor in own.items() if name.startswith("momentum.")}
         averaged = average.model.weights_of(copy) if average else {}
         results.append(Trained(model.weights_of(copy), averaged, momentum, totals.loss, totals.correct))
     return results
+
+
+def scored(evaluator: GroupedEvaluator) -> list[Score]:
+    for _ in evaluator.batches(EagerEngine()):
+        pass
+    return evaluator.scores()
 
 
 def assert_same(one: dict[str, Tensor], other: dict[str, Tensor], tolerance: float) -> None:
@@ -181,13 +187,13 @@ def test_nothing_in_a_step_or_a_scoring_is_in_the_way_of_recording_them_as_graph
 
 
 def test_copies_without_number_are_not_scored_image_by_image(blobs, monkeypatch):
-    monkeypatch.setattr("core.grouped.evaluate.BATCH", 6)
+    monkeypatch.setattr("core.training.evaluate.BATCH", 6)
     _, model, _ = make_group(configs_of(NETWORKS["global pooling"]), blobs, torch.float32)
     data, pixels = Labelled(blobs.test_images, blobs.test_labels), Pixels(blobs.mean, blobs.std)
     assert set(GroupedEvaluator(model, data, pixels, least=1).sizes()) == {2}
     evaluator = GroupedEvaluator(model, data, pixels, least=50)
     assert evaluator.sizes() == [50, 30]
-    scores, fewer = (one.scores(EagerEngine()) for one in (evaluator, GroupedEvaluator(model, data, pixels)))
+    scores, fewer = map(scored, (evaluator, GroupedEvaluator(model, data, pixels)))
     assert [score.correct for score in scores] == [score.correct for score in fewer]
 
 
@@ -197,7 +203,7 @@ def test_every_copy_is_scored_on_all_images_as_it_would_be_alone(blobs):
     held = torch.arange(0, 130, 2)
     for rows in (None, held):
         data = Labelled(blobs.test_images, blobs.test_labels, rows)
-        scores = GroupedEvaluator(model, data, Pixels(blobs.mean, blobs.std)).scores(EagerEngine())
+        scores = scored(GroupedEvaluator(model, data, Pixels(blobs.mean, blobs.std)))
         for config, score in zip(configs, scores, strict=True):
             single = Evaluator(make_network(config)[1], data, Pixels(blobs.mean, blobs.std)).score(lambda: "")
             assert (score.correct, score.total) == (single.correct, single.total)

@@ -14,19 +14,15 @@ import torch
 import core.grouped.trainer
 from core.config import TrainConfig
 from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress, TrainEvent
-from core.grouped.trainer import GroupTrainer, Member
+from core.grouped.evaluate import GroupedEvaluator
+from core.grouped.trainer import GroupedRun, GroupTrainer
 from core.models.network import make_network
 
-pytestmark = pytest.mark.usefixtures("every_step_is_told", "every_round_is_told")
+pytestmark = pytest.mark.usefixtures("every_step_is_told")
 
 # Average pooling: in max pooling a tie may fall another way when products are added up in another order.
 # One engine, as auto takes the native one for a run alone.
 TINY = {"arch": "c4k5s3 a2 c8k3 gap fc10", "lr": 0.1, "batch_size": 48, "epochs": 2, "device": "cpu", "engine": "eager"}
-
-
-@pytest.fixture
-def every_round_is_told(monkeypatch):
-    monkeypatch.setattr(core.grouped.trainer, "PROGRESS_INTERVAL", 0.0)
 
 
 @pytest.fixture
@@ -39,11 +35,11 @@ def make_group(blobs) -> Callable[..., GroupTrainer]:
     return make
 
 
-def never(_member: Member) -> str:
+def never(_member: GroupedRun) -> str:
     return ""
 
 
-def run(group: GroupTrainer, should_stop: Callable[[Member], str] = never) -> list[list[TrainEvent]]:
+def run(group: GroupTrainer, should_stop: Callable[[GroupedRun], str] = never) -> list[list[TrainEvent]]:
     """The events of each run."""
     events: list[list[TrainEvent]] = [[] for _ in group.members]
     for member, event in group.run(should_stop):
@@ -92,13 +88,13 @@ def test_each_run_has_the_events_and_weights_that_it_has_alone(make_group, make_
         )
 
 
-@pytest.mark.parametrize("at", [0, 3, 7, 10])
+@pytest.mark.parametrize("at", [0, 3, 7, 8, 10, 15])  # of 7 steps and a batch of evaluation in each epoch
 def test_a_run_that_stops_leaves_a_checkpoint_from_which_it_goes_on_by_itself(make_group, make_trainer, at):
     options = {"schedule": "cosine", "ema": True, "augment": "shift"}
     group, whole = make_group(**options), make_group(**options)
     asked = {0: 0, 1: 0, 2: 0}
 
-    def should_stop(member: Member) -> str:
+    def should_stop(member: GroupedRun) -> str:
         asked[member.copy] += 1
         return "enough" if member.copy == 1 and asked[1] > at else ""
 
@@ -117,11 +113,76 @@ def test_a_run_that_stops_leaves_a_checkpoint_from_which_it_goes_on_by_itself(ma
     trainer = make_trainer(**TINY | options | {"seed": 1, "lr": 0.03})
     trainer.restore(checkpoint)
     rest = list(trainer.run())
-    assert [type(event) for event in rest[1:]] == [type(event) for event in expected[1][1 + at + (at >= 7) :]]
-    for one, other in zip(rest[2:], expected[1][2 + at + (at >= 7) :], strict=True):
+    assert [type(event) for event in rest[1:]] == [type(event) for event in expected[1][1 + at :]]
+    for one, other in zip(rest[2:], expected[1][2 + at :], strict=True):
         assert_alike(one, other)
     for name, tensor in whole.members[1].final_weights.items():
         torch.testing.assert_close(trainer.final_weights[name], tensor, rtol=1e-3, atol=1e-4, msg=name)
+
+
+@pytest.mark.parametrize("ema", [False, True])
+@pytest.mark.parametrize("batch", range(6))
+def test_a_group_stops_in_evaluation_within_a_batch_and_its_runs_are_as_after_the_last_step(
+    make_group, make_trainer, monkeypatch, batch, ema
+):
+    """The one epoch has six steps, then 100 held-out images are scored, then twice the 130 test images, 96 at a time:
+    with the weights of the last epoch and with the selected ones."""
+    monkeypatch.setattr("core.training.evaluate.BATCH", 3 * 96)
+    options = {"val_split": 100, "epochs": 1, "ema": ema, "batch_size": 40}
+    group = make_group(**options)
+    asked, scored = [0, 0, 0], []
+    monkeypatch.setattr(GroupedEvaluator, "__call__", counting(GroupedEvaluator.__call__, scored))
+
+    def should_stop(run: GroupedRun) -> str:
+        asked[run.copy] += 1
+        return "enough" if asked[run.copy] > 6 + batch else ""
+
+    before, stopped = {}, {}
+    for run, event in group.run(should_stop):
+        if isinstance(event, RunStopped):
+            stopped[run.copy] = run.checkpoint()
+        else:
+            if isinstance(event, EpochFinished):  # other weights than the last epoch's
+                run.best_weights = {name: torch.zeros_like(tensor) for name, tensor in run.best_weights.items()}
+            before[run.copy] = run.checkpoint()
+    assert len(scored) == batch
+    assert sorted(stopped) == [0, 1, 2]
+    for copy, checkpoint in stopped.items():
+        assert checkpoint.tensors.keys() == before[copy].tensors.keys()
+        assert all(torch.equal(tensor, before[copy].tensors[name]) for name, tensor in checkpoint.tensors.items())
+        config = group.members[copy].config
+        resumed, alone = (make_trainer(**TINY | options | {"seed": copy, "lr": config.lr}) for _ in range(2))
+        resumed.restore(checkpoint)
+        ends = [list(trainer.run())[-1] for trainer in (resumed, alone)]
+        assert ends[0].final_test_accuracy == pytest.approx(ends[1].final_test_accuracy, abs=0.02)
+        for name, tensor in alone.final_weights.items():
+            torch.testing.assert_close(resumed.final_weights[name], tensor, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def counting(function: Callable[..., None], calls: list[int]) -> Callable[..., None]:
+    def counted(self: object, size: int) -> None:
+        calls.append(size)
+        function(self, size)
+
+    return counted
+
+
+def test_a_run_that_stops_in_evaluation_leaves_it_to_the_others(make_group, monkeypatch):
+    monkeypatch.setattr("core.training.evaluate.BATCH", 3 * 48)  # 130 test images: three batches
+    asked = [0, 0, 0]
+
+    def should_stop(run: GroupedRun) -> str:
+        asked[run.copy] += 1
+        return "enough" if run.copy == 1 and asked[1] == 7 + 2 else ""
+
+    told = [(run.copy, event.NAME) for run, event in make_group(epochs=1).run(should_stop)]
+    assert told[-5:] == [
+        (1, "run_stopped"),
+        (0, "epoch_finished"),
+        (2, "epoch_finished"),
+        (0, "run_finished"),
+        (2, "run_finished"),
+    ]
 
 
 def test_a_run_that_diverges_fails_by_itself(make_group, presentable):

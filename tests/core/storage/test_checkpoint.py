@@ -67,7 +67,7 @@ def test_a_run_stopped_anywhere_goes_on_to_the_same_scores_and_weights(values, b
 
 
 def test_a_stop_loses_no_step_and_repeats_none(blobs, tmp_path, monkeypatch):
-    monkeypatch.setattr("core.training.trainer.PROGRESS_INTERVAL", 0.0)
+    monkeypatch.setattr("core.training.loop.PROGRESS_INTERVAL", 0.0)
     first, second = make_trainer(PLAIN, blobs), make_trainer(PLAIN, blobs)
     steps = [(e.epoch, e.step) for e in first.run(after(9)) if isinstance(e, StepProgress)]
     save_checkpoint(first.checkpoint(), tmp_path / "c.safetensors")

@@ -52,7 +52,7 @@ def test_a_step_trains_on_the_images_at_its_place_in_the_order_and_on_no_others(
     config = TrainConfig.checked(TINY | {"arch": "fc10", "batch_size": 32, "lr": 0.1, "momentum": 0.0})
     order = torch.arange(320).flip(0)
     step, model, _ = make_step(config, blobs)
-    step.start_epoch(EpochDraw(order, None), [0.0, 0.0, 0.1] + [0.0] * 7, 0)
+    step.start_epoch([EpochDraw(order, None)], [[0.0, 0.0, 0.1] + [0.0] * 7], 0)
     for _ in range(10):
         step(32)
     weight = model.state_dict()["Linear-1.weight"]

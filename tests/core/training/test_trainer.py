@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-import core.training.trainer
+import core.training.loop
 from core.errors import InvalidValue
 from core.events import EpochFinished, RunFailed, RunFinished, StepProgress, TrainEvent, to_record
 from core.storage.tensors import weights_sha256
@@ -123,7 +123,7 @@ def test_no_two_recipes_give_the_same_weights(make_trainer):
 
 def test_how_often_progress_is_told_changes_nothing(make_trainer, monkeypatch, untimed):
     often = run(make_trainer)
-    monkeypatch.setattr(core.training.trainer, "PROGRESS_INTERVAL", 1e9)
+    monkeypatch.setattr(core.training.loop, "PROGRESS_INTERVAL", 1e9)
     seldom = run(make_trainer)
     steps = [(event.epoch, event.step) for event in seldom if isinstance(event, StepProgress)]
     assert steps == [(epoch, step) for epoch in (1, 2, 3) for step in (1, 5)]

@@ -77,7 +77,7 @@ def test_who_gives_up_does_not_wait_for_the_example_to_end_its_round(config, blo
 
 @pytest.mark.parametrize("batch_size", [16, 64, 320])  # epochs of 20 steps, of 5 and of 1
 def test_as_many_steps_are_timed_as_were_asked_for_round_after_round(config, blobs, monkeypatch, batch_size):
-    monkeypatch.setattr("core.training.trainer.PROGRESS_INTERVAL", 0.0)
+    monkeypatch.setattr("core.training.loop.PROGRESS_INTERVAL", 0.0)
     loop = bench.TrainerLoop(config.changed(batch_size=batch_size), blobs)
     assert loop._trainer.epoch == 0
     assert [len(loop.time_steps(7)) for _ in range(3)] == [7, 7, 7]

@@ -200,7 +200,7 @@ def test_a_run_that_this_machine_cannot_go_on_with_says_where_it_can(
     monkeypatch.setattr("core.engines.choose._obstacle", lambda *_: "")
     tiny = tiny.changed(engine="graph")
     if stopped_after:
-        monkeypatch.setattr("core.training.trainer.make_engine", lambda *_, **__: EagerEngine())
+        monkeypatch.setattr("core.training.loop.make_engine", lambda *_, **__: EagerEngine())
         run = train(Runner(locations, after(stopped_after)), tiny)
     else:
         run = runner.create(tiny, Meta())

@@ -214,8 +214,7 @@ def test_a_device_that_is_full_before_the_first_step_fails_the_run_and_says_so(r
 
     run = runner.create(tiny, Meta())
     run.release()
-    monkeypatch.setattr("core.training.trainer.check_precision", fill_up)
-    monkeypatch.setattr("core.grouped.trainer.check_precision", fill_up)
+    monkeypatch.setattr("core.training.loop.check_precision", fill_up)
     group = [RunSpec(tiny.changed(seed=seed)) for seed in range(2)]
     for entries in (runner.run(tiny), train_group(runner, group), runner.resume(run)):
         with pytest.raises(TrainingFailed, match="out of memory on cpu") as caught:

@@ -117,9 +117,8 @@ def test_a_step_is_recorded_wherever_in_an_epoch_it_stands(blobs):
 def test_a_replayed_evaluation_equals_an_eager_one_for_whatever_weights_there_are(blobs):
     model = make_network(TrainConfig.checked(TINY))[1]
     rows = torch.arange(320).flip(0)[:310]
-    evaluator = Evaluator(model, Labelled(blobs.train_images, blobs.train_labels, rows), Pixels(0.2, 0.15))
-    evaluator._size = 100  # three batches and one of 10
-    evaluator._places = torch.zeros(100, dtype=torch.int64)
+    data = Labelled(blobs.train_images, blobs.train_labels, rows)
+    evaluator = Evaluator(model, data, Pixels(0.2, 0.15), size=100)  # three batches and one of 10
     engine = ReplayEngine()
     evaluator.prepare(engine)
     scores = []
@@ -205,10 +204,10 @@ def test_work_on_two_devices_at_once_is_found_out():
     assert "works on cpu and meta at once" in replay_obstacle(operations_of(copy), operations_of(copy))
 
 
-def test_reading_totals_does_read_back(blobs):
+def test_reading_a_total_does_read_back(blobs):
     config = TrainConfig.checked(TINY)
     step, _, _ = make_step(config, blobs)
-    operations = operations_of(lambda: void(step.totals()))
+    operations = operations_of(lambda: void(float(step._loss)))
     assert "reads a value back" in replay_obstacle(operations, operations)
 
 

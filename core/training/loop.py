@@ -1,0 +1,249 @@
+"""The epochs of a run, or of several that are trained together: training, scoring, and the events about it.
+
+A run by itself is a group of one. Events are yielded only between two batches, so whoever holds one may take a
+checkpoint, which is the state after a whole number of steps, or stop the run. In evaluation that state is the one after
+the last step: neither scores half done nor weights that are only scored are part of it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Generic, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from core.config import TrainConfig
+from core.data.loader import Dataset
+from core.device.device import check_precision
+from core.engines.choose import choose_engine, make_engine
+from core.engines.engine import Forward
+from core.events import RunStopped, TrainEvent
+from core.storage.checkpoint import Checkpoint
+from core.training.average import WeightAverage, copy_of, copy_weights
+from core.training.evaluate import Evaluator, Labelled, Pixels, Score
+from core.training.record import RunRecord
+from core.training.sampling import EpochDraw, seed_dropout, split_validation
+from core.training.step import TrainStep
+
+PROGRESS_INTERVAL = 0.1
+"""Seconds between two progress events of a run, at least; in proportion more where over ten are trained together."""
+
+Model = TypeVar("Model", bound=nn.Module)
+Run = TypeVar("Run", bound=RunRecord)
+
+MakeStep = Callable[[Model, TrainConfig, Tensor, Tensor, Pixels, WeightAverage | None, Forward], TrainStep]
+MakeEvaluator = Callable[[Model, Labelled, Pixels, Forward], Evaluator]
+
+
+class EpochLoop(Generic[Model]):
+    """Trains and scores a network, for a single run or for as many as the network has copies.
+
+    All runs are in the same epoch and at the same step. Each has its own draws, learning rates, scores and end; one
+    that has ended is still computed, until all have.
+
+    Args:
+        config: of the run, or of any of them: seed and learning rate are not read from it.
+        dataset: those images of it that are used.
+        model: on the device.
+        make_step: makes the step of training.
+        make_evaluator: makes the evaluators of the held-out and of the test images.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        dataset: Dataset,
+        model: Model,
+        device: torch.device,
+        make_step: MakeStep[Model],
+        make_evaluator: MakeEvaluator[Model],
+        *,
+        copies: int = 1,
+    ) -> None:
+        check_precision(config.precision, device)
+        self.model = model
+        self._config = config
+        self._copies = copies
+        images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)
+        self._kept, held_out = split_validation(len(labels), config.val_split)
+        self._steps = math.ceil(len(self._kept) / config.batch_size)
+        choice = choose_engine(config, device, config.epochs * self._steps, copies)
+        self._engine = make_engine(choice, config.batch_size, device, copies, config.precision)
+        self._average = WeightAverage(model, config.ema_decay) if config.ema else None
+        pixels = Pixels(dataset.mean, dataset.std)
+        self._step = make_step(model, config, images, labels, pixels, self._average, self._engine.forward(model))
+        scored = self._engine.forward(self.scored_model)
+        test = Labelled(dataset.test_images.to(device), dataset.test_labels.to(device))
+        self._test = make_evaluator(self.scored_model, test, pixels, scored)
+        held = Labelled(images, labels, held_out.to(device))
+        self._val = make_evaluator(self.scored_model, held, pixels, scored) if config.val_split else None
+        self._read: dict[str, dict[str, Tensor]] = {}  # parts of the state of all copies after the last step
+
+    @property
+    def scored_model(self) -> Model:
+        """The network that evaluation scores: the moving average where there is one."""
+        return self.model if self._average is None else cast("Model", self._average.model)
+
+    def run(self, runs: Sequence[Run], should_stop: Callable[[Run], str]) -> Iterator[tuple[Run, TrainEvent]]:
+        """Train from wherever the runs have come to, yielding each event with the run that it is of.
+
+        Lazy: work goes on when the next event is asked for. `should_stop` is asked of each run before every batch, in
+        evaluation too, and a run that shall stop does so alone.
+        """
+        for run in runs:
+            run.start_clock()
+        self.model.train()
+        self._engine.prepare(self._step)
+        (self._val or self._test).prepare(self._engine)
+        for run in runs:
+            yield run, run.started(self._engine.name, self._engine.note)
+        try:
+            yield from self._finish(runs, should_stop)  # what was stopped after its last epoch
+            while live := _live(runs):
+                if live[0].between_epochs:
+                    for run in live:
+                        run.begin_epoch()
+                    self.start_epoch(runs)
+                    seed_dropout(live[0].config, live[0].epoch)  # which only a single run has
+                yield from self._train(live, should_stop)
+                yield from self._score(_live(live), should_stop)
+                yield from self._finish(_live(live), should_stop)
+        except (Exception, SystemExit) as error:
+            for run in _live(runs):
+                failure = run.fail_by(error)
+                if failure is None:
+                    raise
+                yield run, failure
+
+    def start_epoch(self, runs: Sequence[RunRecord]) -> None:
+        """Give the step the draws and rates of the epoch under way, of the first one before it."""
+        epoch = max(1, *(run.epoch for run in runs))
+        draws = [EpochDraw(self._kept[run.draw.order], run.draw.changes) for run in runs]
+        self._read = {}
+        self._step.start_epoch(draws, [run.rates() for run in runs], (epoch - 1) * self._steps)
+
+    def parts_of(self, copy: int) -> dict[str, dict[str, Tensor]]:
+        """What a checkpoint holds of the network of one run, as copies on the CPU: the state after its last step."""
+        engine = self._step.state_of(self._read_back("engine"), copy)
+        return {"model": self._weights("model", copy), "average": self._weights("average", copy), "engine": engine}
+
+    def load(self, checkpoint: Checkpoint) -> None:
+        """Take the network of a checkpoint; raises one or another error when it does not fit.
+
+        To be called after `start_epoch` where an epoch is under way.
+        """
+        self._read = {}
+        self.model.load_state_dict(checkpoint.part("model"))
+        if self._average is not None:
+            self._average.model.load_state_dict(checkpoint.part("average"))
+        self._step.load_state(checkpoint.part("engine"))
+
+    def _train(self, runs: Sequence[Run], should_stop: Callable[[Run], str]) -> Iterator[tuple[Run, TrainEvent]]:
+        """Train up to the end of the epoch under way."""
+        size, count, first = self._config.batch_size, len(self._kept), runs[0].step
+        self.model.train()
+        totals = self._step.totals()
+        for run in runs:
+            run.go_on(totals[run.copy])
+        reported_at = -math.inf
+        for step in range(first, self._steps):
+            yield from _stopped(runs, should_stop)
+            if not (live := _live(runs)):
+                return
+            self._read = {}
+            self._engine.run(self._step, min(size, count - step * size))
+            for run in live:
+                run.step += 1
+            now = time.perf_counter()
+            if now - reported_at >= PROGRESS_INTERVAL * max(1, len(live) / 10) or step + 1 == self._steps:
+                totals, reported_at = self._step.totals(), now
+                for run in live:
+                    yield run, run.progress(totals[run.copy])
+
+    def _score(self, runs: Sequence[Run], should_stop: Callable[[Run], str]) -> Iterator[tuple[Run, TrainEvent]]:
+        """Score the epoch under way."""
+        if not runs:
+            return
+        trained, totals, evaluator = runs[0].epoch_seconds(), self._step.totals(), self._val or self._test
+        yield from self._evaluate(evaluator, runs, should_stop)
+        if live := _live(runs):
+            scores = evaluator.scores()
+            for run in live:
+                event = run.finish_epoch(totals[run.copy], scores[run.copy], trained)
+                if run.best_epoch == run.epoch:
+                    run.best_weights = self._scored_weights(run.copy)
+                yield run, event
+
+    def _finish(self, runs: Sequence[Run], should_stop: Callable[[Run], str]) -> Iterator[tuple[Run, TrainEvent]]:
+        """End the runs that are done, after scoring them on the test images where that has not been."""
+        if not (done := [run for run in runs if run.done]):
+            return
+        for run in done:
+            run.final_weights = self._scored_weights(run.copy)
+        last: list[Score] | None = None
+        selected: list[Score] | None = None
+        if self._val is not None or not all(run.predictions for run in done):
+            yield from self._evaluate(self._test, done, should_stop)
+            last = self._test.scores()
+        if self._val is not None and (left := _live(done)):
+            # A checkpoint that is asked for meanwhile has the run's own weights: they have just been read back.
+            with self._lent({run.copy: run.best_weights for run in left}):
+                yield from self._evaluate(self._test, left, should_stop)
+            selected = self._test.scores()
+        for run in _live(done):
+            of_last = None if last is None else last[run.copy]
+            yield run, run.finish(of_last, None if selected is None else selected[run.copy])
+
+    def _evaluate(
+        self, evaluator: Evaluator, runs: Sequence[Run], should_stop: Callable[[Run], str]
+    ) -> Iterator[tuple[Run, TrainEvent]]:
+        """Score the network on an evaluator's images, until none of these runs is left that wants to know."""
+        for _ in evaluator.batches(self._engine):
+            yield from _stopped(runs, should_stop)
+            if not _live(runs):
+                return
+
+    @contextmanager
+    def _lent(self, weights: Mapping[int, Mapping[str, Tensor]]) -> Iterator[None]:
+        """Within the block the copies that are named score with these weights."""
+        own = {name: tensor.clone() for name, tensor in self.scored_model.state_dict().items()}
+        try:
+            for name, tensor in self.scored_model.state_dict().items():
+                for copy, lent in weights.items():
+                    copy_of(tensor, copy, self._copies).copy_(lent[name])
+            yield
+        finally:
+            self.scored_model.load_state_dict(own)
+
+    def _scored_weights(self, copy: int) -> dict[str, Tensor]:
+        return self._weights("model" if self._average is None else "average", copy)
+
+    def _weights(self, part: str, copy: int) -> dict[str, Tensor]:
+        return {name: copy_of(tensor, copy, self._copies).clone() for name, tensor in self._read_back(part).items()}
+
+    def _read_back(self, part: str) -> dict[str, Tensor]:
+        """Parts of the state of all copies, each fetched from the device once after a step, whoever asks for it."""
+        if part not in self._read:
+            match part:
+                case "engine":
+                    self._read[part] = self._step.state()
+                case "model":
+                    self._read[part] = copy_weights(self.model)
+                case _:
+                    self._read[part] = {} if self._average is None else copy_weights(self._average.model)
+        return self._read[part]
+
+
+def _live(runs: Sequence[Run]) -> list[Run]:
+    return [run for run in runs if not run.ended]
+
+
+def _stopped(runs: Sequence[Run], should_stop: Callable[[Run], str]) -> Iterator[tuple[Run, RunStopped]]:
+    """Those that shall stop and now do."""
+    for run in _live(runs):
+        if reason := should_stop(run):
+            yield run, run.stop(reason)
