@@ -67,8 +67,8 @@ def test_a_group_is_compiled_and_follows_one_that_is_not(blobs, compiled):
         (_, started), *_ = groups[engine].run(lambda _: "")
         assert (started.engine, started.note) == (engine, "")
     assert compiled == [3 * 48] * (1 + 2 * 6)
-    weights = groups["compile"].model.state_dict()
-    for name, tensor in groups["eager"].model.state_dict().items():
+    weights = groups["compile"].loop.model.state_dict()
+    for name, tensor in groups["eager"].loop.model.state_dict().items():
         torch.testing.assert_close(weights[name], tensor, rtol=1e-4, atol=1e-5)
 
 
