@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from core.config import TrainConfig
+from core.device.torch_private import add_to_each, multiply_each, sums_of_each
 from core.grouped.network import GroupedNetwork
 from core.training.average import WeightAverage
 from core.training.evaluate import Pixels
@@ -50,15 +50,14 @@ class GroupedSGD(SGD):
     torch has one rate for the whole of a parameter; the operations and their order are its own.
     """
 
-    def _move(self, parameters: list[Tensor], gradients: list[Tensor], momentum: list[Tensor | None]) -> None:
+    def _move(self, parameters: list[Tensor], gradients: list[Tensor], momentum: list[Tensor]) -> None:
         moves = gradients
         if self._config.weight_decay:
-            moves = list(torch._foreach_add(moves, parameters, alpha=self._config.weight_decay))
-        if buffers := [buffer for buffer in momentum if buffer is not None]:
-            torch._foreach_mul_(buffers, self._config.momentum)
-            torch._foreach_add_(buffers, moves)
-            nesterov = self._config.nesterov
-            moves = list(torch._foreach_add(moves, buffers, alpha=self._config.momentum)) if nesterov else buffers
+            moves = sums_of_each(moves, parameters, self._config.weight_decay)
+        if momentum:
+            multiply_each(momentum, self._config.momentum)
+            add_to_each(momentum, moves)
+            moves = sums_of_each(moves, momentum, self._config.momentum) if self._config.nesterov else momentum
         rates = self.lr.to(parameters[0].dtype).t()
         for parameter, move in zip(parameters, moves, strict=True):
             parameter.view(len(rates), -1).addcmul_(move.reshape(len(rates), -1), rates, value=-1)

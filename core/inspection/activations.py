@@ -15,7 +15,16 @@ from torch.nn import functional as F
 from core.errors import ShouldStop, Stopped
 from core.training.evaluate import BATCH, Pixels
 
-SILENT = (nn.Flatten, nn.Identity, nn.modules.dropout._DropoutNd)
+SILENT = (
+    nn.Flatten,
+    nn.Identity,
+    nn.Dropout,
+    nn.Dropout1d,
+    nn.Dropout2d,
+    nn.Dropout3d,
+    nn.AlphaDropout,
+    nn.FeatureAlphaDropout,
+)
 """Modules that change nothing when a network is evaluated."""
 
 

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.device.torch_private import convolution_gradients
+
 NARROW = 8
 """Channels of which two pixels fill a vector. For 3x3 a third more is multiplied then, by zeros, at twice the speed."""
 
@@ -88,20 +90,7 @@ def _weight_gradient(x: Tensor, gradient: Tensor, weight: Tensor, border: int) -
     if paired:
         x, gradient, border = _paired(x), _paired(gradient), border // 2
     shape = _paired_places(weight.shape).shape if paired else weight.shape
-    found = torch.ops.aten.convolution_backward(
-        gradient,
-        x,
-        weight.new_empty(shape),
-        [shape[0]],
-        stride=[1, 1],
-        padding=[0, border],
-        dilation=[1, 1],
-        transposed=False,
-        output_padding=[0, 0],
-        groups=1,
-        output_mask=[False, True, True],
-    )
-    weight_gradient, bias_gradient = found[1], found[2]
+    weight_gradient, bias_gradient = convolution_gradients(gradient, x, shape, border)
     if paired:
         weight_gradient = weight_gradient.reshape(-1)[_places_in_pairs(weight.shape)].sum(-1)
         bias_gradient = bias_gradient.view(2, -1).sum(0)

@@ -13,6 +13,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from core.device.torch_private import column_statistics, scaled_columns, scaled_columns_backward
 from core.models.conv import is_channels_last_on_cpu
 
 VECTOR = 16
@@ -54,9 +55,7 @@ class _Normalise(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
         rows, width = _as_rows(x)
-        # What it is given to update, and with no momentum leaves as it is, tells it in which precision to compute.
-        found = torch.ops.aten.batch_norm_update_stats(rows, *_constants(weight, width), momentum=0.0)
-        means, variances = (one.view(width, -1) for one in found)
+        means, variances = (one.view(width, -1) for one in column_statistics(rows, weight))
         # All columns have as many values: their variances' mean, and the variance of their means.
         mean = means.mean(0)
         variance = variances.mean(0) + means.var(0, correction=0)
@@ -74,17 +73,9 @@ class _Normalise(torch.autograd.Function):
         width, count = ctx.width, ctx.count
         shape = gradients[0].shape
         # As if the mean were given and the deviation 1: the gradient times the scale, and sums over each column.
-        x_gradient, weight_gradients, bias_gradients = torch.ops.aten.native_batch_norm_backward(
-            gradients[0].permute(0, 2, 3, 1).reshape(rows.shape),
-            rows,
-            weight=_across(scale, width),
-            running_mean=_across(mean, width),
-            running_var=_constants(mean, width)[1],
-            save_mean=None,
-            save_invstd=None,
-            train=False,
-            eps=0.0,
-            output_mask=[True, True, True],
+        gradient = gradients[0].permute(0, 2, 3, 1).reshape(rows.shape)
+        x_gradient, weight_gradients, bias_gradients = scaled_columns_backward(
+            gradient, rows, _across(scale, width), _across(mean, width)
         )
         weight_gradient = weight_gradients.view(width, -1).sum(0) * inverse
         bias_gradient = bias_gradients.view(width, -1).sum(0)
@@ -97,16 +88,7 @@ def _scaled(rows: Tensor, scale: Tensor, offset: Tensor, width: int) -> Tensor:
     """rows * scale + offset, rounded once."""
     if rows.dtype == scale.dtype:
         return torch.addcmul(_across(offset, width), rows, _across(scale, width))
-    none, one = _constants(scale, width)  # a normalisation that takes mean and deviation to be these
-    found: tuple[Tensor, ...] = torch.native_batch_norm(
-        rows, _across(scale, width), _across(offset, width), none, one, training=False, momentum=0.0, eps=0.0
-    )
-    return found[0]
-
-
-def _constants(like: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Zeros and ones, one for each column of `_as_rows`."""
-    return like.new_zeros(width * len(like)), like.new_ones(width * len(like))
+    return scaled_columns(rows, _across(scale, width), _across(offset, width))
 
 
 def _as_rows(x: Tensor) -> tuple[Tensor, int]:

@@ -14,7 +14,7 @@ from typing import TypeGuard
 
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
+from torch.nn.parameter import UninitializedParameter
 
 from core.errors import InvalidValue, one_line
 from core.models.build import check_output, count_parameters
@@ -47,7 +47,7 @@ def load_user_module(arch: str) -> nn.Module:
     with _blaming_user_code(arch, f"{class_name}'s forward raised"), torch.random.fork_rng(devices=[]):
         # A copy, so that a forward pass that changes the module's state leaves the one to be trained as it was made.
         problem = check_output(deepcopy(model))
-    if any(is_lazy(parameter) for parameter in model.parameters()):
+    if any(isinstance(parameter, UninitializedParameter) for parameter in model.parameters()):
         problem = f"{class_name} has lazy layers, whose parameters nobody can count"
     if problem:
         raise InvalidValue("arch", arch, problem, hint="forward takes (N, 1, 28, 28) and returns logits (N, 10)")

@@ -7,6 +7,8 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
+from core.device.torch_private import copy_to_each, lerp_each
+
 
 def copy_weights(model: nn.Module) -> dict[str, Tensor]:
     """Parameters and buffers by name, as contiguous copies on the CPU."""
@@ -48,9 +50,9 @@ class WeightAverage:
     @torch.no_grad()
     def update(self, share: Tensor) -> None:
         """Take in the model's state; `share`, (1,) on its device, is one of the `shares`."""
-        torch._foreach_lerp_(self._averages, self._sources, [share.to(mean.dtype) for mean in self._averages])
+        lerp_each(self._averages, self._sources, [share.to(mean.dtype) for mean in self._averages])
         if self._counters:
-            torch._foreach_copy_(self._counters, self._counted)
+            copy_to_each(self._counters, self._counted)
 
 
 def _tensors(model: nn.Module) -> list[Tensor]:

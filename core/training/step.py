@@ -15,16 +15,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from core.config import TrainConfig
 from core.device.device import float32_products, mixed
+from core.device.torch_private import count_each
 from core.engines.engine import Forward, batch_sizes
 from core.training.augment import shift_images, warp_images
 from core.training.average import WeightAverage, copy_of
 from core.training.evaluate import Pixels
 from core.training.optimizers import SGD
 from core.training.sampling import EpochDraw
+
+BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +211,7 @@ class TrainStep:
         return F.cross_entropy(logits, labels, label_smoothing=self._config.label_smoothing)
 
 
-def counting_norms(model: nn.Module) -> list[_BatchNorm]:
+def counting_norms(model: nn.Module) -> list[BatchNorm]:
     """The batch norms that see exactly one batch in a forward pass: those in a row of modules.
 
     Each adds 1 to a counter of its own, which on a GPU is a kernel of its own; `counted_together` adds to all of them
@@ -220,12 +222,12 @@ def counting_norms(model: nn.Module) -> list[_BatchNorm]:
     return [
         norm
         for norm in children
-        if isinstance(norm, _BatchNorm) and norm.num_batches_tracked is not None and norm.momentum is not None
+        if isinstance(norm, BatchNorm) and norm.num_batches_tracked is not None and norm.momentum is not None
     ]
 
 
 @contextmanager
-def counted_together(norms: Sequence[_BatchNorm]) -> Iterator[None]:
+def counted_together(norms: Sequence[BatchNorm]) -> Iterator[None]:
     """Within the block, one forward pass of training, the batch norms have no counters; all are moved on at its end."""
     counters = [norm.num_batches_tracked for norm in norms]
     for norm in norms:
@@ -236,4 +238,4 @@ def counted_together(norms: Sequence[_BatchNorm]) -> Iterator[None]:
         for norm, counter in zip(norms, counters, strict=True):
             norm.num_batches_tracked = counter
     if counters:
-        torch._foreach_add_([counter for counter in counters if counter is not None], 1)
+        count_each([counter for counter in counters if counter is not None])

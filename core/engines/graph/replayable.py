@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten
+
+from core.device.torch_private import TorchDispatchMode, tree_flatten
 
 READ_BACK = (
     "aten::_local_scalar_dense",

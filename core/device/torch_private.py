@@ -1,0 +1,166 @@
+"""Functions of torch that its documentation does not promise, all in one place.
+
+Each is here for the time it saves in a training step, and does what its docstring says, no more. A later version of
+torch may change any of them without a word: `tests/core/device/test_torch_private.py` holds each against plain
+arithmetic and names the one that is no longer what it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.optim.sgd import sgd as _sgd
+from torch.utils._python_dispatch import TorchDispatchMode as TorchDispatchMode
+from torch.utils._pytree import tree_flatten as tree_flatten
+
+
+def sgd_step(
+    parameters: list[Tensor],
+    gradients: list[Tensor],
+    buffers: list[Tensor],
+    *,
+    lr: Tensor,
+    momentum: float,
+    nesterov: bool,
+    weight_decay: float,
+    fused: bool,
+) -> None:
+    """The step of `torch.optim.SGD`, in place, on parameters and momentum `buffers` (empty where momentum is 0).
+
+    torch's optimizer is not used, because making the first one imports its compiler, for which a run would wait a
+    second. The buffers exist before the first step, as zeros; torch would make them in it, to the same effect.
+
+    Args:
+        lr: (1,), read on the device, so that a recorded step sees it change.
+        fused: by one kernel, called directly, as the function that looks for it takes longer than it does on a CPU.
+            For parameters of one type on one device, a CPU or a CUDA device.
+    """
+    if fused:
+        torch._fused_sgd_(
+            parameters,
+            gradients,
+            buffers,
+            lr=lr,
+            momentum=momentum,
+            nesterov=nesterov,
+            weight_decay=weight_decay,
+            dampening=0.0,
+            maximize=False,
+            is_first_step=False,
+        )
+        return
+    _sgd(
+        parameters,
+        gradients,
+        list(buffers) or [None] * len(parameters),
+        lr=lr,
+        momentum=momentum,
+        nesterov=nesterov,
+        weight_decay=weight_decay,
+        dampening=0.0,
+        maximize=False,
+    )
+
+
+def add_to_each(tensors: Sequence[Tensor], addends: Sequence[Tensor]) -> None:
+    """tensors[i] += addends[i]; on a GPU by one kernel, as are the following ones."""
+    torch._foreach_add_(list(tensors), list(addends))
+
+
+def count_each(counters: Sequence[Tensor]) -> None:
+    """counters[i] += 1."""
+    torch._foreach_add_(list(counters), 1)
+
+
+def sums_of_each(tensors: Sequence[Tensor], others: Sequence[Tensor], factor: float) -> list[Tensor]:
+    """tensors[i] + factor * others[i], as new tensors."""
+    return list(torch._foreach_add(list(tensors), list(others), alpha=factor))
+
+
+def multiply_each(tensors: Sequence[Tensor], factor: float) -> None:
+    """tensors[i] *= factor."""
+    torch._foreach_mul_(list(tensors), factor)
+
+
+def lerp_each(tensors: Sequence[Tensor], ends: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
+    """tensors[i] += weights[i] * (ends[i] - tensors[i]), each weight a tensor of one number."""
+    torch._foreach_lerp_(list(tensors), list(ends), list(weights))
+
+
+def copy_to_each(tensors: Sequence[Tensor], sources: Sequence[Tensor]) -> None:
+    """tensors[i] becomes sources[i]."""
+    torch._foreach_copy_(list(tensors), list(sources))
+
+
+def convolution_gradients(gradient: Tensor, x: Tensor, shape: Sequence[int], padding: int) -> tuple[Tensor, Tensor]:
+    """The gradients of weights (O, I, H, W) and bias (O,) from that of the output of a convolution of x with stride 1.
+
+    Unlike `torch.nn.grad.conv2d_weight` it finds both at once.
+
+    Args:
+        shape: of the weights.
+        padding: zeros by which the rows of x are longer at either end in the convolution.
+    """
+    found = torch.ops.aten.convolution_backward(
+        gradient,
+        x,
+        gradient.new_empty(shape),
+        [shape[0]],
+        stride=[1, 1],
+        padding=[0, padding],
+        dilation=[1, 1],
+        transposed=False,
+        output_padding=[0, 0],
+        groups=1,
+        output_mask=[False, True, True],
+    )
+    return found[1], found[2]
+
+
+def column_statistics(rows: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean and the (biased) variance of each column of rows (N, C), in the type of `like` (C,)."""
+    # Statistics that it would update, and with a momentum of 0 leaves as they are, tell it in which type to compute.
+    found: tuple[Tensor, Tensor] = torch.ops.aten.batch_norm_update_stats(
+        rows, like.new_zeros(rows.shape[1]), like.new_ones(rows.shape[1]), momentum=0.0
+    )
+    return found
+
+
+def scaled_columns(rows: Tensor, scale: Tensor, offset: Tensor) -> Tensor:
+    """rows * scale + offset for rows (N, C) and, in higher precision, scale and offset (C,); rounded once."""
+    # A normalisation with a mean of 0 and a deviation of 1.
+    found: tuple[Tensor, ...] = torch.native_batch_norm(
+        rows,
+        scale,
+        offset,
+        torch.zeros_like(scale),
+        torch.ones_like(scale),
+        training=False,
+        momentum=0.0,
+        eps=0.0,
+    )
+    return found[0]
+
+
+def scaled_columns_backward(
+    gradient: Tensor, rows: Tensor, scale: Tensor, mean: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """For (rows - mean) * scale of rows (N, C), from the gradient of the result those of rows, scale and an offset.
+
+    The two sums (C,), over gradient * (rows - mean) and over the gradient, take one pass together.
+    """
+    found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.native_batch_norm_backward(
+        gradient,
+        rows,
+        weight=scale,
+        running_mean=mean,
+        running_var=torch.ones_like(mean),
+        save_mean=None,
+        save_invstd=None,
+        train=False,
+        eps=0.0,
+        output_mask=[True, True, True],
+    )
+    return found
