@@ -1,4 +1,7 @@
-"""Statistics of repeated runs: means, shares and medians, each with what is not known about it."""
+"""Statistics of repeated runs: means, shares and medians, each with its uncertainty.
+
+`show` and lists use these, so scipy.stats, which takes half a second to import, is left to `significance`.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,9 @@ Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Mean of `n` values, their standard deviation, and the mean's 95 % interval; None where the values cannot tell.
+    """Mean of `n` values, their standard deviation, and the mean's 95 % interval; None where there is none.
 
-    One value tells neither, equal ones no interval: they show only that they were counted too coarsely.
+    One value has neither, equal values have no interval: they show only that they were counted too coarsely.
     """
 
     n: int
@@ -69,8 +72,8 @@ def describe(values: Sequence[float], within: tuple[float, float] = (-math.inf, 
 
 
 def t_quantile(degrees: float, level: float = LEVEL) -> float:
-    """How many standard errors a two-sided interval of that level reaches, for so many degrees of freedom."""
-    from scipy.special import stdtrit  # a tenth of the time that scipy.stats takes to import
+    """Half the width of a two-sided interval of Student's t, in standard errors, by its degrees of freedom."""
+    from scipy.special import stdtrit
 
     return float(stdtrit(degrees, (1 + level) / 2))
 

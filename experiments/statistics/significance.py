@@ -1,7 +1,7 @@
-"""Whether two results differ by more than chance, by how much, and what it would take to know.
+"""Tests and intervals for the difference of two results, and the number of seeds it takes to show one.
 
-A difference is always the first minus the second. Tests are two-sided, and intervals of 95 % unless `alpha`, which is
-how often they may miss, says otherwise.
+A difference is always the first minus the second. Tests are two-sided; intervals have the level 1 - `alpha`, 95 % by
+default.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import product
 from statistics import NormalDist
 
-from experiments.statistics.descriptive import LEVEL, Sample, t_quantile
+from experiments.statistics.descriptive import LEVEL, Sample
 
 ALPHA = 1 - LEVEL
 """How often a test may see a difference where there is none."""
@@ -25,7 +25,7 @@ MOST_SEEDS = 10_000
 class Difference:
     """A difference, its interval, and the probability of one at least as large by chance (`p`).
 
-    Interval and `p` are None where the data cannot tell them.
+    Interval and `p` are None where the data do not determine them.
     """
 
     value: float
@@ -35,35 +35,42 @@ class Difference:
 
 
 def welch(first: Sample, second: Sample, alpha: float = ALPHA) -> Difference:
-    """Means of two groups whose deviations may differ: Welch's t test, with the degrees of freedom of Welch (1947) and
-    Satterthwaite (1946). It cannot tell when a group has one value, or when neither varies."""
+    """Means of two groups whose deviations may differ: Welch's t test. No interval and no p when a group has one value,
+    or when neither varies."""
     value = first.mean - second.mean
-    if first.sd is None or second.sd is None or (first.sd == 0 and second.sd == 0):
+    if first.sd is None or second.sd is None:
         return Difference(value, None, None, None)
-    parts = first.sd**2 / first.n, second.sd**2 / second.n
-    error = math.sqrt(sum(parts))
-    if error == 0:  # deviations so small that their squares are 0
+    variances = first.sd**2 / first.n, second.sd**2 / second.n  # of the means
+    if sum(variances) == 0:
         return Difference(value, None, None, None)
-    # Relative to the sum, because squares of small variances could vanish.
-    shares = [part / sum(parts) for part in parts]
+    from scipy.stats import ttest_ind_from_stats
+
+    p = ttest_ind_from_stats(first.mean, first.sd, first.n, second.mean, second.sd, second.n, equal_var=False).pvalue
+    # The degrees of freedom of Welch (1947) and Satterthwaite (1946), which scipy does not return.
+    shares = [variance / sum(variances) for variance in variances]
     degrees = 1 / (shares[0] ** 2 / (first.n - 1) + shares[1] ** 2 / (second.n - 1))
-    return _by_t(value, error, degrees, alpha)
+    return Difference(value, *_t_interval(value, math.sqrt(sum(variances)), degrees, alpha), float(p))
 
 
 def one_against_group(value: float, group: Sample, alpha: float = ALPHA) -> Difference:
-    """One value against the values of a group: what the group's own next value could be (its prediction interval), on
-    the assumption that the one varies as they do. It cannot tell when the group has one value or does not vary."""
+    """One value against the values of a group: the prediction interval of the group's next value, on the
+    assumption that the one varies as they do. No interval and no p when the group has one value or does not vary."""
     difference = value - group.mean
     if not group.sd:
         return Difference(difference, None, None, None)
-    return _by_t(difference, group.sd * math.sqrt(1 + 1 / group.n), group.n - 1, alpha)
+    from scipy.stats import t
+
+    error, degrees = group.sd * math.sqrt(1 + 1 / group.n), group.n - 1
+    p = float(2 * t.sf(abs(difference) / error, degrees))
+    return Difference(difference, *_t_interval(difference, error, degrees, alpha), p)
 
 
-def _by_t(value: float, error: float, degrees: float, alpha: float) -> Difference:
-    from scipy.special import stdtr
+def _t_interval(value: float, error: float, degrees: float, alpha: float) -> tuple[float, float]:
+    """Of Student's t distribution around a value with that standard error."""
+    from scipy.stats import t
 
-    margin = t_quantile(degrees, 1 - alpha) * error
-    return Difference(value, value - margin, value + margin, float(2 * stdtr(degrees, -abs(value) / error)))
+    low, high = t.interval(1 - alpha, degrees, value, error)
+    return float(low), float(high)
 
 
 def paired(only_first: int, only_second: int, images: int, alpha: float = ALPHA) -> Difference:
@@ -83,15 +90,14 @@ def paired(only_first: int, only_second: int, images: int, alpha: float = ALPHA)
     low, high = centre - margin, centre + margin
     if disagreements == 0:
         return Difference(0.0, low, high, 1.0)
-    from scipy.special import bdtr, betaincinv
+    from scipy.stats import binomtest
 
-    p = min(1.0, 2 * float(bdtr(min(only_first, only_second), disagreements, 0.5)))
-    least = 0.0 if only_first == 0 else float(betaincinv(only_first, only_second + 1, alpha / 2))
-    most = 1.0 if only_second == 0 else float(betaincinv(only_first + 1, only_second, 1 - alpha / 2))
-    exact_low, exact_high = ((2 * won - 1) * disagreements / images for won in (least, most))
+    test = binomtest(only_first, disagreements)
+    share = test.proportion_ci(1 - alpha, "exact")
+    exact_low, exact_high = ((2 * float(won) - 1) * disagreements / images for won in (share.low, share.high))
     low = max(low, 0.0) if exact_low > 0 else low
     high = min(high, 0.0) if exact_high < 0 else high
-    return Difference(value, min(low, exact_low), max(high, exact_high), p)
+    return Difference(value, min(low, exact_low), max(high, exact_high), float(test.pvalue))
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
