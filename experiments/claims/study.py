@@ -17,7 +17,7 @@ from core.errors import OverBudget, ShouldStop
 from core.events import RunStarted
 from experiments.claims.rules import ARMS, CLAIMS, MAX_REPEATS, Arm, Claim, ClaimFinding
 from experiments.execution.executor import Executor
-from experiments.execution.run_list import RunOutcome, find_wanted, train_all
+from experiments.execution.run_list import RunOutcome, find_runs, train_all
 from experiments.execution.runner import Runner
 from experiments.presets.loader import load_preset
 from experiments.results.groups import Group, GroupMember, make_group
@@ -111,7 +111,7 @@ class ClaimsStudy:
         """What there is of each arm."""
         found: dict[str, Group] = {}
         for arm in ARMS:
-            runs = find_wanted(self.store, [self._wanted(arm, seed, None) for seed in self.design.seeds_of(arm)])
+            runs = find_runs(self.store, [self._wanted(arm, seed, None) for seed in self.design.seeds_of(arm)])
             there = [run for run in runs if run is not None]
             group_id = next((group_id for run in there if (group_id := run.meta().group_id)), "")
             found[arm.name] = make_group(group_id, [GroupMember.of(run) for run in there])
@@ -122,7 +122,7 @@ class ClaimsStudy:
         return RunSpec(self.design.config(arm, seed), meta)
 
     def _group_id(self, arm: Arm) -> str:
-        runs = find_wanted(self.store, [self._wanted(arm, seed, None) for seed in self.design.seeds_of(arm)])
+        runs = find_runs(self.store, [self._wanted(arm, seed, None) for seed in self.design.seeds_of(arm)])
         ids = [run.meta().group_id for run in runs if run is not None]
         return next((group_id for group_id in ids if group_id), None) or self.store.new_group_id()
 

@@ -7,10 +7,6 @@ from typing import Protocol
 
 from experiments.runs.folder import Run
 
-POLL = 0.1
-"""Seconds to wait for runs to end before something else is looked after."""
-MAX_DEATHS = 3
-"""Workers that a run may lose before it is given up."""
 STOP_PATIENCE = 30.0
 """Seconds that a worker has to save a checkpoint and end."""
 

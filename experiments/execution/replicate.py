@@ -1,32 +1,44 @@
 """Trains runs that belong together: as one network on a GPU, side by side in a process a core, or in turn.
 
-Whichever way, each run has its own folder, log, weights and checkpoint, as if it had been trained alone.
+Whichever way, each run has its own folder, log, weights and checkpoint, as if it had been trained alone. All of it may
+be called on any thread: no signal is handled here, and the runner's `should_stop` is how it hears that it shall stop.
 """
 
 from __future__ import annotations
 
-import math
-import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from core.advice import Action, Advice, Step
 from core.config import TrainConfig
 from core.errors import Stopped
-from core.events import RunFailed, RunStopped
+from core.events import RunStopped
 from core.models.network import summarize_config
-from experiments.execution.executor import MAX_DEATHS, POLL, STOP_PATIENCE, Ended, Executor
+from experiments.execution.executor import Ended, Executor
+from experiments.execution.fleet import Fleet
 from experiments.execution.local_executor import LocalExecutor, local_slots
-from experiments.execution.runner import Runner
+from experiments.execution.runner import Runner, lost
 from experiments.runs.eventlog import Entry, EventReader
 from experiments.runs.folder import Run, RunSpec
+from experiments.runs.view import RunView, fold, reduce
 
 if TYPE_CHECKING:
     import torch
 
 Way = Literal["grouped", "processes", "in turn"]
+
+
+@dataclass(frozen=True, slots=True)
+class ResumedRun:
+    """A run to go on with. `arch` names a user's own module once more, as a consent to run its code."""
+
+    run: Run
+    arch: str | None = None
+
+
+Task = RunSpec | ResumedRun
+"""A run to be made and trained, or one to go on with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +53,7 @@ class TrainingPlan:
 IN_TURN = TrainingPlan("in turn")
 
 
-def plan_runs(runner: Runner, planned: Sequence[RunSpec], jobs: int | None = None) -> TrainingPlan:
+def plan_runs(runner: Runner, tasks: Sequence[Task], jobs: int | None = None) -> TrainingPlan:
     """The way in which these runs are trained soonest. Imports torch.
 
     Args:
@@ -50,14 +62,16 @@ def plan_runs(runner: Runner, planned: Sequence[RunSpec], jobs: int | None = Non
     Raises:
         InvalidValue, OverBudget, StorageError: when the runs cannot be trained here.
     """
-    runner.check(planned[0].config)
+    configs = [_config_of(runner, task) for task in tasks]
+    runner.check(configs[0])
     from core.device.device import pick_device
 
-    configs = [spec.config for spec in planned]
     device = pick_device(configs[0].device)
     if len(configs) == 1 or jobs == 1:
         return IN_TURN
     if device.type == "cuda":
+        if any(isinstance(task, ResumedRun) for task in tasks):
+            return _one_by_one(configs, "one that goes on is trained by itself")
         return _plan_groups(runner, configs, device, jobs)
     slots = local_slots(device.type, min(jobs or len(configs), len(configs), len(local_slots("cpu", None, None))), None)
     if device.type == "cpu" and len(slots) > 1:
@@ -95,7 +109,7 @@ def _one_by_one(configs: Sequence[TrainConfig], reason: str) -> TrainingPlan:
     return TrainingPlan("in turn", words=f"{len(configs)} runs, one after the other, because {reason}")
 
 
-def replicate(runner: Runner, planned: Sequence[RunSpec], plan: TrainingPlan) -> Iterator[Entry]:
+def replicate(runner: Runner, tasks: Sequence[Task], plan: TrainingPlan) -> Iterator[Entry]:
     """Train runs as planned, yielding each event of each of them once it is in its log.
 
     A run that fails does so alone. One that somebody stops does too, but none is begun after that. The runner's own
@@ -104,22 +118,26 @@ def replicate(runner: Runner, planned: Sequence[RunSpec], plan: TrainingPlan) ->
     Raises:
         LabError: before the first event, when the runs cannot be started.
     """
-    runner.check(planned[0].config)
-    for spec in planned:
-        summarize_config(spec.config)
+    configs = [_config_of(runner, task) for task in tasks]
+    runner.check(configs[0])
+    for config in configs:
+        summarize_config(config)
     parts: Iterator[Iterator[Entry]]
     match plan.way:
         case "in turn":
-            parts = (runner.run(spec.config, spec.meta) for spec in planned)
+            parts = (_alone(runner, task) for task in tasks)
         case "grouped":
             from experiments.execution.grouped_runs import train_group
 
-            parts = (train_group(runner, planned[at : at + plan.size]) for at in range(0, len(planned), plan.size))
+            specs = [task for task in tasks if isinstance(task, RunSpec)]
+            assert len(specs) == len(tasks), "a group begins together"
+            parts = (train_group(runner, specs[at : at + plan.size]) for at in range(0, len(specs), plan.size))
         case "processes":
             # Fetched once, and what is wrong with it is known before any run is made.
-            runner.load_dataset(planned[0].config)
+            runner.load_dataset(configs[0])
+            Stopped.check(runner.should_stop)
             executor = LocalExecutor(runner.locations, local_slots("cpu", plan.size, None))
-            parts = iter([_in_processes(runner, planned, executor)])
+            parts = iter([_SideBySide(runner, executor, tasks).drive(runner.should_stop)])
     for part in parts:
         stopped = False
         for entry in part:
@@ -129,50 +147,60 @@ def replicate(runner: Runner, planned: Sequence[RunSpec], plan: TrainingPlan) ->
             return
 
 
-def _in_processes(runner: Runner, planned: Sequence[RunSpec], executor: Executor) -> Iterator[Entry]:
-    """Each run is made when a process is free for it, and followed by its log; killed, it goes on in another one."""
-    waiting = list(planned)
-    deaths: Counter[str] = Counter()
-    live: dict[str, tuple[Run, EventReader]] = {}
-    stopping, deadline = "", math.inf
-    try:
-        Stopped.check(runner.should_stop)
-        while (waiting or live) and time.monotonic() < deadline:
-            if not stopping and (stopping := runner.should_stop()):
-                executor.stop(stopping)
-                deadline = time.monotonic() + STOP_PATIENCE
-                waiting.clear()
-            while waiting and executor.has_room():
-                spec = waiting.pop(0)
-                run = runner.create(spec.config, spec.meta)
-                live[run.id] = run, EventReader(run.log)
-                executor.start(run)
-            ended = {end.run_id: end for end in executor.wait(POLL)}
-            for run_id, (run, reader) in list(live.items()):
-                for entry in reader.poll():
-                    if isinstance(entry.event, RunStopped):
-                        waiting.clear()
-                    yield entry
-                if (end := ended.get(run_id)) is None:
-                    continue
-                deaths[run_id] += bool(end.worker_died)
-                if end.worker_died and not stopping and deaths[run_id] < MAX_DEATHS and run.view().end is None:
-                    executor.start(run)
-                    continue
-                del live[run_id]
-                yield from _settle(run, end)
-    finally:
-        executor.close()
+def _config_of(runner: Runner, task: Task) -> TrainConfig:
+    """What is trained; of a run to go on with, after a look at whether it can."""
+    return task.config if isinstance(task, RunSpec) else runner.check_resumable(task.run, arch=task.arch)
 
 
-def _settle(run: Run, end: Ended) -> Iterator[Entry]:
-    """What is left to say of a run whose process is done with it: that it died, where the log does not have an end."""
-    reason = end.error or end.worker_died
-    if not reason or run.view().end is not None:
-        return
-    with run.open_log() as log:
-        epochs = run.view().epochs
-        epoch = epochs[-1].epoch if epochs else 0
-        advice = Advice("go on with it: ", Step(Action.RESUME, run.id))
-        yield log.append(RunFailed(epoch=epoch, error=reason, advice=advice))
-    run.release()
+def _alone(runner: Runner, task: Task) -> Iterator[Entry]:
+    if isinstance(task, RunSpec):
+        return runner.run(task.config, task.meta)
+    return runner.resume(task.run, arch=task.arch)
+
+
+class _SideBySide(Fleet[Entry]):
+    """Runs in processes, each followed by its log. One is made when a process is free for it."""
+
+    def __init__(self, runner: Runner, executor: Executor, tasks: Sequence[Task]) -> None:
+        super().__init__(executor)
+        self._runner = runner
+        self._waiting = deque(tasks)
+        self._logs: dict[str, EventReader] = {}
+        self._views: dict[str, RunView] = {}
+
+    def has_more(self) -> bool:
+        return bool(self._waiting)
+
+    def begin(self) -> Iterable[Entry] | None:
+        if not self._waiting:
+            return None
+        task = self._waiting.popleft()
+        if isinstance(task, RunSpec):
+            run = self._runner.create(task.config, task.meta)
+        else:
+            run = task.run
+            run.forget_stop()
+        log = self._logs[run.id] = EventReader(run.log)
+        self._views[run.id] = replace(fold(log.poll()), end=None)  # what a run has done that goes on is no news
+        self.train(run)
+        return ()
+
+    def follow(self, run: Run) -> Iterator[Entry]:
+        for entry in self._logs[run.id].poll():
+            self._views[run.id] = reduce(self._views[run.id], entry)
+            if isinstance(entry.event, RunStopped):
+                self._waiting.clear()
+            yield entry
+
+    def why_again(self, run: Run, ended: Ended) -> str:
+        return ended.worker_died if self._views[run.id].end is None else ""
+
+    def end(self, run: Run, ended: Ended) -> Iterator[Entry]:
+        if ended.error and self._views[run.id].end is None:
+            yield lost(run, self._views[run.id], ended.error)
+
+    def lose(self, run: Run, reason: str, *, is_retried: bool) -> Iterator[Entry]:
+        if is_retried:
+            self.train(run)
+        else:
+            yield lost(run, self._views[run.id], reason)

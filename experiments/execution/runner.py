@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from core.data.loader import Dataset
     from core.training.record import RunRecord
     from core.training.trainer import Trainer
+    from experiments.runs.view import RunView
 
 
 def never() -> str:
@@ -240,6 +241,20 @@ def kept(trainer: RunRecord, run: Run, event: TrainEvent) -> Iterator[TrainEvent
             yield event
         case _:
             yield event
+
+
+def lost(run: Run, view: RunView, reason: str) -> Entry:
+    """Write down that a run has failed, in the place of its process, which is gone; what cannot be written is still
+    returned. `view` is what its log says so far."""
+    advice = Advice(Step(Action.RESUME, run.id), " tries again")
+    event = RunFailed(epoch=view.epochs[-1].epoch if view.epochs else 0, error=reason, advice=advice)
+    try:
+        with run.open_log() as log:
+            entry = log.append(event)
+    except (InvalidValue, StorageError):
+        return Entry("", run.id, event)
+    run.release()
+    return entry
 
 
 def failed(run: Run, log: EventWriter, trainer: RunRecord, error: str, hint: Hint) -> Entry:

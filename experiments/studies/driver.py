@@ -6,19 +6,17 @@ folders. Killed at any moment and started again, it takes up every trial where i
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC
 
 from optuna.trial import FrozenTrial
 
-from core.advice import Action, Advice, Step
-from core.errors import InvalidValue, LabError, OverBudget, ShouldStop, StorageError
+from core.errors import InvalidValue, OverBudget, ShouldStop
 from core.events import RunFailed, RunFinished, RunStopped
-from experiments.execution.executor import MAX_DEATHS, POLL, STOP_PATIENCE, Ended, Executor
-from experiments.execution.runner import Runner
+from experiments.execution.executor import Ended, Executor
+from experiments.execution.fleet import MAX_DEATHS, Fleet
+from experiments.execution.runner import Runner, lost
 from experiments.execution.supervision import REQUESTED
 from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Meta, Run
@@ -52,8 +50,7 @@ class _Active:
     epochs: int
     run: Run
     reader: EventReader
-    view: RunView
-    deaths: int = 0
+    view: RunView = field(default_factory=RunView)
     reported: int = 0
     given_up: str = ""
 
@@ -64,7 +61,7 @@ class _Active:
         return isinstance(self.view.end, RunFinished) or last >= self.epochs
 
 
-class SweepDriver:
+class SweepDriver(Fleet[SweepEvent]):
     """One study, driven by this process.
 
     `runner` makes the runs and says where the home is. Problems of the search as a whole are found before anything is
@@ -72,14 +69,14 @@ class SweepDriver:
     """
 
     def __init__(self, runner: Runner, folder: StudyFolder, plan: SweepPlan, executor: Executor) -> None:
+        super().__init__(executor)
         self._runner = runner
         self._folder = folder
         self._plan = plan
-        self._executor = executor
         self._proposals = Proposals(plan.base, plan.space)
         self._active: dict[str, _Active] = {}
         self._left: list[FrozenTrial] = []
-        self._stopping = ""
+        self._rejected = 0
         self._exhausted: OverBudget | None = None
 
     def run(self, should_stop: ShouldStop) -> Iterator[SweepEvent]:
@@ -92,63 +89,35 @@ class SweepDriver:
         """
         self._trials = Trials(self._folder, self._plan)
         self._left = self._trials.unfinished()
-        deadline = math.inf
-        try:
-            while True:
-                if not self._stopping and (reason := should_stop()):
-                    self._stopping, deadline = reason, time.monotonic() + STOP_PATIENCE
-                    self._executor.stop(reason)
-                if not self._stopping:
-                    yield from self._fill(should_stop)
-                if not self._active and (self._stopping or not (self._left or self._wants_more())):
-                    break
-                if time.monotonic() > deadline:  # a worker that hears nothing is ended without a checkpoint
-                    break
-                ended = self._executor.wait(POLL)
-                for active in list(self._active.values()):
-                    yield from self._follow(active)
-                for end in ended:
-                    yield from self._settle(end)
-        except LabError as error:
-            self._give_back(error.message)
-            raise
-        finally:
-            self._executor.close()
-        if self._stopping:
-            yield SweepStopped(reason=self._stopping)
+        yield from self.drive(should_stop)
+        if self.stopping:
+            yield SweepStopped(reason=self.stopping)
         elif self._exhausted is not None:
             raise self._exhausted
+
+    def has_more(self) -> bool:
+        return bool(self._left) or self._wants_more()
 
     def _wants_more(self) -> bool:
         return self._exhausted is None and self._trials.wants_more()
 
-    def _give_back(self, reason: str) -> None:
-        """Have the runs stop with a checkpoint where the study can be told nothing any more."""
-        self._executor.stop(reason)
-        deadline = time.monotonic() + STOP_PATIENCE
-        while any(active.run.is_alive() for active in self._active.values()) and time.monotonic() < deadline:
-            self._executor.wait(POLL)
+    def begin(self) -> Iterable[SweepEvent] | None:
+        """First what was left under way, then what is proposed."""
+        if (left := self._next_left()) is not None:
+            return self._take_up(left)
+        return self._propose() if self._wants_more() else None
 
-    def _fill(self, should_stop: ShouldStop) -> Iterator[SweepEvent]:
-        """Give work to every worker that has none: first what was left under way, then what is proposed."""
-        rejected = 0
-        while self._executor.has_room() and not should_stop():
-            left = self._next_left()
-            if left is not None:
-                yield from self._take_up(left)
-                continue
-            if not self._wants_more():
-                return
-            trial, params = self._trials.propose()
-            event = self._enter(trial.number, params)
-            yield event
-            if not isinstance(event, ProposalRejected):
-                rejected = 0
-                continue
-            rejected += 1
-            if rejected == MAX_REJECTED:
-                hint = "the study is kept; search where less is over the budget"
-                self._exhausted = OverBudget(f"{rejected} proposals in a row rejected; {event.reason}", hint=hint)
+    def _propose(self) -> Iterator[SweepEvent]:
+        trial, params = self._trials.propose()
+        event = self._enter(trial.number, params)
+        yield event
+        if not isinstance(event, ProposalRejected):
+            self._rejected = 0
+            return
+        self._rejected += 1
+        if self._rejected == MAX_REJECTED:
+            hint = "the study is kept; search where less is over the budget"
+            self._exhausted = OverBudget(f"{self._rejected} proposals in a row rejected; {event.reason}", hint=hint)
 
     def _next_left(self) -> FrozenTrial | None:
         """A trial that an earlier driver left, once nobody trains its run any more."""
@@ -167,17 +136,18 @@ class SweepDriver:
             yield self._enter(trial.number, params)
             return
         self._trials.remember_run(trial.number, run.id)
-        active = self._activate(trial.number, params, run)
+        epochs = self._plan.base.changed(**params).epochs
+        active = self._active[run.id] = _Active(trial.number, params, epochs, run, EventReader(run.log))
         if pruner := trial.user_attrs.get(GIVEN_UP):
             active.given_up, active.reported = str(pruner), max(trial.intermediate_values, default=0)
-        yield from self._follow(active)
+        yield from self.follow(run)
         if (end := self._end_of(active)) is not None:
+            del self._active[run.id]
             yield end
             return
-        self._active[run.id] = active
         if active.given_up:  # the driver before may have been killed just before it said so
             run.ask_to_stop()
-        self._start_again(active)
+        self._train(active)
         yield TrialStarted(trial=trial.number, run_id=run.id, params=params, resumed=True)
 
     def _run_of(self, trial: FrozenTrial) -> Run | None:
@@ -200,15 +170,11 @@ class SweepDriver:
             return self._reject(number, params, problem.message)
 
     def _begin(self, number: int, params: Mapping[str, Value]) -> TrialStarted:
-        run = self._runner.create(self._proposals.config(params), self._meta(number))
+        config = self._proposals.config(params)
+        run = self._runner.create(config, self._meta(number))
         self._trials.remember_run(number, run.id)
-        self._active[run.id] = self._activate(number, params, run)
-        self._executor.start(run)
+        self._train(_Active(number, params, config.epochs, run, EventReader(run.log)))
         return TrialStarted(trial=number, run_id=run.id, params=params, resumed=False)
-
-    def _activate(self, number: int, params: Mapping[str, Value], run: Run) -> _Active:
-        epochs = self._plan.base.changed(**params).epochs
-        return _Active(number, params, epochs, run, EventReader(run.log), RunView())
 
     def _meta(self, number: int) -> Meta:
         """What tells whose trial a run is."""
@@ -232,11 +198,12 @@ class SweepDriver:
             reason=f"repeats trial {twin.number}",
         )
 
-    def _follow(self, active: _Active) -> Iterator[SweepEvent]:
-        """Take in what a run has done, report it to the study, and give the run up where the pruner says so.
+    def follow(self, run: Run) -> Iterator[SweepEvent]:
+        """Report to the study what a run has done, and give the run up where the pruner says so.
 
         A run hears of that only in an epoch to come, which is kept from the study, unless it was the last one.
         """
+        active = self._active[run.id]
         for entry in active.reader.poll():
             active.view = reduce(active.view, entry)
         for epoch, value in active.view.accuracies.items():
@@ -250,37 +217,39 @@ class SweepDriver:
                 self._trials.give_up(active.number, active.given_up)
                 active.run.ask_to_stop()
 
-    def _settle(self, ended: Ended) -> Iterator[SweepEvent]:
-        """Take the result of a run whose worker is done with it, or try again."""
-        active = self._active[ended.run_id]
-        yield from self._follow(active)
-        finished = self._end_of(active)
-        if finished is None and ended.error:
-            finished = self._fail(active, ended.error)
-        if finished is not None:
-            del self._active[ended.run_id]
-            yield finished
-            return
-        if self._stopping:  # the trial stays open, for the next driver of the study
-            del self._active[ended.run_id]
-            return
-        if active.is_whole and not ended.worker_died and _stop_asked(active.view):
-            self._start_again(active)
-            return
-        active.deaths += 1
-        reason = ended.worker_died or _stop_reason(active.view)
-        retried = active.deaths < MAX_DEATHS
-        yield WorkerDied(trial=active.number, run_id=active.run.id, reason=reason, retried=retried)
-        if retried:
-            self._start_again(active)
-            return
-        del self._active[ended.run_id]
-        yield self._fail(active, f"lost {active.deaths} workers; the last one: {reason}")
+    def why_again(self, run: Run, ended: Ended) -> str:
+        active = self._active[run.id]
+        end = active.view.end
+        if ended.error or isinstance(end, RunFinished | RunFailed):
+            return ""
+        if _stop_asked(active.view) and not (active.is_whole and ended.worker_died):
+            return ""
+        return ended.worker_died or _stop_reason(active.view)
 
-    def _start_again(self, active: _Active) -> None:
+    def end(self, run: Run, ended: Ended) -> Iterator[SweepEvent]:
+        active = self._active.pop(run.id)
+        if (finished := self._end_of(active)) is not None:
+            yield finished
+        elif ended.error:
+            yield self._fail(active, ended.error)
+        elif not self.stopping:  # it was given up too late, and goes on to its end
+            self._train(active)
+
+    def lose(self, run: Run, reason: str, *, is_retried: bool) -> Iterator[SweepEvent]:
+        active = self._active.pop(run.id)
+        if self.stopping:  # the trial stays open, for the next driver of the study
+            return
+        yield WorkerDied(trial=active.number, run_id=run.id, reason=reason, retried=is_retried)
+        if is_retried:
+            self._train(active)
+        else:
+            yield self._fail(active, f"lost {MAX_DEATHS} workers; the last one: {reason}")
+
+    def _train(self, active: _Active) -> None:
         if active.is_whole:  # too late to give it up: all that it lacks is its end
             active.run.forget_stop()
-        self._executor.start(active.run)
+        self._active[active.run.id] = active
+        self.train(active.run)
 
     def _end_of(self, active: _Active) -> TrialFinished | None:
         """A trial's end, told to the study; None where its run has to go on."""
@@ -311,16 +280,9 @@ class SweepDriver:
         return by_epoch.get(min(end.epochs, active.epochs)) if is_the_objective else None
 
     def _fail(self, active: _Active, reason: str) -> TrialFinished:
-        """Give up a trial whose run has no end of its own, and write one down for it."""
+        """Give up a trial whose run has no end of its own."""
         self._trials.lose(active.number, reason)
-        epoch = active.view.epochs[-1].epoch if active.view.epochs else 0
-        try:
-            advice = Advice(Step(Action.RESUME, active.run.id), " tries again")
-            with active.run.open_log() as log:
-                log.append(RunFailed(epoch=epoch, error=reason, advice=advice))
-            active.run.release()
-        except (InvalidValue, StorageError):  # it is known in the study
-            pass
+        lost(active.run, active.view, reason)
         return self._finished(active, "failed", reason=reason)
 
     def _finished(self, active: _Active, state: str, value: float | None = None, reason: str = "") -> TrialFinished:

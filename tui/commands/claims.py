@@ -113,28 +113,28 @@ def _with_data(design: Design, locations: Locations, stop: StopFlag) -> Design:
 
 def _train(study: ClaimsStudy, locations: Locations, jobs: int | None, stop: StopFlag) -> None:
     from experiments.execution.local_executor import LocalExecutor, local_slots
-    from experiments.execution.run_list import find_wanted
+    from experiments.execution.run_list import find_runs
     from experiments.execution.runner import Runner
     from experiments.runs.row import Status
 
     wanted = study.wanted()
-    finished = sum(run is not None and run.status() is Status.FINISHED for run in find_wanted(study.store, wanted))
+    finished = sum(run is not None and run.status() is Status.FINISHED for run in find_runs(study.store, wanted))
     note(f"{len(wanted)} runs, {finished} of them finished already")
     if finished == len(wanted):
         return
     executor = LocalExecutor(locations, local_slots(study.design.base.device, jobs, None))
     runner = Runner(locations, stop, download_progress())
-    for trained in study.train(runner, executor, stop):
-        row = trained.run.row()
+    for outcome in study.train(runner, executor, stop):
+        row = outcome.run.row()
         finished += row.ended == Status.FINISHED
-        note(f"{finished} of {len(wanted)}: {_in_a_line(trained)}")
+        note(f"{finished} of {len(wanted)}: {_in_a_line(outcome)}")
 
 
-def _in_a_line(trained: RunOutcome) -> str:
-    row = trained.run.row()
-    problem = f", {trained.problem}" if trained.problem else ""
+def _in_a_line(outcome: RunOutcome) -> str:
+    row = outcome.run.row()
+    problem = f", {outcome.problem}" if outcome.problem else ""
     scores = f"best {percent(row.best_test_accuracy)}, final {percent(row.final_test_accuracy)}"
-    return f"{trained.wanted.meta.name} {trained.run.status()}: {scores}{problem}"
+    return f"{outcome.spec.meta.name} {outcome.run.status()}: {scores}{problem}"
 
 
 def _say(results: Results) -> None:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+from threading import Thread
 
 import pytest
 import torch
 from gated_module import Gate
 from safetensors.torch import load_file
 
-from core.errors import DataError, OverBudget, StorageError
+from core.errors import DataError, InvalidValue, OverBudget, StorageError
 from core.events import CheckpointSaved, EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped
 from core.grouped.memory import SHARED_BYTES
 from core.storage.checkpoint import load_checkpoint
 from experiments.execution import grouped_runs
-from experiments.execution.executor import MAX_DEATHS
+from experiments.execution.fleet import MAX_DEATHS
 from experiments.execution.local_executor import LocalExecutor
-from experiments.execution.replicate import IN_TURN, TrainingPlan, plan_runs, replicate
+from experiments.execution.replicate import IN_TURN, ResumedRun, TrainingPlan, plan_runs, replicate
 from experiments.execution.runner import Runner
 from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Meta, RunSpec
@@ -267,7 +268,7 @@ def test_who_stops_does_not_wait_for_ever_for_a_process_that_hears_nothing(locat
             pass
 
     monkeypatch.setattr("experiments.execution.replicate.LocalExecutor", Deaf)
-    monkeypatch.setattr("experiments.execution.replicate.STOP_PATIENCE", 0.0)
+    monkeypatch.setattr("experiments.execution.fleet.STOP_PATIENCE", 0.0)
     reason: list[str] = []
     longer = changed(planned, epochs=10_000, budget=False)
     for entry in replicate(Runner(locations, lambda: "".join(reason)), longer, PROCESSES):
@@ -290,3 +291,39 @@ def test_a_group_whose_folders_cannot_all_be_made_leaves_none(runner, planned, m
     with pytest.raises(StorageError):
         list(replicate(runner, planned, GROUPED))
     assert runner.store.runs() == []
+
+
+def test_a_thread_trains_runs_to_go_on_with_beside_new_ones(runner, planned, tmp_path):
+    stopped = runner.create(planned[0].config, planned[0].meta)
+    stopped.ask_to_stop()  # as the run that shall go on was stopped
+    with stopped.open_log() as log:
+        log.append(RunStopped(epoch=0, reason="stop"))
+    stopped.release()
+    tasks = [ResumedRun(stopped), planned[1]]
+    entries: list[object] = []
+
+    def train_all() -> None:
+        entries.extend(replicate(runner, tasks, PROCESSES))
+
+    thread = Thread(target=train_all)
+    thread.start()
+    thread.join()
+    events = [entry.event for entry in entries if entry.run_id == stopped.id]
+    assert isinstance(events[0], RunStarted)  # what was in the log before is not told again
+    ends = [entry.event for entry in entries if isinstance(entry.event, RunFinished)]
+    alone = [list(runner.run(spec.config))[-1].event for spec in planned[:2]]
+    assert {end.weights_sha256 for end in ends} == {end.weights_sha256 for end in alone}
+
+
+def test_a_run_to_go_on_with_that_cannot_is_refused_before_anything_trains(runner, planned):
+    done = runner.store.run(list(runner.run(planned[0].config))[-1].run_id)
+    with pytest.raises(InvalidValue, match="is finished"):
+        list(replicate(runner, [planned[1], ResumedRun(done)], PROCESSES))
+    assert runner.store.runs() == [done]
+
+
+def test_on_a_gpu_runs_to_go_on_with_are_trained_one_by_one(runner, planned, gpu):
+    gpu(SHARED_BYTES + 100_000_000)
+    made = [runner.create(spec.config, spec.meta) for spec in planned[:2]]
+    plan = plan_runs(runner, [ResumedRun(run) for run in made])
+    assert (plan.way, plan.words.partition(", because ")[0]) == ("in turn", "2 runs, one after the other")

@@ -4,12 +4,12 @@ import pytest
 
 from core.errors import InvalidValue
 from core.events import RunStopped
-from experiments.execution.executor import MAX_DEATHS, Ended
+from experiments.execution.executor import Ended, Slot
+from experiments.execution.fleet import MAX_DEATHS
 from experiments.execution.local_executor import LocalExecutor
-from experiments.execution.run_list import find_wanted, train_all
+from experiments.execution.run_list import find_runs, train_all
 from experiments.execution.runner import Runner
 from experiments.execution.supervision import REQUESTED
-from experiments.execution.worker import Slot
 from experiments.runs.folder import Meta, RunSpec
 from experiments.runs.row import Status
 
@@ -76,7 +76,7 @@ def statuses(store) -> list[tuple[int, Status]]:
 def test_a_list_is_trained_in_its_order_and_never_again(locations, store, wanted):
     executor = Here(locations)
     trained = list(train_all(Runner(locations), executor, wanted, never))
-    assert [one.wanted for one in trained] == wanted
+    assert [one.spec for one in trained] == wanted
     assert [one.run.id for one in trained] == executor.started
     assert statuses(store) == [(seed, Status.FINISHED) for seed in range(3)]
     assert {row.group_id for row, _ in store.rows()} == {"g1"}
@@ -87,7 +87,7 @@ def test_a_list_is_trained_in_its_order_and_never_again(locations, store, wanted
 
 def test_a_list_that_was_broken_off_goes_on_with_the_same_runs(locations, store, wanted):
     whole = Here(locations)
-    stopped = list(train_all(Runner(locations), Here(locations, after(12)), wanted, after(2)))
+    stopped = list(train_all(Runner(locations), Here(locations, after(12)), wanted, after(4)))
     left = statuses(store)
     assert 0 < len(left) < 3
     assert Status.STOPPED in {status for _, status in left}
@@ -149,10 +149,10 @@ def test_runs_are_known_by_tags_seed_and_recipe(locations, store, wanted, tiny):
         RunSpec(tiny, Meta("another name", ("x",), "g7")),
         RunSpec(tiny.changed(max_epochs=19), Meta("", ())),
     ]
-    found = find_wanted(store, others)
+    found = find_runs(store, others)
     assert [None if run is None else run.id for run in found] == [None, None, None, mine, mine]
     store.run(mine).change_meta(tags=())
-    assert find_wanted(store, wanted[:1]) == [None]
+    assert find_runs(store, wanted[:1]) == [None]
 
 
 def test_of_several_the_one_that_has_come_furthest_counts(locations, store, wanted, new_run, script):
@@ -162,9 +162,9 @@ def test_of_several_the_one_that_has_come_furthest_counts(locations, store, want
     for run, end in zip(runs, (script.stopped(1), script.finished(2), script.failed(1)), strict=True):
         script.write(run, script.started(config=one.config.model_dump()), end)
         run.release()
-    assert find_wanted(store, [one])[0].id == runs[1].id
+    assert find_runs(store, [one])[0].id == runs[1].id
     store.remove(runs[1])
-    assert find_wanted(store, [one])[0].id == runs[0].id
+    assert find_runs(store, [one])[0].id == runs[0].id
 
 
 def test_a_worker_that_dies_once_its_run_is_finished_leaves_no_problem(locations, wanted):
@@ -199,7 +199,7 @@ def test_who_stops_does_not_wait_for_ever_for_a_worker_that_hears_nothing(locati
         def wait(self, seconds):
             return []
 
-    monkeypatch.setattr("experiments.execution.run_list.STOP_PATIENCE", 0.0)
+    monkeypatch.setattr("experiments.execution.fleet.STOP_PATIENCE", 0.0)
     executor = Deaf(locations)
     assert list(train_all(Runner(locations), executor, wanted, after(1))) == []
     assert executor.is_closed
