@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from core.engines.engine import Forward, Step, Unchanged
+from core.engines.engine import DeviceStep, Forward, Unchanged
 from core.errors import one_line
 
 
@@ -33,7 +33,7 @@ class CompiledEngine:
 
         return forward
 
-    def prepare(self, step: Step) -> None:
+    def prepare(self, step: DeviceStep) -> None:
         """Compile. A network that cannot be compiled is left as it is; so is one that fails, to fail in its place."""
         if self._size not in step.sizes():
             return
@@ -44,5 +44,5 @@ class CompiledEngine:
                 self._gave_up = True
                 self.note = f"the network is not compiled: {type(error).__name__}: {one_line(error)}"
 
-    def run(self, step: Step, size: int) -> None:
+    def run(self, step: DeviceStep, size: int) -> None:
         step(size)

@@ -14,7 +14,7 @@ from torch import Tensor
 from core.device.random_state import random_state, restore_random_state
 
 
-class Step(Protocol):
+class DeviceStep(Protocol):
     """Work on the next images of a list, which takes nothing from the host but their number."""
 
     def __call__(self, size: int) -> None:
@@ -43,10 +43,10 @@ class Engine(Protocol):
     def forward(self, model: Forward) -> Forward:
         """What steps should call in the model's place, in training and, without gradients, in evaluation mode."""
 
-    def prepare(self, step: Step) -> None:
+    def prepare(self, step: DeviceStep) -> None:
         """Get ready to run a step; everything that it changes is as before afterwards."""
 
-    def run(self, step: Step, size: int) -> None:
+    def run(self, step: DeviceStep, size: int) -> None:
         """Do what `step(size)` does."""
 
 
@@ -61,10 +61,10 @@ class EagerEngine:
     def forward(self, model: Forward) -> Forward:
         return model
 
-    def prepare(self, step: Step) -> None:
+    def prepare(self, step: DeviceStep) -> None:
         pass
 
-    def run(self, step: Step, size: int) -> None:
+    def run(self, step: DeviceStep, size: int) -> None:
         step(size)
 
 
@@ -75,7 +75,7 @@ class Unchanged:
     ones of an epoch.
     """
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: DeviceStep) -> None:
         self._step = step
         self._tensors = [tensor.detach() for tensor in step.changed()]
 

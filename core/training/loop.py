@@ -33,7 +33,12 @@ PROGRESS_INTERVAL = 0.1
 """Seconds between two progress events of a run, at least; in proportion more where over ten are trained together."""
 
 Model = TypeVar("Model", bound=nn.Module)
-Run = TypeVar("Run", bound=RunRecord)
+AnyRun = TypeVar("AnyRun", bound=RunRecord)
+
+StopsRun = Callable[[AnyRun], str]
+"""A `ShouldStop` for each of several runs."""
+RunEvents = Iterator[tuple[AnyRun, TrainEvent]]
+"""The events of several runs, each with the run that it is of."""
 
 MakeStep = Callable[[Model, TrainConfig, Tensor, Tensor, Pixels, WeightAverage | None, Forward], TrainStep]
 MakeEvaluator = Callable[[Model, Labelled, Pixels, Forward], Evaluator]
@@ -88,7 +93,7 @@ class EpochLoop(Generic[Model]):
         """The network that evaluation scores: the moving average where there is one."""
         return self.model if self._average is None else cast("Model", self._average.model)
 
-    def run(self, runs: Sequence[Run], should_stop: Callable[[Run], str]) -> Iterator[tuple[Run, TrainEvent]]:
+    def run(self, runs: Sequence[AnyRun], should_stop: StopsRun[AnyRun]) -> RunEvents[AnyRun]:
         """Train from wherever the runs have come to, yielding each event with the run that it is of.
 
         Lazy: work goes on when the next event is asked for. `should_stop` is asked of each run before every batch, in
@@ -142,7 +147,7 @@ class EpochLoop(Generic[Model]):
             self._average.model.load_state_dict(checkpoint.part("average"))
         self._step.load_state(checkpoint.part("engine"))
 
-    def _train(self, runs: Sequence[Run], should_stop: Callable[[Run], str]) -> Iterator[tuple[Run, TrainEvent]]:
+    def _train(self, runs: Sequence[AnyRun], should_stop: StopsRun[AnyRun]) -> RunEvents[AnyRun]:
         """Train up to the end of the epoch under way."""
         size, count, first = self._config.batch_size, len(self._kept), runs[0].step
         self.model.train()
@@ -164,7 +169,7 @@ class EpochLoop(Generic[Model]):
                 for run in live:
                     yield run, run.progress(totals[run.copy])
 
-    def _score(self, runs: Sequence[Run], should_stop: Callable[[Run], str]) -> Iterator[tuple[Run, TrainEvent]]:
+    def _score(self, runs: Sequence[AnyRun], should_stop: StopsRun[AnyRun]) -> RunEvents[AnyRun]:
         """Score the epoch under way."""
         if not runs:
             return
@@ -178,7 +183,7 @@ class EpochLoop(Generic[Model]):
                     run.best_weights = self._scored_weights(run.copy)
                 yield run, event
 
-    def _finish(self, runs: Sequence[Run], should_stop: Callable[[Run], str]) -> Iterator[tuple[Run, TrainEvent]]:
+    def _finish(self, runs: Sequence[AnyRun], should_stop: StopsRun[AnyRun]) -> RunEvents[AnyRun]:
         """End the runs that are done, after scoring them on the test images where that has not been."""
         if not (done := [run for run in runs if run.done]):
             return
@@ -199,8 +204,8 @@ class EpochLoop(Generic[Model]):
             yield run, run.finish(of_last, None if selected is None else selected[run.copy])
 
     def _evaluate(
-        self, evaluator: Evaluator, runs: Sequence[Run], should_stop: Callable[[Run], str]
-    ) -> Iterator[tuple[Run, TrainEvent]]:
+        self, evaluator: Evaluator, runs: Sequence[AnyRun], should_stop: StopsRun[AnyRun]
+    ) -> RunEvents[AnyRun]:
         """Score the network on an evaluator's images, until none of these runs is left that wants to know."""
         for _ in evaluator.batches(self._engine):
             yield from _stopped(runs, should_stop)
@@ -238,11 +243,11 @@ class EpochLoop(Generic[Model]):
         return self._read[part]
 
 
-def _live(runs: Sequence[Run]) -> list[Run]:
+def _live(runs: Sequence[AnyRun]) -> list[AnyRun]:
     return [run for run in runs if not run.ended]
 
 
-def _stopped(runs: Sequence[Run], should_stop: Callable[[Run], str]) -> Iterator[tuple[Run, RunStopped]]:
+def _stopped(runs: Sequence[AnyRun], should_stop: StopsRun[AnyRun]) -> Iterator[tuple[AnyRun, RunStopped]]:
     """Those that shall stop and now do."""
     for run in _live(runs):
         if reason := should_stop(run):

@@ -26,7 +26,7 @@ from tui.widgets.pictures.cell_panel import CellPanel
 from tui.widgets.pictures.gallery import Gallery
 from tui.widgets.pictures.heat_map import HeatMap
 from tui.widgets.pictures.maps_view import MapsView
-from tui.widgets.pictures.picture_grid import Labelled, PictureGrid
+from tui.widgets.pictures.picture_grid import LabelledPicture, PictureGrid
 from tui.widgets.tables.network_tables import ClassTable, LayerTable, dead_words
 
 LOOK = 0.1
@@ -186,7 +186,7 @@ class InspectScreen(WorkScreen):
         below, above = palette_of(self.app).ends
         grid.border_subtitle = f"{below} below 0, {above} above"
         values = spread(filters.numpy(), signed=True)
-        grid.show([Labelled(str(number), picture) for number, picture in enumerate(values)], signed=True)
+        grid.show([LabelledPicture(str(number), picture) for number, picture in enumerate(values)], signed=True)
 
     def _show_layers(self, work: Inspecting) -> None:
         if work.layers is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from core.engines.engine import Forward, Step, Unchanged
+from core.engines.engine import DeviceStep, Forward, Unchanged
 from core.engines.graph.replayable import operations_of, replay_obstacle
 from core.errors import one_line
 
@@ -21,13 +21,13 @@ class GraphEngine:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        self._graphs: dict[tuple[Step, int], torch.cuda.CUDAGraph] = {}
+        self._graphs: dict[tuple[DeviceStep, int], torch.cuda.CUDAGraph] = {}
         self.note = ""
 
     def forward(self, model: Forward) -> Forward:
         return model
 
-    def prepare(self, step: Step) -> None:
+    def prepare(self, step: DeviceStep) -> None:
         """Record the step for each size of batch.
 
         A step that cannot be recorded is left to be called; so is one that fails, which will then fail in its place.
@@ -40,14 +40,14 @@ class GraphEngine:
             if reason:
                 self.note = self.note or f"steps are not replayed as CUDA graphs: {one_line(reason)}"
 
-    def run(self, step: Step, size: int) -> None:
+    def run(self, step: DeviceStep, size: int) -> None:
         graph = self._graphs.get((step, size))
         if graph is None:
             step(size)
         else:
             graph.replay()
 
-    def _record(self, step: Step, size: int) -> str:
+    def _record(self, step: DeviceStep, size: int) -> str:
         """Record the step unless there is a reason not to, which is returned."""
         with torch.cuda.device(self._device), Unchanged(step) as state:
             # Libraries set themselves up in their first calls, which must not be recorded; and what autograd remembers

@@ -12,7 +12,7 @@ from tui.drawing.picture import palette_of, spread
 from tui.live.digits import Confusions
 from tui.text.output import percent
 from tui.widgets.pictures.cell_panel import CellPanel
-from tui.widgets.pictures.picture_grid import Labelled, PictureGrid
+from tui.widgets.pictures.picture_grid import LabelledPicture, PictureGrid
 from tui.widgets.tables.table import Column, Table
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class MapsView(Horizontal):
         labels = [f"{n}: {float(maps):.2f}" if single else f"{n}" for n, maps in enumerate(layer.maps)]
         grid.show(
             [
-                Labelled(f"{label} silent" if quiet else label, picture, quiet)
+                LabelledPicture(f"{label} silent" if quiet else label, picture, quiet)
                 for label, picture, quiet in zip(labels, values, silent, strict=True)
             ],
             signed=signed,

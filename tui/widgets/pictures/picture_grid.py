@@ -21,7 +21,7 @@ LEAST = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class LabelledPicture:
     """(H, W) values from 0 to 1, or from -1 to 1 in a grid of signed ones; a label that is `loud` stands out."""
 
     label: str
@@ -49,13 +49,13 @@ class PictureGrid(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
-        self._given: tuple[Labelled, ...] = ()
-        self._pictures: tuple[Labelled, ...] = ()
+        self._given: tuple[LabelledPicture, ...] = ()
+        self._pictures: tuple[LabelledPicture, ...] = ()
         self._signed = False
         self._strips: list[list[Segment]] = []
         self._drawn_for: object = None
 
-    def show(self, pictures: Sequence[Labelled], *, signed: bool) -> None:
+    def show(self, pictures: Sequence[LabelledPicture], *, signed: bool) -> None:
         self._given, self._signed = tuple(pictures), signed
         self._pictures = self._fitted(self._given)
         self._drawn_for = None
@@ -81,7 +81,7 @@ class PictureGrid(ScrollView, can_focus=True):
                 return zoom
         return 2 if width < 5 else 1
 
-    def _fitted(self, pictures: Sequence[Labelled]) -> tuple[Labelled, ...]:
+    def _fitted(self, pictures: Sequence[LabelledPicture]) -> tuple[LabelledPicture, ...]:
         """Large pictures of which not even two would stand side by side, each 2 x 2 values made their mean."""
         if not pictures or self.size.width >= 2 * (pictures[0].values.shape[1] + 2) or len(pictures) < 2:
             return tuple(pictures)
@@ -89,7 +89,7 @@ class PictureGrid(ScrollView, can_focus=True):
         if width < 16:
             return tuple(pictures)
         halves = [item.values[:height, :width].reshape(height // 2, 2, width // 2, 2).mean((1, 3)) for item in pictures]
-        return tuple(Labelled(item.label, half, item.loud) for item, half in zip(pictures, halves, strict=True))
+        return tuple(LabelledPicture(item.label, half, item.loud) for item, half in zip(pictures, halves, strict=True))
 
     def _layout(self) -> tuple[int, int, int]:
         """Zoom, pictures side by side, lines of each with label and gap."""

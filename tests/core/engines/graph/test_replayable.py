@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from core.config import TrainConfig
-from core.engines.engine import Forward, Step, Unchanged
+from core.engines.engine import DeviceStep, Forward, Unchanged
 from core.engines.graph.replayable import operations_of, replay_obstacle
 from core.models.network import make_network
 from core.training.average import copy_weights
@@ -59,18 +59,18 @@ class ReplayEngine:
     note = ""
 
     def __init__(self) -> None:
-        self.recordings: dict[tuple[Step, int], Recording] = {}
+        self.recordings: dict[tuple[DeviceStep, int], Recording] = {}
 
     def forward(self, model: Forward) -> Forward:
         return model
 
-    def prepare(self, step: Step) -> None:
+    def prepare(self, step: DeviceStep) -> None:
         for size in step.sizes():
             with Unchanged(step), Recording() as recording:
                 step(size)
             self.recordings[step, size] = recording
 
-    def run(self, step: Step, size: int) -> None:
+    def run(self, step: DeviceStep, size: int) -> None:
         self.recordings[step, size].replay()
 
 
