@@ -45,29 +45,25 @@ def test_a_closed_terminal_saves_the_run_and_nothing_is_left(in_training, lab, t
     assert run.checkpoint.is_file()
 
 
-def test_a_terminal_that_stops_does_not_stop_the_training(in_training, lab, tmp_path):
+def test_a_terminal_that_stalls_stops_neither_the_training_nor_a_signal(in_training, tmp_path):
     app = in_training()
-    run = Store(tmp_path / "home").find("latest")
-    app.stall()
-    before = run.row().epochs_done
-    wait_until(lambda: run.row().epochs_done > before + 20)
+    process, run = psutil.Process(app.process.pid), Store(tmp_path / "home").find("latest")
+
+    def stall() -> None:
+        """Until there has long been something to write."""
+        app.stall()
+        before = run.row().epochs_done
+        wait_until(lambda: run.row().epochs_done > before + 20)
+
+    stall()
     app.go_on()
-    app.press("x")
-    app.wait_for("■ stopped")
-    app.press("q")
-    assert app.exit_code() == 0
-
-
-def test_a_stalled_terminal_and_a_signal_do_not_hang(in_training, lab, tmp_path):
-    app = in_training()
-    process = psutil.Process(app.process.pid)
-    run = Store(tmp_path / "home").find("latest")
-    app.stall()
-    before = run.row().epochs_done
-    wait_until(lambda: run.row().epochs_done > before + 20)  # by then there is something to write
+    app.press("3")
+    app.wait_for("1 run, 1 live")
+    stall()
     os.kill(app.process.pid, signal.SIGTERM)
     wait_until(lambda: _is_gone(process))
     assert run.status() is Status.STOPPED
+    assert run.view().end.reason == "SIGTERM"
 
 
 def test_ctrl_z_and_back(in_training, lab):

@@ -145,7 +145,7 @@ class TerminalApp:
         while (left := deadline - time.perf_counter()) > 0:
             self.read(min(left, 0.05))
 
-    def wait_for(self, wanted: str | Callable[[str], object], seconds: float = 60) -> str:
+    def wait_for(self, wanted: str | Callable[[str], object], seconds: float = 120) -> str:
         """Read until the screen has a text, or is as wanted; returns the screen.
 
         Raises:
@@ -183,7 +183,7 @@ class TerminalApp:
         self.screen.resize(columns, lines)
         self.process.setwinsize(lines, columns)
 
-    def exit_code(self, seconds: float = 15) -> int:
+    def exit_code(self, seconds: float = 60) -> int:
         """Wait for the end."""
         deadline = time.perf_counter() + seconds
         while self.process.isalive() and time.perf_counter() < deadline:

@@ -186,10 +186,12 @@ def outcome(text: str) -> tuple[Summary | None, SpecError | None]:
         return None, error
 
 
-def test_any_text_is_a_network_of_ten_logits_or_one_line_naming_the_token_at_fault(random_spec, presentable):
-    rng = random.Random(7)
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize("seed", range(20))
+def test_any_text_is_a_network_of_ten_logits_or_one_line_naming_the_token_at_fault(random_spec, presentable, seed):
+    rng = random.Random(seed)
     built = 0
-    for _ in range(5000):
+    for _ in range(250):
         text = damaged(rng, random_spec(rng))
         if text.strip() and rng.random() < 0.2:
             text = damaged(rng, text)
@@ -203,4 +205,4 @@ def test_any_text_is_a_network_of_ten_logits_or_one_line_naming_the_token_at_fau
             built += 1
             with torch.device("meta"), torch.no_grad():  # shapes without arithmetic
                 assert build_model(summary).eval()(torch.zeros(2, 1, 28, 28)).shape == (2, 10), text
-    assert 500 < built < 4500
+    assert 25 < built < 225
