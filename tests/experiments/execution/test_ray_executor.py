@@ -30,8 +30,8 @@ def cluster():
     pytest.MonkeyPatch().setenv("OMP_NUM_THREADS", "1")
     from ray.cluster_utils import Cluster
 
-    # Half a second between the looks whether a node is alive, so that the test need not wait for Ray's 15.
-    health = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 3}
+    # Five looks in five seconds whether a node is alive: sooner than Ray's own fifteen, and patient on a busy machine.
+    health = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 1000, "health_check_failure_threshold": 5}
     head = {"num_cpus": 0, "include_dashboard": False, "_system_config": health}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     cluster.first = cluster.add_node(num_cpus=1)

@@ -7,6 +7,7 @@ import json
 import pytest
 from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
 from stage import staged
+from textual.widgets import Input
 
 from core.models.spec import REGISTRY
 from experiments.runs.folder import Meta
@@ -48,26 +49,28 @@ async def test_the_table_follows_each_keystroke_and_an_error_names_the_token(tmp
         assert "Cannot start" in text
 
 
-@pytest.mark.parametrize(
-    ("spec", "layers", "words"),
-    [
-        ("c8 p2 c16", 5, "1,296 of 20,000, 18,704 left, so far"),  # only the ten logits are missing
-        ("c8 p2 c16 xx gap", 5, "1,296 of 20,000, 18,704 left, so far"),
-        ("c8 fc10 c8", 3, "so far"),
-        ("c64 c64 p99", 4, "over the budget, so far"),
-        ("xx", 0, ""),
-        ("c8 p28 xx", 0, ""),  # what comes before the error does not fit either
-        ("", 0, ""),
-    ],
+WRONG_SPECS = (
+    ("c8 p2 c16", 5, "1,296 of 20,000, 18,704 left, so far"),  # only the ten logits are missing
+    ("c8 p2 c16 xx gap", 5, "1,296 of 20,000, 18,704 left, so far"),
+    ("c8 fc10 c8", 3, "so far"),
+    ("c64 c64 p99", 4, "over the budget, so far"),
+    ("xx", 0, ""),
+    ("c8 p28 xx", 0, ""),  # what comes before the error does not fit either
+    ("", 0, ""),
 )
-async def test_of_a_spec_that_is_wrong_only_its_own_layers_are_shown(tmp_path, spec, layers, words):
+"""Specs, how many layers of each are shown, and what is said of their parameters."""
+
+
+async def test_of_a_spec_that_is_wrong_only_its_own_layers_are_shown(tmp_path):
     async with staged(LabScreen(), tmp_path) as pilot:
-        await pilot.press("down", "e", "ctrl+u", *spec)
-        await pilot.pause()
-        meter = pilot.app.screen.query_one(BudgetMeter)
-        assert pilot.app.screen.query_one("#layers", Table).row_count == layers
-        assert words in meter.words
-        assert bool(words) == bool(meter.words)
+        screen = pilot.app.screen
+        for spec, layers, words in WRONG_SPECS:
+            screen.query_one("#spec", Input).value = spec  # as if pasted
+            await pilot.pause()
+            meter = screen.query_one(BudgetMeter)
+            assert screen.query_one("#layers", Table).row_count == layers, spec
+            assert words in meter.words
+            assert bool(words) == bool(meter.words)
 
 
 async def test_the_button_has_its_words_in_a_terminal_s_own_colours_too(tmp_path):
@@ -120,28 +123,32 @@ async def test_a_typed_network_is_not_lost_by_looking_at_others(tmp_path):
         assert pilot.app.screen.query_one(SpecEditor).spec == "c8 gap fc10"
 
 
-@pytest.mark.parametrize(
-    ("field", "typed", "said"),
-    [
-        ("lr", "0", "a number above 0 and at most 100"),
-        ("lr", "fast", "a number above 0 and at most 100"),
-        ("lr", "nan", "a number above 0 and at most 100"),
-        ("batch_size", "60001", "a whole number at least 1 and at most 60,000"),
-        ("epochs", "21", "at most 20 within the budget (raise Max epochs"),
-        ("epochs", "", "a whole number"),
-        ("seed", "5-2", "A-B with A at most B"),
-        ("dropout", "1", "a number at least 0 and below 1"),
-    ],
+WRONG_VALUES = (
+    ("lr", "0", "a number above 0 and at most 100"),
+    ("lr", "fast", "a number above 0 and at most 100"),
+    ("lr", "nan", "a number above 0 and at most 100"),
+    ("batch_size", "60001", "a whole number at least 1 and at most 60,000"),
+    ("epochs", "21", "at most 20 within the budget (raise Max epochs"),
+    ("epochs", "", "a whole number"),
+    ("seed", "5-2", "A-B with A at most B"),
+    ("dropout", "1", "a number at least 0 and below 1"),
 )
-async def test_a_wrong_value_is_told_with_what_is_allowed_as_it_is_typed(tmp_path, field, typed, said):
+"""Fields, what is typed into each, and what is said of it."""
+
+
+async def test_a_wrong_value_is_told_with_what_is_allowed_as_it_is_typed(tmp_path):
     async with staged(LabScreen(), tmp_path) as pilot:
-        pilot.app.screen.query_one(f"#field-{field}").focus()
-        await pilot.press("ctrl+u", "ctrl+k", *typed)
-        await pilot.pause()
-        words = " ".join(screen_text(pilot).replace("│", " ").split())
-        assert "Cannot start" in words
-        assert said in words
-        await pilot.press("ctrl+r")
+        form = pilot.app.screen.query_one(RunForm)
+        right = dict(form.texts)
+        for field, typed, said in WRONG_VALUES:
+            form.put(right)
+            pilot.app.screen.query_one(f"#field-{field}").focus()
+            await pilot.press("ctrl+u", "ctrl+k", *typed)
+            await pilot.pause()
+            words = " ".join(screen_text(pilot).replace("│", " ").split())
+            assert "Cannot start" in words, field
+            assert said in words
+            await pilot.press("ctrl+r")
     assert pilot.app.requests == []
 
 
@@ -271,11 +278,10 @@ async def test_the_help_of_the_epochs_has_the_budget(tmp_path):
         await wait_for_text(pilot, "20 within the budget")
 
 
-@pytest.mark.parametrize("size", [WIDE, SMALL])
-async def test_the_help_of_every_field_is_there_to_its_last_word(tmp_path, size):
-    """In a fork whose every field is changed, which has most to say."""
+async def test_the_help_of_every_field_is_there_to_its_last_word(tmp_path):
+    """In a fork whose every field is changed, which has most to say, and in a small window, which has least room."""
     original = {"lr": 0.000123456, "max_epochs": 10, "seed": 2_147_483_647, "val_split": 12_345, "engine": "compile"}
-    async with staged(LabScreen(), tmp_path, size) as pilot:
+    async with staged(LabScreen(), tmp_path, SMALL) as pilot:
         screen = pilot.app.screen
         form, shown = screen.query_one(RunForm), screen.query_one("#help")
         form.compare_with({field: f"{original.get(field, 0)}" for field in form.texts})
