@@ -1,16 +1,20 @@
-"""The journal of a study: a lock that a killed process cannot leave behind, and problems that are told as ours."""
+"""The journal of a study: Optuna's storage, with a lock that no killed process leaves behind and with errors of ours.
+
+Only here more of Optuna is used than it documents: `JournalStorage._sync_with_backend`, which replays the lines of a
+journal that are new. `tests/experiments/studies/test_journal.py` says so when a version has changed it.
+"""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
+from filelock import FileLock
 from optuna.exceptions import OptunaError
 from optuna.storages.journal import JournalFileBackend, JournalStorage
-from optuna.storages.journal._file import BaseJournalFileLock  # exported under no other name
 
 from core.errors import LabError, RunError
 from experiments.studies.folder import ANOTHER, StudyFolder
@@ -24,15 +28,9 @@ class Journal(JournalStorage):
         RunError: from every method, when it is damaged.
     """
 
-    def __init__(self, folder: StudyFolder, backend: JournalFileBackend) -> None:
+    def __init__(self, folder: StudyFolder) -> None:
         self._folder = folder
-        super().__init__(backend)
-
-    def _write_log(self, op_code: int, extra_fields: dict[str, Any]) -> None:
-        try:
-            super()._write_log(op_code, extra_fields)
-        except OSError as error:
-            raise self._folder.unwritable(error) from error
+        super().__init__(JournalFile(folder))
 
     def _sync_with_backend(self) -> None:
         try:
@@ -43,8 +41,55 @@ class Journal(JournalStorage):
             raise
         except OSError as error:
             raise self._folder.unwritable(error) from error
-        except Exception as error:  # whatever the replay of a damaged log runs into
-            raise damaged(self._folder.journal, error) from error
+        except Exception as error:  # whatever the replay of a damaged journal runs into
+            raise damaged(self._folder, error) from error
+
+
+class JournalFile(JournalFileBackend):
+    """The journal's file, appended to by one process at a time.
+
+    Before a line is appended, a last line that a crash has torn is cut off, so that what comes starts a line of its
+    own; after a whole line that is damaged nothing is appended.
+    """
+
+    def __init__(self, folder: StudyFolder) -> None:
+        super().__init__(str(folder.journal))
+        self._folder = folder
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Append a line for each.
+
+        Raises:
+            StorageError: when the journal cannot be written or is gone.
+            RunError: when it is damaged.
+        """
+        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
+        try:
+            with self._locked(), self._folder.journal.open("rb+") as file:
+                self._repair(file)
+                file.write(lines.encode())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise self._folder.unwritable(error) from error
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """The operating system takes the lock from a process that ends. A file system without such locks is refused: a
+        file as a lock would outlive its process."""
+        path = self._folder.journal.with_suffix(".lock")
+        with FileLock(path, poll_interval=0.01, fallback_to_soft=False):
+            yield
+
+    def _repair(self, file: BinaryIO) -> None:
+        """Leave the file at the end of its last whole line."""
+        try:
+            whole = _whole_lines(file)
+        except ValueError as error:
+            raise damaged(self._folder, error) from error
+        if whole < file.seek(0, os.SEEK_END):
+            file.truncate(whole)
+            file.seek(whole)
 
 
 def open_storage(folder: StudyFolder) -> JournalStorage:
@@ -56,7 +101,7 @@ def open_storage(folder: StudyFolder) -> JournalStorage:
     """
     try:
         folder.folder.mkdir(parents=True, exist_ok=True)
-        return Journal(folder, JournalFileBackend(str(folder.journal), JournalLock(folder.journal)))
+        return Journal(folder)
     except OSError as error:
         raise folder.unwritable(error) from error
 
@@ -67,39 +112,8 @@ def name_within(storage: JournalStorage, folder: StudyFolder) -> str:
     return studies[0].study_name if studies else folder.name
 
 
-def damaged(journal: Path, error: Exception) -> RunError:
-    return RunError(f"{journal}: damaged: {error}", hint=ANOTHER)
-
-
-class JournalLock(BaseJournalFileLock):
-    """Held by the process that appends. Whoever gets it cuts off a last line that a crash has torn, so that what is
-    appended starts a line of its own, and appends nothing after a whole line that is damaged."""
-
-    def __init__(self, journal: Path) -> None:
-        self._journal = journal
-        self._handle = -1
-
-    def acquire(self) -> bool:
-        self._handle = os.open(self._journal.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX)
-            self._repair()
-        except BaseException:
-            self.release()
-            raise
-        return True
-
-    def release(self) -> None:
-        os.close(self._handle)
-
-    def _repair(self) -> None:
-        with self._journal.open("rb+") as file:
-            try:
-                whole = _whole_lines(file)
-            except ValueError as error:
-                raise damaged(self._journal, error) from error
-            if whole < file.seek(0, os.SEEK_END):
-                file.truncate(whole)
+def damaged(folder: StudyFolder, error: Exception) -> RunError:
+    return RunError(f"{folder.journal}: damaged: {error}", hint=ANOTHER)
 
 
 def _whole_lines(file: BinaryIO) -> int:

@@ -1,0 +1,80 @@
+"""What the journal of a study relies on in Optuna, and the lock of its file.
+
+The first three tests name what a version of Optuna has changed, to be mended in `experiments.studies.journal`.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import optuna
+import pytest
+from filelock import FileLock
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from core.errors import RunError, StorageError
+from experiments.studies.folder import StudyFolder
+from experiments.studies.journal import JournalFile, open_storage
+
+VERSION = f"optuna {optuna.__version__} has changed"
+
+
+@pytest.fixture
+def folder(tmp_path) -> StudyFolder:
+    return StudyFolder.of(tmp_path, "s")
+
+
+def test_what_is_replayed_goes_through_the_method_that_tells_of_damage(folder, monkeypatch):
+    storage, calls = open_storage(folder), []
+    monkeypatch.setattr(type(storage), "_sync_with_backend", lambda self: calls.append(JournalStorage))
+    storage.get_all_studies()
+    assert calls, f"{VERSION}: JournalStorage reads its journal without _sync_with_backend"
+
+
+def test_what_is_written_goes_through_the_backend(folder):
+    storage = open_storage(folder)
+    study = optuna.create_study(storage=storage, study_name="s")
+    study.tell(study.ask({"lr": optuna.distributions.FloatDistribution(0.1, 1.0)}), 0.5)
+    lines = [json.loads(line) for line in folder.journal.read_text().splitlines()]
+    assert len(lines) >= 3, f"{VERSION}: not all that a study does is appended by append_logs"
+    assert all({"op_code", "worker_id"} <= line.keys() for line in lines), f"{VERSION}: the lines of a journal"
+
+
+def test_optuna_reads_what_was_appended_and_the_other_way_round(folder):
+    study = optuna.create_study(storage=open_storage(folder), study_name="s", direction="maximize")
+    study.enqueue_trial({"lr": 0.25})
+    plain = optuna.load_study(study_name="s", storage=JournalStorage(JournalFileBackend(str(folder.journal))))
+    assert [trial.state.name for trial in plain.trials] == ["WAITING"], f"{VERSION}: the format of a journal"
+    plain.tell(plain.ask(), 0.75)
+    assert optuna.load_study(study_name="s", storage=open_storage(folder)).best_value == 0.75, VERSION
+
+
+def test_an_append_waits_for_the_process_that_holds_the_lock_and_not_for_one_that_was_killed(folder):
+    folder.folder.mkdir(parents=True)
+    lock = folder.journal.with_suffix(".lock")
+    code = f"from filelock import FileLock; lock = FileLock({str(lock)!r}); lock.acquire(); print(flush=True); input()"
+    holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(TimeoutError):
+            FileLock(lock).acquire(blocking=False)
+        holder.kill()
+    JournalFile(folder).append_logs([{"op_code": 0}])
+    assert folder.journal.read_text() == '{"op_code":0}\n'
+
+
+def test_a_file_that_is_damaged_or_gone_is_not_appended_to(folder):
+    folder.folder.mkdir(parents=True)
+    file = JournalFile(folder)
+    folder.journal.write_text("damage\n")
+    with pytest.raises(RunError, match=r"journal\.jsonl: damaged"):
+        file.append_logs([{}])
+    assert folder.journal.read_text() == "damage\n"
+    folder.journal.unlink()
+    with pytest.raises(StorageError, match="cannot be written"):
+        file.append_logs([{}])
+    assert not folder.journal.exists()
