@@ -7,6 +7,7 @@ them. Where an answer names the home's folder it says HOME.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,14 @@ def kept(name: str, home: Path) -> str:
 
 
 def what_was(before: Any, now: Any) -> Any:
-    """`now` without the keys that `before` has not: they may be added, but none may change or go."""
+    """`now` without the keys that `before` has not: they may be added, but none may change or go. Numbers count as the
+    same up to the rounding of their last digits."""
     if isinstance(before, dict) and isinstance(now, dict):
         return {key: what_was(value, now[key]) for key, value in before.items() if key in now}
     if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
         return [what_was(one, other) for one, other in zip(before, now, strict=True)]
+    if isinstance(before, float) and isinstance(now, float) and math.isclose(before, now, rel_tol=1e-9):
+        return before
     return now
 
 
