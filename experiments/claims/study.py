@@ -7,7 +7,6 @@ not picked.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +21,9 @@ from experiments.execution.runner import Runner
 from experiments.presets.loader import load_preset
 from experiments.results.groups import Group, GroupMember, make_group
 from experiments.runs.folder import Meta, RunSpec
+from experiments.runs.owner import OwnedFolder
 from experiments.runs.seeds import name_of_seed
 from experiments.runs.store import Store
-from experiments.studies.folder import StudyFolder
 
 TAG = "claims"
 EPOCHS = 20
@@ -92,7 +91,7 @@ class ClaimsStudy:
         Raises:
             InvalidValue: while another process does.
         """
-        with self._alone():
+        with OwnedFolder(self.store.home / TAG).held():
             yield from train_all(runner, executor, self.wanted(), should_stop)
 
     def wanted(self) -> list[RunSpec]:
@@ -125,9 +124,6 @@ class ClaimsStudy:
         runs = find_runs(self.store, [self._wanted(arm, seed, None) for seed in self.design.seeds_of(arm)])
         ids = [run.meta().group_id for run in runs if run is not None]
         return next((group_id for group_id in ids if group_id), None) or self.store.new_group_id()
-
-    def _alone(self) -> AbstractContextManager[None]:
-        return StudyFolder(self.store.home / TAG).driven()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 from core.errors import ShouldStop
 from experiments.runs.folder import Run
+from experiments.runs.owner import BEAT_INTERVAL
 
 LOOK_INTERVAL = 0.25
 """Seconds between two looks for a request to stop."""
-BEAT_INTERVAL = 5.0
-"""Seconds between two heartbeats."""
 REQUESTED = "stop"
 """The reason given when somebody else asked, with `Run.ask_to_stop`."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import stat
@@ -18,6 +17,7 @@ from core.errors import InvalidValue, RunError, StorageError
 from core.events import RunStarted, StepProgress, TrainEvent, from_record, to_record
 from core.storage.files import open_regular
 from experiments.runs.json_files import parse_json
+from experiments.runs.owner import take_lock
 
 MAX_LINE = 1 << 20
 """Bytes; no event comes near it, so a longer line is damage and is not read into memory."""
@@ -92,15 +92,11 @@ class EventWriter:
         self.close()
 
     def _lock(self) -> None:
-        """Keep others from training the same run; the system lets go of the lock when the process ends."""
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        """Keep others from training the same run."""
+        if not take_lock(self._file):
             os.close(self._file)
             hint = Step(Action.WATCH, self._run_id)
-            raise InvalidValue("run", self._run_id, "is being trained by another process", hint=hint) from None
-        except OSError:  # a file system without locks
-            pass
+            raise InvalidValue("run", self._run_id, "is being trained by another process", hint=hint)
 
     def _repair(self) -> None:
         """Cut off a last line that was torn by a crash."""

@@ -15,7 +15,6 @@ output.log                   what a detached process wrote beside the log
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -27,7 +26,7 @@ from core.errors import InvalidValue, RunError, StorageError
 from core.events import CheckpointSaved
 from experiments.runs.eventlog import EventReader, EventWriter
 from experiments.runs.json_files import read_json, write_json
-from experiments.runs.owner import Owner
+from experiments.runs.owner import OwnedFolder, Owner
 from experiments.runs.row import RunRow, Status, make_row, status_of
 from experiments.runs.view import RunView, fold
 
@@ -73,10 +72,8 @@ class RunSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """One run's folder."""
-
-    folder: Path
+class Run(OwnedFolder):
+    """One run's folder, owned by the process that trains it. The lock is its log's."""
 
     @property
     def id(self) -> str:
@@ -138,7 +135,7 @@ class Run:
         try:
             write_json(self.folder / "meta.json", asdict(meta))
         except OSError as error:
-            raise self._unwritable(self.folder, error) from error
+            raise self.unwritable(error) from error
 
     def config(self) -> dict[str, Any]:
         return read_json(self.folder / "config.json")
@@ -155,7 +152,7 @@ class Run:
         try:
             write_json(self.folder / "env.json", environment)
         except OSError as error:
-            raise self._unwritable(self.folder, error) from error
+            raise self.unwritable(error) from error
 
     def row(self) -> RunRow:
         """The run in one line, from its files; of a log that cannot be read nothing is known."""
@@ -169,23 +166,9 @@ class Run:
     def status(self) -> Status:
         return status_of(self.row().ended, is_alive=self.is_alive())
 
-    def owner(self) -> Owner | None:
-        """The process that trains it, dead or alive; None when nobody has taken it on."""
-        return Owner.from_json(read_json(self._owner_file))
-
-    def is_alive(self) -> bool:
-        """Whether the process that trains it is still there."""
-        owner = self.owner()
-        return owner is not None and owner.is_alive(heartbeat=self._owner_file)
-
-    def is_trained_here(self) -> bool:
-        """Whether it is this process's to train, now or when its turn comes."""
-        owner = self.owner()
-        return owner is not None and owner.is_this_process()
-
     def is_trained_elsewhere(self) -> bool:
         """Whether a process other than this one trains it."""
-        return self.is_alive() and not self.is_trained_here()
+        return self.is_alive() and not self.is_owned_here()
 
     def write(self, config: TrainConfig, meta: Meta, environment: Mapping[str, Any]) -> None:
         """Fill the folder of a new run, owned by this process.
@@ -199,13 +182,6 @@ class Run:
         (self.folder / "reserve").write_bytes(b"\0" * RESERVE)
         self.hand_over(Owner.this_process())
 
-    def hand_over(self, owner: Owner) -> None:
-        """Say which process trains the run from now on."""
-        try:
-            write_json(self._owner_file, owner.to_json())
-        except OSError as error:
-            raise self._unwritable(self._owner_file, error) from error
-
     def take_over(self, config: Mapping[str, Any]) -> None:
         """Make this process the one that trains the run, by a config of these values.
 
@@ -213,13 +189,13 @@ class Run:
             StorageError: when the folder cannot be written.
         """
         try:
-            if not self.is_trained_here():  # else the wish to stop came after the run was handed over
+            if not self.is_owned_here():  # else the wish to stop came after the run was handed over
                 self.forget_stop()
             write_json(self.folder / "config.json", config)
             (self.folder / "reserve").write_bytes(b"\0" * RESERVE)
             self.hand_over(Owner.this_process())
         except OSError as error:
-            raise self._unwritable(self.folder, error) from error
+            raise self.unwritable(error) from error
 
     def ask_to_stop(self) -> None:
         """Leave word for the process that trains the run, whoever and wherever it is.
@@ -230,7 +206,7 @@ class Run:
         try:
             self._stop_file.touch()
         except OSError as error:
-            raise self._unwritable(self.folder, error) from error
+            raise self.unwritable(error) from error
 
     def forget_stop(self) -> None:
         """Take back what `ask_to_stop` said, before a new life of the run begins."""
@@ -239,11 +215,6 @@ class Run:
     def wants_stop(self) -> bool:
         return self._stop_file.exists()
 
-    def beat(self) -> None:
-        """Show that the process that trains the run is alive."""
-        with suppress(OSError):
-            os.utime(self._owner_file)
-
     def release_reserve(self) -> None:
         with suppress(OSError):
             (self.folder / "reserve").unlink(missing_ok=True)
@@ -251,8 +222,7 @@ class Run:
     def release(self) -> None:
         """Say that nobody trains the run any more."""
         self.release_reserve()
-        with suppress(OSError):
-            self._owner_file.unlink(missing_ok=True)
+        self.disown()
 
     def save_checkpoint(self, trainer: RunRecord) -> CheckpointSaved:
         """Keep the trainer's state, and the one before it.
@@ -266,7 +236,7 @@ class Run:
         try:
             save_checkpoint(checkpoint, self.checkpoint)
         except OSError as error:
-            raise self._unwritable(self.checkpoint, error) from error
+            raise self.unwritable(error, self.checkpoint) from error
         return CheckpointSaved(
             epoch=checkpoint.state["epoch"], step=checkpoint.state["step"], file=self.checkpoint.name
         )
@@ -295,7 +265,7 @@ class Run:
         try:
             write_tensors(path, weights, metadata)
         except OSError as error:
-            raise self._unwritable(path, error) from error
+            raise self.unwritable(error, path) from error
 
     def save_predictions(self, trainer: RunRecord) -> None:
         """Keep the classes that a trainer which has finished gave to the test images.
@@ -308,7 +278,7 @@ class Run:
         try:
             write_predictions(self.predictions, trainer.predictions, trainer.config.dataset)
         except OSError as error:
-            raise self._unwritable(self.predictions, error) from error
+            raise self.unwritable(error, self.predictions) from error
 
     def load_predictions(self) -> Predictions | None:
         """The classes given to the test images when the run last finished; None where none were kept.
@@ -321,16 +291,12 @@ class Run:
         return read_predictions(self.predictions)
 
     @property
-    def _owner_file(self) -> Path:
-        return self.folder / "owner.json"
-
-    @property
     def _stop_file(self) -> Path:
         return self.folder / "stop"
 
-    def _unwritable(self, path: Path, error: OSError) -> StorageError:
+    def unwritable(self, error: OSError, path: Path | None = None) -> StorageError:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         hint = Advice("check the run's folder")
         if full:
             hint = Advice("free some space in the home folder, then go on with ", Step(Action.RESUME, self.id))
-        return StorageError(f"{path}: cannot be written: {error.strerror}", hint=hint)
+        return StorageError(f"{path or self.folder}: cannot be written: {error.strerror}", hint=hint)

@@ -80,8 +80,8 @@ class SweepDriver(Fleet[SweepEvent]):
         self._exhausted: OverBudget | None = None
 
     def run(self, should_stop: ShouldStop) -> Iterator[SweepEvent]:
-        """Drive the study until its trials are done, or until there is a reason to stop. It has to be `driven` by this
-        process meanwhile.
+        """Drive the study until its trials are done, or until there is a reason to stop. Its folder has to be
+        `held` by this process meanwhile.
 
         Raises:
             OverBudget: when the sampler finds nothing within the budget.

@@ -8,22 +8,16 @@ output.log       what a detached one wrote
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from threading import Event, Thread
 from typing import Self
 
 from core.advice import Action, Advice, Step
 from core.errors import InvalidValue, RunError, StorageError
-from experiments.execution.supervision import BEAT_INTERVAL
 from experiments.runs.json_files import read_json, write_json
-from experiments.runs.owner import Owner
+from experiments.runs.owner import OwnedFolder
 from experiments.studies.plan import SweepPlan
 
 ANOTHER = Advice("restore it, or ", Step(Action.CHANGE, "study"), "; the runs are whole")
@@ -31,10 +25,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 
 @dataclass(frozen=True, slots=True)
-class StudyFolder:
-    """One study's folder."""
-
-    folder: Path
+class StudyFolder(OwnedFolder):
+    """One study's folder, owned by the process that drives it."""
 
     @classmethod
     def of(cls, home: Path, name: str) -> Self:
@@ -65,11 +57,6 @@ class StudyFolder:
     def output(self) -> Path:
         return self.folder / "output.log"
 
-    @property
-    def _owner_file(self) -> Path:
-        """Its time is the driver's heartbeat."""
-        return self.folder / "owner.json"
-
     def plan(self) -> SweepPlan | None:
         """What was asked for; None while there is no such study.
 
@@ -98,91 +85,15 @@ class StudyFolder:
         except OSError as error:
             raise self.unwritable(error) from error
 
-    def owner(self) -> Owner | None:
-        """The process that is at work on the study, if one is."""
-        owner = Owner.from_json(read_json(self._owner_file))
-        return owner if owner is not None and owner.is_alive(heartbeat=self._owner_file) else None
+    def busy(self) -> InvalidValue:
+        stop, other = Step(Action.STOP_SWEEP, self.name), Step(Action.CHANGE, "study")
+        hint = Advice("wait for it, stop it (", stop, "), or ", other)
+        return InvalidValue("study", self.name, "is being run by another process", hint=hint)
 
-    def is_driven(self) -> bool:
-        """Whether a process is at work on the study."""
-        return self.owner() is not None
-
-    def check_not_driven(self) -> None:
-        """Make sure that no other process drives the study.
-
-        Raises:
-            InvalidValue: while one does.
-            StorageError: when the folder cannot be written.
-        """
-        with self._locked():
-            pass
-
-    @contextmanager
-    def driven(self) -> Iterator[None]:
-        """Within the block this process is the one that drives the study.
-
-        Raises:
-            InvalidValue: while another one does.
-            StorageError: when the folder cannot be written.
-        """
-        with self._locked():
-            self._write_owner(Owner.this_process())
-            is_over = Event()
-            beating = Thread(target=self._beat, args=(is_over,), daemon=True)
-            beating.start()
-            try:
-                yield
-            finally:
-                is_over.set()
-                beating.join()
-                self._owner_file.unlink(missing_ok=True)
-
-    def hand_over(self, owner: Owner) -> None:
-        """Let a process that has not come to it yet show as the one that drives the study.
-
-        Raises:
-            InvalidValue: while another one does.
-            StorageError: when the folder cannot be written.
-        """
-        with self._locked():
-            self._write_owner(owner)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise self.unwritable(error) from error
-        try:
-            with suppress(OSError):  # a file system without locks
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    stop, other = Step(Action.STOP_SWEEP, self.name), Step(Action.CHANGE, "study")
-                    hint = Advice("wait for it, stop it (", stop, "), or ", other)
-                    raise InvalidValue("study", self.name, "is being run by another process", hint=hint) from None
-            yield
-        finally:
-            os.close(handle)
-
-    def _beat(self, is_over: Event) -> None:
-        """Show that this process is alive, whatever it does, to those of other hosts."""
-        while not is_over.wait(BEAT_INTERVAL):
-            with suppress(OSError):
-                os.utime(self._owner_file)
-
-    def _write_owner(self, owner: Owner) -> None:
-        try:
-            write_json(self._owner_file, owner.to_json())
-        except OSError as error:
-            raise self.unwritable(error) from error
-
-    def unwritable(self, error: OSError) -> StorageError:
+    def unwritable(self, error: OSError, path: Path | None = None) -> StorageError:
         if isinstance(error, FileNotFoundError) and not self.folder.exists():
             return StorageError(f"{self.folder}: is gone", hint=Advice("its runs are kept: ", Step(Action.LIST_RUNS)))
-        text = f"{self.folder}: cannot be written: {error.strerror}"
-        return StorageError(text, hint="check the home folder, or free some space there")
+        return OwnedFolder.unwritable(self, error, path)
 
 
 def study_names(home: Path) -> list[str]:

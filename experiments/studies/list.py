@@ -61,7 +61,7 @@ class StudyList:
             stamps = tuple(_stamp(folder.folder / name) for name in ("study.json", "journal.jsonl", "output.log"))
             if not any(stamps):
                 continue
-            key = (stamps, folder.is_driven())
+            key = (stamps, folder.is_alive())
             old = self._known.get(path.name)
             known[path.name] = old if old is not None and old[0] == key else (key, self._read(folder, *key))
         self._known = known

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from core.errors import InvalidValue, RunError
 from experiments.execution.detach import start_process
+from experiments.runs.owner import Owner
 from experiments.studies.folder import StudyFolder
 
 
@@ -20,7 +21,12 @@ def start_sweep_detached(study: StudyFolder, command: Sequence[str]) -> int:
         InvalidValue: while another process drives the study.
         StorageError: when the process cannot be started.
     """
-    return start_process(study.output, command, study.hand_over)
+
+    def own(owner: Owner) -> None:
+        with study.locked():
+            study.hand_over(owner)
+
+    return start_process(study.output, command, own)
 
 
 def stop_study(home: Path, name: str) -> None:
@@ -30,8 +36,9 @@ def stop_study(home: Path, name: str) -> None:
         InvalidValue: when nobody drives it, or somebody on another machine.
         RunError: when the driver belongs to another user.
     """
-    owner = StudyFolder.of(home, name).owner()
-    if owner is None:
+    study = StudyFolder.of(home, name)
+    owner = study.owner()
+    if owner is None or not owner.is_alive(heartbeat=study.owner_file):
         raise InvalidValue("study", name, "no process is at work on it", hint="there is nothing to stop")
     if owner.host != socket.gethostname():
         hint = f"stop process {owner.pid} there"

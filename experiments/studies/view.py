@@ -147,7 +147,7 @@ class StudyReader:
             trials=trials,
             best=best,
             importance=self._importance[1],
-            is_driven=self._folder.is_driven(),
+            is_driven=self._folder.is_alive(),
         )
 
     def _trials(self) -> list[FrozenTrial]:

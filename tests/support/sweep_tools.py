@@ -119,7 +119,7 @@ def sweeping(
 ) -> Iterator[object]:
     """The events of a sweep, whose study this process drives up to the end or until the iterator is closed."""
     folder = StudyFolder.of(locations.home, name)
-    with folder.driven():
+    with folder.held():
         folder.write_plan(plan)
         yield from SweepDriver(Runner(locations), folder, plan, executor).run(should_stop)
 

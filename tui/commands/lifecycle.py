@@ -76,9 +76,9 @@ def resume(
     codes: list[ExitCode] = []
     with stop_on_signals("training had not gone on, so the run is as it was") as stop, _taken_on(found) as taken:
         for place, one in enumerate(found):
-            if stop() and (one in taken or not one.is_trained_here()):
+            if stop() and (one in taken or not one.is_owned_here()):
                 continue
-            waiting = [other for other in found[place + 1 :] if other.is_trained_here()]
+            waiting = [other for other in found[place + 1 :] if other.is_owned_here()]
             runner = Runner(locations, KeepingPlaces(waiting, stop), download_progress())
             try:
                 entries = tracking.follow(runner.resume(one, epochs=epochs, arch=arch, no_budget=no_budget))
@@ -104,7 +104,7 @@ def _taken_on(runs: Sequence[Run]) -> Iterator[list[Run]]:
     """
     taken: list[Run] = []
     for run in runs:
-        if not run.is_trained_here():
+        if not run.is_owned_here():
             with suppress(LabError, OSError), run.open_log():  # what is wrong is reported when its turn comes
                 run.forget_stop()
                 run.hand_over(Owner.this_process())
@@ -113,7 +113,7 @@ def _taken_on(runs: Sequence[Run]) -> Iterator[list[Run]]:
         yield taken
     finally:
         for run in taken:
-            if run.is_trained_here():  # else it was trained, and another process may own it by now
+            if run.is_owned_here():  # else it was trained, and another process may own it by now
                 run.release()
 
 

@@ -185,7 +185,8 @@ def sweep(
     folder = StudyFolder.of(locations.home, made_up if study is None else study)
     stored = folder.plan()
     if stored is not None:
-        folder.check_not_driven()
+        with folder.locked():  # else another process drives it
+            pass
     placement = _placement(stored, executor, jobs, gpus_per_trial, ray_address)
     budget: bool | None = options.pop("budget")
     written = {field: text for field, text in options.items() if text is not None}
@@ -222,7 +223,7 @@ def sweep(
         trainer = _executor(plan, locations)
         if placement.executor == "local":
             check_machine(plan)
-        with folder.driven():
+        with folder.held():
             if folder.plan() != stored:
                 hint = f"mnist-tui sweeps {folder.name} shows it"
                 raise InvalidValue("study", folder.name, "was begun or changed by another process", hint=hint)

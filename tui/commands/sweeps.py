@@ -75,11 +75,11 @@ def _list(locations: Locations, *, as_json: bool) -> None:
 
 
 def _stop(locations: Locations, folder: StudyFolder) -> None:
-    if folder.plan() is None and not folder.is_driven():
+    if folder.plan() is None and not folder.is_alive():
         raise no_such_study(locations.home, folder.name)
     stop_study(locations.home, folder.name)
     deadline = time.monotonic() + STOP_PATIENCE
-    while folder.is_driven():
+    while folder.is_alive():
         if time.monotonic() > deadline:
             note(f"study {folder.name} was asked to stop and has not yet; mnist-tui sweeps shows when it has")
             raise typer.Exit(ExitCode.FAILED)

@@ -94,7 +94,7 @@ def check_sweep(texts: Mapping[str, str], base: TrainConfig, locations: Location
     """
     texts = {field: text.strip() for field, text in texts.items()}
     folder = StudyFolder.of(locations.home, texts["study"])
-    if (folder.folder / "study.json").exists() or folder.journal.exists() or folder.is_driven():
+    if (folder.folder / "study.json").exists() or folder.journal.exists() or folder.is_alive():
         raise InvalidValue("study", folder.name, "exists already", hint="open it and press c to continue it")
     trials = whole_number("trials", 1, MAX_TRIALS)(texts["trials"])
     jobs = whole_number("jobs", 1, MAX_JOBS)(texts["jobs"]) if texts["jobs"] else None

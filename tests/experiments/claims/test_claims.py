@@ -18,7 +18,11 @@ from experiments.claims.rules import (
     judge_tuning,
 )
 from experiments.claims.study import ClaimsStudy, Design, Results
+from experiments.execution.executor import Slot
+from experiments.execution.local_executor import LocalExecutor
+from experiments.execution.runner import Runner
 from experiments.results.groups import GroupMember, make_group
+from experiments.runs.owner import OwnedFolder
 from experiments.runs.row import Status
 from experiments.runs.view import fold
 
@@ -335,3 +339,11 @@ def test_more_epochs_than_in_the_exercise_are_refused_in_the_commands_own_terms(
     assert caught.value.message == "epochs = 30: at most 20, as in the exercise"
     assert "max epochs" not in caught.value.hint
     assert "budget" not in caught.value.hint
+
+
+def test_of_two_processes_that_train_the_claims_of_one_home_the_second_is_refused(store, locations):
+    study = ClaimsStudy(store, Design.of(1, dataset="mnist"))
+    runner, executor = Runner(locations), LocalExecutor(locations, [Slot(0)])
+    with OwnedFolder(store.home / "claims").held(), pytest.raises(InvalidValue, match="another process works on it"):
+        list(study.train(runner, executor, lambda: ""))
+    assert store.runs() == []

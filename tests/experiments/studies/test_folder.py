@@ -128,9 +128,9 @@ def test_what_is_no_name_never_becomes_a_path(locations, name):
 
 
 def test_the_process_that_drives_a_study_shows_that_it_lives(locations, monkeypatch):
-    monkeypatch.setattr("experiments.studies.folder.BEAT_INTERVAL", 0.01)
+    monkeypatch.setattr("experiments.runs.owner.BEAT_INTERVAL", 0.01)
     folder = StudyFolder.of(locations.home, "s")
-    with folder.driven():
+    with folder.held():
         owner = folder.folder / "owner.json"
         os.utime(owner, (0, 0))
         wait_until(lambda: owner.stat().st_mtime > 0)

@@ -22,7 +22,7 @@ DRIVER = """
 import signal, sys
 from pathlib import Path
 from experiments.studies.folder import StudyFolder
-with StudyFolder.of(Path(sys.argv[1]), "s").driven():
+with StudyFolder.of(Path(sys.argv[1]), "s").held():
     print("driving", flush=True)
     signal.pause()
 """
@@ -106,7 +106,8 @@ def test_a_driver_is_seen_and_stopped_by_another_process(locations, driver):
 
 def test_a_driver_on_another_machine_is_not_stopped_from_here(locations):
     folder = StudyFolder.of(locations.home, "s")
-    folder.hand_over(Owner("elsewhere", 1, 0.0))
+    with folder.locked():
+        folder.hand_over(Owner("elsewhere", 1, 0.0))
     with pytest.raises(InvalidValue, match="on another machine, elsewhere"):
         stop_study(locations.home, "s")
 

@@ -195,7 +195,7 @@ def test_of_two_drivers_that_begin_at_once_the_later_changes_nothing(sweep, refu
 def test_a_second_driver_is_refused_before_it_says_or_changes_anything(cli, refused, home):
     folder = StudyFolder.of(home, "s")
     folder.write_plan(tiny_plan())
-    with folder.driven():
+    with folder.held():
         answer = cli("sweep", "--study", "s", "--trials", "50")
     refused(answer, 2, "is being run by another process")
     assert "objective" not in answer.err

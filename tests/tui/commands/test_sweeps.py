@@ -18,7 +18,7 @@ import sys, time
 from pathlib import Path
 from experiments.studies.folder import StudyFolder
 from tui.command_line.signals import stop_on_signals
-with StudyFolder.of(Path(sys.argv[1]), "s").driven(), stop_on_signals() as stop:
+with StudyFolder.of(Path(sys.argv[1]), "s").held(), stop_on_signals() as stop:
     print("driving", flush=True)
     while not stop():
         time.sleep(0.05)

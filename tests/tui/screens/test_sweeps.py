@@ -25,7 +25,7 @@ DRIVER = """
 import signal, sys
 from pathlib import Path
 from experiments.studies.folder import StudyFolder
-with StudyFolder.of(Path(sys.argv[1]), "s").driven():
+with StudyFolder.of(Path(sys.argv[1]), "s").held():
     print("driving", flush=True)
     signal.pause()
 """
@@ -281,7 +281,7 @@ async def test_a_sweep_is_stopped_right_after_it_was_continued(tmp_path, script)
         await wait_for_text(pilot, "c Continue")
         await pilot.press("c", "x")
         await wait_for_text(pilot, "s was asked to stop")
-        await wait_for(pilot, lambda: not folder.is_driven())
+        await wait_for(pilot, lambda: not folder.is_alive())
         await wait_for_text(pilot, "Sweep  s  stopped")
 
 
