@@ -20,14 +20,13 @@ from experiments.runs.config import name_module_again, stored_config
 from experiments.runs.environment import describe_environment
 from experiments.runs.eventlog import Entry, EventWriter
 from experiments.runs.folder import Meta, Run
-from experiments.runs.row import RunRow, Status
 from experiments.runs.store import Store
+from experiments.runs.view import RunView
 
 if TYPE_CHECKING:
     from core.data.loader import Dataset
     from core.training.record import RunRecord
     from core.training.trainer import Trainer
-    from experiments.runs.view import RunView
 
 
 def never() -> str:
@@ -93,8 +92,8 @@ class Runner:
             RunError: when its files are damaged.
         """
         with run.open_log() as log:
-            config = self.check_resumable(run, epochs=epochs, arch=arch, no_budget=no_budget)
-            before, values = run.row(), run.config()
+            before, values = run.view(), run.config()
+            config = self.check_resumable(run, before, epochs=epochs, arch=arch, no_budget=no_budget)
             from core.device.device import flushed_denormals, kept_threads
 
             with owning(run), flushed_denormals(), kept_threads():
@@ -108,7 +107,7 @@ class Runner:
                 except LabError as error:
                     if isinstance(error, InvalidValue) and error.field in MACHINE_FIELDS and before.epochs_done:
                         error.advice = Advice("go on with it on a machine that has what it was begun with")
-                    if before.ended == Status.FINISHED:  # it keeps its result, and can be extended another time
+                    if isinstance(before.end, RunFinished):  # it keeps its result, and can be extended another time
                         run.take_over(values)
                     elif isinstance(error, Stopped):
                         log.append(RunStopped(epoch=0, reason=error.message))
@@ -165,33 +164,44 @@ class Runner:
             raise
 
     def check_resumable(
-        self, run: Run, *, epochs: int | None = None, arch: str | None = None, no_budget: bool = False
+        self,
+        run: Run,
+        view: RunView | None = None,
+        *,
+        epochs: int | None = None,
+        arch: str | None = None,
+        no_budget: bool = False,
     ) -> TrainConfig:
-        """The config to go on with, or the reason why not, as `resume` says. Needs no torch."""
+        """The config to go on with, or the reason why not, as `resume` says. Needs no torch.
+
+        Args:
+            view: what the run's log says, where that is known already.
+        """
         if run.is_trained_elsewhere():
             hint = Advice(Step(Action.WATCH, run.id), ", or stop it first")
             raise InvalidValue("run", run.id, "is running", hint=hint)
-        row, config = run.row(), stored_config(run)
+        view = view or run.view()
+        config = stored_config(run, view)
         if no_budget:
             config = config.model_copy(update={"budget": False})
-        if row.ended == Status.FINISHED and epochs is None:
+        if isinstance(view.end, RunFinished) and epochs is None:
             raise InvalidValue("run", run.id, "is finished", hint=Step(Action.EXTEND, run.id))
         if epochs is not None:
-            config = _extended(run, config, row, epochs)
+            config = _extended(run, config, view, epochs)
         config = name_module_again(run, config, arch)
         self.check(config)
         return config
 
 
-def _extended(run: Run, config: TrainConfig, row: RunRow, epochs: int) -> TrainConfig:
+def _extended(run: Run, config: TrainConfig, view: RunView, epochs: int) -> TrainConfig:
     """The config of a run that shall go on to so many epochs in all."""
-    if epochs <= row.epochs_done:
+    if epochs <= view.epochs_done:
         hint = "give a larger number of epochs in all"
-        raise InvalidValue("epochs", epochs, f"{row.epochs_done} epochs are done", hint=hint)
+        raise InvalidValue("epochs", epochs, f"{view.epochs_done} epochs are done", hint=hint)
     if epochs != config.epochs and config.schedule in ("onecycle", "cosine"):
         reason = f"the {config.schedule} schedule was laid out for {config.epochs} epochs"
         raise InvalidValue("epochs", epochs, reason, hint="start a new run of that length")
-    if row.ended == Status.FINISHED and config.stop_at_target and row.epochs_done < config.epochs:
+    if isinstance(view.end, RunFinished) and config.stop_at_target and view.epochs_done < config.epochs:
         config = config.changed(stop_at_target=False)  # it has reached its target, and shall go on now
     try:
         return config.changed(epochs=epochs)
@@ -247,7 +257,7 @@ def lost(run: Run, view: RunView, reason: str) -> Entry:
     """Write down that a run has failed, in the place of its process, which is gone; what cannot be written is still
     returned. `view` is what its log says so far."""
     advice = Advice(Step(Action.RESUME, run.id), " tries again")
-    event = RunFailed(epoch=view.epochs[-1].epoch if view.epochs else 0, error=reason, advice=advice)
+    event = RunFailed(epoch=view.epochs_done, error=reason, advice=advice)
     try:
         with run.open_log() as log:
             entry = log.append(event)

@@ -8,15 +8,19 @@ from core.errors import InvalidValue, RunError
 from core.models.network import absolute_arch
 from core.models.spec import is_user_module
 from experiments.runs.folder import Run
+from experiments.runs.view import RunView
 
 
-def stored_config(run: Run) -> TrainConfig:
+def stored_config(run: Run, view: RunView | None = None) -> TrainConfig:
     """The config in a run's folder, its data set the one that the run turned out to use.
+
+    Args:
+        view: what the run's log says, where that is known already.
 
     Raises:
         RunError: when it is damaged.
     """
-    values, started = run.config(), run.view().started
+    values, started = run.config(), (view or run.view()).started
     try:
         checked = TrainConfig.checked(values | {"budget": False})
         if started is not None:

@@ -92,7 +92,7 @@ def make_row(
         dataset=started.dataset if started else _of(str, config, "dataset") or "",
         seed=_of(int, config, "seed"),
         total_params=started.total_params if started else None,
-        epochs_done=view.epochs[-1].epoch if view.epochs else 0,
+        epochs_done=view.epochs_done,
         epochs=_of(int, config, "epochs"),
         best_test_accuracy=view.best_test_accuracy,
         final_test_accuracy=view.final_test_accuracy,

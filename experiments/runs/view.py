@@ -37,6 +37,10 @@ class RunView:
     config: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def epochs_done(self) -> int:
+        return self.epochs[-1].epoch if self.epochs else 0
+
+    @property
     def accuracies(self) -> dict[int, float]:
         """By epoch, on the held-out images where there are some, else on the test images."""
         values = {e.epoch: e.test_accuracy if e.val_accuracy is None else e.val_accuracy for e in self.epochs}

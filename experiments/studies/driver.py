@@ -57,8 +57,7 @@ class _Active:
     @property
     def is_whole(self) -> bool:
         """Whether all of its epochs are done."""
-        last = self.view.epochs[-1].epoch if self.view.epochs else 0
-        return isinstance(self.view.end, RunFinished) or last >= self.epochs
+        return isinstance(self.view.end, RunFinished) or self.view.epochs_done >= self.epochs
 
 
 class SweepDriver(Fleet[SweepEvent]):

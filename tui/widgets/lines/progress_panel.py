@@ -64,7 +64,7 @@ def fraction_done(view: RunView) -> float | None:
     epochs = view.config.get("epochs")
     if view.started is None or not isinstance(epochs, int) or epochs < 1:
         return None
-    finished = view.epochs[-1].epoch if view.epochs else 0
+    finished = view.epochs_done
     part = 0.0
     if view.progress is not None and view.progress.epoch > finished:
         part = view.progress.step / max(view.progress.steps_per_epoch, 1)

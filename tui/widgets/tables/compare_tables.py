@@ -41,7 +41,7 @@ def entrant_cells(entrant: Entrant, number: int, markers: str) -> tuple[Cell, ..
     """Of a group the means of the runs that count."""
     views = [follower.view for follower in entrant.counted]
     started = views[0].started
-    done = min(view.epochs[-1].epoch if view.epochs else 0 for view in views)
+    done = min(view.epochs_done for view in views)
     standing = " (deleted)" if entrant.deleted else ""
     return (
         (markers[number % len(markers)], f"curve{number % len(COLOURS)}"),
