@@ -1,6 +1,6 @@
-"""The training loop of the PyTorch MNIST example, to be timed in a process of its own.
+"""The training loop of the PyTorch MNIST example, timed in a process of its own.
 
-What the trainer asks of the memory allocator would make it faster too.
+In the trainer's process the allocator settings of `core.device.allocator` would make the example faster, too.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from experiments.bench.peak import wait_for
 from experiments.execution.spawning import hear_signals, signals_held_back
 
 WARM_UP_STEPS = 5
-"""Left out of each round: first allocations, and the batches that a worker had ready."""
+"""Steps of each round that are not timed: they allocate memory and use batches that a worker had ready."""
 
 
 @contextmanager
 def example_process(config: TrainConfig, dataset: Dataset, folder: Path) -> Iterator[Connection]:
-    """A process that answers each number of steps with the seconds that each of them took."""
+    """Start the process. Send it a number of steps; it answers with the list of seconds that each of them took."""
     write_idx_files(dataset, folder)
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(
@@ -44,7 +44,7 @@ def example_process(config: TrainConfig, dataset: Dataset, folder: Path) -> Iter
             there.close()
         yield here
     except BaseException:
-        process.kill()  # who gives up does not wait for a round to end
+        process.kill()  # do not wait for the round to end
         raise
     finally:
         here.close()
@@ -53,7 +53,7 @@ def example_process(config: TrainConfig, dataset: Dataset, folder: Path) -> Iter
 
 
 def _serve_example(connection: Connection, config: TrainConfig, folder: Path, mean: float, std: float) -> None:
-    """Ends when nobody is at the other end of the pipe any more, whatever it was that ended them."""
+    """Time steps as asked, until the other end of the pipe is closed."""
     hear_signals()
     example = Example(config)
     batches = example_batches(config.batch_size, folder, mean, std, on_gpu=example.device.type == "cuda")
@@ -76,7 +76,7 @@ class Example:
         self._optimizer = torch.optim.SGD(self._model.parameters(), lr=config.lr, momentum=config.momentum)
 
     def time_steps(self, batches: Iterator[tuple[Tensor, Tensor]]) -> list[float]:
-        """Seconds of each step after some to warm up; on a GPU, which works on meanwhile, of all as one."""
+        """Seconds of each step after the warm-up. On a GPU, which works asynchronously, one number: their mean."""
         self._model.train()
         clock = [time.perf_counter()]
         for images, labels in batches:
@@ -97,9 +97,9 @@ class Example:
 def example_batches(
     batch_size: int, folder: Path, mean: float, std: float, *, on_gpu: bool
 ) -> Generator[tuple[Tensor, Tensor], None, None]:
-    """The example's batches without end: torchvision's data set and transforms behind a DataLoader.
+    """The example's batches, epoch after epoch without end: torchvision's data set and transforms in a DataLoader.
 
-    Only for a GPU does the example load images in a process of its own; otherwise it does so between the steps.
+    As in the example, a worker process loads images only for a GPU; on a CPU they are loaded between the steps.
     """
     from torchvision import transforms
 
@@ -111,7 +111,7 @@ def example_batches(
 
 
 def write_idx_files(dataset: Dataset, folder: Path) -> None:
-    """The data set unpacked in a folder, as torchvision wants it."""
+    """Write the data set as unpacked IDX files into a folder, in torchvision's layout."""
     folder = folder / "MNIST" / "raw"
     folder.mkdir(parents=True)
     parts = (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels)
@@ -121,5 +121,5 @@ def write_idx_files(dataset: Dataset, folder: Path) -> None:
 
 
 def differences(clock: list[float]) -> list[float]:
-    """Seconds between each two readings of a clock."""
+    """Seconds between each pair of successive clock readings."""
     return [after - before for before, after in pairwise(clock)]

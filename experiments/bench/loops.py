@@ -1,6 +1,6 @@
-"""How fast training is, with each engine, beside the loop of the PyTorch MNIST example on the same network.
+"""Speed of training with each engine, compared with the loop of the PyTorch MNIST example on the same network.
 
-All take turns, so that whatever else the machine does falls on them alike.
+The loops take turns, so that other load of the machine affects all of them alike.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ from experiments.bench.peak import MatrixProducts, step_flops, wait_for
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Milliseconds a step: median over all steps, and the lowest and highest median of a round.
+    """The time of one training step, in milliseconds: the median of all steps, and the lowest and highest median of a
+    round.
 
-    `loop` is ``example`` or the trainer's engine; `share_of_peak` the floating-point operations a second as a share of
-    those that matrix products reach, `peak_gflops` in 10^9 a second; `ready_seconds` what recording or compiling took
-    beforehand; `note` why an engine did not do what its name says.
+    `loop` is ``example`` or the name of the trainer's engine. `peak_gflops` is the measured rate of matrix products in
+    10^9 operations a second, and `share_of_peak` the loop's own rate as a share of it. `ready_seconds` is the time that
+    recording or compiling took beforehand. `note` says why an engine did not do what its name says.
     """
 
     arch: str
@@ -53,7 +54,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class TimeToTarget:
-    """A whole run until it reached its target accuracy, in percent, or did not in all its epochs (`reached` False)."""
+    """A whole run up to its target accuracy, in percent; `reached` is False when no epoch reached it."""
 
     arch: str
     engine: str
@@ -74,7 +75,7 @@ def compare_loops(
     """Time matrix products, the example's loop and the trainer with each engine, one after the other in each round.
 
     Args:
-        engines: those of the device where none is named.
+        engines: the engines to time; all that the device has where none is named.
     """
     keep_freed_memory()
     device = pick_device(config.device)
@@ -117,43 +118,43 @@ def time_to_target(config: TrainConfig, dataset: Dataset) -> TimeToTarget:
 
 
 class TrainerLoop:
-    """A real run with one engine, which goes on from one round to the next; made when the engine is ready.
+    """A run with one engine that is timed in rounds; it goes on where the last round ended.
 
-    Its steps are read off where the trainer asks, before each batch, whether to stop. A GPU works on while the trainer
-    asks; its steps are timed as one, from one wait for the device to the next.
+    The trainer calls `should_stop` before each batch, and the clock is read there. A GPU works asynchronously, so its
+    steps are timed together, from one wait for the device to the next.
     """
 
     def __init__(self, config: TrainConfig, dataset: Dataset) -> None:
         self._trainer = _trainer(config.changed(epochs=10_000, budget=False, schedule="constant"), dataset)
-        self._events: Iterator[TrainEvent] = self._trainer.run(self._tick)
-        self._clock: list[float] = []  # of the epoch under way
-        self._seconds: list[float] = []  # of the steps in earlier epochs of a round
-        self._wanted = 0
+        self._events: Iterator[TrainEvent] = self._trainer.run(self._read_clock)
+        self._clock: list[float] = []  # readings in the current epoch
+        self._seconds: list[float] = []  # of each step in earlier epochs of the round
+        self._last_step = 0
         start = time.perf_counter()
         started = next(self._events)
         assert isinstance(started, RunStarted)
         self.ready_seconds, self.note = time.perf_counter() - start, started.note
 
     def time_steps(self, steps: int) -> list[float]:
-        """Seconds of each of so many steps, after some to warm up; on a GPU one number, their mean.
+        """Seconds of each of so many steps after the warm-up. On a GPU one number: their mean.
 
         Raises:
             TrainingFailed: when the run has come to an end.
         """
-        self._seconds, self._wanted, trained = [], WARM_UP_STEPS + steps, 0
+        self._seconds, self._last_step, trained = [], WARM_UP_STEPS + steps, 0
         self._clock.clear()
         for event in self._events:
             if isinstance(event, StepProgress):
                 trained = len(self._clock)
             if isinstance(event, RunFailed):
                 raise TrainingFailed(f"{self._trainer.config.arch}: {event.error}", hint=event.advice)
-            if isinstance(event, EpochFinished):  # after its last step's end come evaluation's
+            if isinstance(event, EpochFinished):  # readings after the epoch's last step are of evaluation
                 self._seconds += differences(self._clock[: trained + 1])
                 self._clock.clear()
                 trained = 0
-            if len(self._seconds) + len(self._clock) > self._wanted:
+            if len(self._seconds) + len(self._clock) > self._last_step:
                 break
-        seconds = (self._seconds + differences(self._clock))[WARM_UP_STEPS : self._wanted]
+        seconds = (self._seconds + differences(self._clock))[WARM_UP_STEPS : self._last_step]
         return seconds if self._trainer.device.type == "cpu" else [sum(seconds) / steps]
 
     def close(self) -> None:
@@ -162,9 +163,9 @@ class TrainerLoop:
         if close is not None:
             close()
 
-    def _tick(self) -> str:
+    def _read_clock(self) -> str:
         done = len(self._seconds) + len(self._clock)
-        if done in (WARM_UP_STEPS, self._wanted):
+        if done in (WARM_UP_STEPS, self._last_step):
             wait_for(self._trainer.device)
         self._clock.append(time.perf_counter())
         return ""

@@ -1,4 +1,4 @@
-"""How much arithmetic a step takes, and how much of it the machine can do in a second."""
+"""Floating-point operations of a training step, and the rate at which this machine can do them."""
 
 from __future__ import annotations
 
@@ -15,52 +15,53 @@ from core.models.summary import Summary
 
 
 def step_flops(summary: Summary, batch_size: int) -> int:
-    """Floating-point operations of the layers' products in one step: forward, and both gradients.
+    """Floating-point operations of convolutions and linear layers in one step.
 
-    The first layer needs no gradient of its input. A multiplication and an addition are two operations.
+    The forward pass, the gradient of the weights and the gradient of the input take equally many; the first layer
+    needs no gradient of its input. A multiply-accumulate counts as two operations.
     """
     macs = [row.macs for row in summary.rows if row.macs]
     return 2 * batch_size * (3 * sum(macs) - macs[0]) if macs else 0
 
 
 class MatrixProducts:
-    """Products of large float32 matrices, the work at which a machine does the most operations a second.
+    """Products of large float32 matrices, at which a machine reaches its highest rate of operations.
 
-    The better of two libraries counts, as a convolution with 1x1 kernels is such a product too: on a CPU torch
-    multiplies with MKL, which on AMD's processors uses half of each vector, and convolves with oneDNN, which uses all
-    of it. On CUDA in full precision, without TF32.
+    Two implementations are timed and the faster one counts: `torch.matmul`, and a convolution with 1x1 kernels, which
+    is the same product. On a CPU the first uses MKL, which takes only half of each vector register on AMD's processors,
+    and the second oneDNN, which takes all of it. On CUDA both are in full precision, without TF32.
     """
 
     def __init__(self, device: torch.device) -> None:
         keep_freed_memory()
         self._device = device
-        rows, side, self._times = (16_384, 8192, 10) if device.type == "cuda" else (16_384, 512, 3)
+        rows, side, self._repeats = (16_384, 8192, 10) if device.type == "cuda" else (16_384, 512, 3)
         left, right = torch.randn(rows, side, device=device), torch.randn(side, side, device=device)
         pixels = left.view(-1, 32, 32, side).permute(0, 3, 1, 2)  # 16 images: of fewer, one thread takes them to MKL
         kernels = right.view(side, side, 1, 1)
-        self._operations = self._times * 2 * rows * side**2
-        self._ways: tuple[Callable[[], Tensor], ...] = (
+        self._operations = self._repeats * 2 * rows * side**2
+        self._methods: tuple[Callable[[], Tensor], ...] = (
             lambda: torch.matmul(left, right),
             lambda: F.conv2d(pixels, kernels),
         )
-        self.rate()  # the first time libraries set themselves up
+        self.rate()  # the first call also initialises the libraries
 
     def rate(self) -> float:
-        """Operations a second, as they are at this moment."""
+        """Measure the rate now, in operations a second."""
         with torch.no_grad(), float32_products(self._device):
-            return self._operations / min(map(self._seconds, self._ways))
+            return self._operations / min(map(self._seconds, self._methods))
 
     def _seconds(self, work: Callable[[], Tensor]) -> float:
         wait_for(self._device)
         start = time.perf_counter()
-        for _ in range(self._times):
+        for _ in range(self._repeats):
             work()
         wait_for(self._device)
         return time.perf_counter() - start
 
 
 def wait_for(device: torch.device) -> None:
-    """Until the device has done all it was given."""
+    """Wait until the device has finished all queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":

@@ -1,4 +1,4 @@
-"""How many seeds a minute a group trains as one network, beside the same runs one after the other."""
+"""Speed of training several seeds as one network, compared with the same runs one after the other."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from core.training.trainer import Trainer
 
 @dataclass(frozen=True, slots=True)
 class SeedsTiming:
-    """Whole runs, evaluation after each epoch included, files not.
+    """The time of whole runs, with evaluation after each epoch and without writing files.
 
-    `preparing` are the seconds until the first step: networks, data on the device, recording of graphs. `note` says why
-    seeds of this network are never trained as one.
+    `preparing` is the time until the first step in seconds: building networks, moving data to the device, recording
+    graphs. `note` says why seeds of this network cannot be trained as one.
     """
 
     arch: str
@@ -42,7 +42,7 @@ class SeedsTiming:
 
 
 def time_seeds(config: TrainConfig, dataset: Dataset, copies: int, *, in_turn: int = 1) -> list[SeedsTiming]:
-    """Time so many seeds as one network, where they can be one, and the first few of them one after the other.
+    """Time so many seeds as one network, where that is possible, and the first `in_turn` of them one after the other.
 
     Raises:
         InvalidValue: when config, data and machine do not fit together.
@@ -71,7 +71,7 @@ def _alone(config: TrainConfig, dataset: Dataset) -> Iterator[TrainEvent]:
 
 
 def _time(config: TrainConfig, way: str, copies: int, began: float, events: Iterator[TrainEvent]) -> SeedsTiming:
-    """The first event comes when everything is ready, the last when every weight is back on the host."""
+    """Time runs by their events: the first comes when all is prepared, the last when the weights are on the CPU."""
     first = next(events)
     assert isinstance(first, RunStarted)
     ready = time.perf_counter()

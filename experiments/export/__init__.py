@@ -1,1 +1,1 @@
-"""A run's result in formats that others use, one module for each."""
+"""Export of runs in common formats, one module for each format."""

@@ -1,4 +1,4 @@
-"""Event files for TensorBoard, from the log of a run or as it goes."""
+"""Event files for TensorBoard, written from a run's log or while the run trains."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ SCALARS = {
     "lr": "lr",
     "images_per_second": "images_per_second",
 }
-"""Tags, and the field of an epoch that each shows; their step is the epoch. `loss/step` has the step of the run."""
+"""TensorBoard tags, and the field of an epoch that each shows, by epoch. One more, `loss/step`, is by step."""
 
 
 class EventFiles:
-    """Takes the entries of one run and writes them, with their own times, into a folder."""
+    """A `Tracker` that writes the entries of one run, with their own times, as event files into a folder."""
 
     def __init__(self, folder: Path) -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of TensorBoard's imports, about one another
+            warnings.simplefilter("ignore")  # from imports within TensorBoard
             from torch.utils.tensorboard.writer import SummaryWriter
         self._writer: Any = SummaryWriter(str(folder))
 
     def take(self, entry: Entry) -> None:
-        """Write what an entry has to show."""
+        """Write the values of an entry."""
         time = datetime.fromisoformat(entry.time).timestamp()
         match entry.event:
             case RunStarted() as event:
@@ -61,7 +61,7 @@ class EventFiles:
 
 
 def write(run: Run, folder: Path) -> None:
-    """Fill a folder with a run's whole log.
+    """Write a run's whole log as event files into a folder.
 
     Raises:
         OSError: when it cannot be written.

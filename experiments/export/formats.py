@@ -1,4 +1,4 @@
-"""The formats of `export`, and what all of them have in common: where the file goes and what is needed to write it."""
+"""The export formats, and what they share: the target file, needed packages, and writing as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -21,8 +21,12 @@ from experiments.runs.folder import Run
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """`module` of this package makes the file: `render(run, source, arch)` returns its content, or, where the format is
-    a folder of files, `write(run, folder)` fills it. It needs `packages`, which the `extra` of that name brings."""
+    """One export format.
+
+    `module` of this package makes it: `render(run, source, arch)` returns the content of a file; of a format that is a
+    folder of files, `write(run, folder)` fills the folder. `packages` must be installed; `extra` is the extra of this
+    project that installs them.
+    """
 
     module: str
     suffix: str
@@ -56,7 +60,7 @@ FORMATS: Mapping[str, Format] = {
 
 
 def find_format(name: str) -> Format:
-    """A format that can be written here.
+    """The format of this name, its packages checked.
 
     Raises:
         InvalidValue: when there is none of this name, or when it needs a package that is not installed.
@@ -70,7 +74,7 @@ def find_format(name: str) -> Format:
 
 
 def default_target(run: Run, chosen: Format) -> Path:
-    """A name for the file in the current folder."""
+    """The path of the file where none is given, in the current folder."""
     return Path(f"{run.id}{chosen.suffix}")
 
 
@@ -82,7 +86,7 @@ def render(run: Run, chosen: Format, source: Source | None, arch: str | None) ->
         arch: for a user's own module its FILE.py:CLASS once more, so that no code is run that nobody named.
 
     Raises:
-        RunError: when the run has no weights and the format is of them, or its files are damaged.
+        RunError: when the format needs weights and the run has none, or its files are damaged.
         InvalidValue: when `arch` is missing, not asked for, or cannot be built.
     """
     content: bytes = _module(chosen).render(run, source, arch)
@@ -101,13 +105,13 @@ def export(
     """
     if chosen.is_folder:
         check_free(target, force=False)
-        _explaining(target, lambda: _fill_folder(run, chosen, target))
+        _write(target, lambda: _fill_folder(run, chosen, target))
         return
     save(target, lambda: render(run, chosen, source, arch), force=force)
 
 
 def save(target: Path, make: Callable[[], bytes], *, force: bool) -> None:
-    """Write what `make` returns, which is called when it is known that it can be written.
+    """Write what `make` returns. It is called only after the target has been checked.
 
     Raises:
         InvalidValue, StorageError: as `export`.
@@ -119,7 +123,7 @@ def save(target: Path, make: Callable[[], bytes], *, force: bool) -> None:
         with replacing(target) as part:
             part.write_bytes(make())
 
-    _explaining(target, write)
+    _write(target, write)
 
 
 def check_free(target: Path, *, force: bool) -> None:
@@ -152,7 +156,8 @@ def _fill_folder(run: Run, chosen: Format, target: Path) -> None:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _explaining(target: Path, write: Callable[[], None]) -> None:
+def _write(target: Path, write: Callable[[], None]) -> None:
+    """Call `write`; raises `StorageError` where it raises `OSError`."""
     try:
         write()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What an exported network says of itself, so that it can be used and judged without the run it came from."""
+"""Metadata of an exported network, enough to use and judge it without its run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def describe_network(
     run: Run, config: TrainConfig, weights: Mapping[str, Tensor], source: Source, epoch: int
 ) -> dict[str, str]:
-    """Names and texts; `config` and `scores` are JSON, accuracies fractions."""
+    """The metadata as names and texts. `config` and `scores` are JSON; accuracies are fractions."""
     from core.storage.tensors import weights_sha256
 
     view = run.view()
@@ -45,7 +45,7 @@ def describe_network(
 
 
 def scores(view: RunView) -> dict[str, float | int | None]:
-    """The scores of a run, each under the name that says what it is; of an unfinished run the best over epochs."""
+    """The scores of a run by name; of an unfinished run the best accuracy over its epochs."""
     started: RunStarted | None = view.started
     counted: dict[str, float | int | None] = {"test_images": started.test_images if started else None}
     if not isinstance(view.end, RunFinished):

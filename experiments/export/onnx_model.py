@@ -1,4 +1,4 @@
-"""A run's network as an ONNX model that takes pixels as they come from an image."""
+"""A run's network as an ONNX model that takes the pixels of an image, not standardised."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def render(run: Run, source: Source | None, arch: str | None) -> bytes:
     network = load_network(run, source, arch=arch)
     batch = torch.export.Dim("N", min=1)
     with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-        warnings.simplefilter("ignore")  # of the exporter, about itself; it prints graphs that it cannot translate
+        warnings.simplefilter("ignore")  # from the exporter itself; it also prints graphs that it cannot translate
         try:
             program = torch.onnx.export(
                 _with_standardisation(network.module, network.pixels),

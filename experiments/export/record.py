@@ -17,7 +17,7 @@ def render(run: Run, _source: Source | None, _arch: str | None) -> bytes:
     """Accuracies are fractions; `steps` are the progress events, some ten a second, without repetitions."""
     entries = list(EventReader(run.log).poll())
     view = fold(entries)
-    # A run that went on from a checkpoint does some steps once more, and they come out the same.
+    # A resumed run repeats the steps since its checkpoint, with the same results.
     steps = {(e.epoch, e.step): asdict(e) for entry in entries if isinstance(e := entry.event, StepProgress)}
     record: dict[str, Any] = {
         "run_id": run.id,

@@ -1,7 +1,7 @@
-"""A run shown elsewhere as it goes: TensorBoard's event files, or a tracker with wandb's API.
+"""Send the events of a run to TensorBoard's event files, or to a tracking service with wandb's API, while it trains.
 
-Training knows nothing of it: the stream of entries is handed on unchanged. Whatever goes wrong here is said once, and
-the run goes on without.
+Training does not know of it: entries are passed on unchanged. A tracker that fails is dropped with one warning, and the
+run goes on without it.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from experiments.runs.store import Store
 
 Service = Literal["trackio", "wandb"]
 PROJECT = "mnist-tui"
-OF_AN_EPOCH = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "val_loss", "val_accuracy", "lr")
-OF_A_RUN = ("final_test_accuracy", "best_test_accuracy", "selected_test_accuracy")
+EPOCH_KEYS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "val_loss", "val_accuracy", "lr")
+RUN_KEYS = ("final_test_accuracy", "best_test_accuracy", "selected_test_accuracy")
 
 T = TypeVar("T")
 Warn = Callable[[str], None]
 
 
 class Tracker(Protocol):
-    """Takes the entries of one run."""
+    """Receives the entries of one run, in order."""
 
     def take(self, entry: Entry) -> None: ...
 
@@ -36,7 +36,7 @@ class Tracker(Protocol):
 
 
 class ServiceTracker:
-    """The three functions that trackio and wandb share: `init`, `log`, `finish`."""
+    """Sends a run to trackio or wandb by the three functions that both have: `init`, `log` and `finish`."""
 
     def __init__(self, service: Service, run: Run) -> None:
         self._service: Any = import_module(service)
@@ -45,7 +45,7 @@ class ServiceTracker:
         self._step = 0
 
     def take(self, entry: Entry) -> None:
-        """Epochs and progress on one axis, the step of the run, which never goes back."""
+        """Log epochs and progress by the step of the run. The step never goes back, as wandb requires."""
         match entry.event:
             case RunStarted() as event:
                 self._steps_per_epoch = event.steps_per_epoch
@@ -56,9 +56,9 @@ class ServiceTracker:
                 step = (event.epoch - 1) * event.steps_per_epoch + event.step
                 self._log({"step_loss": loss, "images_per_second": event.images_per_second}, step)
             case EpochFinished() as event:
-                self._log({"epoch": event.epoch, **_known(event, OF_AN_EPOCH)}, event.epoch * self._steps_per_epoch)
+                self._log({"epoch": event.epoch, **_present(event, EPOCH_KEYS)}, event.epoch * self._steps_per_epoch)
             case RunFinished() as event:
-                self._log(_known(event, OF_A_RUN), event.epochs * self._steps_per_epoch)
+                self._log(_present(event, RUN_KEYS), event.epochs * self._steps_per_epoch)
             case _:
                 pass
 
@@ -72,7 +72,7 @@ class ServiceTracker:
 
 @dataclass(frozen=True, slots=True)
 class Tracking:
-    """What was asked for. `warn` is told, once for each, of what could not be done."""
+    """The trackers that a user asked for. `warn` is called once for each that fails."""
 
     store: Store
     warn: Warn
@@ -80,20 +80,20 @@ class Tracking:
     log_to: Service | None = None
 
     @property
-    def wanted(self) -> bool:
-        """Whether anything was asked for."""
+    def is_on(self) -> bool:
+        """Whether there is any tracker."""
         return self.tensorboard or self.log_to is not None
 
     def check(self) -> None:
-        """Raise `InvalidValue` when a package is missing that this needs; none is imported."""
+        """Raise `InvalidValue` when a package that is needed is not installed. Nothing is imported."""
         if self.tensorboard:
             require("tensorboard", True, ("tensorboard",), "tensorboard")
         if self.log_to is not None:
             require("log_to", self.log_to, (self.log_to,))
 
     def follow(self, entries: Iterator[Entry]) -> Iterator[Entry]:
-        """The entries of one run as they come, each shown elsewhere before it is handed on."""
-        trackers: list[_Guarded] | None = None
+        """Pass on the entries of one run, each after the trackers have received it."""
+        trackers: list[_SafeTracker] | None = None
         try:
             for entry in entries:
                 if trackers is None:
@@ -105,16 +105,16 @@ class Tracking:
             for tracker in trackers or ():
                 tracker.close()
 
-    def _trackers(self, run: Run) -> Iterator[_Guarded]:
+    def _trackers(self, run: Run) -> Iterator[_SafeTracker]:
         if self.tensorboard:
-            yield _Guarded("tensorboard", lambda: _event_files(run), self.warn)
+            yield _SafeTracker("tensorboard", lambda: _event_files(run), self.warn)
         if self.log_to is not None:
             service = self.log_to
-            yield _Guarded(service, lambda: ServiceTracker(service, run), self.warn)
+            yield _SafeTracker(service, lambda: ServiceTracker(service, run), self.warn)
 
 
-class _Guarded:
-    """A tracker that is given up at its first failure, which is said."""
+class _SafeTracker:
+    """A tracker that is dropped at its first failure, with a warning."""
 
     def __init__(self, name: str, make: Callable[[], Tracker], warn: Warn) -> None:
         self._name = name
@@ -139,7 +139,7 @@ class _Guarded:
             return None
 
 
-def _known(event: EpochFinished | RunFinished, keys: tuple[str, ...]) -> dict[str, float]:
+def _present(event: EpochFinished | RunFinished, keys: tuple[str, ...]) -> dict[str, float]:
     return {key: value for key in keys if (value := getattr(event, key)) is not None}
 
 

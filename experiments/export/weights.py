@@ -1,4 +1,4 @@
-"""The weights of a run as one safetensors file that needs nothing else to be understood."""
+"""The weights of a run as one safetensors file, described by its own metadata."""
 
 from __future__ import annotations
 

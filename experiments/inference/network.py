@@ -1,4 +1,4 @@
-"""The trained network of a run, read from its folder and ready to classify."""
+"""Load the trained network of a run from its folder."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ if TYPE_CHECKING:
     from core.training.evaluate import Pixels
 
 Source = Literal["final", "best", "checkpoint"]
-"""Which weights: of the last epoch, of the best one, or those that a live or stopped run had when it last saved."""
+"""Which weights: of the last epoch, of the best epoch, or of the latest checkpoint of a live or stopped run."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedNetwork:
-    """A network in evaluation mode on the CPU; `weights` are its parameters and buffers by name, as `source` holds them
-    after `epoch` epochs (0 where the file does not say)."""
+    """A network in evaluation mode on the CPU.
+
+    `weights` are its parameters and buffers by name, `source` says which of the stored ones they are, and `epoch` after
+    how many epochs they were stored (0 where the file does not say).
+    """
 
     config: TrainConfig
     module: nn.Module
@@ -53,9 +56,9 @@ class LoadedNetwork:
 
 
 def load_network(run: Run, source: Source | None = None, *, arch: str | None = None) -> LoadedNetwork:
-    """Build a run's network and give it weights that the run has stored.
+    """Build a run's network with its stored weights.
 
-    Nothing is drawn from torch's global random state, so that this may be done beside a training.
+    This leaves torch's global random state as it is, so it may be called while a run trains in the same process.
 
     Args:
         source: None for the final weights, or the best ones where there are no final ones.
@@ -70,13 +73,13 @@ def load_network(run: Run, source: Source | None = None, *, arch: str | None = N
     config = name_module_again(run, stored_config(run), arch)
     source, weights, epoch = read_weights(run, source)
     summary, module = _build(config)
-    _fill(module, weights, run)
+    _load_weights(module, weights, run)
     mean, std = pixel_statistics(run, config)
     return LoadedNetwork(config, module, Pixels(mean, std), summary, weights, source, epoch)
 
 
 def read_weights(run: Run, source: Source | None) -> tuple[Source, dict[str, Tensor], int]:
-    """Stored weights by name, which they are, and after how many epochs; `source` as in `load_network`.
+    """Read stored weights: which they are, the tensors by name, and their epoch. `source` is as in `load_network`.
 
     Raises:
         RunError: when the run has none, or the file is damaged.
@@ -102,7 +105,7 @@ def read_weights(run: Run, source: Source | None) -> tuple[Source, dict[str, Ten
 
 
 def _build(config: TrainConfig) -> tuple[Summary, nn.Module]:
-    """The network without weights: without memory for them too, unless it is a user's own module."""
+    """The network before its weights are loaded. Only a user's own module has memory for them; others are on "meta"."""
     import torch
 
     from core.models.build import build_model
@@ -116,8 +119,8 @@ def _build(config: TrainConfig) -> tuple[Summary, nn.Module]:
         return summary, build_model(summary)
 
 
-def _fill(module: nn.Module, weights: Mapping[str, Tensor], run: Run) -> None:
-    """Put the weights into the network.
+def _load_weights(module: nn.Module, weights: Mapping[str, Tensor], run: Run) -> None:
+    """Load the weights into the network, in place.
 
     Raises:
         RunError: when names, shapes or types differ, or a value is not finite.
@@ -139,7 +142,7 @@ def _fill(module: nn.Module, weights: Mapping[str, Tensor], run: Run) -> None:
 
 
 def pixel_statistics(run: Run, config: TrainConfig) -> tuple[float, float]:
-    """Mean and deviation, by which a run's data set is standardised.
+    """Mean and standard deviation of the pixels, by which a run's images are standardised.
 
     Raises:
         RunError: when the run has not yet decided on a data set.

@@ -1,4 +1,4 @@
-"""Pictures in files: which class a network sees in them, and drawings that are kept as such files."""
+"""Classify pictures in files, and save drawings as such files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """`probabilities` are those of the ten classes, in their order."""
+    """The predicted class of a picture, and the probability of each of the ten classes in order."""
 
     path: Path
     prediction: int
@@ -29,7 +29,7 @@ class Prediction:
         return {"path": str(self.path), "prediction": self.prediction, "probabilities": list(self.probabilities)}
 
     def likeliest(self, count: int) -> list[tuple[int, float]]:
-        """Classes and their probabilities, the highest first."""
+        """The `count` most probable classes, each with its probability, the highest first."""
         ranked = sorted(enumerate(self.probabilities), key=lambda item: -item[1])
         return ranked[:count]
 
@@ -52,17 +52,17 @@ def predict(network: LoadedNetwork, paths: Sequence[Path]) -> list[Prediction]:
 
 
 def save_drawing(home: Path, image: Tensor) -> Path:
-    """Write grey pixels (H, W) uint8, light on black, to a file that was not there before; returns its path.
+    """Write grey pixels (H, W) uint8, light on black, to a new PNG file; returns its path.
 
     Raises:
-        StorageError: when it cannot be written; nothing is left behind then.
+        StorageError: when it cannot be written; no file is left behind.
     """
     from core.data.picture import write_picture
 
     folder = home / "drawings"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path = _reserve(folder, f"digit-{datetime.now(UTC):%Y%m%d-%H%M%S}")
+        path = _new_file(folder, f"digit-{datetime.now(UTC):%Y%m%d-%H%M%S}")
         try:
             write_picture(path, image)
         except OSError:
@@ -74,8 +74,8 @@ def save_drawing(home: Path, image: Tensor) -> Path:
     return path
 
 
-def _reserve(folder: Path, stem: str) -> Path:
-    """Make an empty file of that name, or of the first one with a number that is free."""
+def _new_file(folder: Path, stem: str) -> Path:
+    """Make an empty file named `stem`, with the first free number after it where that name is taken."""
     number = 1
     while True:
         path = folder / (f"{stem}.png" if number == 1 else f"{stem}-{number}.png")

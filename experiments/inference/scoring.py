@@ -1,4 +1,4 @@
-"""A run's network and what it makes of each test image of the run's data set."""
+"""Score a run's network on each test image of the run's data set."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from core.inspection.confusion import Outputs
 
 ReportProgress = Callable[[str, float], None]
-"""Told what is being done, and which share of it is, from 0 to 1."""
+"""Called with the name of the current step and how much of it is done, from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """`images` (T, 28, 28) uint8 and `labels` (T,) int64 are the test images that the run was scored on, in their
-    order; `outputs` is what the network says of them. `dataset` is their name."""
+    """A network's outputs on the test images of its run.
+
+    `images` (T, 28, 28) uint8 and `labels` (T,) int64 are the test images in order, `outputs` what the network returns
+    for them, and `dataset` the name of their data set.
+    """
 
     run: Run
     network: LoadedNetwork

@@ -1,7 +1,7 @@
-"""Presets and config files: TOML with one key a config field.
+"""Presets and config files: TOML with one key for each config field.
 
-Beside the fields there may be `base`, the preset to start from, `description`, and `reported`, a table of what was
-measured or published for it.
+Three more keys are allowed: `base`, the preset to start from, `description`, and `reported`, a table of results that
+were measured or published for it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LISTED = Advice(Step(Action.LIST_PRESETS), " lists them")
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A named starting point: config values, and what is known of them."""
+    """A named set of config values, with its description and reported results."""
 
     name: str
     values: Mapping[str, object]
@@ -39,13 +39,13 @@ class Preset:
 
 
 def preset_names() -> list[str]:
-    """The presets that come with the program, the default first."""
+    """The names of the presets that come with the program, the default first."""
     names = sorted(path.stem for path in FOLDER.glob("*.toml"))
     return sorted(names, key=lambda name: name != DEFAULT)
 
 
 def load_preset(name: str) -> Preset:
-    """A preset by name.
+    """Load a preset by name.
 
     Raises:
         InvalidValue: when there is no such preset.
@@ -59,14 +59,14 @@ def load_preset(name: str) -> Preset:
 
 
 def load_config_file(path: Path) -> Preset:
-    """A user's own file of the same form.
+    """Load a user's own file of the same form.
 
     Raises:
         InvalidValue: when it cannot be read, is not TOML, or a field in it is wrong.
     """
     preset = _load(path.stem, path)
-    # What is wrong in the file is found before flags are laid over it, but its epochs only after: flags may change both
-    # them and the budget.
+    # Errors in the file are found here, before options override its values. Only the epoch budget is checked later,
+    # because options may change both epochs and budget.
     TrainConfig.checked({**preset.values, "budget": False})
     return preset
 

@@ -1,7 +1,7 @@
-"""A run as one file for somebody else to verify: config, log, weights, environment and predictions in a zip.
+"""Bundles: a run packed as one zip (config, log, weights, environment, predictions) that somebody else can verify.
 
-A bundle from anywhere can be opened: nothing in it is run, its files have fixed names and bounded sizes, and any other
-zip is refused.
+A bundle from an unknown source is safe to open: nothing in it is executed, only known file names of bounded size are
+read, and any other zip is refused.
 """
 
 from __future__ import annotations
@@ -42,27 +42,27 @@ LIMITS = {
     "best.safetensors": 64 * MIB,
     "predictions.safetensors": MIB,
 }
-"""The files of a bundle beside its manifest, and the most bytes that each may have unpacked."""
+"""The files of a bundle beside its manifest, and the largest size of each in bytes, unpacked."""
 NEEDED = ("config.json", "events.jsonl")
 MAX_BUNDLE = sum(LIMITS.values()) + 2 * MIB
 MAX_ACTIVATIONS = 400_000
-"""Values in the largest layer's output for one image: a network from elsewhere must not fill the memory."""
+"""Values in the largest layer's output for one image. A larger network could fill the memory."""
 MAX_MACS = 1_000_000_000
-"""Multiply-adds for one image: nor occupy the machine for hours."""
+"""Multiply-accumulates for one image. A larger network could keep the machine busy for hours."""
 MAX_EPOCHS = 20_000
-"""Scores in the log, likewise."""
+"""Epochs in the log. A longer one would take hours to check."""
 
 _RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
 _END_RECORD = 22
-"""Bytes of the record that ends a zip without a comment."""
+"""Bytes of the end-of-central-directory record of a zip without a comment."""
 _ZIP64_LOCATOR = 20
 
 
 def pack(run: Run) -> bytes:
-    """The zip: equal runs give equal bytes.
+    """The bytes of a run's bundle. The same files always give the same bytes.
 
     Raises:
-        RunError: when the run is without weights or a file is larger than a bundle takes.
+        RunError: when the run has no weights, or a file is larger than a bundle may hold.
     """
     contents = {}
     for name, limit in LIMITS.items():
@@ -89,10 +89,13 @@ def pack(run: Run) -> bytes:
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[tuple[Run, tuple[Check, ...]]]:
-    """The run in a bundle, in a folder that is there within the block, and whether its files are those of the manifest.
+    """Unpack a bundle into a temporary folder, which is deleted after the block.
+
+    Yields:
+        The run, and a check of each file against the manifest.
 
     Raises:
-        RunError: when it cannot be read, is no bundle, or holds what no bundle may hold.
+        RunError: when the file cannot be read, is no bundle, or holds something that a bundle may not hold.
     """
     try:
         with open_regular(path) as file, TemporaryDirectory(prefix="mnist-tui-") as folder:
@@ -104,7 +107,7 @@ def unpacked(path: Path) -> Iterator[tuple[Run, tuple[Check, ...]]]:
             run.folder.mkdir()
             for name, content in contents.items():
                 (run.folder / name).write_bytes(content)
-            _check_modest(run)
+            _check_network_size(run)
             yield run, tuple(_compare_sums(contents, manifest["files"]))
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}", hint="name a bundle of mnist-tui") from error
@@ -113,11 +116,11 @@ def unpacked(path: Path) -> Iterator[tuple[Run, tuple[Check, ...]]]:
 
 
 class _Refused(Exception):
-    """What no bundle may hold."""
+    """The zip is not a bundle that is safe to open; the message says why."""
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
-    info = zipfile.ZipInfo(name)  # of 1 January 1980, so that the time of packing does not matter
+    info = zipfile.ZipInfo(name)  # dated 1 January 1980, so that the bytes do not depend on the time
     info.compress_type = zipfile.ZIP_DEFLATED
     info.create_system = 3
     info.external_attr = (stat.S_IFREG | 0o644) << 16
@@ -125,7 +128,7 @@ def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
 
 
 def _read(file: BinaryIO) -> dict[str, bytes]:
-    """Every file by name."""
+    """The content of every file of the zip, by name."""
     _check_directory(file)
     try:
         with zipfile.ZipFile(file) as archive:
@@ -141,12 +144,12 @@ def _read(file: BinaryIO) -> dict[str, bytes]:
             return {member.filename: _content(archive, member) for member in members}
     except _Refused:
         raise
-    except Exception as error:  # zipfile and zlib raise whatever a damaged file leads them to
+    except Exception as error:  # zipfile and zlib raise many kinds of errors on damaged files
         raise _Refused(f"damaged: {one_line(error)}") from error
 
 
 def _check_directory(file: BinaryIO) -> None:
-    """Look at the zip's last record before Python reads the list of files that it announces into memory."""
+    """Check the zip's end record before `zipfile` reads a list of files of the size given there into memory."""
     size = file.seek(0, SEEK_END)
     if size > MAX_BUNDLE:
         raise _Refused(f"larger than {MAX_BUNDLE // MIB} MiB")
@@ -174,7 +177,7 @@ def _check_member(member: zipfile.ZipInfo) -> None:
 
 
 def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    """Unpacked, at most as many bytes as the list says; one that says less than there is fails its checksum."""
+    """The unpacked bytes, at most one more than the zip's list says. A file that is longer then fails its checksum."""
     with archive.open(member) as packed:
         return packed.read(member.file_size + 1)
 
@@ -193,7 +196,7 @@ def _manifest(content: bytes) -> dict[str, Any]:
 
 
 def _compare_sums(contents: dict[str, bytes], files: dict[str, Any]) -> Iterator[Check]:
-    """Each file's SHA-256, and each name's presence, as the manifest says."""
+    """Compare the SHA-256 of each file with the manifest; a file that only one of the two has differs."""
     for name in sorted(contents.keys() | files.keys()):
         listed = files.get(name)
         stored = listed.get("sha256") if isinstance(listed, dict) else None
@@ -201,8 +204,8 @@ def _compare_sums(contents: dict[str, bytes], files: dict[str, Any]) -> Iterator
         yield compare_sums(one_line(name, 60), MANIFEST, stored, found)
 
 
-def _check_modest(run: Run) -> None:
-    """Refuse a network that this machine could not run; a user's own module is run only when it is named."""
+def _check_network_size(run: Run) -> None:
+    """Refuse a network too large to be run. A user's own module is not checked: it runs only when named again."""
     try:
         config = stored_config(run)
         summary = None if is_user_module(config.arch) else summarize_config(config.model_copy(update={"budget": False}))

@@ -1,4 +1,4 @@
-"""Findings of a verification: what was compared, where it is stored, and whether it agrees."""
+"""The findings of a verification: single comparisons between stored values and values worked out again."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One comparison: `where` in the run's folder something is `stored`, and what was `found` to be so.
+    """One comparison: the value `stored` at `where` in the run's folder against the value `found` by checking.
 
-    `agrees` is None for what could not be looked at; `found` then says why.
+    `agrees` is None when nothing could be compared; `found` then says why.
     """
 
     item: str
@@ -22,7 +22,7 @@ class Check:
 
 
 def compare(item: str, where: str, stored: object, found: object) -> Check:
-    """Whether two values are the same, floats up to the rounding of their last digits."""
+    """Compare two values for equality; floats may differ by rounding in their last digits."""
     same = stored == found
     if isinstance(stored, float) and isinstance(found, float):
         same = math.isclose(stored, found, rel_tol=1e-12, abs_tol=1e-12)
@@ -30,23 +30,24 @@ def compare(item: str, where: str, stored: object, found: object) -> Check:
 
 
 def compare_sums(of: str, where: str, stored: object, found: object) -> Check:
-    """Whether two SHA-256 sums are the same; their beginnings tell them apart."""
+    """Compare two SHA-256 sums; the check shows the first 16 digits of each."""
     words = [in_words(value)[:16] for value in (stored, found)]
     return Check(f"SHA-256 of {of}", where, stored == found, *words)
 
 
 def summed_up(item: str, where: str, what: str, checks: Iterable[Check]) -> Sequence[Check]:
-    """Those checks that do not agree; where all do, one that says so of `what`."""
+    """The checks that do not agree, or, when all agree, one check for all. `what` says what was compared."""
     differing = [check for check in checks if not check.agrees]
     return differing or [Check(item, where, True, what, "the same")]
 
 
 def missing(item: str, where: str, reason: str) -> Check:
-    """Something that should be there and is not, or is damaged."""
+    """A failed check of something that is missing or damaged."""
     return Check(item, where, False, "-", reason)
 
 
 def not_checked(item: str, where: str, reason: str) -> Check:
+    """A check that could not be made, for this reason."""
     return Check(item, where, None, "-", reason)
 
 

@@ -1,4 +1,4 @@
-"""Whether a run's log agrees with itself, with its config and with its checkpoint. Needs no data and no network."""
+"""Checks of a run's log against itself, the config and the checkpoint. They need neither data nor network."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ LOG = "events.jsonl"
 
 
 def read_log(run: Run) -> tuple[RunView, list[Check]]:
-    """What the log amounts to, and whether all of it could be read and is of this run.
+    """The view that the log gives, and checks that every line could be read and is of this run.
 
     Raises:
-        RunError: when there is no log, or none that could be checked.
+        RunError: when the log is missing or has no start of a run.
     """
     reader = EventReader(run.log)
     others = 0
@@ -42,7 +42,7 @@ def read_log(run: Run) -> tuple[RunView, list[Check]]:
 
 
 def check_config(run: Run, started: RunStarted) -> Iterator[Check]:
-    """The config as it is stored and as the log has it, field by field."""
+    """Compare the stored config with the one in the log, field by field."""
     try:
         stored, logged = stored_config(run).model_dump(), TrainConfig.checked({**started.config, "budget": False})
     except LabError as error:
@@ -54,7 +54,11 @@ def check_config(run: Run, started: RunStarted) -> Iterator[Check]:
 
 
 def check_epochs(view: RunView, started: RunStarted, config: TrainConfig) -> Iterator[Check]:
-    """Each epoch's numbers held against one another, the counts of images and the schedule."""
+    """Check that no epoch is missing, and each epoch's accuracies and learning rate.
+
+    An accuracy must be a whole number of images divided by their count; the learning rate is that of the schedule at
+    the epoch's last step.
+    """
     numbers = [epoch.epoch for epoch in view.epochs]
     gap = next((place for place, number in enumerate(numbers, start=1) if number != place), None)
     yield compare("first epoch missing in the log", LOG, gap, None)
@@ -81,7 +85,7 @@ def _epoch_checks(epoch: EpochFinished, started: RunStarted, config: TrainConfig
 
 
 def check_end(view: RunView) -> Iterator[Check]:
-    """The result held against the epochs; nothing for a run that has not finished."""
+    """Compare the result with the epochs; a run that has not finished has none."""
     end, accuracies = view.end, view.accuracies
     if not isinstance(end, RunFinished):
         yield not_checked("result", LOG, "the run has not finished")
@@ -102,7 +106,7 @@ def check_end(view: RunView) -> Iterator[Check]:
 
 
 def check_checkpoint_scores(run: Run, view: RunView) -> Iterator[Check]:
-    """The scores of all epochs as the checkpoint has them, which was written beside the log."""
+    """Compare the accuracies of all epochs with those kept in the checkpoint."""
     from core.storage.checkpoint import load_checkpoint
 
     where = run.checkpoint.name

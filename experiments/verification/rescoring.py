@@ -1,4 +1,4 @@
-"""Scores worked out once more from stored weights, and how far they may be from the ones that were logged."""
+"""Scores computed again from stored weights, and how far they may differ from the logged ones."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from experiments.verification.findings import Check, missing
 if TYPE_CHECKING:
     from torch import Tensor
 
-TIE, TIE_ELSEWHERE = 1e-4, 1e-2
-"""Two logits nearer than this are a tie, which the rounding of another processor may decide otherwise; the second for
-runs that were trained on a GPU, whose convolutions may round more."""
-LOSS_TOLERANCE, LOSS_TOLERANCE_ELSEWHERE = 1e-5, 1e-3
-"""Of the mean loss, as a share of it."""
+CPU_TIE, GPU_TIE = 1e-4, 1e-2
+"""An image whose two largest logits differ by less than this is a tie: the rounding of another processor may swap the
+two classes. Runs scored on a GPU have the larger bound, because its convolutions may round more."""
+CPU_LOSS_TOLERANCE, GPU_LOSS_TOLERANCE = 1e-5, 1e-3
+"""The largest relative difference between two mean losses that count as equal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rescored:
-    """`predictions` are the classes of the images in their order, `ties` the images whose class is nearly a tie."""
+    """The score of a network on N images: the mean loss, how many are correct, the predicted class of each in order,
+    and the indices of those that are ties (see `CPU_TIE`)."""
 
     loss: float
     correct: int
@@ -31,7 +32,7 @@ class Rescored:
     loss_tolerance: float
 
     def compare_with(self, item: str, where: str, accuracy: float | None, loss: float | None) -> Iterator[Check]:
-        """Hold a logged accuracy, a fraction, and a logged loss (None: there is none) against this."""
+        """Compare a logged accuracy (a fraction) and a logged loss, each None where there is none, with this score."""
         total = len(self.predictions)
         logged = None if accuracy is None else accuracy * total
         agrees = logged is not None and abs(logged - self.correct) <= len(self.ties) + 1e-6
@@ -42,7 +43,7 @@ class Rescored:
             yield Check(f"{item}: loss", where, agrees, f"{loss:.7g}", f"{self.loss:.7g}")
 
     def compare_classes(self, item: str, where: str, classes: Sequence[int]) -> Check:
-        """Hold stored classes against these, image by image."""
+        """Compare stored classes with the predicted ones, image by image; ties may differ."""
         if len(classes) != len(self.predictions):
             return missing(item, where, f"{len(classes):,} for {len(self.predictions):,} test images")
         pairs = enumerate(zip(classes, self.predictions, strict=True))
@@ -53,17 +54,21 @@ class Rescored:
 
 
 def rescore(network: LoadedNetwork, images: Tensor, labels: Tensor, *, exact: bool) -> Rescored:
-    """Score a network on images (N, 28, 28) uint8 and labels (N,); `exact` when the run was scored on a CPU."""
+    """Score a network on images (N, 28, 28) uint8 and labels (N,) int64.
+
+    Args:
+        exact: whether the run was scored on a CPU, so that the narrower bounds hold.
+    """
     from torch.nn import functional as F
 
     logits = network.logits(images).double()
     best = logits.topk(2, dim=1).values
-    tie = TIE if exact else TIE_ELSEWHERE
+    tie = CPU_TIE if exact else GPU_TIE
     predictions = logits.argmax(1)
     return Rescored(
         loss=float(F.cross_entropy(logits, labels)),
         correct=int((predictions == labels).sum()),
         predictions=tuple(predictions.tolist()),
         ties=frozenset(((best[:, 0] - best[:, 1]) < tie).nonzero().flatten().tolist()),
-        loss_tolerance=LOSS_TOLERANCE if exact else LOSS_TOLERANCE_ELSEWHERE,
+        loss_tolerance=CPU_LOSS_TOLERANCE if exact else GPU_LOSS_TOLERANCE,
     )

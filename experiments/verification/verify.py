@@ -1,7 +1,8 @@
-"""Whether a run is what its log says: parameters recounted, stored weights scored again, the rest held together.
+"""Verification: whether a run is what its log says.
 
-What cannot be known without training again is not looked at: losses and accuracies on training images, times, and of
-epochs whose weights were not kept more than log and checkpoint both say.
+Parameters are counted again, stored weights are scored again, and log, config, checkpoint and predictions are compared
+with one another. Only training again could check losses and accuracies on training images, times, and scores of epochs
+whose weights were not kept; for the last, log and checkpoint must agree.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What was found of a run."""
+    """The checks made of one run."""
 
     run_id: str
     checks: tuple[Check, ...]
@@ -43,11 +44,11 @@ class Verification:
 
 
 def verify(run: Run, locations: Locations, *, arch: str | None = None, before: tuple[Check, ...] = ()) -> Verification:
-    """Look at everything that can be checked without training.
+    """Make every check of a run that needs no training.
 
     Args:
         arch: for a user's own module its FILE.py:CLASS once more, so that no code is run that nobody named.
-        before: what has been found already.
+        before: checks that were made already, which come first.
 
     Raises:
         RunError: when the run has no log or no weights, so that nothing can be verified.
@@ -94,7 +95,7 @@ def _check_parameters(network: LoadedNetwork, started: RunStarted) -> Iterator[C
     where = "events.jsonl, run_started"
     yield compare("parameters, from the spec", where, started.total_params, network.summary.total_params)
     yield compare("parameters, of the module", where, started.total_params, count_parameters(network.module))
-    if not is_user_module(network.config.arch):  # its spec is only where its file lies
+    if not is_user_module(network.config.arch):  # its spec is only the path of its file
         yield compare("spec", where, started.spec, network.summary.spec)
 
 
@@ -106,7 +107,7 @@ def _test_images(network: LoadedNetwork, locations: Locations) -> Dataset:
 
 
 def _check_weights(run: Run, network: LoadedNetwork, view: RunView) -> Iterator[Check]:
-    """The weights' hash, their epoch, and each tensor as the checkpoint has it."""
+    """Check the hash of the weights, their epoch, and each tensor against the checkpoint."""
     from core.storage.checkpoint import load_checkpoint
     from core.storage.tensors import weights_sha256
 
@@ -119,7 +120,7 @@ def _check_weights(run: Run, network: LoadedNetwork, view: RunView) -> Iterator[
     try:
         checkpoint = load_checkpoint(run.checkpoint)
     except RunError:
-        return  # it has been said
+        return  # `check_checkpoint_scores` reports it
     if checkpoint is None:
         yield not_checked(f"{source} weights, tensor by tensor", run.checkpoint.name, "there is none")
         return
@@ -140,7 +141,7 @@ def _compare_tensors(name: str, where: str, stored: Tensor, kept: Tensor | None)
 def _check_scores(
     run: Run, network: LoadedNetwork, view: RunView, started: RunStarted, data: Dataset
 ) -> Iterator[Check]:
-    """The stored weights' scores on the test images and, where there are some, the held-out ones."""
+    """Score the stored weights on the test images and, where there are some, on the held-out ones."""
     from core.training.sampling import split_validation
 
     source, end = network.source, view.end
@@ -164,7 +165,7 @@ def _check_scores(
 
 
 def _check_predictions(run: Run, source: Source, test: Rescored, data: Dataset) -> Iterator[Check]:
-    """The class of each test image as it was kept."""
+    """Compare the stored class of each test image with the one predicted now."""
     where = run.predictions.name
     try:
         kept = run.load_predictions()

@@ -99,7 +99,7 @@ def run(
     with stop_on_signals("the run had not begun, so nothing was saved") as stop:
         runner = Runner(locations, stop, download_progress())
         if group_id:
-            jobs = 1 if tracking.wanted else jobs  # trackers take one run at a time
+            jobs = 1 if tracking.is_on else jobs  # trackers take one run at a time
             views = _train_group(runner, planned, tracking, jobs, as_json=as_json, quiet=quiet)
             say_group(runner.store, group_id, as_json=as_json)
             if waiting := [spec.config.seed for spec in planned[len(views) :]]:
