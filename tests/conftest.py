@@ -138,11 +138,12 @@ class Script:
 
         return RunStopped(epoch=epoch, reason=reason)
 
-    def failed(self, epoch: int = 2, error: str = "the loss is not finite", lr: str = "0.03772"):
+    def failed(self, epoch: int = 2, error: str = "the loss is not finite", *advice: object):
         from core.advice import Action, Advice, Step
         from core.events import RunFailed
 
-        return RunFailed(epoch=epoch, error=error, advice=Advice(Step(Action.LOWER, "lr", lr)))
+        parts = advice or (Step(Action.LOWER, "lr", "0.03772"),)
+        return RunFailed(epoch=epoch, error=error, advice=Advice(*parts))
 
     def entries(self, *events: object, run_id: str = RUN_ID):
         """Entries a second apart."""

@@ -106,13 +106,13 @@ def test_records_hold_the_keys_that_scripts_rely_on():
 
 
 def test_the_record_of_a_failure_has_its_advice_as_a_plain_sentence_and_typed(script):
-    record = to_record(script.failed(lr="0.1"))
+    record = to_record(script.failed())
     assert record == {
         "event": "run_failed",
         "epoch": 2,
         "error": "the loss is not finite",
-        "hint": "use a lower lr than 0.1",
-        "advice": [{"action": "lower", "subject": "lr", "value": "0.1"}],
+        "hint": "use a lower lr than 0.03772",
+        "advice": [{"action": "lower", "subject": "lr", "value": "0.03772"}],
     }
 
 

@@ -8,6 +8,7 @@ import pytest
 from app_pilot import make_run, opened, screen_text, wait_for, wait_for_text
 from waiting import wait_until
 
+from core.advice import Action, Step
 from core.config import TrainConfig
 from core.errors import DataError, LabError
 from experiments.execution.runner import Runner
@@ -219,18 +220,20 @@ async def test_the_toast_of_a_failed_run_says_why(tmp_path, monkeypatch, script)
 
 
 async def test_a_failure_that_could_not_be_written_down_is_told_all_the_same(tmp_path, monkeypatch, script):
+    advice = ("free some space, then go on with ", Step(Action.RESUME, "ID"))
+
     class Failing(_Scripted):
         def run(self, config, meta):
             run = Store(self._locations.home).create(config, meta, {})
             with run.open_log() as log:
                 yield log.append(script.started(config=config.model_dump()))
             run.release()
-            yield Entry("", run.id, script.failed(1, "disk full", "free some space, then mnist-tui resume"))
+            yield Entry("", run.id, script.failed(1, "disk full", *advice))
 
     monkeypatch.setattr(session, "Runner", Failing)
     async with opened(tmp_path) as pilot:
         await pilot.press("ctrl+r")
-        await wait_for_text(pilot, "Failed in epoch 1: disk full. Free some space, then go on with c.")
+        await wait_for_text(pilot, "Failed in epoch 1: disk full. Free some space, then go on with c in Runs.")
         (toast,) = pilot.app._notifications
     assert (toast.title, toast.message) == ("Failed", "conv9: disk full")
 

@@ -69,9 +69,9 @@ def test_the_flags_and_commands_are_there(cli):
 
 
 def test_the_data_that_a_command_prints_has_its_words_and_the_typed_advice(script):
-    record = command_line_record(script.failed(lr="0.1"))
-    assert record["hint"] == "use a lower --lr than 0.1"
-    assert record["advice"] == [{"action": "lower", "subject": "lr", "value": "0.1"}]
+    record = command_line_record(script.failed())
+    assert record["hint"] == "use a lower --lr than 0.03772"
+    assert record["advice"] == [{"action": "lower", "subject": "lr", "value": "0.03772"}]
     assert "hint" not in command_line_record(RunStopped(epoch=1, reason="SIGINT"))
 
 
