@@ -1,4 +1,4 @@
-"""Everything that decides a run's outcome, as one frozen record that checks itself.
+"""Everything that decides the outcome of a run, as one frozen record that checks itself.
 
 Each field's docstring is its help text, in the interface as on the command line.
 """
@@ -27,7 +27,7 @@ MAX_PARAMS = 20_000
 """The exercise's limit: a network fits when it has at most this many parameters."""
 
 MACHINE_FIELDS = ("device", "engine", "precision")
-"""Those that not every machine can grant."""
+"""Fields with values that some machines do not support."""
 
 _Count = Annotated[int, Field(ge=1, le=10_000_000)]
 _Share = Annotated[float, Field(ge=0, lt=1)]
@@ -115,7 +115,7 @@ class TrainConfig(BaseModel):
 
     @classmethod
     def checked(cls, values: Mapping[str, object]) -> Self:
-        """Build a config from values of unknown quality.
+        """Build a config from values that have not been checked.
 
         Raises:
             InvalidValue: naming the first field that is wrong, its value and what is allowed.
@@ -135,6 +135,7 @@ class TrainConfig(BaseModel):
         return self.checked(self.model_dump() | values)
 
     def check_epoch_budget(self) -> None:
+        """Raise `OverBudget` when the run has more epochs than are allowed."""
         if self.budget and self.epochs > self.max_epochs:
             raise OverBudget(
                 f"epochs = {self.epochs}: at most {self.max_epochs} within the budget",
@@ -154,12 +155,12 @@ class TrainConfig(BaseModel):
 
 
 def field_help(field: str) -> str:
-    """What a field means, in a sentence."""
+    """The meaning of a field, in a sentence."""
     return TrainConfig.model_fields[field].description or ""
 
 
 def allowed_values(field: str) -> str:
-    """What a field accepts, in words: "a number above 0 and at most 100"."""
+    """The values that a field accepts, in words: "a number above 0 and at most 100"."""
     if field in _PATTERNS_IN_WORDS:
         return _PATTERNS_IN_WORDS[field]
     info = TrainConfig.model_fields[field]

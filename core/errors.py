@@ -69,26 +69,26 @@ class TrainingFailed(LabError):
 
 
 ShouldStop = Callable[[], str]
-"""Asked again and again during work of any length: why to stop, or nothing to go on."""
+"""Called again and again during long work: returns the reason to stop, empty to go on."""
 
 
 class Stopped(LabError):
-    """Work was given up because `ShouldStop` gave this reason."""
+    """Work was stopped for the reason that a `ShouldStop` returned."""
 
     @classmethod
     def check(cls, should_stop: ShouldStop) -> None:
-        """Raise when there is a reason to stop."""
+        """Raise `Stopped` when there is a reason to."""
         if reason := should_stop():
             raise cls(reason)
 
 
 def printable(text: str) -> str:
-    """The text on one line, with control characters spelled out."""
+    """The text on one line, with control characters escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def one_line(text: object, width: int = 160) -> str:
-    """Somebody else's words, an exception's say, on one line of at most `width` characters."""
+    """Foreign text, such as an exception's message, on one line of at most `width` characters."""
     line = printable(" ".join(str(text).split()))
     return line if len(line) <= width else line[: width - 3] + "..."
 

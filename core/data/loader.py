@@ -1,4 +1,4 @@
-"""Data sets as uint8 tensors, held whole in memory: 28 x 28 grey images of ten classes."""
+"""Data sets as uint8 tensors, whole in memory: 28 x 28 grey images of ten classes."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ _FIELDS = ("train_images", "train_labels", "test_images", "test_labels")
 
 @dataclass(frozen=True, slots=True)
 class Loader:
-    """Where data sets come from and how to wait for them.
+    """Loads data sets, downloading them where they are missing.
 
-    `root` has torchvision's layout and is written to only to download into it; decoded tensors are kept in `cache`.
+    `root` has torchvision's layout and is written to by downloads alone; decoded tensors are kept in `cache`.
     """
 
     root: Path
@@ -75,7 +75,7 @@ class Loader:
         return self._from_files(name)
 
     def missing_files(self, name: str) -> list[str]:
-        """Which of a source's four files are neither there gzipped nor plain."""
+        """Those of a source's four files that are there neither gzipped nor plain."""
         return [file for file in FILES if idx.find_file(self.folder(name), file) is None]
 
     def folder(self, name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Pictures of digits, from files or drawn by hand, brought to the form that MNIST's have.
+"""Pictures of digits, from files or drawn by hand, normalised as MNIST's are.
 
 The digit, light on black, is scaled to fit a box of 20 x 20 pixels, its aspect ratio kept and its edges anti-aliased,
 and placed in 28 x 28 pixels with its centre of mass in the middle (http://yann.lecun.com/exdb/mnist/). In MNIST's own
@@ -27,10 +27,10 @@ MAX_PIXELS = 50_000_000
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "PPM", "TIFF", "WEBP")
 """Plain pixel formats; others of Pillow's start programs to be decoded."""
 
-LEAST_CONTRAST = 0.06
+MIN_CONTRAST = 0.06
 """Between ink and background, as a share of the range from black to white; below it nothing is drawn."""
 NOISE = 0.2
-"""What is less than this share above the background is paper, compression noise or dust, not ink."""
+"""Pixels less than this share of the contrast above the background are paper, noise or dust, not ink."""
 
 
 class NothingDrawn(LabError):
@@ -58,7 +58,7 @@ def normalise(gray: Tensor) -> Tensor:
         gray, rim = white - gray, white - rim
     background, brightest = float(rim.median()), float(gray.max())
     contrast = brightest - background
-    if contrast < LEAST_CONTRAST * white:
+    if contrast < MIN_CONTRAST * white:
         raise NothingDrawn
     inked = gray > background + NOISE * contrast
     rows, columns = (inked.any(dim).nonzero().flatten() for dim in (1, 0))

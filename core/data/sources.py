@@ -1,4 +1,4 @@
-"""The data sets that there are: names, files, pixel statistics, and the checksums of what was published."""
+"""The known data sets: names, files, pixel statistics, and checksums as published."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory that a training step gives back is kept for the next one."""
+"""The C library's allocator, told to keep freed memory for the next training step."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _MOST_BEFORE_2_35 = 32 << 20
 
 
 def keep_freed_memory() -> None:
-    """Tell glibc to keep what is freed, instead of returning each large block to the system.
+    """Tell glibc to keep freed memory instead of returning each large block to the system.
 
-    A CPU training step takes and frees tens of megabytes. Returned, every page of them would be fetched and zeroed
-    anew: for conv9 at batch 256 that is 8,000 page faults a step, a fifth of its time. Other C libraries are left as
-    they are.
+    A training step on a CPU takes and frees tens of megabytes. If they were returned to the system, every page would be
+    mapped and zeroed again: for conv9 at batch 256 that is 8,000 page faults a step, a fifth of its time. Other C
+    libraries are left as they are.
     """
     if not sys.platform.startswith("linux"):
         return

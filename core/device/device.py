@@ -1,4 +1,4 @@
-"""Where a run computes, on how many threads and in which arithmetic."""
+"""Devices, threads and the precision of arithmetic."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def available_devices() -> list[str]:
 
 @contextmanager
 def flushed_denormals() -> Iterator[None]:
-    """Within the block this thread, and the threads that its tensor operations start, take denormal numbers for 0.
+    """Within the block denormal numbers count as 0, in this thread and in those that its tensor operations start.
 
-    They cost a CPU a hundred times what others do. To be entered before the first operation, because threads that are
-    there already keep the setting they have.
+    They cost a CPU a hundred times what others do. Enter it before the first operation: threads that are already there
+    keep their setting.
     """
     torch.set_flush_denormal(True)
     try:
@@ -53,9 +53,9 @@ def flushed_denormals() -> Iterator[None]:
 
 
 def use_threads(count: int) -> None:
-    """Let this process compute on so many threads where it has the processors for them; 0 changes nothing.
+    """Let this process compute on so many threads, where it has as many processors; 0 changes nothing.
 
-    With another number sums are added up in another order, and a run comes out otherwise in the last bits.
+    Another number of threads adds sums up in another order, which changes the last bits of a run.
     """
     if 0 < count <= (os.cpu_count() or 1):
         torch.set_num_threads(count)
@@ -72,7 +72,7 @@ def kept_threads() -> Iterator[None]:
 
 
 def describe_device(device: torch.device) -> str:
-    """A device in words: ``cpu (2 threads)``, ``cuda:0 (NVIDIA H200)``."""
+    """A device with its name or threads: ``cpu (2 threads)``, ``cuda:0 (NVIDIA H200)``."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     if device.type == "cpu":
@@ -90,14 +90,14 @@ def check_precision(precision: Precision, device: torch.device) -> None:
 
 
 def mixed(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
-    """For a forward pass: bf16 runs convolutions and matrix products in bfloat16 and the rest in float32."""
+    """A context for forward passes: with bf16 convolutions and matrix products run in bfloat16, the rest in float32."""
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
 @contextmanager
 def float32_products(device: torch.device, *, tf32: bool = False) -> Iterator[None]:
-    """For forward and backward passes: whether products of float32 numbers on CUDA may be TF32's, with 10 bits after
-    the point instead of 23. Left to itself torch takes TF32 for convolutions.
+    """A context for forward and backward passes: whether CUDA may multiply float32 numbers as TF32, whose fractions
+    have 10 bits instead of 23. By default torch does so in convolutions.
     """
     if device.type != "cuda":
         yield

@@ -1,4 +1,4 @@
-"""How many copies of a network fit into a device's memory, reckoned beforehand."""
+"""An estimate of how many copies of a network fit into a device's memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.training.evaluate import Pixels
 PROBE = 16
 """Images in the forward pass that is measured."""
 BACKWARD = 2.0
-"""Memory of a step in units of what its forward pass keeps: the gradients on the way back take as much at most."""
+"""Memory of a step in units of what its forward pass keeps: the gradients of the backward pass take at most as much."""
 RECORDINGS = 3
 """Times that a step's memory is held: by the one taken to warm up, and by the graphs of a whole and of a last batch."""
 WEIGHTS = 8
@@ -27,12 +27,12 @@ USABLE = 0.9
 
 
 def copies_that_fit(free_bytes: int, copy_bytes: int) -> int:
-    """How many copies of this size fit into what is free; 1 at least, which may still be too many."""
+    """The number of copies of this size that fit into the free memory; at least 1, which may still be too many."""
     return max(1, int((free_bytes - SHARED_BYTES) * USABLE) // copy_bytes)
 
 
 def bytes_per_copy(config: TrainConfig, dataset: Dataset) -> int:
-    """What one more copy takes on the device, in training with graphs; on the safe side by a factor of about two."""
+    """Memory of one more copy on the device, in training with graphs; about twice what was measured, to be safe."""
     summary, model = make_network(config)
     network = GroupedNetwork(summary, [model])
     activations = BACKWARD * RECORDINGS * kept_bytes(network, PROBE) / PROBE * config.batch_size
@@ -43,7 +43,7 @@ def bytes_per_copy(config: TrainConfig, dataset: Dataset) -> int:
 
 
 def kept_bytes(network: GroupedNetwork, batch: int) -> int:
-    """What a forward pass in training keeps for the way back, over a batch of so many images for each copy.
+    """Memory that a forward pass in training keeps for the backward pass, with so many images for each copy.
 
     Tensors that share memory count once; weights do not count.
     """

@@ -21,7 +21,7 @@ from core.training.step import TrainStep
 
 
 class GroupedStep(TrainStep):
-    """Training of the copies of a network by a config that they share, but for what each has of its own."""
+    """Training of all copies of a network, by the config that they share but for seed and learning rate."""
 
     def __init__(
         self,
@@ -45,9 +45,10 @@ class GroupedStep(TrainStep):
 
 
 class GroupedSGD(SGD):
-    """With `lr` (1, copies), a rate for each copy's share of each parameter.
+    """SGD with a learning rate for each copy: `lr` (1, copies).
 
-    torch has one rate for the whole of a parameter; the operations and their order are its own.
+    torch's kernels have one rate for all of a parameter, so the step is written out here, with torch's operations in
+    torch's order.
     """
 
     def _move(self, parameters: list[Tensor], gradients: list[Tensor], momentum: list[Tensor]) -> None:

@@ -43,7 +43,7 @@ class GroupedRun(RunRecord):
 class GroupTrainer:
     """Runs that differ in seed and learning rate alone, trained together: made with everything ready, then `run` once.
 
-    A run that ends before the others is still computed with them, and nobody looks at it.
+    A run that ends before the others is still computed with them, to no further effect.
 
     Args:
         models: the network of each config, initial weights and all.

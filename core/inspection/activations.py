@@ -1,4 +1,4 @@
-"""What goes on inside a network: how its layers respond, which ReLUs are dead, its first filters, its feature maps."""
+"""The layers of a trained network: their statistics, dead ReLUs, first filters and feature maps."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class LayerStatistics:
 
 @dataclass(frozen=True, slots=True)
 class FeatureMaps:
-    """What a layer makes of one image: `maps` (C, H, W) float32."""
+    """The output of a layer for one image: `maps` (C, H, W) float32."""
 
     name: str
     kind: str
@@ -96,7 +96,7 @@ def layer_statistics(
 
 
 def feature_maps(module: nn.Module, image: Tensor, pixels: Pixels) -> list[FeatureMaps]:
-    """What each layer, in the order in which they are used, makes of one image (28, 28) uint8."""
+    """The output of each layer, in the order in which they are used, for one image (28, 28) uint8."""
     found: list[FeatureMaps] = []
 
     def take(name: str, layer: nn.Module, use: int, output: Tensor) -> None:
@@ -146,7 +146,7 @@ Take = Callable[[str, nn.Module, int, Tensor], None]
 
 @contextmanager
 def _watching(module: nn.Module, take: Take) -> Iterator[None]:
-    """Within the block each output of an innermost module, where it is a tensor of numbers, is shown."""
+    """Within the block `take` is called with each output of an innermost module that is a tensor of numbers."""
     uses: dict[str, int] = {}
 
     def hook_of(name: str) -> Callable[[nn.Module, object, object], None]:

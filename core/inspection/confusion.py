@@ -1,6 +1,6 @@
-"""What a network makes of labelled images: its probabilities, whom it confuses with whom, precision and recall.
+"""Probabilities of a network on labelled images, its confusion matrix, precision and recall.
 
-Everything is on the CPU, where the interface looks at it; work of any length looks at `should_stop` between batches.
+Everything is on the CPU, for the interface; long work asks `should_stop` between batches.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from core.models.summary import CLASSES
 from core.training.evaluate import BATCH, Pixels
 
 Told = Callable[[float], None]
-"""Told again and again which share of the work is done, from 0 to 1."""
+"""Called again and again with the share of the work that is done, from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,12 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class ClassScore:
-    """One class among `images` of it: `precision` is the share of what was called so that is so, None when nothing
-    was; `recall` the share of its images that were called so, None when there are none. `taken_for` is the class that
-    its images are most often mistaken for, None when they never are."""
+    """The score of one class, of which there are so many `images`.
+
+    `precision` is the share of correct ones among the images predicted as this class, None when there are none;
+    `recall` the share of this class's images that were predicted as it, None when there are none. `taken_for` is the
+    class that its images are most often mistaken for, None when they never are.
+    """
 
     images: int
     precision: float | None
@@ -74,7 +77,7 @@ def classify(module: nn.Module, images: Tensor, pixels: Pixels, should_stop: Sho
 
 
 def confusion_matrix(labels: Tensor, predictions: Tensor) -> Tensor:
-    """(10, 10) int64: how many images of the row's class were taken for the column's."""
+    """(10, 10) int64: the number of images of the row's class that were predicted as the column's."""
     pairs = labels.long() * CLASSES + predictions.long()
     return torch.bincount(pairs, minlength=CLASSES * CLASSES).view(CLASSES, CLASSES)
 
@@ -99,7 +102,7 @@ def class_scores(matrix: Tensor) -> list[ClassScore]:
 
 
 def most_confused(matrix: Tensor) -> tuple[int, int] | None:
-    """The class and the one that most of its images were taken for wrongly; None when nothing was."""
+    """The most frequent confusion, as true class and predicted class; None when all predictions are correct."""
     wrong = matrix.clone().fill_diagonal_(0)
     if not int(wrong.sum()):
         return None
@@ -107,6 +110,6 @@ def most_confused(matrix: Tensor) -> tuple[int, int] | None:
 
 
 def surest_first(outputs: Outputs, chosen: Tensor) -> Tensor:
-    """The indices of the images that a mask (N,) chooses, those first whose prediction was given most probability."""
+    """The indices of the images that a mask (N,) selects, the most confident predictions first."""
     indices = chosen.nonzero()[:, 0]
     return indices[outputs.confidence[indices].argsort(descending=True, stable=True)]

@@ -1,4 +1,4 @@
-"""The `torch.nn` modules that specs stand for."""
+"""Builds the `torch.nn` module of a spec."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.models.norm import BatchNorm2d
 from core.models.summary import Summary
 
 FASTER: dict[str, type[nn.Module]] = {"Conv2d": Conv2d, "BatchNorm2d": BatchNorm2d}
-"""Modules that stand in for torch's of the same name."""
+"""Modules used in place of torch's of the same name."""
 
 
 def build_model(summary: Summary) -> nn.Sequential:
@@ -35,7 +35,7 @@ def count_parameters(model: nn.Module, *, trainable_only: bool = False) -> int:
 
 
 def check_output(model: nn.Module) -> str:
-    """Why the module does not map images (2, 1, 28, 28) to logits (2, 10), or nothing.
+    """The reason why the module does not map images (2, 1, 28, 28) to logits (2, 10); empty when it does.
 
     Runs a forward pass in evaluation mode; the module's mode is restored.
     """

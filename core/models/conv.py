@@ -1,10 +1,14 @@
-"""Convolution of narrow layers on the CPU.
+"""Convolution of narrow layers on the CPU, faster than torch's.
 
 torch's kernels (oneDNN's) fill the processor's vectors with output channels, sixteen at a time, and are slow where rows
-are padded left and right, as they are on the way back through a convolution that has no padding. Here the gradient that
-comes back lies in rows that really have those zeros at their ends. And where few channels come out, two neighbouring
-pixels count as one of twice the channels, which in channels_last is the same memory seen differently. Sums are taken in
-another order; otherwise the results are the same.
+are padded left and right, as they are in the backward pass of a convolution without padding. Two things help:
+
+- The gradient of the output is copied into rows that really have those zeros at their ends.
+- Where few channels come out, two neighbouring pixels are taken as one with twice the channels: (N, C, H, W) becomes
+  (N, 2C, H, W/2), which in channels_last is a view. A kernel of K columns becomes one of (K + 1) / 2 pairs of columns,
+  once for the left and once for the right pixel of an output pair, with zeros where a pair sticks out.
+
+Sums are taken in another order; otherwise the results are the same.
 """
 
 from __future__ import annotations
@@ -45,7 +49,7 @@ class Conv2d(nn.Conv2d):
 
 
 def is_channels_last_on_cpu(x: Tensor) -> bool:
-    """Whether the kernels of this project can take it; torch.compile makes its own."""
+    """Whether the faster ways of this project apply to it; torch.compile makes its own."""
     return (
         x.device.type == "cpu"
         and x.dtype in (torch.float32, torch.float64, torch.bfloat16)
@@ -108,7 +112,7 @@ def _with_border(images: Tensor, border: int) -> Tensor:
 
 
 def _in_pairs(weight: Tensor, x: Tensor) -> bool:
-    """Whether pixels are taken two at a time; an odd kernel then leaves an even number of them in each row."""
+    """Whether pixels are taken in pairs; an odd kernel then leaves an even number of them in each row."""
     return weight.shape[0] <= NARROW and x.shape[3] % 2 == 0
 
 
@@ -120,19 +124,19 @@ def _paired(x: Tensor) -> Tensor:
 
 
 def _unpaired(y: Tensor) -> Tensor:
-    """What `_paired` makes, undone."""
+    """The inverse of `_paired`."""
     batch, channels, height, width = y.shape
     return y.permute(0, 2, 3, 1).reshape(batch, height, 2 * width, channels // 2).permute(0, 3, 1, 2)
 
 
 def _paired_weight(weight: Tensor) -> Tensor:
-    """Weights (O, C, K, K) as they apply to pairs, (2O, 2C, K, (K+1)/2): each is there twice, the rest are zeros."""
+    """Weights (O, C, K, K) as weights for pairs (2O, 2C, K, (K+1)/2): each is there twice, the rest are zeros."""
     return F.pad(weight.reshape(-1), (0, 1))[_paired_places(weight.shape)]
 
 
 @lru_cache(maxsize=64)
 def _paired_places(shape: torch.Size) -> Tensor:
-    """Where each weight for pairs is found among the plain ones, taken as one row with a zero behind."""
+    """The index of each weight for pairs among the plain ones, flattened and with a zero appended."""
     outputs, inputs, height, width = shape
     places = torch.arange(shape.numel()).view(shape)
     left, right = (F.pad(places, columns, value=shape.numel()) for columns in ((0, 1), (1, 0)))
@@ -142,5 +146,5 @@ def _paired_places(shape: torch.Size) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _places_in_pairs(shape: torch.Size) -> Tensor:
-    """The two places, in a last dimension, at which each plain weight stands among those for pairs."""
+    """The two indices, in a last dimension, of each plain weight among those for pairs, flattened."""
     return _paired_places(shape).flatten().argsort(stable=True)[: 2 * shape.numel()].view(*shape, 2)

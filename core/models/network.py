@@ -1,4 +1,4 @@
-"""From a config's architecture to its layer table and, when asked, its module."""
+"""The layer table and the module of a config's network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def absolute_arch(arch: str) -> str:
-    """An architecture as it is written from any folder: the path of a user's own module in full."""
+    """An architecture that means the same in any folder: with the absolute path of a user's own module."""
     if not is_user_module(arch):
         return arch
     path, _, class_name = arch.rpartition(":")
@@ -30,9 +30,9 @@ def check_module_file(arch: str) -> None:
 
 
 def summarize_config(config: TrainConfig) -> Summary | None:
-    """The layer table of a config's network, held against its budget, without importing torch.
+    """The layer table of a config's network, within its budget, without importing torch.
 
-    None for a user's own module, which only running it can tell.
+    None for a user's own module, which has to be run to know its layers.
 
     Raises:
         SpecError, OverBudget.

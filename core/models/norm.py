@@ -1,9 +1,11 @@
-"""Batch norm of narrow layers, and of any in bfloat16, on the CPU.
+"""Batch norm of narrow layers, and of any in bfloat16, on the CPU, faster than torch's.
 
-For channels_last tensors torch's own kernel works through one pixel's channels at a time: it uses the processor's
+For channels_last tensors torch's own kernel goes through the channels of one pixel at a time: it uses the processor's
 vectors only when their number is a multiple of 16, for bfloat16 hardly at all, and adds up naively over hundreds of
-thousands of pixels. Here a whole row of an image is taken as one pixel, whose values fill many vectors, and the sums
-have fewer terms.
+thousands of pixels. Here a whole row of an image is taken as one pixel: (N, C, H, W) becomes a matrix (N * H, W * C)
+without moving anything, whose columns, W for each channel, fill many vectors, and whose sums have fewer terms. The mean
+of a channel is the mean of its columns' means; its variance the mean of their variances plus the variance of their
+means, as all columns have as many values.
 """
 
 from __future__ import annotations
@@ -49,14 +51,18 @@ class BatchNorm2d(nn.BatchNorm2d):
 class _Normalise(torch.autograd.Function):
     """(x - mean) / sqrt(variance + eps) * weight + bias over (N, H, W), and the mean and (biased) variance.
 
-    The gradient is that of Ioffe and Szegedy, "Batch Normalization" (2015), section 3.
+    Backward, with x' for the normalised x, g for the gradient of the output and n values in a channel (Ioffe and
+    Szegedy, "Batch Normalization", 2015, section 3):
+
+        bias gradient    sum(g)
+        weight gradient  sum(g * x')
+        x gradient       weight / sqrt(variance + eps) * (g - sum(g) / n - x' * sum(g * x') / n)
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
         rows, width = _as_rows(x)
         means, variances = (one.view(width, -1) for one in column_statistics(rows, weight))
-        # All columns have as many values: their variances' mean, and the variance of their means.
         mean = means.mean(0)
         variance = variances.mean(0) + means.var(0, correction=0)
         inverse = torch.rsqrt(variance + eps)
@@ -72,7 +78,7 @@ class _Normalise(torch.autograd.Function):
         rows, mean, inverse, scale = ctx.saved_tensors
         width, count = ctx.width, ctx.count
         shape = gradients[0].shape
-        # As if the mean were given and the deviation 1: the gradient times the scale, and sums over each column.
+        # The first term of the x gradient, and sums over each column, of g and of g * (x - mean).
         gradient = gradients[0].permute(0, 2, 3, 1).reshape(rows.shape)
         x_gradient, weight_gradients, bias_gradients = scaled_columns_backward(
             gradient, rows, _across(scale, width), _across(mean, width)

@@ -118,7 +118,7 @@ REGISTRY: Mapping[str, str] = {
 """Named networks, all below 20,000 parameters."""
 
 EXERCISE = ("conv9", "conv5")
-"""Those of the course exercise."""
+"""The networks of the course exercise."""
 
 _CONV = re.compile(r"([cs])(\d+)((?:[kpsd]\d+|[nl])*)", re.ASCII)
 _MODIFIER = re.compile(r"([kpsd])(\d+)|([nl])", re.ASCII)
@@ -159,7 +159,7 @@ def find(arch: str) -> Architecture:
 
 
 def parse(spec: str, *, name: str = "") -> Architecture:
-    """Parse a spec; whether its shapes fit is for `core.models.summary.plan` to say.
+    """Parse a spec; `core.models.summary.summarize` checks whether its shapes fit.
 
     Raises:
         SpecError: naming the first token that is not in the grammar.
@@ -207,7 +207,7 @@ _SMALLEST = {"c": "c16", "s": "s16", "p": "p2", "a": "a2", "d": "d0.05", "fc": "
 
 
 def _what_is_wrong(token: str) -> str:
-    """Why a token that no layer is written like is none, naming the part of it that is wrong."""
+    """The reason why a token is no layer, naming the part of it that is wrong."""
     small = token.lower()
     if small != token and any(form.fullmatch(small) for form in (_CONV, _POOL, _DROP, _DENSE, _GAP)):
         return f"layers are written in small letters: {small}"
@@ -228,8 +228,8 @@ def _what_is_wrong(token: str) -> str:
 
 
 def _wrong_modifier(rest: str, before: str) -> str:
-    """What is wrong with the rest of a convolution, from its first part that is no modifier on; `before` is the
-    character that comes before it."""
+    """The reason why `rest`, the end of a convolution's token, does not begin with a modifier; `before` is the
+    character before it."""
     letter = rest[0]
     if letter in "kpsd":
         return f"{letter} needs a number, as in {letter}2"

@@ -1,4 +1,4 @@
-"""What a spec amounts to: layers, output shapes, parameters, multiply-adds and receptive field, in plain Python."""
+"""Layers, output shapes, parameters, multiply-adds and receptive field of a spec, in plain Python."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CLASSES = 10
 Shape = tuple[int, int, int]
 
 UNLISTED_KINDS = frozenset({"ReLU", "Flatten"})
-"""Layers without a row of their own in a torchsummary table."""
+"""Layers that a torchsummary table leaves out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Summary:
 
 
 def summarize(arch: Architecture) -> Summary:
-    """Work out every layer of a spec.
+    """The layer table of a spec.
 
     Raises:
         SpecError: naming the first token whose layer does not fit its input, or the last one when the result is not
@@ -67,7 +67,7 @@ def summarize(arch: Architecture) -> Summary:
     """
     plan = _Plan()
     for position, (token, block) in enumerate(zip(arch.tokens, arch.blocks, strict=True), start=1):
-        if reason := plan.objection(block):
+        if reason := plan.obstacle(block):
             raise SpecError(arch.spec, token, position, reason)
         plan.add(block)
     if plan.shape != (CLASSES, 1, 1):
@@ -111,8 +111,8 @@ class _Plan:
         self.receptive_field = 1
         self._jump = 1  # distance, in input pixels, between the centres of neighbouring outputs
 
-    def objection(self, block: Block) -> str:
-        """Why the block cannot follow, or nothing."""
+    def obstacle(self, block: Block) -> str:
+        """The reason why the block cannot follow; empty when it can."""
         _, height, width = self.shape
         match block:
             case Conv() | Pool() | GlobalPool() if self.flat:

@@ -1,7 +1,9 @@
-"""The state of a run in the middle, as a file from which it goes on exactly.
+"""Checkpoints: the state of a run after one of its steps, in a file from which it goes on exactly.
 
-The file is safetensors: tensors and one JSON text, so that reading a file from anywhere cannot run code. A SHA-256 over
-both is stored with them.
+The file is safetensors, tensors and one JSON text, so that loading a file from anywhere cannot run code. A SHA-256 of
+both is stored with them. The tensors are named by part (`core.training.record`): `model`, `average` (moving averages),
+`best` (weights of the best epoch), `engine` (momentum and totals of the step), `random` (torch's random states) and
+`draw` (order and augmentation of the epoch under way).
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ class Checkpoint:
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
-    """Write a checkpoint; what was at `path` becomes the previous one, and there is a whole one at any moment.
+    """Write a checkpoint; the one at `path` becomes the previous one, and there is a whole one at any moment.
 
     Raises:
         OSError: when it cannot be written; both files are then as they were.
@@ -68,7 +70,7 @@ def load_checkpoint(path: Path) -> Checkpoint | None:
 
 
 def previous(path: Path) -> Path:
-    """Where the checkpoint before the last one is kept."""
+    """The path of the checkpoint before the last one."""
     return path.with_stem(f"{path.stem}-previous")
 
 

@@ -1,4 +1,4 @@
-"""Files that are either the old one or the new one, whole, whatever happens in between."""
+"""Files replaced as a whole: after a crash there is the old one or the new one, never a part."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import BinaryIO
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a file for reading, and only a file: a pipe in its place would be waited for without end.
+    """Open a regular file for reading; anything else is refused, as reading a pipe could wait for ever.
 
     Raises:
-        OSError: when there is none, or it is something else.
+        OSError: when it is missing, or no regular file.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     mode = os.fstat(handle).st_mode
@@ -30,12 +30,11 @@ def open_regular(path: Path) -> BinaryIO:
 
 @contextmanager
 def replacing(path: Path, *, keep: Path | None = None) -> Iterator[Path]:
-    """A temporary file beside `path`, to be written by the caller, which takes its place when the block ends well.
+    """Yield a temporary file beside `path` for the caller to write; it replaces `path` when the block ends well.
 
-    What was at `path` before goes to `keep`, where that is given, once the new content is safe.
-
-    The content is on the disk before the name changes, and the name before the block is left, so that a crash or a
-    power cut at any moment leaves a whole file behind.
+    The file that was at `path` is moved to `keep`, where that is given, once the new content is safe. The content is
+    synced to the disk before the name changes, and the name before the block is left, so that a crash or a power cut
+    at any moment leaves a whole file behind.
 
     Raises:
         OSError: when the folder cannot be written; `path` is then untouched.

@@ -1,4 +1,4 @@
-"""Tensors by name: their hash, and safetensors files of them, a format that cannot carry code."""
+"""Named tensors: their hash, and safetensors files of them, a format that cannot carry code."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def weights_sha256(weights: Mapping[str, Tensor]) -> str:
 def write_tensors(
     path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], *, keep: Path | None = None
 ) -> None:
-    """Write tensors as a whole file or not at all; what was at `path` before goes to `keep`, where that is given.
+    """Write tensors as a whole file or not at all; the file that was at `path` goes to `keep`, where that is given.
 
     Raises:
         OSError: when it cannot be written; both files are then as they were.
@@ -43,7 +43,7 @@ def write_tensors(
 
 
 def read_tensors(path: Path, max_bytes: int) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors and the metadata of a file that anything may have happened to.
+    """The tensors and the metadata of a file, which may be damaged.
 
     Raises:
         FileNotFoundError: when there is none.
@@ -67,7 +67,7 @@ def read_tensors(path: Path, max_bytes: int) -> tuple[dict[str, Tensor], dict[st
 
 
 def read_cache(path: Path) -> dict[str, Tensor] | None:
-    """The tensors that `write_cache` was given, or None when there is no such file or it is not as it was written."""
+    """The tensors that `write_cache` wrote; None when the file is missing or not as it was written."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -80,7 +80,7 @@ def read_cache(path: Path) -> dict[str, Tensor] | None:
 
 
 def write_cache(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Keep tensors for the next start; a cache that cannot be written only costs time."""
+    """Keep decoded data sets for the next start; a cache that cannot be written only costs time."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 

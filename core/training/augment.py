@@ -1,6 +1,6 @@
 """Random changes to training images, for a whole batch at once on its device.
 
-What is random is drawn beforehand, for the whole epoch, by `core.training.sampling`; the functions here are pure.
+The random numbers are drawn beforehand, for the whole epoch, by `core.training.sampling`; the functions here are pure.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 
 def shift_images(images: Tensor, offsets: Tensor) -> Tensor:
-    """Move each image by whole pixels; what comes in from outside is 0.
+    """Shift each image by whole pixels; pixels from outside are 0.
 
     Args:
         images: (B, H, W).

@@ -1,4 +1,4 @@
-"""A network's weights as a value: copied and averaged."""
+"""Copies and moving averages of a network's weights."""
 
 from __future__ import annotations
 
@@ -43,13 +43,16 @@ class WeightAverage:
         self._counted = [count for _, count in pairs if not count.is_floating_point()]
 
     def shares(self, first: int, count: int) -> Tensor:
-        """What `count` steps from `first` on, counted from 0 over the run, take in of the model: float64 on the CPU."""
+        """The share of the model in the new average, for `count` steps of the run from `first` (counted from 0) on.
+
+        (count,) float64 on the CPU: 1 minus the decay of each step.
+        """
         steps = range(first, first + count)
         return torch.tensor([1 - min(self._decay, (1 + step) / (10 + step)) for step in steps], dtype=torch.float64)
 
     @torch.no_grad()
     def update(self, share: Tensor) -> None:
-        """Take in the model's state; `share`, (1,) on its device, is one of the `shares`."""
+        """average += share * (model - average); `share`, (1,) on the model's device, is one of the `shares`."""
         lerp_each(self._averages, self._sources, [share.to(mean.dtype) for mean in self._averages])
         if self._counters:
             copy_to_each(self._counters, self._counted)

@@ -15,19 +15,19 @@ from core.engines.engine import EagerEngine, Engine, Forward, batch_sizes
 from core.errors import ShouldStop, Stopped
 
 BATCH = 500
-"""On the CPU: small enough for the activations of a tiny network to stay in its cache."""
+"""Images scored at once on a CPU: few enough for the activations of a tiny network to stay in its cache."""
 BATCH_ON_GPU = 2500
-"""On a GPU: enough work for all of it at once."""
+"""Images scored at once on a GPU: enough to keep all of it busy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """How images become a network's input: scaled to 0..1, then standardised with the data set's mean and deviation."""
+    """Turns images into a network's input: scaled to 0..1, then standardised with the data set's mean and deviation."""
 
     mean: float
     std: float
     dtype: torch.dtype = torch.float32
-    """What the network computes in."""
+    """The type that the network computes in."""
 
     def __call__(self, images: Tensor) -> Tensor:
         """(B, 28, 28), 0 to 255 of any type, to (B, 1, 28, 28) of `dtype`, its strides those of channels_last.
@@ -41,9 +41,9 @@ class Pixels:
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Images (N, 28, 28) uint8 and labels (N,) int64 on one device, of which `rows` (M,) are meant, or else all.
+    """Images (N, 28, 28) uint8 and labels (N,) int64 on one device, or those at `rows` (M,) of them.
 
-    So training and held-out images share one copy of the data set.
+    With rows, training and held-out images share one copy of the data set.
     """
 
     images: Tensor
@@ -54,7 +54,7 @@ class Labelled:
         return len(self.labels if self.rows is None else self.rows)
 
     def at(self, places: Tensor) -> tuple[Tensor, Tensor]:
-        """The images and labels at these places (B,) among those that are meant."""
+        """The images and labels at these places (B,), counted among the rows where there are some."""
         index = places if self.rows is None else self.rows.index_select(0, places)
         return self.images.index_select(0, index), self.labels.index_select(0, index)
 

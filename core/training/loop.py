@@ -132,12 +132,12 @@ class EpochLoop(Generic[Model]):
         self._step.start_epoch(draws, [run.rates() for run in runs], (epoch - 1) * self._steps)
 
     def parts_of(self, copy: int) -> dict[str, dict[str, Tensor]]:
-        """What a checkpoint holds of the network of one run, as copies on the CPU: the state after its last step."""
+        """The tensors of one run for a checkpoint, by part, as copies on the CPU: the state after its last step."""
         engine = self._step.state_of(self._read_back("engine"), copy)
         return {"model": self._weights("model", copy), "average": self._weights("average", copy), "engine": engine}
 
     def load(self, checkpoint: Checkpoint) -> None:
-        """Take the network of a checkpoint; raises one or another error when it does not fit.
+        """Load the network and the step of a checkpoint; errors of several kinds when it does not fit.
 
         To be called after `start_epoch` where an epoch is under way.
         """

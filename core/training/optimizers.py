@@ -12,11 +12,11 @@ from core.device.torch_private import sgd_step
 class SGD:
     """Moves a model's trained parameters by their gradients.
 
-    The momentum is there before the first step, as zeros, which gives the same weights as none and makes that step like
-    any other.
+    The momentum buffers exist before the first step, as zeros: the weights are the same as if that step made them, and
+    it is like any other, so that it can be recorded.
 
     Args:
-        lr: read at each step, (1,).
+        lr: (1,), read at each step.
     """
 
     def __init__(self, model: nn.Module, config: TrainConfig, lr: Tensor) -> None:
@@ -29,7 +29,7 @@ class SGD:
         }
         self.lr = lr
         self._config = config
-        # What there is a single kernel for.
+        # There is a single kernel for parameters of one type on one of these devices.
         kinds = {(parameter.device.type, parameter.dtype) for parameter in self._trained.values()}
         self._fused = len(kinds) == 1 and kinds.pop()[0] in ("cpu", "cuda")
 

@@ -1,4 +1,4 @@
-"""What a run is beside its network: how far it has come, its scores, the weights worth keeping, the events about it."""
+"""The record of a run: progress, scores, the weights worth keeping, and the events about them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from core.training.step import Totals
 
 
 class Clock:
-    """Counts seconds from `start`, on top of those counted before."""
+    """Counts seconds from `start` on, in addition to those of earlier sittings of the run."""
 
     def __init__(self, before: float = 0.0) -> None:
         self._before = before
@@ -90,12 +90,12 @@ class RunRecord(ABC):
 
     @property
     def between_epochs(self) -> bool:
-        """Whether the epoch under way is scored, or none has begun."""
+        """Whether the last epoch that was begun has been scored, or none has begun."""
         return self.epoch == 0 or self.epoch in self._accuracies
 
     @property
     def done(self) -> bool:
-        """Whether there is no epoch under way and none to come: all are had, or the target is reached and ends it."""
+        """Whether the last epoch is scored: the last of all, or the one at whose target the run shall end."""
         if not self.between_epochs:
             return False
         at_target = (
@@ -150,7 +150,7 @@ class RunRecord(ABC):
         self._reported, self._reported_images = totals, self.images_done
 
     def progress(self, totals: Totals) -> StepProgress | RunFailed:
-        """Where the run stands, with the mean loss over the images since the last time."""
+        """The run's progress event, with the mean loss over the images since the last one."""
         images = self.images_done
         loss = (totals.loss - self._reported.loss) / (images - self._reported_images)
         self._reported, self._reported_images = totals, images
@@ -227,7 +227,7 @@ class RunRecord(ABC):
         return RunFailed.of(self.epoch, failure)
 
     def fail_by(self, error: BaseException) -> RunFailed | None:
-        """End the run by an exception that is not the program's fault; None for a defect, which ends nothing."""
+        """End the run for an exception that is no defect of the program; for a defect do nothing and return None."""
         if is_out_of_memory(error):
             return self.fail(_no_room(self.config, self.device))
         if is_user_module(self.config.arch):
@@ -300,7 +300,7 @@ def _check_sizes(config: TrainConfig, dataset: Dataset, summary: Summary) -> Non
 
 @contextmanager
 def preparing(config: TrainConfig, device: torch.device) -> Iterator[None]:
-    """Raises `TrainingFailed` where the device has no room for what is made within the block."""
+    """A context that raises `TrainingFailed` when the device has no memory for what is made within it."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -315,7 +315,7 @@ def _no_room(config: TrainConfig, device: torch.device) -> TrainingFailed:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether that is what an error of torch's says."""
+    """Whether an error of torch means that a device has no memory left."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return "DefaultCPUAllocator" in str(error) or "out of memory" in str(error)

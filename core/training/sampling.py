@@ -1,7 +1,8 @@
-"""What chance decides in an epoch, drawn before it starts.
+"""Random draws of one epoch: order and augmentation, made before it starts.
 
-Each stream of random numbers has its own generator, made from seed, stream and epoch. So the order of the images does
-not depend on whether they are augmented, every device sees the same order, and any epoch can be drawn again by itself.
+Each stream of random numbers has its own generator, seeded by a hash of the run's seed, the stream's name and the
+epoch. So the order of the images does not depend on whether they are augmented, every device sees the same order, and
+any epoch can be drawn again by itself.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from core.config import TrainConfig
 from core.training.augment import draw_shifts, draw_warps
 
 VALIDATION_SEED = 20_000
-"""Fixed, so that runs of different seeds hold out the same images and can be compared on them."""
+"""The same for all runs, so that they hold out the same images and can be compared on them."""
 
 
 @dataclass(frozen=True, slots=True)

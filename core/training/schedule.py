@@ -1,6 +1,6 @@
 """The learning rate of each step, as a plain function of the step's number.
 
-The formulas are those of torch's schedulers, which the tests hold them against.
+The formulas are those of torch's schedulers; the tests compare the two.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over the images trained on since the epoch began."""
+    """Sums over the images of the epoch that have been trained on: of losses, and of correct predictions."""
 
     loss: float
     correct: int
