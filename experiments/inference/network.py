@@ -12,9 +12,9 @@ from core.config import TrainConfig
 from core.errors import RunError, one_line
 from core.models.network import make_network, summarize_config
 from core.models.summary import Summary
-from experiments.runs.advice import how_to_finish
 from experiments.runs.config import name_module_again, stored_config
 from experiments.runs.folder import Run
+from experiments.runs.view import how_to_finish
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -11,9 +11,9 @@ from core.advice import Action, Advice, Step
 from core.errors import InvalidValue, RunError
 from core.events import RunStarted
 from experiments.results.groups import Group, GroupMember, ScoreKind, find_group, make_group
-from experiments.runs.advice import how_to_finish
 from experiments.runs.row import Status
 from experiments.runs.store import Store
+from experiments.runs.view import how_to_finish
 
 OTHERS = Advice("name another run or group: ", Step(Action.LIST_RUNS), " lists them")
 

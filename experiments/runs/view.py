@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, assert_never
 
+from core.advice import Action, Advice, Step
 from core.events import (
     CheckpointSaved,
     EndEvent,
@@ -102,6 +103,17 @@ def fold(entries: Iterable[Entry]) -> RunView:
     for entry in entries:
         view = reduce(view, entry)
     return view
+
+
+def how_to_finish(reference: str, ends: Iterable[EndEvent | None]) -> Advice:
+    """Advice on a run, or on all runs of a group, none of which is live: to go on with it, unless that would fail as it
+    has failed before."""
+    ends = tuple(ends)
+    failures = [end for end in ends if isinstance(end, RunFailed)]
+    if failures and len(failures) == len(ends):
+        failed = failures[0]
+        return Advice(f"{failed.error}: ", *failed.advice.parts) if failed.advice else Advice(failed.error)
+    return Advice(Step(Action.RESUME, reference), " trains it on")
 
 
 def _seconds_between(first: str, last: str) -> float:

@@ -24,10 +24,10 @@ from core.errors import LabError, RunError, one_line
 from core.models.network import summarize_config
 from core.models.spec import is_user_module
 from core.storage.files import open_regular
-from experiments.runs.advice import how_to_finish
 from experiments.runs.config import stored_config
 from experiments.runs.folder import Run
 from experiments.runs.json_files import parse_json
+from experiments.runs.view import how_to_finish
 from experiments.verification.findings import Check, compare_sums
 
 MANIFEST = "manifest.json"
