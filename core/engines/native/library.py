@@ -1,4 +1,4 @@
-"""The kernels of `kernels.c`, compiled for this machine when they are first needed and kept in the user's cache.
+"""The kernels in C, compiled for this machine when they are first needed and kept in the user's cache.
 
 They use the OpenMP runtime that torch has loaded, and so its threads: two runtimes would wait for each other, spinning.
 """
@@ -21,31 +21,33 @@ from typing import Any
 import platformdirs
 import torch
 
+from core.engines.native.structures import layout_difference
 from core.errors import LabError, one_line
 from core.storage.files import replacing
 
-SOURCE = Path(__file__).parent / "kernels" / "kernels.c"
-TYPES = {torch.float32: "float", torch.float64: "double"}
-FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-fopenmp", "-ffp-contract=fast")
+FOLDER = Path(__file__).parent / "kernels"
+SOURCE = FOLDER / "passes.c"
+"""Includes all headers of the folder."""
+
+TYPES: dict[torch.dtype, tuple[str, ...]] = {torch.float32: (), torch.float64: ("-DDOUBLE",)}
+FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-ffp-contract=fast")
 COMPILERS = ("cc", "gcc", "clang")
 SECONDS = 120
 """After which a compiler is given up on; it takes a few."""
 
 _INTEGER, _POINTER = ctypes.c_int64, ctypes.c_void_p
-_SIZES = (_INTEGER,) * 3
+_SHAPE = (_INTEGER,) * 3
 _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "lanes": (ctypes.c_int, ()),
-    "block_size": (ctypes.c_int, ()),
-    "work_size": (ctypes.c_int, ()),
-    "bundle": (_INTEGER, (_POINTER,)),
-    "scratch": (_INTEGER, (_POINTER,)),
-    "found_size": (_INTEGER, (_POINTER, _INTEGER, _INTEGER)),
-    "enter": (None, (_POINTER, _POINTER, _POINTER, *_SIZES)),
-    "leave": (None, (_POINTER, _POINTER, _POINTER, _POINTER, *_SIZES, _POINTER, _POINTER)),
+    "groups_per_strip": (_INTEGER, (_POINTER,)),
+    "scratch_vectors": (_INTEGER, (_POINTER,)),
+    "partial_sums_size": (_INTEGER, (_POINTER, _INTEGER, _INTEGER)),
+    "read_images": (None, (_POINTER, _POINTER, _POINTER, *_SHAPE)),
+    "write_images": (None, (_POINTER, _POINTER, _POINTER, _POINTER, *_SHAPE, _POINTER, _POINTER)),
     "forward": (None, (_POINTER, _INTEGER, _POINTER)),
     "backward": (None, (_POINTER, _INTEGER, _POINTER, _POINTER, _POINTER, _INTEGER, _POINTER, _POINTER)),
 }
-"""What each function of `kernels.c` returns and takes."""
+"""What each function of `passes.c` returns and takes."""
 
 _log = logging.getLogger(__name__)
 
@@ -93,15 +95,17 @@ def kernels_obstacle() -> str:
 
 
 @lru_cache
-def _load(compiler: tuple[str, ...], real: str) -> ctypes.CDLL | NoKernels:
+def _load(compiler: tuple[str, ...], options: tuple[str, ...]) -> ctypes.CDLL | NoKernels:
     """Once for a process: what has failed is not tried again."""
     machine = "-march=native" if platform.machine() in ("x86_64", "AMD64") else "-mcpu=native"
-    flags = (*FLAGS, machine, f"-DREAL={real}")
+    flags = (*FLAGS, machine, *options)
     try:
-        parts = (SOURCE.read_text(), *compiler, *flags, _output([*compiler, "--version"]), _processor())
-        name = sha256("\0".join(parts).encode()).hexdigest()[:32]
+        version = _output([*compiler, "--version"])
+        name = sha256("\0".join((*_sources(), *compiler, *flags, version, _processor())).encode()).hexdigest()[:32]
         path = platformdirs.user_cache_path("mnist-tui", appauthor=False) / "kernels" / f"{name}.so"
         library = _kept(path) or _compile(compiler, flags, path)
+        if difference := layout_difference(library):
+            return NoKernels(f"its kernels do not fit this program: {difference}")
         for function, (result, arguments) in _SIGNATURES.items():
             getattr(library, function).restype = result
             getattr(library, function).argtypes = arguments
@@ -110,6 +114,11 @@ def _load(compiler: tuple[str, ...], real: str) -> ctypes.CDLL | NoKernels:
         return problem
     except OSError as error:
         return NoKernels(f"its kernels cannot be compiled or loaded: {one_line(error)}")
+
+
+def _sources() -> list[str]:
+    """Names and content of all files that are compiled as one."""
+    return [text for path in sorted(FOLDER.glob("*.[ch]")) for text in (path.name, path.read_text())]
 
 
 def _compile(compiler: tuple[str, ...], flags: tuple[str, ...], path: Path) -> ctypes.CDLL:
@@ -121,7 +130,7 @@ def _compile(compiler: tuple[str, ...], flags: tuple[str, ...], path: Path) -> c
     with tempfile.TemporaryDirectory() as folder:
         compiled, made = Path(folder) / "kernels.o", Path(folder) / "kernels.so"
         _output([*compiler, *flags, "-c", str(SOURCE), "-o", str(compiled)])
-        # Without -fopenmp, so that its functions are found in the runtime that is there already.
+        # No OpenMP runtime is linked: what is called of it is found in the one that torch has loaded.
         _output([*compiler, "-shared", str(compiled), "-o", str(made)])
         content = made.read_bytes()
         try:

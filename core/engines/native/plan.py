@@ -14,8 +14,17 @@ import torch
 from torch import Tensor, nn
 
 from core.engines.native.segments import FusedBlock, PoolModule, Segment
-from core.engines.native.structures import BY_OUTPUT, GRADIENTS, TENSORS, BlockStructure, MapsStructure, WorkStructure
-from core.engines.native.traversal import ConvolutionAxis, Traversal, plane_of, streams
+from core.engines.native.structures import (
+    BY_OUTPUT,
+    GRADIENTS,
+    MAX_POOLING,
+    MEAN_POOLING,
+    TENSORS,
+    BlockStructure,
+    MapsStructure,
+    WorkspaceStructure,
+)
+from core.engines.native.traversal import ConvolutionAxis, Traversal, plane_size, weight_reads
 
 HUGE = 2 << 20
 """Bytes of a large page, on all processors that there are wheels of torch for but a few."""
@@ -36,68 +45,68 @@ class SegmentPlan:
         self._in_shape = shape
         self._blocks = (BlockStructure * len(segment.blocks))()
         self._kept: list[Any] = []  # what the kernels only have the addresses of
-        self._work = WorkStructure()
+        self._work = WorkspaceStructure()
         self._groups = self._threads = 0
         self._shapes: list[tuple[int, int, int]] = []
-        for block, raw in zip(segment.blocks, self._blocks, strict=True):
-            shape = self._describe(block, raw, shape)
+        for block, struct in zip(segment.blocks, self._blocks, strict=True):
+            shape = self._describe(block, struct, shape)
             self._shapes.append(shape)
         self._slots = [slot for block in segment.blocks for slot in block.slots()]
         self._tensors: list[Tensor | None] = []  # in these, when last found
         self._places: list[tuple[int, tuple[int, ...]] | None] = []  # of these
         self._gradients: list[Tensor | None] = []  # of these, where they are parameters: the kernels' memory
-        widest = max(max(raw.inputs, raw.outputs) for raw in self._blocks)
+        widest = max(max(struct.inputs, struct.outputs) for struct in self._blocks)
         self._sums = torch.empty(2, widest, dtype=torch.float64).unbind()
         self.generation = 0
 
-    def _describe(self, block: FusedBlock, raw: BlockStructure, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    def _describe(self, block: FusedBlock, struct: BlockStructure, shape: tuple[int, int, int]) -> tuple[int, int, int]:
         """Fill in what does not depend on the batch; the shape of the block's output for an image."""
         main, (channels, height, width) = block.main, shape
         if isinstance(main, nn.Linear):
-            kernel, stride, padding, dilation, raw.depthwise = (height, width), 1, 0, 1, 0
-            raw.outputs = main.out_features
+            kernel, stride, padding, dilation, struct.depthwise = (height, width), 1, 0, 1, 0
+            struct.outputs = main.out_features
         else:
             kernel, stride, dilation = cast("tuple[int, int]", main.kernel_size), main.stride[0], main.dilation[0]
             padding = int(main.padding[0])
-            raw.outputs, raw.depthwise = main.out_channels, main.groups > 1
-        raw.inputs, raw.in_rows, raw.in_columns = shape
-        raw.kernel_rows, raw.kernel_columns = kernel
-        raw.stride, raw.padding, raw.dilation = stride, padding, dilation
+            struct.outputs, struct.depthwise = main.out_channels, main.groups > 1
+        struct.inputs, struct.in_rows, struct.in_columns = shape
+        struct.kernel_rows, struct.kernel_columns = kernel
+        struct.stride, struct.padding, struct.dilation = stride, padding, dilation
         vertical = ConvolutionAxis(height, kernel[0], stride, padding, dilation)
         horizontal = ConvolutionAxis(width, kernel[1], stride, padding, dilation)
-        raw.rows, raw.columns = vertical.outputs, horizontal.outputs
-        raw.relu, raw.norm = block.relu, block.norm is not None
-        rows, columns = self._describe_pool(block.pool, raw)
+        struct.rows, struct.columns = vertical.outputs, horizontal.outputs
+        struct.relu, struct.norm = block.relu, block.norm is not None
+        rows, columns = self._describe_pool(block.pool, struct)
         traversals = [
-            Traversal(1 if raw.depthwise else read, vertical, horizontal, back=back)
-            for read, back in ((channels, False), (raw.outputs, True))
+            Traversal(1 if struct.depthwise else read, vertical, horizontal, back=back)
+            for read, back in ((channels, False), (struct.outputs, True))
         ]
-        raw.forward, raw.backward = (traversal.address for traversal in traversals)
-        table = streams(1 if raw.depthwise else channels, vertical, horizontal)
-        raw.stream_plane, raw.stream_row, raw.stream_column = (column.data_ptr() for column in table)
+        struct.forward, struct.backward = (traversal.address for traversal in traversals)
+        table = weight_reads(1 if struct.depthwise else channels, vertical, horizontal)
+        struct.read_plane, struct.read_row, struct.read_column = (column.data_ptr() for column in table)
         if block.norm is not None:
-            raw.eps, raw.momentum = block.norm.eps, block.norm.momentum
-        count, classes = raw.outputs, raw.forward.classes
-        weights = count * (1 if raw.depthwise else channels) * kernel[0] * kernel[1]
-        buffers = {"packed": weights, "packed_back": weights, "class_bias": count * classes}
+            struct.eps, struct.momentum = block.norm.eps, block.norm.momentum
+        count, classes = struct.outputs, struct.forward.classes
+        weights = count * (1 if struct.depthwise else channels) * kernel[0] * kernel[1]
+        buffers = {"packed": weights, "packed_backward": weights, "class_bias": count * classes}
         made = {name: torch.empty(size, dtype=self._dtype) for name, size in buffers.items()}
         made |= {name: torch.empty(count, dtype=torch.float64) for name in BY_OUTPUT}
         self._kept += [traversals, table, made]
         for name, tensor in made.items():
-            setattr(raw, name, tensor.data_ptr())
-        return raw.outputs, rows, columns
+            setattr(struct, name, tensor.data_ptr())
+        return struct.outputs, rows, columns
 
     @staticmethod
-    def _describe_pool(pool: PoolModule | None, raw: BlockStructure) -> tuple[int, int]:
+    def _describe_pool(pool: PoolModule | None, struct: BlockStructure) -> tuple[int, int]:
         if pool is None:
-            return raw.rows, raw.columns
-        raw.pooling = 1 if isinstance(pool, nn.MaxPool2d) else 2
+            return struct.rows, struct.columns
+        struct.pooling = MAX_POOLING if isinstance(pool, nn.MaxPool2d) else MEAN_POOLING
         if isinstance(pool, nn.AdaptiveAvgPool2d):
-            raw.window_rows, raw.window_columns = raw.rows, raw.columns
+            struct.window_rows, struct.window_columns = struct.rows, struct.columns
         else:
             size = pool.kernel_size
-            raw.window_rows, raw.window_columns = (size, size) if isinstance(size, int) else size
-        return raw.rows // raw.window_rows, raw.columns // raw.window_columns
+            struct.window_rows, struct.window_columns = (size, size) if isinstance(size, int) else size
+        return struct.rows // struct.window_rows, struct.columns // struct.window_columns
 
     def _reserve(self, images: int) -> None:
         """Have memory for so many images, on as many threads as torch uses."""
@@ -108,29 +117,31 @@ class SegmentPlan:
             self._groups, self._threads = groups_at_most, threads
         if images != self._work.images or threads != self._work.threads:
             self._work.images, self._work.threads = images, threads
-            for raw in self._blocks:
-                shares = self._shares(raw, groups, threads)
-                raw.shares, raw.first_group = len(shares) - 1, shares.data_ptr()
+            for struct in self._blocks:
+                chunks = self._partition(struct, groups, threads)
+                struct.chunks, struct.first_group = len(chunks) - 1, chunks.data_ptr()
 
     def _allocate(self, groups: int, threads: int) -> None:
         work, kernels = self._work, self._kernels
-        work.scratch = max(kernels.scratch(ctypes.byref(raw)) for raw in self._blocks)
-        memory = self._vectors(threads * work.scratch)
-        work.memory = memory.data_ptr()
+        work.scratch_vectors = max(kernels.scratch_vectors(ctypes.byref(struct)) for struct in self._blocks)
+        memory = self._vectors(threads * work.scratch_vectors)
+        work.scratch = memory.data_ptr()
         self._memory: list[Tensor] = [memory]
-        work.input = self._maps(groups, size_of(self._in_shape))
-        work.gradient = self._maps(groups, size_of(self._shapes[-1]))
-        for raw, shape in zip(self._blocks, self._shapes, strict=True):
-            size = size_of((raw.outputs, raw.rows, raw.columns))
-            raw.raw = self._maps(groups, max(size, size_of((raw.inputs, raw.in_rows, raw.in_columns))))
-            raw.out = self._maps(groups, size_of(shape)) if raw.pooling else raw.raw
-            shares = len(self._shares(raw, groups, threads)) - 1
-            found = torch.empty(kernels.found_size(ctypes.byref(raw), groups, shares), dtype=torch.float64)
-            raw.found = found.data_ptr()
+        work.input = self._maps(groups, group_size(self._in_shape))
+        work.gradient = self._maps(groups, group_size(self._shapes[-1]))
+        for struct, shape in zip(self._blocks, self._shapes, strict=True):
+            size = group_size((struct.outputs, struct.rows, struct.columns))
+            in_size = group_size((struct.inputs, struct.in_rows, struct.in_columns))
+            struct.raw = self._maps(groups, max(size, in_size))
+            struct.out = self._maps(groups, group_size(shape)) if struct.pooling else struct.raw
+            # A smaller batch may have more chunks: on 4 threads one each, 5 groups make 3 and 4 groups make 4.
+            chunks = max(len(self._partition(struct, groups, threads)) - 1, min(groups, threads))
+            found = torch.empty(kernels.partial_sums_size(ctypes.byref(struct), groups, chunks), dtype=torch.float64)
+            struct.partial_sums = found.data_ptr()
             self._memory.append(found)
 
-    def _shares(self, raw: BlockStructure, groups: int, threads: int) -> Tensor:
-        return share_out(groups, threads, level=self._kernels.bundle(ctypes.byref(raw)) > 1)
+    def _partition(self, struct: BlockStructure, groups: int, threads: int) -> Tensor:
+        return partition(groups, threads, one_each=self._kernels.groups_per_strip(ctypes.byref(struct)) > 1)
 
     def _maps(self, groups: int, size: int) -> MapsStructure:
         vectors = self._vectors(groups * size)
@@ -157,18 +168,18 @@ class SegmentPlan:
     def _point_at_tensors(self) -> None:
         self._gradients = []
         tensors = iter(self._tensors)
-        for block, raw in zip(self.segment.blocks, self._blocks, strict=True):
+        for block, struct in zip(self.segment.blocks, self._blocks, strict=True):
             weight = block.main.weight
             if isinstance(block.main, nn.Linear):
-                weight = weight.view(weight.shape[0], raw.inputs, raw.kernel_rows, raw.kernel_columns)
-            raw.weight_strides[:] = weight.stride()
+                weight = weight.view(weight.shape[0], struct.inputs, struct.kernel_rows, struct.kernel_columns)
+            struct.weight_strides[:] = weight.stride()
             for name, of_gradient in zip_longest(TENSORS, GRADIENTS):
                 tensor, gradient = next(tensors), None
                 if tensor is not None and of_gradient:
                     # Not `empty_like`, which makes a tensor dense that is not: the kernels know one set of strides.
                     gradient = torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype)
-                    setattr(raw, of_gradient, gradient.data_ptr())
-                setattr(raw, name, None if tensor is None else tensor.data_ptr())
+                    setattr(struct, of_gradient, gradient.data_ptr())
+                setattr(struct, name, None if tensor is None else tensor.data_ptr())
                 self._gradients.append(gradient)
 
     def forward(self, x: Tensor, *, training: bool) -> Tensor:
@@ -179,11 +190,13 @@ class SegmentPlan:
         self._reserve(images)
         self._work.training = training
         work, kernels, last = ctypes.byref(self._work), self._kernels, self._blocks[-1]
-        kernels.enter(work, x.data_ptr(), _strides(x), *self._in_shape)
+        kernels.read_images(work, x.data_ptr(), _strides(x), *self._in_shape)
         kernels.forward(self._blocks, len(self._blocks), work)
         out = _images(x, images, self._shapes[-1])
         scale, shift = (last.scale, last.shift) if last.norm else (None, None)
-        kernels.leave(work, ctypes.byref(last.out), out.data_ptr(), _strides(out), *self._shapes[-1], scale, shift)
+        kernels.write_images(
+            work, ctypes.byref(last.out), out.data_ptr(), _strides(out), *self._shapes[-1], scale, shift
+        )
         return out.flatten(1) if self.segment.flat else out
 
     def backward(self, gradient: Tensor, wanted: bool) -> Tensor | None:
@@ -204,12 +217,12 @@ class SegmentPlan:
             return None
         x_gradient = _images(gradient, len(gradient), self._in_shape)
         source, strides = ctypes.byref(self._blocks[0].raw), _strides(x_gradient)
-        kernels.leave(work, source, x_gradient.data_ptr(), strides, *self._in_shape, None, None)
+        kernels.write_images(work, source, x_gradient.data_ptr(), strides, *self._in_shape, None, None)
         return x_gradient
 
 
 @lru_cache
-def share_out(groups: int, threads: int, *, level: bool) -> Tensor:
+def partition(groups: int, threads: int, *, one_each: bool) -> Tensor:
     """The first group of each share of a block's work, and the end.
 
     Shares become smaller, so that threads end together though one may be slowed down by another program; there are few,
@@ -217,14 +230,14 @@ def share_out(groups: int, threads: int, *, level: bool) -> Tensor:
     """
     first = [0]
     while (left := groups - first[-1]) > 0:
-        first.append(first[-1] + max(1, -(-groups // threads) if level else left // (2 * threads)))
+        first.append(first[-1] + max(1, -(-groups // threads) if one_each else left // (2 * threads)))
     return torch.tensor([min(group, groups) for group in first], dtype=torch.int32)
 
 
-def size_of(shape: tuple[int, int, int]) -> int:
+def group_size(shape: tuple[int, int, int]) -> int:
     """Vectors of a group of images."""
     channels, height, width = shape
-    return channels * plane_of(height, width)
+    return channels * plane_size(height, width)
 
 
 def _images(like: Tensor, count: int, shape: tuple[int, int, int]) -> Tensor:

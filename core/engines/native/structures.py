@@ -1,61 +1,110 @@
-"""The structs of `kernels.c`, as ctypes structures."""
+"""The structs of the kernels' `types.h`, as ctypes structures, and a check that both sides lay them out alike."""
 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
+from itertools import zip_longest
 
-_TABLES = ("first_pixel", "first_run", "length", "weight", "offset", "reads", "writes")
+_INTEGER, _REAL, _POINTER = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
+
+MAX_POOLING, MEAN_POOLING = 1, 2
+
+TENSORS = ("weight", "bias", "gamma", "beta", "running_mean", "running_variance", "batches")
+"""Of a block's modules, as `FusedBlock.slots` lists them; the first four are parameters."""
+
+GRADIENTS = ("weight_gradient", "bias_gradient", "gamma_gradient", "beta_gradient")
+BY_OUTPUT = ("mean", "inverse_deviation", "scale", "shift", "statistics_add", "statistics_mul")
+"""Arrays of one float64 for each output channel."""
+
+
+def _of(kind: type, *names: str) -> Iterator[tuple[str, type]]:
+    return ((name, kind) for name in names)
 
 
 class TraversalStructure(ctypes.Structure):
-    """`Sweep` in kernels.c."""
+    """`Traversal`."""
 
-    _fields_ = (("classes", ctypes.c_int64), *((name, ctypes.c_void_p) for name in _TABLES))
-
-
-_INTEGERS = (
-    *("inputs", "outputs", "in_rows", "in_columns", "rows", "columns", "kernel_rows", "kernel_columns"),
-    *("stride", "padding", "dilation", "depthwise", "relu", "norm", "pooling", "window_rows", "window_columns"),
-)
-TENSORS = ("weight", "bias", "gamma", "beta", "running_mean", "running_variance", "batches")
-GRADIENTS = ("weight_gradient", "bias_gradient", "gamma_gradient", "beta_gradient")
-BY_OUTPUT = ("mean", "inverse", "scale", "shift", "add", "mul")
-_BUFFERS = ("packed", "packed_back", "class_bias", *BY_OUTPUT)
+    _fields_ = (
+        ("classes", _INTEGER),
+        *_of(_POINTER, "first_pixel", "first_run", "run_length", "weight", "offset", "reads", "writes"),
+    )
 
 
 class MapsStructure(ctypes.Structure):
-    """`Maps` in kernels.c."""
+    """`Maps`."""
 
-    _fields_ = (("vectors", ctypes.c_void_p), ("size", ctypes.c_int64))
+    _fields_ = (("vectors", _POINTER), ("size", _INTEGER))
 
 
 class BlockStructure(ctypes.Structure):
-    """`Block` in kernels.c."""
+    """`Block`."""
 
     _fields_ = (
-        *((name, ctypes.c_int64) for name in _INTEGERS),
-        ("forward", TraversalStructure),
-        ("backward", TraversalStructure),
-        *((name, ctypes.c_void_p) for name in ("stream_plane", "stream_row", "stream_column")),
-        ("weight_strides", ctypes.c_int64 * 4),
-        *((name, ctypes.c_void_p) for name in (*TENSORS, *GRADIENTS)),
-        ("eps", ctypes.c_double),
-        ("momentum", ctypes.c_double),
-        ("raw", MapsStructure),
-        ("out", MapsStructure),
-        *((name, ctypes.c_void_p) for name in _BUFFERS),
-        ("shares", ctypes.c_int64),
-        ("first_group", ctypes.c_void_p),
-        ("found", ctypes.c_void_p),
+        *_of(_INTEGER, "inputs", "outputs", "in_rows", "in_columns", "rows", "columns", "kernel_rows"),
+        *_of(_INTEGER, "kernel_columns", "stride", "padding", "dilation", "depthwise", "relu", "norm", "pooling"),
+        *_of(_INTEGER, "window_rows", "window_columns"),
+        *_of(TraversalStructure, "forward", "backward"),
+        *_of(_POINTER, "read_plane", "read_row", "read_column"),
+        ("weight_strides", _INTEGER * 4),
+        *_of(_POINTER, *TENSORS, *GRADIENTS),
+        *_of(_REAL, "eps", "momentum"),
+        *_of(MapsStructure, "raw", "out"),
+        *_of(_POINTER, "packed", "packed_backward", "class_bias", *BY_OUTPUT),
+        ("chunks", _INTEGER),
+        *_of(_POINTER, "first_group", "partial_sums"),
     )
 
 
-class WorkStructure(ctypes.Structure):
-    """`Work` in kernels.c."""
+class WorkspaceStructure(ctypes.Structure):
+    """`Workspace`."""
 
     _fields_ = (
-        *((name, ctypes.c_int64) for name in ("images", "threads", "training", "scratch")),
-        ("memory", ctypes.c_void_p),
-        ("input", MapsStructure),
-        ("gradient", MapsStructure),
+        *_of(_INTEGER, "images", "threads", "training", "scratch_vectors"),
+        ("scratch", _POINTER),
+        *_of(MapsStructure, "input", "gradient"),
     )
+
+
+class _FieldDescription(ctypes.Structure):
+    """`FieldDescription`: a struct, a field of it or nothing, the field's offset and its size or the struct's."""
+
+    _fields_ = (*_of(ctypes.c_char_p, "structure", "field"), *_of(_INTEGER, "offset", "size"))
+
+
+_MIRRORED: dict[str, type[ctypes.Structure]] = {
+    "Traversal": TraversalStructure,
+    "Maps": MapsStructure,
+    "Block": BlockStructure,
+    "Workspace": WorkspaceStructure,
+}
+_Layout = tuple[str, str, int, int]
+
+
+def layout_difference(library: ctypes.CDLL) -> str:
+    """The first field that the kernels have elsewhere or of another size than the structures here, or nothing."""
+    for there, here in zip_longest(_described(library), _mirrored()):
+        if there != here:
+            name = ".".join(part for part in (there or here or ("",) * 2)[:2] if part)
+            return f"{name} is {_in_words(there)} in C and {_in_words(here)} in Python"
+    return ""
+
+
+def _described(library: ctypes.CDLL) -> Iterator[_Layout]:
+    library.field_descriptions.restype = ctypes.POINTER(_FieldDescription)
+    for each in library.field_descriptions():
+        if each.structure is None:
+            return
+        yield each.structure.decode(), each.field.decode(), each.offset, each.size
+
+
+def _mirrored() -> Iterator[_Layout]:
+    for structure, kind in _MIRRORED.items():
+        for name, *_ in kind._fields_:
+            field = getattr(kind, name)
+            yield structure, name, field.offset, field.size
+        yield structure, "", 0, ctypes.sizeof(kind)
+
+
+def _in_words(layout: _Layout | None) -> str:
+    return f"{layout[3]} bytes at {layout[2]}" if layout else "missing"

@@ -60,7 +60,7 @@ class Traversal:
 
     def __init__(self, channels: int, vertical: ConvolutionAxis, horizontal: ConvolutionAxis, *, back: bool) -> None:
         source = horizontal.outputs if back else horizontal.inputs  # columns of the map that is read
-        plane = plane_of(vertical.outputs if back else vertical.inputs, source)
+        plane = plane_size(vertical.outputs if back else vertical.inputs, source)
         kernel = vertical.kernel * horizontal.kernel
         target = horizontal.inputs if back else horizontal.outputs
         pixels, runs = [0], [0]
@@ -85,10 +85,12 @@ class Traversal:
         self.address = TraversalStructure(len(pixels) - 1, *(table.data_ptr() for table in self._tables))
 
 
-def streams(channels: int, vertical: ConvolutionAxis, horizontal: ConvolutionAxis) -> tuple[Tensor, Tensor, Tensor]:
+def weight_reads(
+    channels: int, vertical: ConvolutionAxis, horizontal: ConvolutionAxis
+) -> tuple[Tensor, Tensor, Tensor]:
     """What each weight of one output is multiplied by, in the order (channel, row, column) of the kernel: where its
     channel begins, and which row and column the output in the corner reads."""
-    size = plane_of(vertical.inputs, horizontal.inputs)
+    size = plane_size(vertical.inputs, horizontal.inputs)
     every = [
         (channel * size, vertical.place(0, i), horizontal.place(0, j))
         for channel in range(channels)
@@ -99,8 +101,8 @@ def streams(channels: int, vertical: ConvolutionAxis, horizontal: ConvolutionAxi
     return plane, row, column
 
 
-def plane_of(height: int, width: int) -> int:
-    """Vectors from one channel of a map to the next, as in kernels.c."""
+def plane_size(height: int, width: int) -> int:
+    """Vectors from one channel of a map to the next, as in `types.h`."""
     return height * width | 1
 
 

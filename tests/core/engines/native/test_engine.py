@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from core.config import TrainConfig
 from core.engines.choose import choose_engine
 from core.engines.native.engine import NativeEngine
-from core.engines.native.plan import SegmentPlan, share_out
+from core.engines.native.plan import SegmentPlan, partition
 from core.models.build import build_model
 from core.models.network import make_network
 from core.models.spec import find, parse
@@ -131,13 +131,13 @@ def test_gradients_are_added_to_those_that_are_there_and_frozen_parameters_get_n
 @pytest.mark.parametrize("groups", [1, 2, 5, 16, 33, 64])
 @pytest.mark.parametrize("threads", [1, 2, 3, 16])
 def test_all_groups_are_shared_out_and_large_shares_come_first(groups, threads):
-    for level in (False, True):
-        first = share_out(groups, threads, level=level).tolist()
+    for one_each in (False, True):
+        first = partition(groups, threads, one_each=one_each).tolist()
         sizes = [end - start for start, end in pairwise(first)]
         assert (first[0], first[-1]) == (0, groups)
         assert min(sizes) > 0
         assert sizes == sorted(sizes, reverse=True)
-        if level:
+        if one_each:
             assert len(sizes) <= threads
         elif threads > 1:  # one share is no more than the others can do meanwhile
             assert sizes[0] <= max(1, groups / threads)

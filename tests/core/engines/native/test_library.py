@@ -15,6 +15,7 @@ import torch
 from core.config import TrainConfig
 from core.engines.choose import choose_engine, make_engine
 from core.engines.native import library as native
+from core.engines.native import structures
 from core.engines.native.library import NoKernels, find_compiler, kernels_obstacle, load_kernels
 from core.errors import InvalidValue
 
@@ -165,8 +166,34 @@ def test_there_is_one_openmp_in_the_process(kernels):
     assert len(loaded) == 1
 
 
-def test_the_kernels_and_python_agree_on_what_a_block_is(kernels):
-    from core.engines.native.structures import BlockStructure, WorkStructure
+class Shifted(ctypes.Structure):
+    """`Maps` with its fields the other way round: as large, and of the same names."""
 
-    library = load_kernels(torch.float32)
-    assert (library.block_size(), library.work_size()) == (ctypes.sizeof(BlockStructure), ctypes.sizeof(WorkStructure))
+    _fields_ = (("size", ctypes.c_int64), ("vectors", ctypes.c_void_p))
+
+
+class Shorter(ctypes.Structure):
+    _fields_ = (("vectors", ctypes.c_void_p), ("size", ctypes.c_int32))
+
+
+class Longer(ctypes.Structure):
+    _fields_ = (*structures.MapsStructure._fields_, ("more", ctypes.c_int64))
+
+
+@pytest.mark.parametrize(
+    ("structure", "words"),
+    [
+        (Shifted, "Maps.vectors is 8 bytes at 0 in C and "),
+        (Shorter, "Maps.size is 8 bytes at 8 in C and 4 bytes at 8 in Python"),
+        (Longer, "Maps"),
+    ],
+)
+def test_structs_that_python_lays_out_otherwise_are_found_when_the_kernels_are_loaded(
+    kernels, monkeypatch, structure, words
+):
+    assert structures.layout_difference(load_kernels(torch.float32)) == ""
+    monkeypatch.setitem(structures._MIRRORED, "Maps", structure)
+    native._load.cache_clear()
+    assert kernels_obstacle().startswith("its kernels do not fit this program: ")
+    assert words in kernels_obstacle()
+    native._load.cache_clear()
