@@ -118,7 +118,7 @@ class SegmentPlan:
         if images != self._work.images or threads != self._work.threads:
             self._work.images, self._work.threads = images, threads
             for struct in self._blocks:
-                chunks = self._partition(struct, groups, threads)
+                chunks = partition(groups, threads, one_each=self._has_little_work(struct))
                 struct.chunks, struct.first_group = len(chunks) - 1, chunks.data_ptr()
 
     def _allocate(self, groups: int, threads: int) -> None:
@@ -134,14 +134,13 @@ class SegmentPlan:
             in_size = group_size((struct.inputs, struct.in_rows, struct.in_columns))
             struct.raw = self._maps(groups, max(size, in_size))
             struct.out = self._maps(groups, group_size(shape)) if struct.pooling else struct.raw
-            # A smaller batch may have more chunks: on 4 threads one each, 5 groups make 3 and 4 groups make 4.
-            chunks = max(len(self._partition(struct, groups, threads)) - 1, min(groups, threads))
+            chunks = most_chunks(groups, threads, one_each=self._has_little_work(struct))
             found = torch.empty(kernels.partial_sums_size(ctypes.byref(struct), groups, chunks), dtype=torch.float64)
             struct.partial_sums = found.data_ptr()
             self._memory.append(found)
 
-    def _partition(self, struct: BlockStructure, groups: int, threads: int) -> Tensor:
-        return partition(groups, threads, one_each=self._kernels.groups_per_strip(ctypes.byref(struct)) > 1)
+    def _has_little_work(self, struct: BlockStructure) -> bool:
+        return int(self._kernels.groups_per_strip(ctypes.byref(struct))) > 1
 
     def _maps(self, groups: int, size: int) -> MapsStructure:
         vectors = self._vectors(groups * size)
@@ -223,15 +222,23 @@ class SegmentPlan:
 
 @lru_cache
 def partition(groups: int, threads: int, *, one_each: bool) -> Tensor:
-    """The first group of each share of a block's work, and the end.
+    """The first group of each chunk of a block's work, and the end: (chunks + 1), int32.
 
-    Shares become smaller, so that threads end together though one may be slowed down by another program; there are few,
-    as each has sums of its own. A block of little work has one a thread, on one `level`.
+    Threads take one chunk after the other. Chunks become smaller, so that threads end together though one may be slowed
+    down by another program; there are few, as each has sums of its own. A block of little work has `one_each`.
     """
     first = [0]
     while (left := groups - first[-1]) > 0:
         first.append(first[-1] + max(1, -(-groups // threads) if one_each else left // (2 * threads)))
     return torch.tensor([min(group, groups) for group in first], dtype=torch.int32)
+
+
+def most_chunks(groups: int, threads: int, *, one_each: bool) -> int:
+    """Chunks of a batch of so many groups or fewer, at most.
+
+    Of one for each thread, a smaller batch may have more: on 4 threads 5 groups make 3 chunks, and 4 groups make 4.
+    """
+    return min(groups, threads) if one_each else len(partition(groups, threads, one_each=False)) - 1
 
 
 def group_size(shape: tuple[int, int, int]) -> int:

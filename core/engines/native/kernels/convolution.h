@@ -77,8 +77,8 @@ INLINE void sum_tile(const int channels, const int pixels, const int length, con
     }
 }
 
-/* The tiles there are, by number of channels: DO(channels, pixels, length of runs, adjacent). The first that fits is taken,
-   so large ones come first; the last, of one pixel, fits everywhere. */
+/* The tiles there are, by number of channels: DO(channels, pixels, length of runs, adjacent). The first that fits is
+   taken, so the large ones come first; the last, of one pixel, fits everywhere. */
 #if MOST_CHANNELS == 8
 #define ADJACENT_8(DO) DO(8, 3, 3, 1)
 #define SCATTERED_8(DO, length) DO(8, 3, length, 0) DO(8, 2, length, 0) DO(8, 1, length, 0)
@@ -142,8 +142,8 @@ typedef struct {
     int64_t x_plane, y_plane;
 } MapPair;
 
-/* Where the pixels of a class that begin with `start` read and write, those of one group after those of another; at most
-   TILE_PIXELS. */
+/* Where `count` pixels of a class read and write, from number `start` on, where those of one group follow those of the
+   group before. */
 static void locate_pixels(const int32_t *reads, const int32_t *writes, int pixels, const MapPair *maps, int start,
                           int count, int32_t *into_reads, int32_t *into_writes) {
     for (int i = 0; i < count; i++) {

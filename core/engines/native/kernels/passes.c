@@ -32,8 +32,8 @@ const FieldDescription *field_descriptions(void) {
 
 int lanes(void) { return LANES; }
 
-/* Whether the raw output is not kept but computed again backward, which takes less time for so few weights than to fetch
-   it from memory. Only the pooled output is read by others. */
+/* Whether the raw output is not kept but computed again backward. For so few weights that takes less time than to fetch
+   it from memory, and other blocks read only the pooled output. */
 static int recomputes_raw(const Block *b) {
     return b->pooling && weights_per_output(b) <= 9 && groups_per_strip(b) == 1;
 }
@@ -56,8 +56,8 @@ int64_t partial_sums_size(const Block *b, int64_t groups, int64_t chunks) {
 
 /* ---- The order of groups ---- */
 
-/* The first of `count` groups that come after `n` others. Every other block goes backwards, to begin with what the block
-   before it ended with, which is still in the cache. */
+/* The first of the `count` groups that come after `n` others. Every other block goes through the groups backwards: it
+   begins with those that the block before it ended with, which are still in the cache. */
 INLINE int64_t visited(int64_t block, int64_t n, int64_t count, const Workspace *work) {
     return block % 2 ? groups_of(work) - count - n : n;
 }
@@ -135,7 +135,9 @@ void write_images(const Workspace *work, const Maps *maps, Real *images, const i
 
 /* ---- Forward ---- */
 
-static Maps input_of(const Block *blocks, int64_t k, const Workspace *work) { return k ? blocks[k - 1].out : work->input; }
+static Maps input_of(const Block *blocks, int64_t k, const Workspace *work) {
+    return k ? blocks[k - 1].out : work->input;
+}
 
 /* The block whose norm is folded into the weights of block k, or none. */
 static Block *normed_before(Block *blocks, int64_t k) { return k && blocks[k - 1].norm ? blocks + k - 1 : 0; }

@@ -5,8 +5,9 @@
 
 #include "norm.h"
 
-/* The value that a maximum of normalised values takes from a window. The norm keeps the order where gamma is positive and
-   reverses it where it is negative; where it is 0 all are equal, and the first is taken. What is not a number stays. */
+/* The raw value of a window that is the maximum once it is normalised. The norm keeps the order where gamma is positive
+   and reverses it where gamma is negative; where gamma is 0 all values become equal, and the first is taken. What is
+   not a number stays. */
 INLINE Vector window_maximum(const int rows, const int columns, int64_t width, Real gamma, const Vector *at) {
     Vector best = *at;
     for (int i = 0; i < rows; i++)
@@ -58,8 +59,8 @@ INLINE Vector unpool(const int rows, const int columns, const Block *b, const Ra
     return total;
 }
 
-/* The gradient of one channel's raw output from that of the block's output, in rows first..last, which are whole windows
-   or reach the end of the map; and its sum. */
+/* The gradient of one channel's raw output from that of the block's output, in rows first..last, and its sum. The rows
+   are those of whole windows, or reach the end of the map. */
 static Vector channel_gradient(const Block *b, const RawSlope *slope, const Vector *raw, const Vector *out,
                                const Vector *gradient, int first, int last, Vector *into) {
     int64_t width = b->columns, windows = b->pooling ? out_columns(b) : 0, plane = raw_plane(b);
@@ -89,8 +90,8 @@ static Vector channel_gradient(const Block *b, const RawSlope *slope, const Vect
     return total;
 }
 
-/* The same of all channels of a group, of which so many lanes are used. An output's sum is added to the last of its sums
-   by tap. */
+/* The same for all channels of a group with so many lanes in use. Each output's sum is added to the last of its sums by
+   tap. */
 static void output_gradient(const Block *b, const Vector *raw, const Vector *out, int lanes, const Vector *gradient,
                             int first, int last, Vector *into, Vector *tap_sums) {
     int64_t plane = raw_plane(b), out_plane = plane_size(out_rows(b), out_columns(b));

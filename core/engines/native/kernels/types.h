@@ -1,9 +1,9 @@
 /* What all kernels share: vectors, the structs that Python fills in, and the sizes of things.
 
    docs/native-kernels.md says what the kernels do, with the layout drawn and the gradients derived. In short: a vector
-   holds one pixel of one channel of as many images as it has lanes. Such a group of images is worked on by one thread; a
-   tensor is [group][channel][row][column] of vectors. Lanes of the last group that have no image are computed like the
-   others and left out of every sum. */
+   holds one pixel of one channel of as many images as it has lanes. Such a group of images is worked on by one thread,
+   and a tensor is [group][channel][row][column] of vectors. Lanes of the last group that have no image are computed
+   like the others and left out of every sum. */
 
 #ifndef TYPES_H
 #define TYPES_H
@@ -198,9 +198,9 @@ static int lanes_used(const Workspace *work, int64_t group) {
 
 /* ---- Threads ---- */
 
-/* These belong to the OpenMP runtime. `#pragma omp parallel` becomes a call of GOMP_parallel with gcc but not with clang,
-   which calls LLVM's runtime by other names; LLVM's has this one too. So they are called by name: whichever compiler
-   there is, the work is done by the threads of the runtime that torch has loaded. */
+/* Of the OpenMP runtime. From `#pragma omp parallel`, gcc makes a call of GOMP_parallel, and clang one of a function
+   that only LLVM's runtime has. Both runtimes have GOMP_parallel, so it is called by name: whichever compiler there is,
+   the work is done by the threads of the one runtime that torch has loaded. */
 void GOMP_parallel(void (*body)(void *), void *argument, unsigned threads, unsigned flags);
 int omp_get_thread_num(void);
 

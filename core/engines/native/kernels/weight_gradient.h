@@ -1,8 +1,8 @@
 /* The gradient of weights: sums over pixels and images of the gradient of an output times what a weight is applied to.
 
-   All weights of an output are numbered in the order (input, kernel row, kernel column); read_plane, read_row and
-   read_column say what each is applied to. A tile takes some weights of some outputs through a strip of pixels, with the
-   sums in registers. */
+   The weights of an output are numbered in the order (input, kernel row, kernel column); read_plane, read_row and
+   read_column say what each is applied to. A tile takes some weights of some outputs through a strip of pixels, with
+   their sums in registers. */
 
 #ifndef WEIGHT_GRADIENT_H
 #define WEIGHT_GRADIENT_H
@@ -85,9 +85,8 @@ INLINE void any_products(const int channels, const int weights, const Block *b, 
     store_sums(channels * weights, strip, sum, sums);
 }
 
-/* The same for a kernel of three columns that moves by one pixel: what the three weights of one of its rows are applied
-   to lies side by side, and is read once for all three. One pixel's products; where they `follow` those of the pixel to
-   the left, only what its last weight is applied to is new. */
+/* One pixel's products for a kernel of three columns that moves by one pixel. What the three weights of a kernel row
+   are applied to lies side by side; where this pixel follows the one to its left, two of the three values are known. */
 INLINE void add_row_products(const int channels, const int weights, const int follow, const Vector *g, int64_t plane,
                              const Vector *const *row, int p, Vector *value, Vector *sum) {
     UNROLL for (int w = 0; w < weights; w += 3) {
@@ -98,6 +97,7 @@ INLINE void add_row_products(const int channels, const int weights, const int fo
     add_products(channels, weights, g + p, plane, value, sum);
 }
 
+/* The same sums for such a kernel. */
 INLINE void row_products(const int channels, const int weights, const Block *b, const Strip *strip, int first,
                          int count, Vector *sums) {
     int64_t plane = raw_plane(b), width = b->in_columns;

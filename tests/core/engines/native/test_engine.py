@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import subprocess
 import sys
 from copy import deepcopy
@@ -12,13 +11,14 @@ from itertools import pairwise
 import pytest
 import torch
 from plain_training import COMMON_RECIPES, assert_follows, make_step, start_epoch, train_plainly, train_with
+from random_networks import assert_close, check_random_network, steps_by_both
 from torch import nn
 from torch.nn import functional as F
 
 from core.config import TrainConfig
 from core.engines.choose import choose_engine
 from core.engines.native.engine import NativeEngine
-from core.engines.native.plan import SegmentPlan, partition
+from core.engines.native.plan import SegmentPlan, most_chunks, partition
 from core.models.build import build_model
 from core.models.network import make_network
 from core.models.spec import find, parse
@@ -63,8 +63,9 @@ def test_fifty_steps_equal_a_plain_loop_in_double_precision(blobs, recipe, dtype
     assert trained.correct == plain.correct
 
 
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize("network", NETWORKS)
-def test_networks_of_all_kinds_equal_a_plain_loop_in_double_precision(blobs, two_threads, network):
+def test_networks_of_all_kinds_equal_a_plain_loop_in_double_precision(blobs, each_build, two_threads, network):
     config = TrainConfig.checked(
         TINY | {"arch": NETWORKS[network], "lr": 0.002, "epochs": 2, "schedule": "onecycle", "budget": False}
     )
@@ -73,45 +74,10 @@ def test_networks_of_all_kinds_equal_a_plain_loop_in_double_precision(blobs, two
     assert engine.note == ""
 
 
-def _both(model: nn.Sequential, images: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor], nn.Module]:
-    """Loss, gradients and buffers by the kernels, and by torch from a contiguous copy of the model; the copy."""
-    plain = deepcopy(model).to(memory_format=torch.contiguous_format)
-    labels = torch.arange(len(images)) % 10
-    found = []
-    for forward, one in ((NativeEngine().forward(model), model), (plain, plain)):
-        loss = F.cross_entropy(forward(images), labels)
-        loss.backward()
-        found.append([loss.detach(), *(p.grad for p in one.parameters()), *one.buffers()])
-    return found[0], found[1], plain
-
-
-def _assert_close(found: list[torch.Tensor], expected: list[torch.Tensor], tolerance: float) -> None:
-    """Relative to each tensor's size, or for what should be 0 to that of the largest."""
-    largest = max(tensor.double().norm() for tensor in expected)
-    for tensor, wanted in zip(found, expected, strict=True):
-        assert tensor.shape == wanted.shape
-        error = torch.linalg.vector_norm(tensor.double() - wanted.double())
-        assert error <= tolerance * max(torch.linalg.vector_norm(wanted.double()), 1e-3 * largest)
-
-
 @pytest.mark.sampled(20)
-@pytest.mark.parametrize("seed", range(300))
-def test_loss_and_gradients_of_random_networks_equal_those_of_torch(random_spec, seed):
-    rng = random.Random(seed)
-    while True:  # a dropout would draw other numbers
-        spec = " ".join(word for word in random_spec(rng).split() if not word.startswith("d"))
-        summary = summarize(parse(spec))
-        if summary.macs < 3_000_000:
-            break
-    torch.manual_seed(seed)
-    model = build_model(summary).double().to(memory_format=torch.channels_last)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.dim() == 1:
-                parameter += 0.3 * torch.randn_like(parameter)  # scales of either sign, shifts that are not 0
-    images = torch.randn(rng.choice([2, 7, 8, 9, 33, 90]), 1, 28, 28, dtype=torch.float64)
-    found, expected, _ = _both(model, images)
-    _assert_close(found, expected, 1e-8)
+@pytest.mark.parametrize("seed", range(75))
+def test_loss_and_gradients_of_random_networks_equal_those_of_torch(each_build, two_threads, seed):
+    check_random_network(seed)
 
 
 def test_gradients_are_added_to_those_that_are_there_and_frozen_parameters_get_none():
@@ -125,22 +91,32 @@ def test_gradients_are_added_to_those_that_are_there_and_frozen_parameters_get_n
             F.cross_entropy(each(images), labels).backward()
     assert model[0].weight.grad is None
     trained = [(p.grad, q.grad) for p, q in zip(model.parameters(), plain.parameters(), strict=True) if p.requires_grad]
-    _assert_close([ours for ours, _ in trained], [theirs for _, theirs in trained], 1e-9)
+    assert_close([ours for ours, _ in trained], [theirs for _, theirs in trained], 1e-9)
 
 
 @pytest.mark.parametrize("groups", [1, 2, 5, 16, 33, 64])
 @pytest.mark.parametrize("threads", [1, 2, 3, 16])
-def test_all_groups_are_shared_out_and_large_shares_come_first(groups, threads):
-    for one_each in (False, True):
-        first = partition(groups, threads, one_each=one_each).tolist()
-        sizes = [end - start for start, end in pairwise(first)]
-        assert (first[0], first[-1]) == (0, groups)
-        assert min(sizes) > 0
-        assert sizes == sorted(sizes, reverse=True)
-        if one_each:
-            assert len(sizes) <= threads
-        elif threads > 1:  # one share is no more than the others can do meanwhile
-            assert sizes[0] <= max(1, groups / threads)
+@pytest.mark.parametrize("one_each", [False, True])
+def test_the_chunks_are_all_groups_and_large_ones_come_first(groups, threads, one_each):
+    first = partition(groups, threads, one_each=one_each).tolist()
+    sizes = [end - start for start, end in pairwise(first)]
+    assert (first[0], first[-1]) == (0, groups)
+    assert min(sizes) > 0
+    assert sizes == sorted(sizes, reverse=True)
+    if one_each:
+        assert len(sizes) <= threads
+    elif threads > 1:  # one chunk is no more than the others can do meanwhile
+        assert sizes[0] <= max(1, groups / threads)
+
+
+@pytest.mark.parametrize("one_each", [False, True])
+def test_there_is_memory_for_the_chunks_of_any_smaller_batch(one_each):
+    for threads in range(1, 9):
+        for groups in range(1, 40):
+            room = most_chunks(groups, threads, one_each=one_each)
+            assert room <= groups
+            for fewer in range(1, groups + 1):
+                assert len(partition(fewer, threads, one_each=one_each)) - 1 <= room
 
 
 def test_of_values_that_a_norm_makes_equal_the_first_is_the_largest():
@@ -151,8 +127,8 @@ def test_of_values_that_a_norm_makes_equal_the_first_is_the_largest():
             if isinstance(module, nn.BatchNorm2d):
                 module.weight[::2] = 0
                 module.bias.copy_(torch.randn(module.num_features))
-    found, expected, _ = _both(model, torch.randn(20, 1, 28, 28, dtype=torch.float64))
-    _assert_close(found, expected, 1e-8)
+    found, expected, _ = steps_by_both(model, torch.randn(20, 1, 28, 28, dtype=torch.float64))
+    assert_close(found, expected, 1e-8)
 
 
 def test_memory_that_could_not_be_had_is_asked_for_again(monkeypatch):
@@ -192,7 +168,7 @@ def test_a_norm_that_is_frozen_stays_so():
     NativeEngine().forward(model)(images)  # so that its statistics are not those it began with
     model[2].eval()
     before = model[2].running_mean.clone()
-    _assert_close(*_both(model, images)[:2], 1e-9)
+    assert_close(*steps_by_both(model, images)[:2], 1e-9)
     assert torch.equal(model[2].running_mean, before)
 
 
@@ -207,7 +183,7 @@ def test_parameters_are_where_the_modules_have_them_now_in_whatever_order():
     plain = deepcopy(model)
     for each in (forward, plain):
         each(images).square().mean().backward()
-    _assert_close([p.grad for p in model.parameters()], [p.grad for p in plain.parameters()], 1e-9)
+    assert_close([p.grad for p in model.parameters()], [p.grad for p in plain.parameters()], 1e-9)
 
 
 def test_auto_is_eager_where_there_is_no_convolution():
@@ -222,8 +198,8 @@ def test_a_part_that_no_kernel_stands_for_gets_its_gradient_through_those_that_d
         *(nn.MaxPool2d(3, stride=1), nn.Conv2d(6, 8, 3, groups=2), nn.BatchNorm2d(8, affine=False), nn.Conv2d(8, 5, 1)),
         *(nn.AvgPool2d(2), nn.Sigmoid(), nn.Flatten(), nn.Linear(5 * 16, 10)),
     ).double()
-    found, expected, _ = _both(model, torch.randn(9, 1, 28, 28, dtype=torch.float64))
-    _assert_close(found, expected, 1e-10)
+    found, expected, _ = steps_by_both(model, torch.randn(9, 1, 28, 28, dtype=torch.float64))
+    assert_close(found, expected, 1e-10)
 
 
 def test_the_gradient_is_that_of_differences():
@@ -255,10 +231,10 @@ def test_a_step_gives_the_same_bits_each_time_and_nearly_the_same_on_any_number_
     model = build_model(summarize(parse("c8p1 p2 s12p1 c10 gap fc10")))
     images = torch.randn(70, 1, 28, 28)
     torch.set_num_threads(threads)
-    first, expected, _ = _both(deepcopy(model), images)
-    second, _, _ = _both(deepcopy(model), images)
+    first, expected, _ = steps_by_both(deepcopy(model), images)
+    second, _, _ = steps_by_both(deepcopy(model), images)
     assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
-    _assert_close(first, expected, 1e-4)
+    assert_close(first, expected, 1e-4)
 
 
 def test_with_fewer_threads_than_were_asked_for_the_work_is_done_all_the_same():

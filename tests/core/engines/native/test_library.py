@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -156,14 +158,57 @@ def test_processes_may_compile_at_the_same_time(kernels, fresh):
     assert len(list(fresh.iterdir())) == 1
 
 
-def test_there_is_one_openmp_in_the_process(kernels):
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_there_is_one_openmp_in_the_process(monkeypatch, compiler):
     """Asked of a process of its own, as other packages may have brought theirs into this one."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"there is no {compiler}")
+    monkeypatch.setenv("CC", compiler)
     maps = "; print(*open('/proc/self/maps').read().split(), sep='\\n')"
     if not Path("/proc/self/maps").exists():
         pytest.skip("the system does not tell what is loaded")
     done = subprocess.run([sys.executable, "-c", LOAD + maps], capture_output=True, text=True, check=True)
     loaded = {line for line in done.stdout.splitlines() if Path(line).name.startswith(("libgomp", "libomp", "libiomp"))}
     assert len(loaded) == 1
+
+
+@pytest.mark.sampled(3)
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names instruction sets of x86")
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("machine", ["x86-64", "haswell", "skylake-avx512"])
+@pytest.mark.parametrize("dtype", native.TYPES)
+def test_compilers_have_nothing_to_warn_of(tmp_path, compiler, machine, dtype):
+    if shutil.which(compiler) is None:
+        pytest.skip(f"there is no {compiler}")
+    warnings = ("-Wall", "-Wextra", "-Werror", f"-march={machine}")
+    command = [compiler, *native.FLAGS, *native.TYPES[dtype], *warnings, "-c", native.SOURCE, "-o", tmp_path / "all.o"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.fixture
+def copied(monkeypatch, tmp_path):
+    """A copy of the C code, to change."""
+    folder = shutil.copytree(native.FOLDER, tmp_path / "copy")
+    monkeypatch.setattr(native, "FOLDER", folder)
+    monkeypatch.setattr(native, "SOURCE", folder / "passes.c")
+    return folder
+
+
+@pytest.mark.parametrize("name", [path.name for path in sorted(native.FOLDER.glob("*.[ch]"))])
+def test_a_change_of_any_file_is_compiled(kernels, fresh, copied, monkeypatch, name):
+    asked_for = []
+
+    def refuse(compiler: tuple[str, ...], flags: tuple[str, ...], path: Path) -> ctypes.CDLL:
+        asked_for.append(path)
+        raise OSError("not now")
+
+    monkeypatch.setattr(native, "_compile", refuse)
+    assert kernels_obstacle()
+    (copied / name).write_text((copied / name).read_text() + "/* more */\n")
+    native._load.cache_clear()
+    assert kernels_obstacle()
+    assert len(set(asked_for)) == 2
 
 
 class Shifted(ctypes.Structure):

@@ -1,0 +1,33 @@
+"""The kernels as each compiler of this machine makes them."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import torch
+
+from core.engines.native.library import kernels_obstacle
+
+BUILDS = {
+    "gcc": ("gcc", ""),
+    "clang": ("clang", ""),
+    "gcc for AVX2": ("gcc", "-march=haswell"),
+    "clang for AVX2": ("clang", "-march=haswell"),
+}
+"""Of each build the compiler and options that come after the engine's own."""
+
+
+def build_command(compiler: str, options: str) -> str:
+    """What CC is to be for these; skips the test where there is no such compiler, or the code could not run."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"there is no {compiler}")
+    if options and torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
+        pytest.skip("the processor has no AVX2")
+    return f"""sh -c '{compiler} "$@" {options}' cc"""
+
+
+@pytest.fixture(params=BUILDS)
+def each_build(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", build_command(*BUILDS[request.param]))
+    assert kernels_obstacle() == ""
