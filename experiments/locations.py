@@ -1,4 +1,4 @@
-"""Where things lie on this machine: the home of runs, the root of data sets, the cache of decoded ones."""
+"""The folders of this machine: the home of runs, the root of data sets, the cache of decoded ones."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ HEIGHT = 360
 
 @dataclass(frozen=True, slots=True)
 class RunCurve:
-    """What to draw as one line and what to call it: a run, or several as their median with a band between quartiles."""
+    """A line and its label: of one run, or of several their median with a band between the quartiles."""
 
     label: str
     views: Sequence[RunView]
@@ -45,7 +45,7 @@ def loss_chart(curves: Sequence[RunCurve]) -> str:
 
 
 def _series(curves: Sequence[RunCurve], metric: str) -> list[ChartSeries]:
-    """Of one curve what was trained and what was judged, of several only the latter."""
+    """Curves on training and evaluated images for one entry, on evaluated images alone for several."""
     parts = {"test": "test", "val": "held-out"}
     if len(curves) == 1:
         parts["train"] = "train (running mean)"

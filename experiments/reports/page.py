@@ -1,6 +1,6 @@
 """A report of runs and groups as one HTML page that opens without a network.
 
-What is on the page is collected here, how it looks is said in `templates`.
+This module collects the content; `templates` lay it out and escape it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Cell = str | int | None
 
 @dataclass(frozen=True, slots=True)
 class ReportPart:
-    """What was asked for by one word: a group, or a run by itself (`group` is None then). `name` is empty for none."""
+    """The runs of one reference: those of a group, or one run by itself (`group` is None then). `name` may be empty."""
 
     id: str
     name: str
@@ -59,7 +59,7 @@ class ReportPart:
 
 @dataclass(frozen=True, slots=True)
 class _Reported(Subject):
-    """What is in a report is asked the same as what is compared, but may not have finished."""
+    """A subject for the checks of `compare` whose runs need not have finished."""
 
     @property
     def runs(self) -> tuple[GroupMember, ...]:
@@ -165,7 +165,7 @@ def _scores(members: Iterable[GroupMember]) -> _Table:
 
 
 def _differences(parts: Sequence[ReportPart], labels: Sequence[str], members: Mapping[str, GroupMember]) -> str:
-    """Why the numbers that stand beside one another cannot be held against one another, where `compare` refuses to."""
+    """The reasons for which `compare` would refuse these parts, as a sentence; empty where there are none."""
     subjects = [
         _Reported(label, part.group or make_group(part.id, [members[part.id]]), is_group=part.group is not None)
         for part, label in zip(parts, labels, strict=True)
@@ -247,7 +247,7 @@ def _matrix(kept: Predictions) -> dict[str, Any]:
 
 
 def _matrix_cell(count: int, most: int, colour: str) -> dict[str, str]:
-    """A count, and how strongly it is coloured: the more of the `most` it could be, the stronger."""
+    """A count and its colour, the stronger the nearer the count is to `most`."""
     if not count:
         return {"text": "", "colour": "", "strength": ""}
     return {"text": f"{count:,}", "colour": colour, "strength": f"{0.12 + 0.5 * count / most:.2f}"}

@@ -1,4 +1,4 @@
-"""Comparing results honestly: runs and groups, each against the first, with what the numbers cannot tell.
+"""Comparisons of runs and groups with the first of them: tests, intervals, and what they do not cover.
 
 Two groups are compared by Welch's t test, two single runs by McNemar's exact test on the images that one of them gets
 right and the other wrong, a single run and a group by the group's prediction interval.
@@ -40,19 +40,19 @@ SCOPE: Mapping[Method, str] = {
     "prediction": "this holds the single run against what one more seed of the group could give, and takes for granted "
     "that its recipe varies as much",
 }
-"""What a comparison of two recipes tells and what not."""
+"""Which uncertainty a comparison of two recipes covers and which it does not."""
 OF_ONE_RECIPE: Mapping[Method, str] = {
     "welch": "both are of one recipe: what they differ by is chance, or comes from where they were trained",
     "mcnemar": "this covers the choice of test images and not that of the seed: these are two networks of one recipe",
     "prediction": "this holds the single run against what one more seed of the group could give; they are of one "
     "recipe",
 }
-"""The same where they do not differ in what makes a recipe."""
+"""The same for two results of one recipe."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Of `first` with `second`, one of `tests` that are made at once.
+    """A comparison of `first` with `second`, one of `tests` that are made at once.
 
     `difference` is in fractions, its interval of `level`, its `p` before any correction, `p_adjusted` after it. `seeds`
     is how many of each would show a true difference of the size found, None where that cannot be said. `disagreements`
@@ -70,7 +70,7 @@ class Comparison:
 
     @property
     def level(self) -> float:
-        """Of the interval: with it, that of all the comparisons together is `LEVEL` or more."""
+        """The level of the interval, with which all the intervals hold at once at `LEVEL` or more."""
         return 1 - ALPHA / self.tests
 
     @property
@@ -84,7 +84,7 @@ class Comparison:
 
     @property
     def better(self) -> Subject | None:
-        """Which of the two is better; None when that cannot be told."""
+        """The better of the two; None when the test does not find a difference."""
         if self.p_adjusted is None or self.p_adjusted >= ALPHA:
             return None
         return self.first if self.difference.value > 0 else self.second
@@ -151,7 +151,7 @@ class ComparisonReport:
 
     @property
     def note(self) -> str:
-        """What holds for several comparisons; empty where there is one."""
+        """The correction for several comparisons, in words; empty where there is one."""
         one, tests = self.comparisons[0], len(self.comparisons)
         if tests == 1:
             return ""
@@ -260,13 +260,13 @@ def _compare_images(store: Store, first: Subject, second: Subject, score: ScoreK
 
 
 def _weights(subject: Subject) -> set[str]:
-    """What the final weights of its runs are known by."""
+    """The SHA-256 sums of the final weights of its runs."""
     return {member.end.weights_sha256 for member in subject.runs if member.end is not None}
 
 
 def _seeds(comparison: Comparison, score: ScoreKind, alpha: float) -> int | None:
-    """How many of each would show a difference of the size found, a single run taken to vary as the group does. None
-    for one recipe, as there is no difference to show."""
+    """The number of seeds of each that would show a difference of the size found; a single run is taken to vary as the
+    group does. None for one recipe, as there is no difference to show."""
     groups = [subject.group for subject in (comparison.first, comparison.second) if subject.is_group]
     sds = [sd for group in groups if (sd := describe(group.scores(score)).sd) is not None]
     if not sds or comparison.difference.p is None or comparison.is_of_one_recipe:

@@ -1,4 +1,4 @@
-"""Accuracy against parameters: what a home has reached on full MNIST, beside what others have published.
+"""Accuracy against parameters on full MNIST: the results of a home beside published ones.
 
 A group is the mean of its runs after the last epoch with the 95 % interval of that mean, over seeds; a single run is
 its one accuracy with Wilson's interval, over test images. What others publish are single runs at the epoch that was
@@ -17,7 +17,7 @@ from experiments.runs.store import Store
 
 DATASET, TEST_IMAGES = "mnist", 10_000
 FLOOR = 0.988
-"""Below it an accuracy says nothing here."""
+"""Accuracies below it are left out of a chart."""
 PUBLISHED: tuple[tuple[int, float], ...] = (
     (18_594, 0.9960),
     (9_768, 0.9960),
@@ -35,7 +35,7 @@ Kind = Literal["group", "run", "published"]
 class Point:
     """`accuracy` and its interval are fractions; `n` runs; `id` is that of the group or run, empty for a published one.
 
-    On the front is what no other point beats in both: fewer parameters or more accuracy."""
+    A point is on the Pareto front when no other has at most its parameters and at least its accuracy."""
 
     kind: Kind
     label: str

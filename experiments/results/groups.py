@@ -48,13 +48,13 @@ class GroupMember:
 
     @property
     def end(self) -> RunFinished | None:
-        """How it finished; None while it has not, a run that is being extended included."""
+        """The event with which it finished; None before that, and while it is being extended."""
         end = self.view.end
         return end if isinstance(end, RunFinished) and self.status is Status.FINISHED else None
 
     @property
     def outcome(self) -> str:
-        """The same for runs that are one and the same: recipe, seed and final weights; else each run's own."""
+        """A key of recipe, seed and final weights: equal for repetitions of a run. The run's id before it finishes."""
         if self.end is None:
             return self.run_id
         recipe = {field: value for field, value in self.config.items() if field not in FREE_FIELDS}
@@ -76,7 +76,7 @@ class Group:
 
     @property
     def name(self) -> str:
-        """What `run --seeds` was told to call it: its runs are called that and their seeds. Empty for no name."""
+        """The name given to `run --seeds`, which the names of its runs begin with. Empty for none."""
         return name_of(self.members)
 
     @property
@@ -90,7 +90,7 @@ class Group:
 
     @property
     def decided(self) -> tuple[GroupMember, ...]:
-        """Finished or failed: what they reached is all that they will reach."""
+        """Runs that have finished or failed, so that their scores are final."""
         return tuple(member for member in self.members if member.status in (Status.FINISHED, Status.FAILED))
 
     @property
@@ -146,8 +146,10 @@ class Group:
         return median_with_never(self.epochs_to_target())
 
     def target_in_words(self) -> str:
-        """How many came to the target, and when: ``99.4% reached by 2 of 3 (95% interval 21% to 94%), half of them by
-        epoch 2``. Empty while none has ended."""
+        """The share of runs that reached the target, and when. Empty while none has ended.
+
+        For example ``99.4% reached by 2 of 3 (95% interval 21% to 94%), half of them by epoch 2``.
+        """
         reached, target, median = self.reached(), self.target(), self.median_epoch_to_target()
         if reached.low is None or reached.high is None:
             return ""
@@ -189,7 +191,7 @@ class Group:
 
 
 def accuracy(event: EpochFinished) -> float | None:
-    """Of an epoch, on the held-out images where there are some, else on the test images."""
+    """The accuracy of an epoch on the held-out images where there are some, else on the test images."""
     return event.test_accuracy if event.val_accuracy is None else event.val_accuracy
 
 
@@ -225,7 +227,7 @@ def find_group(store: Store, group_id: str) -> Group | None:
 
 
 def name_of(runs: Iterable[GroupMember | RunRow]) -> str:
-    """What the group of these runs is called; empty for no name."""
+    """The name of the group of these runs; empty for none."""
     stems = {name_of_group(run.name, run.seed) for run in runs}
     return stems.pop() if len(stems) == 1 else ""
 

@@ -1,4 +1,4 @@
-"""What can be compared: finished runs and groups of them, on the same test images by the same rules."""
+"""Subjects of a comparison: finished runs and groups of them, scored on the same test images by the same rules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ OTHERS = Advice("name another run or group: ", Step(Action.LIST_RUNS), " lists t
 
 
 class Incomparable(InvalidValue):
-    """What must not be compared. `allowed` is the whole sentence, as `field` is that of a run and nothing one typed."""
+    """Raised for results that must not be compared.
+
+    `allowed` is the whole sentence, as `field` is one of a run's config and not of what was typed.
+    """
 
     FORM: ClassVar = "{allowed}"
 
@@ -34,7 +37,7 @@ class Subject:
 
     @property
     def runs(self) -> tuple[GroupMember, ...]:
-        """Those that count: at least one."""
+        """The finished runs, at least one."""
         return self.group.finished
 
     @property
@@ -123,7 +126,7 @@ def _check_pair(first: Subject, other: Subject) -> None:
 
 
 def _scored_by(subject: Subject) -> dict[str, str]:
-    """Which images its scores are of, and what decides which epoch's weights: fields, and their values in words."""
+    """The fields that decide which images a score is of and which epoch's weights, with their values in words."""
     started, config = subject.started, subject.config
     return {
         "dataset": started.dataset,
@@ -134,7 +137,7 @@ def _scored_by(subject: Subject) -> dict[str, str]:
 
 
 def _to_finish(reference: str, members: Sequence[GroupMember]) -> Advice:
-    """What to do about a run, or a group of which no run has finished."""
+    """Advice on a run, or on a group of which no run has finished."""
     if any(member.status is Status.RUNNING for member in members):
         return Advice("wait for it: ", Step(Action.WATCH, reference))
     return how_to_finish(reference, (member.view.end for member in members))

@@ -23,7 +23,7 @@ MAX_LINE = 1 << 20
 """Bytes; no event comes near it, so a longer line is damage and is not read into memory."""
 
 _PROGRESS = b'{"event": "step_progress", '
-"""How `Entry.to_json` begins a line that later ones of its kind make obsolete."""
+"""The beginning of a progress line as `Entry.to_json` writes it; a later such line makes it obsolete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class EventReader:
 
     @property
     def damaged(self) -> int:
-        """How many whole lines were passed over so far."""
+        """The number of whole lines that were passed over so far."""
         return self._damaged
 
     def poll(self) -> Iterator[Entry]:
@@ -189,6 +189,6 @@ def _parse(line: bytes) -> Entry | None:
 
 
 def _is_config(config: Mapping[str, Any]) -> bool:
-    """Whether it has the fields, of the right types, that every view of a run shows."""
+    """True when the fields that every view of a run shows are there and of the right types."""
     wanted = {"arch": (str,), "epochs": (int,), "batch_size": (int,), "target": (int, float)}
     return all(type(config.get(key)) in types for key, types in wanted.items())

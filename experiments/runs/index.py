@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from experiments.runs.folder import Run
 
 VERSION = 2
-"""Of what a row holds."""
+"""The version of a row's content."""
 TABLE = "CREATE TABLE runs (id TEXT PRIMARY KEY, stamp TEXT, row TEXT)"
 QUIET = 60.0
-"""Seconds after which a log without an end is taken for one that nobody writes to."""
+"""Seconds after which a log without an end counts as one that nobody writes to."""
 PATIENCE = 0.5
 """Seconds to wait for another process's turn before going on without the cache."""
 
@@ -98,13 +98,13 @@ class Index:
 
 
 def _has_our_table(database: sqlite3.Connection) -> bool:
-    """Whether it is of this version, with our table and nothing else, a view or a trigger, in it."""
+    """True when the file is of this version and holds our table alone, no view and no trigger."""
     schema = database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
     return schema == [(TABLE,)] and database.execute("PRAGMA user_version").fetchone() == (VERSION,)
 
 
 def _is_quiet(run: Run) -> bool:
-    """Whether nothing has been written to the run's log for so long that it may be worth remembering."""
+    """True when nothing has been written to the run's log for `QUIET` seconds."""
     try:
         return not abs(time.time() - run.log.stat().st_mtime) < QUIET
     except OSError:

@@ -1,4 +1,4 @@
-"""What a run's events amount to so far. Everyone who looks at a run folds its log with `reduce`."""
+"""The state of a run, folded from the events of its log with `reduce`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class RunView:
 
     @property
     def final_test_accuracy(self) -> float | None:
-        """Of the last epoch; only a finished run has one."""
+        """The test accuracy of the last epoch; None before the run has finished."""
         return self.end.final_test_accuracy if isinstance(self.end, RunFinished) else None
 
     @property

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import NormalDist, fmean, stdev
 
 LEVEL = 0.95
-"""Of every interval."""
+"""The level of every interval."""
 Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 

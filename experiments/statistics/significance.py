@@ -15,9 +15,9 @@ from statistics import NormalDist
 from experiments.statistics.descriptive import LEVEL, Sample
 
 ALPHA = 1 - LEVEL
-"""How often a test may see a difference where there is none."""
+"""The probability of finding a difference where there is none."""
 POWER = 0.8
-"""How often a number of seeds that is recommended would show the difference."""
+"""The probability with which a recommended number of seeds shows the difference."""
 MOST_SEEDS = 10_000
 
 
@@ -66,7 +66,7 @@ def one_against_group(value: float, group: Sample, alpha: float = ALPHA) -> Diff
 
 
 def _t_interval(value: float, error: float, degrees: float, alpha: float) -> tuple[float, float]:
-    """Of Student's t distribution around a value with that standard error."""
+    """Interval of Student's t around a value with that standard error."""
     from scipy.stats import t
 
     low, high = t.interval(1 - alpha, degrees, value, error)
@@ -135,8 +135,8 @@ def seeds_needed(difference: float, sds: tuple[float, float], alpha: float = ALP
 
 
 def _power(size: float, n: int, alpha: float) -> float:
-    """How often a t test of n against n, at a level of `alpha`, finds a difference of `size` standard deviations, in
-    its own direction."""
+    """The power of a t test of n against n at the level `alpha`: how often it finds a difference of `size` standard
+    deviations, in its own direction."""
     from scipy.special import nctdtr, stdtrit
 
     freedom, noncentrality = 2 * n - 2, size * math.sqrt(n / 2)
@@ -149,8 +149,8 @@ def _power(size: float, n: int, alpha: float) -> float:
 
 
 def fisher(tables: Iterable[Sequence[int]]) -> tuple[float, float]:
-    """Whether row and column go together within two-by-two tables, each given as what is in both, only in the row, only
-    in the column, and in neither.
+    """Test of the association of row and column within two-by-two tables, each given as the counts of what is in both,
+    only in the row, only in the column, and in neither.
 
     Were they independent within each of them: by how much the sum over the tables of what is in both exceeds what is
     expected then, and the probability of a sum no likelier, the counts of each one's rows and columns given. Of one

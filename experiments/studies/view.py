@@ -23,16 +23,18 @@ if TYPE_CHECKING:
 IMPORTANCE_TRIALS = 8
 """Finished trials below which the importance of parameters is a guess and is not given."""
 ENDED = ("finished", "pruned", "failed")
-STATES = ("waiting", "running", "finished", "pruned", "failed", "rejected")
 STATE_NAMES = {"WAITING": "waiting", "RUNNING": "running", "COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed"}
 """Optuna's, of trials that no note says more of."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialView:
-    """One trial: `state` is one of `STATES`, `values` the accuracies by epoch so far (on what, says
-    `StudyView.values_are`), `reason` why it failed, was pruned or rejected or which one it repeats, `seconds` from its
-    start to its end. One that `repeats` another has the other's run and result."""
+    """One trial.
+
+    `state` is waiting, running, finished, pruned, failed or rejected; `values` are the accuracies by epoch so far, on
+    the images that `StudyView.values_are` names; `reason` says why it failed, was pruned or rejected, or which trial it
+    repeats; `seconds` run from its start to its end. A trial that `repeats` another has the other's run and result.
+    """
 
     number: int
     state: str
