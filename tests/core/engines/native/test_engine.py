@@ -259,7 +259,7 @@ torch.testing.assert_close(found, plain)
 torch.testing.assert_close(gradients, [p.grad for p in model.parameters()])
 """
     environment = os.environ | {"OMP_THREAD_LIMIT": "2"}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
