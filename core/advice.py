@@ -1,4 +1,7 @@
-"""What to do about a failure, in nobody's words: each front end has its own for the steps named here."""
+"""Advice on what to do about a failure. It names no option, command or key: each front end has its own words for a tip.
+
+The words are in `tui/text/advice.py` for the command line and in `tui/live/advice.py` for the interface.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 
 
 class Action(StrEnum):
-    """What a step asks for. Its subject is a field or an option, or the run, study or data set that it is about."""
+    """What a tip asks for. Its subject is a field or an option, or the run, study or data set that it is about."""
 
     SET = "set"
     """Give a field this value."""
@@ -85,26 +88,26 @@ _NEUTRAL = {
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """Something to do, as every front end can say it."""
+class Tip:
+    """One thing to do, without the words for it."""
 
     action: Action
     subject: str = ""
     value: str = ""
 
     def __str__(self) -> str:
-        """In the words of a log, which programs read, too."""
+        """In neutral words, for logs."""
         words = _NEUTRAL[self.action].format(subject=self.subject.replace("_", " "), value=self.value)
         return words.rstrip()
 
 
 @dataclass(frozen=True, slots=True, init=False)
 class Advice:
-    """A sentence: texts, which are the same everywhere, and steps, which are not. Empty for no advice."""
+    """A sentence: texts, which are the same everywhere, and tips, which are not. Empty for no advice."""
 
-    parts: tuple[str | Step, ...]
+    parts: tuple[str | Tip, ...]
 
-    def __init__(self, *parts: str | Step) -> None:
+    def __init__(self, *parts: str | Tip) -> None:
         object.__setattr__(self, "parts", tuple(part for part in parts if part))
 
     @classmethod
@@ -117,21 +120,21 @@ class Advice:
     def __str__(self) -> str:
         return self.worded(str)
 
-    def worded(self, words_of: Callable[[Step], str]) -> str:
-        """The sentence, its steps in these words."""
+    def worded(self, words_of: Callable[[Tip], str]) -> str:
+        """The sentence, its tips in these words."""
         return "".join(part if isinstance(part, str) else words_of(part) for part in self.parts)
 
     def cleaned(self, clean: Callable[[str], str]) -> Advice:
         """The same with every text in it cleaned."""
         return Advice(
             *(
-                clean(part) if isinstance(part, str) else Step(part.action, clean(part.subject), clean(part.value))
+                clean(part) if isinstance(part, str) else Tip(part.action, clean(part.subject), clean(part.value))
                 for part in self.parts
             )
         )
 
     def to_record(self) -> list[Any]:
-        """For JSON: a text for a text, an object with the keys of `Step` for a step."""
+        """For JSON: a text for a text, an object with the keys of `Tip` for a tip."""
         return [
             part
             if isinstance(part, str)
@@ -141,21 +144,21 @@ class Advice:
 
     @classmethod
     def from_record(cls, record: object) -> Advice | None:
-        """What `to_record` wrote; None for anything else, a step that only a later version knows among it."""
+        """What `to_record` wrote; None for anything else, a tip that only a later version knows among it."""
         if not isinstance(record, list):
             return None
-        parts: list[str | Step] = []
+        parts: list[str | Tip] = []
         for part in record:
             if isinstance(part, str):
                 parts.append(part)
                 continue
-            if not isinstance(part, dict) or not all(isinstance(part.get(key), str) for key in Step.__slots__):
+            if not isinstance(part, dict) or not all(isinstance(part.get(key), str) for key in Tip.__slots__):
                 return None
             if part["action"] not in {*Action}:
                 return None
-            parts.append(Step(Action(part["action"]), part["subject"], part["value"]))
+            parts.append(Tip(Action(part["action"]), part["subject"], part["value"]))
         return cls(*parts)
 
 
-Hint = str | Step | Advice
-"""Advice as it is given to an error: a text or a step alone is a sentence, too."""
+Hint = str | Tip | Advice
+"""Advice as it is given to an error: a text or a tip alone is a sentence, too."""

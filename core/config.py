@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from core.advice import Action, Advice, Step
+from core.advice import Action, Advice, Tip
 from core.errors import InvalidValue, OverBudget, shown
 
 DatasetChoice = Literal["auto", "mnist", "fashion", "kmnist", "mnist-5k"]
@@ -139,7 +139,7 @@ class TrainConfig(BaseModel):
         if self.budget and self.epochs > self.max_epochs:
             raise OverBudget(
                 f"epochs = {self.epochs}: at most {self.max_epochs} within the budget",
-                hint=Advice(Step(Action.RAISE_BUDGET, "max_epochs"), ", or ", Step(Action.LIFT_BUDGETS)),
+                hint=Advice(Tip(Action.RAISE_BUDGET, "max_epochs"), ", or ", Tip(Action.LIFT_BUDGETS)),
             )
 
     def check_parameter_budget(self, total_params: int) -> None:
@@ -149,7 +149,7 @@ class TrainConfig(BaseModel):
             raise OverBudget(
                 f"arch = {self.arch}: {total_params:,} parameters, {over:,} over the budget of {self.max_params:,}",
                 hint=Advice(
-                    "use narrower layers, ", Step(Action.RAISE_BUDGET, "max_params"), ", or ", Step(Action.LIFT_BUDGETS)
+                    "use narrower layers, ", Tip(Action.RAISE_BUDGET, "max_params"), ", or ", Tip(Action.LIFT_BUDGETS)
                 ),
             )
 

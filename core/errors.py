@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
-from core.advice import Action, Advice, Hint, Step
+from core.advice import Action, Advice, Hint, Tip
 
 
 class LabError(Exception):
@@ -42,7 +42,7 @@ class SpecError(InvalidValue):
 
     def __init__(self, spec: str, token: str, position: int, reason: str, *, hint: Hint = "") -> None:
         self.token = shown(token, 40)
-        hint = hint or Step(Action.EXPLAIN_LAYERS)
+        hint = hint or Tip(Action.EXPLAIN_LAYERS)
         super().__init__("arch", spec, f"{self.token} at position {position}: {reason}", hint=hint)
         self.position = position
         self.reason = reason

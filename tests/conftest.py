@@ -139,10 +139,10 @@ class Script:
         return RunStopped(epoch=epoch, reason=reason)
 
     def failed(self, epoch: int = 2, error: str = "the loss is not finite", *advice: object):
-        from core.advice import Action, Advice, Step
+        from core.advice import Action, Advice, Tip
         from core.events import RunFailed
 
-        parts = advice or (Step(Action.LOWER, "lr", "0.03772"),)
+        parts = advice or (Tip(Action.LOWER, "lr", "0.03772"),)
         return RunFailed(epoch=epoch, error=error, advice=Advice(*parts))
 
     def entries(self, *events: object, run_id: str = RUN_ID):

@@ -10,7 +10,7 @@ from http.client import HTTPException
 from pathlib import Path
 from queue import Empty, Queue
 
-from core.advice import Action, Advice, Step
+from core.advice import Action, Advice, Tip
 from core.data.sources import md5_of
 from core.errors import DataError, ShouldStop, Stopped
 from core.storage.files import replacing
@@ -49,7 +49,7 @@ def download(
                     hint=f"check the network, or put the file at {destination}",
                 )
     except OSError as error:
-        hint = Advice("free some space there, or ", Step(Action.START_WITH, "data_dir", "a writable folder"))
+        hint = Advice("free some space there, or ", Tip(Action.START_WITH, "data_dir", "a writable folder"))
         raise DataError(f"{destination}: cannot be written: {error.strerror}", hint=hint) from error
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from core.advice import Action, Advice, Step
+from core.advice import Action, Advice, Tip
 from core.data import idx
 from core.data.download import Progress, download
 from core.data.sources import BUNDLED, FILES, REPLACE_IT, SOURCES, check_md5, md5_of, published_class, published_md5
@@ -112,7 +112,7 @@ class Loader:
                 dataset = self._bundled()
             except DataError as no_extra:
                 here = f"put the MNIST files in {self.folder('mnist')}"
-                other = Step(Action.START_WITH, "data_dir", "their root")
+                other = Tip(Action.START_WITH, "data_dir", "their root")
                 hint = Advice(f"{here} (or ", other, "), or ", *no_extra.advice.parts)
                 raise DataError(f"no data to train on: {unreachable.message}", hint=hint) from unreachable
             note = f"full MNIST is not here and cannot be downloaded, so this run uses the bundled {BUNDLED}"
@@ -124,7 +124,7 @@ class Loader:
         for file in FILES:
             path = idx.find_file(self.folder(name), file)
             if path is None:
-                raise DataError(f"{self.folder(name) / file}: missing", hint=Step(Action.DOWNLOAD, name))
+                raise DataError(f"{self.folder(name) / file}: missing", hint=Tip(Action.DOWNLOAD, name))
             paths[file] = path
         return paths
 

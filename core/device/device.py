@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
-from core.advice import Action, Advice, Step
+from core.advice import Action, Advice, Tip
 from core.config import Precision
 from core.errors import InvalidValue
 
@@ -24,7 +24,7 @@ def pick_device(name: str) -> torch.device:
         return torch.device(available[-1].split(":")[0] if len(available) > 1 else "cpu")
     if name not in available and f"{name}:0" not in available:
         allowed = f"not on this machine, which has {', '.join(available)}"
-        raise InvalidValue("device", name, allowed, hint=Step(Action.SET, "device", "auto"))
+        raise InvalidValue("device", name, allowed, hint=Tip(Action.SET, "device", "auto"))
     return torch.device(name)
 
 
@@ -84,8 +84,8 @@ def describe_device(device: torch.device) -> str:
 def check_precision(precision: Precision, device: torch.device) -> None:
     """Raise `InvalidValue` when a device has no such arithmetic."""
     if precision == "tf32" and device.type != "cuda":
-        cuda = Step(Action.OPTION, "device", "cuda")
-        hint = Advice(Step(Action.SET, "precision", "fp32"), ", or ", cuda, " where there is one")
+        cuda = Tip(Action.OPTION, "device", "cuda")
+        hint = Advice(Tip(Action.SET, "precision", "fp32"), ", or ", cuda, " where there is one")
         raise InvalidValue("precision", precision, f"needs a CUDA device, not {device}", hint=hint)
 
 

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.advice import Action, Advice, Step
+from core.advice import Action, Advice, Tip
 from core.config import EngineChoice, Precision, TrainConfig
 from core.engines.engine import EagerEngine, Engine
 from core.errors import InvalidValue
@@ -46,7 +46,7 @@ def choose_engine(config: TrainConfig, device: torch.device, steps: int, copies:
     """
     if config.engine != "auto":
         if reason := _obstacle(config.engine, device):
-            hint = Advice(Step(Action.SET, "engine", "auto"), ", which takes the fastest")
+            hint = Advice(Tip(Action.SET, "engine", "auto"), ", which takes the fastest")
             raise InvalidValue("engine", config.engine, reason, hint=hint)
         return ChosenEngine(config.engine, "asked for")
     if device.type == "cpu":

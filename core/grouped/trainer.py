@@ -10,7 +10,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from core.advice import Action, Advice, Step
+from core.advice import Action, Advice, Tip
 from core.config import TrainConfig
 from core.data.loader import Dataset
 from core.events import RunFailed, TrainEvent
@@ -36,7 +36,7 @@ class GroupedRun(RunRecord):
     def fail_by(self, error: BaseException) -> RunFailed | None:
         failure = super().fail_by(error)
         if failure is not None and is_out_of_memory(error):
-            return replace(failure, advice=Advice(Step(Action.FEWER_AT_ONCE)))
+            return replace(failure, advice=Advice(Tip(Action.FEWER_AT_ONCE)))
         return failure
 
 

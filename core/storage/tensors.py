@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from core.advice import Action, Advice, Step
+from core.advice import Action, Advice, Tip
 from core.errors import RunError, one_line
 from core.storage.files import open_regular, replacing
 
@@ -62,7 +62,7 @@ def read_tensors(path: Path, max_bytes: int) -> tuple[dict[str, Tensor], dict[st
     except FileNotFoundError:
         raise
     except (OSError, SafetensorError) as error:
-        hint = Advice(Step(Action.VERIFY), " says what else is")
+        hint = Advice(Tip(Action.VERIFY), " says what else is")
         raise RunError(f"{path}: damaged: {one_line(error)}", hint=hint) from error
 
 

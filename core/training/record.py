@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from core.advice import Action, Step
+from core.advice import Action, Tip
 from core.config import TrainConfig
 from core.data.loader import Dataset
 from core.device.device import describe_device, use_threads
@@ -237,7 +237,7 @@ class RunRecord(ABC):
         return None
 
     def _diverged(self) -> RunFailed:
-        lower = Step(Action.LOWER, "lr", f"{self.config.lr:g}")
+        lower = Tip(Action.LOWER, "lr", f"{self.config.lr:g}")
         return self.fail(TrainingFailed(f"the loss is not finite in epoch {self.epoch}", hint=lower))
 
     def _checkpoint(self, parts: Mapping[str, Mapping[str, Tensor]]) -> Checkpoint:
@@ -311,7 +311,7 @@ def preparing(config: TrainConfig, device: torch.device) -> Iterator[None]:
 
 def _no_room(config: TrainConfig, device: torch.device) -> TrainingFailed:
     text = f"out of memory on {describe_device(device)}"
-    return TrainingFailed(one_line(text, 300), hint=Step(Action.SHRINK, "batch_size", str(config.batch_size)))
+    return TrainingFailed(one_line(text, 300), hint=Tip(Action.SHRINK, "batch_size", str(config.batch_size)))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

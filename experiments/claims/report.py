@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from core.advice import Action, Step
+from core.advice import Action, Tip
 from core.errors import InvalidValue, StorageError
 from core.history import EARLY_ACCURACY, EARLY_EPOCHS
 from core.storage.files import open_regular, replacing
@@ -23,7 +23,7 @@ CURVES = ("conv9", "conv5", "dropout-0.05", "dropout-0.1")
 def check_report_path(path: Path) -> None:
     """Raise `InvalidValue` when a report cannot be written there, or would replace a file that is not one."""
     if path.suffix != ".md":
-        raise InvalidValue("output", str(path), "must end in .md", hint=Step(Action.EXAMPLE, "output", "claims.md"))
+        raise InvalidValue("output", str(path), "must end in .md", hint=Tip(Action.EXAMPLE, "output", "claims.md"))
     if not path.parent.is_dir():
         raise InvalidValue("output", str(path), f"there is no folder {path.parent}", hint="make it, or name another")
     try:
@@ -52,7 +52,7 @@ def write_report(results: Results, path: Path) -> None:
                 part.write_text(text)
         except OSError as error:
             reason = f"{file}: cannot be written: {error.strerror}"
-            raise StorageError(reason, hint=Step(Action.CHOOSE, "output", "another place")) from error
+            raise StorageError(reason, hint=Tip(Action.CHOOSE, "output", "another place")) from error
 
 
 def markdown(results: Results, charts: dict[str, str]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from core.advice import Action, Advice, Step
+from core.advice import Action, Advice, Tip
 from core.config import TrainConfig
 from core.errors import OverBudget, ShouldStop
 from core.events import RunStarted
@@ -45,7 +45,7 @@ class Design:
             InvalidValue, OverBudget: when a config is wrong.
         """
         if isinstance(epochs := changes.get("epochs"), int) and epochs > EPOCHS:
-            out = Step(Action.LEAVE_OUT, "epochs")
+            out = Tip(Action.LEAVE_OUT, "epochs")
             hint = Advice("the claims are about runs of so many: ", out, ", or give fewer to try the command out")
             raise OverBudget(f"epochs = {epochs}: at most {EPOCHS}, as in the exercise", hint=hint)
         design = cls(TrainConfig.checked({**load_preset("seed-conv9").values, **changes}), seeds)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from core.advice import Action, Step
+from core.advice import Action, Tip
 from core.errors import InvalidValue
 from experiments.execution.executor import STOP_PATIENCE, Ended, Slot
 from experiments.execution.spawning import signals_held_back, worker_context
@@ -124,7 +124,7 @@ def local_slots(device: str, jobs: int | None, gpus_per_trial: float | None) -> 
     gpus = _gpus(device)
     if gpus_per_trial is not None and not (gpus and 0 < gpus_per_trial <= 1):
         allowed = "must be above 0 and at most 1" if gpus else f"there is no GPU to share here (device {device})"
-        raise InvalidValue("gpus_per_trial", gpus_per_trial, allowed, hint=Step(Action.LEAVE_OUT, "gpus_per_trial"))
+        raise InvalidValue("gpus_per_trial", gpus_per_trial, allowed, hint=Tip(Action.LEAVE_OUT, "gpus_per_trial"))
     if gpus:
         jobs = jobs or len(gpus) * int(1 / (gpus_per_trial or 1) + 1e-9)
     elif device == "mps":

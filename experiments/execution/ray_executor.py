@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from core.advice import Action, Step
+from core.advice import Action, Tip
 from core.errors import InvalidValue, StorageError, one_line
 from core.storage.checkpoint import previous
 from core.storage.files import replacing
@@ -78,7 +78,7 @@ class RayExecutor:
         require_ray()
         if device not in DEVICES:
             allowed = "must be auto, cpu or cuda on Ray, which chooses each trial's GPU itself"
-            raise InvalidValue("device", device, allowed, hint=Step(Action.SET, "device", "cuda"))
+            raise InvalidValue("device", device, allowed, hint=Tip(Action.SET, "device", "cuda"))
         self._data = locations.data
         self._jobs = jobs
         self._idle: list[Any] = []
@@ -167,7 +167,7 @@ class RayExecutor:
         if gpus_per_trial is not None and (device == "cpu" or gpus < gpus_per_trial):
             allowed = f"the cluster has {gpus:g} GPUs for device {device}"
             self._ray.shutdown()
-            raise InvalidValue("gpus_per_trial", gpus_per_trial, allowed, hint=Step(Action.LEAVE_OUT, "gpus_per_trial"))
+            raise InvalidValue("gpus_per_trial", gpus_per_trial, allowed, hint=Tip(Action.LEAVE_OUT, "gpus_per_trial"))
         if device == "cpu" or (device == "auto" and not gpus):
             return {"CPU": 1}
         return {"CPU": 1, "GPU": gpus_per_trial or 1}

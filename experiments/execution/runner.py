@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from core.advice import Action, Advice, Hint, Step
+from core.advice import Action, Advice, Hint, Tip
 from core.config import MACHINE_FIELDS, TrainConfig
 from core.data.download import Progress
 from core.errors import InvalidValue, LabError, OverBudget, ShouldStop, Stopped, StorageError, one_line
@@ -178,14 +178,14 @@ class Runner:
             view: what the run's log says, where that is known already.
         """
         if run.is_trained_elsewhere():
-            hint = Advice(Step(Action.WATCH, run.id), ", or stop it first")
+            hint = Advice(Tip(Action.WATCH, run.id), ", or stop it first")
             raise InvalidValue("run", run.id, "is running", hint=hint)
         view = view or run.view()
         config = stored_config(run, view)
         if no_budget:
             config = config.model_copy(update={"budget": False})
         if isinstance(view.end, RunFinished) and epochs is None:
-            raise InvalidValue("run", run.id, "is finished", hint=Step(Action.EXTEND, run.id))
+            raise InvalidValue("run", run.id, "is finished", hint=Tip(Action.EXTEND, run.id))
         if epochs is not None:
             config = _extended(run, config, view, epochs)
         config = name_module_again(run, config, arch)
@@ -206,7 +206,7 @@ def _extended(run: Run, config: TrainConfig, view: RunView, epochs: int) -> Trai
     try:
         return config.changed(epochs=epochs)
     except OverBudget as error:
-        error.advice = Advice(Step(Action.LIFT_RUN_BUDGETS, run.id))
+        error.advice = Advice(Tip(Action.LIFT_RUN_BUDGETS, run.id))
         raise
 
 
@@ -256,7 +256,7 @@ def kept(trainer: RunRecord, run: Run, event: TrainEvent) -> Iterator[TrainEvent
 def lost(run: Run, view: RunView, reason: str) -> Entry:
     """Write down that a run has failed, in the place of its process, which is gone; what cannot be written is still
     returned. `view` is what its log says so far."""
-    advice = Advice(Step(Action.RESUME, run.id), " tries again")
+    advice = Advice(Tip(Action.RESUME, run.id), " tries again")
     event = RunFailed(epoch=view.epochs_done, error=reason, advice=advice)
     try:
         with run.open_log() as log:

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from core.advice import Action, Advice, Step
+from core.advice import Action, Advice, Tip
 from core.errors import InvalidValue, StorageError
 from core.storage.files import replacing
 from experiments.extras import require
@@ -66,7 +66,7 @@ def find_format(name: str) -> Format:
         InvalidValue: when there is none of this name, or when it needs a package that is not installed.
     """
     if name not in FORMATS:
-        hint = Step(Action.EXAMPLE, "format", "onnx")
+        hint = Tip(Action.EXAMPLE, "format", "onnx")
         raise InvalidValue("format", name, f"must be one of {', '.join(FORMATS)}", hint=hint)
     found = FORMATS[name]
     require("format", name, found.packages, found.extra)
@@ -134,7 +134,7 @@ def check_free(target: Path, *, force: bool) -> None:
         return
     except OSError as error:
         raise _unwritable(target, error) from error
-    other = Step(Action.CHOOSE, "output", "another place")
+    other = Tip(Action.CHOOSE, "output", "another place")
     if stat.S_ISDIR(mode):
         raise InvalidValue("output", str(target), "is a folder that is there already", hint=other)
     if not stat.S_ISREG(mode):
@@ -142,7 +142,7 @@ def check_free(target: Path, *, force: bool) -> None:
     if (target.parent / "events.jsonl").exists():
         raise InvalidValue("output", str(target), "is a run's own file", hint=other)
     if not force:
-        hint = Advice(Step(Action.OVERWRITE), ", or ", other)
+        hint = Advice(Tip(Action.OVERWRITE), ", or ", other)
         raise InvalidValue("output", str(target), "is there already", hint=hint)
 
 
@@ -166,7 +166,7 @@ def _write(target: Path, write: Callable[[], None]) -> None:
 
 def _unwritable(target: Path, error: OSError) -> StorageError:
     reason = error.strerror or str(error)
-    return StorageError(f"{target}: cannot be written: {reason}", hint=Step(Action.CHOOSE, "output", "another place"))
+    return StorageError(f"{target}: cannot be written: {reason}", hint=Tip(Action.CHOOSE, "output", "another place"))
 
 
 def _module(chosen: Format) -> Any:

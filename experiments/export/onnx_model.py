@@ -7,7 +7,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from typing import TYPE_CHECKING, cast
 
-from core.advice import Action, Step
+from core.advice import Action, Tip
 from core.errors import InvalidValue, one_line
 from experiments.export.metadata import describe_network
 from experiments.inference.network import Source, load_network
@@ -48,7 +48,7 @@ def render(run: Run, source: Source | None, arch: str | None) -> bytes:
         except torch.onnx.errors.OnnxExporterError as error:
             cause = error.__cause__ or error
             reason = f"torch cannot translate {network.config.arch}: {type(cause).__name__}: {one_line(cause, 100)}"
-            raise InvalidValue("format", "onnx", reason, hint=Step(Action.SET, "format", "safetensors")) from error
+            raise InvalidValue("format", "onnx", reason, hint=Tip(Action.SET, "format", "safetensors")) from error
     assert program is not None, "the exporter returns a program unless it is given a file"
     model = program.model_proto
     facts = describe_network(run, network.config, network.weights, network.source, network.epoch)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from core.advice import Action, Advice, Step
+from core.advice import Action, Advice, Tip
 from core.config import TrainConfig
 from core.errors import RunError, one_line
 from core.models.network import make_network, summarize_config
@@ -137,7 +137,7 @@ def _load_weights(module: nn.Module, weights: Mapping[str, Tensor], run: Run) ->
         module.load_state_dict(weights, assign=True)
     except (RuntimeError, ValueError) as error:
         reason = f"run {run.id}: the stored weights do not fit its network: {one_line(error)}"
-        raise RunError(reason, hint=Advice(Step(Action.VERIFY, run.id), " says what differs")) from error
+        raise RunError(reason, hint=Advice(Tip(Action.VERIFY, run.id), " says what differs")) from error
     module.to(memory_format=torch.channels_last).eval()
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.advice import Action, Advice, Step
+from core.advice import Action, Advice, Tip
 from core.errors import StorageError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def save_drawing(home: Path, image: Tensor) -> Path:
             path.unlink(missing_ok=True)
             raise
     except OSError as error:
-        hint = Advice("free some space in the home folder, or ", Step(Action.START_WITH, "home", "another one"))
+        hint = Advice("free some space in the home folder, or ", Tip(Action.START_WITH, "home", "another one"))
         raise StorageError(f"{folder}: cannot be written: {error.strerror}", hint=hint) from error
     return path
 

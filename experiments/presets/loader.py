@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from core.advice import Action, Advice, Step
+from core.advice import Action, Advice, Tip
 from core.config import TrainConfig
 from core.errors import InvalidValue, one_line
 from core.storage.files import open_regular
@@ -21,7 +21,7 @@ from core.storage.files import open_regular
 FOLDER = Path(__file__).parent
 DEFAULT = "seed-conv9"
 MAX_BYTES = 1 << 20
-LISTED = Advice(Step(Action.LIST_PRESETS), " lists them")
+LISTED = Advice(Tip(Action.LIST_PRESETS), " lists them")
 
 
 @dataclass(frozen=True, slots=True)

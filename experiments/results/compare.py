@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from core.advice import Action, Advice, Step
+from core.advice import Action, Advice, Tip
 from experiments.results.groups import ScoreKind
 from experiments.results.subjects import (
     OTHERS,
@@ -238,7 +238,7 @@ def _compare_images(store: Store, first: Subject, second: Subject, score: ScoreK
         reason = (
             "score must not be best for two single runs: no predictions are kept of an epoch chosen by the test images"
         )
-        final, several = Step(Action.SET, "score", "final"), Step(Action.TRAIN_GROUP)
+        final, several = Tip(Action.SET, "score", "final"), Tip(Action.TRAIN_GROUP)
         hint = Advice(final, ", or compare groups of several seeds (", several, ")")
         raise Incomparable("score", score, reason, hint=hint)
     ends = [member.score(score) or 0.0 for member in (first.runs[0], second.runs[0])]
@@ -249,7 +249,7 @@ def _compare_images(store: Store, first: Subject, second: Subject, score: ScoreK
         return Comparison(first, second, "mcnemar", Difference(ends[0] - ends[1], None, None, None), notes=(note,))
     if here.labels.shape != there.labels.shape or (here.labels != there.labels).any():
         reason = f"{first.label} and {second.label} must be scored on the same test images, and their labels differ"
-        hint = Advice(Step(Action.VERIFY), " tells of each whether it was scored on the data that is here")
+        hint = Advice(Tip(Action.VERIFY), " tells of each whether it was scored on the data that is here")
         raise Incomparable("run", second.label, reason, hint=hint)
     classes = [one.selected if score == "selected" and one.selected is not None else one.final for one in (here, there)]
     right = [one == here.labels for one in classes]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from core.advice import Action, Advice, Step
+from core.advice import Action, Advice, Tip
 from core.config import TrainConfig
 from core.errors import InvalidValue, RunError
 from experiments.results.groups import find_group
@@ -32,15 +32,15 @@ def more_seeds(
     group_id = store.find_group_id(reference)
     group = find_group(store, group_id) if group_id is not None else None
     if group is None:
-        hint = Advice(Step(Action.SHOW, "RUN"), " says which group a run is in")
+        hint = Advice(Tip(Action.SHOW, "RUN"), " says which group a run is in")
         raise RunError(f"no such group: {reference!r}", hint=hint)
     if varying := group.varying():
-        hint = Advice("begin another group, without ", Step(Action.OPTION, "group"))
+        hint = Advice("begin another group, without ", Tip(Action.OPTION, "group"))
         raise InvalidValue("group", reference, f"its runs differ in {', '.join(varying)}", hint=hint)
     taken = {member.seed for member in group.members}
     if known := [str(seed) for seed in seeds if seed in taken]:
         some = ", ".join(known[:4]) + (", ..." if len(known) > 4 else "")
-        hint = Advice(Step(Action.SHOW, reference), " lists its runs")
+        hint = Advice(Tip(Action.SHOW, reference), " lists its runs")
         raise InvalidValue("seeds", seeds_text(seeds), f"the group has {some} already", hint=hint)
     member = store.run(group.members[0].run_id)
     config, tags = _same_recipe(member, changes), member.meta().tags
@@ -54,6 +54,6 @@ def _same_recipe(member: Run, changes: Mapping[str, object]) -> TrainConfig:
     for field in TrainConfig.model_fields:
         old, new = getattr(config, field), getattr(changed, field)
         if old != new and field not in FREE_FIELDS:
-            hint = Advice("leave it out, or begin another group, without ", Step(Action.OPTION, "group"))
+            hint = Advice("leave it out, or begin another group, without ", Tip(Action.OPTION, "group"))
             raise InvalidValue(field, new, f"the group's runs have {old}", hint=hint)
     return changed

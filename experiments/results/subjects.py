@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, ClassVar
 
-from core.advice import Action, Advice, Step
+from core.advice import Action, Advice, Tip
 from core.errors import InvalidValue, RunError
 from core.events import RunStarted
 from experiments.results.groups import Group, GroupMember, ScoreKind, find_group, make_group
@@ -15,7 +15,7 @@ from experiments.runs.row import Status
 from experiments.runs.store import Store
 from experiments.runs.view import how_to_finish
 
-OTHERS = Advice("name another run or group: ", Step(Action.LIST_RUNS), " lists them")
+OTHERS = Advice("name another run or group: ", Tip(Action.LIST_RUNS), " lists them")
 
 
 class Incomparable(InvalidValue):
@@ -53,7 +53,7 @@ class Subject:
         """
         started = self.runs[0].view.started
         if started is None:
-            hint = Advice(Step(Action.SHOW, self.runs[0].run_id), " says what it has")
+            hint = Advice(Tip(Action.SHOW, self.runs[0].run_id), " says what it has")
             raise RunError(f"{self.runs[0].run_id}: its log has no start", hint=hint)
         return started
 
@@ -83,7 +83,7 @@ def find_subject(store: Store, reference: str) -> Subject:
         reason = (
             f"group {group.title} must be of one recipe to be compared, and its runs differ in {', '.join(varying)}"
         )
-        hint = Advice("compare its runs one by one: ", Step(Action.SHOW, group.id), " lists them")
+        hint = Advice("compare its runs one by one: ", Tip(Action.SHOW, group.id), " lists them")
         raise Incomparable("group", group.id, reason, hint=hint)
     return Subject(group.name or group.id, group, is_group=len(group.finished) > 1)
 
@@ -110,7 +110,7 @@ def check_comparable(subjects: Sequence[Subject], score: ScoreKind) -> None:
     for subject in subjects:
         if len(subject.group.scores(score)) < len(subject.runs):
             reason = f"score must be one that all of them have: {subject.label} has no {score} accuracy"
-            final, held_out = Step(Action.SET, "score", "final"), Step(Action.OPTION, "val_split")
+            final, held_out = Tip(Action.SET, "score", "final"), Tip(Action.OPTION, "val_split")
             hint = Advice(final, "; selected needs runs with ", held_out, ", best needs runs without")
             raise Incomparable("score", score, reason, hint=hint)
 
@@ -120,7 +120,7 @@ def _check_pair(first: Subject, other: Subject) -> None:
     for field, here in _scored_by(first).items():
         if here != (there := theirs[field]):
             reason = f"{field} must be the same: it is {here} for {first.label} and {there} for {other.label}"
-            option = Step(Action.OPTION, field)
+            option = Tip(Action.OPTION, field)
             hint = Advice("train one of them again with the other's ", option, ", or ", *OTHERS.parts)
             raise Incomparable(field, there, reason, hint=hint)
 
@@ -139,5 +139,5 @@ def _scored_by(subject: Subject) -> dict[str, str]:
 def _to_finish(reference: str, members: Sequence[GroupMember]) -> Advice:
     """Advice on a run, or on a group of which no run has finished."""
     if any(member.status is Status.RUNNING for member in members):
-        return Advice("wait for it: ", Step(Action.WATCH, reference))
+        return Advice("wait for it: ", Tip(Action.WATCH, reference))
     return how_to_finish(reference, (member.view.end for member in members))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.advice import Action, Advice, Step
+from core.advice import Action, Advice, Tip
 from core.config import TrainConfig
 from core.errors import InvalidValue, RunError
 from core.models.network import absolute_arch
@@ -40,10 +40,10 @@ def name_module_again(run: Run, config: TrainConfig, arch: str | None) -> TrainC
     """
     if is_user_module(config.arch):
         if arch is None:
-            again = Step(Action.OPTION, "arch", config.arch)
+            again = Tip(Action.OPTION, "arch", config.arch)
             hint = Advice("name the code again, so that you know what is run: ", again)
             raise InvalidValue("run", run.id, "trains a module of your own", hint=hint)
         return config.changed(arch=absolute_arch(arch))
     if arch is not None:
-        raise InvalidValue("arch", arch, f"the run's network is {config.arch}", hint=Step(Action.LEAVE_OUT, "arch"))
+        raise InvalidValue("arch", arch, f"the run's network is {config.arch}", hint=Tip(Action.LEAVE_OUT, "arch"))
     return config

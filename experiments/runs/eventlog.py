@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from core.advice import Action, Step
+from core.advice import Action, Tip
 from core.errors import InvalidValue, RunError, StorageError
 from core.events import RunStarted, StepProgress, TrainEvent, from_record, to_record
 from core.storage.files import open_regular
@@ -95,7 +95,7 @@ class EventWriter:
         """Keep others from training the same run."""
         if not take_lock(self._file):
             os.close(self._file)
-            hint = Step(Action.WATCH, self._run_id)
+            hint = Tip(Action.WATCH, self._run_id)
             raise InvalidValue("run", self._run_id, "is being trained by another process", hint=hint)
 
     def _repair(self) -> None:

@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.advice import Action, Advice, Step
+from core.advice import Action, Advice, Tip
 from core.errors import InvalidValue, RunError, StorageError
 from core.events import CheckpointSaved
 from experiments.runs.eventlog import EventReader, EventWriter
@@ -298,5 +298,5 @@ class Run(OwnedFolder):
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         hint = Advice("check the run's folder")
         if full:
-            hint = Advice("free some space in the home folder, then go on with ", Step(Action.RESUME, self.id))
+            hint = Advice("free some space in the home folder, then go on with ", Tip(Action.RESUME, self.id))
         return StorageError(f"{path or self.folder}: cannot be written: {error.strerror}", hint=hint)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.advice import Action, Advice, Step
+from core.advice import Action, Advice, Tip
 from core.errors import InvalidValue, RunError, StorageError
 from experiments.runs.folder import Meta, Run
 from experiments.runs.index import Index
@@ -103,8 +103,8 @@ class Store:
             hint = f"name one of them: {members[-1].id}"
             raise InvalidValue("run", reference, f"is a group of {len(members)} runs", hint=hint)
         if not found:
-            listed = Advice(Step(Action.LIST_RUNS), " lists them")
-            none_yet = Advice("there are no runs yet: ", Step(Action.TRAIN))
+            listed = Advice(Tip(Action.LIST_RUNS), " lists them")
+            none_yet = Advice("there are no runs yet: ", Tip(Action.TRAIN))
             raise RunError(f"no such run: {reference!r}", hint=listed if runs else none_yet)
         if len(found) > 1:
             some = ", ".join(run.id for run in found[:4]) + (", ..." if len(found) > 4 else "")
@@ -179,7 +179,7 @@ class Store:
                     raise
 
     def _unwritable(self, error: OSError) -> StorageError:
-        hint = Advice(Step(Action.START_WITH, "home", "another folder"), ", or free some space")
+        hint = Advice(Tip(Action.START_WITH, "home", "another folder"), ", or free some space")
         return StorageError(f"home = {self.home}: cannot be written: {error.strerror}", hint=hint)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, assert_never
 
-from core.advice import Action, Advice, Step
+from core.advice import Action, Advice, Tip
 from core.events import (
     CheckpointSaved,
     EndEvent,
@@ -113,7 +113,7 @@ def how_to_finish(reference: str, ends: Iterable[EndEvent | None]) -> Advice:
     if failures and len(failures) == len(ends):
         failed = failures[0]
         return Advice(f"{failed.error}: ", *failed.advice.parts) if failed.advice else Advice(failed.error)
-    return Advice(Step(Action.RESUME, reference), " trains it on")
+    return Advice(Tip(Action.RESUME, reference), " trains it on")
 
 
 def _seconds_between(first: str, last: str) -> float:

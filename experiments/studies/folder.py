@@ -14,13 +14,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Self
 
-from core.advice import Action, Advice, Step
+from core.advice import Action, Advice, Tip
 from core.errors import InvalidValue, RunError, StorageError
 from experiments.runs.json_files import read_json, write_json
 from experiments.runs.owner import OwnedFolder
 from experiments.studies.plan import SweepPlan
 
-ANOTHER = Advice("restore it, or ", Step(Action.CHANGE, "study"), "; the runs are whole")
+ANOTHER = Advice("restore it, or ", Tip(Action.CHANGE, "study"), "; the runs are whole")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 
@@ -37,7 +37,7 @@ class StudyFolder(OwnedFolder):
         """
         if not _NAME.fullmatch(name):
             allowed = "must be 1 to 60 letters, digits, dots, dashes and underscores"
-            raise InvalidValue("study", name, allowed, hint=Step(Action.EXAMPLE, "study", "first-try"))
+            raise InvalidValue("study", name, allowed, hint=Tip(Action.EXAMPLE, "study", "first-try"))
         return cls(home / "studies" / name)
 
     @property
@@ -86,13 +86,13 @@ class StudyFolder(OwnedFolder):
             raise self.unwritable(error) from error
 
     def busy(self) -> InvalidValue:
-        stop, other = Step(Action.STOP_SWEEP, self.name), Step(Action.CHANGE, "study")
+        stop, other = Tip(Action.STOP_SWEEP, self.name), Tip(Action.CHANGE, "study")
         hint = Advice("wait for it, stop it (", stop, "), or ", other)
         return InvalidValue("study", self.name, "is being run by another process", hint=hint)
 
     def unwritable(self, error: OSError, path: Path | None = None) -> StorageError:
         if isinstance(error, FileNotFoundError) and not self.folder.exists():
-            return StorageError(f"{self.folder}: is gone", hint=Advice("its runs are kept: ", Step(Action.LIST_RUNS)))
+            return StorageError(f"{self.folder}: is gone", hint=Advice("its runs are kept: ", Tip(Action.LIST_RUNS)))
         return OwnedFolder.unwritable(self, error, path)
 
 
@@ -104,11 +104,11 @@ def study_names(home: Path) -> list[str]:
 
 def no_such_study(home: Path, name: str) -> RunError:
     names = study_names(home)
-    hint = Advice(Step(Action.BEGIN_SWEEP), " begins one")
+    hint = Advice(Tip(Action.BEGIN_SWEEP), " begins one")
     if close := get_close_matches(name, names, n=3):
         hint = Advice(f"did you mean {' or '.join(close)}?")
     elif names:
-        hint = Advice(*hint.parts, "; ", Step(Action.LIST_SWEEPS), " lists them")
+        hint = Advice(*hint.parts, "; ", Tip(Action.LIST_SWEEPS), " lists them")
     return RunError(f"no such study: {name!r}", hint=hint)
 
 

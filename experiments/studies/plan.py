@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from core.advice import Action, Advice, Step
+from core.advice import Action, Advice, Tip
 from core.config import TrainConfig
 from core.errors import InvalidValue
 from experiments.presets.loader import load_config_file, load_preset
@@ -105,13 +105,13 @@ def make_plan(origin: tuple[str, str], options: Mapping[str, str], *, objective:
     """
     space, fixed = Space.parse(options)
     if objective == "val" and fixed.get("val_split") == 0:
-        test = Step(Action.SET, "objective", "test")
-        hint = Advice(Step(Action.LEAVE_OUT, "val_split"), ", or ", test, ", which is then labelled as such")
+        test = Tip(Action.SET, "objective", "test")
+        hint = Advice(Tip(Action.LEAVE_OUT, "val_split"), ", or ", test, ", which is then labelled as such")
         raise InvalidValue("val_split", 0, "the objective is the accuracy on held-out images", hint=hint)
     base = TrainConfig.checked({**start_values(origin), **fixed, **({} if budget is None else {"budget": budget})})
     if not space:
         examples = {"lr": "0.01:0.1:log", "batch_size": "64,128,256", "arch": "conv9,conv5"}
-        first, *others = (Step(Action.OPTION, field, values) for field, values in examples.items())
+        first, *others = (Tip(Action.OPTION, field, values) for field, values in examples.items())
         hint = Advice("give a range or a list: ", first, *(part for step in others for part in (", ", step)))
         raise InvalidValue("space", "empty", "nothing varies", hint=hint)
     return SweepPlan(space=space, base=base, origin=origin, objective=objective)

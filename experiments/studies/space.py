@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Self
 
-from core.advice import Action, Advice, Hint, Step
+from core.advice import Action, Advice, Hint, Tip
 from core.config import TrainConfig, allowed_values
 from core.errors import InvalidValue
 from core.models.network import absolute_arch, check_module_file, summarize_config
@@ -89,7 +89,7 @@ class RangeDimension:
         whole = isinstance(self.low, int)
         step = self.step if self.step is not None else 1 if whole and not self.log else None
         if step is None:
-            hint = Advice("list them, or give a step: ", Step(Action.OPTION, self.field, "LOW:HIGH:STEP"))
+            hint = Advice("list them, or give a step: ", Tip(Action.OPTION, self.field, "LOW:HIGH:STEP"))
             raise InvalidValue(self.field, str(self), "a grid needs a finite number of values", hint=hint)
         count = round((self.high - self.low) / step) + 1
         if count > MAX_GRID:
@@ -279,7 +279,7 @@ _EXAMPLES = {"batch_size": "64:512:64", "epochs": "5:15:5", "dropout": "0:0.2"}
 
 def _hint(field: str, part: str, whole: str) -> Hint:
     if whole and whole != part:
-        return Advice(f"it is {part or 'an empty value'!r} that is wrong in ", Step(Action.OPTION, field))
+        return Advice(f"it is {part or 'an empty value'!r} that is wrong in ", Tip(Action.OPTION, field))
     default = TrainConfig.model_fields[field].default
     example = _EXAMPLES.get(field) or in_words(1000 if default is None else default)
-    return Advice("for example ", Step(Action.OPTION, field, example))
+    return Advice("for example ", Tip(Action.OPTION, field, example))

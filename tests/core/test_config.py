@@ -7,7 +7,7 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from core.advice import Action, Step
+from core.advice import Action, Tip
 from core.config import TrainConfig, allowed_values, field_help
 from core.errors import InvalidValue, LabError, OverBudget
 
@@ -154,7 +154,7 @@ def test_21_epochs_are_over_the_budget_and_can_be_allowed(presentable):
     with pytest.raises(OverBudget) as caught:
         TrainConfig.checked({"epochs": 21})
     presentable(caught.value.message, "epochs = 21", "at most 20")
-    assert Step(Action.RAISE_BUDGET, "max_epochs") in caught.value.advice.parts
+    assert Tip(Action.RAISE_BUDGET, "max_epochs") in caught.value.advice.parts
     assert TrainConfig.checked({"epochs": 21, "max_epochs": 21}).epochs == 21
     assert TrainConfig.checked({"epochs": 21, "budget": False}).epochs == 21
 

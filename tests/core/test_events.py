@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.advice import Action, Advice, Step
+from core.advice import Action, Advice, Tip
 from core.config import TrainConfig
 from core.events import (
     EVENT_TYPES,
@@ -27,8 +27,8 @@ WHOLE = st.integers(min_value=-(2**63), max_value=2**63)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
 TEXT = st.text()
 SCALAR = st.none() | st.booleans() | WHOLE | NUMBER | TEXT
-STEPS = st.builds(Step, st.sampled_from(Action), TEXT, TEXT)
-ADVICE = st.lists(TEXT | STEPS, max_size=4).map(lambda parts: Advice(*parts))
+TIPS = st.builds(Tip, st.sampled_from(Action), TEXT, TEXT)
+ADVICE = st.lists(TEXT | TIPS, max_size=4).map(lambda parts: Advice(*parts))
 JSON = st.recursive(SCALAR, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner), max_leaves=12)
 
 KINDS = {

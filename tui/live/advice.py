@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.advice import Action, Advice, Step
+from core.advice import Action, Advice, Tip
 from tui.live.fields import label
 from tui.text.advice import flag
 
@@ -46,7 +46,7 @@ WORDS = _IN_A_SHELL | {
 
 def for_interface(advice: Advice) -> str:
     """The advice as a screen shows it."""
-    return advice.worded(step_in_words)
+    return advice.worded(tip_in_words)
 
 
 def as_sentence(text: str) -> str:
@@ -54,15 +54,15 @@ def as_sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('?') else '.'}" if text else ""
 
 
-def step_in_words(step: Step, words: Mapping[Action, str] = WORDS) -> str:
-    """A step as the interface says it, or in other words where a form has its own."""
-    title = label(step.subject)
-    text = words[step.action].format(
+def tip_in_words(tip: Tip, words: Mapping[Action, str] = WORDS) -> str:
+    """A tip as the interface says it, or in other words where a form has its own."""
+    title = label(tip.subject)
+    text = words[tip.action].format(
         label=title,
         name=title.lower(),
-        flag=flag(step.subject),
-        setting=f"--{step.subject.replace('_', '-')}",
-        subject=step.subject,
-        value=step.value,
+        flag=flag(tip.subject),
+        setting=f"--{tip.subject.replace('_', '-')}",
+        subject=tip.subject,
+        value=tip.value,
     )
     return text.rstrip()

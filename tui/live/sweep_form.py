@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from core.advice import Action, Step
+from core.advice import Action, Tip
 from core.config import TrainConfig
 from core.errors import InvalidValue, OverBudget, shown
 from core.models.spec import is_user_module
@@ -18,7 +18,7 @@ from experiments.studies.folder import StudyFolder
 from experiments.studies.plan import MAX_JOBS, MAX_TRIALS, OBJECTIVES, PRUNERS, SAMPLERS, SweepPlan, make_plan
 from experiments.studies.proposals import Proposals, check_machine
 from experiments.studies.space import FIXED, in_words
-from tui.live.advice import WORDS, step_in_words
+from tui.live.advice import WORDS, tip_in_words
 from tui.live.fields import label as lab_label
 from tui.live.form import check, texts_of
 from tui.live.machine import torch_is_there
@@ -59,9 +59,9 @@ _FOR_SPACE = WORDS | {
 }
 
 
-def step_in_form_words(step: Step) -> str:
-    """A step of advice in terms of the fields here: what has none of its own is written into Space."""
-    return step_in_words(step, _FOR_FIELDS if step.subject in LABELS else _FOR_SPACE)
+def tip_in_form_words(tip: Tip) -> str:
+    """A tip in terms of the fields here: what has none of its own is written into Space."""
+    return tip_in_words(tip, _FOR_FIELDS if tip.subject in LABELS else _FOR_SPACE)
 
 
 @dataclass(frozen=True, slots=True)

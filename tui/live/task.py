@@ -11,9 +11,9 @@ import traceback
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from core.advice import Step
+from core.advice import Tip
 from core.errors import LabError, ShouldStop, Stopped
-from tui.live.advice import as_sentence, step_in_words
+from tui.live.advice import as_sentence, tip_in_words
 
 Result = TypeVar("Result")
 Report = Callable[[str, float], None]
@@ -22,7 +22,7 @@ Report = Callable[[str, float], None]
 DEFECT = "This went wrong by a defect of the program; interface.log in the home has the details."
 
 
-def in_a_sentence(error: LabError, words_of: Callable[[Step], str] = step_in_words) -> str:
+def in_a_sentence(error: LabError, words_of: Callable[[Tip], str] = tip_in_words) -> str:
     """The failure and what to do about it, in the interface's words or in a form's own."""
     return f"{error.message}. {as_sentence(error.advice.worded(words_of))}".rstrip()
 

@@ -15,9 +15,9 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from core.advice import Step
+from core.advice import Tip
 from core.errors import InvalidValue, LabError
-from tui.live.advice import step_in_words
+from tui.live.advice import tip_in_words
 from tui.live.task import in_a_sentence
 from tui.widgets.forms.choice import Choice
 from tui.widgets.forms.field_row import FieldRow
@@ -91,9 +91,9 @@ class FormDialog(ModalScreen[Result | None], Generic[Result]):
         """The field at fault; empty for none of them."""
         return error.field if isinstance(error, InvalidValue) else ""
 
-    def step_in_words(self, step: Step) -> str:
-        """A step of advice in terms of the fields here."""
-        return step_in_words(step)
+    def tip_in_words(self, tip: Tip) -> str:
+        """A tip in terms of the fields here."""
+        return tip_in_words(tip)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog form") as box:
@@ -123,7 +123,7 @@ class FormDialog(ModalScreen[Result | None], Generic[Result]):
         try:
             result = self.result(self.texts)
         except LabError as error:
-            problem = in_a_sentence(error, self.step_in_words)
+            problem = in_a_sentence(error, self.tip_in_words)
             wrong = self.field_of(error)
         for row in self.query(FieldRow):
             row.mark(wrong=row.field == wrong, changed=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from core.advice import Step
+from core.advice import Tip
 from core.config import TrainConfig
 from core.errors import InvalidValue, LabError
 from experiments.locations import Locations
@@ -12,7 +12,7 @@ from experiments.studies.plan import SweepPlan
 from experiments.studies.space import Dimension, RangeDimension, Value, in_words
 from experiments.studies.view import StudyView, check_trial
 from tui.live.fields import help_text, label
-from tui.live.sweep_form import CHOICES, HELP, LABELS, Wanted, check_sweep, step_in_form_words
+from tui.live.sweep_form import CHOICES, HELP, LABELS, Wanted, check_sweep, tip_in_form_words
 from tui.screens.form_dialog import FormDialog
 from tui.text.numbers import whole_number
 from tui.text.study_report import dimension_in_words
@@ -55,8 +55,8 @@ class NewSweep(FormDialog[Wanted]):
     def result(self, texts: Mapping[str, str]) -> Wanted:
         return check_sweep(texts, self._base, self._locations)
 
-    def step_in_words(self, step: Step) -> str:
-        return step_in_form_words(step)
+    def tip_in_words(self, tip: Tip) -> str:
+        return tip_in_form_words(tip)
 
 
 def _base_in_words(base: TrainConfig) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.advice import Action, Advice, Hint, Step
+from core.advice import Action, Advice, Hint, Tip
 from core.events import RunFailed, TrainEvent, to_record
 
 _FLAGS = {"output": "-o", "home": "--home or MNIST_TUI_HOME"}
@@ -58,6 +58,6 @@ def command_line_record(event: TrainEvent) -> dict[str, Any]:
     return record | {"hint": for_command_line(event.advice)} if isinstance(event, RunFailed) else record
 
 
-def _in_words(step: Step) -> str:
-    words = WORDS[step.action].format(flag=flag(step.subject), subject=step.subject, value=step.value)
+def _in_words(tip: Tip) -> str:
+    words = WORDS[tip.action].format(flag=flag(tip.subject), subject=tip.subject, value=tip.value)
     return words.rstrip()

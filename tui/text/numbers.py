@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from core.advice import Action, Step
+from core.advice import Action, Tip
 from core.errors import InvalidValue
 
 
@@ -18,7 +18,7 @@ def whole_number(name: str, low: int, high: int | None = None) -> Callable[[str]
         except ValueError:
             value = low - 1
         if value < low or (high is not None and value > high):
-            raise InvalidValue(name, text, allowed, hint=Step(Action.EXAMPLE, name, str(low)))
+            raise InvalidValue(name, text, allowed, hint=Tip(Action.EXAMPLE, name, str(low)))
         return value
 
     return parse

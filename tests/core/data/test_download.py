@@ -11,7 +11,7 @@ import pytest
 from waiting import wait_until
 
 import core.data.download
-from core.advice import Action, Step
+from core.advice import Action, Tip
 from core.data.download import download
 from core.errors import DataError, Stopped
 
@@ -189,5 +189,5 @@ def test_a_folder_that_cannot_be_written_is_named(server, tmp_path, presentable)
     with pytest.raises(DataError) as caught:
         download([f"{server}/good/x.gz"], destination, MD5, never)
     presentable(caught.value.message, str(destination), "cannot be written")
-    assert Step(Action.START_WITH, "data_dir", "a writable folder") in caught.value.advice.parts
+    assert Tip(Action.START_WITH, "data_dir", "a writable folder") in caught.value.advice.parts
     assert left_in(tmp_path) == [tmp_path / "file"]

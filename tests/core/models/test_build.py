@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from core.advice import Action, Step
+from core.advice import Action, Tip
 from core.config import TrainConfig
 from core.errors import InvalidValue, OverBudget, SpecError
 from core.models.build import build_model, check_output, count_parameters
@@ -115,7 +115,7 @@ def test_a_network_over_the_budget_is_refused_with_both_numbers(presentable):
     with pytest.raises(OverBudget) as caught:
         make_network(config)
     presentable(caught.value.message, "38,474", "18,474 over", "20,000")
-    assert Step(Action.RAISE_BUDGET, "max_params") in caught.value.advice.parts
+    assert Tip(Action.RAISE_BUDGET, "max_params") in caught.value.advice.parts
     for allowed in (config.changed(budget=False), config.changed(max_params=38_474)):
         assert make_network(allowed)[0].total_params == 38_474
     with pytest.raises(OverBudget):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from core.advice import Action, Step
+from core.advice import Action, Tip
 from core.data.loader import Loader
 from core.errors import InvalidValue, RunError
 from experiments.execution.runner import Runner
@@ -55,7 +55,7 @@ def test_without_final_weights_the_best_are_taken_and_without_any_it_is_said(fin
     finished.best_weights.unlink()
     with pytest.raises(RunError, match="has no weights") as caught:
         load_network(finished)
-    assert Step(Action.RESUME, finished.id) in caught.value.advice.parts
+    assert Tip(Action.RESUME, finished.id) in caught.value.advice.parts
 
 
 def test_with_a_moving_average_that_is_the_network(locations, tiny):
@@ -91,7 +91,7 @@ def test_a_module_of_ones_own_is_run_only_when_named_again(finished, locations, 
     run = runner.store.run(list(runner.run(tiny.changed(arch=f"{path}:Net")))[-1].run_id)
     with pytest.raises(InvalidValue, match="module of your own") as caught:
         load_network(run)
-    assert Step(Action.OPTION, "arch", f"{path}:Net") in caught.value.advice.parts
+    assert Tip(Action.OPTION, "arch", f"{path}:Net") in caught.value.advice.parts
     before = torch.get_rng_state()
     network = load_network(run, arch=f"{path}:Net")
     assert torch.equal(torch.get_rng_state(), before)

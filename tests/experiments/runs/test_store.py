@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from core.advice import Action, Step
+from core.advice import Action, Tip
 from core.config import TrainConfig
 from core.errors import InvalidValue, RunError, StorageError
 from experiments.runs.folder import Meta, Run
@@ -68,7 +68,7 @@ def test_without_such_a_run_the_hint_says_how_to_get_one(store, reference):
     with pytest.raises(RunError) as caught:
         store.find(reference)
     assert "no such run" in caught.value.message
-    assert Step(Action.TRAIN) in caught.value.advice.parts
+    assert Tip(Action.TRAIN) in caught.value.advice.parts
 
 
 def test_no_text_becomes_a_path(new_run, store, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from sweep_tools import Inline, Scripted, drive, sweeping, three_epochs, tiny_plan
 from waiting import wait_until
 
-from core.advice import Action, Step
+from core.advice import Action, Tip
 from core.errors import InvalidValue, LabError, RunError
 from experiments.execution.runner import Runner
 from experiments.runs.row import Status
@@ -62,7 +62,7 @@ def test_a_whole_last_line_that_is_damaged_is_named_to_readers_and_writers_alike
     for use in (reader.view, lambda: study_view(locations.home, "s"), lambda: add_trial(locations.home, "s", {})):
         with pytest.raises(RunError, match=r"journal\.jsonl: damaged") as caught:
             use()
-        assert Step(Action.CHANGE, "study") in caught.value.advice.parts
+        assert Tip(Action.CHANGE, "study") in caught.value.advice.parts
     assert journal.read_bytes() == damaged
     journal.write_bytes(whole)
     assert len(reader.view().trials) == 1

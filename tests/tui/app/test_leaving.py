@@ -8,7 +8,7 @@ import pytest
 from app_pilot import make_run, opened, screen_text, wait_for, wait_for_text
 from waiting import wait_until
 
-from core.advice import Action, Step
+from core.advice import Action, Tip
 from core.config import TrainConfig
 from core.errors import DataError, LabError
 from experiments.execution.runner import Runner
@@ -220,7 +220,7 @@ async def test_the_toast_of_a_failed_run_says_why(tmp_path, monkeypatch, script)
 
 
 async def test_a_failure_that_could_not_be_written_down_is_told_all_the_same(tmp_path, monkeypatch, script):
-    advice = ("free some space, then go on with ", Step(Action.RESUME, "ID"))
+    advice = ("free some space, then go on with ", Tip(Action.RESUME, "ID"))
 
     class Failing(_Scripted):
         def run(self, config, meta):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.advice import Action, Advice, Step
+from core.advice import Action, Advice, Tip
 from core.config import TrainConfig
 from core.events import RunStopped
 from tui.commands import COMMANDS
@@ -29,28 +29,28 @@ ALLOWED = {
 
 
 @pytest.mark.parametrize("action", Action)
-def test_every_step_has_words(action):
-    assert for_command_line(Step(action, "lr", "0.1")).strip()
+def test_every_tip_has_words(action):
+    assert for_command_line(Tip(action, "lr", "0.1")).strip()
 
 
 @pytest.mark.parametrize(
     ("advice", "words"),
     [
-        (Advice(Step(Action.LOWER, "lr", "0.1")), "use a lower --lr than 0.1"),
-        (Advice(Step(Action.SHRINK, "batch_size", "256")), "use a smaller --batch-size than 256"),
+        (Advice(Tip(Action.LOWER, "lr", "0.1")), "use a lower --lr than 0.1"),
+        (Advice(Tip(Action.SHRINK, "batch_size", "256")), "use a smaller --batch-size than 256"),
         (
-            Advice(Step(Action.RAISE_BUDGET, "max_params"), ", or ", Step(Action.LIFT_BUDGETS)),
+            Advice(Tip(Action.RAISE_BUDGET, "max_params"), ", or ", Tip(Action.LIFT_BUDGETS)),
             "raise the budget with --max-params, or lift both budgets with --no-budget",
         ),
         (
-            Advice(Step(Action.SET, "precision", "fp32"), ", or ", Step(Action.OPTION, "device", "cuda")),
+            Advice(Tip(Action.SET, "precision", "fp32"), ", or ", Tip(Action.OPTION, "device", "cuda")),
             "use --precision fp32, or --device cuda",
         ),
-        (Advice("without ", Step(Action.OPTION, "group")), "without --group"),
-        (Advice(Step(Action.CHOOSE, "output", "another place")), "choose another place with -o"),
-        (Advice(Step(Action.RESUME, "ID"), " trains it on"), "mnist-tui resume ID trains it on"),
-        (Advice(Step(Action.VERIFY), " says what else is"), "mnist-tui verify says what else is"),
-        (Advice(Step(Action.START_WITH, "data_dir", "a writable folder")), "choose a writable folder with --data-dir"),
+        (Advice("without ", Tip(Action.OPTION, "group")), "without --group"),
+        (Advice(Tip(Action.CHOOSE, "output", "another place")), "choose another place with -o"),
+        (Advice(Tip(Action.RESUME, "ID"), " trains it on"), "mnist-tui resume ID trains it on"),
+        (Advice(Tip(Action.VERIFY), " says what else is"), "mnist-tui verify says what else is"),
+        (Advice(Tip(Action.START_WITH, "data_dir", "a writable folder")), "choose a writable folder with --data-dir"),
     ],
     ids=str,
 )
