@@ -27,8 +27,9 @@ LOAD = "import torch; from core.engines.native.library import load_kernels; prin
 
 @pytest.fixture
 def fresh(monkeypatch, tmp_path):
-    """A cache with nothing in it, and a process that has not tried yet."""
+    """A cache with nothing in it, and a process that has not tried yet, and does not optimise, which takes seconds."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(native, "FLAGS", tuple("-O0" if flag == "-O3" else flag for flag in native.FLAGS))
     native._load.cache_clear()
     yield tmp_path / "mnist-tui" / "kernels"
     native._load.cache_clear()
