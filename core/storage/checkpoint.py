@@ -18,7 +18,7 @@ from typing import Any
 from torch import Tensor
 
 from core.errors import RunError
-from core.storage.tensors import weights_sha256, write_tensors
+from core.storage.tensors import read_tensors, weights_sha256, write_tensors
 
 VERSION = 1
 START_AGAIN = "start a new run with the same config"
@@ -75,20 +75,7 @@ def previous(path: Path) -> Path:
 
 
 def _load(path: Path) -> Checkpoint:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        if path.is_dir():
-            raise RunError(f"{path}: damaged: it is a folder", hint=START_AGAIN)
-        if path.stat().st_size > MAX_BYTES:
-            raise RunError(f"{path}: larger than any checkpoint ({MAX_BYTES >> 20} MiB)", hint="it is not one of ours")
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
-    except FileNotFoundError:
-        raise
-    except (OSError, SafetensorError) as error:
-        raise RunError(f"{path}: damaged: {error}", hint=START_AGAIN) from error
+    tensors, metadata = read_tensors(path, MAX_BYTES, "checkpoint", START_AGAIN)
     if metadata.get("version") != str(VERSION):
         found = metadata.get("version", "none")
         raise RunError(f"{path}: version {found}, not {VERSION}", hint="use the mnist-tui that wrote it")

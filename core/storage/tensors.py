@@ -11,9 +11,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from core.advice import Action, Advice, Tip
+from core.advice import Action, Advice, Hint, Tip
 from core.errors import RunError, one_line
 from core.storage.files import open_regular, replacing
+
+VERIFY_IT = Advice(Tip(Action.VERIFY), " says what else is")
 
 
 def weights_sha256(weights: Mapping[str, Tensor]) -> str:
@@ -42,38 +44,42 @@ def write_tensors(
         part.write_bytes(content)
 
 
-def read_tensors(path: Path, max_bytes: int) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_tensors(
+    path: Path, max_bytes: int, kind: str = "weights", hint: Hint = VERIFY_IT
+) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors and the metadata of a file, which may be damaged.
+
+    Args:
+        max_bytes: more than any file of this `kind` has; a larger one is not read.
+        hint: what to do about a damaged one.
 
     Raises:
         FileNotFoundError: when there is none.
-        RunError: when it is damaged, or larger than `max_bytes`, in which case it is not read.
+        RunError: when it is damaged or too large.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     try:
         with open_regular(path) as opened:
             size = opened.seek(0, SEEK_END)
         if size > max_bytes:
-            raise RunError(f"{path}: larger than any weights ({max_bytes >> 20} MiB)", hint="it is not one of ours")
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
-            return tensors, file.metadata() or {}
+            raise RunError(f"{path}: larger than any {kind} ({max_bytes >> 20} MiB)", hint="it is not one of ours")
+        return _read(path)
     except FileNotFoundError:
         raise
+    except IsADirectoryError as error:
+        raise RunError(f"{path}: damaged: it is a folder", hint=hint) from error
     except (OSError, SafetensorError) as error:
-        hint = Advice(Tip(Action.VERIFY), " says what else is")
         raise RunError(f"{path}: damaged: {one_line(error)}", hint=hint) from error
 
 
 def read_cache(path: Path) -> dict[str, Tensor] | None:
     """The tensors that `write_cache` wrote; None when the file is missing or not as it was written."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
+        open_regular(path).close()
+        tensors, metadata = _read(path)
     except (OSError, SafetensorError):
         return None
     return tensors if metadata.get("sha256") == weights_sha256(tensors) else None
@@ -88,3 +94,11 @@ def write_cache(path: Path, tensors: Mapping[str, Tensor]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as part:
             save_file(dict(tensors), part, {"sha256": weights_sha256(tensors)})
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
+        return tensors, file.metadata() or {}

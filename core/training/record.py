@@ -53,8 +53,8 @@ class RunRecord(ABC):
     RunFinished come `predictions`, uint8 on the CPU, (T,) for T test images in their order: the `labels`, the class
     given by the `final` weights and, with a validation split, by the `selected` ones.
 
-    `copy` is the run's place among those that are trained together. One that has `ended` may still be computed with the
-    others, and nobody looks at it.
+    An epoch has `images` training images in `steps_per_epoch` steps. `copy` is the run's place among those that are
+    trained together. One that has `ended` may still be computed with the others, to no further effect.
 
     Raises:
         InvalidValue: when data set and config do not fit together.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 
 import pytest
@@ -166,6 +167,14 @@ def test_a_file_too_large_for_a_checkpoint_is_not_read(tmp_path):
     with path.open("wb") as file:
         file.truncate(MAX_BYTES + 1)
     with pytest.raises(RunError, match="larger than any checkpoint"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_damage_and_not_waited_for(tmp_path, make):
+    path = tmp_path / "checkpoint.safetensors"
+    make(path)
+    with pytest.raises(RunError, match="damaged"):
         load_checkpoint(path)
 
 

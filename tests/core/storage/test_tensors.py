@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 
 from core.errors import RunError
-from core.storage.tensors import read_tensors, weights_sha256, write_tensors
+from core.storage.tensors import read_cache, read_tensors, weights_sha256, write_cache, write_tensors
 
 
 def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -83,6 +83,13 @@ def test_a_file_that_is_too_large_damaged_or_no_file_is_named(tmp_path):
         assert str(tmp_path / name) in caught.value.message
     with pytest.raises(FileNotFoundError):
         read_tensors(tmp_path / "missing", 2000)
+
+
+def test_a_pipe_in_the_place_of_a_cache_is_not_waited_for(tmp_path):
+    write_cache(tmp_path / "file", {"a": torch.arange(3)})
+    assert read_cache(tmp_path / "file").keys() == {"a"}
+    os.mkfifo(tmp_path / "pipe")
+    assert read_cache(tmp_path / "pipe") is None
 
 
 def test_the_hash_is_of_name_type_shape_and_bytes_in_the_order_of_the_names():
