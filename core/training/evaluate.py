@@ -173,11 +173,6 @@ def whole_batch(device: torch.device) -> int:
     return BATCH_ON_GPU if device.type == "cuda" else BATCH
 
 
-def evaluate(model: nn.Module, images: Tensor, labels: Tensor, pixels: Pixels, should_stop: ShouldStop) -> Score:
-    """Score a model once, on uint8 images (N, 28, 28) and labels (N,) on its device, as `Evaluator.score` does."""
-    return Evaluator(model, Labelled(images, labels), pixels).score(should_stop)
-
-
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
     was_training = model.training

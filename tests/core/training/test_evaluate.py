@@ -11,7 +11,7 @@ from core.models.spec import parse
 from core.models.summary import summarize
 from core.storage.tensors import weights_sha256
 from core.training.average import copy_weights
-from core.training.evaluate import BATCH, Pixels, evaluate
+from core.training.evaluate import BATCH, Evaluator, Labelled, Pixels
 
 PIXELS = Pixels(0.1307, 0.3081)
 
@@ -59,7 +59,7 @@ def test_the_images_that_inputs_are_made_from_stay_as_they_were():
 @pytest.mark.parametrize("count", [1, BATCH - 1, BATCH, BATCH + 1, 2 * BATCH + 3])
 def test_a_score_is_loss_and_accuracy_over_all_images_whatever_their_number(model, count):
     images, labels = labelled(count)
-    score = evaluate(model, images, labels, PIXELS, never)
+    score = Evaluator(model, Labelled(images, labels), PIXELS).score(never)
     with torch.no_grad():
         logits = model.eval().double()(((images.double() / 255 - 0.1307) / 0.3081)[:, None])
     assert score.total == count
@@ -73,7 +73,7 @@ def test_a_score_is_loss_and_accuracy_over_all_images_whatever_their_number(mode
 def test_evaluation_changes_neither_weights_nor_mode_nor_random_state(model, training):
     model.train(training)
     before, random_state = weights_sha256(copy_weights(model)), torch.get_rng_state()
-    evaluate(model, *labelled(700), PIXELS, never)
+    Evaluator(model, Labelled(*labelled(700)), PIXELS).score(never)
     assert weights_sha256(copy_weights(model)) == before
     assert model.training is training
     assert torch.equal(torch.get_rng_state(), random_state)
@@ -90,6 +90,6 @@ def test_evaluation_asks_before_each_batch_whether_to_stop_and_restores_the_mode
     seen: list[int] = []
     model.register_forward_hook(lambda _module, inputs, _output: seen.append(len(inputs[0])))
     with pytest.raises(Stopped, match="enough"):
-        evaluate(model, *labelled(5 * BATCH), PIXELS, stop_third)
+        Evaluator(model, Labelled(*labelled(5 * BATCH)), PIXELS).score(stop_third)
     assert seen == [BATCH, BATCH]
     assert model.training

@@ -13,7 +13,7 @@ from core.errors import InvalidValue
 from core.events import EpochFinished, RunFailed, RunFinished, StepProgress, TrainEvent, to_record
 from core.storage.tensors import weights_sha256
 from core.training.average import copy_weights
-from core.training.evaluate import Pixels, evaluate
+from core.training.evaluate import Evaluator, Labelled, Pixels
 from core.training.schedule import learning_rate
 from core.training.trainer import Trainer
 
@@ -71,7 +71,8 @@ def test_an_epochs_numbers_are_those_of_its_steps_and_of_its_model(make_trainer,
         if isinstance(event, EpochFinished):
             mean = sum(loss * images for loss, images in losses) / 320
             assert event.train_loss == pytest.approx(mean, rel=1e-6)
-            score = evaluate(trainer.model, blobs.test_images, blobs.test_labels, Pixels(blobs.mean, blobs.std), str)
+            data = Labelled(blobs.test_images, blobs.test_labels)
+            score = Evaluator(trainer.model, data, Pixels(blobs.mean, blobs.std)).score(str)
             assert (event.test_correct, event.test_total) == (score.correct, 130)
             assert (event.test_accuracy, event.test_loss) == (score.accuracy, pytest.approx(score.loss))
             assert (event.val_loss, event.val_accuracy) == (None, None)

@@ -10,7 +10,7 @@ from torch import nn
 from core.events import EpochFinished, RunFinished, RunStopped
 from core.storage.tensors import weights_sha256
 from core.training.average import copy_weights
-from core.training.evaluate import Pixels, evaluate
+from core.training.evaluate import Evaluator, Labelled, Pixels
 from core.training.sampling import split_validation
 
 
@@ -69,7 +69,8 @@ def test_with_a_validation_split_the_epoch_is_chosen_on_held_out_images_alone(ma
     for event in trainer.run():
         events.append(event)
         if isinstance(event, EpochFinished):
-            score = evaluate(model, blobs.train_images[held_out], blobs.train_labels[held_out], pixels, never)
+            held = Labelled(blobs.train_images[held_out], blobs.train_labels[held_out])
+            score = Evaluator(model, held, pixels).score(never)
             assert (event.val_accuracy, event.val_loss) == (score.accuracy, score.loss)
     started, end = events[0], events[-1]
     assert (started.train_images, started.val_images, started.test_images) == (256, 64, 130)
@@ -79,12 +80,12 @@ def test_with_a_validation_split_the_epoch_is_chosen_on_held_out_images_alone(ma
     assert scores[2] < scores[0] <= max(scores)
     assert end.selected_epoch == trainer.best_epoch == scores.index(max(scores)) + 1
     assert (end.best_test_accuracy, end.best_epoch) == (None, None)
-    last = evaluate(model, blobs.test_images, blobs.test_labels, pixels, never)
+    last = Evaluator(model, Labelled(blobs.test_images, blobs.test_labels), pixels).score(never)
     assert end.final_test_accuracy == last.accuracy
     assert end.weights_sha256 == weights_sha256(copy_weights(model)) == weights_sha256(trainer.final_weights)
     chosen = Spoiled(good_steps=11)
     chosen.load_state_dict(trainer.best_weights)
-    selected = evaluate(chosen, blobs.test_images, blobs.test_labels, pixels, never)
+    selected = Evaluator(chosen, Labelled(blobs.test_images, blobs.test_labels), pixels).score(never)
     assert end.selected_test_accuracy == selected.accuracy > last.accuracy
 
 
@@ -102,7 +103,7 @@ def test_a_moving_average_is_what_is_scored_and_kept(make_trainer, blobs):
     assert weights_sha256(copy_weights(trainer.scored_model)) == end.weights_sha256
     assert weights_sha256(copy_weights(trainer.model)) != end.weights_sha256
     pixels = Pixels(blobs.mean, blobs.std)
-    score = evaluate(trainer.scored_model, blobs.test_images, blobs.test_labels, pixels, never)
+    score = Evaluator(trainer.scored_model, Labelled(blobs.test_images, blobs.test_labels), pixels).score(never)
     assert end.final_test_accuracy == score.accuracy
     plain = make_trainer()
     list(plain.run())
