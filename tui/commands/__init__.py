@@ -24,32 +24,32 @@ COMMANDS: Mapping[str, Row] = {
     "presets": Row("tui.commands.archs:presets", "List the presets."),
     "data": Row(
         "tui.commands.data:data",
-        "List the data sets, or download, verify or locate one (mnist unless --dataset names another).",
+        "List the data sets, or download, verify or locate one. That is mnist unless --dataset names another.",
     ),
     "doctor": Row(
         "tui.commands.doctor:doctor",
-        "Check the installation, the devices, the data and the home; exits 1 when something is broken.",
+        "Check the installation, devices, data and home. Exits 1 when something is broken.",
     ),
     "runs": Row("tui.commands.runs:runs", "List the runs, the newest first."),
     "show": Row(
         "tui.commands.runs:show",
-        "Show a run's config, epochs and result, or a group's runs and their statistics.",
+        "Show a run's config, epochs and result, or a group's statistics.",
     ),
     "watch": Row(
         "tui.commands.runs:watch",
-        "Follow a run, or the runs of a group in turn, as text until it ends; Ctrl+C leaves the run alone.",
+        "Follow a run, or the runs of a group in turn, until it ends. Ctrl+C leaves the run alone.",
     ),
     "resume": Row(
         "tui.commands.lifecycle:resume",
-        "Continue a run, or the runs of a group in turn, exactly where it stopped; --epochs extends a finished one.",
+        "Continue a run or a group exactly where it stopped. --epochs extends a finished one.",
     ),
     "stop": Row(
         "tui.commands.lifecycle:stop",
-        "Stop a run, or the runs of a group, after a checkpoint, whichever process trains it.",
+        "Stop a run or a group, after a checkpoint. It does not matter which process trains it.",
     ),
     "compare": Row(
         "tui.commands.compare:compare",
-        "Say whether runs or groups differ by more than chance: difference, 95% interval, verdict.",
+        "Say whether runs or groups differ by more than chance. Prints difference, 95% interval and verdict.",
     ),
     "predict": Row(
         "tui.commands.predict:predict",
@@ -57,24 +57,24 @@ COMMANDS: Mapping[str, Row] = {
     ),
     "export": Row(
         "tui.commands.export:export",
-        "Write a run's network, curves or chart to a file that other programs read; prints its path.",
+        "Write a run's network, curves or chart for other programs. Prints the path.",
     ),
     "verify": Row(
         "tui.commands.verify:verify",
-        "Recount parameters, score the stored weights again and compare with the log; exits 5 where they differ.",
+        "Check a run, a group or a bundle against its log. Counts and scores it again; exits 5 where they differ.",
     ),
     "bundle": Row(
         "tui.commands.bundle:bundle",
-        "Pack a run into one zip that others can check with mnist-tui verify FILE.zip.",
+        "Pack a run into one zip that others can check. They use mnist-tui verify FILE.zip.",
     ),
     "report": Row(
         "tui.commands.report:report",
-        "Write runs and groups as one HTML page that opens offline; prints its path.",
+        "Write runs and groups as one HTML page that opens offline. Prints its path.",
     ),
     "rm": Row("tui.commands.runs:rm", "Delete runs and everything in their folders. Asks first when on a terminal."),
     "sweep": Row(
         "tui.commands.sweep:sweep",
-        "Search for the config that scores best: options with a range or a list are searched, the others are fixed.",
+        "Search for the config that scores best. Options with a range or a list are searched, the others are fixed.",
     ),
     "sweeps": Row("tui.commands.sweeps:sweeps", "List the sweeps, show the results of one, or stop it."),
     "claims": Row(
@@ -83,6 +83,6 @@ COMMANDS: Mapping[str, Row] = {
     ),
     "bench": Row(
         "tui.commands.bench:bench",
-        "Time training on full MNIST with each engine and with the loop of the PyTorch MNIST example, in turn.",
+        "Time training with each engine and with PyTorch's MNIST example. They take turns, on full MNIST.",
     ),
 }

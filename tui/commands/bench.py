@@ -66,7 +66,7 @@ def bench(
     ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Time training on full MNIST with each engine and with the loop of the PyTorch MNIST example, in turn."""
+    """Time training with each engine and with PyTorch's MNIST example. They take turns, on full MNIST."""
     base = TrainConfig.checked({**load_preset(DEFAULT).values, "dataset": "mnist", "device": device})
     timed = {
         "batch_size": batch_size,

@@ -15,7 +15,7 @@ from tui.text.output import note, say
 
 
 def bundle(context: typer.Context, run: Reference, output: Output = None, force: Force = False) -> None:
-    """Pack a run into one zip that others can check with mnist-tui verify FILE.zip."""
+    """Pack a run into one zip that others can check. They use mnist-tui verify FILE.zip."""
     locations: Locations = context.obj
     found = Store(locations.home).find(run)
     if found.is_alive():

@@ -29,7 +29,7 @@ def compare(
     ] = "final",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say whether runs or groups differ by more than chance: difference, 95% interval, verdict."""
+    """Say whether runs or groups differ by more than chance. Prints difference, 95% interval and verdict."""
     from experiments.results.compare import compare as compare_all
 
     locations: Locations = context.obj

@@ -27,7 +27,7 @@ def data(
         Literal["mnist", "fashion", "kmnist", "mnist-5k"] | None, typer.Option(help="Which data set.")
     ] = None,
 ) -> None:
-    """List the data sets, or download, verify or locate one (mnist unless --dataset names another)."""
+    """List the data sets, or download, verify or locate one. That is mnist unless --dataset names another."""
     from core.data.bundled import find_bundled
     from core.data.loader import Loader
     from core.data.sources import BUNDLED, NAMES

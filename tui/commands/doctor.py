@@ -41,7 +41,7 @@ class Finding:
 def doctor(
     context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
-    """Check the installation, the devices, the data and the home; exits 1 when something is broken."""
+    """Check the installation, devices, data and home. Exits 1 when something is broken."""
     findings = []
     for finding in _examine(context.obj):
         findings.append(finding)

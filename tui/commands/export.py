@@ -38,7 +38,7 @@ def export(
     arch: ModuleAgain = None,
     force: Force = False,
 ) -> None:
-    """Write a run's network, curves or chart to a file that other programs read; prints its path.
+    """Write a run's network, curves or chart for other programs. Prints the path.
 
     With -o - a csv, json or svg goes to stdout.
     """

@@ -51,7 +51,7 @@ def resume(
     as_json: EventsAsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Continue a run, or the runs of a group in turn, exactly where it stopped; --epochs extends a finished one."""
+    """Continue a run or a group exactly where it stopped. --epochs extends a finished one."""
     locations: Locations = context.obj
     store = Store(locations.home)
     found = store.find_all(run)
@@ -125,7 +125,7 @@ def _unfinished(group_id: str, members: list[Run]) -> list[Run]:
 
 
 def stop(context: typer.Context, run: RunOrGroup) -> None:
-    """Stop a run, or the runs of a group, after a checkpoint, whichever process trains it."""
+    """Stop a run or a group, after a checkpoint. It does not matter which process trains it."""
     locations: Locations = context.obj
     found = Store(locations.home).find_all(run)
     live = [one for one in found if one.status() is Status.RUNNING]

@@ -20,7 +20,7 @@ def report(
     output: Output = None,
     force: Force = False,
 ) -> None:
-    """Write runs and groups as one HTML page that opens offline; prints its path."""
+    """Write runs and groups as one HTML page that opens offline. Prints its path."""
     from experiments.export.formats import save
     from experiments.reports.page import find_part
     from experiments.reports.page import report as make_report

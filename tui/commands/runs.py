@@ -69,7 +69,7 @@ def runs(
 
 
 def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> None:
-    """Show a run's config, epochs and result, or a group's runs and their statistics."""
+    """Show a run's config, epochs and result, or a group's statistics."""
     store = _store(context)
     if (group_id := store.find_group_id(run)) is not None:
         _show_group(store, group_id, as_json=as_json)
@@ -131,7 +131,7 @@ def _show_group(store: Store, group_id: str, *, as_json: bool) -> None:
 
 
 def watch(context: typer.Context, run: RunOrGroup) -> None:
-    """Follow a run, or the runs of a group in turn, as text until it ends; Ctrl+C leaves the run alone."""
+    """Follow a run, or the runs of a group in turn, until it ends. Ctrl+C leaves the run alone."""
     store = _store(context)
     found = store.find_all(run)
     ends = [_follow(one) for one in found]

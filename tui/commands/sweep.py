@@ -176,7 +176,7 @@ def sweep(
     as_json: Annotated[bool, typer.Option("--json", help="Print one event a line as JSON.")] = False,
     **options: Any,
 ) -> None:
-    """Search for the config that scores best: options with a range or a list are searched, the others are fixed.
+    """Search for the config that scores best. Options with a range or a list are searched, the others are fixed.
 
     A space is written as options: --lr 0.01:0.1:log --batch-size 64,128,256 --arch conv9,conv5 --dropout 0:0.2:0.05.
     """

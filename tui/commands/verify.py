@@ -32,7 +32,7 @@ def verify(
     arch: ModuleAgain = None,
     as_json: AsJson = False,
 ) -> None:
-    """Recount parameters, score the stored weights again and compare with the log; exits 5 where they differ."""
+    """Check a run, a group or a bundle against its log. Counts and scores it again; exits 5 where they differ."""
     locations: Locations = context.obj
     if run.endswith(".zip"):
         from experiments.verification.bundle import unpacked

@@ -49,6 +49,11 @@ def test_every_command_is_listed(cli):
     assert set(TABLE) <= listed
 
 
+def test_the_list_of_commands_cuts_no_line_short(cli):
+    listed = cli("--help").out.partition("Commands:")[2].splitlines()
+    assert [line for line in listed if line.endswith("...")] == []
+
+
 def test_the_commands_that_scripts_rely_on_are_there():
     names = {path[0] for path in COMMANDS if path}
     assert {
