@@ -1,4 +1,4 @@
-"""Which engine a run gets."""
+"""Chooses the engine of a run."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     import torch
 
 GRAPH_FROM = 100
-"""Steps that a run must have for graphs to be recorded: recording takes each size of batch through three steps, two of
-them listed operation by operation, and the evaluation likewise."""
+"""A run of fewer steps records no graphs. For each size of batch, recording runs three steps, two of them listed
+operation by operation, and the same of the evaluation."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenEngine:
-    """An engine's name and why it is that one; `note` is what a run's record should say of it."""
+    """An engine's name, the reason for it, and what the run's record should note about it, if anything."""
 
     name: EngineChoice
     reason: str
@@ -32,14 +32,14 @@ class ChosenEngine:
 
 
 def choose_engine(config: TrainConfig, device: torch.device, steps: int, copies: int = 1) -> ChosenEngine:
-    """The engine for a run of so many steps; ``auto`` is the one that finishes it first, getting ready included.
+    """The engine for a run of so many steps. ``auto`` takes the one that finishes first, preparation included.
 
-    The rule for ``auto`` rests on what `mnist-tui bench` measures: on a CPU the kernels of `core.engines.native` are
-    two to three times as fast as torch's, and what torch.compile makes of the network is not faster than eager steps.
-    They are compiled once for a machine, in some seconds, which this may take too.
+    The rule for ``auto`` comes from measurements: on a CPU the kernels of `core.engines.native` are two to three times
+    as fast as torch's, and compiled steps are not faster than eager ones. This may compile the kernels, which takes
+    some seconds, once on a machine.
 
     Args:
-        copies: networks that are trained as one.
+        copies: how many networks are trained as one.
 
     Raises:
         InvalidValue: when the config names an engine that cannot work here.
@@ -68,7 +68,7 @@ def choose_engine(config: TrainConfig, device: torch.device, steps: int, copies:
 def make_engine(
     choice: ChosenEngine, batch_size: int, device: torch.device, copies: int = 1, precision: Precision = "fp32"
 ) -> Engine:
-    """The engine of that name, for a run with that batch size and precision, or for so many as one."""
+    """The chosen engine, for runs of this batch size and precision; `copies` of them are trained as one."""
     match choice.name:
         case "graph":
             from core.engines.graph.engine import GraphEngine
@@ -87,13 +87,13 @@ def make_engine(
 
 
 def available_engines(device: torch.device) -> list[EngineChoice]:
-    """The names that a config may give on this device, without ``auto``."""
+    """The engines that work on this device, by the names that a config gives them."""
     names: tuple[EngineChoice, ...] = ("eager", "native", "compile", "graph")
     return [name for name in names if not _obstacle(name, device)]
 
 
 def _obstacle(name: EngineChoice, device: torch.device) -> str:
-    """Why an engine cannot work on a device, or nothing."""
+    """Why an engine cannot work on a device, or an empty string."""
     if name == "graph" and device.type != "cuda":
         return f"needs a CUDA device, not {device}"
     if name == "native":
@@ -105,7 +105,7 @@ def _obstacle(name: EngineChoice, device: torch.device) -> str:
     if name == "compile":
         if device.type not in ("cpu", "cuda"):
             return f"needs a CPU or a CUDA device, not {device}"
-        # As torch's compiler looks for it.
+        # torch.compile looks for it in the same way.
         compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
         if shutil.which(compiler) is None:
             return f"needs a C++ compiler, and there is no {compiler}"
@@ -113,7 +113,7 @@ def _obstacle(name: EngineChoice, device: torch.device) -> str:
 
 
 def _native_obstacle(config: TrainConfig, copies: int) -> str:
-    """Why the kernels would not be used in a run, or nothing."""
+    """Why a run would not use the kernels, or an empty string."""
     if is_user_module(config.arch):
         return "has kernels for the layers of specs, not for a module of your own"
     if config.precision != "fp32":

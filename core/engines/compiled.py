@@ -1,4 +1,4 @@
-"""Steps whose forward and backward passes torch.compile has turned into machine code."""
+"""Runs steps with forward and backward passes compiled by torch.compile."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from core.errors import one_line
 
 
 class CompiledEngine:
-    """Compiles the network for batches of one size; those of any other size, at the end of an epoch, run uncompiled.
+    """Compiles the network for batches of one size; smaller ones, at the end of an epoch, run uncompiled.
 
     Args:
-        copies: networks that are trained as one, each of which has a batch of that size in every step.
+        batch_size: images of a step for each network.
+        copies: how many networks are trained as one.
     """
 
     name = "compile"
@@ -34,13 +35,13 @@ class CompiledEngine:
         return forward
 
     def prepare(self, step: DeviceStep) -> None:
-        """Compile. A network that cannot be compiled is left as it is; so is one that fails, to fail in its place."""
+        """Compile. A network that cannot be compiled runs as it is; the run will show the error of one that fails."""
         if self._size not in step.sizes():
             return
         with Unchanged(step):
             try:
                 step(self._size)
-            except Exception as error:  # noqa: BLE001  # whatever is wrong with the step, calling it will show
+            except Exception as error:  # noqa: BLE001  # the run will call the step and show the error
                 self._gave_up = True
                 self.note = f"the network is not compiled: {type(error).__name__}: {one_line(error)}"
 

@@ -1,7 +1,7 @@
-"""How a step is executed.
+"""Engines execute steps.
 
-A step is a function of tensors on the device alone (`core.training.step`, `core.training.evaluate`). An engine
-calls it, or does what calling it would do, faster.
+A step is a function of nothing but tensors on the device (`core.training.step`, `core.training.evaluate`). An engine
+calls it, or does the same faster.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from core.device.random_state import random_state, restore_random_state
 
 
 class DeviceStep(Protocol):
-    """Work on the next images of a list, which takes nothing from the host but their number."""
+    """Trains or evaluates on the next images of a list; the host gives nothing but their number."""
 
     def __call__(self, size: int) -> None:
         """Work on the next `size` images."""
 
     def sizes(self) -> list[int]:
-        """The numbers that it will be called with."""
+        """All sizes that it will be called with."""
 
     def rewind(self) -> None:
-        """Make the first images of the list the next, so that there are enough left for a call of any size."""
+        """Go back to the first images of the list, so that enough are left for a call of any size."""
 
     def changed(self) -> list[Tensor]:
         """All tensors that a call changes and a later one reads."""
@@ -35,23 +35,23 @@ Forward = Callable[[Tensor], Tensor]
 
 
 class Engine(Protocol):
-    """Executes steps. `note` says what a user should know: why it does not do what was asked for."""
+    """Executes steps. `note` tells the user why it does not do what was asked for, if so."""
 
     name: str
     note: str
 
     def forward(self, model: Forward) -> Forward:
-        """What steps should call in the model's place, in training and, without gradients, in evaluation mode."""
+        """The function that steps call in the model's place: in training, and in evaluation mode without gradients."""
 
     def prepare(self, step: DeviceStep) -> None:
-        """Get ready to run a step; everything that it changes is as before afterwards."""
+        """Get ready to run a step. All that a step changes is as before afterwards."""
 
     def run(self, step: DeviceStep, size: int) -> None:
         """Do what `step(size)` does."""
 
 
 class EagerEngine:
-    """One operation after the other, on any device; what every other engine is measured against."""
+    """Calls each step as it is, on any device. Results of the other engines are compared with it."""
 
     name = "eager"
 
@@ -69,10 +69,9 @@ class EagerEngine:
 
 
 class Unchanged:
-    """Puts what a step changes, in place, and the random states back to what they were before the block.
+    """A context that restores, on exit, the tensors that a step changes and the random states.
 
-    Within the block the step begins with its first images, wherever it stood: a run may go on right before the last
-    ones of an epoch.
+    Within it the step begins with its first images: a run that is resumed may stand right before an epoch's last ones.
     """
 
     def __init__(self, step: DeviceStep) -> None:
@@ -89,7 +88,7 @@ class Unchanged:
         self._put_back()
 
     def start_over(self) -> None:
-        """Make everything, within the block, as it was when the block began."""
+        """Restore everything within the context, too."""
         self._put_back()
         self._step.rewind()
 
@@ -100,5 +99,5 @@ class Unchanged:
 
 
 def batch_sizes(count: int, size: int) -> list[int]:
-    """The different sizes of the batches when so many images are taken `size` at a time: the whole ones, the rest."""
+    """The sizes of batches when `count` images are taken `size` at a time: of whole ones, and of the rest."""
     return [part for part in (size if count >= size else 0, count % size) if part]

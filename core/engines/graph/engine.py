@@ -1,7 +1,7 @@
-"""Steps recorded once as CUDA graphs and replayed.
+"""Records steps once as CUDA graphs and replays them.
 
-A step of a tiny network is hundreds of kernels of a few microseconds each, which a GPU finishes sooner than Python can
-ask for the next one. A graph asks for all of them at once.
+A step of a tiny network is hundreds of kernels of a few microseconds each. A GPU finishes one sooner than Python can
+launch the next; a graph launches all of them at once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from core.errors import one_line
 
 
 class GraphEngine:
-    """Replays a graph for each step and size of batch that it could record, and calls the step where it could not."""
+    """Replays a graph for each step and batch size that it could record, and calls the others."""
 
     name = "graph"
 
@@ -28,14 +28,14 @@ class GraphEngine:
         return model
 
     def prepare(self, step: DeviceStep) -> None:
-        """Record the step for each size of batch.
+        """Record the step for each batch size.
 
-        A step that cannot be recorded is left to be called; so is one that fails, which will then fail in its place.
+        A step that cannot be recorded will be called instead. So will one that fails; the run will show the error.
         """
         for size in step.sizes():
             try:
                 reason = self._record(step, size)
-            except Exception as error:  # noqa: BLE001  # whatever is wrong with the step, calling it will show
+            except Exception as error:  # noqa: BLE001  # the run will call the step and show the error
                 reason = f"{type(error).__name__}: {error}"
             if reason:
                 self.note = self.note or f"steps are not replayed as CUDA graphs: {one_line(reason)}"
@@ -48,10 +48,10 @@ class GraphEngine:
             graph.replay()
 
     def _record(self, step: DeviceStep, size: int) -> str:
-        """Record the step unless there is a reason not to, which is returned."""
+        """Record the step, or return the reason why it cannot be recorded."""
         with torch.cuda.device(self._device), Unchanged(step) as state:
-            # Libraries set themselves up in their first calls, which must not be recorded; and what autograd remembers
-            # of the stream on which a parameter was first used must agree with the recording's.
+            # First calls, in which libraries set themselves up, must not be recorded. They run on the stream of the
+            # recording, as autograd remembers on which stream a parameter was first used.
             caller = torch.cuda.current_stream(self._device)
             self._stream.wait_stream(caller)
             try:
@@ -61,16 +61,16 @@ class GraphEngine:
                     second = operations_of(lambda: step(size))
                     state.start_over()
             finally:
-                caller.wait_stream(self._stream)  # before anything is put back, of a step that failed half-way too
+                caller.wait_stream(self._stream)  # before anything is restored, even if a step failed
             if reason := replay_obstacle(first, second):
                 return reason
             graph = torch.cuda.CUDAGraph()
             try:
-                # In mode "global", work that another thread gives to the GPU meanwhile is an error and not a silently
-                # wrong graph.
+                # In mode "global", work that another thread gives to the GPU meanwhile raises an error. In others it
+                # could spoil the graph silently.
                 with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="global"):
                     step(size)
             finally:
-                torch.cuda.set_stream(caller)  # which a failed recording does not do
+                torch.cuda.set_stream(caller)  # a failed recording leaves its own stream
             self._graphs[step, size] = graph
         return ""

@@ -1,7 +1,7 @@
-"""Which operations a step consists of, to tell whether it can be recorded once and replayed.
+"""Lists the operations of a step, to tell whether it can be recorded once and replayed.
 
-A replay repeats the very same operations with the very same numbers on the same memory. That does what a call would do
-only if two calls differ in nothing but what the tensors hold, nothing is read back, and nothing comes from the host.
+A replay repeats the same operations with the same numbers on the same memory. It does what a call would do only if two
+calls differ in nothing but the content of tensors, nothing is read back, and nothing comes from the host.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ READ_BACK = (
     "aten::repeat_interleave.Tensor",
     "aten::bincount",
 )
-"""Operations that wait for the device, for a value or for a size."""
+"""Operations that read a value or a size back from the device."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation: its name, its arguments except for what the tensors hold, and the devices that these are on."""
+    """One operation: its name, its arguments without the content of tensors, and the devices that they are on."""
 
     name: str
     arguments: tuple[object, ...]
@@ -40,7 +40,7 @@ class Operation:
 
 
 class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Within the block, all operations that reach the dispatcher are listed, those of backward included."""
+    """Lists all operations that reach the dispatcher within its context, those of the backward pass included."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -60,7 +60,7 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def operations_of(call: Callable[[], None]) -> list[Operation]:
-    """What a call does."""
+    """The operations of a call."""
     operations = OperationRecorder()
     with operations:
         call()
@@ -68,7 +68,7 @@ def operations_of(call: Callable[[], None]) -> list[Operation]:
 
 
 def replay_obstacle(first: Sequence[Operation], second: Sequence[Operation]) -> str:
-    """Why a step of which these are two calls cannot be replayed, or nothing."""
+    """Why a step cannot be replayed, given the operations of two calls, or an empty string."""
     for operation in first:
         if operation.name.startswith(READ_BACK) or _has_mask_as_index(operation):
             return f"{operation.name} reads a value back from the device"
@@ -83,7 +83,7 @@ def replay_obstacle(first: Sequence[Operation], second: Sequence[Operation]) -> 
 
 
 def _has_mask_as_index(operation: Operation) -> bool:
-    """Whether the size of what it selects depends on values."""
+    """Whether it selects by a mask, so that the size of the result depends on values."""
     tensors = [argument for argument in operation.arguments[1:] if isinstance(argument, tuple)]
     return operation.name.startswith("aten::index") and any(torch.bool in tensor for tensor in tensors)
 

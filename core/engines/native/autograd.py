@@ -11,7 +11,10 @@ from core.engines.native.plan import SegmentPlan
 
 
 class SegmentFunction(torch.autograd.Function):
-    """A segment in training as one operation: (plan, input, a parameter that is trained, or there is no way back)."""
+    """A segment in training as one operation, of a plan, the input and one parameter that is trained.
+
+    The parameter makes autograd call `backward` where the input needs no gradient; it gets its own from the plan.
+    """
 
     @staticmethod
     def forward(ctx: Any, plan: SegmentPlan, x: Tensor, _: Tensor | None) -> Tensor:

@@ -1,4 +1,4 @@
-"""Steps whose convolutions, norms and poolings run in C kernels, which are made for narrow layers on a CPU."""
+"""Runs convolutions, norms and poolings in C kernels, which are made for narrow layers on a CPU."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ ONE_BY_ONE = "the network runs one operation at a time"
 
 
 class NativeEngine(EagerEngine):
-    """Runs the layers that there are kernels for in these (`core.engines.native.segments`), and any others as they are.
+    """Runs the layers that there are kernels for (`core.engines.native.segments`) in them, and the others by torch.
 
     Args:
-        precision: of the step; there are no kernels for any but fp32, and for float64.
+        precision: of the step; the kernels compute in fp32, or in float64 where the network does.
     """
 
     name = "native"
@@ -29,10 +29,10 @@ class NativeEngine(EagerEngine):
     def __init__(self, precision: Precision = "fp32") -> None:
         super().__init__()
         self._precision = precision
-        self._forwards: dict[Forward, NativeForward] = {}  # so that training and scoring share a network's memory
+        self._forwards: dict[Forward, NativeForward] = {}  # training and scoring share a network's memory
 
     def forward(self, model: Forward) -> Forward:
-        # A class of its own may do something else than to call its layers in turn.
+        # A subclass may do something else than to call its layers in turn.
         if type(model) is not nn.Sequential or not any(isinstance(part, Segment) for part in split(list(model))):
             self.note = f"{ONE_BY_ONE}, as it is not a row of layers that there are kernels for"
         elif self._precision != "fp32":
@@ -46,10 +46,10 @@ class NativeEngine(EagerEngine):
 
 
 class NativeForward:
-    """A network's forward pass; one in training is followed by its backward pass before the next.
+    """A network's forward pass. In training its backward pass must come before the next forward pass.
 
-    A backward pass adds to the parameters' `grad`; `torch.autograd.grad` does not find them. What the kernels are not
-    made for goes through the network itself.
+    The backward pass adds to the parameters' `grad`; `torch.autograd.grad` does not find them. Inputs that the kernels
+    are not made for go through the network itself.
     """
 
     def __init__(self, model: nn.Sequential, dtype: torch.dtype) -> None:
@@ -73,7 +73,7 @@ class NativeForward:
         return (
             (images.dtype, images.device.type) == (self._dtype, "cpu")
             and all(norm.training == training for norm in self._norms)
-            # Of a single image torch may have to say that a norm finds no deviation.
+            # A batch norm in training has no variance of a single image; torch raises the error.
             and (len(images) > 1 if training else not torch.is_grad_enabled())
         )
 

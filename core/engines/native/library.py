@@ -1,6 +1,7 @@
-"""The kernels in C, compiled for this machine when they are first needed and kept in the user's cache.
+"""Compiles the kernels in C for this machine when they are first needed, and keeps the library in the user's cache.
 
-They use the OpenMP runtime that torch has loaded, and so its threads: two runtimes would wait for each other, spinning.
+The kernels use the threads of the OpenMP runtime that torch has loaded. A second runtime would wait for the first one,
+spinning.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ from core.storage.files import replacing
 
 FOLDER = Path(__file__).parent / "kernels"
 SOURCE = FOLDER / "passes.c"
-"""Includes all headers of the folder."""
+"""The file that is compiled; it includes all others of the folder."""
 
 TYPES: dict[torch.dtype, tuple[str, ...]] = {torch.float32: (), torch.float64: ("-DDOUBLE",)}
 FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-ffp-contract=fast")
 COMPILERS = ("cc", "gcc", "clang")
 SECONDS = 120
-"""After which a compiler is given up on; it takes a few."""
+"""A compiler that takes longer is given up on; a few are usual."""
 
 _INTEGER, _POINTER = ctypes.c_int64, ctypes.c_void_p
 _SHAPE = (_INTEGER,) * 3
@@ -53,11 +54,11 @@ _log = logging.getLogger(__name__)
 
 
 class NoKernels(LabError):
-    """The kernels cannot be had on this machine."""
+    """This machine cannot compile or load the kernels."""
 
 
 def find_compiler() -> list[str]:
-    """The C compiler as a command: what the environment variable CC says, else the first of the usual names.
+    """The command of the C compiler: that of the environment variable CC, or else the first of the usual names.
 
     Raises:
         NoKernels: when there is none.
@@ -74,10 +75,10 @@ def find_compiler() -> list[str]:
 
 
 def load_kernels(dtype: torch.dtype) -> ctypes.CDLL:
-    """The kernels for tensors of that type, compiled where they are not in the cache yet, which takes some seconds.
+    """The library for tensors of this type, float32 or float64. Compiling it, if it is not cached, takes some seconds.
 
     Raises:
-        NoKernels: when there is no compiler, or it or what it makes does not work.
+        NoKernels: when there is no compiler, or the compiler or its library does not work.
     """
     found = _load(tuple(find_compiler()), TYPES[dtype])
     if isinstance(found, NoKernels):
@@ -86,7 +87,7 @@ def load_kernels(dtype: torch.dtype) -> ctypes.CDLL:
 
 
 def kernels_obstacle() -> str:
-    """Why there are no kernels for float32 here, or nothing."""
+    """Why this machine has no kernels for float32, or an empty string."""
     try:
         load_kernels(torch.float32)
     except NoKernels as problem:
@@ -96,7 +97,7 @@ def kernels_obstacle() -> str:
 
 @lru_cache
 def _load(compiler: tuple[str, ...], options: tuple[str, ...]) -> ctypes.CDLL | NoKernels:
-    """Once for a process: what has failed is not tried again."""
+    """The library or what went wrong, once in a process: a failure is not tried again."""
     machine = "-march=native" if platform.machine() in ("x86_64", "AMD64") else "-mcpu=native"
     flags = (*FLAGS, machine, *options)
     try:
@@ -122,9 +123,9 @@ def _sources() -> list[str]:
 
 
 def _compile(compiler: tuple[str, ...], flags: tuple[str, ...], path: Path) -> ctypes.CDLL:
-    """Make the library and keep it at `path`, or where that cannot be, load it for this process only.
+    """Compile the library and keep it at `path`, or where that fails, load it for this process only.
 
-    Whoever else compiles the same at the same time makes the same file; the last one stays.
+    Processes that compile at the same time make the same file; the last one stays.
     """
     _log.info("compiling the kernels of the native engine for this machine, which is done once")
     with tempfile.TemporaryDirectory() as folder:
@@ -144,10 +145,10 @@ def _compile(compiler: tuple[str, ...], flags: tuple[str, ...], path: Path) -> c
 
 
 def _kept(path: Path) -> ctypes.CDLL | None:
-    """The library that is there, where it is whole and can be loaded.
+    """The library at `path`, if it is whole and can be loaded.
 
-    It ends in the sum of the rest, which the loader passes over: the system does not refuse a damaged one, but the
-    process that loads it dies.
+    The system does not refuse a damaged library, but the process that loads it dies. So the file ends in the SHA-256 of
+    the rest, which the loader ignores.
     """
     try:
         content = path.read_bytes()
@@ -176,7 +177,7 @@ def _output(command: list[str]) -> str:
 
 
 def _processor() -> str:
-    """What the compiler's `native` depends on: the processor's model and abilities, where the system tells."""
+    """What the compiler's `native` depends on: the processor's model and instruction sets, where the system tells."""
     try:
         lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""What the kernels of `kernels.c` need to run a segment on inputs of one shape, and the calls of them."""
+"""Runs a segment in the kernels: describes it to them, holds the memory that they work in, and calls them."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from core.engines.native.structures import (
 from core.engines.native.traversal import ConvolutionAxis, Traversal, plane_size, weight_reads
 
 HUGE = 2 << 20
-"""Bytes of a large page, on all processors that there are wheels of torch for but a few."""
+"""Bytes of a large page on nearly all processors that torch has wheels for."""
 
 
 class SegmentPlan:
-    """A segment for inputs of one shape and type: what the kernels need to know, and the memory they work in.
+    """A segment for inputs of one shape and type, ready to run.
 
     Args:
         shape: (C, H, W) of one image.
@@ -44,7 +44,7 @@ class SegmentPlan:
         self._lanes: int = kernels.lanes()
         self._in_shape = shape
         self._blocks = (BlockStructure * len(segment.blocks))()
-        self._kept: list[Any] = []  # what the kernels only have the addresses of
+        self._kept: list[Any] = []  # tensors of which the kernels have only the addresses
         self._work = WorkspaceStructure()
         self._groups = self._threads = 0
         self._shapes: list[tuple[int, int, int]] = []
@@ -52,15 +52,15 @@ class SegmentPlan:
             shape = self._describe(block, struct, shape)
             self._shapes.append(shape)
         self._slots = [slot for block in segment.blocks for slot in block.slots()]
-        self._tensors: list[Tensor | None] = []  # in these, when last found
-        self._places: list[tuple[int, tuple[int, ...]] | None] = []  # of these
-        self._gradients: list[Tensor | None] = []  # of these, where they are parameters: the kernels' memory
+        self._tensors: list[Tensor | None] = []  # what was in the slots at the last step
+        self._places: list[tuple[int, tuple[int, ...]] | None] = []  # address and strides of each
+        self._gradients: list[Tensor | None] = []  # where the kernels write those of parameters
         widest = max(max(struct.inputs, struct.outputs) for struct in self._blocks)
         self._sums = torch.empty(2, widest, dtype=torch.float64).unbind()
         self.generation = 0
 
     def _describe(self, block: FusedBlock, struct: BlockStructure, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-        """Fill in what does not depend on the batch; the shape of the block's output for an image."""
+        """Fill in what does not depend on the batch, and return the shape (C, H, W) of the block's output."""
         main, (channels, height, width) = block.main, shape
         if isinstance(main, nn.Linear):
             kernel, stride, padding, dilation, struct.depthwise = (height, width), 1, 0, 1, 0
@@ -109,10 +109,10 @@ class SegmentPlan:
         return struct.rows // struct.window_rows, struct.columns // struct.window_columns
 
     def _reserve(self, images: int) -> None:
-        """Have memory for so many images, on as many threads as torch uses."""
+        """Make sure of memory for so many images, on as many threads as torch uses."""
         groups, threads = -(-images // self._lanes), torch.get_num_threads()
         if groups > self._groups or threads != self._threads:
-            groups_at_most, self._groups = max(groups, self._groups), 0  # none, should there not be the memory
+            groups_at_most, self._groups = max(groups, self._groups), 0  # until there is memory
             self._allocate(groups_at_most, threads)
             self._groups, self._threads = groups_at_most, threads
         if images != self._work.images or threads != self._work.threads:
@@ -151,7 +151,7 @@ class SegmentPlan:
         return zeros(count * self._lanes, self._dtype)
 
     def find_tensors(self) -> Tensor | None:
-        """Take the parameters and running statistics as the modules have them now; a parameter that is trained."""
+        """Take parameters and running statistics as the modules have them now; return one parameter that is trained."""
         self._tensors = [None if slot is None else slot[0][slot[1]] for slot in self._slots]
         places = [None if tensor is None else (tensor.data_ptr(), tensor.stride()) for tensor in self._tensors]
         if places != self._places:
@@ -182,8 +182,10 @@ class SegmentPlan:
                 self._gradients.append(gradient)
 
     def forward(self, x: Tensor, *, training: bool) -> Tensor:
-        """(B, C, H, W) to what the segment gives, (B, C, H, W) or flat (B, C * H * W), by the tensors that were found
-        last, in training changing running statistics as its modules would."""
+        """From (B, C, H, W) to the segment's output, (B, C, H, W) or flat (B, C * H * W), with the tensors found last.
+
+        In training, running statistics change as those of the modules would.
+        """
         self.generation += 1
         images = len(x)
         self._reserve(images)
@@ -199,9 +201,9 @@ class SegmentPlan:
         return out.flatten(1) if self.segment.flat else out
 
     def backward(self, gradient: Tensor, wanted: bool) -> Tensor | None:
-        """From the gradient of what came out last, of its shape, that of the input, (B, C, H, W), if it is wanted.
+        """From the gradient of the last output, of its shape, to that of the input, (B, C, H, W), if it is wanted.
 
-        Those of the parameters are added to their `grad` here: autograd takes longer for so many.
+        Parameters get theirs added to `grad` here: through autograd, so many would take longer.
         """
         gradient = gradient.reshape(len(gradient), *self._shapes[-1])
         trained = [
@@ -242,13 +244,13 @@ def most_chunks(groups: int, threads: int, *, one_each: bool) -> int:
 
 
 def group_size(shape: tuple[int, int, int]) -> int:
-    """Vectors of a group of images."""
+    """Vectors that a group of images of this shape (C, H, W) takes."""
     channels, height, width = shape
     return channels * plane_size(height, width)
 
 
 def _images(like: Tensor, count: int, shape: tuple[int, int, int]) -> Tensor:
-    """In channels_last, as eager steps have them: a dropout then draws the same for the same value."""
+    """Memory for images in channels_last, as eager steps have them: a dropout then draws the same for each value."""
     return torch.empty(count, *shape, dtype=like.dtype, memory_format=torch.channels_last)
 
 
@@ -257,13 +259,13 @@ def _strides(tensor: Tensor) -> ctypes.Array[ctypes.c_int64]:
 
 
 def zeros(count: int, dtype: torch.dtype) -> Tensor:
-    """So many zeros, on large pages where the system has them and a page is filled.
+    """A tensor (count) of zeros, on large pages where the system has them and one is filled.
 
-    A map has its channels far apart, so that with small pages a convolution looks up an address after the other: with
-    large ones a step takes a few percent less time.
+    The channels of a map lie far apart, so that a convolution touches many pages. With large ones the processor looks
+    up fewer addresses, and a step takes a few percent less time.
 
     Raises:
-        MemoryError: when there is not so much.
+        MemoryError: when there is not so much memory.
     """
     size = count * dtype.itemsize
     if size < HUGE or not hasattr(mmap, "MADV_HUGEPAGE"):
@@ -272,8 +274,8 @@ def zeros(count: int, dtype: torch.dtype) -> Tensor:
         memory = mmap.mmap(-1, size + HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except (OSError, OverflowError) as error:
         raise MemoryError(f"{size:,} bytes") from error
-    with suppress(OSError):  # a system that was built without
+    with suppress(OSError):  # the system may have been built without large pages
         memory.madvise(mmap.MADV_HUGEPAGE)
-    every = torch.frombuffer(memory, dtype=torch.uint8)  # which keeps the memory
+    every = torch.frombuffer(memory, dtype=torch.uint8)  # keeps `memory` alive
     first = -every.data_ptr() % HUGE
     return every[first : first + size].view(dtype)

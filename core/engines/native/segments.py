@@ -1,7 +1,7 @@
-"""Which layers of a network run in the kernels of `kernels.c`.
+"""Finds the layers of a network that run in the kernels.
 
-A block is a convolution or a linear layer, and where they follow it a ReLU, a batch norm, and a pooling; a segment is a
-row of blocks.
+A block is a convolution or a small linear layer, with the ReLU, batch norm and pooling that follow it, if any, in this
+order. A segment is a row of blocks.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import cast
 from torch import Tensor, nn
 
 CLASSIFIER = 16
-"""Outputs, at most, of a linear layer that goes with the convolutions before it: torch is faster at wider ones."""
+"""The most outputs of a linear layer that joins the convolutions before it; torch is faster at wider ones."""
 
 TensorSlot = tuple[Mapping[str, Tensor | None], str]
-"""A module's own dictionary, which is read in a tenth of the time of an attribute, and the name in it."""
+"""A module's dictionary of tensors and a name in it; reading it takes a tenth of the time of reading an attribute."""
 
 PoolModule = nn.MaxPool2d | nn.AvgPool2d | nn.AdaptiveAvgPool2d
 
@@ -31,7 +31,7 @@ class FusedBlock:
     pool: PoolModule | None = None
 
     def slots(self) -> list[TensorSlot | None]:
-        """Where its tensors are kept: weight, bias, gamma, beta, running mean and variance, batches tracked."""
+        """Where the modules keep weight, bias, gamma, beta, running mean and variance, and the number of batches."""
         main, norm = self.main, self.norm
         found: list[TensorSlot | None] = [(main._parameters, "weight"), (main._parameters, "bias")]
         if norm is None:
@@ -43,14 +43,14 @@ class FusedBlock:
 
 @dataclass
 class Segment:
-    """Blocks in a row. `flat` is whether what comes out is (B, C * H * W)."""
+    """Blocks in a row. Where it is `flat`, the output is (B, C * H * W) and not (B, C, H, W)."""
 
     blocks: list[FusedBlock] = field(default_factory=list)
     flat: bool = False
 
 
 def split(modules: Sequence[nn.Module]) -> list[Segment | nn.Module]:
-    """The segments of a network, and between them the modules that no kernel stands for."""
+    """A network's segments, and between them the modules that there are no kernels for."""
     parts: list[Segment | nn.Module] = []
     at = 0
     while at < len(modules):
@@ -79,7 +79,7 @@ def _add_followers(block: FusedBlock, modules: Sequence[nn.Module], at: int) -> 
         block.relu, at = True, at + 1
     if isinstance(block.main, nn.Linear):
         return at
-    if isinstance(norm := following(), nn.BatchNorm2d) and _is_usual(norm):
+    if isinstance(norm := following(), nn.BatchNorm2d) and _has_statistics_and_parameters(norm):
         block.norm, at = norm, at + 1
     if isinstance(pool := following(), PoolModule) and _is_plain(pool):
         block.pool, at = pool, at + 1
@@ -99,12 +99,12 @@ def _is_covered(module: nn.Module, before: Segment | None) -> bool:
     )
 
 
-def _is_usual(norm: nn.BatchNorm2d) -> bool:
+def _has_statistics_and_parameters(norm: nn.BatchNorm2d) -> bool:
     return norm.affine and norm.track_running_stats and norm.momentum is not None
 
 
 def _is_plain(pool: PoolModule) -> bool:
-    """Windows side by side from the top left corner on, or one window over all."""
+    """Whether its windows lie side by side from the top left corner on, or it is one window over the whole map."""
     match pool:
         case nn.AdaptiveAvgPool2d():
             return pool.output_size in (1, (1, 1))

@@ -1,7 +1,7 @@
-"""In which order a convolution goes over a map: which taps of its kernel each pixel has, and where they read.
+"""The order in which a convolution goes over a map: which taps of its kernel each pixel has, and where they read.
 
-At the borders of a padded map, and on the way back, pixels have fewer taps than elsewhere. Those with the same ones are
-a class, so that nothing is ever multiplied by a padding's zeros.
+At the borders of a padded map, and in the backward pass, pixels have fewer taps than elsewhere. Pixels with the same
+taps are a class; each class is computed with its own taps, so that nothing is multiplied by a padding's zeros.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from torch import Tensor
 from core.engines.native.structures import TraversalStructure
 
 RUN = 3
-"""Taps of a run that there are kernels for, beside one alone."""
+"""Taps that the kernels take as one run where they read values side by side; all others are runs of one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConvolutionAxis:
-    """A convolution along one side of a map."""
+    """A convolution along the rows or the columns of a map."""
 
     inputs: int
     kernel: int
@@ -32,12 +32,14 @@ class ConvolutionAxis:
         return (self.inputs + 2 * self.padding - self.dilation * (self.kernel - 1) - 1) // self.stride + 1
 
     def place(self, output: int, tap: int) -> int:
-        """The input that a tap of an output reads; it may lie in the padding."""
+        """The position that a tap of an output reads; outside of 0..inputs - 1 it lies in the padding."""
         return output * self.stride - self.padding + tap * self.dilation
 
     def taps(self, *, back: bool) -> list[list[tuple[int, int]]]:
-        """Of each output the taps, each with the input it reads; or back, of each input those of the kernel turned
-        round, each with the output it reads."""
+        """For each output its taps, each with the input that it reads: (tap, input).
+
+        Or `back`, for each input the taps of the kernel turned round, each with the output whose gradient it reads.
+        """
         found: list[list[tuple[int, int]]] = [[] for _ in range(self.inputs if back else self.outputs)]
         for output in range(self.outputs):
             for tap in range(self.kernel):
@@ -50,12 +52,12 @@ class ConvolutionAxis:
 
 
 class Traversal:
-    """Over a convolution's outputs, reading inputs; or `back`, over its inputs, reading the gradients of outputs.
+    """Tables of pixels by class: over a convolution's outputs, or `back`, over its inputs, which then read gradients.
 
-    Classes of pixels, as tables that `address` gives the kernels; they are to be kept as long as it is used.
+    `address` points to the tables for the kernels; keep the traversal as long as it is in use.
 
     Args:
-        channels: that each output reads.
+        channels: how many channels each output reads.
     """
 
     def __init__(self, channels: int, vertical: ConvolutionAxis, horizontal: ConvolutionAxis, *, back: bool) -> None:
@@ -88,8 +90,12 @@ class Traversal:
 def weight_reads(
     channels: int, vertical: ConvolutionAxis, horizontal: ConvolutionAxis
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """What each weight of one output is multiplied by, in the order (channel, row, column) of the kernel: where its
-    channel begins, and which row and column the output in the corner reads."""
+    """What each weight of one output is applied to, in the order (channel, kernel row, kernel column).
+
+    Returns:
+        Three int32 tensors: where the weight's channel begins, in vectors, and the row and the column that the output
+        in the top left corner reads.
+    """
     size = plane_size(vertical.inputs, horizontal.inputs)
     every = [
         (channel * size, vertical.place(0, i), horizontal.place(0, j))
@@ -107,14 +113,17 @@ def plane_size(height: int, width: int) -> int:
 
 
 def _is_run(taps: tuple[tuple[int, int], ...]) -> bool:
-    """Whether they follow each other in the kernel and read places side by side."""
+    """Whether the taps follow each other in the kernel and read places side by side."""
     return len(taps) == RUN and all(
         (tap, at) == (taps[0][0] + step, taps[0][1] + step) for step, (tap, at) in enumerate(taps)
     )
 
 
 def _classes(taps: list[list[tuple[int, int]]]) -> dict[tuple[tuple[int, int], ...], list[tuple[int, int]]]:
-    """Places along an axis, each with what its first tap reads, by their taps and where these read beside the first."""
+    """The places along an axis, each with what its first tap reads, by taps.
+
+    A key has each tap and where it reads, counted from the first one's place.
+    """
     found: dict[tuple[tuple[int, int], ...], list[tuple[int, int]]] = {}
     for place, each in enumerate(taps):
         first = each[0][1] if each else 0
