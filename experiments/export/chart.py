@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from experiments.inference.network import Source
+from experiments.inference.network import StoredWeights
 from experiments.reports.charts import HEIGHT, RunCurve, accuracy_chart, loss_chart
 from experiments.runs.folder import Run
 
 WIDTH = 720
 
 
-def render(run: Run, _source: Source | None, _arch: str | None) -> bytes:
+def render(run: Run, _source: StoredWeights | None, _arch: str | None) -> bytes:
     """The two charts, one above the other; readable on light and on dark pages."""
     curves = [RunCurve(run.meta().name, [run.view()])]
     size = f'width="{WIDTH}" height="{2 * HEIGHT}" viewBox="0 0 {WIDTH} {2 * HEIGHT}"'

@@ -7,11 +7,11 @@ import io
 from dataclasses import asdict, fields
 
 from core.events import EpochFinished
-from experiments.inference.network import Source
+from experiments.inference.network import StoredWeights
 from experiments.runs.folder import Run
 
 
-def render(run: Run, _source: Source | None, _arch: str | None) -> bytes:
+def render(run: Run, _source: StoredWeights | None, _arch: str | None) -> bytes:
     """Accuracies are fractions; a field that an epoch does not have is empty."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, [field.name for field in fields(EpochFinished)], lineterminator="\n")

@@ -15,7 +15,7 @@ from core.advice import Action, Advice, Tip
 from core.errors import InvalidValue, StorageError
 from core.storage.files import replacing
 from experiments.extras import require
-from experiments.inference.network import Source
+from experiments.inference.network import StoredWeights
 from experiments.runs.folder import Run
 
 
@@ -78,7 +78,7 @@ def default_target(run: Run, chosen: Format) -> Path:
     return Path(f"{run.id}{chosen.suffix}")
 
 
-def render(run: Run, chosen: Format, source: Source | None, arch: str | None) -> bytes:
+def render(run: Run, chosen: Format, source: StoredWeights | None, arch: str | None) -> bytes:
     """The content of the file.
 
     Args:
@@ -94,7 +94,7 @@ def render(run: Run, chosen: Format, source: Source | None, arch: str | None) ->
 
 
 def export(
-    run: Run, chosen: Format, target: Path, source: Source | None, arch: str | None, *, force: bool = False
+    run: Run, chosen: Format, target: Path, source: StoredWeights | None, arch: str | None, *, force: bool = False
 ) -> None:
     """Write the file, or the folder of files, as a whole or not at all.
 

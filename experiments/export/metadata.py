@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from core.events import RunFinished, RunStarted
-from experiments.inference.network import Source, pixel_statistics
+from experiments.inference.network import StoredWeights, pixel_statistics
 from experiments.runs.environment import package_versions
 from experiments.runs.folder import Run
 from experiments.runs.view import RunView
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def describe_network(
-    run: Run, config: TrainConfig, weights: Mapping[str, Tensor], source: Source, epoch: int
+    run: Run, config: TrainConfig, weights: Mapping[str, Tensor], source: StoredWeights, epoch: int
 ) -> dict[str, str]:
     """The metadata as names and texts. `config` and `scores` are JSON; accuracies are fractions."""
     from core.storage.tensors import weights_sha256

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from core.advice import Action, Tip
 from core.errors import InvalidValue, one_line
 from experiments.export.metadata import describe_network
-from experiments.inference.network import Source, load_network
+from experiments.inference.network import StoredWeights, load_network
 from experiments.runs.folder import Run
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ DESCRIPTION = """Input image: float32 (N, 1, 28, 28), pixels from 0 (black) to 1
 data set's mean and deviation is part of the model. Output logits: float32 (N, 10)."""
 
 
-def render(run: Run, source: Source | None, arch: str | None) -> bytes:
+def render(run: Run, source: StoredWeights | None, arch: str | None) -> bytes:
     """The serialised model; spec, config and scores are in its metadata.
 
     Raises:

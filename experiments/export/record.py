@@ -7,13 +7,13 @@ from dataclasses import asdict
 from typing import Any
 
 from core.events import StepProgress, to_record
-from experiments.inference.network import Source
+from experiments.inference.network import StoredWeights
 from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Run
 from experiments.runs.view import fold
 
 
-def render(run: Run, _source: Source | None, _arch: str | None) -> bytes:
+def render(run: Run, _source: StoredWeights | None, _arch: str | None) -> bytes:
     """Accuracies are fractions; `steps` are the progress events, some ten a second, without repetitions."""
     entries = list(EventReader(run.log).poll())
     view = fold(entries)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from experiments.export.metadata import describe_network
-from experiments.inference.network import Source, read_weights
+from experiments.inference.network import StoredWeights, read_weights
 from experiments.runs.config import stored_config
 from experiments.runs.folder import Run
 
 
-def render(run: Run, source: Source | None, _arch: str | None) -> bytes:
+def render(run: Run, source: StoredWeights | None, _arch: str | None) -> bytes:
     """Tensors named as in the network's `state_dict`. No code is run, so a user's own module need not be named.
 
     Raises:

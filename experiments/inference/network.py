@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from core.training.evaluate import Pixels
 
-Source = Literal["final", "best", "checkpoint"]
+StoredWeights = Literal["final", "best", "checkpoint"]
 """Which weights: of the last epoch, of the best epoch, or of the latest checkpoint of a live or stopped run."""
 
 
@@ -38,7 +38,7 @@ class LoadedNetwork:
     pixels: Pixels
     summary: Summary
     weights: Mapping[str, Tensor]
-    source: Source
+    source: StoredWeights
     epoch: int
 
     def logits(self, images: Tensor) -> Tensor:
@@ -55,7 +55,7 @@ class LoadedNetwork:
         return self.logits(images).softmax(1)
 
 
-def load_network(run: Run, source: Source | None = None, *, arch: str | None = None) -> LoadedNetwork:
+def load_network(run: Run, source: StoredWeights | None = None, *, arch: str | None = None) -> LoadedNetwork:
     """Build a run's network with its stored weights.
 
     This leaves torch's global random state as it is, so it may be called while a run trains in the same process.
@@ -78,7 +78,7 @@ def load_network(run: Run, source: Source | None = None, *, arch: str | None = N
     return LoadedNetwork(config, module, Pixels(mean, std), summary, weights, source, epoch)
 
 
-def read_weights(run: Run, source: Source | None) -> tuple[Source, dict[str, Tensor], int]:
+def read_weights(run: Run, source: StoredWeights | None) -> tuple[StoredWeights, dict[str, Tensor], int]:
     """Read stored weights: which they are, the tensors by name, and their epoch. `source` is as in `load_network`.
 
     Raises:
@@ -92,7 +92,7 @@ def read_weights(run: Run, source: Source | None) -> tuple[Source, dict[str, Ten
         if checkpoint is None:
             raise RunError(f"run {run.id} has no checkpoint yet", hint=how_to_finish(run.id, [run.view().end]))
         return source, checkpoint.part("average") or checkpoint.part("model"), int(checkpoint.state["epoch"])
-    paths: dict[Source, Path] = {"final": run.final_weights, "best": run.best_weights}
+    paths: dict[StoredWeights, Path] = {"final": run.final_weights, "best": run.best_weights}
     for name in [source] if source else list(paths):
         try:
             weights, metadata = read_tensors(paths[name], MAX_BYTES)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.errors import ShouldStop, Stopped
-from experiments.inference.network import LoadedNetwork, Source, load_network
+from experiments.inference.network import LoadedNetwork, StoredWeights, load_network
 from experiments.locations import Locations
 from experiments.runs.folder import Run
 
@@ -43,7 +43,7 @@ class Scored:
 def score_run(
     run: Run,
     locations: Locations,
-    source: Source | None,
+    source: StoredWeights | None,
     *,
     arch: str | None = None,
     should_stop: ShouldStop,

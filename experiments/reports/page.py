@@ -39,7 +39,7 @@ SCORE_MEANINGS = {
 SHOWN_OPEN = 3
 """With more runs than this, the details of each are folded."""
 
-Cell = str | int | None
+_Cell = str | int | None
 """None is a dash."""
 
 
@@ -133,14 +133,14 @@ class _Table:
     rows: Sequence[Sequence[str]]
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> _Table:
+def _table(columns: Sequence[str], rows: Iterable[Sequence[_Cell]]) -> _Table:
     """Columns that have nothing in any row are left out."""
     lines = list(rows)
     used = [index for index in range(len(columns)) if any(line[index] is not None for line in lines)]
     return _Table([columns[index] for index in used], [[_text(line[index]) for index in used] for line in lines])
 
 
-def _text(cell: Cell) -> str:
+def _text(cell: _Cell) -> str:
     return "-" if cell is None else f"{cell:,}" if isinstance(cell, int) else cell
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import InvalidValue, RunError
 from core.events import RunFinished, RunStarted
 from core.models.spec import is_user_module
-from experiments.inference.network import LoadedNetwork, Source, load_network
+from experiments.inference.network import LoadedNetwork, StoredWeights, load_network
 from experiments.locations import Locations
 from experiments.runs.folder import Run
 from experiments.runs.view import RunView
@@ -78,11 +78,11 @@ def verify(run: Run, locations: Locations, *, arch: str | None = None, before: t
     return Verification(run.id, (*before, *checks))
 
 
-def _expected(view: RunView) -> tuple[Source, ...]:
+def _expected(view: RunView) -> tuple[StoredWeights, ...]:
     return ("final", "best") if isinstance(view.end, RunFinished) else ("best",)
 
 
-def _load(run: Run, source: Source, arch: str | None) -> LoadedNetwork | RunError:
+def _load(run: Run, source: StoredWeights, arch: str | None) -> LoadedNetwork | RunError:
     try:
         return load_network(run, source, arch=arch)
     except RunError as error:
@@ -164,7 +164,7 @@ def _check_scores(
     yield from _check_predictions(run, source, test, data)
 
 
-def _check_predictions(run: Run, source: Source, test: Rescored, data: Dataset) -> Iterator[Check]:
+def _check_predictions(run: Run, source: StoredWeights, test: Rescored, data: Dataset) -> Iterator[Check]:
     """Compare the stored class of each test image with the one predicted now."""
     where = run.predictions.name
     try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, get_args
 
 from core.errors import LabError, ShouldStop
 from core.models.spec import is_user_module
-from experiments.inference.network import Source
+from experiments.inference.network import StoredWeights
 from experiments.inference.scoring import Scored, score_run
 from experiments.locations import Locations
 from experiments.runs.folder import Run
@@ -41,7 +41,7 @@ class Inspecting:
         self.scored: Scored | None = None
         self.layers: list[LayerStatistics] | None = None
         self.layer_images = 0
-        self._source: Source | None = None
+        self._source: StoredWeights | None = None
         self._chosen = False
         self._scoring: Task[Scored] | None = None
         self._watching: Task[list[LayerStatistics]] | None = None
@@ -90,7 +90,7 @@ class Inspecting:
 
     def next_source(self) -> bool:
         """Turn to other weights of the run; whether it has any."""
-        have = [source for source in get_args(Source) if _file(self._run, source).is_file()]
+        have = [source for source in get_args(StoredWeights) if _file(self._run, source).is_file()]
         now = self.scored.network.source if self.scored is not None else self._source
         others = have[have.index(now) + 1 :] + have[: have.index(now)] if now in have else have
         if not others:
@@ -164,20 +164,20 @@ class Inspecting:
         return ""
 
 
-def newest_source(run: Run) -> Source | None:
+def newest_source(run: Run) -> StoredWeights | None:
     """The final weights; while the run is live, or when it was stopped, those of its last checkpoint."""
     if run.checkpoint.is_file() and (run.is_alive() or not run.final_weights.is_file()):
         return "checkpoint"
     return None
 
 
-def stored_weights(run: Run, source: Source | None) -> object:
+def stored_weights(run: Run, source: StoredWeights | None) -> object:
     """Changes whenever the run has stored these weights anew; None for the final ones, or the best in their place."""
-    sources: tuple[Source, ...] = (source,) if source is not None else ("final", "best")
+    sources: tuple[StoredWeights, ...] = (source,) if source is not None else ("final", "best")
     return [(source, _when(_file(run, source))) for source in sources]
 
 
-def _file(run: Run, source: Source) -> Path:
+def _file(run: Run, source: StoredWeights) -> Path:
     return {"final": run.final_weights, "best": run.best_weights, "checkpoint": run.checkpoint}[source]
 
 
