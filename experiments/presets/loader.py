@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +39,16 @@ class Preset:
         return TrainConfig.checked(self.values)
 
 
-def preset_names() -> list[str]:
+@cache
+def preset_names() -> tuple[str, ...]:
     """The names of the presets that come with the program, the default first."""
     names = sorted(path.stem for path in FOLDER.glob("*.toml"))
-    return sorted(names, key=lambda name: name != DEFAULT)
+    return tuple(sorted(names, key=lambda name: name != DEFAULT))
 
 
+@cache
 def load_preset(name: str) -> Preset:
-    """Load a preset by name.
+    """Load a preset by name; each is read once in a process.
 
     Raises:
         InvalidValue: when there is no such preset.

@@ -19,15 +19,22 @@ from experiments.runs.store import Store
 from tui.app.app import LabApp
 from tui.app.ordered_keys import OrderedKeysApp
 from tui.live.catalog import Catalog
-from tui.live.follow import Follower
-from tui.live.messages import ForkRequested, OpenRequested, ResumeRequested, StartRequested, StopRequested
+from tui.live.messages import (
+    ForkRequested,
+    OpenRequested,
+    ResumeRequested,
+    StartRequested,
+    StopRequested,
+    TurnRequested,
+)
 from tui.live.session import Session
 from tui.live.state import State
 from tui.live.studies import StudyWatch
+from tui.live.watch import RunWatch
 from tui.screens.runs import RunsScreen
 from tui.screens.training import TrainingScreen
 
-Request = ForkRequested | OpenRequested | ResumeRequested | StartRequested | StopRequested
+Request = ForkRequested | OpenRequested | ResumeRequested | StartRequested | StopRequested | TurnRequested
 
 
 class Stage(OrderedKeysApp[None]):
@@ -49,7 +56,9 @@ class Stage(OrderedKeysApp[None]):
         self.studies = StudyWatch(home)
         self.session = Session(self.locations)
         self.state = State.load(home / "state.json")
-        self.watched = Follower(watched) if watched is not None else None
+        self.run_watch = RunWatch(self.session, self.store)
+        if watched is not None:
+            self.run_watch.show(watched)
         self.log_path = str(home / "interface.log")
         self.requests: list[Request] = []
         self._first = screen
@@ -63,8 +72,8 @@ class Stage(OrderedKeysApp[None]):
         screen = self.screen
         if isinstance(screen, RunsScreen) and self.catalog.refresh():
             screen.rearrange()
-        if isinstance(screen, TrainingScreen) and self.watched is not None:
-            self.watched.poll()
+        if isinstance(screen, TrainingScreen) and self.run_watch.shown is not None:
+            self.run_watch.poll()
             screen.repaint()
 
     def device_use(self, device: str) -> str:
@@ -83,6 +92,7 @@ class Stage(OrderedKeysApp[None]):
     @on(ResumeRequested)
     @on(StartRequested)
     @on(StopRequested)
+    @on(TurnRequested)
     def _keep(self, request: Request) -> None:
         self.requests.append(request)
 

@@ -14,21 +14,30 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 
 from core.errors import StorageError
-from core.models.spec import GRAMMAR, is_user_module
+from core.models.spec import GRAMMAR
 from experiments.locations import Locations
 from experiments.runs.store import Store
 from tui.app.leaving import Leaving
 from tui.app.ordered_keys import OrderedKeysApp
+from tui.app.run_control import RunControl
 from tui.live.catalog import Catalog
 from tui.live.device_use import DeviceUse
-from tui.live.follow import Follower
+from tui.live.job_words import outcome
 from tui.live.lab import Lab
-from tui.live.messages import ForkRequested, OpenRequested, ResumeRequested, StartRequested, StopRequested
-from tui.live.outcome import outcome
-from tui.live.session import ResumedRun, Session, import_torch
+from tui.live.machine import import_torch
+from tui.live.messages import (
+    ForkRequested,
+    OpenRequested,
+    ResumeRequested,
+    StartRequested,
+    StopRequested,
+    TurnRequested,
+)
+from tui.live.session import Job, Session
 from tui.live.state import State
 from tui.live.studies import StudyWatch
 from tui.live.task import in_a_sentence
+from tui.live.watch import RunWatch
 from tui.screens.base import LEAST_HEIGHT, LEAST_WIDTH, WorkScreen
 from tui.screens.help import Help, keys_of
 from tui.screens.lab import LabScreen
@@ -82,14 +91,14 @@ class LabApp(OrderedKeysApp[int]):
         self.catalog = Catalog(self.store)
         self.studies = StudyWatch(locations.home)
         self.session = Session(locations)
+        self.run_watch = RunWatch(self.session, self.store)
+        self.run_control = RunControl(self, self, self._show_training)
         self.leaving = Leaving(self, self.session, self.store)
         self._state_file = locations.home / "state.json"
         self.state = State.load(self._state_file)
         self._saved = replace(self.state)
         self._save_failed = False
-        self._own: Follower | None = None
-        self.watched: Follower | None = None
-        self._announced: set[str] = set()
+        self._announced: Job | None = None
         self._use = DeviceUse()
         self._paint_at = self._used = 0.0
         if not self.no_color and self.state.theme in self.available_themes:
@@ -132,16 +141,6 @@ class LabApp(OrderedKeysApp[int]):
 
     # --- What is going on
 
-    @property
-    def stage(self) -> str:
-        """What the session does before its run has a log; empty otherwise."""
-        return self.session.job.stage if self.session.live and self.session.job is not None else ""
-
-    @property
-    def own_run_id(self) -> str:
-        """The run that this process trains or has trained last."""
-        return self.session.job.run_id if self.session.job is not None else ""
-
     def device_use(self, device: str) -> str:
         return self._use.recent_line(device)
 
@@ -152,10 +151,7 @@ class LabApp(OrderedKeysApp[int]):
         now, used = time.monotonic(), time.thread_time()
         if now < self._paint_at or self._exit:
             return
-        self._follow_session()
-        changed = False
-        for follower in {id(f): f for f in (self._own, self.watched) if f is not None}.values():
-            changed = follower.poll() or changed
+        changed = self.run_watch.poll()
         self._announce_end()
         screen = self.screen
         if isinstance(screen, WorkScreen) and screen.ready and screen.is_attached:
@@ -170,30 +166,22 @@ class LabApp(OrderedKeysApp[int]):
         stack = self._screen_stacks.get(mode)
         return stack[0] if stack else None
 
-    def _follow_session(self) -> None:
-        """Turn to the session's run once it has a folder, and to each next one of a group."""
-        run_id = self.own_run_id
-        if run_id and (self._own is None or self._own.run.id != run_id):
-            was_watching_own = self.watched is None or self.watched is self._own
-            self._own = Follower(self.store.run(run_id))
-            if was_watching_own:
-                self._watch(self._own)
-
-    def _watch(self, follower: Follower | None) -> None:
-        self.watched = follower
+    def _repaint_training(self) -> None:
+        """At once, whatever is due: another run is shown."""
+        self._paint_at = 0.0
         training = self._screen_of("training")
         if isinstance(training, TrainingScreen):
             training.repaint()
 
     def _announce_end(self) -> None:
         """A toast when the session's job is over: the only change of state that may come while one looks elsewhere."""
-        job = self.session.job
-        if job is None or not job.done.is_set() or f"{id(job)}" in self._announced:
+        job, own = self.session.job, self.run_watch.own
+        if job is None or not job.done.is_set() or job is self._announced:
             return
-        self._announced.add(f"{id(job)}")
-        if self._own is not None:
-            self._own.finish()
-        title, text, severity = outcome(job, self._own, self.log_path)
+        self._announced = job
+        if own is not None:
+            own.finish()
+        title, text, severity = outcome(job, own, self.log_path)
         self.notify(
             text, title=title, severity=severity, timeout=None if severity == "information" else 10, markup=False
         )
@@ -208,16 +196,14 @@ class LabApp(OrderedKeysApp[int]):
         return str(self.locations.home / "interface.log")
 
     def _show_live(self, screen: WorkScreen) -> None:
-        words = ""
-        if self.session.live:
-            words = self.stage or "training"
-            if not self.stage and self._own is not None and self._own.view.started is not None:
-                view = self._own.view
-                epoch = view.progress.epoch if view.progress else 1
-                words = f"{self._own.title} epoch {epoch}/{view.config.get('epochs', '?')}"
-            if self.session.job is not None and self.session.job.stopping:
-                words = "stopping and saving"
-            words = f"● {words}"
+        job, own, words = self.session.job, self.run_watch.own, ""
+        if job is not None and self.session.live:
+            words = self.session.stage or "training"
+            if not self.session.stage and own is not None and own.view.started is not None:
+                epoch = own.view.progress.epoch if own.view.progress else 1
+                words = f"{own.title} epoch {epoch}/{own.view.config.get('epochs', '?')}"
+                words += f", {live} live" if (live := len(job.live_ids)) > 1 else ""
+            words = f"● {'stopping and saving' if job.stopping else words}"
         screen.query_one(NavBar).show_live(words)
 
     @work(thread=True, exclusive=True, group="catalog")
@@ -243,19 +229,17 @@ class LabApp(OrderedKeysApp[int]):
 
     @on(StartRequested)
     async def _start(self, message: StartRequested) -> None:
-        if self.session.live:
-            self.notify("a run is being trained; stop it first", title="Cannot start", severity="error")
-            return
-        self._own = self.watched = None
-        self.session.start(message.plans)
-        await self._lead_to("training")
+        await self.run_control.start(message.specs)
 
     @on(OpenRequested)
     async def _open(self, message: OpenRequested) -> None:
-        own = self._own if self._own is not None and self._own.run.id == message.run.id else None
-        self._watch(own or Follower(message.run))
-        self._paint_at = 0.0
-        await self._lead_to("training")
+        self.run_watch.show(message.run)
+        await self._show_training()
+
+    @on(TurnRequested)
+    def _turn(self, message: TurnRequested) -> None:
+        self.run_watch.turn(message.by)
+        self._repaint_training()
 
     @on(ForkRequested)
     async def _fork(self, message: ForkRequested) -> None:
@@ -268,34 +252,15 @@ class LabApp(OrderedKeysApp[int]):
             self.screen.load_fork(message.run, title)
 
     @on(StopRequested)
-    def _stop(self, message: StopRequested) -> None:
-        if self.session.works_on(message.run.id):
-            self.session.stop("stop")
-            return
-        if not message.run.is_alive():
-            self.notify("nobody trains it any more", title="Nothing to stop")
-            return
-        try:
-            message.run.ask_to_stop()
-            self.notify(f"{message.run.id} was asked to stop after a checkpoint", title="Stopping", markup=False)
-        except StorageError as error:
-            self.notify(in_a_sentence(error), title="Cannot stop it", severity="error", markup=False)
+    async def _stop(self, message: StopRequested) -> None:
+        await self.run_control.stop(message.run)
 
     @on(ResumeRequested)
     async def _resume(self, message: ResumeRequested) -> None:
-        arch = str(message.run.config().get("arch", ""))
-        if self.session.live:
-            self.notify("a run is being trained; stop it first", title="Cannot continue", severity="error")
-            return
-        if not message.run.folder.is_dir():
-            self.notify("its folder has been deleted", title="Cannot continue", severity="error")
-            return
-        # Someone who presses the key on a run has named it, and the title shows whose code it is.
-        # Its curves stay on the screen while it is prepared, and when it turns out that it cannot go on.
-        if self.watched is None or self.watched.run.id != message.run.id:
-            self._watch(Follower(message.run))
-        self._own = self.watched
-        self.session.start([ResumedRun(message.run, arch if is_user_module(arch) else None)])
+        await self.run_control.resume(message.run)
+
+    async def _show_training(self) -> None:
+        self._repaint_training()
         await self._lead_to("training")
 
     async def _lead_to(self, mode: str) -> None:

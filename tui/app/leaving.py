@@ -6,19 +6,19 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager, suppress
 from types import FrameType
 
 from textual.app import App
 
 from core.errors import LabError
-from experiments.runs.folder import Run
 from experiments.runs.store import Store
 from tui.command_line.early_signals import SIGNALS
 from tui.command_line.exit_codes import ExitCode, stop_code
+from tui.live.job_words import names_in_words, waiting_seeds, what_is_trained
 from tui.live.launch import hand_over
-from tui.live.session import ResumedRun, Session
+from tui.live.session import Job, Session
 from tui.screens.dialogs import Ask
 
 DEADLINE = 9.0
@@ -43,76 +43,76 @@ class Leaving:
         if not self._session.live:
             self._app.exit(ExitCode.DONE)
             return
+        job = self._session.job
+        assert job is not None, "a live session has a job"
+        several = len(job.live_ids) > 1
         answers = (
-            ("save", "Save and quit: stop after a checkpoint"),
-            ("detach", "Quit, and keep it running without a terminal"),
-            ("discard", "Discard: stop and delete the run"),
+            ("save", f"Save and quit: stop {'each' if several else ''} after a checkpoint".replace("  ", " ")),
+            ("detach", f"Quit, and keep {'them' if several else 'it'} running without a terminal"),
+            ("discard", f"Discard: stop and delete {'these runs' if several else 'the run'}"),
             ("stay", "Stay here"),
         )
-        await self._app.push_screen(Ask("Quit?", self._what_is_at_stake(), answers, danger="discard"), self._answered)
+        ended = set(job.ends)
 
-    def _what_is_at_stake(self) -> str:
-        job, run = self._session.job, self._stopped_run()
-        words = ["A run is being trained."]
-        if seeds := self._waiting_seeds():
+        def answered(answer: str | None) -> None:
+            self._answered(job, answer, ended)
+
+        await self._app.push_screen(Ask("Quit?", self._what_is_at_stake(job), answers, danger="discard"), answered)
+
+    def _what_is_at_stake(self, job: Job) -> str:
+        words = [what_is_trained(job)]
+        if seeds := waiting_seeds(job):
             words.append(f"{seeds.capitalize()} will be trained only if you keep it running.")
-        resumed = job is not None and isinstance(job.plans[0], ResumedRun)
-        if run is None:
-            words.append("It has not gone on yet." if resumed else "It has no folder yet: there is nothing to delete.")
+        live = [self._store.run(run_id) for run_id in job.live_ids]
+        if live:
+            earlier = ", with what it had before it was continued" if job.resumed else ""
+            names = names_in_words([run.meta().name or run.id for run in live])
+            words.append(f"Discard deletes {names} for good, log and weights{earlier}.")
         else:
-            earlier = ", with what it had before it was continued" if resumed else ""
-            words.append(f"Discard deletes {run.meta().name or run.id} for good, log and weights{earlier}.")
+            nothing = "It has no folder yet: there is nothing to delete."
+            words.append("It has not gone on yet." if job.resumed else nothing)
         return " ".join(words)
 
-    def _waiting_seeds(self) -> str:
-        """The runs of a group that have not begun, in words; nothing for a run alone, which the question names."""
-        job = self._session.job
-        seeds = [str(seed) for seed in job.waiting_seeds] if job is not None and len(job.plans) > 1 else []
-        if len(seeds) > 5:
-            return f"seeds {seeds[0]} to {seeds[-1]}"
-        if len(seeds) > 1:
-            return f"seeds {', '.join(seeds[:-1])} and {seeds[-1]}"
-        return f"seed {seeds[0]}" if seeds else ""
-
-    def _answered(self, answer: str | None) -> None:
-        app = self._app
-        if answer not in ("save", "detach", "discard"):
-            return
-        self.farewell = {"save": self._dropped, "detach": self._detach, "discard": self._discard}[answer]
+    def _answered(self, job: Job, answer: str | None, spared: Set[str]) -> None:
+        match answer:
+            case "save":
+                self.farewell = lambda: self._dropped(job)
+            case "detach":
+                self.farewell = lambda: self._detach(job)
+            case "discard":
+                self.farewell = lambda: self._discard(job, spared)
+            case _:
+                return
         self._session.stop("quit" if answer == "save" else answer)
-        app.exit(ExitCode.DONE)
+        self._app.exit(ExitCode.DONE)
 
-    def _dropped(self) -> str:
-        seeds = self._waiting_seeds()
+    def _dropped(self, job: Job) -> str:
+        seeds = waiting_seeds(job)
         return f"{seeds} will not be trained" if seeds else ""
 
-    def _detach(self) -> str:
+    def _detach(self, job: Job) -> str:
         """Hand over to a process that goes on where this one has stopped, and with the seeds that wait."""
-        job, run = self._session.job, self._stopped_run()
-        assert job is not None, "only a live job is asked about"
         try:
             reference = hand_over(job, self._session.locations)
         except LabError as error:
-            saved = f"{run.id} was stopped and saved, but not detached" if run is not None else "not detached"
-            return "; ".join(filter(None, (f"{saved}: {error.message}", self._dropped())))
+            saved = f"{' '.join(job.run_ids)} stopped and saved, but not detached" if job.run_ids else "not detached"
+            return "; ".join(filter(None, (f"{saved}: {error.message}", self._dropped(job))))
         if not reference:
-            return f"{job.run_id} has finished meanwhile"
+            return f"{' '.join(job.run_ids)} finished meanwhile"
         return f"{reference} goes on; mnist-tui watch {reference} follows it, mnist-tui stop {reference} stops it"
 
-    def _discard(self) -> str:
-        run = self._stopped_run()
-        if run is None:
-            return self._dropped()
-        try:
-            self._store.remove(run)
-            words = f"{run.id} was discarded"
-        except LabError as error:
-            words = f"{run.id} was stopped but not deleted: {error.message}"
-        return "; ".join(filter(None, (words, self._dropped())))
-
-    def _stopped_run(self) -> Run | None:
-        job = self._session.job
-        return self._store.run(job.run_id) if job is not None and job.run_id else None
+    def _discard(self, job: Job, spared: Set[str]) -> str:
+        """Delete the job's runs but those that had ended before the question was asked."""
+        deleted, words = [], []
+        for run in (self._store.run(run_id) for run_id in job.run_ids if run_id not in spared):
+            try:
+                self._store.remove(run)
+                deleted.append(run.id)
+            except LabError as error:
+                words.append(f"{run.id} was stopped but not deleted: {error.message}")
+        if deleted:
+            words.insert(0, f"{names_in_words(deleted)} {'were' if len(deleted) > 1 else 'was'} discarded")
+        return "; ".join(filter(None, (*words, self._dropped(job))))
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:

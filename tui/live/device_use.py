@@ -6,6 +6,7 @@ import importlib
 import math
 import os
 import time
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -15,8 +16,9 @@ class DeviceUse:
     """The load of a device in words. A run's log names the device."""
 
     def __init__(self) -> None:
-        self._process = psutil.Process()
-        self._process.cpu_percent()  # the first reading is only the start of the interval
+        self._processes = {os.getpid(): psutil.Process()}
+        """This one and, as seeds may be trained in processes of their own, those that it has started, by their ids."""
+        self._processes[os.getpid()].cpu_percent()  # the first reading is only the start of the interval
         self._gpu: Any = None
         self._looked_for_gpu = False
         self._recent, self._read_at = "", -math.inf
@@ -31,13 +33,21 @@ class DeviceUse:
     def line(self, device: str) -> str:
         if device.startswith("cuda") and (gpu := self._gpu_line(device)):
             return gpu
-        try:
-            cpu = self._process.cpu_percent()
-            memory = self._process.memory_info().rss
-        except psutil.Error:
-            return ""
+        cpu, memory = self._cpu_and_memory()
         total = psutil.virtual_memory()
         return f"CPU {cpu:.0f}% of {psutil.cpu_count() or 1} cores, {_gb(memory)} of {_gb(total.total)} GB"
+
+    def _cpu_and_memory(self) -> tuple[float, int]:
+        """Percent of a core, since the last call, and bytes, of this process and those that it has started."""
+        own = self._processes[os.getpid()]
+        known = {process.pid: self._processes.get(process.pid, process) for process in (own, *own.children())}
+        self._processes = known
+        cpu, memory = 0.0, 0
+        for process in known.values():
+            with suppress(psutil.Error):  # it has just ended
+                cpu += process.cpu_percent()
+                memory += process.memory_info().rss
+        return cpu, memory
 
     def _gpu_line(self, device: str) -> str:
         library = self._library()

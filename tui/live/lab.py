@@ -7,10 +7,10 @@ from typing import Protocol
 from experiments.locations import Locations
 from experiments.runs.store import Store
 from tui.live.catalog import Catalog
-from tui.live.follow import Follower
 from tui.live.session import Session
 from tui.live.state import State
 from tui.live.studies import StudyWatch
+from tui.live.watch import RunWatch
 
 
 class Lab(Protocol):
@@ -23,12 +23,7 @@ class Lab(Protocol):
     studies: StudyWatch
     session: Session
     state: State
-    watched: Follower | None
-    """The run that Training shows."""
-
-    @property
-    def stage(self) -> str:
-        """What the session does before its run has a log; empty otherwise."""
+    run_watch: RunWatch
 
     @property
     def log_path(self) -> str:

@@ -15,7 +15,7 @@ from experiments.runs.folder import Meta, Run
 from experiments.runs.row import Status
 from experiments.studies.folder import StudyFolder
 from experiments.studies.process import start_sweep_detached
-from tui.live.session import Job, NewRun
+from tui.live.session import Job
 
 
 @contextmanager
@@ -45,30 +45,26 @@ def resume_all_detached(reference: str, runs: Sequence[Run], locations: Location
 
 
 def hand_over(job: Job, locations: Locations) -> str:
-    """Let one detached process train, in turn, the run that a stopped job was at and all those it had not come to.
+    """Let one detached process train, in turn, the runs of a stopped job that have not finished, those that have not
+    begun among them.
 
     Returns the id of the group or run that goes on, empty when the job has done all it was for.
 
     Raises:
-        LabError: when that cannot be; the run that was stopped is as it was, and no other is left behind.
+        LabError: when that cannot be; the runs that were stopped are as they were, and no other is left behind.
     """
     runner = Runner(locations)
-    left = [run] if (run := _begun(job, runner)) is not None else []
+    begun = [runner.store.run(run_id) for run_id in job.run_ids]
+    left = [run for run in [*begun, *job.waiting_resumed] if run.row().ended != Status.FINISHED]
     with runs_to_hand_over(runner) as make:
-        waiting = job.plans[len(job.run_ids) :]
-        left += [make(plan.config, plan.meta) if isinstance(plan, NewRun) else plan.run for plan in waiting]
+        left += [make(spec.config, spec.meta) for spec in job.waiting]
         if not left:
             return ""
-        reference = job.group_id or left[0].id
+        reference = left[0].meta().group_id if len(left) > 1 else job.group_id
         arch = str(left[0].config().get("arch", ""))
-        resume_all_detached(reference, left, locations, *(["--arch", arch] if is_user_module(arch) else []))
-    return reference
-
-
-def _begun(job: Job, runner: Runner) -> Run | None:
-    """The run that the job was at; None when it has finished, or when no run of the job has begun."""
-    run = runner.store.run(job.run_id) if job.run_id else None
-    return run if run is not None and run.row().ended != Status.FINISHED else None
+        options = ["--arch", arch] if is_user_module(arch) else []
+        resume_all_detached(reference or left[0].id, left, locations, *options)
+    return reference or left[0].id
 
 
 def sweep_detached(name: str, locations: Locations, *options: str) -> int:

@@ -1,12 +1,46 @@
-"""What a config asks of the machine and does not get. Only torch knows, so nothing is said before that is imported."""
+"""What the machine has to train with. Only torch knows, so nothing is said before that is imported."""
 
 from __future__ import annotations
 
+import gc
 import sys
+import threading
 from functools import lru_cache
 
 from core.config import MACHINE_FIELDS, TrainConfig
 from core.errors import InvalidValue
+
+_devices: tuple[str, ...] = ()
+
+
+def import_torch() -> None:
+    """Import what training needs, ahead of the first run, and find the devices: on a thread of its own, to be called
+    once the interface is on the screen."""
+
+    def load() -> None:
+        global _devices
+        import core.data.loader
+        import core.training.trainer  # noqa: F401
+        from core.device.device import available_devices
+
+        spare_the_collector()
+        _devices = tuple(available_devices())
+
+    threading.Thread(target=load, name="import torch", daemon=True).start()
+
+
+def spare_the_collector() -> None:
+    """Take all that there is now out of what Python's garbage collector goes through again and again.
+
+    With torch imported that is a quarter of a million objects and a tenth of a second in which no key is heard.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def devices_found() -> tuple[str, ...]:
+    """The names of the devices that there are, as `mnist-tui doctor` lists them; empty before they are known."""
+    return _devices
 
 
 def torch_is_there() -> bool:

@@ -6,16 +6,23 @@ from collections.abc import Sequence
 
 from textual.message import Message
 
-from experiments.runs.folder import Run
-from tui.live.session import Plan
+from experiments.runs.folder import Run, RunSpec
 
 
 class StartRequested(Message):
-    """Train these, one after the other."""
+    """Train these: one run, or the seeds of a new group."""
 
-    def __init__(self, plans: Sequence[Plan]) -> None:
+    def __init__(self, specs: Sequence[RunSpec]) -> None:
         super().__init__()
-        self.plans = tuple(plans)
+        self.specs = tuple(specs)
+
+
+class TurnRequested(Message):
+    """Show another one of the runs that are trained here, so many places on."""
+
+    def __init__(self, by: int) -> None:
+        super().__init__()
+        self.by = by
 
 
 class RunRequest(Message):
@@ -35,8 +42,8 @@ class ForkRequested(RunRequest):
 
 
 class StopRequested(RunRequest):
-    """Stop the run after a checkpoint, wherever it is trained."""
+    """Stop the run after a checkpoint, wherever it is trained; of several that are trained here perhaps all."""
 
 
 class ResumeRequested(RunRequest):
-    """Go on with the run here."""
+    """Go on with the run here, perhaps with others of its group."""

@@ -1,4 +1,4 @@
-"""The thread that trains the interface's own runs, through the same runner as the command line.
+"""The thread that trains the interface's own runs, in the same ways as the command line.
 
 It tells the interface nothing but where it stands: what happens in a run is in the run's event log. At exit it is
 waited for with a deadline.
@@ -6,30 +6,17 @@ waited for with a deadline.
 
 from __future__ import annotations
 
-import gc
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from core.config import TrainConfig
-from core.events import RunFailed, RunStopped, StepProgress, TrainEvent
+from core.events import EndEvent, RunFailed, RunStopped, StepProgress
 from experiments.execution.runner import Runner
 from experiments.locations import Locations
 from experiments.runs.eventlog import Entry
-from experiments.runs.folder import Meta, Run
+from experiments.runs.folder import Run, RunSpec
+from tui.live.machine import spare_the_collector
 from tui.live.task import Background
-
-
-@dataclass(frozen=True, slots=True)
-class NewRun:
-    """A run to be made."""
-
-    config: TrainConfig
-    meta: Meta = field(default_factory=Meta)
-
-    def entries(self, runner: Runner) -> Iterator[Entry]:
-        return runner.run(self.config, self.meta)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,52 +26,70 @@ class ResumedRun:
     run: Run
     arch: str | None = None
 
-    def entries(self, runner: Runner) -> Iterator[Entry]:
-        return runner.resume(self.run, arch=self.arch)
-
-
-Plan = NewRun | ResumedRun
-
 
 class Job(Background):
-    """Runs that are made one after the other. Only `stop` is not the thread's own to write."""
+    """What was started with one key: a new run, the seeds of a new group, or runs to go on with.
 
-    def __init__(self, plans: Sequence[Plan]) -> None:
+    Its thread alone writes the attributes, all but the reason to stop; any thread may read them.
+    """
+
+    def __init__(self, new: Sequence[RunSpec] = (), resumed: Sequence[ResumedRun] = ()) -> None:
         super().__init__()
-        self.plans = tuple(plans)
+        self.new, self.resumed = tuple(new), tuple(resumed)
         self.run_ids: list[str] = []
-        self.last: TrainEvent | None = None
+        """The runs that have begun, in the order in which they did."""
+        self.ends: dict[str, EndEvent] = {}
+        """How runs have ended; known here even when the disk was too full to write it down."""
+        self._seeds: dict[str, int] = {}
         self._reason = ""
+        asked_for = [one.run.id for one in self.resumed] + [spec.config.seed for spec in self.new]
+        self._places: dict[object, int] = {run: place for place, run in enumerate(asked_for, start=1)}
 
     @property
-    def run_id(self) -> str:
-        """The run under way, or the last one; empty while the first is being prepared."""
-        return self.run_ids[-1] if self.run_ids else ""
+    def size(self) -> int:
+        """How many runs it is for."""
+        return len(self.new) + len(self.resumed)
 
     @property
-    def failed(self) -> RunFailed | None:
-        """How its last run failed; known here even when the disk was too full to write it down."""
-        return self.last if isinstance(self.last, RunFailed) else None
+    def live_ids(self) -> list[str]:
+        """The runs that have begun and not ended, in the order of `place_of`."""
+        return sorted((run_id for run_id in self.run_ids if run_id not in self.ends), key=self._place)
 
     @property
     def group_id(self) -> str:
-        """The group that its runs are made for; empty for a run alone."""
-        first = self.plans[0] if self.plans else None
-        return (first.meta.group_id or "") if isinstance(first, NewRun) else ""
+        """The group that new runs are made for; empty for a run alone."""
+        return (self.new[0].meta.group_id or "") if self.new else ""
 
     @property
-    def waiting_seeds(self) -> list[int]:
-        """The seeds of the runs that have not begun, the one that is being prepared among them."""
-        return [plan.config.seed for plan in self.plans[len(self.run_ids) :] if isinstance(plan, NewRun)]
+    def waiting(self) -> list[RunSpec]:
+        """The new runs that have not begun, the one that is being prepared among them."""
+        begun = set(self._seeds.values())
+        return [spec for spec in self.new if spec.config.seed not in begun]
+
+    @property
+    def waiting_resumed(self) -> list[Run]:
+        """The runs to go on with that have not gone on."""
+        return [one.run for one in self.resumed if one.run.id not in self.run_ids]
+
+    @property
+    def unfinished(self) -> int:
+        """How many of its runs have not ended."""
+        return self.size - len(self.ends)
+
+    def failed(self, run_id: str) -> RunFailed | None:
+        end = self.ends.get(run_id)
+        return end if isinstance(end, RunFailed) else None
 
     def place_of(self, run_id: str) -> str:
         """``2 of 3`` for a run of several; empty for one alone, and for one that is not of this job."""
-        if run_id not in self.run_ids or len(self.plans) == 1:
-            return ""
-        return f"{self.run_ids.index(run_id) + 1} of {len(self.plans)}"
+        return f"{self._place(run_id)} of {self.size}" if run_id in self.run_ids and self.size > 1 else ""
+
+    def _place(self, run_id: str) -> int:
+        """From 1, in the order in which the runs were asked for."""
+        return self._places.get(self._seeds.get(run_id, run_id), 0)
 
     def stop(self, reason: str) -> None:
-        """Ask the worker to stop; the first reason stands."""
+        """Ask for every run to be stopped with a checkpoint; the first reason stands."""
         self._reason = self._reason or reason
 
     @property
@@ -98,25 +103,44 @@ class Job(Background):
         of_all = f" of {total / 1e6:.1f}" if total else ""
         self.stage = f"downloading {name}: {done / 1e6:.1f}{of_all} MB"
 
-    def train(self, locations: Locations) -> None:
-        """Make every run. To be called on a thread of its own."""
-        runner = Runner(locations, self.should_stop, self.note_download)
-        for plan in self.plans:
-            self._make(runner, plan)
-            if self._reason or isinstance(self.last, RunStopped | RunFailed):
-                break
+    def note_begun(self, run: Run) -> None:
+        if self.new:
+            self._seeds[run.id] = int(run.config()["seed"])
+        self.run_ids.append(run.id)
 
-    def _make(self, runner: Runner, plan: Plan) -> None:
-        self.stage = "preparing data and network"
-        began = False
-        for entry in plan.entries(runner):
-            if isinstance(entry.event, StepProgress) and not began:
-                began = True
+    def train(self, locations: Locations) -> None:
+        """Train every run. To be called on a thread of its own."""
+        runner = Runner(locations, self.should_stop, self.note_download)
+        for one in self.resumed:
+            self.stage = "preparing data and network"
+            self._take_in(runner, runner.resume(one.run, arch=one.arch))
+            if self._reason or isinstance(self.ends.get(one.run.id), RunStopped):
+                return
+        if len(self.new) == 1:
+            self.stage = "preparing data and network"
+            self._take_in(runner, runner.run(self.new[0].config, self.new[0].meta))
+        elif self.new:
+            self._take_in(runner, self._side_by_side(runner))
+
+    def _side_by_side(self, runner: Runner) -> Iterator[Entry]:
+        """As `mnist-tui run --seeds` does: as one network on a GPU, in a process a core, or in turn."""
+        from experiments.execution.replicate import plan_runs, replicate
+
+        plan = plan_runs(runner, self.new)
+        self.stage = f"preparing {plan.words or 'data and network'}"
+        return replicate(runner, self.new, plan)
+
+    def _take_in(self, runner: Runner, entries: Iterator[Entry]) -> None:
+        has_stepped = False
+        for entry in entries:
+            if isinstance(entry.event, StepProgress) and not has_stepped:
+                has_stepped = True
                 spare_the_collector()  # the first step imports the rest of torch
-            if not self.run_ids or self.run_ids[-1] != entry.run_id:
-                self.run_ids.append(entry.run_id)
+            if entry.run_id not in self.run_ids:
+                self.note_begun(runner.store.run(entry.run_id))
             self.stage = ""
-            self.last = entry.event
+            if isinstance(entry.event, EndEvent):
+                self.ends[entry.run_id] = entry.event
 
 
 class Session:
@@ -130,19 +154,21 @@ class Session:
     def live(self) -> bool:
         return self.job is not None and not self.job.done.is_set()
 
+    @property
+    def stage(self) -> str:
+        """What is done before a run has a log; empty otherwise."""
+        return self.job.stage if self.job is not None and self.live else ""
+
     def works_on(self, run_id: str) -> bool:
-        """Whether this is the run of the moment; one to go on with is, before it has begun."""
+        """Whether it trains this run now; one to go on with counts before it has gone on."""
         if self.job is None or not self.live:
             return False
-        first = self.job.plans[0] if self.job.plans else None
-        resumed = first.run.id if isinstance(first, ResumedRun) else ""
-        return run_id == (self.job.run_id or resumed)
+        return run_id in self.job.live_ids or run_id in [run.id for run in self.job.waiting_resumed]
 
-    def start(self, plans: Sequence[Plan]) -> Job:
+    def start(self, job: Job) -> None:
         assert not self.live, "one job at a time"
-        job = self.job = Job(plans)
+        self.job = job
         job.begin("training", lambda: job.train(self.locations))
-        return job
 
     def stop(self, reason: str) -> None:
         if self.job is not None:
@@ -155,25 +181,3 @@ class Session:
             assert self.job is not None
             self.job.done.wait(0.05)
         return not self.live
-
-
-def spare_the_collector() -> None:
-    """Take all that there is now out of what Python's garbage collector goes through again and again.
-
-    With torch imported that is a quarter of a million objects and a tenth of a second in which no key is heard.
-    """
-    gc.collect()
-    gc.freeze()
-
-
-def import_torch() -> None:
-    """Import what training needs, ahead of the first run. Called on a thread once the interface is on the screen."""
-
-    def load() -> None:
-        import core.data.loader
-        import core.device.device
-        import core.training.trainer  # noqa: F401
-
-        spare_the_collector()
-
-    threading.Thread(target=load, name="import torch", daemon=True).start()

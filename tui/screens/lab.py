@@ -20,8 +20,8 @@ from experiments.runs.folder import Meta, Run, RunSpec
 from experiments.runs.seeds import seed_specs
 from tui.live.fields import label
 from tui.live.form import Checked, check, texts_of
+from tui.live.machine import devices_found
 from tui.live.messages import StartRequested
-from tui.live.session import NewRun
 from tui.screens.base import WorkScreen
 from tui.text.wording import arch_in_short
 from tui.widgets.forms.run_form import OWN_VALUES, RunForm
@@ -31,6 +31,8 @@ from tui.widgets.tables.arch_list import ArchList
 from tui.widgets.tables.table import Table
 
 DEFAULT_ARCH = "conv9"
+DEVICES_INTERVAL = 0.5
+"""Seconds between two looks at whether the machine's devices are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,14 @@ class LabScreen(WorkScreen):
         self.query_one("#values").border_title = "Run"
         self._own_spec = self._editor.spec
         self.query_one(ArchList).select(self._own_spec)
+        self._devices_timer = self.set_interval(DEVICES_INTERVAL, self._offer_devices)
         self.judge()
+
+    def _offer_devices(self) -> None:
+        if devices := devices_found():
+            self._devices_timer.stop()
+            self._form.offer_devices(devices)
+            self.judge()  # only now is it known whether there is the device that was asked for
 
     def on_screen_resume(self) -> None:
         self.judge()  # a run may have begun or ended meanwhile
@@ -199,7 +208,7 @@ class LabScreen(WorkScreen):
         specs = [RunSpec(config, Meta(name))]
         if len(seeds) > 1:
             specs = seed_specs(config, seeds, Meta(name, (), self.lab.store.new_group_id()))
-        self.post_message(StartRequested([NewRun(spec.config, spec.meta) for spec in specs]))
+        self.post_message(StartRequested(specs))
 
     def action_edit(self) -> None:
         field = self.query_one("#spec", Input)

@@ -16,7 +16,7 @@ from experiments.runs.row import Status
 from tui.drawing.series import SMOOTHING
 from tui.live.advice import as_sentence, for_interface
 from tui.live.follow import Follower
-from tui.live.messages import ForkRequested, ResumeRequested, StopRequested
+from tui.live.messages import ForkRequested, ResumeRequested, StopRequested, TurnRequested
 from tui.screens.base import WorkScreen
 from tui.screens.opening import open_draw, open_inspect
 from tui.text.wording import arch_in_short, what_failed
@@ -47,6 +47,8 @@ class TrainingScreen(WorkScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "stop", "Stop", tooltip="Stop after a checkpoint"),
         Binding("c", "resume", "Continue", tooltip="Go on from the last checkpoint"),
+        Binding("n", "turn(1)", "Next seed", tooltip="Show the next of the seeds that are trained now"),
+        Binding("p", "turn(-1)", "Previous seed", show=False),
         Binding("f", "fork", "Fork", tooltip="Take the config to the Lab, to change and start again"),
         Binding("i", "inspect", "Inspect", tooltip="What the network confuses, its layers, filters and feature maps"),
         Binding("w", "draw", "Draw", tooltip="Draw a digit for the network"),
@@ -84,17 +86,23 @@ class TrainingScreen(WorkScreen):
 
     @property
     def _follower(self) -> Follower | None:
-        return self.lab.watched
+        return self.lab.run_watch.shown
+
+    @property
+    def _others_live(self) -> bool:
+        """Whether a run is trained here that is not the one that is shown."""
+        job, shown = self.lab.session.job, self._follower.run.id if self._follower is not None else ""
+        return job is not None and self.lab.session.live and any(run_id != shown for run_id in job.live_ids)
 
     def repaint(self) -> None:
         """Bring everything up to what has been read of the run."""
         if not self.ready:
             return
         follower = self._follower
-        waiting = self.lab.stage
+        waiting = self.lab.session.stage
         self.set_class(follower is None and not waiting, "-empty")
         shown = (follower.run.id, follower.status, follower.deleted) if follower is not None else None
-        self.refresh_keys(shown, self.lab.session.live, self.has_class("-wide"))
+        self.refresh_keys(shown, self.lab.session.live, self._others_live, self.has_class("-wide"))
         if follower is None:
             self.query_one("#no-run", Static).update(self._why_empty())
             self.query_one("#run-title", Line).show(Content.styled("Preparing the run" if waiting else "", "bold"))
@@ -130,7 +138,7 @@ class TrainingScreen(WorkScreen):
 
     def _show_notice(self, follower: Follower) -> None:
         job = self.lab.session.job
-        failed = job.failed if job is not None and job.run_id == follower.run.id else None
+        failed = job.failed(follower.run.id) if job is not None else None
         words, notice = notice_of(follower, failed), self.query_one("#notice", Paragraph)
         notice.show(words)
         notice.set_class(bool(words), "-shown")
@@ -144,6 +152,9 @@ class TrainingScreen(WorkScreen):
     def action_resume(self) -> None:
         if self._follower is not None:
             self.post_message(ResumeRequested(self._follower.run))
+
+    def action_turn(self, by: int) -> None:
+        self.post_message(TurnRequested(by))
 
     def action_fork(self) -> None:
         if self._follower is not None:
@@ -208,6 +219,8 @@ class TrainingScreen(WorkScreen):
                     and follower.status in resumable
                     and not self.lab.session.live
                 )
+            case "turn":
+                return self._others_live
             case "fork" | "inspect" | "draw":
                 return follower is not None and not follower.deleted
             case "maximize_chart" | "log_scale" | "smooth" | "zoom" | "log_pane":
@@ -222,6 +235,7 @@ class TrainingScreen(WorkScreen):
             "The line at the top is tqdm's for the epoch under way; below it is the whole run with the time left.",
             "In log scale the accuracy chart shows the error, so that 99.4 % and 99.5 % are told apart.",
             "x stops after a checkpoint, and c goes on from there later, exactly.",
+            "Of several seeds that are trained at once one is shown; n and p turn to the others, Runs lists all.",
         )
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from tui.live.device_use import DeviceUse
@@ -61,3 +64,13 @@ def test_the_gpu_is_the_one_that_cuda_means(monkeypatch, visible, device, said):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     monkeypatch.setattr(DeviceUse, "_library", lambda _: _ThreeGpus())
     assert DeviceUse().line(device).startswith(said)
+
+
+def test_the_processes_that_train_seeds_are_counted():
+    alone = psutil.Process().memory_info().rss / 2**30
+    hold = "memory = b'x' * (200 << 20); print('held', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        said = DeviceUse().line("cpu (1 thread)")
+        child.communicate(b"\n")
+    assert float(said.split(", ")[1].split()[0]) > alone + 0.15

@@ -14,14 +14,14 @@ from core.errors import DataError, LabError
 from experiments.execution.runner import Runner
 from experiments.locations import Locations
 from experiments.runs.eventlog import Entry
-from experiments.runs.folder import Meta
+from experiments.runs.folder import Meta, RunSpec
 from experiments.runs.row import Status
 from experiments.runs.store import Store
 from tui.command_line.exit_codes import ExitCode
 from tui.live import session
 from tui.live.launch import hand_over
 from tui.live.messages import OpenRequested
-from tui.live.session import Job, NewRun
+from tui.live.session import Job
 from tui.screens.inspect import InspectScreen
 from tui.screens.training import TrainingScreen
 
@@ -32,10 +32,10 @@ class _Scripted:
     script = None
 
     def __init__(self, locations, should_stop, progress) -> None:
-        self._locations, self._should_stop = locations, should_stop
+        self.store, self._should_stop = Store(locations.home), should_stop
 
     def run(self, config, meta):
-        script, run = self.script, Store(self._locations.home).create(config, meta, {})
+        script, run = self.script, self.store.create(config, meta, {})
         try:
             with run.open_log() as log:
                 yield log.append(script.started(config=config.model_dump()))
@@ -82,21 +82,6 @@ async def test_a_new_run_shows_its_charts_though_another_was_being_inspected(tmp
         await wait_for(pilot, lambda: not pilot.app.session.live)
 
 
-async def test_stopping_one_seed_says_which_were_not_begun_and_how_to_add_them(tmp_path, scripted):
-    async with opened(tmp_path) as pilot:
-        pilot.app.screen.query_one("#field-seed").focus()
-        await pilot.press(*"0-2")
-        await _start(pilot)
-        await wait_for_text(pilot, "seed 0 (1 of 3)")
-        await pilot.press("x")
-        await wait_for(pilot, lambda: len(pilot.app._notifications))
-        (toast,) = pilot.app._notifications
-        group = pilot.app.store.runs()[0].meta().group_id
-        assert toast.title == "Stopped"
-        assert f"Seeds 1-2 were not begun. In a shell: mnist-tui run --group {group} --seeds 1-2" in toast.message
-        await wait_for_text(pilot, "seed 0  lr")
-
-
 async def test_quit_asks_while_a_run_is_live_and_staying_changes_nothing(tmp_path, scripted):
     async with opened(tmp_path) as pilot:
         await _start(pilot)
@@ -121,19 +106,6 @@ async def test_save_keeps_the_run_and_discard_does_not(tmp_path, scripted, downs
     assert len(app.store.runs()) == left
 
 
-async def test_the_seeds_that_leaving_drops_are_named(tmp_path, scripted):
-    async with opened(tmp_path) as pilot:
-        pilot.app.screen.query_one("#field-seed").focus()
-        await pilot.press(*"0-2")
-        await _start(pilot)
-        await pilot.press("q")
-        await wait_for_text(pilot, "Seeds 1 and 2 will be trained")
-        await wait_for_text(pilot, "Discard deletes")
-        await pilot.press("enter")
-        await wait_for(pilot, lambda: not pilot.app.session.live)
-    assert pilot.app.leaving.farewell() == "seeds 1 and 2 will not be trained"
-
-
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 @pytest.mark.parametrize("begun", [0, 1], ids=["before the first", "after the first"])
 def test_what_a_stopped_job_has_left_is_trained_by_one_other_process(tmp_path, cache_home, monkeypatch, begun):
@@ -143,11 +115,11 @@ def test_what_a_stopped_job_has_left_is_trained_by_one_other_process(tmp_path, c
     words = {"arch": "c4 gap fc10", "dataset": "mnist-5k", "limit_train": 256, "limit_test": 100, "epochs": 1}
     config = TrainConfig.checked({**words, "device": "cpu"})
     group = "g20260101-000000-aaaa"
-    plans = [NewRun(config.changed(seed=seed), Meta(f"try-{seed}", (), group)) for seed in (5, 6)]
-    job = Job(plans)
+    specs = [RunSpec(config.changed(seed=seed), Meta(f"try-{seed}", (), group)) for seed in (5, 6)]
+    job = Job(specs)
     if begun:
-        run = Runner(locations).create(plans[0].config, plans[0].meta)
-        job.run_ids.append(run.id)
+        run = Runner(locations).create(specs[0].config, specs[0].meta)
+        job.note_begun(run)
         run.release()
     assert hand_over(job, locations) == group
     runs = Store(locations.home).find_all(group)
@@ -160,15 +132,16 @@ def test_what_a_stopped_job_has_left_is_trained_by_one_other_process(tmp_path, c
 
 def test_a_job_that_has_done_everything_leaves_nothing_to_hand_over(tmp_path, script):
     run = make_run(tmp_path, script, script.started(), script.epoch(1), script.finished(1))
-    job = Job([NewRun(TrainConfig())])
-    job.run_ids.append(run.id)
+    job = Job([RunSpec(TrainConfig(), Meta())])
+    job.note_begun(run)
     assert hand_over(job, Locations.resolve(tmp_path, tmp_path / "data")) == ""
 
 
 def test_when_not_all_can_be_handed_over_no_run_is_left_behind(tmp_path, script):
     run = make_run(tmp_path, script, script.started(), script.epoch(1), script.stopped(1))
-    job = Job([NewRun(TrainConfig()), NewRun(TrainConfig(seed=1)), NewRun(TrainConfig(arch="no such"))])
-    job.run_ids.append(run.id)
+    configs = [TrainConfig(), TrainConfig(seed=1), TrainConfig(seed=2, arch="no such")]
+    job = Job([RunSpec(config, Meta()) for config in configs])
+    job.note_begun(run)
     with pytest.raises(LabError):
         hand_over(job, Locations.resolve(tmp_path, tmp_path / "data"))
     assert Store(tmp_path).runs() == [run]
@@ -205,7 +178,7 @@ async def test_a_run_that_cannot_start_says_why(tmp_path, monkeypatch, error, sa
 async def test_the_toast_of_a_failed_run_says_why(tmp_path, monkeypatch, script):
     class Failing(_Scripted):
         def run(self, config, meta):
-            run = Store(self._locations.home).create(config, meta, {})
+            run = self.store.create(config, meta, {})
             with run.open_log() as log:
                 yield log.append(script.started(config=config.model_dump()))
                 yield log.append(script.failed(1))
@@ -224,7 +197,7 @@ async def test_a_failure_that_could_not_be_written_down_is_told_all_the_same(tmp
 
     class Failing(_Scripted):
         def run(self, config, meta):
-            run = Store(self._locations.home).create(config, meta, {})
+            run = self.store.create(config, meta, {})
             with run.open_log() as log:
                 yield log.append(script.started(config=config.model_dump()))
             run.release()

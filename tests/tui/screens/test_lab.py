@@ -156,7 +156,7 @@ async def test_ctrl_r_starts_what_the_form_says(tmp_path):
     async with staged(LabScreen(), tmp_path) as pilot:
         await pilot.press("down", "v", *"0.05", "down", *"64", "ctrl+r")
         await wait_for(pilot, lambda: pilot.app.requests)
-    ((plan,),) = (request.plans for request in pilot.app.requests)
+    ((plan,),) = (request.specs for request in pilot.app.requests)
     assert (plan.config.arch, plan.config.lr, plan.config.batch_size) == ("conv5", 0.05, 64)
 
 
@@ -167,7 +167,7 @@ async def test_a_range_of_seeds_is_a_group_of_runs(tmp_path):
         pilot.app.screen.query_one("#field-name").focus()
         await pilot.press(*"try", "ctrl+r")
         await wait_for(pilot, lambda: pilot.app.requests)
-    (started,) = (request.plans for request in pilot.app.requests)
+    (started,) = (request.specs for request in pilot.app.requests)
     assert [plan.config.seed for plan in started] == [0, 1, 2]
     assert [plan.meta.name for plan in started] == ["try-0", "try-1", "try-2"]
     assert len({plan.meta.group_id for plan in started}) == 1
@@ -332,4 +332,4 @@ async def test_a_module_that_is_not_there_blocks_the_start_until_it_is(tmp_path)
         await pilot.press("ctrl+r")
         await wait_for(pilot, lambda: pilot.app.requests)
     (request,) = pilot.app.requests
-    assert [plan.config.arch for plan in request.plans] == [f"{file}:Net"]
+    assert [plan.config.arch for plan in request.specs] == [f"{file}:Net"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import ClassVar
 
 from textual import events, on
@@ -95,8 +96,8 @@ class RunForm(Vertical):
         self._mark()
         self._show_help()
 
-    def add_devices(self, names: Iterable[str]) -> None:
-        """Offer devices that have turned up since."""
+    def offer_devices(self, names: Iterable[str]) -> None:
+        """Let the field of the device choose these, too."""
         device = self.query_one("#field-device", Choice)
         device.options = tuple(dict.fromkeys((*device.options, *names)))
 
@@ -235,6 +236,7 @@ def _row(field: str, value: str) -> FieldRow:
     return FieldRow(field, label(field), value, options=choices(field), placeholder=empty)
 
 
+@cache
 def _preset_texts(name: str) -> dict[str, str]:
     texts = texts_of(load_preset(name).config.model_dump())
     return {field: text for field, text in texts.items() if field not in KEPT_BY_PRESETS}

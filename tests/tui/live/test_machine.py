@@ -1,0 +1,68 @@
+"""What the machine has to train with, found without holding up a key."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from stage import staged
+from waiting import wait_until
+
+from core.device.device import available_devices
+from tui.live.machine import devices_found, import_torch
+from tui.screens.lab import LabScreen
+
+_TYPE_AND_COUNT = """
+import asyncio, sys
+from pathlib import Path
+from stage import staged
+from tui.screens.lab import LabScreen
+
+opened = []
+counting = False
+sys.addaudithook(lambda event, arguments: opened.append(arguments[0]) if counting and event == "open" else None)
+
+async def main():
+    global counting
+    async with staged(LabScreen(), Path(sys.argv[1])) as pilot:
+        keys = ["v", "1", "backspace", "down", "5", "e", "backspace", "x", "backspace", "tab", "right", "left"]
+        await pilot.press(*keys)  # what is imported when it is first needed
+        counting = True
+        await pilot.press("escape", *keys)
+        counting = False
+
+asyncio.run(main())
+print(opened)
+"""
+
+
+def test_the_devices_are_those_that_doctor_finds():
+    import_torch()
+    wait_until(devices_found)
+    assert list(devices_found()) == available_devices()
+
+
+async def test_the_lab_offers_the_devices_once_they_are_known(tmp_path, monkeypatch):
+    found: list[str] = []
+    monkeypatch.setattr("tui.screens.lab.devices_found", lambda: tuple(found))
+    async with staged(LabScreen(), tmp_path) as pilot:
+        field = pilot.app.screen.query_one("#field-device")
+        assert field.options == ("auto", "cpu")
+        found += ["cpu", "mps", "cuda:0", "cuda:1"]
+        while "mps" not in field.options:
+            await pilot.pause(0.05)
+        assert field.options == ("auto", "cpu", "mps", "cuda:0", "cuda:1")
+
+
+def test_a_keystroke_in_the_lab_opens_no_file(tmp_path):
+    command = [sys.executable, "-c", _TYPE_AND_COUNT, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=_with_support())
+    assert done.stdout.strip() == "[]"
+
+
+def _with_support() -> dict[str, str]:
+    """The environment, in which helpers of tests can be imported."""
+    support = str(Path(__file__).parents[2] / "support")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (support, os.environ.get("PYTHONPATH"))))}

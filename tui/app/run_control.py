@@ -1,0 +1,105 @@
+"""Starting, stopping and continuing runs, with a question where several are concerned."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from textual.app import App
+
+from core.errors import StorageError
+from core.models.spec import is_user_module
+from experiments.runs.folder import Run, RunSpec
+from experiments.runs.row import Status
+from tui.live.job_words import waiting_seeds, what_is_trained
+from tui.live.lab import Lab
+from tui.live.session import Job, ResumedRun
+from tui.live.task import in_a_sentence
+from tui.screens.dialogs import Ask
+
+
+class RunControl:
+    """`show_training` leads to the Training screen, when something has been started."""
+
+    def __init__(self, app: App[int], lab: Lab, show_training: Callable[[], Awaitable[None]]) -> None:
+        self._app, self._lab, self._show_training = app, lab, show_training
+
+    async def start(self, specs: Sequence[RunSpec]) -> None:
+        if self._lab.session.live:
+            self._refuse("a run is being trained; stop it first", "Cannot start")
+            return
+        self._lab.run_watch.expect_new_runs()
+        self._lab.session.start(Job(specs))
+        await self._show_training()
+
+    async def stop(self, run: Run) -> None:
+        """Stop a run, wherever it is trained. Of several that are trained here one is stopped alone, or all are."""
+        session, job = self._lab.session, self._lab.session.job
+        if job is None or not session.works_on(run.id):
+            self._ask_to_stop(run)
+        elif job.stopping or len(job.live_ids) < 2:
+            session.stop("stop")
+        else:
+            waiting = waiting_seeds(job)
+            alone = f"Stop {run.meta().name or run.id} alone" + ("; no other one begins then" if waiting else "")
+            answers = (("all", "Stop all of them, each after a checkpoint"), ("one", alone), ("stay", "Let them go on"))
+            text = " ".join(filter(None, (what_is_trained(job), waiting and f"Still to begin: {waiting}.")))
+            await self._app.push_screen(Ask("Stop?", text, answers), lambda answer: self._stop_answered(run, answer))
+
+    def _stop_answered(self, run: Run, answer: str | None) -> None:
+        if answer == "all":
+            self._lab.session.stop("stop")
+        elif answer == "one":
+            self._ask_to_stop(run)
+
+    def _ask_to_stop(self, run: Run) -> None:
+        if not run.is_alive():
+            self._app.notify("nobody trains it any more", title="Nothing to stop")
+            return
+        try:
+            run.ask_to_stop()
+            self._app.notify(f"{run.id} was asked to stop after a checkpoint", title="Stopping", markup=False)
+        except StorageError as error:
+            self._refuse(in_a_sentence(error), "Cannot stop it")
+
+    async def resume(self, run: Run) -> None:
+        """Go on with a run; with the others of its group that were stopped too, if that is the answer."""
+        if self._lab.session.live:
+            self._refuse("a run is being trained; stop it first", "Cannot continue")
+            return
+        if not run.folder.is_dir():
+            self._refuse("its folder has been deleted", "Cannot continue")
+            return
+        others = self._stopped_with(run)
+        if not others:
+            await self._go_on_with([run])
+            return
+        text = f"{len(others)} more of its group {'were' if len(others) > 1 else 'was'} stopped, too."
+        every = f"Continue all {1 + len(others)}, one after the other"
+        answers = (("one", f"Continue {run.meta().name or run.id} alone"), ("all", every), ("stay", "Leave them"))
+
+        async def answered(answer: str | None) -> None:
+            if answer in ("one", "all"):
+                await self._go_on_with([run, *others] if answer == "all" else [run])
+
+        await self._app.push_screen(Ask("Continue?", text, answers), answered)
+
+    def _stopped_with(self, run: Run) -> list[Run]:
+        """The other runs of its group that were stopped before their end, in the order of their seeds."""
+        if (group := run.meta().group_id) is None:
+            return []
+        rows = [row for row, _ in self._lab.catalog.items if row.group_id == group and row.run_id != run.id]
+        members = [self._lab.store.run(row.run_id) for row in sorted(rows, key=lambda row: row.seed or 0)]
+        return [member for member in members if member.status() in (Status.STOPPED, Status.CRASHED)]
+
+    async def _go_on_with(self, runs: Sequence[Run]) -> None:
+        resumed = []
+        for run in runs:
+            # Someone who presses the key on a run has named its code, and the title shows whose it is.
+            arch = str(run.config().get("arch", ""))
+            resumed.append(ResumedRun(run, arch if is_user_module(arch) else None))
+        self._lab.run_watch.expect(runs[0])
+        self._lab.session.start(Job(resumed=resumed))
+        await self._show_training()
+
+    def _refuse(self, words: str, title: str) -> None:
+        self._app.notify(words, title=title, severity="error", markup=False)
