@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -21,14 +21,11 @@ from typer.exceptions import TyperException
 from core.advice import Hint
 from core.errors import LabError, Stopped, StorageError
 from experiments.locations import DATA_VARIABLE, HOME_VARIABLE, Locations
-from tui.command_line.conversion import spare_pydantic
 from tui.command_line.early_signals import end_commands_by_exception
 from tui.command_line.exit_codes import ExitCode, exit_code_of
+from tui.command_line.typer_private import spare_pydantic
 from tui.commands import COMMANDS
 from tui.text.output import complain, note, say, unwritable
-
-if TYPE_CHECKING:
-    from typer._click import Command, Context
 
 spare_pydantic()
 
@@ -44,7 +41,7 @@ class Commands(TyperGroup):
         super().__init__(**options | {"commands": known})
         self._path = "mnist-tui"
 
-    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
         self._path = f"{ctx.command_path} {name}"
         return name, load_command(name) if name else command, rest
@@ -90,7 +87,7 @@ def _complain(message: str, hint: Hint) -> None:
         complain(message, hint)
 
 
-def load_command(name: str) -> Command:
+def load_command(name: str) -> Any:
     """Import a command of the table."""
     module, _, attribute = COMMANDS[name].target.partition(":")
     command = getattr(import_module(module), attribute)

@@ -45,6 +45,7 @@ from tui.screens.runs import RunsScreen
 from tui.screens.sweeps import SweepsScreen
 from tui.screens.training import TrainingScreen
 from tui.widgets.lines.navbar import NavBar
+from tui.widgets.textual_private import first_screen, is_leaving
 
 POLL = 0.1
 """Seconds between two looks at event logs."""
@@ -149,27 +150,23 @@ class LabApp(OrderedKeysApp[int]):
         # Counted on this thread, with all that Textual did since the last look: training feels every bit of it twice,
         # since each of its own threads waits for the one that was interrupted.
         now, used = time.monotonic(), time.thread_time()
-        if now < self._paint_at or self._exit:
+        if now < self._paint_at or is_leaving(self):
             return
         changed = self.run_watch.poll()
         self._announce_end()
         screen = self.screen
         if isinstance(screen, WorkScreen) and screen.ready and screen.is_attached:
             self._show_live(screen)
-        training = self._screen_of("training")
+        training = first_screen(self, "training")
         if training is not None and screen is training and (changed or self.session.live):
             cast(TrainingScreen, training).repaint()
         self._paint_at = now + min(SHARE * (used - self._used), LONGEST)
         self._used = used
 
-    def _screen_of(self, mode: str) -> Screen[Any] | None:
-        stack = self._screen_stacks.get(mode)
-        return stack[0] if stack else None
-
     def _repaint_training(self) -> None:
         """At once, whatever is due: another run is shown."""
         self._paint_at = 0.0
-        training = self._screen_of("training")
+        training = first_screen(self, "training")
         if isinstance(training, TrainingScreen):
             training.repaint()
 
@@ -185,7 +182,7 @@ class LabApp(OrderedKeysApp[int]):
         self.notify(
             text, title=title, severity=severity, timeout=None if severity == "information" else 10, markup=False
         )
-        for screen in (self._screen_of("lab"), self._screen_of("training")):
+        for screen in (first_screen(self, "lab"), first_screen(self, "training")):
             if isinstance(screen, LabScreen):
                 screen.judge()
             elif isinstance(screen, TrainingScreen):

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Set
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 
 from textual.app import App
@@ -20,6 +20,7 @@ from tui.live.job_words import names_in_words, waiting_seeds, what_is_trained
 from tui.live.launch import hand_over
 from tui.live.session import Job, Session
 from tui.screens.dialogs import Ask
+from tui.widgets.textual_private import call_soon
 
 DEADLINE = 9.0
 """Seconds after which the process goes, saved or not. Files are whole at any moment."""
@@ -138,9 +139,7 @@ class Leaving:
             return
         self._watching = True
         threading.Thread(target=self._go_anyway, args=(code,), name="deadline", daemon=True).start()
-        with suppress(RuntimeError):  # the loop has ended already
-            if app._loop is not None:
-                app._loop.call_soon_threadsafe(app.exit, code)
+        call_soon(app, app.exit, code)
 
     def _go_anyway(self, code: ExitCode) -> None:
         """End the process when leaving takes too long: a stalled terminal blocks whoever writes to it."""

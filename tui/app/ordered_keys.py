@@ -14,19 +14,20 @@ from contextlib import suppress
 from textual.app import App, ReturnType
 from textual.events import Event, Key
 
+from tui.widgets.textual_private import has_screen, run_binding
+
 PATIENCE = 0.5
 """Seconds to wait for a widget that is busy; it is then given the key all the same."""
 
 
 class OrderedKeysApp(App[ReturnType]):
     async def on_event(self, event: Event) -> None:
-        if isinstance(event, Key) and not event.is_forwarded and self._screen_stack:
+        if isinstance(event, Key) and not event.is_forwarded and has_screen(self):
             await self._earlier_keys_done()
             focused = self.focused
-            if focused is None or not focused.check_consume_key(event.key, event.character):
-                for priority in (True, False):
-                    if await self._check_bindings(event.key, priority=priority):
-                        return
+            is_text = focused is not None and focused.check_consume_key(event.key, event.character)
+            if not is_text and await run_binding(self, event.key):
+                return
         await super().on_event(event)
 
     def on_key(self, event: Key) -> None:

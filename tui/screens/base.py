@@ -5,19 +5,18 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar, cast
 
-from textual import events
 from textual.app import ComposeResult
-from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from tui.live.lab import Lab
 from tui.widgets.lines.key_bar import KeyBar
 from tui.widgets.lines.navbar import NavBar
+from tui.widgets.textual_private import SteadyScreen
 
 LEAST_WIDTH, LEAST_HEIGHT = 60, 20
 
 
-class WorkScreen(Screen[None]):
+class WorkScreen(SteadyScreen):
     """One of the places that the keys 1 to 4 lead to."""
 
     MODE: ClassVar[str]
@@ -25,7 +24,6 @@ class WorkScreen(Screen[None]):
     ready = False
     """Whether every widget is there: the app's clock ticks while a screen is still being put together."""
     _keys_for: object = None
-    _seen = False
 
     def on_mount(self) -> None:
         self.ready = True
@@ -50,10 +48,7 @@ class WorkScreen(Screen[None]):
         if isinstance(self.focused, Input) and isinstance(self.AUTO_FOCUS, str):
             self.set_focus(self.query_one(self.AUTO_FOCUS))
 
-    def _on_screen_resume(self, event: events.ScreenResume) -> None:
-        """Styles cannot have changed in a place one comes back to; a change of theme is seen to by `switch_mode`."""
-        event.refresh_styles = not self._seen
-        self._seen = True
+    def on_screen_resume(self) -> None:
         self._look_at_keys()
 
     def on_screen_suspend(self) -> None:
@@ -63,15 +58,6 @@ class WorkScreen(Screen[None]):
         """A dialog has come or gone."""
         if self.ready:
             self.call_after_refresh(self.query_one(KeyBar).show_keys)
-
-    def _on_resize(self, event: events.Resize) -> None:  # type: ignore[override]  # Textual calls both, this one first
-        """Pass over a size that is no longer the window's.
-
-        Textual echoes each size it lays out; of two that cross in the queue each would bring the other back, for ever.
-        """
-        if event.size != self.app.size:
-            event.prevent_default()
-            event.stop()
 
     @property
     def lab(self) -> Lab:

@@ -1,7 +1,8 @@
-"""Words of the command line to values, without pydantic where a word is all that is wanted.
+"""The private parts of typer that the command line relies on: how it converts what was typed.
 
-typer converts every value with pydantic, absent ones and plain texts too, and to import that costs more than to list a
-thousand runs. Options that are absent, texts, or have a parser of their own are spared it.
+typer converts every value with pydantic, absent ones and plain texts too, and to import that takes longer than to list
+a thousand runs. Options that are absent, texts, or have a parser of their own are spared it. When another version of
+typer changes this, `tests/tui/command_line/test_typer_private.py` says what.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _TYPERS_OWN = TyperOption.get_runtime_param
 
 
 class Conversion:
-    """What typer calls to convert the values of one parameter, in the place of its own."""
+    """Converts the values of one parameter; typer calls it in the place of its own."""
 
     def __init__(self, parameter: Parameter) -> None:
         self._parameter = parameter
@@ -44,7 +45,7 @@ def _conversion(parameter: Parameter) -> Conversion:
 
 
 def _simple_conversion(parameter: Parameter) -> Callable[[Any], Any] | None:
-    """The parameter's own parser, `str` for a text, None for anything that typer knows more about."""
+    """The parameter's own parser, `str` for a text, None for anything that needs typer's conversion."""
     descriptor = parameter.type_descriptor
     if descriptor.parameter_info.parser is not None:
         return descriptor.parameter_info.parser

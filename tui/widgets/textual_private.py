@@ -1,0 +1,64 @@
+"""The private parts of Textual that the interface relies on, beside those of its driver (see `tui.app.terminal`).
+
+Each is used here alone. When another version of Textual changes one, `tests/tui/widgets/test_textual_private.py` says
+which, and what it was good for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from textual import events
+from textual.app import App
+from textual.screen import Screen
+
+
+def first_screen(app: App[Any], mode: str) -> Screen[Any] | None:
+    """The screen of a mode itself, whatever lies above it; None when it has not been shown yet."""
+    stack = app._screen_stacks.get(mode)
+    return stack[0] if stack else None
+
+
+def has_screen(app: App[Any]) -> bool:
+    """Whether there is a screen that keys could go to: not before the first, nor after the last."""
+    return bool(app._screen_stack)
+
+
+def is_leaving(app: App[Any]) -> bool:
+    """Whether the app was told to exit, and is about to."""
+    return app._exit
+
+
+def call_soon(app: App[Any], callback: Callable[..., object], *arguments: object) -> None:
+    """Call something on the app's thread. May be called on any thread and in a signal handler; after the end of the
+    app's loop it does nothing."""
+    with suppress(RuntimeError):  # the loop has ended already
+        if app._loop is not None:
+            app._loop.call_soon_threadsafe(callback, *arguments)
+
+
+async def run_binding(app: App[Any], key: str) -> bool:
+    """Run what a key is bound to, those with priority first; whether it is bound to anything."""
+    return await app._check_bindings(key, priority=True) or await app._check_bindings(key, priority=False)
+
+
+class SteadyScreen(Screen[None]):
+    """A screen that is laid out and styled no more often than it has to be."""
+
+    _seen = False
+
+    def _on_screen_resume(self, event: events.ScreenResume) -> None:
+        """Styles cannot have changed on a screen one comes back to; a change of theme is seen to by `switch_mode`."""
+        event.refresh_styles = not self._seen
+        self._seen = True
+
+    def _on_resize(self, event: events.Resize) -> None:  # type: ignore[override]  # Textual calls both, this one first
+        """Pass over a size that is no longer the window's.
+
+        Textual echoes each size it lays out; of two that cross in the queue each would bring the other back, for ever.
+        """
+        if event.size != self.app.size:
+            event.prevent_default()
+            event.stop()
