@@ -8,7 +8,7 @@ import sys
 from core.device.allocator import keep_freed_memory
 from experiments.locations import Locations
 from tui.app.app import LabApp
-from tui.app.leaving import DEADLINE, SAVING
+from tui.app.leaving import SAVING
 from tui.app.terminal import Terminal, stray_output_to
 from tui.command_line.exit_codes import ExitCode
 from tui.text.output import note
@@ -40,7 +40,7 @@ def open_interface(locations: Locations, *, ascii_only: bool, mouse: bool) -> in
                 app.session.stop("quit")
                 terminal.file.write(SAVING)
                 terminal.file.flush()
-                if not app.session.wait(DEADLINE):
+                if not app.session.wait(app.leaving.patience):
                     os._exit(code if code is not None else ExitCode.FAILED)
             farewell = "" if crashed else app.leaving.farewell()
     if farewell:

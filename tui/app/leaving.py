@@ -24,17 +24,21 @@ from tui.widgets.textual_private import call_soon
 
 DEADLINE = 9.0
 """Seconds after which the process goes, saved or not. Files are whole at any moment."""
+HAND_OVER_PATIENCE = 30.0
+"""The same where runs are to go on in another process: they have to be let go of first, and nobody has hung up."""
 GRACE = 2.0
 """Seconds that Textual gets to put the terminal back once the run has ended."""
 SAVING = "mnist-tui: saving...\n"
 
 
 class Leaving:
-    """`farewell` is what is left to do, and to say, once the terminal is back."""
+    """`farewell` is what is left to do, and to say, once the terminal is back and the session has ended, which has so
+    many seconds of `patience` to do so."""
 
     def __init__(self, app: App[int], session: Session, store: Store) -> None:
         self._app, self._session, self._store = app, session, store
         self._watching = False
+        self.patience = DEADLINE
         self.farewell: Callable[[], str] = lambda: ""
 
     async def ask(self) -> None:
@@ -79,6 +83,7 @@ class Leaving:
             case "save":
                 self.farewell = lambda: self._dropped(job)
             case "detach":
+                self.patience = HAND_OVER_PATIENCE
                 self.farewell = lambda: self._detach(job)
             case "discard":
                 self.farewell = lambda: self._discard(job, spared)

@@ -21,8 +21,9 @@ _KINDS = {RunFinished: "finished", RunStopped: "stopped", RunFailed: "failed"}
 
 
 def waiting_seeds(job: Job) -> str:
-    """The seeds of a group that have not begun, as ``seeds 3 and 4``; empty for a run alone."""
-    return seeds_in_words([spec.config.seed for spec in job.waiting]) if job.size > 1 else ""
+    """The seeds of a group that have not begun, or gone on, as ``seeds 3 and 4``; empty for a run alone."""
+    seeds = [spec.config.seed for spec in job.waiting] + [run.config().get("seed", 0) for run in job.waiting_resumed]
+    return seeds_in_words(sorted(seeds)) if job.size > 1 else ""
 
 
 def seeds_in_words(seeds: Sequence[int]) -> str:
