@@ -12,7 +12,7 @@ from experiments.runs.folder import Run, RunSpec
 from experiments.runs.row import Status
 from tui.live.job_words import waiting_seeds, what_is_trained
 from tui.live.lab import Lab
-from tui.live.session import Job, ResumedRun
+from tui.live.session import Job
 from tui.live.task import in_a_sentence
 from tui.screens.dialogs import Ask
 
@@ -74,8 +74,11 @@ class RunControl:
             await self._go_on_with([run])
             return
         text = f"{len(others)} more of its group {'were' if len(others) > 1 else 'was'} stopped, too."
-        every = f"Continue all {1 + len(others)}, one after the other"
-        answers = (("one", f"Continue {run.meta().name or run.id} alone"), ("all", every), ("stay", "Leave them"))
+        answers = (
+            ("one", f"Continue {run.meta().name or run.id} alone"),
+            ("all", f"Continue all {1 + len(others)}"),
+            ("stay", "Leave them"),
+        )
 
         async def answered(answer: str | None) -> None:
             if answer in ("one", "all"):
@@ -92,13 +95,15 @@ class RunControl:
         return [member for member in members if member.status() in (Status.STOPPED, Status.CRASHED)]
 
     async def _go_on_with(self, runs: Sequence[Run]) -> None:
+        from experiments.execution.replicate import ResumedRun  # what it imports takes longer than a first screen may
+
         resumed = []
         for run in runs:
             # Someone who presses the key on a run has named its code, and the title shows whose it is.
             arch = str(run.config().get("arch", ""))
             resumed.append(ResumedRun(run, arch if is_user_module(arch) else None))
         self._lab.run_watch.expect(runs[0])
-        self._lab.session.start(Job(resumed=resumed))
+        self._lab.session.start(Job(resumed))
         await self._show_training()
 
     def _refuse(self, words: str, title: str) -> None:

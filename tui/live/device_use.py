@@ -40,8 +40,8 @@ class DeviceUse:
     def _cpu_and_memory(self) -> tuple[float, int]:
         """Percent of a core, since the last call, and bytes, of this process and those that it has started."""
         own = self._processes[os.getpid()]
-        known = {process.pid: self._processes.get(process.pid, process) for process in (own, *own.children())}
-        self._processes = known
+        there = (own, *own.children(recursive=True))
+        known = self._processes = {process.pid: self._processes.get(process.pid, process) for process in there}
         cpu, memory = 0.0, 0
         for process in known.values():
             with suppress(psutil.Error):  # it has just ended

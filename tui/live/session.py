@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from core.events import EndEvent, RunFailed, RunStopped, StepProgress
+from core.events import EndEvent, RunFailed, StepProgress
 from experiments.execution.runner import Runner
 from experiments.locations import Locations
 from experiments.runs.eventlog import Entry
@@ -18,13 +18,8 @@ from experiments.runs.folder import Run, RunSpec
 from tui.live.machine import spare_the_collector
 from tui.live.task import Background
 
-
-@dataclass(frozen=True, slots=True)
-class ResumedRun:
-    """A run to go on with. `arch` names a user's own module once more, as a consent to run its code."""
-
-    run: Run
-    arch: str | None = None
+if TYPE_CHECKING:
+    from experiments.execution.replicate import Task
 
 
 class Job(Background):
@@ -33,22 +28,24 @@ class Job(Background):
     Its thread alone writes the attributes, all but the reason to stop; any thread may read them.
     """
 
-    def __init__(self, new: Sequence[RunSpec] = (), resumed: Sequence[ResumedRun] = ()) -> None:
+    def __init__(self, tasks: Sequence[Task]) -> None:
         super().__init__()
-        self.new, self.resumed = tuple(new), tuple(resumed)
+        self.tasks = tuple(tasks)
+        self.new = [task for task in tasks if isinstance(task, RunSpec)]
+        self.resumed = [task.run for task in tasks if not isinstance(task, RunSpec)]
         self.run_ids: list[str] = []
         """The runs that have begun, in the order in which they did."""
         self.ends: dict[str, EndEvent] = {}
         """How runs have ended; known here even when the disk was too full to write it down."""
         self._seeds: dict[str, int] = {}
         self._reason = ""
-        asked_for = [one.run.id for one in self.resumed] + [spec.config.seed for spec in self.new]
+        asked_for = [run.id for run in self.resumed] + [spec.config.seed for spec in self.new]
         self._places: dict[object, int] = {run: place for place, run in enumerate(asked_for, start=1)}
 
     @property
     def size(self) -> int:
         """How many runs it is for."""
-        return len(self.new) + len(self.resumed)
+        return len(self.tasks)
 
     @property
     def live_ids(self) -> list[str]:
@@ -69,12 +66,7 @@ class Job(Background):
     @property
     def waiting_resumed(self) -> list[Run]:
         """The runs to go on with that have not gone on."""
-        return [one.run for one in self.resumed if one.run.id not in self.run_ids]
-
-    @property
-    def unfinished(self) -> int:
-        """How many of its runs have not ended."""
-        return self.size - len(self.ends)
+        return [run for run in self.resumed if run.id not in self.run_ids]
 
     def failed(self, run_id: str) -> RunFailed | None:
         end = self.ends.get(run_id)
@@ -104,31 +96,28 @@ class Job(Background):
         self.stage = f"downloading {name}: {done / 1e6:.1f}{of_all} MB"
 
     def note_begun(self, run: Run) -> None:
-        if self.new:
+        if run.id not in self._places:
             self._seeds[run.id] = int(run.config()["seed"])
         self.run_ids.append(run.id)
 
     def train(self, locations: Locations) -> None:
         """Train every run. To be called on a thread of its own."""
         runner = Runner(locations, self.should_stop, self.note_download)
-        for one in self.resumed:
-            self.stage = "preparing data and network"
-            self._take_in(runner, runner.resume(one.run, arch=one.arch))
-            if self._reason or isinstance(self.ends.get(one.run.id), RunStopped):
-                return
-        if len(self.new) == 1:
-            self.stage = "preparing data and network"
-            self._take_in(runner, runner.run(self.new[0].config, self.new[0].meta))
-        elif self.new:
-            self._take_in(runner, self._side_by_side(runner))
+        self._take_in(runner, self._alone(runner, self.tasks[0]) if self.size == 1 else self._together(runner))
 
-    def _side_by_side(self, runner: Runner) -> Iterator[Entry]:
+    def _alone(self, runner: Runner, task: Task) -> Iterator[Entry]:
+        self.stage = "preparing data and network"
+        if isinstance(task, RunSpec):
+            return runner.run(task.config, task.meta)
+        return runner.resume(task.run, arch=task.arch)
+
+    def _together(self, runner: Runner) -> Iterator[Entry]:
         """As `mnist-tui run --seeds` does: as one network on a GPU, in a process a core, or in turn."""
         from experiments.execution.replicate import plan_runs, replicate
 
-        plan = plan_runs(runner, self.new)
+        plan = plan_runs(runner, self.tasks)
         self.stage = f"preparing {plan.words or 'data and network'}"
-        return replicate(runner, self.new, plan)
+        return replicate(runner, self.tasks, plan)
 
     def _take_in(self, runner: Runner, entries: Iterator[Entry]) -> None:
         has_stepped = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import chain
 
 import pytest
 from app_pilot import SMALL, make_run, opened, screen_text, wait_for, wait_for_text
@@ -186,7 +187,12 @@ async def test_c_continues_one_run_or_all_of_its_group_that_were_stopped(
             with run.open_log() as log:
                 yield log.append(script.finished(1))
 
+    def in_turn(runner, tasks, plan):
+        return chain.from_iterable(runner.resume(task.run, task.arch) for task in tasks)
+
     monkeypatch.setattr(session, "Runner", Scripted)
+    monkeypatch.setattr(replicate, "plan_runs", lambda *_: replicate.IN_TURN)
+    monkeypatch.setattr(replicate, "replicate", in_turn)
     async with opened(tmp_path) as pilot:
         await pilot.press("3")
         await wait_for_text(pilot, "5 runs")
