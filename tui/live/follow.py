@@ -13,7 +13,7 @@ from experiments.runs.eventlog import Entry, EventReader
 from experiments.runs.folder import Meta, Run
 from experiments.runs.row import Status, ended_as, status_of
 from experiments.runs.view import RunView, reduce
-from tui.live.advice import for_interface
+from tui.live.forms.advice import for_interface
 from tui.text.output import duration, percent
 from tui.text.progress import epoch_line
 from tui.text.wording import arch_in_short, what_failed

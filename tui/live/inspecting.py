@@ -17,7 +17,7 @@ from experiments.inference.scoring import Scored, score_run
 from experiments.locations import Locations
 from experiments.runs.folder import Run
 from tui.drawing.bars import bar
-from tui.live.advice import as_sentence, for_interface
+from tui.live.forms.advice import as_sentence, for_interface
 from tui.live.task import Task
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import Literal
 from core.events import RunFailed, RunFinished, RunStopped
 from experiments.runs.row import Status
 from experiments.runs.seeds import name_of_group, seeds_text
-from tui.live.advice import for_interface
 from tui.live.follow import Follower
+from tui.live.forms.advice import for_interface
 from tui.live.session import Job
 from tui.text.output import percent
 

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from core.advice import Tip
 from core.errors import LabError, ShouldStop, Stopped
-from tui.live.advice import as_sentence, tip_in_words
+from tui.live.forms.advice import as_sentence, tip_in_words
 
 Result = TypeVar("Result")
 Report = Callable[[str, float], None]

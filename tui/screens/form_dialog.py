@@ -17,7 +17,7 @@ from textual.widgets import Input, Static
 
 from core.advice import Tip
 from core.errors import InvalidValue, LabError
-from tui.live.advice import tip_in_words
+from tui.live.forms.advice import tip_in_words
 from tui.live.task import in_a_sentence
 from tui.widgets.forms.choice import Choice
 from tui.widgets.forms.field_row import FieldRow

@@ -18,8 +18,8 @@ from core.models.spec import REGISTRY
 from experiments.presets.loader import load_preset
 from experiments.runs.folder import Meta, Run, RunSpec
 from experiments.runs.seeds import seed_specs
-from tui.live.fields import label
-from tui.live.form import Checked, check, texts_of
+from tui.live.forms.fields import label
+from tui.live.forms.form import Checked, check, texts_of
 from tui.live.machine import devices_found
 from tui.live.messages import StartRequested
 from tui.screens.base import WorkScreen

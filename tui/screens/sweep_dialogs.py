@@ -11,8 +11,8 @@ from experiments.locations import Locations
 from experiments.studies.plan import SweepPlan
 from experiments.studies.space import Dimension, RangeDimension, Value, in_words
 from experiments.studies.view import StudyView, check_trial
-from tui.live.fields import help_text, label
-from tui.live.sweep_form import CHOICES, HELP, LABELS, Wanted, check_sweep, tip_in_form_words
+from tui.live.forms.fields import help_text, label
+from tui.live.forms.sweep_form import CHOICES, HELP, LABELS, Wanted, check_sweep, tip_in_form_words
 from tui.screens.form_dialog import FormDialog
 from tui.text.numbers import whole_number
 from tui.text.study_report import dimension_in_words

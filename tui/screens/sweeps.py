@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from core.errors import LabError
 from experiments.studies.list import StudyEntry
-from tui.live.sweep_form import Wanted, lab_config
+from tui.live.forms.sweep_form import Wanted, lab_config
 from tui.live.task import in_a_sentence
 from tui.screens.opening import open_study
 from tui.screens.study_base import StudyWorkScreen

@@ -14,8 +14,8 @@ from textual.widgets import Static
 from core.events import RunFailed
 from experiments.runs.row import Status
 from tui.drawing.series import SMOOTHING
-from tui.live.advice import as_sentence, for_interface
 from tui.live.follow import Follower
+from tui.live.forms.advice import as_sentence, for_interface
 from tui.live.messages import ForkRequested, ResumeRequested, StopRequested, TurnRequested
 from tui.screens.base import WorkScreen
 from tui.screens.opening import open_draw, open_inspect

@@ -15,8 +15,8 @@ from experiments.studies.view import StudyView, TrialView
 from tui.drawing.ascii import to_ascii
 from tui.drawing.raster import BRAILLE, rasterise
 from tui.drawing.series import Axis, Series, bucketed, limits, log_ticks, smoothed, ticks
-from tui.live.fields import ADVANCED_FIELDS, MAIN_FIELDS, help_text
-from tui.live.form import changed_fields, check, texts_of
+from tui.live.forms.fields import ADVANCED_FIELDS, MAIN_FIELDS, help_text
+from tui.live.forms.form import changed_fields, check, texts_of
 from tui.screens.help import keys_of
 from tui.screens.runs import RunsScreen
 from tui.text.wording import what_failed

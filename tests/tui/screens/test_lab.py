@@ -11,8 +11,8 @@ from textual.widgets import Input
 
 from core.models.spec import REGISTRY
 from experiments.runs.folder import Meta
-from tui.live.fields import ADVANCED_FIELDS, MAIN_FIELDS, help_text, range_text
-from tui.live.module_file import module_problem
+from tui.live.forms.fields import ADVANCED_FIELDS, MAIN_FIELDS, help_text, range_text
+from tui.live.forms.module_file import module_problem
 from tui.screens.lab import LabScreen
 from tui.widgets.forms.budget_meter import BudgetMeter
 from tui.widgets.forms.run_form import RunForm

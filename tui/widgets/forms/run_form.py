@@ -16,8 +16,8 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from experiments.presets.loader import load_preset, preset_names
-from tui.live.fields import ADVANCED_FIELDS, MAIN_FIELDS, allowed, choices, help_text, label, range_text
-from tui.live.form import KEPT_BY_PRESETS, changed_fields, texts_of
+from tui.live.forms.fields import ADVANCED_FIELDS, MAIN_FIELDS, allowed, choices, help_text, label, range_text
+from tui.live.forms.form import KEPT_BY_PRESETS, changed_fields, texts_of
 from tui.widgets.forms.choice import Choice
 from tui.widgets.forms.field_row import FieldRow
 from tui.widgets.lines.line import Line

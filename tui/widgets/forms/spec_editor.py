@@ -13,8 +13,8 @@ from textual.widgets import Input, Static
 from core.errors import SpecError
 from core.models.spec import REGISTRY, is_user_module
 from core.models.summary import Layer, Summary
-from tui.live.advice import for_interface
-from tui.live.module_file import module_problem
+from tui.live.forms.advice import for_interface
+from tui.live.forms.module_file import module_problem
 from tui.widgets.forms.budget_meter import BudgetMeter
 from tui.widgets.forms.field import Field
 from tui.widgets.tables.arch_list import layers_so_far, name_of, summary_of

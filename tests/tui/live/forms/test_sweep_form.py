@@ -11,7 +11,7 @@ from textual import events
 from core.config import TrainConfig
 from core.errors import InvalidValue
 from experiments.locations import Locations
-from tui.live.sweep_form import check_sweep
+from tui.live.forms.sweep_form import check_sweep
 from tui.screens.form_dialog import FormDialog, Problem
 from tui.screens.sweep_dialogs import AddTrial, NewSweep
 from tui.widgets.forms.field_row import FieldRow

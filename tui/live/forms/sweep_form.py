@@ -18,9 +18,9 @@ from experiments.studies.folder import StudyFolder
 from experiments.studies.plan import MAX_JOBS, MAX_TRIALS, OBJECTIVES, PRUNERS, SAMPLERS, SweepPlan, make_plan
 from experiments.studies.proposals import Proposals, check_machine
 from experiments.studies.space import FIXED, in_words
-from tui.live.advice import WORDS, tip_in_words
-from tui.live.fields import label as lab_label
-from tui.live.form import check, texts_of
+from tui.live.forms.advice import WORDS, tip_in_words
+from tui.live.forms.fields import label as lab_label
+from tui.live.forms.form import check, texts_of
 from tui.live.machine import torch_is_there
 from tui.text.advice import flag as flag_of
 from tui.text.numbers import whole_number

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from core.advice import Action, Advice, Tip
-from tui.live.fields import label
+from tui.live.forms.fields import label
 from tui.text.advice import flag
 
 _IN_A_SHELL = {

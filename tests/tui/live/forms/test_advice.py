@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from core.advice import Action, Advice, Tip
-from tui.live.advice import as_sentence, for_interface
-from tui.live.sweep_form import tip_in_form_words
+from tui.live.forms.advice import as_sentence, for_interface
+from tui.live.forms.sweep_form import tip_in_form_words
 
 
 @pytest.mark.parametrize("action", Action)

@@ -9,8 +9,8 @@ from typing import Any
 from core.config import TrainConfig
 from core.errors import InvalidValue, LabError, OverBudget
 from experiments.runs.seeds import parse_seeds
-from tui.live.advice import for_interface
-from tui.live.fields import ADVANCED_FIELDS, MAIN_FIELDS, allowed, is_optional
+from tui.live.forms.advice import for_interface
+from tui.live.forms.fields import ADVANCED_FIELDS, MAIN_FIELDS, allowed, is_optional
 from tui.live.machine import missing_here
 
 KEPT_BY_PRESETS = ("dataset", "device", "seed", "name")
