@@ -27,7 +27,7 @@ AXES = {"epoch": "epochs", "step": "steps", "time": "seconds of training and eva
 UNLISTED = frozenset({"max_params", "max_epochs", "budget"})
 """Config fields that decide nothing about a result."""
 
-Value = Callable[[EpochFinished], float | None]
+_Value = Callable[[EpochFinished], float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Metric:
     """`value` is that of an epoch; None for the loss by step. Accuracies are in percent, errors in log scale."""
 
     title: str
-    value: Value | None
+    value: _Value | None
     accuracy: bool = False
 
 
@@ -49,7 +49,7 @@ METRICS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class MetricCurve:
     """`ys` over `xs`; of several runs it is their median, and `band` their quartiles, the lower and the upper."""
 
     xs: Values
@@ -115,11 +115,11 @@ class Entrant:
                 merged[field] = f"{ordered[0]} to {ordered[-1]}"
         return merged
 
-    def curve(self, metric: Metric, axis: str) -> Line:
+    def curve(self, metric: Metric, axis: str) -> MetricCurve:
         """Of a group the median of the runs that count, with a band between the quartiles, over the epochs that all of
         them have: where one drops out the median would jump."""
         if metric.value is None:
-            return Line(*self._step_curve(axis))
+            return MetricCurve(*self._step_curve(axis))
         views = [follower.view for follower in self.counted if follower.view.epochs]
         spreads = {epoch: s for epoch, s in by_epoch(views, metric.value).items() if s.n == len(views)}
         if axis == "time":
@@ -132,7 +132,7 @@ class Entrant:
             _array([getattr(spread, name) for spread in spreads.values()]) * (100 if metric.accuracy else 1)
             for name in ("q1", "median", "q3")
         )
-        return Line(xs, ys, (q1, q3) if len(views) > 1 else None)
+        return MetricCurve(xs, ys, (q1, q3) if len(views) > 1 else None)
 
     def _step_curve(self, axis: str) -> tuple[Values, Values]:
         """Of a group that of its first run: the steps that others report are not the same ones."""

@@ -18,7 +18,7 @@ from experiments.locations import Locations
 from experiments.runs.folder import Run
 from tui.drawing.bars import bar
 from tui.live.forms.advice import as_sentence, for_interface
-from tui.live.task import Task
+from tui.live.task import BackgroundTask
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,8 +43,8 @@ class Inspecting:
         self.layer_images = 0
         self._source: StoredWeights | None = None
         self._chosen = False
-        self._scoring: Task[Scored] | None = None
-        self._watching: Task[list[LayerStatistics]] | None = None
+        self._scoring: BackgroundTask[Scored] | None = None
+        self._watching: BackgroundTask[list[LayerStatistics]] | None = None
         self._failure: LabError | None = None
         self._defect = False
         self._deleted = False
@@ -76,7 +76,7 @@ class Inspecting:
         self._failure, self._defect, self._read = None, False, self._stored()
         source = self._source
         arch = str(self.config.get("arch")) if self.consented and is_user_module(str(self.config.get("arch"))) else None
-        self._scoring = Task(
+        self._scoring = BackgroundTask(
             "inspect",
             lambda stop, report: score_run(
                 self._run, self._locations, source, arch=arch, should_stop=stop, report=report
@@ -123,7 +123,7 @@ class Inspecting:
         self.layer_images = min(LAYER_IMAGES, len(scored.images))
         # A copy, so that whoever looks at one digit's feature maps meanwhile is not counted in.
         module = deepcopy(scored.network.module)
-        self._watching = Task("inspect layers", lambda stop, _: _statistics(module, scored, stop))
+        self._watching = BackgroundTask("inspect layers", lambda stop, _: _statistics(module, scored, stop))
         return True
 
     def _take_layers(self) -> bool:

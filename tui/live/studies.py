@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from experiments.studies.list import StudyEntry, StudyList
-from tui.live.task import Task
+from tui.live.task import BackgroundTask
 
 LOOK = 1.0
 """Seconds between two readings at least."""
@@ -21,7 +21,7 @@ class StudyWatch:
 
     def __init__(self, home: Path) -> None:
         self._list = StudyList(home)
-        self._reading: Task[tuple[list[StudyEntry], float]] | None = None
+        self._reading: BackgroundTask[tuple[list[StudyEntry], float]] | None = None
         self._next = -math.inf
         self.entries: list[StudyEntry] = []
         self.loaded = False
@@ -35,7 +35,7 @@ class StudyWatch:
             self._reading = None
         if self._reading is None and now >= self._next:
             self._next = now + LOOK
-            self._reading = Task("studies", lambda *_: self._read())
+            self._reading = BackgroundTask("studies", lambda *_: self._read())
         return changed
 
     def hurry(self) -> None:
@@ -49,7 +49,7 @@ class StudyWatch:
         started = time.thread_time()
         return self._list.refresh(), time.thread_time() - started
 
-    def _take_in(self, reading: Task[tuple[list[StudyEntry], float]]) -> bool:
+    def _take_in(self, reading: BackgroundTask[tuple[list[StudyEntry], float]]) -> bool:
         before, trouble = self.entries, self.trouble
         self.trouble = reading.why_not()
         if reading.result is not None:

@@ -56,7 +56,7 @@ class Background:
             self.done.set()
 
 
-class Task(Background, Generic[Result]):
+class BackgroundTask(Background, Generic[Result]):
     """Runs `work(should_stop, report)` at once. `share` says how much of it is done; in the end there is a `result`
     unless it failed or was cancelled."""
 

@@ -15,7 +15,7 @@ from textual.widgets import ContentSwitcher, Static
 from core.errors import LabError
 from tui.drawing.series import SMOOTHING, Values, smoothed
 from tui.live.comparing import AXES, METRICS, Entrant, find_entrants, other_data
-from tui.live.task import Task, in_a_sentence
+from tui.live.task import BackgroundTask, in_a_sentence
 from tui.screens.base import WorkScreen
 from tui.widgets.charts.frontier_view import FrontierView
 from tui.widgets.charts.overlay import Curve, Overlay
@@ -69,7 +69,7 @@ class CompareScreen(WorkScreen):
         self._entrants: list[Entrant] = []
         self._metric, self._axis = "score", "epoch"
         self._log, self._smoothing = False, 0
-        self._verdict: Task[ComparisonReport] | None = None
+        self._verdict: BackgroundTask[ComparisonReport] | None = None
 
     # --- Life
 
@@ -181,7 +181,7 @@ class CompareScreen(WorkScreen):
 
     def _show_verdict(self) -> None:
         if self._verdict is None:
-            self._verdict = Task("compare", lambda *_: self._judge())
+            self._verdict = BackgroundTask("compare", lambda *_: self._judge())
         task, words = self._verdict, self.query_one("#judgement-words", Static)
         if not task.done.is_set():
             words.update("comparing...")

@@ -18,7 +18,7 @@ from experiments.inference.network import LoadedNetwork, load_network
 from experiments.inference.predict import save_drawing
 from experiments.runs.folder import Run
 from tui.live.inspecting import STORED, newest_source, stored_weights
-from tui.live.task import Task, in_a_sentence
+from tui.live.task import BackgroundTask, in_a_sentence
 from tui.screens.base import WorkScreen
 from tui.widgets.lines.line import Line
 from tui.widgets.pictures.canvas import Canvas, Seen
@@ -48,7 +48,7 @@ class DrawScreen(WorkScreen):
         self._run = run
         self._arch = str(run.config().get("arch", ""))
         self._consented = consented
-        self._loading: Task[LoadedNetwork] | None = None
+        self._loading: BackgroundTask[LoadedNetwork] | None = None
         self._network: LoadedNetwork | None = None
         self._read: object = None
 
@@ -84,7 +84,7 @@ class DrawScreen(WorkScreen):
         arch = self._arch if is_user_module(self._arch) else None
         source = newest_source(self._run)
         self._read = source, stored_weights(self._run, source)
-        self._loading = Task("load network", lambda *_: load_network(self._run, source, arch=arch))
+        self._loading = BackgroundTask("load network", lambda *_: load_network(self._run, source, arch=arch))
 
     def _read_again(self) -> None:
         """Take other weights once the run has stored them: those of the next epoch, and at its end the final ones."""

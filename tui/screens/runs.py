@@ -19,7 +19,7 @@ from tui.live.catalog import SORTS, Catalog, Item, arranged
 from tui.live.group_line import GroupResults, run_in_words
 from tui.live.marks import MOST, Marks
 from tui.live.messages import ForkRequested, OpenRequested, ResumeRequested, StopRequested
-from tui.live.task import Task, in_a_sentence
+from tui.live.task import BackgroundTask, in_a_sentence
 from tui.screens.base import WorkScreen
 from tui.screens.dialogs import Ask, Prompt
 from tui.screens.opening import open_compare, open_draw, open_inspect
@@ -159,7 +159,7 @@ class RunsScreen(WorkScreen):
     @work(exclusive=True, group="read group")
     async def _read_group(self, runs: Sequence[Item]) -> None:
         """Read what a group came to, on a thread, and say it."""
-        task = Task("group", lambda *_: self._groups.read(runs))
+        task = BackgroundTask("group", lambda *_: self._groups.read(runs))
         while not task.done.is_set():
             await asyncio.sleep(0.02)
         if task.result is not None:

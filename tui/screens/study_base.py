@@ -14,7 +14,7 @@ from experiments.studies.process import stop_study
 from tui.live.launch import sweep_detached
 from tui.live.messages import ForkRequested, OpenRequested
 from tui.live.studies import LOOK, StudyWatch
-from tui.live.task import Task
+from tui.live.task import BackgroundTask
 from tui.screens.base import WorkScreen
 from tui.screens.sweep_dialogs import MoreTrials
 
@@ -64,7 +64,7 @@ class StudyWorkScreen(WorkScreen):
     async def act(self, failing: str, do: Callable[[], object], done: str) -> None:
         """Do something to a study on a thread, after what was asked for before, and say what came of it."""
         async with self._acting:
-            task = Task("study", lambda *_: do())
+            task = BackgroundTask("study", lambda *_: do())
             while not task.done.is_set():
                 await asyncio.sleep(0.02)
         if problem := task.why_not():

@@ -12,7 +12,7 @@ from experiments.studies.plan import SweepPlan
 from experiments.studies.space import Dimension, RangeDimension, Value, in_words
 from experiments.studies.view import StudyView, check_trial
 from tui.live.forms.fields import help_text, label
-from tui.live.forms.sweep_form import CHOICES, HELP, LABELS, Wanted, check_sweep, tip_in_form_words
+from tui.live.forms.sweep_form import CHOICES, HELP, LABELS, SweepRequest, check_sweep, tip_in_form_words
 from tui.screens.form_dialog import FormDialog
 from tui.text.numbers import whole_number
 from tui.text.study_report import dimension_in_words
@@ -23,7 +23,7 @@ OPEN = "-"
 """Chosen for a dimension that is left to the sampler; of one that is typed nothing is."""
 
 
-class NewSweep(FormDialog[Wanted]):
+class NewSweep(FormDialog[SweepRequest]):
     """Around the config that the Lab holds."""
 
     def __init__(self, locations: Locations, base: TrainConfig, name: str) -> None:
@@ -52,7 +52,7 @@ class NewSweep(FormDialog[Wanted]):
         in_space = name == "epochs" and "--epochs" in self.texts["space"]
         return name if name in LABELS and not in_space else "space"
 
-    def result(self, texts: Mapping[str, str]) -> Wanted:
+    def result(self, texts: Mapping[str, str]) -> SweepRequest:
         return check_sweep(texts, self._base, self._locations)
 
     def tip_in_words(self, tip: Tip) -> str:

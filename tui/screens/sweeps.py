@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from core.errors import LabError
 from experiments.studies.list import StudyEntry
-from tui.live.forms.sweep_form import Wanted, lab_config
+from tui.live.forms.sweep_form import SweepRequest, lab_config
 from tui.live.task import in_a_sentence
 from tui.screens.opening import open_study
 from tui.screens.study_base import StudyWorkScreen
@@ -111,7 +111,7 @@ class SweepsScreen(StudyWorkScreen):
         name = next(name for n in range(1, len(taken) + 2) if (name := f"sweep-{n}") not in taken)
         await self.app.push_screen(NewSweep(self.lab.locations, base, name), self._begin)
 
-    def _begin(self, wanted: Wanted | None) -> None:
+    def _begin(self, wanted: SweepRequest | None) -> None:
         if wanted is not None:
             self._chosen = wanted.name
             self.drive(wanted.name, *wanted.options)

@@ -65,7 +65,7 @@ def tip_in_form_words(tip: Tip) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SweepRequest:
     """A sweep that may be started: the options of `mnist-tui sweep --study NAME`."""
 
     name: str
@@ -86,7 +86,7 @@ def lab_config(form: Mapping[str, str]) -> TrainConfig:
     return checked.config
 
 
-def check_sweep(texts: Mapping[str, str], base: TrainConfig, locations: Locations) -> Wanted:
+def check_sweep(texts: Mapping[str, str], base: TrainConfig, locations: Locations) -> SweepRequest:
     """Hold the fields against what `mnist-tui sweep` would make of them, with a base that says what does not vary.
 
     Raises:
@@ -114,7 +114,7 @@ def check_sweep(texts: Mapping[str, str], base: TrainConfig, locations: Location
     for field in CHOICES:
         words += [flag_of(field), texts[field]]
     words += ["--trials", str(trials), *(() if jobs is None else ("--jobs", str(jobs)))]
-    return Wanted(folder.name, tuple(words))
+    return SweepRequest(folder.name, tuple(words))
 
 
 def options_of(text: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from experiments.results.frontier import FLOOR, Point, frontier
 from experiments.runs.store import Store
 from tui.drawing.series import Values
-from tui.live.task import Task
+from tui.live.task import BackgroundTask
 from tui.widgets.charts.overlay import MARKERS, Curve, Overlay
 from tui.widgets.lines.line import Line
 
@@ -33,7 +33,7 @@ class FrontierView(Vertical):
     def __init__(self, store: Store, *, ascii_only: bool, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
         self._store, self._ascii = store, ascii_only
-        self._work: Task[list[Point]] | None = None
+        self._work: BackgroundTask[list[Point]] | None = None
 
     def compose(self) -> ComposeResult:
         yield Overlay(id="frontier-chart")
@@ -42,7 +42,7 @@ class FrontierView(Vertical):
     def show(self) -> None:
         """Read the runs, once, and show where they lie."""
         if self._work is None:
-            self._work = Task("frontier", lambda *_: frontier(self._store))
+            self._work = BackgroundTask("frontier", lambda *_: frontier(self._store))
         task, line = self._work, self.query_one(Line)
         if not task.done.is_set():
             line.show("reading the runs...")

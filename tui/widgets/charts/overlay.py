@@ -23,7 +23,7 @@ BAND = {False: (BRAILLE, BRAILLE), True: ("|", "-")}
 """What bars and the edges of bands are drawn with, in Unicode and in ASCII."""
 COLOURS = ("primary", "warning", "success", "error", "accent", "secondary", "foreground", "text-muted")
 MOST = len(COLOURS)
-Grid = list[list[tuple[str, int]]]
+_Grid = list[list[tuple[str, int]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Overlay(Widget, can_focus=True):
         if first == last:
             first, last = first - 1, last + 1
         across, up = Axis(first, last, columns), Axis(low, high, rows, log=self._log)
-        grid: Grid = [[(" ", -1)] * columns for _ in range(rows)]
+        grid: _Grid = [[(" ", -1)] * columns for _ in range(rows)]
         self._plot(grid, drawable, across, up)
         places = {rows - 1 - round(up.place(level)): label for level, label in zip(levels, labels, strict=True)}
         quiet = Style(dim=True)
@@ -123,7 +123,7 @@ class Overlay(Widget, can_focus=True):
         lines.append([Segment("".join(numbers), quiet)])
         return lines
 
-    def _plot(self, grid: Grid, drawable: list[tuple[Curve, Series]], across: Axis, up: Axis) -> None:
+    def _plot(self, grid: _Grid, drawable: list[tuple[Curve, Series]], across: Axis, up: Axis) -> None:
         rows, columns = len(grid), len(grid[0])
         plain = palette_of(self.app).ink is Ink.ASCII
 

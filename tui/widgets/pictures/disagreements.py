@@ -14,7 +14,7 @@ from experiments.locations import Locations
 from experiments.runs.folder import Run
 from tui.live.comparing import Entrant, score_plain
 from tui.live.digits import digit_of, disagreements
-from tui.live.task import Report, Task
+from tui.live.task import BackgroundTask, Report
 from tui.widgets.lines.paragraph import Paragraph
 from tui.widgets.pictures.gallery import Gallery
 
@@ -33,7 +33,7 @@ class Disagreements(Vertical):
         super().__init__(id=id)
         self._locations = locations
         self._scored: dict[str, Scored] = {}
-        self._work: Task[Found] | None = None
+        self._work: BackgroundTask[Found] | None = None
         self._shown: Found | None = None
         self._entrants: Sequence[Entrant] = ()
         self._other = 1
@@ -68,7 +68,7 @@ class Disagreements(Vertical):
         first, other = entrants[0], entrants[self._other]
         if self._work is None:
             runs = first.first.run, other.first.run
-            self._work = Task("disagreements", lambda stop, report: self._differ(*runs, stop, report))
+            self._work = BackgroundTask("disagreements", lambda stop, report: self._differ(*runs, stop, report))
         task = self._work
         if not task.done.is_set():
             title.show(f"{_named(first, other)}: {task.stage}... {100 * task.share:.0f}%")
