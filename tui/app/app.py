@@ -50,7 +50,7 @@ from tui.widgets.textual_private import first_screen, is_leaving
 POLL = 0.1
 """Seconds between two looks at event logs."""
 SHARE = 50
-"""What the interface computes may be one part in so many of the wall time; else it looks less often."""
+"""Computing of the interface takes at most one part in so many of the wall time; else it looks less often."""
 LONGEST = 1.0
 """Seconds between two looks at most."""
 CATALOG_INTERVAL = 1.0

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What one network, called `who` where there are several, says: (10,) probabilities and the class."""
+    """The prediction of one network, called `who` where there are several: (10,) probabilities and the class."""
 
     probabilities: NDArray[np.float32]
     prediction: int

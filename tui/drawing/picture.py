@@ -32,7 +32,7 @@ Values = NDArray[np.float32]
 
 
 class Ink(Enum):
-    """What pictures are drawn with."""
+    """The characters that pictures are drawn with."""
 
     BLOCKS = "blocks"
     BRAILLE = "braille"
@@ -62,7 +62,7 @@ class Palette:
 
     @property
     def ends(self) -> tuple[str, str]:
-        """What values below and above 0 look like, in a word."""
+        """The look of values below and above 0, in a word."""
         return ("cold", "warm") if self.ink is Ink.BLOCKS else ("empty", "full")
 
     def grey(self) -> Palette:

@@ -75,8 +75,8 @@ class Catalog:
 
 
 def standing(item: Item) -> str:
-    """A run's status in a word: also "waiting", of one that has a live process which has not come to it. The runs of a
-    group are trained in turn, and one that is continued has an end until it goes on."""
+    """A run's status in a word: "waiting" where a process holds it that has not come to it yet, as one does that trains
+    the runs of a group in turn. One that is continued has an end until it goes on."""
     row, status = item
     return "waiting" if status is Status.RUNNING and (row.ended or not row.started) else str(status)
 

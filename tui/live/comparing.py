@@ -1,4 +1,4 @@
-"""What is compared: the curves of runs and groups over epochs, steps or time, and how their configs differ."""
+"""A comparison: the curves of runs and groups over epochs, steps or time, and the differences of their configs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How busy the machine is: the GPU where there is one that NVIDIA's library knows, else this process."""
+"""The load of the machine: of the GPU where NVIDIA's library knows one, else of this process and those it started."""
 
 from __future__ import annotations
 

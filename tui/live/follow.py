@@ -63,12 +63,12 @@ class Follower:
 
     @property
     def title(self) -> str:
-        """What people call the run: its name, or its network."""
+        """The run's name, or its network where it has none."""
         return self.meta.name or arch_in_short(str(self.view.config.get("arch") or self.run.id))
 
     @property
     def damaged(self) -> int:
-        """How many lines of the log could not be read."""
+        """Number of lines of the log that could not be read."""
         return self._reader.damaged
 
     @property

@@ -142,14 +142,14 @@ class Inspecting:
         return stored_weights(self._run, self._source)
 
     def progress(self, width: int) -> str:
-        """What is being done, with a bar; empty when nothing is."""
+        """The work under way, with a bar; empty when there is none."""
         if self._scoring is not None and not self._scoring.cancelled:
             words = f"{self._scoring.stage[:1].upper()}{self._scoring.stage[1:]}..."
             return f"{words:<36}{bar(self._scoring.share, max(width - 42, 10))} {100 * self._scoring.share:3.0f}%"
         return "Looking at the layers..." if self._watching is not None else ""
 
     def trouble(self) -> str:
-        """What has gone wrong, or what is asked; empty when all is well."""
+        """An error, or a question; empty when all is well."""
         if self.asks_consent:
             module = self.config.get("arch")
             return f"This run's network is a module of your own:\n{module}\n\nPress y to import it and run its code."

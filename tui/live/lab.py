@@ -1,4 +1,4 @@
-"""What screens and dialogs may know of the app that shows them."""
+"""The app as screens and dialogs see it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Lab(Protocol):
 
     @property
     def log_path(self) -> str:
-        """Where the details of a defect are."""
+        """The file with the details of a defect."""
 
     def device_use(self, device: str) -> str:
         """How busy a device is, in words; read once a second at most."""

@@ -1,4 +1,4 @@
-"""What the machine has to train with. Only torch knows, so nothing is said before that is imported."""
+"""Devices, engines and precisions of this machine. Only torch knows them, so nothing is said before it is imported."""
 
 from __future__ import annotations
 

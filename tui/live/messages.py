@@ -1,4 +1,4 @@
-"""What screens ask of the app."""
+"""Messages by which screens ask something of the app."""
 
 from __future__ import annotations
 

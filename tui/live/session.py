@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Job(Background):
-    """What was started with one key: a new run, the seeds of a new group, or runs to go on with.
+    """Runs that were started with one key: a new one, the seeds of a new group, or runs to go on with.
 
     Its thread alone writes the attributes, all but the reason to stop; any thread may read them.
     """
@@ -36,7 +36,7 @@ class Job(Background):
         self.run_ids: list[str] = []
         """The runs that have begun, in the order in which they did."""
         self.ends: dict[str, EndEvent] = {}
-        """How runs have ended; known here even when the disk was too full to write it down."""
+        """The last event of runs that have ended; it is here even when the disk was too full for it."""
         self._seeds: dict[str, int] = {}
         self._reason = ""
         asked_for = [run.id for run in self.resumed] + [spec.config.seed for spec in self.new]
@@ -44,7 +44,7 @@ class Job(Background):
 
     @property
     def size(self) -> int:
-        """How many runs it is for."""
+        """Number of its runs."""
         return len(self.tasks)
 
     @property
@@ -145,7 +145,7 @@ class Session:
 
     @property
     def stage(self) -> str:
-        """What is done before a run has a log; empty otherwise."""
+        """The work before a run has a log; empty otherwise."""
         return self.job.stage if self.job is not None and self.live else ""
 
     def works_on(self, run_id: str) -> bool:

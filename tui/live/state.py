@@ -1,4 +1,4 @@
-"""What the interface remembers between starts, in ``<home>/state.json``."""
+"""The state that the interface keeps between starts, in ``<home>/state.json``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class State:
 
     @classmethod
     def load(cls, path: Path) -> State:
-        """What was saved; anything missing or damaged takes its default."""
+        """Load what was saved; anything missing or damaged takes its default."""
         try:
             with path.open("rb") as file:
                 values = json.loads(file.read(MAX_BYTES))

@@ -1,1 +1,1 @@
-"""What fills the terminal: four screens to work in, and dialogs above them."""
+"""Screens: four to work in, those opened above them, and dialogs."""

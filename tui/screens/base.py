@@ -1,4 +1,4 @@
-"""What the working screens share: the line at the top, the keys, and a word on windows that are too small."""
+"""The base of the working screens: the line at the top, the keys, and a word on windows that are too small."""
 
 from __future__ import annotations
 
@@ -78,5 +78,5 @@ class WorkScreen(SteadyScreen):
         """The widgets between the line at the top and the footer."""
 
     def help_lines(self) -> tuple[str, ...]:
-        """What one can do here, for the help."""
+        """Lines for the help of this screen."""
         return ()

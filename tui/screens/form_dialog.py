@@ -33,7 +33,7 @@ LOW = 10
 
 
 class Problem(Paragraph):
-    """What is wrong, in as many lines as that takes and a dialog has room for."""
+    """The error, in as many lines as it takes and a dialog has room for."""
 
     DEFAULT_CSS = "Problem { color: $text-error; }"
     MOST = 4

@@ -10,7 +10,7 @@ from experiments.runs.folder import Run
 
 
 async def open_inspect(app: App[object], run: Run) -> None:
-    """What the run's network confuses, and what goes on inside it."""
+    """Open the confusions of the run's network, its filters and feature maps."""
     from tui.screens.inspect import InspectScreen
 
     await app.push_screen(InspectScreen(run))

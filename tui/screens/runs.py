@@ -136,7 +136,7 @@ class RunsScreen(WorkScreen):
         self._refresh_keys()
 
     def _refresh_keys(self) -> None:
-        """What depends on the current run: the keys, and the line under the list."""
+        """Show all that depends on the current run: the keys, and the line under the list."""
         current, searching = self._current, bool(self.query_one("#filter", Input).value)
         self._show_words(current)
         facts = (current[1], bool(current[0].group_id)) if current else None

@@ -94,7 +94,7 @@ class StudyScreen(StudyWorkScreen):
         self._refresh_current()
 
     def _show_none(self, entry: StudyEntry | None) -> None:
-        """What is left of a study whose folder is gone, or cannot be read any more."""
+        """Show the rest of a study whose folder is gone, or cannot be read any more."""
         self._trials = []
         self._table.show_none()
         standing = entry.standing if entry is not None else "gone"
@@ -117,7 +117,7 @@ class StudyScreen(StudyWorkScreen):
             self.query_one(StudyCharts).draw_when_due()
 
     def _refresh_current(self, *, now: bool = False) -> None:
-        """What depends on the current trial: its line, its chart and the keys."""
+        """Show all that depends on the current trial: its line, its chart and the keys."""
         trial, entry = self._current, self.entry
         view = entry.view if entry is not None else None
         none = "no trial yet" if view is not None else ""

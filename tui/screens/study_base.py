@@ -1,4 +1,4 @@
-"""What the list of sweeps and one opened sweep share: looking again and again, and what can be done to a study."""
+"""The base of the list of sweeps and of one opened sweep: looking again and again, and the actions on a study."""
 
 from __future__ import annotations
 

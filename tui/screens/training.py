@@ -240,7 +240,7 @@ class TrainingScreen(WorkScreen):
 
 
 def title_of(follower: Follower, place: str = "") -> Content:
-    """Status, name and what decides the run; `place` is which it is of those that are trained one after the other."""
+    """Status, name and what decides the run; `place` is its place among those that were started together."""
     config, started = follower.view.config or follower.run.config(), follower.view.started
     name = follower.meta.name or follower.run.id
     seed, lr, batch = config.get("seed", "-"), config.get("lr", "-"), config.get("batch_size", "-")
@@ -258,7 +258,7 @@ def title_of(follower: Follower, place: str = "") -> Content:
 
 
 def notice_of(follower: Follower, failed: RunFailed | None = None) -> str:
-    """What has gone wrong, for a strip of its own; empty when nothing has. `failed` is an end that the log may not
+    """The error of a run, for a strip of its own; empty when there is none. `failed` is an end that the log may not
     have, because there was no room for it.
     """
     return "\n".join(words for words in (_trouble(follower, failed), _damage(follower)) if words)

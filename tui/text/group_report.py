@@ -1,4 +1,4 @@
-"""What several seeds came to, as one result."""
+"""Several seeds as one result."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def epoch_line(view: RunView, event: EpochFinished) -> str:
 
 
 def last_line(view: RunView, run_id: str, folder: object) -> str:
-    """What came of a run, in a line. Its seed tells it from the others of its group."""
+    """The result of a run, in a line. Its seed tells it from the others of its group."""
     done = f"{len(view.epochs)} epoch" + ("" if len(view.epochs) == 1 else "s")
     match view.end:
         case RunFinished() as end:

@@ -128,7 +128,7 @@ def _images_of_best(view: StudyView, store: Store) -> int | None:
 
 
 def rejected_in_words(view: StudyView) -> str:
-    """How many proposals were not trained, and why most of them."""
+    """Number of proposals that were not trained, and the commonest reason."""
     reasons = Counter(trial.reason for trial in view.trials if trial.state == "rejected")
     if not reasons:
         return ""
@@ -138,13 +138,13 @@ def rejected_in_words(view: StudyView) -> str:
 
 
 def _noise(best: float, images: int) -> str:
-    """How far apart two trials must be to mean anything: what chance does to the accuracy of the best."""
+    """The difference between two trials that chance alone makes, from the accuracy of the best."""
     error = math.sqrt(best * (1 - best) / images)
     return f"one standard error of {percent(best)} on {images:,} images: {error * 100:.2f} points"
 
 
 def _how_to_redo(view: StudyView) -> str:
-    """What may follow on failed trials, which continuing a study leaves as they are."""
+    """Advice on failed trials, which continuing a study leaves as they are."""
     failed, ways = view.count("failed"), []
     if view.plan.sampler != "grid":  # which proposes nothing twice
         command = f"mnist-tui sweep --study {view.name} --trials {view.plan.trials + failed}"
@@ -154,7 +154,7 @@ def _how_to_redo(view: StudyView) -> str:
 
 
 def objective_in_words(plan: SweepPlan) -> str:
-    """What the sweep maximises, and what that is worth."""
+    """The objective that the sweep maximises, and whether it is optimistic."""
     if plan.objective == "test":
         return "TEST accuracy after the last epoch (optimistic: the test set chooses the config)"
     return f"accuracy on {plan.base.val_split:,} held-out training images after the last epoch"

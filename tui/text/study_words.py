@@ -12,7 +12,7 @@ from tui.text.study_report import objective_in_words, params_in_words, space_in_
 
 TRIAL_SORTS = {"number": "newest", "value": "best"}
 VALUES = {"val": "held-out", "test": "TEST"}
-"""What accuracies are measured on, in a word."""
+"""The images that accuracies are measured on, in a word."""
 
 
 def age(seconds: float) -> str:
@@ -31,7 +31,7 @@ def best_in_words(view: StudyView) -> str:
 
 
 def entry_in_words(entry: StudyEntry) -> str:
-    """What there is no column for: the space, the objective, and what went wrong."""
+    """All that has no column: the space, the objective, and errors."""
     if entry.view is None:
         return entry.problem or "it loads its data, and makes its plan then"
     words = f"{objective_in_words(entry.view.plan)}; searched: {space_in_words(entry.view.plan.space)}"

@@ -42,7 +42,7 @@ def help_text(field: str) -> str:
 
 
 def range_text(field: str) -> str:
-    """What a typed field takes, as a sentence that is as short as can be; empty for one that takes anything."""
+    """The values of a typed field, in a short sentence; empty for one that takes anything."""
     words = allowed(field)
     for pattern, short in _SHORTER:
         words = re.sub(pattern, short, words)
@@ -50,7 +50,7 @@ def range_text(field: str) -> str:
 
 
 def allowed(field: str) -> str:
-    """What a field takes, in words; empty for one that takes anything."""
+    """The values of a field, in words; empty for one that takes anything."""
     if field == "seed":
         return f"{allowed_values(field)}, or several: 0-2,5"
     if field not in TrainConfig.model_fields:

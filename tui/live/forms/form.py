@@ -14,7 +14,7 @@ from tui.live.forms.fields import ADVANCED_FIELDS, MAIN_FIELDS, allowed, is_opti
 from tui.live.machine import missing_here
 
 KEPT_BY_PRESETS = ("dataset", "device", "seed", "name")
-"""What a preset leaves as it is: where and on what to train is not part of a recipe."""
+"""Fields that a preset leaves as they are: where and on what to train is not part of a recipe."""
 
 
 @dataclass(frozen=True, slots=True)

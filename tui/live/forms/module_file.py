@@ -16,7 +16,7 @@ MAX_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """What a file binds at its top level. With `open_ended` there may be more: ``from x import *``."""
+    """The names that a file binds at its top level. With `open_ended` there may be more: ``from x import *``."""
 
     classes: tuple[str, ...]
     others: frozenset[str]

@@ -73,7 +73,7 @@ class SweepRequest:
 
 
 def lab_config(form: Mapping[str, str]) -> TrainConfig:
-    """What the Lab holds now, of several seeds the first.
+    """The config in the Lab now, of several seeds the first.
 
     Raises:
         InvalidValue: when something is wrong there.

@@ -20,7 +20,7 @@ from tui.drawing.series import Axis, Series, Values, bucketed, drawable_points, 
 MARKERS = {False: "●▲■◆○△□◇", True: "ox+*#%@&"}
 """One for each of eight curves, in Unicode and in ASCII."""
 BAND = {False: (BRAILLE, BRAILLE), True: ("|", "-")}
-"""What bars and the edges of bands are drawn with, in Unicode and in ASCII."""
+"""The characters of bars and of the edges of bands, in Unicode and in ASCII."""
 COLOURS = ("primary", "warning", "success", "error", "accent", "secondary", "foreground", "text-muted")
 MOST = len(COLOURS)
 _Grid = list[list[tuple[str, int]]]
@@ -42,7 +42,7 @@ class Curve:
     band: tuple[Values, Values] | None = None
 
     def edges(self, *, log: bool) -> list[Series]:
-        """What can be drawn of the lower and of the upper end of the band."""
+        """The drawable parts of the lower and of the upper end of the band."""
         return [drawable_points(Series("", "", self.xs, ends), log=log) for ends in self.band or ()]
 
 

@@ -1,4 +1,4 @@
-"""How much of the parameter budget a network uses, in words and as a bar."""
+"""The share of the parameter budget that a network uses, in words and as a bar."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class FieldRow(Horizontal):
 
     @property
     def value(self) -> str:
-        """What stands in the control."""
+        """The text in the control."""
         control = self.query_one(f"#field-{self.field}")
         return control.value if isinstance(control, Choice | Input) else self._value
 

@@ -91,12 +91,12 @@ class SpecEditor(Vertical):
 
     @property
     def arch(self) -> str:
-        """What a config calls the network: its name where it has one."""
+        """The network as a config names it: by its name where it has one."""
         return name_of(self.spec)
 
     @property
     def problem(self) -> str:
-        """What is wrong with the spec, or nothing."""
+        """The error in the spec, or nothing."""
         return self.error.message.partition(": ")[2] if self.error else self._module_problem
 
     def put(self, spec: str) -> None:

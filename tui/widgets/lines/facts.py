@@ -1,4 +1,4 @@
-"""What a run amounts to so far: the best score, the target, the early signal, and how busy the machine is."""
+"""The facts of a run so far: the best score, the target, the early signal, and the load of the machine."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class KeyBar(Line, can_focus=False):
 
 
 def _fitting(keys: list[Key], room: int) -> int:
-    """How many of the first keys there is room for."""
+    """Number of the first keys that there is room for."""
     for count, (_, words) in enumerate(keys):
         room -= len(words) + len(GAP)
         if room < 0:

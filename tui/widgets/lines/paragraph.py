@@ -23,7 +23,7 @@ class Paragraph(Static):
             self.update(words, layout=self._height(words) != self.content_size.height)
 
     def _height(self, words: str) -> int:
-        """How many lines it takes; 0 before there is a width."""
+        """Number of lines; 0 before there is a width."""
         width = self.content_size.width
         if width <= 0:
             return self._least

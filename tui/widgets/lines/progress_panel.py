@@ -1,4 +1,4 @@
-"""Where a run is: the progress line that people know from the exercise, and how far the whole of it is."""
+"""Progress: the line that people know from the exercise, for the epoch, and one for the whole run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ProgressPanel(Vertical):
         self.query_one("#run-progress", Line).show(overall(view, status, width))
 
     def show_stage(self, words: str) -> None:
-        """What is being done before there is a run."""
+        """Show the work before there is a run."""
         self._shown = None
         self.query_one("#epoch-progress", Line).show(words)
         self.query_one("#run-progress", Line).show("")

@@ -1,4 +1,4 @@
-"""What is in one cell of a confusion matrix: in words, and the digit of it that the network is surest of."""
+"""One cell of a confusion matrix: in words, and the digit of it that the network is surest of."""
 
 from __future__ import annotations
 

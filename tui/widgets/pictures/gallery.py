@@ -87,7 +87,7 @@ class Gallery(ScrollView, can_focus=True):
 
     @property
     def columns(self) -> int:
-        """How many cards stand side by side."""
+        """Number of cards side by side."""
         least = 2 + SIDE + self._opinions * (PANEL + 1)
         return max(1, self.size.width // least)
 
@@ -201,7 +201,7 @@ def card_lines(digit: Digit, width: int, palette: Palette, styles: CardStyles, *
 
 
 def _panel(digit: Digit, number: int, width: int, styles: CardStyles) -> list[list[Segment]]:
-    """What one network says, beside the picture: 14 lines."""
+    """The prediction of one network, beside the picture: 14 lines."""
     opinion = digit.opinions[number]
     right = opinion.prediction == digit.truth
     verdict = (styles.good if right else styles.bad) + Style(bold=True)

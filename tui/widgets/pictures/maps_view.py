@@ -1,4 +1,4 @@
-"""What each layer of a network makes of one digit: the layers in a table, the current one's channels as pictures."""
+"""Feature maps of one digit: the layers in a table, the current one's channels as pictures."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ COLUMNS = (
 
 
 class EntrantTable(Table):
-    """What is compared, a line for each."""
+    """A line for each entrant."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"table--curve{number}" for number in range(len(COLOURS))}
     DEFAULT_CSS = "\n".join(

@@ -1,4 +1,4 @@
-"""What a run has said of itself, a line for each event that is not mere progress."""
+"""The events of a run, a line for each that is not mere progress."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def layer_cells(layer: LayerStatistics) -> tuple[Cell, ...]:
 
 
 def dead_words(layers: Sequence[LayerStatistics], images: int) -> str:
-    """Which ReLUs are dead, by name; or that none is."""
+    """The names of dead ReLUs; or that none is dead."""
     named = [
         f"{layer.name}: channel{'s' * (len(layer.dead) > 1)} {', '.join(map(str, layer.dead))}"
         for layer in layers
