@@ -207,7 +207,7 @@ class TrainStep:
         return SGD(self._model, self._config, self._lr)
 
     def _mean_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Over a batch."""
+        """The mean loss over a batch, for each model where there are several."""
         return F.cross_entropy(logits, labels, label_smoothing=self._config.label_smoothing)
 
 
