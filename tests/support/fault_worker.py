@@ -33,7 +33,7 @@ CONFIG = TrainConfig.checked(
         "device": "cpu",
     }
 )
-"""Twelve epochs of eight steps, the last one short, with everything in them that chance decides."""
+"""Twelve epochs of eight steps, the last one short, with every kind of random draw in them."""
 
 FILE_EVENTS = frozenset({"open", "os.rename", "os.remove", "os.truncate", "os.utime", "tempfile.mkstemp"})
 

@@ -1,4 +1,4 @@
-"""What chance decides: the same for the same seed and epoch, independent of everything else."""
+"""Random draws of an epoch: the same for the same seed and epoch, independent of everything else."""
 
 import pytest
 import torch
