@@ -1,4 +1,4 @@
-"""What came of the claims, as a Markdown page with charts beside it."""
+"""The report on the claims: a Markdown page with charts beside it."""
 
 from __future__ import annotations
 

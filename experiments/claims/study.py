@@ -1,4 +1,4 @@
-"""The runs behind the claims: which there have to be, and what those that there are amount to.
+"""The runs behind the claims: which runs have to be there, and the results of those that are.
 
 They are ordinary runs, found again by their tags and configs. No other run of the home counts, so that the sample is
 not picked.
@@ -32,7 +32,7 @@ EPOCHS = 20
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """What is run: every arm with seeds from 0, `base` changed as the arm says."""
+    """The runs to make: every arm with seeds from 0, each with the fields of `base` that its arm does not change."""
 
     base: TrainConfig
     seeds: int
@@ -107,7 +107,7 @@ class ClaimsStudy:
         ]
 
     def groups(self) -> dict[str, Group]:
-        """What there is of each arm."""
+        """The runs of each arm that are there."""
         found: dict[str, Group] = {}
         for arm in ARMS:
             runs = find_runs(self.store, [self._wanted(arm, seed, None) for seed in self.design.seeds_of(arm)])

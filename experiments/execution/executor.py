@@ -1,4 +1,4 @@
-"""Where runs are trained, as whoever gives them out sees it: the protocol that every executor follows."""
+"""The protocol of executors, which train runs wherever they do."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Ended:
 
 
 class Executor(Protocol):
-    """Trains runs of the driver's store, each from its last checkpoint, and keeps log and files there up to date.
+    """Trains runs of one home, each from its last checkpoint, and keeps their logs and files there up to date.
 
-    A run is asked to stop as any other, with `Run.ask_to_stop`.
+    A single run is asked to stop with `Run.ask_to_stop`, as any other.
     """
 
     def has_room(self) -> bool:

@@ -1,4 +1,4 @@
-"""What a Ray node does for a sweep: it trains runs in a folder of its own and hands on what they write, as they do.
+"""The part of a sweep that runs on a Ray node: it trains runs in a folder of its own and sends on what they write.
 
 The node need not share a disk with the driver: a run comes as an `Order`, with the checkpoint to go on from, and goes
 back as `Parcel`s of events and files.

@@ -1,4 +1,4 @@
-"""What a training process does beside training: it shows that it lives, and looks whether it should stop."""
+"""The heartbeat of runs in training, and requests to stop from other processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REQUESTED = "stop"
 
 
 class Supervision:
-    """A `ShouldStop` for the process that trains a run, which also hears those who do not share the process."""
+    """A `ShouldStop` for the process that trains a run: beats its heart, and hears requests of other processes, too."""
 
     def __init__(self, run: Run, should_stop: ShouldStop) -> None:
         self._run = run
@@ -38,7 +38,7 @@ class Supervision:
 
 
 class KeepingPlaces:
-    """A `ShouldStop` for a process that trains several runs in turn, which shows for those that wait that it lives."""
+    """A `ShouldStop` for a process that trains several runs in turn: beats the hearts of those that wait, too."""
 
     def __init__(self, waiting: Sequence[Run], should_stop: ShouldStop) -> None:
         self._waiting = waiting

@@ -1,4 +1,4 @@
-"""A process that trains one run after the other, as it is told through a pipe."""
+"""A process that trains the runs named to it through a pipe, one after the other."""
 
 from __future__ import annotations
 

@@ -42,8 +42,9 @@ MAX_REJECTED = 500
 
 
 @dataclass(slots=True)
-class _Active:
-    """A trial under way, followed by its run's log. `given_up` says by which pruner it was; empty while it was not."""
+class _RunningTrial:
+    """A trial whose run is being trained, and what the run's log says so far. `reported` is the last epoch that the
+    study knows; `given_up` says by which pruner the trial was given up, and is empty while it was not."""
 
     number: int
     params: Mapping[str, Value]
@@ -55,7 +56,7 @@ class _Active:
     given_up: str = ""
 
     @property
-    def is_whole(self) -> bool:
+    def has_all_epochs(self) -> bool:
         """Whether all of its epochs are done."""
         return isinstance(self.view.end, RunFinished) or self.view.epochs_done >= self.epochs
 
@@ -73,7 +74,7 @@ class SweepDriver(Fleet[SweepEvent]):
         self._folder = folder
         self._plan = plan
         self._proposals = Proposals(plan.base, plan.space)
-        self._active: dict[str, _Active] = {}
+        self._active: dict[str, _RunningTrial] = {}
         self._left: list[FrozenTrial] = []
         self._rejected = 0
         self._exhausted: OverBudget | None = None
@@ -101,7 +102,7 @@ class SweepDriver(Fleet[SweepEvent]):
         return self._exhausted is None and self._trials.wants_more()
 
     def begin(self) -> Iterable[SweepEvent] | None:
-        """First what was left under way, then what is proposed."""
+        """Take up a trial that an earlier driver left, else propose one."""
         if (left := self._next_left()) is not None:
             return self._take_up(left)
         return self._propose() if self._wants_more() else None
@@ -119,7 +120,7 @@ class SweepDriver(Fleet[SweepEvent]):
             self._exhausted = OverBudget(f"{self._rejected} proposals in a row rejected; {event.reason}", hint=hint)
 
     def _next_left(self) -> FrozenTrial | None:
-        """A trial that an earlier driver left, once nobody trains its run any more."""
+        """The first trial that an earlier driver left and whose run nobody trains any more."""
         for trial in self._left:
             run = self._run_of(trial)
             if run is None or not run.is_alive():
@@ -128,7 +129,7 @@ class SweepDriver(Fleet[SweepEvent]):
         return None
 
     def _take_up(self, trial: FrozenTrial) -> Iterator[SweepEvent]:
-        """Go on with a trial that was left, or just take its result where its run has one."""
+        """Go on with a trial that was left, or take its result where its run has come to an end."""
         params = self._trials.params(trial)
         run = self._run_of(trial)
         if run is None:
@@ -136,7 +137,7 @@ class SweepDriver(Fleet[SweepEvent]):
             return
         self._trials.remember_run(trial.number, run.id)
         epochs = self._plan.base.changed(**params).epochs
-        active = self._active[run.id] = _Active(trial.number, params, epochs, run, EventReader(run.log))
+        active = self._active[run.id] = _RunningTrial(trial.number, params, epochs, run, EventReader(run.log))
         if pruner := trial.user_attrs.get(GIVEN_UP):
             active.given_up, active.reported = str(pruner), max(trial.intermediate_values, default=0)
         yield from self.follow(run)
@@ -172,11 +173,11 @@ class SweepDriver(Fleet[SweepEvent]):
         config = self._proposals.config(params)
         run = self._runner.create(config, self._meta(number))
         self._trials.remember_run(number, run.id)
-        self._train(_Active(number, params, config.epochs, run, EventReader(run.log)))
+        self._train(_RunningTrial(number, params, config.epochs, run, EventReader(run.log)))
         return TrialStarted(trial=number, run_id=run.id, params=params, resumed=False)
 
     def _meta(self, number: int) -> Meta:
-        """What tells whose trial a run is."""
+        """The name and tags by which a trial's run is found again."""
         on_test = ("objective:test",) if self._plan.objective == "test" else ()
         return Meta(f"{self._folder.name}-{number}", (self._folder.tag, f"trial:{number}", *on_test))
 
@@ -206,12 +207,12 @@ class SweepDriver(Fleet[SweepEvent]):
         for entry in active.reader.poll():
             active.view = reduce(active.view, entry)
         for epoch, value in active.view.accuracies.items():
-            if not active.reported < epoch <= active.epochs or (active.given_up and not active.is_whole):
+            if not active.reported < epoch <= active.epochs or (active.given_up and not active.has_all_epochs):
                 continue
             active.reported = epoch
             self._trials.report(active.number, epoch, value)
             yield TrialReported(trial=active.number, run_id=active.run.id, epoch=epoch, value=value)
-            if not (active.given_up or active.is_whole) and self._trials.should_prune(active.number):
+            if not (active.given_up or active.has_all_epochs) and self._trials.should_prune(active.number):
                 active.given_up = f"by the {self._plan.pruner} pruner"
                 self._trials.give_up(active.number, active.given_up)
                 active.run.ask_to_stop()
@@ -221,7 +222,7 @@ class SweepDriver(Fleet[SweepEvent]):
         end = active.view.end
         if ended.error or isinstance(end, RunFinished | RunFailed):
             return ""
-        if _stop_asked(active.view) and not (active.is_whole and ended.worker_died):
+        if _stop_asked(active.view) and not (active.has_all_epochs and ended.worker_died):
             return ""
         return ended.worker_died or _stop_reason(active.view)
 
@@ -244,14 +245,14 @@ class SweepDriver(Fleet[SweepEvent]):
         else:
             yield self._fail(active, f"lost {MAX_DEATHS} workers; the last one: {reason}")
 
-    def _train(self, active: _Active) -> None:
-        if active.is_whole:  # too late to give it up: all that it lacks is its end
+    def _train(self, active: _RunningTrial) -> None:
+        if active.has_all_epochs:  # too late to give it up: all that it lacks is its end
             active.run.forget_stop()
         self._active[active.run.id] = active
         self.train(active.run)
 
-    def _end_of(self, active: _Active) -> TrialFinished | None:
-        """A trial's end, told to the study; None where its run has to go on."""
+    def _end_of(self, active: _RunningTrial) -> TrialFinished | None:
+        """Tell the study how a trial ended; None where its run has no end yet."""
         match active.view.end:
             case RunFinished() as end:
                 value = self._score(active, end)
@@ -259,7 +260,7 @@ class SweepDriver(Fleet[SweepEvent]):
                     return self._fail(active, f"its log has no score of epoch {min(end.epochs, active.epochs)}")
                 self._trials.finish(active.number, value)
                 return self._finished(active, "finished", value)
-            case RunStopped() if _stop_asked(active.view) and not active.is_whole:
+            case RunStopped() if _stop_asked(active.view) and not active.has_all_epochs:
                 by = active.given_up or "by hand"
                 self._trials.prune(active.number, by)
                 return self._finished(active, "pruned", reason=by)
@@ -269,7 +270,7 @@ class SweepDriver(Fleet[SweepEvent]):
             case _:
                 return None
 
-    def _score(self, active: _Active, end: RunFinished) -> float | None:
+    def _score(self, active: _RunningTrial, end: RunFinished) -> float | None:
         """The objective of a finished run; of one that somebody has extended, as it was after the trial's epochs."""
         on_test = self._plan.objective == "test"
         if on_test and end.epochs <= active.epochs:
@@ -278,13 +279,15 @@ class SweepDriver(Fleet[SweepEvent]):
         is_the_objective = on_test != bool(self._plan.base.val_split)
         return by_epoch.get(min(end.epochs, active.epochs)) if is_the_objective else None
 
-    def _fail(self, active: _Active, reason: str) -> TrialFinished:
+    def _fail(self, active: _RunningTrial, reason: str) -> TrialFinished:
         """Give up a trial whose run has no end of its own."""
         self._trials.lose(active.number, reason)
         lost(active.run, active.view, reason)
         return self._finished(active, "failed", reason=reason)
 
-    def _finished(self, active: _Active, state: str, value: float | None = None, reason: str = "") -> TrialFinished:
+    def _finished(
+        self, active: _RunningTrial, state: str, value: float | None = None, reason: str = ""
+    ) -> TrialFinished:
         return TrialFinished(
             trial=active.number,
             run_id=active.run.id,

@@ -17,7 +17,7 @@ from experiments.studies.space import Space, rounded
 STARTUP_TRIALS = 5
 """Finished trials that the median pruner waits for."""
 RANDOM_TRIALS = 10
-"""Trials from which TPE begins to learn."""
+"""Trials that are proposed at random before TPE begins to learn."""
 
 
 class EarlySignalPruner(BasePruner):
@@ -65,8 +65,15 @@ class Random(_Rounded, RandomSampler):
 
 
 class Tpe(_Rounded, TPESampler):
-    """Proposes at random until `RANDOM_TRIALS` have ended. Optuna's own counts the proposals that were rejected, too,
-    and would begin where there is next to nothing to learn from yet."""
+    """The tree-structured Parzen estimator (Bergstra et al., NIPS 2011), which learns from rejected proposals, too.
+
+    TPE splits the trials into the best few and the rest, estimates the density of each value in either, and proposes
+    where the first is high and the second low. A rejected proposal, over the budget say, has no accuracy. It is in the
+    study as a pruned trial (see `Trials.reject`): TPE ranks it last, and proposes less of its neighbourhood.
+
+    At random are the proposals until `RANDOM_TRIALS` trials have been trained. Optuna's own sampler counts rejected
+    ones among these, and would begin to learn when it may have nothing but rejections to learn from.
+    """
 
     def __init__(self, seed: int) -> None:
         # With trials under way, TPE takes them for bad ones, so that it does not propose their neighbours once more.
@@ -87,13 +94,14 @@ class Tpe(_Rounded, TPESampler):
 
 
 def _have_ended(study: Study, count: int) -> bool:
-    """Whether so many trials have come to an end that tells something of their values."""
+    """Whether so many trials were trained and have ended, finished or pruned."""
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
     return sum(REJECTED not in trial.user_attrs for trial in trials) >= count
 
 
 class Grid(GridSampler):
-    """Every combination once, in an order fixed by its seed. Optuna's own ends by stopping a loop that it assumes."""
+    """Every combination once, in an order that the seed fixes. Optuna's own ends by stopping `Study.optimize`, which
+    is not in use here."""
 
     def after_trial(self, *_: object) -> None:
         pass

@@ -65,7 +65,8 @@ class Trials:
         return self._get(trial.number), params
 
     def twins(self, number: int) -> list[FrozenTrial]:
-        """The finished trials whose values a proposal repeats; none of one that somebody added, wanted for itself."""
+        """The finished trials with the values of a proposal; none for a trial that somebody added, which is trained
+        in any case."""
         trial = self._get(number)
         finished = [other for other in self.all() if other.state is TrialState.COMPLETE]
         return [other for other in finished if other.params == trial.params and ADDED not in trial.user_attrs]
@@ -79,7 +80,7 @@ class Trials:
         self._study.tell(number, twin.value)
 
     def params(self, trial: FrozenTrial) -> dict[str, Value]:
-        """A trial's values; what an earlier driver did not come to propose any more is proposed now."""
+        """A trial's values; those that are missing, because an earlier driver was killed, are proposed now."""
         if len(trial.params) < len(self._plan.space.dimensions):
             return self._plan.space.suggest(Trial(self._study, trial._trial_id))
         return dict(trial.params)
@@ -97,7 +98,7 @@ class Trials:
         return self._study.pruner.prune(self._study, self._get(number))
 
     def give_up(self, number: int, by: str) -> None:
-        """Note who gives a trial up whose run goes on until it hears of that, for a driver that takes it up."""
+        """Note which pruner gave a trial up. Its run goes on until it hears of that, maybe under the next driver."""
         self._note(number, GIVEN_UP, by)
 
     def finish(self, number: int, value: float) -> None:
@@ -108,21 +109,21 @@ class Trials:
         self._study.tell(number, state=TrialState.PRUNED)
 
     def lose(self, number: int, reason: str) -> None:
-        """A trial that failed for no fault of its values: nothing is learned of them."""
+        """End a trial whose run was lost, which says nothing about its values."""
         self._note(number, FAILED, reason)
         self._study.tell(number, state=TrialState.FAIL)
 
     def fail(self, number: int, reason: str) -> None:
-        """A trial whose training failed, as with such values it does."""
+        """End a trial whose training failed, because of its values, as far as anybody knows."""
         self._disqualify(number, FAILED, reason)
 
     def reject(self, number: int, reason: str) -> None:
-        """A proposal that is not trained. It counts as none of the trials that were asked for."""
+        """End a proposal that is not trained. It is not counted among the trials that were asked for."""
         self._disqualify(number, REJECTED, reason)
 
     def _disqualify(self, number: int, note: str, reason: str) -> None:
-        """To a sampler it is pruned, which is bad. What Optuna calls failed TPE does not look at: it would propose such
-        values again and again, as those it knows least of."""
+        """End a trial as pruned, so that TPE takes its values for bad ones. It does not look at trials that failed, and
+        would propose such values again and again, because it knows least of them."""
         self._note(number, note, reason)
         self._study.tell(number, state=TrialState.PRUNED)
 
