@@ -92,15 +92,15 @@ class ClaimsStudy:
             InvalidValue: while another process does.
         """
         with OwnedFolder(self.store.home / TAG).held():
-            yield from train_all(runner, executor, self.wanted(), should_stop)
+            yield from train_all(runner, executor, self.specs(), should_stop)
 
-    def wanted(self) -> list[RunSpec]:
+    def specs(self) -> list[RunSpec]:
         """Every run of the design, all arms of a seed together. An arm's group is that of its runs, or a new one."""
         groups: dict[str, str] = {}
         for arm in ARMS:
             groups[arm.name] = self._group_id(arm)
         return [
-            self._wanted(arm, seed, groups[arm.name])
+            self._spec(arm, seed, groups[arm.name])
             for seed in range(self.design.seeds)
             for arm in ARMS
             if seed in self.design.seeds_of(arm)
@@ -110,18 +110,18 @@ class ClaimsStudy:
         """The runs of each arm that are there."""
         found: dict[str, Group] = {}
         for arm in ARMS:
-            runs = find_runs(self.store, [self._wanted(arm, seed, None) for seed in self.design.seeds_of(arm)])
+            runs = find_runs(self.store, [self._spec(arm, seed, None) for seed in self.design.seeds_of(arm)])
             there = [run for run in runs if run is not None]
             group_id = next((group_id for run in there if (group_id := run.meta().group_id)), "")
             found[arm.name] = make_group(group_id, [GroupMember.of(run) for run in there])
         return found
 
-    def _wanted(self, arm: Arm, seed: int, group_id: str | None) -> RunSpec:
+    def _spec(self, arm: Arm, seed: int, group_id: str | None) -> RunSpec:
         meta = Meta(name_of_seed(f"{TAG}-{arm.name}", seed), (TAG, f"{TAG}:{arm.name}"), group_id)
         return RunSpec(self.design.config(arm, seed), meta)
 
     def _group_id(self, arm: Arm) -> str:
-        runs = find_runs(self.store, [self._wanted(arm, seed, None) for seed in self.design.seeds_of(arm)])
+        runs = find_runs(self.store, [self._spec(arm, seed, None) for seed in self.design.seeds_of(arm)])
         ids = [run.meta().group_id for run in runs if run is not None]
         return next((group_id for group_id in ids if group_id), None) or self.store.new_group_id()
 

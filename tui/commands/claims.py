@@ -117,17 +117,17 @@ def _train(study: ClaimsStudy, locations: Locations, jobs: int | None, stop: Sto
     from experiments.execution.runner import Runner
     from experiments.runs.row import Status
 
-    wanted = study.wanted()
-    finished = sum(run is not None and run.status() is Status.FINISHED for run in find_runs(study.store, wanted))
-    note(f"{len(wanted)} runs, {finished} of them finished already")
-    if finished == len(wanted):
+    specs = study.specs()
+    finished = sum(run is not None and run.status() is Status.FINISHED for run in find_runs(study.store, specs))
+    note(f"{len(specs)} runs, {finished} of them finished already")
+    if finished == len(specs):
         return
     executor = LocalExecutor(locations, local_slots(study.design.base.device, jobs, None))
     runner = Runner(locations, stop, download_progress())
     for outcome in study.train(runner, executor, stop):
         row = outcome.run.row()
         finished += row.ended == Status.FINISHED
-        note(f"{finished} of {len(wanted)}: {_in_a_line(outcome)}")
+        note(f"{finished} of {len(specs)}: {_in_a_line(outcome)}")
 
 
 def _in_a_line(outcome: RunOutcome) -> str:

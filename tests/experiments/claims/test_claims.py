@@ -294,7 +294,7 @@ def test_a_report_that_could_not_be_written_is_refused_before_anything_trains(tm
 
 def test_only_runs_of_the_study_and_of_its_config_count(store, new_run, script):
     design = Design.of(1, dataset="mnist")
-    wanted = ClaimsStudy(store, design).wanted()
+    wanted = ClaimsStudy(store, design).specs()
     assert len(wanted) == len(ARMS)
     first = wanted[0]
     counter = itertools.count()
@@ -317,7 +317,7 @@ def test_only_runs_of_the_study_and_of_its_config_count(store, new_run, script):
     mine = add(first.meta.tags, device="cpu")
     found = ClaimsStudy(store, design)
     assert [member.run_id for member in found.groups()["conv9"].members] == [mine.id]
-    assert found.wanted()[0].meta.group_id == mine.meta().group_id
+    assert found.specs()[0].meta.group_id == mine.meta().group_id
     add(first.meta.tags)
     assert len(found.groups()["conv9"].members) == 1
     assert Results.of(found).is_complete is False
