@@ -20,12 +20,12 @@ from experiments.statistics.significance import ALPHA, Difference, fisher, holm,
 
 Verdict = Literal["holds", "does not", "cannot tell"]
 Groups = Mapping[str, Group]
-"""By the name of the arm."""
+"""The group of each arm, by the arm's name."""
 
 TARGET = 99.4
 """Percent."""
 LAST_EPOCHS = 5
-"""Those in which the fluctuation of a run's accuracy is measured."""
+"""How many of the last epochs the fluctuation of a run's accuracy is measured in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class ClaimPart:
 
 @dataclass(frozen=True, slots=True)
 class ClaimFinding:
-    """What was measured for a claim, on `n` runs, and what it says. `details` is ready for JSON."""
+    """The measurement of a claim, on `n` runs, and the verdict. `details` is ready for JSON."""
 
     measured: str
     n: int
@@ -73,7 +73,7 @@ class ClaimFinding:
 
     @classmethod
     def of_parts(cls, parts: Sequence[ClaimPart], n: int, details: Mapping[str, Any]) -> ClaimFinding:
-        """Of a claim that holds when all of its parts do, and does not when one does not."""
+        """The finding of a claim that holds when all of its parts do, and does not when one does not."""
         verdicts = {part.verdict for part in parts}
         verdict: Verdict = "does not" if "does not" in verdicts else "holds" if verdicts == {"holds"} else "cannot tell"
         measured = "; ".join(f"{part.text}: {part.verdict} ({part.numbers})" for part in parts)

@@ -27,7 +27,7 @@ from experiments.runs.store import Store
 
 TAG = "claims"
 EPOCHS = 20
-"""Of the exercise."""
+"""Epochs of a run in the exercise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Design:
 
     @property
     def epochs(self) -> str:
-        """Of a run, in words."""
+        """The length of a run in words: `20 epochs`."""
         return f"{self.base.epochs} epoch{'s' * (self.base.epochs != 1)}"
 
     def shortcomings(self) -> list[str]:

@@ -29,7 +29,7 @@ from experiments.runs.owner import Owner
 CONNECT_PATIENCE = 5.0
 """Seconds that a cluster has to answer; Ray itself would go on trying for minutes."""
 DEVICES = ("auto", "cpu", "cuda")
-"""Those that a trial may ask for: a worker sees no GPU but its own, whatever number that has on its node."""
+"""Devices that a trial may ask for: a worker sees no GPU but its own, whatever number that has on its node."""
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """The setting by which Ray's processes listen on 127.0.0.1 alone; by itself Ray does so only on Windows and macOS."""
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}

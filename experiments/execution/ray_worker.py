@@ -38,8 +38,8 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What has happened, oldest first: the files are those that the events tell of. `error` ends a run that could not
-    be started."""
+    """New events of a run, oldest first, and the files that these tell of. `error` ends a run that could not be
+    started."""
 
     events: tuple[TrainEvent, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
@@ -93,7 +93,7 @@ class RayWorker:
 
 
 class Outbox:
-    """What a run has written since the last look."""
+    """Collects the new events and files of a run."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -114,6 +114,6 @@ class Outbox:
         return Parcel(events, files)
 
     def _stamps(self) -> dict[str, tuple[int, int]]:
-        """By file name, what changes when a weights or checkpoint file does."""
+        """The stamp of each weights or checkpoint file by name; it changes when the file does."""
         found = [path for path in self._run.folder.glob("*.safetensors") if not path.stem.endswith("-previous")]
         return {path.name: (path.stat().st_mtime_ns, path.stat().st_ino) for path in found}

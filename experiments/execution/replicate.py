@@ -43,7 +43,8 @@ Task = RunSpec | ResumedRun
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """How runs are trained, `size` of them at a time. `words` says so to people; empty where nothing is special."""
+    """The way in which runs are trained, `size` of them at a time. `words` says so to people; empty where nothing is
+    special."""
 
     way: Way
     size: int = 1
@@ -148,7 +149,7 @@ def replicate(runner: Runner, tasks: Sequence[Task], plan: TrainingPlan) -> Iter
 
 
 def _config_of(runner: Runner, task: Task) -> TrainConfig:
-    """What is trained; of a run to go on with, after a look at whether it can."""
+    """The config to train with; raises when a run cannot go on."""
     return task.config if isinstance(task, RunSpec) else runner.check_resumable(task.run, arch=task.arch)
 
 

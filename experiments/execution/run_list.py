@@ -61,7 +61,7 @@ def train_all(
 
 
 class _RunList(Fleet[RunOutcome]):
-    """Those of the runs that have not finished."""
+    """The runs of the list that have not finished."""
 
     def __init__(self, runner: Runner, executor: Executor, specs: Sequence[RunSpec]) -> None:
         super().__init__(executor)

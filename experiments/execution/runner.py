@@ -1,4 +1,4 @@
-"""Runs a training and keeps it: every front end and executor goes through here."""
+"""Trains a run and writes down what happens. Every front end and executor trains through here."""
 
 from __future__ import annotations
 

@@ -18,7 +18,8 @@ from experiments.locations import Locations
 TRAIN, STOP = "train", "stop"
 """The orders, followed by a run's id and by a reason."""
 THREADS = 1
-"""Of each worker, however many there are: results depend on it, and must not on how many trials are trained at once."""
+"""Threads of each worker, however many workers there are: results depend on the threads, and must not depend on how
+many runs are trained at once."""
 LOOK_INTERVAL = 0.1
 """Seconds between two looks into the pipe."""
 ABANDONED = "the process that gave it out was killed"
@@ -49,7 +50,7 @@ class Orders:
         return ""
 
     def leave(self, number: int, _frame: object = None) -> None:
-        """What a signal means to this process alone: stop the run with a checkpoint, and end."""
+        """Handle a signal to this process: stop the run with a checkpoint, and end."""
         self._leaving = True
         self._reason = self._reason or signal.Signals(number).name
         if self._idle:

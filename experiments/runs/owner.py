@@ -154,11 +154,11 @@ class OwnedFolder:
                 self.disown()
 
     def busy(self) -> InvalidValue:
-        """What is wrong while another process has the lock."""
+        """The error while another process has the lock."""
         return InvalidValue(self.folder.name, str(self.folder), "another process works on it", hint="wait for it")
 
     def unwritable(self, error: OSError, path: Path | None = None) -> StorageError:
-        """What is wrong where the folder cannot be written, or a file in it."""
+        """The error when the folder, or a file in it, cannot be written."""
         text = f"{path or self.folder}: cannot be written: {error.strerror}"
         return StorageError(text, hint="check the home folder, or free some space there")
 

@@ -51,12 +51,12 @@ def seeds_text(seeds: Iterable[int]) -> str:
 
 
 def name_of_seed(group: str, seed: int | None) -> str:
-    """What the run of a seed is called in a group of this name; empty in a group without a name."""
+    """The name of a seed's run in a group of this name: `base-3`. Empty in a group without a name."""
     return f"{group}-{seed}" if group else ""
 
 
 def name_of_group(run: str, seed: int | None) -> str:
-    """What the group is called whose run of a seed has this name."""
+    """The name of the group in which the run of a seed has this name."""
     return run.removesuffix(f"-{seed}")
 
 

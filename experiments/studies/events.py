@@ -1,4 +1,4 @@
-"""What a sweep says of itself, in order. Plain scalars, like the events of a run; accuracies are fractions."""
+"""The events of a sweep. They hold plain scalars, like the events of a run; accuracies are fractions."""
 
 from __future__ import annotations
 

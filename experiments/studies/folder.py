@@ -1,4 +1,4 @@
-"""Studies: what a sweep searches and what has come of it so far, in a folder under ``<home>/studies``.
+"""Studies: the plan and the trials of a sweep, in a folder under ``<home>/studies``.
 
 study.json       what was asked for
 journal.jsonl    Optuna's log of proposals, intermediate values and results, only ever added to
@@ -46,7 +46,7 @@ class StudyFolder(OwnedFolder):
 
     @property
     def tag(self) -> str:
-        """What every run of the study is tagged with."""
+        """The tag of every run of the study."""
         return f"study:{self.name}"
 
     @property
@@ -58,7 +58,7 @@ class StudyFolder(OwnedFolder):
         return self.folder / "output.log"
 
     def plan(self) -> SweepPlan | None:
-        """What was asked for; None while there is no such study.
+        """The plan of the study; None while there is no such study.
 
         Raises:
             RunError: when the record is damaged.

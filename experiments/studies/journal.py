@@ -107,7 +107,7 @@ def open_storage(folder: StudyFolder) -> JournalStorage:
 
 
 def name_within(storage: JournalStorage, folder: StudyFolder) -> str:
-    """What a study is called in its journal: as its folder was when it began, before it was copied or renamed."""
+    """The name of a study in its journal: that of its folder when it began, before it was copied or renamed."""
     studies = storage.get_all_studies()
     return studies[0].study_name if studies else folder.name
 

@@ -98,7 +98,7 @@ def _why_it_ended(folder: StudyFolder, *, begun: bool) -> str:
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
-    """What differs after a file was written to; None where there is none."""
+    """A stamp that changes when a file is written to; None where there is no file."""
     try:
         status = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""What a sweep is asked to do: the space, what does not vary, the objective, how to search and how long."""
+"""The plan of a sweep: the space, the fields that do not vary, the objective, sampler, pruner and number of trials."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Placement:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepPlan:
-    """What a sweep is asked to do.
+    """The plan of a sweep.
 
     `base` holds what does not vary; `origin` is the option that names its preset or file, and what it names.
     """

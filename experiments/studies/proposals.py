@@ -1,4 +1,4 @@
-"""From what a sampler proposes to a config that may be trained, or the reason why not."""
+"""Turns the values that a sampler proposes into a config, or into the reason why it may not be trained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a sweep searches: Optuna's samplers and pruners, and the early signal of the exercise as a pruner."""
+"""Samplers and pruners: Optuna's, and the early signal of the exercise as a pruner."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ class Space:
         return next((dimension for dimension in self.dimensions if dimension.field == field), None)
 
     def suggest(self, trial: Trial) -> dict[str, Value]:
-        """What a sampler proposes for a trial; a trial that has some of it already keeps that."""
+        """Let a sampler propose values for a trial; those that the trial has already are kept."""
         return {dimension.field: dimension.suggest(trial) for dimension in self.dimensions}
 
     def grid(self) -> dict[str, Sequence[Value]]:

@@ -1,4 +1,4 @@
-"""The trials of a study, for the one process that drives it: proposed, reported on, pruned and finished.
+"""The trials of a study, for the one process that drives it: it proposes, reports, prunes and finishes them.
 
 Everything goes through Optuna's storage at once, so that a driver that is killed loses nothing.
 """

@@ -1,4 +1,4 @@
-"""Looking at a study, and changing it from outside while another process drives it."""
+"""Reading a study, and changing it from outside while another process drives it."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ class StudyView:
 
     @property
     def values_are(self) -> str:
-        """What the trials' `values` by epoch are accuracies on: "val" or "test". Where images are held out these are
-        "val", whatever the objective, because the test images are then looked at once, at the end."""
+        """The images that the trials' `values` by epoch are accuracies on: "val" or "test". It is "val" where images
+        are held out, whatever the objective, because the test images are then looked at once, at the end."""
         return "val" if self.plan.base.val_split else "test"
 
     def count(self, state: str) -> int:
@@ -82,7 +82,7 @@ class StudyView:
 
     @property
     def combinations(self) -> int | None:
-        """Those of a grid; None where there is no grid."""
+        """The number of combinations of a grid; None where there is no grid."""
         return math.prod(map(len, self.plan.space.grid().values())) if self.plan.sampler == "grid" else None
 
     @property
@@ -159,7 +159,8 @@ class StudyReader:
         return self._storage.get_all_trials(studies[0]._study_id, deepcopy=False) if studies else []
 
     def _work_out_importance(self) -> dict[str, float]:
-        """By PED-ANOVA (Watanabe, Bansal, Hutter, IJCAI 2023): what sets the best tenth of the trials apart."""
+        """The importance of each parameter by PED-ANOVA (Watanabe, Bansal, Hutter, IJCAI 2023): how far its values in
+        the best tenth of the trials differ from those in all of them."""
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
