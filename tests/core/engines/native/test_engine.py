@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from copy import deepcopy
-from itertools import pairwise
 
 import pytest
 import torch
@@ -18,7 +17,6 @@ from torch.nn import functional as F
 from core.config import TrainConfig
 from core.engines.choose import choose_engine
 from core.engines.native.engine import NativeEngine
-from core.engines.native.plan import SegmentPlan, most_chunks, partition
 from core.models.build import build_model
 from core.models.network import make_network
 from core.models.spec import find, parse
@@ -94,31 +92,6 @@ def test_gradients_are_added_to_those_that_are_there_and_frozen_parameters_get_n
     assert_close([ours for ours, _ in trained], [theirs for _, theirs in trained], 1e-9)
 
 
-@pytest.mark.parametrize("groups", [1, 2, 5, 16, 33, 64])
-@pytest.mark.parametrize("threads", [1, 2, 3, 16])
-@pytest.mark.parametrize("one_each", [False, True])
-def test_the_chunks_are_all_groups_and_large_ones_come_first(groups, threads, one_each):
-    first = partition(groups, threads, one_each=one_each).tolist()
-    sizes = [end - start for start, end in pairwise(first)]
-    assert (first[0], first[-1]) == (0, groups)
-    assert min(sizes) > 0
-    assert sizes == sorted(sizes, reverse=True)
-    if one_each:
-        assert len(sizes) <= threads
-    elif threads > 1:  # one chunk is no more than the others can do meanwhile
-        assert sizes[0] <= max(1, groups / threads)
-
-
-@pytest.mark.parametrize("one_each", [False, True])
-def test_there_is_memory_for_the_chunks_of_any_smaller_batch(one_each):
-    for threads in range(1, 9):
-        for groups in range(1, 40):
-            room = most_chunks(groups, threads, one_each=one_each)
-            assert room <= groups
-            for fewer in range(1, groups + 1):
-                assert len(partition(fewer, threads, one_each=one_each)) - 1 <= room
-
-
 def test_of_values_that_a_norm_makes_equal_the_first_is_the_largest():
     torch.manual_seed(0)
     model = build_model(summarize(parse("c6p1 p2 c8 p3 c9 gap fc10"))).double()
@@ -129,30 +102,6 @@ def test_of_values_that_a_norm_makes_equal_the_first_is_the_largest():
                 module.bias.copy_(torch.randn(module.num_features))
     found, expected, _ = steps_by_both(model, torch.randn(20, 1, 28, 28, dtype=torch.float64))
     assert_close(found, expected, 1e-8)
-
-
-def test_memory_that_could_not_be_had_is_asked_for_again(monkeypatch):
-    model = build_model(summarize(parse("c8 p2 c8 gap fc10")))
-    forward, images = NativeEngine().forward(model), torch.randn(6, 1, 28, 28)
-
-    def fail(*_):
-        raise RuntimeError("not enough memory")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(SegmentPlan, "_vectors", fail)
-        for _ in range(2):
-            with pytest.raises(RuntimeError, match="not enough memory"):
-                forward(images)
-    assert torch.isfinite(forward(images)).all()
-
-
-def test_images_of_any_size_may_follow_one_another():
-    model = build_model(summarize(parse("c8 p2 c6 gap fc10"))).double()
-    forward, images = NativeEngine().forward(model), torch.randn(9, 1, 28, 28, dtype=torch.float64)
-    for side in (28, 20, 28):
-        given = images[..., :side, :side]
-        expected = deepcopy(model)(given)
-        assert torch.allclose(forward(given), expected)
 
 
 def test_images_that_there_are_no_kernels_for_go_to_the_network_itself():
@@ -298,15 +247,6 @@ def test_a_native_run_follows_an_eager_one_and_goes_on_exactly(make_trainer, ste
     resumed.restore(checkpoint)
     started, *_, again = resumed.run()
     assert (started.note, again.weights_sha256) == ("", finished.weights_sha256)
-
-
-def test_batches_of_any_size_may_follow_one_another():
-    torch.manual_seed(0)
-    model = build_model(summarize(parse("c8 p2 c8 gap fc10"))).double()
-    forward, plain = NativeEngine().forward(model), deepcopy(model)
-    for size in (5, 40, 3, 17, 40, 2):
-        images = torch.randn(size, 1, 28, 28, dtype=torch.float64)
-        torch.testing.assert_close(forward(images), plain(images), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("network", NETWORKS)

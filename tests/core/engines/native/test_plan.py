@@ -1,15 +1,22 @@
-"""Zeros on large pages: where they lie, and what they are when there are none or too few."""
+"""Memory of a plan: large pages, chunks of a batch, batches and images of any size after one another."""
 
 from __future__ import annotations
 
 import gc
 import mmap
+from copy import deepcopy
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
 
 from core.engines.native import plan
+from core.engines.native.engine import NativeEngine
+from core.engines.native.plan import SegmentPlan, most_chunks, partition
+from core.models.build import build_model
+from core.models.spec import parse
+from core.models.summary import summarize
 
 LARGE = pytest.mark.skipif(not hasattr(mmap, "MADV_HUGEPAGE"), reason="the system has no large pages to ask for")
 
@@ -51,3 +58,64 @@ def test_the_memory_is_there_as_long_as_the_tensor_is_and_no_longer():
 def test_more_than_there_is_is_said_as_of_any_memory():
     with pytest.raises(MemoryError):
         plan.zeros(1 << 60, torch.float32)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 5, 16, 33, 64])
+@pytest.mark.parametrize("threads", [1, 2, 3, 16])
+@pytest.mark.parametrize("one_each", [False, True])
+def test_the_chunks_are_all_groups_and_large_ones_come_first(groups, threads, one_each):
+    first = partition(groups, threads, one_each=one_each).tolist()
+    sizes = [end - start for start, end in pairwise(first)]
+    assert (first[0], first[-1]) == (0, groups)
+    assert min(sizes) > 0
+    assert sizes == sorted(sizes, reverse=True)
+    if one_each:
+        assert len(sizes) <= threads
+    elif threads > 1:  # one chunk is no more than the others can do meanwhile
+        assert sizes[0] <= max(1, groups / threads)
+
+
+@pytest.mark.parametrize("one_each", [False, True])
+def test_there_is_memory_for_the_chunks_of_any_smaller_batch(one_each):
+    for threads in range(1, 9):
+        for groups in range(1, 40):
+            room = most_chunks(groups, threads, one_each=one_each)
+            assert room <= groups
+            for fewer in range(1, groups + 1):
+                assert len(partition(fewer, threads, one_each=one_each)) - 1 <= room
+
+
+@pytest.mark.usefixtures("kernels")
+def test_memory_that_could_not_be_had_is_asked_for_again(monkeypatch):
+    model = build_model(summarize(parse("c8 p2 c8 gap fc10")))
+    forward, images = NativeEngine().forward(model), torch.randn(6, 1, 28, 28)
+
+    def fail(*_):
+        raise RuntimeError("not enough memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SegmentPlan, "_vectors", fail)
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match="not enough memory"):
+                forward(images)
+    assert torch.isfinite(forward(images)).all()
+
+
+@pytest.mark.usefixtures("kernels")
+def test_images_of_any_size_may_follow_one_another():
+    model = build_model(summarize(parse("c8 p2 c6 gap fc10"))).double()
+    forward, images = NativeEngine().forward(model), torch.randn(9, 1, 28, 28, dtype=torch.float64)
+    for side in (28, 20, 28):
+        given = images[..., :side, :side]
+        expected = deepcopy(model)(given)
+        assert torch.allclose(forward(given), expected)
+
+
+@pytest.mark.usefixtures("kernels")
+def test_batches_of_any_size_may_follow_one_another():
+    torch.manual_seed(0)
+    model = build_model(summarize(parse("c8 p2 c8 gap fc10"))).double()
+    forward, plain = NativeEngine().forward(model), deepcopy(model)
+    for size in (5, 40, 3, 17, 40, 2):
+        images = torch.randn(size, 1, 28, 28, dtype=torch.float64)
+        torch.testing.assert_close(forward(images), plain(images), rtol=1e-9, atol=1e-9)
