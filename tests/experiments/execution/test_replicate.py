@@ -138,7 +138,7 @@ def test_a_run_that_cannot_be_written_any_more_fails_and_the_others_go_on(runner
 
     def save_unless_full(run, trainer):
         if trainer.config.seed == 1:
-            raise run._unwritable(run.checkpoint, OSError(28, "No space left on device"))
+            raise run.unwritable(OSError(28, "No space left on device"), run.checkpoint)
         return save(run, trainer)
 
     monkeypatch.setattr(Run, "save_checkpoint", save_unless_full)
