@@ -100,7 +100,7 @@ def test_keep_it_running_hands_over_the_seeds_that_wait_too(terminal, lab, tmp_p
     app.press("ctrl+r")
     app.wait_for("/10000 loss=")
     app.press("q")
-    app.wait_for("only if you keep it running")
+    app.wait_for("will be trained")
     app.press("down", "enter")
     assert app.exit_code() == 0
     store = Store(tmp_path / "home")
