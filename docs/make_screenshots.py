@@ -112,8 +112,9 @@ async def _sweep(pilot: Pilot[int]) -> None:
 
 
 def _epochs_done(app: LabApp) -> int:
-    run = app.store.run(app.own_run_id) if app.own_run_id and app.session.live else None
-    return len(run.view().epochs) if run is not None else 0
+    """Of the run that the interface trains; 0 while it trains none."""
+    own = app.run_watch.own if app.session.live else None
+    return len(own.view.epochs) if own is not None else 0
 
 
 async def _until(pilot: Pilot[int], met: object) -> None:
