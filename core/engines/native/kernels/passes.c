@@ -80,7 +80,7 @@ INLINE void read_channel(const int lanes, const Exchange *e, const Real *image, 
     for (int64_t y = 0; y < e->rows; y++)
         for (int64_t x = 0; x < e->columns; x++, group += LANES) {
             const Real *pixel = image + y * e->strides[2] + x * e->strides[3];
-            UNROLL for (int l = 0; l < lanes; l++) group[l] = pixel[l * e->strides[0]];
+            UNROLL_CONSTANT for (int l = 0; l < lanes; l++) group[l] = pixel[l * e->strides[0]];
         }
 }
 
@@ -89,7 +89,7 @@ INLINE void write_channel(const int lanes, const Exchange *e, const Real *group,
     for (int64_t y = 0; y < e->rows; y++)
         for (int64_t x = 0; x < e->columns; x++, group += LANES) {
             Real *pixel = image + y * e->strides[2] + x * e->strides[3];
-            UNROLL for (int l = 0; l < lanes; l++) pixel[l * e->strides[0]] = group[l] * factor + offset;
+            UNROLL_CONSTANT for (int l = 0; l < lanes; l++) pixel[l * e->strides[0]] = group[l] * factor + offset;
         }
 }
 
@@ -190,7 +190,7 @@ INLINE void read_gradient(const int lanes, const Exchange *e, const Real *image,
     for (int64_t y = 0; y < e->rows; y++)
         for (int64_t x = 0; x < e->columns; x++, group += LANES, out += LANES) {
             const Real *pixel = image + y * e->strides[2] + x * e->strides[3];
-            UNROLL for (int l = 0; l < lanes; l++) {
+            UNROLL_CONSTANT for (int l = 0; l < lanes; l++) {
                 Real gradient = pixel[l * e->strides[0]];
                 *scale_sum += gradient * out[l];
                 *shift_sum += gradient;

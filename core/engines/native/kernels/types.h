@@ -41,9 +41,11 @@ typedef int32_t RealBits;
 #define LANES (VECTOR_BYTES / REAL_BYTES)
 #define INLINE static inline __attribute__((always_inline))
 #ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(enable)")
+#define UNROLL _Pragma("clang loop unroll(full)") /* a loop whose bounds are constants where it is inlined */
+#define UNROLL_CONSTANT                           /* one whose bounds are constants in some places only */
 #else
 #define UNROLL _Pragma("GCC unroll 32")
+#define UNROLL_CONSTANT UNROLL
 #endif
 
 typedef Real Vector __attribute__((vector_size(VECTOR_BYTES)));
