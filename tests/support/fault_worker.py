@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from core.config import TrainConfig
+from core.events import EpochFinished
 from experiments.execution.runner import Runner
 from experiments.locations import Locations
 from experiments.runs.folder import Run
@@ -49,7 +50,8 @@ def start(
     """Train in a child: a new run, or an old one from where it is.
 
     `kill_at` lets the child kill itself right before that operation, counted from 1, on a file of the home, and
-    `kill_at_call` right before that call of any function. No file can grow beyond `file_limit` bytes.
+    `kill_at_call` right before that call of any function once its first epoch is done, with which all is imported. No
+    file can grow beyond `file_limit` bytes.
     """
     child = context.Process(target=_train, args=(locations, run_id, kill_at, kill_at_call, file_limit), daemon=True)
     child.start()
@@ -66,14 +68,14 @@ def _train(locations: Locations, run_id: str, kill_at: int, kill_at_call: int, f
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     if kill_at:
         _kill_before_operation(kill_at, locations.home)
-    if kill_at_call:
-        _kill_before_call(kill_at_call)
     if file_limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
     runner = Runner(locations)
     entries = runner.resume(runner.store.run(run_id)) if run_id else runner.run(CONFIG)
-    for _ in entries:
-        pass
+    for entry in entries:
+        if kill_at_call and isinstance(entry.event, EpochFinished):
+            _kill_before_call(kill_at_call)
+            kill_at_call = 0
 
 
 def _kill_before_operation(number: int, home: Path) -> None:
