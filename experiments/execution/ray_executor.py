@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from core.advice import Action, Tip
@@ -28,6 +28,8 @@ from experiments.runs.owner import Owner
 
 CONNECT_PATIENCE = 5.0
 """Seconds that a cluster has to answer; Ray itself would go on trying for minutes."""
+PLACEMENT_PATIENCE = 10.0
+"""Seconds that a run may not begin before actors that have nothing to do give up their place on the cluster for it."""
 DEVICES = ("auto", "cpu", "cuda")
 """Devices that a trial may ask for: a worker sees no GPU but its own, whatever number that has on its node."""
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
@@ -51,6 +53,7 @@ class _Job:
     log: EventWriter
     actor: Any
     parcels: Any
+    started: float = field(default_factory=time.monotonic)
     has_begun: bool = False
     is_asked_to_stop: bool = False
     error: str = ""
@@ -107,6 +110,7 @@ class RayExecutor:
         if not waiting:
             time.sleep(seconds)
             return []
+        self._make_room()
         self._ray.wait(waiting, num_returns=1, timeout=seconds)
         ended = []
         for run_id, job in list(self._active.items()):
@@ -177,6 +181,14 @@ class RayExecutor:
         # Two threads: one trains, the other hears that it shall stop.
         options = {"num_cpus": self._needs["CPU"], "num_gpus": self._needs.get("GPU", 0), "max_concurrency": 2}
         return remote.options(**options).remote()
+
+    def _make_room(self) -> None:
+        """End idle actors where a run waits for a place: they keep theirs, and nodes may have gone meanwhile."""
+        long_ago = time.monotonic() - PLACEMENT_PATIENCE
+        if self._idle and any(not job.has_begun and job.started < long_ago for job in self._active.values()):
+            for actor in self._idle:
+                self._ray.kill(actor)
+            self._idle = []
 
     def _ask_to_stop(self, job: _Job, reason: str) -> None:
         job.is_asked_to_stop = True

@@ -16,6 +16,7 @@ from experiments.execution.ray_worker import Order, RayWorker
 from experiments.execution.runner import Runner
 from experiments.execution.supervision import REQUESTED
 from experiments.runs.eventlog import EventReader
+from experiments.runs.folder import Meta
 from experiments.runs.row import Status
 from experiments.studies.driver import SweepDriver
 from experiments.studies.events import TrialFinished, TrialReported, WorkerDied
@@ -179,6 +180,24 @@ def test_a_trial_is_pruned_and_a_sweep_stopped_wherever_they_run(cluster, locati
     assert [trial.state for trial in study_view(locations.home, "s").trials] == ["pruned", "finished"]
     starts = [e for e in EventReader(store.run(stopped.run_id).log).poll() if isinstance(e.event, RunStarted)]
     assert len(starts) == 2
+
+
+def test_a_run_that_waits_for_a_place_gets_that_of_an_actor_without_work(cluster, locations, tiny, monkeypatch):
+    monkeypatch.setattr("experiments.execution.ray_executor.PLACEMENT_PATIENCE", 0.5)
+    runner = Runner(locations)
+    executor = RayExecutor(locations, address=cluster.address, device="cpu")
+    places = int(executor._ray.cluster_resources()["CPU"])
+    runs = [runner.create(tiny.changed(seed=seed), Meta()) for seed in range(places + 1)]
+    for run in runs:  # one more than there are places, as if a node had gone
+        executor.start(run)
+    ended = []
+    try:
+        while len(ended) < len(runs):
+            ended += executor.wait(0.1)
+    finally:
+        executor.close()
+    assert {end.run_id for end in ended} == {run.id for run in runs}
+    assert [run.status() for run in runs] == [Status.FINISHED] * len(runs)
 
 
 def test_a_trial_whose_files_cannot_be_written_fails_alone(cluster, locations, monkeypatch):
