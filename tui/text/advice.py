@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.advice import Action, Advice, Hint, Tip
-from core.events import RunFailed, TrainEvent, to_record
+
+if TYPE_CHECKING:
+    from core.events import TrainEvent
 
 _FLAGS = {"output": "-o", "home": "--home or MNIST_TUI_HOME"}
 """Of the options that are not called as their field."""
@@ -54,6 +56,8 @@ def for_command_line(hint: Hint) -> str:
 
 def command_line_record(event: TrainEvent) -> dict[str, Any]:
     """As `to_record`, for the data that a command prints: its ``hint`` is in these words, too."""
+    from core.events import RunFailed, to_record  # which `--help` does not wait for
+
     record = to_record(event)
     return record | {"hint": for_command_line(event.advice)} if isinstance(event, RunFailed) else record
 
