@@ -27,7 +27,7 @@ sys.addaudithook(lambda event, arguments: opened.append(arguments[0]) if countin
 async def main():
     global counting
     async with staged(LabScreen(), Path(sys.argv[1])) as pilot:
-        keys = ["v", "1", "backspace", "down", "5", "e", "backspace", "x", "backspace", "tab", "right", "left"]
+        keys = ["v", "up", "up", "right", "left", "down", "down", "5", "backspace", "e", "backspace", "x", "backspace"]
         await pilot.press(*keys)  # what is imported when it is first needed
         counting = True
         await pilot.press("escape", *keys)
