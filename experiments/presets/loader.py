@@ -6,6 +6,7 @@ were measured or published for it.
 
 from __future__ import annotations
 
+import codecs
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -98,9 +99,19 @@ def _read(path: Path) -> dict[str, Any]:
         raise InvalidValue("config", str(path), f"cannot be read: {error.strerror}", hint="name a TOML file") from error
     if len(content) > MAX_BYTES:
         raise InvalidValue("config", str(path), f"larger than {MAX_BYTES:,} bytes", hint="name a TOML file")
+    if _is_utf16(content):
+        raise InvalidValue("config", str(path), "is UTF-16, and TOML is UTF-8", hint="save it as UTF-8")
     try:
-        return tomllib.loads(content.decode())
+        return tomllib.loads(content.decode("utf-8-sig"))  # some editors begin a file with a byte-order mark
     except (ValueError, RecursionError) as error:
         raise InvalidValue(
             "config", str(path), f"not TOML: {one_line(error)}", hint="fields look like lr = 0.03"
         ) from error
+
+
+def _is_utf16(content: bytes) -> bool:
+    """Whether a text begins with the byte-order mark of UTF-16, or without one has a zero in every other byte."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return True
+    even, odd = content[0:8:2], content[1:8:2]
+    return any(zeros == bytes(4) and all(letters) for zeros, letters in ((even, odd), (odd, even)))

@@ -72,6 +72,10 @@ def test_a_file_without_base_starts_from_the_defaults(config_file):
     assert load_config_file(config_file("")).config == TrainConfig()
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(config_file):
+    assert load_config_file(config_file("seed = 3".encode("utf-8-sig"))).config == TrainConfig(seed=3)
+
+
 def test_a_file_may_have_the_name_of_the_preset_that_it_starts_from(config_file):
     path = config_file('base = "seed-conv9"\nseed = 1\n', name="seed-conv9.toml")
     assert load_config_file(path).config == TrainConfig(seed=1)
@@ -81,6 +85,9 @@ BAD_FILES = {
     "syntax": ("lr = = 3", "config", "not TOML", "lr = 0.03"),
     "a key twice": ("lr = 0.1\nlr = 0.2", "config", "not TOML", ""),
     "not UTF-8": (b"lr = 0.1 # \xff\xfe", "config", "not TOML", ""),
+    "UTF-16": ("lr = 0.1".encode("utf-16"), "config", "is UTF-16", "UTF-8"),
+    "UTF-16 without a mark": ("lr = 0.1".encode("utf-16-le"), "config", "is UTF-16", "UTF-8"),
+    "UTF-16 the other way round": ("lr = 0.1".encode("utf-16-be"), "config", "is UTF-16", "UTF-8"),
     "binary": (bytes(range(256)), "config", "not TOML", ""),
     "nested a thousand deep": ("lr = " + "[" * 5000 + "]" * 5000, "config", "not TOML", ""),
     "unknown key": ("learning_rate = 0.1", "learning_rate", "there is no such field", "fields are"),
