@@ -38,6 +38,9 @@ class Fleet(ABC, Generic[T]):
         self._runs: dict[str, Run] = {}
         self._deaths: Counter[str] = Counter()
 
+    def prepare(self) -> None:
+        """Find out what there is to do. The executor is closed where that fails, too."""
+
     @abstractmethod
     def begin(self) -> Iterable[T] | None:
         """Begin one more run, with `train`; None when there is none to begin at the moment."""
@@ -71,10 +74,11 @@ class Fleet(ABC, Generic[T]):
         """Train until there are no more runs, or until there is a reason to stop. The executor is closed then.
 
         After a reason to stop no run is begun, and those under way have `STOP_PATIENCE` seconds to save a checkpoint.
-        An error of `begin` or another method stops them in the same way before it is raised.
+        An error of `prepare` or another method stops them in the same way before it is raised.
         """
         deadline = math.inf
         try:
+            self.prepare()
             while True:
                 if not self.stopping and (reason := should_stop()):
                     self.stopping, deadline = reason, time.monotonic() + STOP_PATIENCE

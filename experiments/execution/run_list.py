@@ -66,9 +66,13 @@ class _RunList(Fleet[RunOutcome]):
     def __init__(self, runner: Runner, executor: Executor, specs: Sequence[RunSpec]) -> None:
         super().__init__(executor)
         self._runner = runner
-        pairs = zip(specs, find_runs(runner.store, specs), strict=True)
-        self._left = [(spec, run) for spec, run in pairs if run is None or run.status() is not Status.FINISHED]
+        self._wanted = specs
+        self._left: list[tuple[RunSpec, Run | None]] = []
         self._specs: dict[str, RunSpec] = {}
+
+    def prepare(self) -> None:
+        pairs = zip(self._wanted, find_runs(self._runner.store, self._wanted), strict=True)
+        self._left = [(spec, run) for spec, run in pairs if run is None or run.status() is not Status.FINISHED]
 
     def has_more(self) -> bool:
         return bool(self._left)

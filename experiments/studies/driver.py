@@ -87,13 +87,15 @@ class SweepDriver(Fleet[SweepEvent]):
             OverBudget: when the sampler finds nothing within the budget.
             StorageError, RunError: when the study's folder cannot be written or is damaged.
         """
-        self._trials = Trials(self._folder, self._plan)
-        self._left = self._trials.unfinished()
         yield from self.drive(should_stop)
         if self.stopping:
             yield SweepStopped(reason=self.stopping)
         elif self._exhausted is not None:
             raise self._exhausted
+
+    def prepare(self) -> None:
+        self._trials = Trials(self._folder, self._plan)
+        self._left = self._trials.unfinished()
 
     def has_more(self) -> bool:
         return bool(self._left) or self._wants_more()

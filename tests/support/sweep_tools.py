@@ -68,6 +68,7 @@ class Scripted:
         self._lives: dict[str, int] = {}
         self._plays: dict[str, tuple[Run, Iterator[object]]] = {}
         self._reason = ""
+        self.is_closed = False
 
     def has_room(self) -> bool:
         return len(self._plays) < self._room
@@ -101,6 +102,7 @@ class Scripted:
 
     def close(self) -> None:
         self._plays = {}
+        self.is_closed = True
 
 
 def three_epochs(script, accuracy=0.5):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.errors import StorageError
+from core.errors import RunError, StorageError
 from experiments.execution.executor import Ended
 from experiments.execution.fleet import MAX_DEATHS, Fleet
 from experiments.execution.runner import Runner
@@ -44,12 +44,16 @@ class Script:
 
 
 class Runs(Fleet[str]):
-    """Runs by name, made when they begin; one of the name `broken` cannot be."""
+    """Runs by name, made when they begin; one of the name `broken` cannot be. No names are damage."""
 
     def __init__(self, runner: Runner, config, executor: Script, names: list[str]) -> None:
         super().__init__(executor)
         self.names = names
         self._make = lambda name: runner.create(config, Meta(name))
+
+    def prepare(self) -> None:
+        if not self.names:
+            raise RunError("damaged")
 
     def has_more(self) -> bool:
         return bool(self.names)
@@ -134,3 +138,10 @@ def test_an_error_stops_the_other_runs_before_it_is_raised(runs):
         list(fleet.drive(lambda: ""))
     assert executor.calls == ["start a", "stop: the disk is full", "close"]
     assert executor.runs == []
+
+
+def test_the_executor_is_closed_when_it_cannot_be_found_out_what_to_do(runs):
+    executor = Script()
+    with pytest.raises(RunError, match="damaged"):
+        list(runs(executor).drive(lambda: ""))
+    assert executor.calls[-1] == "close"

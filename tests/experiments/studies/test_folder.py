@@ -44,12 +44,14 @@ def test_a_damaged_line_within_is_named_and_left_alone(locations, journal, scrip
     lines = journal.read_text().splitlines()
     journal.write_text("\n".join([lines[0], "damage", *lines[1:]]) + "\n")
     damaged = journal.read_bytes()
+    executor = Scripted(script, lambda run, life: iter(()))
     for use in (
         lambda: study_view(locations.home, "s"),
-        lambda: drive(locations, tiny_plan(trials=2), Scripted(script, lambda run, life: iter(()))),
+        lambda: drive(locations, tiny_plan(trials=2), executor),
     ):
         with pytest.raises(RunError, match=r"journal\.jsonl: damaged"):
             use()
+    assert executor.is_closed
     assert journal.read_bytes() == damaged
 
 
