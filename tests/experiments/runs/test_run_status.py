@@ -11,6 +11,7 @@ import time
 import psutil
 import pytest
 
+from core.errors import StorageError
 from experiments.runs.owner import CLOCK_DIFFERENCE, HEARTBEAT_LIMIT, Owner
 from experiments.runs.row import Status
 
@@ -133,3 +134,10 @@ def test_without_an_owner_file_nobody_trains_the_run(new_run, script):
     run = new_run(script.started())
     (run.folder / "owner.json").unlink()
     assert run.status() is Status.CRASHED
+
+
+def test_a_wish_to_stop_that_cannot_be_taken_back_is_an_error_of_the_folder(new_run):
+    run = new_run()
+    (run.folder / "stop").mkdir()
+    with pytest.raises(StorageError, match="cannot be written"):
+        run.forget_stop()
