@@ -35,9 +35,10 @@ def hear_signals() -> None:
 def worker_context() -> ForkServerContext | SpawnContext:
     """How processes that train are started.
 
-    On Linux each is a fork of a server that has imported torch: two seconds of work, done once for all of them. The
-    server has one thread and never touches a GPU, else a fork would not be safe. On macOS system libraries do not bear
-    it, so every worker begins anew.
+    On Linux each is a fork of a server that has imported torch: two seconds of work, done once for all of them. A fork
+    is safe because the server has one thread then (numpy's OpenBLAS ends its own before a fork) and never touches a
+    GPU. The server keeps the environment variables of its start; what differs for a worker is set in `serve`. On macOS
+    system libraries do not bear a fork, so every worker begins anew.
     """
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 import psutil
 import pytest
@@ -116,6 +117,22 @@ def test_a_worker_that_is_told_to_leave_saves_its_run_and_is_given_no_other(exec
     executor.start(other)
     assert wait_for(executor) == [Ended(other.id)]
     assert other.status() is Status.FINISHED
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forks on Linux alone")
+def test_workers_are_forks_of_a_process_with_one_thread_that_outlives_them(shared_home, new):
+    executor = LocalExecutor(shared_home, [Slot(0), Slot(1)])
+    try:
+        runs = [new(), new(seed=1)]
+        for run in runs:
+            executor.start(run)
+        server, other = (owner_of(run).parent() for run in runs)
+        assert server == other
+        assert server.pid != os.getpid()
+        assert server.num_threads() == 1
+    finally:
+        executor.close()
+    assert server.is_running()
 
 
 def test_a_worker_that_ends_with_nothing_to_do_is_replaced(shared_home, new):
