@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from textual.app import App
@@ -15,6 +16,8 @@ from tui.live.lab import Lab
 from tui.live.session import Job
 from tui.live.task import in_a_sentence
 from tui.screens.dialogs import Ask
+
+_CAN_GO_ON = (Status.STOPPED, Status.CRASHED)
 
 
 class RunControl:
@@ -69,7 +72,9 @@ class RunControl:
         if not run.folder.is_dir():
             self._refuse("its folder has been deleted", "Cannot continue")
             return
-        others = self._stopped_with(run)
+        others = await asyncio.to_thread(self._stopped_with, run)
+        if isinstance(self._app.screen, Ask):  # the key was pressed again meanwhile
+            return
         if not others:
             await self._go_on_with([run])
             return
@@ -87,12 +92,14 @@ class RunControl:
         await self._app.push_screen(Ask("Continue?", text, answers), answered)
 
     def _stopped_with(self, run: Run) -> list[Run]:
-        """The other runs of its group that were stopped before their end, in the order of their seeds."""
+        """The other runs of its group that were stopped before their end, in the order of their seeds. Reads the home:
+        the catalog knows only what there was when the list of runs was last shown."""
         if (group := run.meta().group_id) is None:
             return []
-        rows = [row for row, _ in self._lab.catalog.items if row.group_id == group and row.run_id != run.id]
-        members = [self._lab.store.run(row.run_id) for row in sorted(rows, key=lambda row: row.seed or 0)]
-        return [member for member in members if member.status() in (Status.STOPPED, Status.CRASHED)]
+        store = self._lab.store
+        rows = [row for row, status in store.rows() if row.group_id == group and status in _CAN_GO_ON]
+        rows.sort(key=lambda row: row.seed or 0)
+        return [store.run(row.run_id) for row in rows if row.run_id != run.id]
 
     async def _go_on_with(self, runs: Sequence[Run]) -> None:
         from experiments.execution.replicate import ResumedRun  # what it imports takes longer than a first screen may

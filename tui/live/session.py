@@ -66,7 +66,8 @@ class Job(Background):
     @property
     def waiting_resumed(self) -> list[Run]:
         """The runs to go on with that have not gone on."""
-        return [run for run in self.resumed if run.id not in self.run_ids]
+        begun = set(self.run_ids)
+        return [run for run in self.resumed if run.id not in begun]
 
     def failed(self, run_id: str) -> RunFailed | None:
         end = self.ends.get(run_id)
@@ -120,12 +121,13 @@ class Job(Background):
         return replicate(runner, self.tasks, plan)
 
     def _take_in(self, runner: Runner, entries: Iterator[Entry]) -> None:
-        has_stepped = False
+        has_stepped, begun = False, set[str]()
         for entry in entries:
             if isinstance(entry.event, StepProgress) and not has_stepped:
                 has_stepped = True
                 spare_the_collector()  # the first step imports the rest of torch
-            if entry.run_id not in self.run_ids:
+            if entry.run_id not in begun:
+                begun.add(entry.run_id)
                 self.note_begun(runner.store.run(entry.run_id))
             self.stage = ""
             if isinstance(entry.event, EndEvent):
@@ -152,7 +154,8 @@ class Session:
         """Whether it trains this run now; one to go on with counts before it has gone on."""
         if self.job is None or not self.live:
             return False
-        return run_id in self.job.live_ids or run_id in [run.id for run in self.job.waiting_resumed]
+        is_waiting = any(run.id == run_id for run in self.job.waiting_resumed)
+        return is_waiting or (run_id in self.job.run_ids and run_id not in self.job.ends)
 
     def start(self, job: Job) -> None:
         assert not self.live, "one job at a time"
