@@ -1,6 +1,6 @@
 """Advice on what to do about a failure. It names no option, command or key: each front end has its own words for a tip.
 
-The words are in `tui/text/advice.py` for the command line and in `tui/live/advice.py` for the interface.
+The words are in `tui/text/advice.py` for the command line and in `tui/live/forms/advice.py` for the interface.
 """
 
 from __future__ import annotations

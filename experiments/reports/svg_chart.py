@@ -1,7 +1,7 @@
 """Charts as SVG text, for reports: lines with bands, points with error bars, a target.
 
 An image is self-contained: no script, no style sheet, no font of its own. Its background is transparent and its greys
-are readable on light and on dark pages. ChartSeries differ in marker and dash as well as in colour.
+are readable on light and on dark pages. Series differ in marker and dash as well as in colour.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeGuard
 from xml.sax.saxutils import escape, quoteattr
 
-Values = Sequence[float | None]
+GappedValues = Sequence[float | None]
 """One number a point; None and what is not finite is a gap."""
 Ticks = Sequence[tuple[float, str]]
 """Places on an axis and what is written there."""
@@ -31,9 +31,9 @@ class ChartSeries:
 
     label: str
     x: Sequence[float]
-    y: Values
-    low: Values | None = None
-    high: Values | None = None
+    y: GappedValues
+    low: GappedValues | None = None
+    high: GappedValues | None = None
     line: bool = True
 
 

@@ -28,7 +28,8 @@ RAMP = " .:-=+*#%@"
 _DOTS = np.array([[0x00, 0x01, 0x11, 0x19, 0x1B], [0x00, 0x04, 0x84, 0xA4, 0xE4]])
 """Unicode's bits for 0 to 4 dots in the upper and in the lower half of a braille character, spread out."""
 
-Values = NDArray[np.float32]
+Shades = NDArray[np.float32]
+"""The brightness of pixels, 0 to 1, or -1 to 1 where it is signed."""
 
 
 class Ink(Enum):
@@ -92,7 +93,7 @@ def theme_colour(app: App[object], name: str, default: tuple[int, int, int]) -> 
 
 
 def picture(
-    values: Values, palette: Palette, *, zoom: int = 1, signed: bool = False, mark: tuple[int, int] | None = None
+    values: Shades, palette: Palette, *, zoom: int = 1, signed: bool = False, mark: tuple[int, int] | None = None
 ) -> list[list[Segment]]:
     """The lines of a picture.
 
@@ -152,12 +153,12 @@ def _pair(above: tuple[int, int, int], below: tuple[int, int, int]) -> Style:
     return Style(color=RichColor.from_rgb(*above), bgcolor=RichColor.from_rgb(*below))
 
 
-def digit_values(image: NDArray[np.uint8]) -> Values:
+def digit_values(image: NDArray[np.uint8]) -> Shades:
     """Pixels from 0 to 255 as values from 0 to 1."""
     return image.astype(np.float32) / np.float32(255)
 
 
-def spread(values: Values, *, signed: bool) -> Values:
+def spread(values: Shades, *, signed: bool) -> Shades:
     """Values scaled to use the whole range: from the least at 0 to the greatest at 1, or about 0 where `signed`."""
     if signed:
         greatest = float(np.abs(values).max())

@@ -14,7 +14,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.drawing.picture import Values, digit_values, palette_of, picture
+from tui.drawing.picture import Shades, digit_values, palette_of, picture
 
 SIDE = 28
 CORE, RIM = 0.6, 1.7
@@ -51,8 +51,8 @@ class Canvas(Widget, can_focus=True):
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
-        self.values: Values = np.zeros((SIDE, SIDE), dtype=np.float32)
-        self._before: list[Values] = []
+        self.values: Shades = np.zeros((SIDE, SIDE), dtype=np.float32)
+        self._before: list[Shades] = []
         self._mouse: tuple[float, float] | None = None
 
     @property
@@ -151,7 +151,7 @@ class Canvas(Widget, can_focus=True):
         return Strip(line).apply_style(base).adjust_cell_length(self.size.width, base)
 
 
-def stroke(start: tuple[float, float], stop: tuple[float, float]) -> Values:
+def stroke(start: tuple[float, float], stop: tuple[float, float]) -> Shades:
     """The ink, (28, 28) from 0 to 1, of a pen drawn from one (row, column) to another."""
     rows, columns = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
     down, right = stop[0] - start[0], stop[1] - start[1]
@@ -159,7 +159,7 @@ def stroke(start: tuple[float, float], stop: tuple[float, float]) -> Values:
     along: NDArray[np.float32] = ((rows - start[0]) * down + (columns - start[1]) * right) / (length or 1.0)
     along = np.clip(along, 0, 1)
     distance = np.hypot(rows - start[0] - along * down, columns - start[1] - along * right)
-    ink: Values = np.clip((RIM - distance) / (RIM - CORE), 0, 1).astype(np.float32)
+    ink: Shades = np.clip((RIM - distance) / (RIM - CORE), 0, 1).astype(np.float32)
     return ink
 
 

@@ -14,7 +14,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.drawing.picture import Values, palette_of, picture
+from tui.drawing.picture import Shades, palette_of, picture
 
 LEAST = 8
 """Columns that a picture takes at least, so that its label fits."""
@@ -25,7 +25,7 @@ class LabelledPicture:
     """(H, W) values from 0 to 1, or from -1 to 1 in a grid of signed ones; a label that is `loud` stands out."""
 
     label: str
-    values: Values
+    values: Shades
     loud: bool = False
 
 
