@@ -41,6 +41,8 @@ def plan_new(store: Store, asked: Asked) -> tuple[str | None, list[RunSpec]]:
     if asked.seeds is None:
         return None, [RunSpec(config, Meta(asked.name, asked.tags))]
     seeds = _seeds(asked.seeds, asked.changes.get("seed"))
+    if len(seeds) == 1 and "-" not in asked.seeds and seeds[0] > 1:  # `claims` takes their number
+        note(f"seed {seeds[0]} alone; 0-{seeds[0] - 1} are {seeds[0]} seeds")
     name, group_id = asked.name, store.new_group_id()
     if name and any(row.group_id and row.name == name_of_seed(name, row.seed) for row, _ in store.rows()):
         note(f"warning: there is a group {name} already; to add seeds to it, give --group {name} instead of --name")
