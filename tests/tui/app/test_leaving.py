@@ -206,7 +206,7 @@ async def test_a_failure_that_could_not_be_written_down_is_told_all_the_same(tmp
     monkeypatch.setattr(session, "Runner", Failing)
     async with opened(tmp_path) as pilot:
         await pilot.press("ctrl+r")
-        await wait_for_text(pilot, "Failed in epoch 1: disk full. Free some space, then go on with c in Runs.")
+        await wait_for_text(pilot, "Failed in epoch 1: disk full. Free some space, then go on with key c in Runs.")
         (toast,) = pilot.app._notifications
     assert (toast.title, toast.message) == ("Failed", "conv9: disk full")
 

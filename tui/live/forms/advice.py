@@ -16,7 +16,7 @@ _IN_A_SHELL = {
     Action.LIST_PRESETS: "in a shell: mnist-tui presets",
     Action.DOWNLOAD: "in a shell: mnist-tui data download --dataset {subject}",
 }
-"""What the interface has no key for."""
+"""Advice for which the interface has no key."""
 
 WORDS = _IN_A_SHELL | {
     Action.SET: "set {label} to {value}",
@@ -34,12 +34,12 @@ WORDS = _IN_A_SHELL | {
     Action.FEWER_AT_ONCE: "start fewer seeds at a time",
     Action.TRAIN: "start one in the Lab (1)",
     Action.TRAIN_GROUP: "several seeds in the Lab (1)",
-    Action.RESUME: "c in Runs",
+    Action.RESUME: "key c in Runs",
     Action.WATCH: "open it from Runs to follow it",
     Action.LIST_RUNS: "Runs (3)",
     Action.EXPLAIN_LAYERS: "F1 explains the layers",
-    Action.BEGIN_SWEEP: "n in Sweeps (4)",
-    Action.STOP_SWEEP: "x in Sweeps (4)",
+    Action.BEGIN_SWEEP: "key n in Sweeps (4)",
+    Action.STOP_SWEEP: "key x in Sweeps (4)",
     Action.LIST_SWEEPS: "Sweeps (4)",
 }
 
@@ -50,7 +50,7 @@ def for_interface(advice: Advice) -> str:
 
 
 def as_sentence(text: str) -> str:
-    """The same with a capital and an end; empty for nothing."""
+    """A text as a sentence: with a capital and a full stop. So a tip never begins with a key, whose case matters."""
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('?') else '.'}" if text else ""
 
 
