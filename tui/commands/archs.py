@@ -83,15 +83,17 @@ def presets(as_json: AsJson = False) -> None:
             ]
         )
         return
-    rows = [(p.name, p.config.arch, p.config.epochs, _reported(p.reported), p.description) for p in loaded]
+    rows = [(p.name, p.config.arch, p.config.epochs, reported_in_words(p.reported), p.description) for p in loaded]
     say(table(("preset", "arch", "epochs", "reported", "description"), rows))
 
 
-def _reported(found: Mapping[str, Any]) -> str:
-    """The accuracy reported for a preset: mean over seeds after the last epoch, or the best epoch of one run."""
+def reported_in_words(found: Mapping[str, Any]) -> str:
+    """The accuracy reported for a preset: mean over seeds after the last epoch, or the best epoch of one run; a dash
+    where nothing was measured."""
     if "seeds" in found:
         return f"{percent(found.get('final_test_accuracy'))} (mean of {found['seeds']})"
-    return f"{percent(found.get('best_test_accuracy'))} (best)"
+    best = found.get("best_test_accuracy")
+    return "-" if best is None else f"{percent(best)} (best)"
 
 
 def _summary(arch: str) -> Summary:

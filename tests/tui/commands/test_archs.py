@@ -1,5 +1,7 @@
 """`archs`, `archs show` and `presets`: what there is to start from, as tables and as the JSON that scripts rely on."""
 
+from tui.commands.archs import reported_in_words
+
 TOTALS = ["name", "spec", "total_params", "trainable_params", "macs", "receptive_field", "within_budget"]
 
 CONV9 = [
@@ -94,3 +96,9 @@ def test_presets_are_listed_with_their_whole_config(cli):
     lines = cli("presets").out.splitlines()
     assert [line.split()[0] for line in lines[1:]] == list(presets)
     assert "99.48%" in lines[1]
+
+
+def test_a_preset_reports_a_mean_over_seeds_the_best_epoch_of_one_run_or_nothing():
+    assert reported_in_words({"final_test_accuracy": 0.9962, "seeds": 5}) == "99.62% (mean of 5)"
+    assert reported_in_words({"best_test_accuracy": 0.9948}) == "99.48% (best)"
+    assert reported_in_words({}) == "-"
