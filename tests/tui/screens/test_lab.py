@@ -236,7 +236,7 @@ async def test_of_a_long_value_in_a_fork_the_beginning_shows_and_typing_replaces
         form = pilot.app.screen.query_one(RunForm)
         pilot.app.screen.query_one("#fold").focus()
         await pilot.press("enter")
-        await wait_for_text(pilot, "Label smoothing")  # what is unfolded scrolls into view
+        await wait_for_text(pilot, "Momentum")  # what is unfolded scrolls into view
         await pilot.press("v")
         pilot.app.screen.load_fork(run, "long")
         await wait_for_text(pilot, "0.15488135")
