@@ -53,14 +53,13 @@ class LocalExecutor:
         idle = [slot for slot, worker in self._workers.items() if worker is None or not worker.run_id]
         started = [slot for slot in idle if self._workers[slot] is not None]
         slot = (started or idle)[0]
-        worker = self._workers[slot] or self._spawn(slot)
+        worker = self._workers[slot] = self._workers[slot] or self._spawn(slot)
         try:
             worker.train(run)
         except OSError:  # it ended while it had nothing to do
             _end([worker], DEATH_PATIENCE)
-            worker = self._spawn(slot)
+            worker = self._workers[slot] = self._spawn(slot)
             worker.train(run)
-        self._workers[slot] = worker
 
     def wait(self, seconds: float) -> list[Ended]:
         busy = [(slot, worker) for slot, worker in self._workers.items() if worker is not None and worker.run_id]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -10,7 +11,7 @@ import psutil
 import pytest
 from waiting import wait_until
 
-from core.errors import InvalidValue
+from core.errors import InvalidValue, StorageError
 from core.events import EpochFinished, RunFinished, RunStarted, RunStopped
 from experiments.execution import local_executor
 from experiments.execution.executor import Ended, Slot
@@ -149,6 +150,17 @@ def test_a_worker_that_ends_with_nothing_to_do_is_replaced(shared_home, new):
     finally:
         executor.close()
     assert second.status() is Status.FINISHED
+
+
+def test_a_worker_whose_run_cannot_be_handed_over_is_ended_with_the_others(shared_home, new):
+    executor, run, before = LocalExecutor(shared_home, [Slot(0)]), new(), set(multiprocessing.active_children())
+    (run.folder / "owner.json").unlink()
+    (run.folder / "owner.json").mkdir()
+    with pytest.raises(StorageError) as caught:
+        executor.start(run)
+    executor.close()
+    assert set(multiprocessing.active_children()) == before, caught.value
+    run.owner_file.rmdir()
 
 
 def test_a_run_that_cannot_be_started_says_why(executor, new):
