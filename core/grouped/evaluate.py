@@ -14,13 +14,19 @@ class GroupedEvaluator(Evaluator):
     """Scores each copy as `Evaluator` scores a network.
 
     A batch has as many images, counted once for each copy, as one that a single network is scored on, but not fewer
-    than `least` for each, which there is room for in training.
+    than `min_size` for each, which there is room for in training.
     """
 
     def __init__(
-        self, model: GroupedNetwork, data: Labelled, pixels: Pixels, forward: Forward | None = None, *, least: int = 1
+        self,
+        model: GroupedNetwork,
+        data: Labelled,
+        pixels: Pixels,
+        forward: Forward | None = None,
+        *,
+        min_size: int = 1,
     ) -> None:
-        size = max(least, whole_batch(data.images.device) // model.copies)
+        size = max(min_size, whole_batch(data.images.device) // model.copies)
         super().__init__(model, data, pixels, forward, copies=model.copies, size=size)
 
     def _inputs(self, images: Tensor) -> Tensor:

@@ -65,7 +65,7 @@ class GroupTrainer:
         self.device = device
         self.members = [GroupedRun(one, dataset, summary, self, copy) for copy, one in enumerate(configs)]
         model = GroupedNetwork(summary, models).to(device)
-        evaluator = partial(GroupedEvaluator, least=config.batch_size)
+        evaluator = partial(GroupedEvaluator, min_size=config.batch_size)
         self.loop = EpochLoop(config, dataset, model, device, GroupedStep, evaluator, copies=len(models))
         self.loop.start_epoch(self.members)  # so that an engine can get ready
 

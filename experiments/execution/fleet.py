@@ -54,7 +54,7 @@ class Fleet(ABC, Generic[T]):
         return ()
 
     @abstractmethod
-    def why_again(self, run: Run, ended: Ended) -> str:
+    def retry_reason(self, run: Run, ended: Ended) -> str:
         """Why a run has not come to its end and needs another worker; empty when it has."""
 
     @abstractmethod
@@ -108,7 +108,7 @@ class Fleet(ABC, Generic[T]):
             yield from self._settle(self._runs.pop(end.run_id), end)
 
     def _settle(self, run: Run, ended: Ended) -> Iterator[T]:
-        reason = self.why_again(run, ended)
+        reason = self.retry_reason(run, ended)
         if not reason:
             yield from self.end(run, ended)
             return

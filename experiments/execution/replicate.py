@@ -193,7 +193,7 @@ class _SideBySide(Fleet[Entry]):
                 self._waiting.clear()
             yield entry
 
-    def why_again(self, run: Run, ended: Ended) -> str:
+    def retry_reason(self, run: Run, ended: Ended) -> str:
         return ended.worker_died if self._views[run.id].end is None else ""
 
     def end(self, run: Run, ended: Ended) -> Iterator[Entry]:

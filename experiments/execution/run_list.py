@@ -94,7 +94,7 @@ class _RunList(Fleet[RunOutcome]):
         run.forget_stop()  # who asks for the list again wants the run that somebody stopped as well
         self.train(run)
 
-    def why_again(self, run: Run, ended: Ended) -> str:
+    def retry_reason(self, run: Run, ended: Ended) -> str:
         return "" if run.status() is Status.FINISHED else ended.worker_died
 
     def end(self, run: Run, ended: Ended) -> Iterator[RunOutcome]:

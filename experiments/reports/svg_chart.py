@@ -86,7 +86,7 @@ def line_chart(
     x_axis = _Axis(*_range([v for one in series for v in one.x], x_ticks), LEFT, width - RIGHT)
     y_axis = _Axis(*(y_range or _value_range(series, target)), height - BOTTOM, top)
     is_whole = all(float(x).is_integer() for one in series for x in one.x if _is_number(x))
-    shown_x = x_ticks or [(tick, x_format(tick)) for tick in _round_ticks(x_axis, 8, least=1.0 if is_whole else 0.0)]
+    shown_x = x_ticks or [(tick, x_format(tick)) for tick in _round_ticks(x_axis, 8, min_step=1.0 if is_whole else 0.0)]
     shown_y = [(tick, y_format(tick)) for tick in _round_ticks(y_axis, 6)]
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
@@ -131,9 +131,9 @@ def _is_number(value: float | None) -> TypeGuard[float]:
     return value is not None and math.isfinite(value)
 
 
-def _round_ticks(axis: _Axis, most: int, least: float = 0.0) -> Iterator[float]:
+def _round_ticks(axis: _Axis, most: int, min_step: float = 0.0) -> Iterator[float]:
     """Multiples of 1, 2 or 5 times a power of ten that lie on the axis, at most so many and `least` apart."""
-    rough = max((axis.high - axis.low) / most, least)
+    rough = max((axis.high - axis.low) / most, min_step)
     magnitude = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * magnitude for factor in (1, 2, 5, 10) if factor * magnitude >= rough * (1 - 1e-9))
     for number in range(math.ceil(axis.low / step - 1e-9), math.floor(axis.high / step + 1e-9) + 1):

@@ -100,7 +100,7 @@ class Comparison:
         if points == 0:
             standing = f"{above.label} and {below.label} score the same"
         if self.difference.p is None:
-            return f"cannot tell: {standing}, and {self._why_unknown()}"
+            return f"cannot tell: {standing}, and {self._unknown_reason()}"
         advice = ""
         if self.seeds is not None:
             advice = f"; if that is the true difference, {self.seeds} seeds of each would show it in four cases of five"
@@ -135,7 +135,7 @@ class Comparison:
         correction = f" corrected for {self.tests} comparisons" if self.tests > 1 else ""
         return f"{interval}, p {_p(self.p_adjusted)}{correction}"
 
-    def _why_unknown(self) -> str:
+    def _unknown_reason(self) -> str:
         if self.method == "mcnemar":
             return "one of them has no stored predictions"
         return "without a spread between seeds there is no telling chance from difference"

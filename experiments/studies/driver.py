@@ -219,7 +219,7 @@ class SweepDriver(Fleet[SweepEvent]):
                 self._trials.give_up(active.number, active.given_up)
                 active.run.ask_to_stop()
 
-    def why_again(self, run: Run, ended: Ended) -> str:
+    def retry_reason(self, run: Run, ended: Ended) -> str:
         active = self._active[run.id]
         end = active.view.end
         if ended.error or isinstance(end, RunFinished | RunFailed):

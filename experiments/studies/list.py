@@ -72,7 +72,7 @@ class StudyList:
         view, problem, is_damaged = None, "", False
         try:
             begun = folder.plan() is not None
-            problem = "" if is_driven else _why_it_ended(folder, begun=begun)
+            problem = "" if is_driven else _end_reason(folder, begun=begun)
             if begun:
                 reader = self._readers.setdefault(folder.name, StudyReader(self._home, folder.name))
                 view = reader.view()
@@ -84,7 +84,7 @@ class StudyList:
         )
 
 
-def _why_it_ended(folder: StudyFolder, *, begun: bool) -> str:
+def _end_reason(folder: StudyFolder, *, begun: bool) -> str:
     """The error that a detached process ended with; where the study never began, whatever it said last."""
     try:
         with folder.output.open("rb") as file:

@@ -159,9 +159,9 @@ def digit_values(image: NDArray[np.uint8]) -> Shades:
 
 
 def spread(values: Shades, *, signed: bool) -> Shades:
-    """Values scaled to use the whole range: from the least at 0 to the greatest at 1, or about 0 where `signed`."""
+    """Values scaled to use the whole range: from the smallest at 0 to the largest at 1, or about 0 where `signed`."""
     if signed:
-        greatest = float(np.abs(values).max())
-        return values / greatest if greatest else values
+        largest = float(np.abs(values).max())
+        return values / largest if largest else values
     low, high = float(values.min()), float(values.max())
     return (values - low) / (high - low) if high > low else np.zeros_like(values)

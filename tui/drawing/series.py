@@ -86,9 +86,9 @@ def limits(drawable: Sequence[Series], target: float | None, *, log: bool) -> tu
     return bottom, 100.0 if high <= 100 < high + margin else high + margin
 
 
-def ticks(low: float, high: float, count: int, *, least: float = 0.0) -> list[float]:
-    """About `count` round numbers within a range, at least `least` apart."""
-    raw = max((high - low) / count, least, 1e-12)
+def ticks(low: float, high: float, count: int, *, min_step: float = 0.0) -> list[float]:
+    """About `count` round numbers within a range, at least `min_step` apart."""
+    raw = max((high - low) / count, min_step, 1e-12)
     magnitude = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * magnitude for factor in (1, 2, 5, 10) if factor * magnitude >= raw * 0.999)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)

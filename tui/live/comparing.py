@@ -105,7 +105,7 @@ class Entrant:
 
     @property
     def config(self) -> dict[str, Any]:
-        """Of the first run; where those of a group differ, their values from the least to the greatest."""
+        """Of the first run; where those of a group differ, their values from the smallest to the largest."""
         configs = [dict(follower.view.config) or follower.run.config() for follower in self.followers]
         merged = dict(configs[0])
         for field in merged:

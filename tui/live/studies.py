@@ -51,7 +51,7 @@ class StudyWatch:
 
     def _take_in(self, reading: BackgroundTask[tuple[list[StudyEntry], float]]) -> bool:
         before, trouble = self.entries, self.trouble
-        self.trouble = reading.why_not()
+        self.trouble = reading.problem()
         if reading.result is not None:
             self.entries, cost = reading.result
             self._next = max(self._next, time.monotonic() + SHARE * cost)

@@ -72,7 +72,7 @@ class BackgroundTask(Background, Generic[Result]):
         """Ask the thread to give up; it looks between two steps of its work."""
         self.cancelled = True
 
-    def why_not(self) -> str:
+    def problem(self) -> str:
         """Why there is no result, in a sentence or two."""
         if self.failure is not None:
             return in_a_sentence(self.failure)

@@ -188,7 +188,7 @@ class CompareScreen(WorkScreen):
         elif task.result is not None:
             words.update(_verdict_words(task.result))
         else:
-            words.update(task.why_not())
+            words.update(task.problem())
 
     def _judge(self) -> ComparisonReport:
         from experiments.results.compare import compare

@@ -116,7 +116,7 @@ class DrawScreen(WorkScreen):
     def _trouble(self) -> str:
         if self._asks_consent:
             return f"This run's network is a module of your own: {self._arch}. Press y to import it and run its code."
-        return self._loading.why_not() if self._loading is not None else ""
+        return self._loading.problem() if self._loading is not None else ""
 
     # --- What is drawn
 

@@ -102,7 +102,7 @@ class FormDialog(ModalScreen[Result | None], Generic[Result]):
             with VerticalScroll(classes="fields", can_focus=False):
                 yield from self.rows()
             yield Static(id="field-help", markup=False)
-            yield Problem(id="field-problem", least=2)
+            yield Problem(id="field-problem", min_height=2)
             yield Static(f"enter to {self._done}, escape to leave", classes="keys", markup=False)
 
     def on_mount(self) -> None:

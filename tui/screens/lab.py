@@ -72,7 +72,7 @@ class LabScreen(WorkScreen):
                 yield SpecEditor(REGISTRY.get(spec, spec), id="editor")
             with Vertical(id="values"):
                 yield RunForm(state.form, id="form")
-                yield Paragraph(id="verdict", least=2)
+                yield Paragraph(id="verdict", min_height=2)
                 yield Button("Start  ctrl+r", id="start", variant="primary", compact=True)
 
     def on_mount(self) -> None:

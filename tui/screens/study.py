@@ -53,11 +53,11 @@ class StudyScreen(StudyWorkScreen):
     def compose_body(self) -> ComposeResult:
         with Vertical(id="study", classes="body"):
             yield Line(id="study-title")
-            yield Paragraph(id="study-facts", least=1)
-            yield Paragraph(id="study-space", least=1)
+            yield Paragraph(id="study-facts", min_height=1)
+            yield Paragraph(id="study-space", min_height=1)
             yield StudyCharts(ascii_only=self.lab.ascii_only, id="study-charts")
             yield TrialTable(id="trials")
-            yield Paragraph(id="trial-words", least=2)  # what most trials take, so that the table rarely moves
+            yield Paragraph(id="trial-words", min_height=2)  # what most trials take, so that the table rarely moves
 
     @property
     def entry(self) -> StudyEntry | None:

@@ -67,7 +67,7 @@ class StudyWorkScreen(WorkScreen):
             task = BackgroundTask("study", lambda *_: do())
             while not task.done.is_set():
                 await asyncio.sleep(0.02)
-        if problem := task.why_not():
+        if problem := task.problem():
             self._begun = None
             self.refresh_bindings()
             self.notify(problem, title=failing, severity="error", markup=False)

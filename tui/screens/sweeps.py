@@ -48,7 +48,7 @@ class SweepsScreen(StudyWorkScreen):
         with Vertical(id="sweeps", classes="body"):
             yield Line(id="sweeps-count")
             yield StudyTable(id="studies")
-            yield Paragraph(id="sweep-words", least=1)
+            yield Paragraph(id="sweep-words", min_height=1)
 
     @property
     def _table(self) -> StudyTable:

@@ -104,7 +104,7 @@ class TrainingScreen(WorkScreen):
         shown = (follower.run.id, follower.status, follower.deleted) if follower is not None else None
         self.refresh_keys(shown, self.lab.session.live, self._others_live, self.has_class("-wide"))
         if follower is None:
-            self.query_one("#no-run", Static).update(self._why_empty())
+            self.query_one("#no-run", Static).update(self._empty_reason())
             self.query_one("#run-title", Line).show(Content.styled("Preparing the run" if waiting else "", "bold"))
             self.query_one(ProgressPanel).show_stage(f"{waiting}..." if waiting else "")
             return
@@ -120,7 +120,7 @@ class TrainingScreen(WorkScreen):
         self.query_one(Facts).show(follower.view, self._device_use(follower))
         self.query_one(LogPane).show_lines(tuple(follower.log))
 
-    def _why_empty(self) -> str:
+    def _empty_reason(self) -> str:
         job = self.lab.session.job
         if job is None or not job.done.is_set():
             return EMPTY

@@ -46,7 +46,7 @@ def say_study(view: StudyView, store: Store) -> None:
         shares = ", ".join(f"{field} {share:.0%}" for field, share in view.importance.items())
         say(f"importance (PED-ANOVA, {len(_ranked(view))} trials): {shares}")
     else:
-        say(f"importance: {why_no_importance(view)}")
+        say(f"importance: {importance_obstacle(view)}")
     say(f"best: mnist-tui run {shlex.join(flags_of(plan, view.best.params))}")
 
 
@@ -71,7 +71,7 @@ def flags_of(plan: SweepPlan, params: Mapping[str, Value]) -> list[str]:
     return words
 
 
-def why_no_importance(view: StudyView) -> str:
+def importance_obstacle(view: StudyView) -> str:
     """Why nothing is said of which parameters matter; a trial that repeats another does not count."""
     counted = len(_ranked(view))
     if counted < IMPORTANCE_TRIALS:

@@ -190,8 +190,8 @@ def test_copies_without_number_are_not_scored_image_by_image(blobs, monkeypatch)
     monkeypatch.setattr("core.training.evaluate.BATCH", 6)
     _, model, _ = make_group(configs_of(NETWORKS["global pooling"]), blobs, torch.float32)
     data, pixels = Labelled(blobs.test_images, blobs.test_labels), Pixels(blobs.mean, blobs.std)
-    assert set(GroupedEvaluator(model, data, pixels, least=1).sizes()) == {2}
-    evaluator = GroupedEvaluator(model, data, pixels, least=50)
+    assert set(GroupedEvaluator(model, data, pixels, min_size=1).sizes()) == {2}
+    evaluator = GroupedEvaluator(model, data, pixels, min_size=50)
     assert evaluator.sizes() == [50, 30]
     scores, fewer = map(scored, (evaluator, GroupedEvaluator(model, data, pixels)))
     assert [score.correct for score in scores] == [score.correct for score in fewer]

@@ -70,7 +70,7 @@ class Runs(Fleet[str]):
     def follow(self, run):
         return [f"{run.meta().name} followed"]
 
-    def why_again(self, run, ended: Ended) -> str:
+    def retry_reason(self, run, ended: Ended) -> str:
         return ended.worker_died
 
     def end(self, run, ended: Ended):

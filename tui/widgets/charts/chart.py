@@ -143,7 +143,7 @@ class Chart(Widget, can_focus=True):
         first, last = min(float(s.xs[0]) for s in drawable), max(float(s.xs[-1]) for s in drawable)
         if first == last:
             first, last = first - 1, last + 1
-        marks = ticks(first, last, max(2, min(8, width // 10)), least=1)
+        marks = ticks(first, last, max(2, min(8, width // 10)), min_step=1)
         # What plotext leaves for the curves beside its axes and their labels. It is told places in there, not values:
         # it need not know of scales then.
         columns, rows = width - 2 - max(map(len, labels)), height - 3

@@ -47,7 +47,7 @@ class FrontierView(Vertical):
         if not task.done.is_set():
             line.show("reading the runs...")
         elif task.result is None:
-            line.show(task.why_not())
+            line.show(task.problem())
         else:
             signs = MARKERS[self._ascii]
             line.show("   ".join(f"{signs[number]} {words}" for number, words in KINDS.values()))

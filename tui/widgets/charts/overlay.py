@@ -110,7 +110,7 @@ class Overlay(Widget, can_focus=True):
             lines.append([Segment(f"{label:>{margin - 1}} ", quiet), Segment("┤" if label else "│", quiet)])
             lines[-1] += self._segments(row)
         whole = last - first >= 2 or all(bool((points.xs % 1 == 0).all()) for _, points in drawable)
-        marks = ticks(first, last, max(2, min(8, columns // 12)), least=1 if whole else 0)
+        marks = ticks(first, last, max(2, min(8, columns // 12)), min_step=1 if whole else 0)
         rule, numbers = ["─"] * columns, [" "] * (columns + margin + 1)
         for mark in marks:
             place = round(across.place(mark))

@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from experiments.studies.view import StudyView, TrialView
 from tui.drawing.bars import bar
-from tui.text.study_report import why_no_importance
+from tui.text.study_report import importance_obstacle
 from tui.text.study_words import VALUES
 from tui.widgets.charts.overlay import MARKERS, Overlay
 from tui.widgets.charts.study_curves import MEDIAN, PRUNED, THIS, TRIAL, by_epoch, history
@@ -41,7 +41,7 @@ class Importance(Static, can_focus=True):
 
     def show(self, view: StudyView) -> None:
         self._view = view
-        key = (dict(view.importance), why_no_importance(view), self.content_size.width)
+        key = (dict(view.importance), importance_obstacle(view), self.content_size.width)
         if key != self._shown and self.content_size.width > 0:
             self._shown = key
             self.border_subtitle = "PED-ANOVA" if view.importance else ""
@@ -55,7 +55,7 @@ class Importance(Static, can_focus=True):
 def importance_lines(view: StudyView, width: int) -> Content:
     """Bars that share the width, or why there are none."""
     if not view.importance:
-        return Content.styled(why_no_importance(view), "$text-muted")
+        return Content.styled(importance_obstacle(view), "$text-muted")
     label = min(LABEL, max(map(len, view.importance)))
     room = max(4, width - label - 6)
     shares: Mapping[str, float] = view.importance

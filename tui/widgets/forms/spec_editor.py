@@ -21,7 +21,7 @@ from tui.widgets.tables.arch_list import layers_so_far, name_of, summary_of
 from tui.widgets.tables.table import Cell, Column, Table
 
 LAYER_COLUMNS = (
-    Column("Layer", 0, least=14),
+    Column("Layer", 0, min_width=14),
     Column("Output", 11, right=True),
     Column("Params", 7, right=True),
     Column("MACs", 11, right=True, rank=2),

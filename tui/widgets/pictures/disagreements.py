@@ -39,7 +39,7 @@ class Disagreements(Vertical):
         self._other = 1
 
     def compose(self) -> ComposeResult:
-        yield Paragraph(id="disagreements-title", least=1)
+        yield Paragraph(id="disagreements-title", min_height=1)
         yield Gallery(id="disagreements-gallery", opens=False)
 
     def on_unmount(self) -> None:
@@ -73,7 +73,7 @@ class Disagreements(Vertical):
         if not task.done.is_set():
             title.show(f"{_named(first, other)}: {task.stage}... {100 * task.share:.0f}%")
         elif task.result is None:
-            title.show(task.why_not())
+            title.show(task.problem())
             self.query_one(Gallery).show(0, lambda _: digit_of(0), opinions=2)
         else:
             self._show_found(task.result)

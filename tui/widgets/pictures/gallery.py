@@ -88,8 +88,8 @@ class Gallery(ScrollView, can_focus=True):
     @property
     def columns(self) -> int:
         """Number of cards side by side."""
-        least = 2 + SIDE + self._opinions * (PANEL + 1)
-        return max(1, self.size.width // least)
+        width = 2 + SIDE + self._opinions * (PANEL + 1)
+        return max(1, self.size.width // width)
 
     @property
     def _row_height(self) -> int:

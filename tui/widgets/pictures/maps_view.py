@@ -18,7 +18,7 @@ from tui.widgets.tables.table import Column, Table
 if TYPE_CHECKING:
     from core.inspection.activations import FeatureMaps
 
-COLUMNS = (Column("Layer", 0, least=18), Column("Output", 8, right=True, rank=1))
+COLUMNS = (Column("Layer", 0, min_width=18), Column("Output", 8, right=True, rank=1))
 
 
 class MapsView(Horizontal):

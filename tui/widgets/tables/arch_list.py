@@ -43,7 +43,7 @@ class ArchList(Table):
     def __init__(self, own_spec: str, *, id: str) -> None:  # noqa: A002
         columns = (
             Column("", 1),
-            Column("Architecture", 0, least=8),
+            Column("Architecture", 0, min_width=8),
             Column("Params", 7, right=True),
             Column("MACs", 11, right=True, rank=2),
             Column("Field", 5, right=True, rank=3),

@@ -12,7 +12,7 @@ from tui.widgets.tables.table import Cell, Column, Table
 
 COLUMNS = (
     Column("", 1),
-    Column("Run", 0, least=18),
+    Column("Run", 0, min_width=18),
     Column("Data", 8, rank=5),
     Column("Params", 7, right=True, rank=3),
     Column("Epochs", 7, right=True, rank=2),
@@ -69,7 +69,7 @@ class DifferenceTable(Table):
     def show_entrants(self, entrants: Sequence[Entrant], *, ascii_only: bool) -> None:
         markers = MARKERS[ascii_only]
         heads = [f"{markers[number % len(markers)]} {entrant.label}" for number, entrant in enumerate(entrants)]
-        self._columns = (Column("Field", 16), *(Column(head, 0, least=6) for head in heads))
+        self._columns = (Column("Field", 16), *(Column(head, 0, min_width=6) for head in heads))
         rows = [(field, *values) for field, values in config_differences(entrants)]
         nothing = ("nothing differs", *("" for _ in entrants))
         self.show(len(rows) or 1, lambda row: rows[row] if rows else nothing)

@@ -13,7 +13,7 @@ COLUMNS = (
     Column("Train loss", 10, right=True, rank=2),
     Column("Train", 7, right=True, rank=1),
     Column("Loss", 10, right=True, rank=3),
-    Column("Score", 0, least=29),
+    Column("Score", 0, min_width=29),
     Column("lr", 9, right=True, rank=5),
     Column("Seconds", 7, right=True, rank=4),
 )

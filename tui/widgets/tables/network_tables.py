@@ -19,10 +19,10 @@ CLASS_COLUMNS = (
     Column("Precision", 9, right=True),
     Column("Recall", 8, right=True),
     Column("F1", 8, right=True, rank=1),
-    Column("Most often taken for", 0, least=20),
+    Column("Most often taken for", 0, min_width=20),
 )
 LAYER_COLUMNS = (
-    Column("Layer", 0, least=21),
+    Column("Layer", 0, min_width=21),
     Column("Output", 10, rank=3),
     Column("Mean", 8, right=True, rank=4),
     Column("Deviation", 9, right=True, rank=5),

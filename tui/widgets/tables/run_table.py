@@ -17,7 +17,7 @@ COLUMNS = (
     Column("", 1),
     Column("Status", 8),
     Column("Run", 20, rank=1),
-    Column("Architecture", 0, least=12),
+    Column("Architecture", 0, min_width=12),
     Column("Data", 8, rank=5),
     Column("Seed", 4, right=True, rank=9),
     Column("Params", 7, right=True, rank=7),

@@ -18,7 +18,7 @@ from tui.widgets.tables.table import Cell, Column, Table
 
 STUDY_COLUMNS = (
     Column("Status", 8),
-    Column("Study", 0, least=14),
+    Column("Study", 0, min_width=14),
     Column("Trials", 11, right=True),
     Column("Best", 7, right=True),
     Column("Objective", 9, rank=1),
@@ -129,7 +129,7 @@ def _trial_columns(view: StudyView) -> tuple[Column, ...]:
         Column("Epoch", 7, right=True),
         *dimensions,
         # The words below the table have the run too.
-        Column("Run", 0, least=20, rank=len(dimensions) + 1, spare=True),
+        Column("Run", 0, min_width=20, rank=len(dimensions) + 1, spare=True),
     )
 
 

@@ -29,7 +29,7 @@ class Column:
     width: int
     right: bool = False
     rank: int = 0
-    least: int = 8
+    min_width: int = 8
     spare: bool = False
 
 
@@ -220,7 +220,7 @@ class Table(ScrollView, can_focus=True):
         """The columns that fit, as (index, width)."""
         chosen = list(range(len(self._columns)))
         while True:
-            needed = sum((self._columns[i].width or self._columns[i].least) + 2 for i in chosen)
+            needed = sum((self._columns[i].width or self._columns[i].min_width) + 2 for i in chosen)
             room = width - 2 * self._lacks(chosen)
             if needed <= room or len(chosen) == 1:
                 break
