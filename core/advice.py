@@ -12,7 +12,7 @@ from typing import Any
 
 
 class Action(StrEnum):
-    """What a tip asks for. Its subject is a field or an option, or the run, study or data set that it is about."""
+    """The action that a tip advises. Its subject is a field, an option, or the run, study or data set it is about."""
 
     SET = "set"
     """Give a field this value."""
@@ -144,7 +144,7 @@ class Advice:
 
     @classmethod
     def from_record(cls, record: object) -> Advice | None:
-        """What `to_record` wrote; None for anything else, a tip that only a later version knows among it."""
+        """Read what `to_record` wrote; None for anything else, such as a tip that only a later version knows."""
         if not isinstance(record, list):
             return None
         parts: list[str | Tip] = []

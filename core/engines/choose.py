@@ -93,7 +93,7 @@ def available_engines(device: torch.device) -> list[EngineChoice]:
 
 
 def _obstacle(name: EngineChoice, device: torch.device) -> str:
-    """Why an engine cannot work on a device, or an empty string."""
+    """The reason why an engine cannot work on a device; empty when it can."""
     if name == "graph" and device.type != "cuda":
         return f"needs a CUDA device, not {device}"
     if name == "native":
@@ -113,7 +113,7 @@ def _obstacle(name: EngineChoice, device: torch.device) -> str:
 
 
 def _native_obstacle(config: TrainConfig, copies: int) -> str:
-    """Why a run would not use the kernels, or an empty string."""
+    """The reason why `auto` does not take the kernels for a run; empty when it does."""
     if is_user_module(config.arch):
         return "has kernels for the layers of specs, not for a module of your own"
     if config.precision != "fp32":

@@ -49,7 +49,7 @@ class Conv2d(nn.Conv2d):
 
 
 def is_channels_last_on_cpu(x: Tensor) -> bool:
-    """Whether the faster ways of this project apply to it; torch.compile makes its own."""
+    """Whether the faster convolutions and norms of this package take a tensor; torch.compile generates its own."""
     return (
         x.device.type == "cpu"
         and x.dtype in (torch.float32, torch.float64, torch.bfloat16)

@@ -25,7 +25,7 @@ Groups = Mapping[str, Group]
 TARGET = 99.4
 """Percent."""
 LAST_EPOCHS = 5
-"""How many of the last epochs the fluctuation of a run's accuracy is measured in."""
+"""The number of last epochs over which the fluctuation of a run's accuracy is measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def judge_reaching(arm: str, percent: float) -> Callable[[Groups], ClaimFinding]
 
 
 def judge_early_signal(groups: Groups) -> ClaimFinding:
-    """How well the first three epochs tell which runs will reach the target, over all arms."""
+    """Judge how well the first three epochs tell which runs will reach the target, over all arms."""
     tables = [_signal_table(groups[arm.name]) for arm in ARMS if not arm.repeats]
     both, only_signal, only_reached, neither = (sum(counts) for counts in zip(*tables, strict=True))
     precision, recall = share_of(both, both + only_signal), share_of(both, both + only_reached)
@@ -148,7 +148,7 @@ def _signal_table(group: Group) -> tuple[int, int, int, int]:
 
 
 def judge_dropout(groups: Groups) -> ClaimFinding:
-    """Whether dropout calms the last epochs, and whether a run with it reaches the target all the same."""
+    """Judge whether dropout calms the last epochs, and whether a run with it reaches the target all the same."""
     arms = [arm.name for arm in ARMS if "dropout" in arm.changes]
     plain = fluctuations(groups["conv9"])
     found = [_difference(fluctuations(groups[arm]), plain) for arm in arms]
@@ -168,7 +168,7 @@ def judge_dropout(groups: Groups) -> ClaimFinding:
 
 
 def judge_restart(groups: Groups) -> ClaimFinding:
-    """Whether best accuracies differ from run to run, with other seeds and with the same one."""
+    """Judge whether best accuracies differ from run to run, with other seeds and with the same one."""
     again = {member.seed: member for member in groups["again"].finished}
     runs = groups["conv9"].finished
     bests = [best for member in runs if (best := member.score("best")) is not None]
@@ -189,7 +189,7 @@ def judge_restart(groups: Groups) -> ClaimFinding:
 
 
 def judge_tuning(groups: Groups) -> ClaimFinding:
-    """Whether the best accuracy is higher with the exercise's learning rate and batch size than with others."""
+    """Judge whether the best accuracy is higher with the exercise's learning rate and batch size than with others."""
     others = ("lr-0.035", "batch-64", "batch-128")
     found = [_difference(groups["conv9"].scores("best"), groups[arm].scores("best")) for arm in others]
     adjusted = holm([difference.p for difference in found])

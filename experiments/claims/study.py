@@ -65,7 +65,7 @@ class Design:
         return f"{self.base.epochs} epoch{'s' * (self.base.epochs != 1)}"
 
     def shortcomings(self) -> list[str]:
-        """Why what comes out is no evidence for or against the claims; nothing where it is."""
+        """The reasons why the results are no evidence for or against the claims; none where they are."""
         base, reasons = self.base, []
         if base.dataset != "mnist":
             reasons.append(f"the data set is {base.dataset}, not full MNIST")

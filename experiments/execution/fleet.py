@@ -55,7 +55,7 @@ class Fleet(ABC, Generic[T]):
 
     @abstractmethod
     def retry_reason(self, run: Run, ended: Ended) -> str:
-        """Why a run has not come to its end and needs another worker; empty when it has."""
+        """The reason why a run needs another worker; empty when it has come to its end."""
 
     @abstractmethod
     def end(self, run: Run, ended: Ended) -> Iterable[T]:

@@ -33,7 +33,7 @@ def hear_signals() -> None:
 
 
 def worker_context() -> ForkServerContext | SpawnContext:
-    """How processes that train are started.
+    """The context that starts processes that train.
 
     On Linux each is a fork of a server that has imported torch: two seconds of work, done once for all of them. A fork
     is safe because the server has one thread then (numpy's OpenBLAS ends its own before a fork) and never touches a

@@ -132,7 +132,7 @@ def _is_number(value: float | None) -> TypeGuard[float]:
 
 
 def _round_ticks(axis: _Axis, most: int, min_step: float = 0.0) -> Iterator[float]:
-    """Multiples of 1, 2 or 5 times a power of ten that lie on the axis, at most so many and `least` apart."""
+    """Multiples of 1, 2 or 5 times a power of ten that lie on the axis: at most `most`, at least `min_step` apart."""
     rough = max((axis.high - axis.low) / most, min_step)
     magnitude = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * magnitude for factor in (1, 2, 5, 10) if factor * magnitude >= rough * (1 - 1e-9))

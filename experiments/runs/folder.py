@@ -56,7 +56,7 @@ def check_label(field: str, text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """What people call a run."""
+    """A run's name, tags and group: the part of it that may change after it was begun."""
 
     name: str = ""
     tags: tuple[str, ...] = ()

@@ -84,7 +84,7 @@ def check_machine(plan: SweepPlan) -> None:
 
 
 def _problem_of(config: TrainConfig) -> LabError | None:
-    """Why a network may not be trained. The code of a user's own module is run, because only that can tell."""
+    """The error of a network that may not be trained. A user's own module is run, because only that can tell."""
     try:
         if is_user_module(config.arch) and not config.dropout:
             with redirect_stdout(sys.stderr):  # stdout is for data, not for what the module prints

@@ -89,7 +89,7 @@ class Trials:
         self._note(number, RUN_ID, run_id)
 
     def report(self, number: int, epoch: int, value: float) -> None:
-        """An intermediate value; one that is known already is left as it is."""
+        """Report an intermediate value; one that is known already is left as it is."""
         trial = self._get(number)
         if trial.state is TrialState.RUNNING and epoch not in trial.intermediate_values:
             self._storage.set_trial_intermediate_value(trial._trial_id, epoch, value)

@@ -41,7 +41,7 @@ def with_config_options(
 
 
 def option_help(field: str) -> str:
-    """What a field means, and of an architecture which command lists the names."""
+    """The help of a field's option. That of the architecture says which command lists the names."""
     words = field_help(field)
     return words.replace("a name,", "a name (see `mnist-tui archs`),") if field == "arch" else words
 

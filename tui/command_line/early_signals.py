@@ -16,7 +16,7 @@ def leave_on_signals() -> None:
 
 
 def heard_signals() -> list[signal.Signals]:
-    """Those that nobody told this process to ignore, as nohup does, or a shell in the background."""
+    """The signals that this process was not told to ignore, as nohup or a shell in the background do."""
     return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
 

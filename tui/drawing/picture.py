@@ -72,7 +72,7 @@ class Palette:
 
 
 def palette_of(app: App[object]) -> Palette:
-    """What can be drawn with, and in the theme's colours."""
+    """The ink that the terminal can show, and the theme's colours."""
     ink = Ink.BRAILLE if app.no_color else Ink.BLOCKS
     if getattr(app, "ascii_only", False):
         ink = Ink.ASCII

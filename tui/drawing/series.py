@@ -1,4 +1,4 @@
-"""What a chart is made of before it is drawn: points thinned and smoothed, the range of an axis and its ticks."""
+"""A chart's data before it is drawn: points thinned and smoothed, the range of an axis and its ticks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Axis:
     log: bool = False
 
     def fractions(self, values: Values) -> Values:
-        """How far along the axis values are, from 0 to 1."""
+        """The places of values along the axis, from 0 to 1."""
         low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
         return ((np.log(values) if self.log else values) - low) / (high - low)
 

@@ -60,7 +60,7 @@ class Catalog:
         return changed
 
     def read_again(self, run_id: str) -> None:
-        """Take in what somebody has just done to a run."""
+        """Read one run again, to which somebody has just done something."""
         items = dict(self._items)
         if self._store.run(run_id).folder.is_dir():
             items[run_id] = self._read(run_id)

@@ -42,7 +42,7 @@ class StepLosses:
 
 
 class Follower:
-    """One run as read so far. `poll` takes in what has come; `version` tells whether anything has."""
+    """One run as read so far. `poll` takes in new entries; `version` grows whenever anything has changed."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -77,13 +77,13 @@ class Follower:
         return "deleted" if self.deleted else str(self.status)
 
     def finish(self) -> None:
-        """Take in everything at once, and look how the run stands."""
+        """Take in all new entries at once, and the run's status."""
         while self.poll():
             pass
         self._look()
 
     def poll(self) -> bool:
-        """Take in some of what has come; whether anything has changed."""
+        """Take in some of the new entries; True when anything has changed."""
         before, damaged, ended = self.version, self.damaged, self.view.end
         if time.monotonic() - self._looked >= LOOK:
             self._look()

@@ -12,8 +12,8 @@ from tui.text.output import percent
 
 
 def run_in_words(row: RunRow, size: int, result: str) -> str:
-    """What there is no column for: of a run alone its id and network, of one in a group what the group came to. `size`
-    is the group's, `result` empty while it is not known."""
+    """The id and network of a run alone, or the result of the group that it is in. `size` is the group's; `result` is
+    empty while it is not known."""
     if row.group_id is None:
         return f"{row.run_id}  {row.arch}"
     name = f"group {stem_of(row)} of {size}".replace("  ", " ")
@@ -21,8 +21,7 @@ def run_in_words(row: RunRow, size: int, result: str) -> str:
 
 
 class GroupResults:
-    """What the finished runs of groups came to: no others count. Their logs are read, each once: `read` is for a
-    thread."""
+    """The results of groups, over their finished runs. `read` reads the log of each run once, and is for a thread."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -30,7 +30,7 @@ class Lab(Protocol):
         """The file with the details of a defect."""
 
     def device_use(self, device: str) -> str:
-        """How busy a device is, in words; read once a second at most."""
+        """The load of a device, in words; read once a second at most."""
 
     def remember(self, **values: object) -> None:
         """Keep values, named as the fields of `State`, for the next start."""

@@ -20,7 +20,7 @@ from tui.live.session import Job
 
 @contextmanager
 def runs_to_hand_over(runner: Runner) -> Iterator[Callable[[TrainConfig, Meta], Run]]:
-    """Yields what makes a run's folder, to be called for each run; when the block fails none of them is left behind."""
+    """Yields a function that makes a run's folder; when the block fails none of those made is left behind."""
     made: list[Run] = []
 
     def make(config: TrainConfig, meta: Meta) -> Run:

@@ -73,7 +73,7 @@ class BackgroundTask(Background, Generic[Result]):
         self.cancelled = True
 
     def problem(self) -> str:
-        """Why there is no result, in a sentence or two."""
+        """The reason why there is no result, in a sentence or two; empty when nothing went wrong."""
         if self.failure is not None:
             return in_a_sentence(self.failure)
         return DEFECT if self.defect else ""

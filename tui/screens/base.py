@@ -17,7 +17,7 @@ LEAST_WIDTH, LEAST_HEIGHT = 60, 20
 
 
 class WorkScreen(SteadyScreen):
-    """One of the places that the keys 1 to 4 lead to."""
+    """A working screen, to which one of the keys 1 to 4 leads."""
 
     MODE: ClassVar[str]
 
@@ -38,13 +38,13 @@ class WorkScreen(SteadyScreen):
         self.query_one(NavBar).show_keys(typing=isinstance(self.focused, Input))
 
     def refresh_keys(self, *state: object) -> None:
-        """Look again which keys there are now, if what they depend on is not what it was."""
+        """Refresh the keys in the footer when the `state` that they depend on has changed."""
         if state != self._keys_for:
             self._keys_for = state
             self.refresh_bindings()
 
     def leave_field(self) -> None:
-        """Out of a field, which would take the keys 1 to 4 for text."""
+        """Leave a field, which would take the keys 1 to 4 for text."""
         if isinstance(self.focused, Input) and isinstance(self.AUTO_FOCUS, str):
             self.set_focus(self.query_one(self.AUTO_FOCUS))
 

@@ -244,7 +244,7 @@ class CompareScreen(WorkScreen):
 
 
 def _verdict_words(report: ComparisonReport) -> Content:
-    """What holds for all, and a paragraph for each comparison: the sentence, then what the numbers cannot tell."""
+    """A note on all comparisons, then a paragraph for each: its verdict, and the notes on what it does not cover."""
     parts = [Content(_sentence(report.note)), Content()] if report.note else []
     for comparison in report.comparisons:
         parts.append(Content.styled(_sentence(comparison.in_words()), "bold"))

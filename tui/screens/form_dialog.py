@@ -52,7 +52,7 @@ class Problem(Paragraph):
 
 
 class FormDialog(ModalScreen[Result | None], Generic[Result]):
-    """Enter is taken when nothing is wrong; dismissed with what the fields amount to, or with None for escape.
+    """Enter is taken when nothing is wrong; dismissed with the result of the fields, or with None for escape.
 
     What it begins with is not found fault with before something is changed or enter pressed.
     """
@@ -73,11 +73,11 @@ class FormDialog(ModalScreen[Result | None], Generic[Result]):
 
     @abstractmethod
     def rows(self) -> Sequence[FieldRow]:
-        """The fields, each with what it begins with."""
+        """The fields, each with its first value."""
 
     @abstractmethod
     def result(self, texts: Mapping[str, str]) -> Result:
-        """What the fields amount to.
+        """Make the result of the dialog from its fields.
 
         Raises:
             LabError: naming what is wrong first.

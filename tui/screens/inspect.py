@@ -119,7 +119,7 @@ class InspectScreen(WorkScreen):
         return self.query_one(TabLine).current
 
     def _look(self) -> None:
-        """Bring on the screen what the work has come to."""
+        """Show the progress of the work under way, or its result."""
         work = self._work
         if work is None or not self.is_current:
             return
@@ -268,7 +268,7 @@ class InspectScreen(WorkScreen):
         self.show_view("maps")
 
     def action_step(self, by: int) -> None:
-        """Another digit of the cell, or, where the one shown is not of it, its neighbour among the test images."""
+        """Show another digit of the cell, or, where the one shown is not of it, its neighbour among the test images."""
         maps = self.query_one(MapsView)
         if maps.index is None or self._shown is None:
             return
@@ -295,7 +295,7 @@ class InspectScreen(WorkScreen):
             self._work.consent()
 
     def action_back(self) -> None:
-        """From digits and feature maps to where they were opened from, else away."""
+        """Go back to the view that digits or feature maps were opened from, else leave the screen."""
         before = {"digits": "confusion", "maps": "digits"}.get(self.view)
         if before is not None and self._shown is not None:
             self.show_view(before)

@@ -135,7 +135,7 @@ class LabScreen(WorkScreen):
         self.lab.remember(form=form.texts | {"arch": editor.arch}, own_spec=self.query_one(ArchList).own_spec)
 
     def _problem(self) -> str:
-        """Why no run can start, or nothing."""
+        """The reason why no run can start; empty when one can."""
         if self._editor.problem:
             return self._editor.problem
         for field, error in self._checked.errors.items():

@@ -17,21 +17,21 @@ async def open_inspect(app: App[object], run: Run) -> None:
 
 
 async def open_draw(app: App[object], run: Run) -> None:
-    """A canvas for the run's network."""
+    """Open a canvas for digits that the run's network classifies."""
     from tui.screens.draw import DrawScreen
 
     await app.push_screen(DrawScreen(run))
 
 
 async def open_compare(app: App[object], references: Sequence[str]) -> None:
-    """Runs and groups, by their ids, side by side."""
+    """Open a comparison of runs and groups, by their ids."""
     from tui.screens.compare import CompareScreen
 
     await app.push_screen(CompareScreen(references))
 
 
 async def open_study(app: App[object], name: str) -> None:
-    """A sweep by its name."""
+    """Open a sweep by its name."""
     from tui.screens.study import StudyScreen
 
     await app.push_screen(StudyScreen(name))

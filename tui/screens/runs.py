@@ -214,7 +214,7 @@ class RunsScreen(WorkScreen):
         self.set_focus(self.query_one("#filter", Input))
 
     def action_leave_filter(self) -> None:
-        """Out of the filter first, then clear it."""
+        """Leave the filter; outside of it, clear it."""
         field = self.query_one("#filter", Input)
         if not field.has_focus:
             field.value = ""

@@ -23,7 +23,7 @@ class StudyWorkScreen(WorkScreen):
     """A place where one study is current."""
 
     _begun: StudyEntry | None = None
-    """What was last begun from here, as it was read before: until it is read again its process can be stopped too."""
+    """The study last begun from here, as read before that; until it is read again its process can be stopped too."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -24,7 +24,7 @@ OPEN = "-"
 
 
 class NewSweep(FormDialog[SweepRequest]):
-    """Around the config that the Lab holds."""
+    """Begins a sweep around the Lab's config."""
 
     def __init__(self, locations: Locations, base: TrainConfig, name: str) -> None:
         super().__init__("New sweep", f"What is not searched is as in the Lab: {_base_in_words(base)}.", "start")
@@ -60,7 +60,7 @@ class NewSweep(FormDialog[SweepRequest]):
 
 
 def _base_in_words(base: TrainConfig) -> str:
-    """What the Lab holds, with what it trains and scores on where that is not everything."""
+    """The Lab's network and values in short, with the numbers of images where not all are used."""
     words = [f"{arch_in_short(base.arch)} on {base.dataset}", f"lr {base.lr:g}", f"batch {base.batch_size}"]
     data = {"val_split": "{:,} held out", "limit_train": "{:,} training images", "limit_test": "{:,} test images"}
     words += [form.format(count) for field, form in data.items() if (count := getattr(base, field))]
@@ -68,10 +68,10 @@ def _base_in_words(base: TrainConfig) -> str:
 
 
 class MoreTrials(FormDialog[int]):
-    """For a study that has done what it was asked for: up to how many trials it goes on."""
+    """Asks up to how many trials a study goes on that has done those it was asked for."""
 
     def __init__(self, view: StudyView, most: int) -> None:
-        """`most` there can be."""
+        """`most` is the largest number of trials that there can be."""
         asked = view.plan.trials
         added = sum(trial.added for trial in view.trained)
         beside = f", beside {added:,} added by hand" if added else ""
@@ -90,7 +90,7 @@ class MoreTrials(FormDialog[int]):
 
 
 class AddTrial(FormDialog[dict[str, str]]):
-    """A field for each dimension of the space; what is left empty is the sampler's to choose."""
+    """Asks for the values of a new trial, a field for each dimension; the sampler chooses those that are left empty."""
 
     def __init__(self, name: str, plan: SweepPlan, params: Mapping[str, Value]) -> None:
         """`params` are values to begin with."""

@@ -95,7 +95,7 @@ class TrainingScreen(WorkScreen):
         return job is not None and self.lab.session.live and any(run_id != shown for run_id in job.live_ids)
 
     def repaint(self) -> None:
-        """Bring everything up to what has been read of the run."""
+        """Update every widget to what has been read of the run."""
         if not self.ready:
             return
         follower = self._follower

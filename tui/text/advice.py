@@ -45,7 +45,7 @@ WORDS = {
 
 
 def flag(field: str) -> str:
-    """How the command line calls a field or another option."""
+    """The option of a field, or of another name, on the command line."""
     return _FLAGS.get(field) or f"--{field.replace('_', '-')}"
 
 

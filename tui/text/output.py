@@ -40,8 +40,8 @@ def write(stream: TextIO, text: str) -> None:
 
 
 def unwritable(stream: TextIO, error: OSError) -> StorageError:
-    """What to say of a stream that takes nothing more. What is still in its buffer goes nowhere from here on, so that
-    the end of the process does not try again."""
+    """The error of a stream that takes nothing more. What is still in its buffer is discarded, so that the end of the
+    process does not try to write it again."""
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), stream.fileno())
     return StorageError(f"output cannot be written: {error.strerror}", hint="free some space there")

@@ -72,7 +72,7 @@ def flags_of(plan: SweepPlan, params: Mapping[str, Value]) -> list[str]:
 
 
 def importance_obstacle(view: StudyView) -> str:
-    """Why nothing is said of which parameters matter; a trial that repeats another does not count."""
+    """The reason why there is no importance of parameters; a trial that repeats another does not count."""
     counted = len(_ranked(view))
     if counted < IMPORTANCE_TRIALS:
         different = " of different params" if view.repeated else ""

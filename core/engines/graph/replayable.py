@@ -68,7 +68,7 @@ def operations_of(call: Callable[[], None]) -> list[Operation]:
 
 
 def replay_obstacle(first: Sequence[Operation], second: Sequence[Operation]) -> str:
-    """Why a step cannot be replayed, given the operations of two calls, or an empty string."""
+    """The reason why a step cannot be replayed, from the operations of two calls; empty when it can."""
     for operation in first:
         if operation.name.startswith(READ_BACK) or _has_mask_as_index(operation):
             return f"{operation.name} reads a value back from the device"

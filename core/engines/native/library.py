@@ -48,7 +48,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "forward": (None, (_POINTER, _INTEGER, _POINTER)),
     "backward": (None, (_POINTER, _INTEGER, _POINTER, _POINTER, _POINTER, _INTEGER, _POINTER, _POINTER)),
 }
-"""What each function of `passes.c` returns and takes."""
+"""The types of the result and the arguments of each function of `passes.c`."""
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def load_kernels(dtype: torch.dtype) -> ctypes.CDLL:
 
 
 def kernels_obstacle() -> str:
-    """Why this machine has no kernels for float32, or an empty string."""
+    """The reason why this machine has no kernels for float32; empty when it has."""
     try:
         load_kernels(torch.float32)
     except NoKernels as problem:
@@ -177,7 +177,7 @@ def _output(command: list[str]) -> str:
 
 
 def _processor() -> str:
-    """What the compiler's `native` depends on: the processor's model and instruction sets, where the system tells."""
+    """The processor's model and instruction sets, where the system tells: the compiler's `native` depends on them."""
     try:
         lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
     except OSError:

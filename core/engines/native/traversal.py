@@ -90,7 +90,7 @@ class Traversal:
 def weight_reads(
     channels: int, vertical: ConvolutionAxis, horizontal: ConvolutionAxis
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """What each weight of one output is applied to, in the order (channel, kernel row, kernel column).
+    """The input that each weight of one output reads, in the order (channel, kernel row, kernel column).
 
     Returns:
         Three int32 tensors: where the weight's channel begins, in vectors, and the row and the column that the output

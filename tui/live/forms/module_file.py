@@ -24,8 +24,8 @@ class _Names:
 
 
 def module_problem(arch: str) -> str:
-    """Why ``FILE.py:CLASS`` cannot be trained, as far as the text of the file tells; empty when nothing speaks
-    against it. Cheap enough for each keystroke: a file is read again only when it has changed.
+    """The reason why ``FILE.py:CLASS`` cannot be trained, as far as the text of the file tells; empty when there is
+    none. Cheap enough for each keystroke: a file is read again only when it has changed.
     """
     filename, _, class_name = arch.rpartition(":")
     path = Path(filename).expanduser()

@@ -1,4 +1,4 @@
-"""The three charts of a run and how they are looked at: scale, smoothing, zoom, one alone or all."""
+"""The three charts of a run and their settings: scale, smoothing, zoom, one alone or all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHARTS = ("loss", "accuracy", "steps")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How the charts are looked at. `alone` names the one that fills the screen, `steps_first` which of the two
+    """The settings of the charts. `alone` names the one that fills the screen, `steps_first` which of the two
     losses is shown where there is no room for both."""
 
     log: bool = False

@@ -1,4 +1,4 @@
-"""What a study amounts to, side by side where there is room: values by trial, one trial by epoch, importance."""
+"""The charts of a study, side by side where there is room: values by trial, one trial by epoch, importance."""
 
 from __future__ import annotations
 

@@ -71,8 +71,8 @@ class Choice(Widget, can_focus=True):
             self._choose(option)
 
     def _meant_by(self, character: str | None) -> tuple[str, str] | None:
-        """What has been typed with this character, and the option that it stands for: the first that starts with it
-        all, or else the next one that starts with the character."""
+        """The text typed so far, with this character, and the option that it means: the first that starts with all of
+        it, or else the next one that starts with the character."""
         if not character or character.isspace():
             return None
         if self._typed and time.monotonic() - self._typed_at < TOGETHER:

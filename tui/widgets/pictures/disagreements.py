@@ -50,7 +50,7 @@ class Disagreements(Vertical):
             self._work.cancel()
 
     def turn_to(self, other: int) -> None:
-        """Hold the entrant of that number beside the first."""
+        """Compare the entrant of that number with the first."""
         if other != self._other and other < len(self._entrants):
             self.cancel()
             self._other, self._work = other, None

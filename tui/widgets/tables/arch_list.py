@@ -11,7 +11,7 @@ from tui.widgets.tables.table import Cell, Column, Table
 
 OWN = "your own"
 LOGITS = "fc10"
-"""What makes a network of any layers."""
+"""The layer that turns any others into a network."""
 
 
 @lru_cache(maxsize=256)
