@@ -16,12 +16,13 @@ from core.events import CheckpointSaved, EpochFinished, RunFailed, RunFinished, 
 from core.grouped.memory import SHARED_BYTES
 from core.storage.checkpoint import load_checkpoint
 from experiments.execution import grouped_runs
+from experiments.execution.executor import Ended
 from experiments.execution.fleet import MAX_DEATHS
 from experiments.execution.local_executor import LocalExecutor
 from experiments.execution.replicate import IN_TURN, ResumedRun, TrainingPlan, plan_runs, replicate
 from experiments.execution.runner import Runner
 from experiments.runs.eventlog import EventReader
-from experiments.runs.folder import Meta, RunSpec
+from experiments.runs.folder import Meta, Run, RunSpec
 from experiments.runs.row import Status
 from experiments.runs.seeds import seed_specs
 
@@ -131,9 +132,19 @@ def test_a_run_that_somebody_stops_leaves_the_others_alone(runner, planned, monk
     assert list(ends.values()) == [RunFinished, RunFinished]
 
 
-def test_a_run_that_cannot_be_written_any_more_fails_and_the_others_go_on(runner, planned, monkeypatch):
-    from experiments.runs.folder import Run
+def test_after_a_run_in_a_process_that_somebody_stops_none_begins(runner, planned):
+    longer = changed(planned, epochs=20, batch_size=16)  # than being told takes
+    ends = []
+    for entry in replicate(runner, longer, TrainingPlan("processes", 1)):
+        if isinstance(entry.event, RunStarted):
+            runner.store.run(entry.run_id).ask_to_stop()
+        if isinstance(entry.event, RunStopped | RunFinished):
+            ends.append(type(entry.event))
+    assert ends == [RunStopped]
+    assert len(runner.store.runs()) == 1
 
+
+def test_a_run_that_cannot_be_written_any_more_fails_and_the_others_go_on(runner, planned, monkeypatch):
     save = Run.save_checkpoint
 
     def save_unless_full(run, trainer):
@@ -313,6 +324,40 @@ def test_a_thread_trains_runs_to_go_on_with_beside_new_ones(runner, planned, tmp
     ends = [entry.event for entry in entries if isinstance(entry.event, RunFinished)]
     alone = [list(runner.run(spec.config))[-1].event for spec in planned[:2]]
     assert {end.weights_sha256 for end in ends} == {end.weights_sha256 for end in alone}
+
+
+class Dying:
+    """An executor whose workers die before they begin."""
+
+    def __init__(self) -> None:
+        self.started: list[str] = []
+        self._runs: list[Run] = []
+
+    def has_room(self) -> bool:
+        return not self._runs
+
+    def start(self, run: Run) -> None:
+        self.started.append(run.id)
+        self._runs.append(run)
+
+    def wait(self, seconds: float) -> list[Ended]:
+        return [Ended(self._runs.pop().id, worker_died="killed")] if self._runs else []
+
+    def close(self) -> None:
+        self._runs = []
+
+
+def test_a_run_to_go_on_with_whose_processes_die_before_it_does_is_no_stopped_one(runner, planned, monkeypatch):
+    stopped = runner.create(planned[0].config, planned[0].meta)
+    with stopped.open_log() as log:
+        log.append(RunStopped(epoch=0, reason="stop"))
+    stopped.release()
+    executor = Dying()
+    monkeypatch.setattr("experiments.execution.replicate.LocalExecutor", lambda *_: executor)
+    entries = list(replicate(runner, [ResumedRun(stopped)], PROCESSES))
+    assert executor.started == [stopped.id] * MAX_DEATHS
+    assert [(type(entry.event), entry.event.error) for entry in entries] == [(RunFailed, "killed")]
+    assert stopped.status() is Status.FAILED
 
 
 def test_a_run_to_go_on_with_that_cannot_is_refused_before_anything_trains(runner, planned):
