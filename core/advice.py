@@ -96,7 +96,7 @@ class Tip:
     value: str = ""
 
     def __str__(self) -> str:
-        """In neutral words, for logs."""
+        """The tip in neutral words, for logs."""
         words = _NEUTRAL[self.action].format(subject=self.subject.replace("_", " "), value=self.value)
         return words.rstrip()
 

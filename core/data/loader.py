@@ -75,7 +75,7 @@ class Loader:
         return self._from_files(name)
 
     def missing_files(self, name: str) -> list[str]:
-        """Those of a source's four files that are there neither gzipped nor plain."""
+        """The files of a source's four that are there neither gzipped nor plain."""
         return [file for file in FILES if idx.find_file(self.folder(name), file) is None]
 
     def folder(self, name: str) -> Path:

@@ -147,7 +147,7 @@ def scaled_columns(rows: Tensor, scale: Tensor, offset: Tensor) -> Tensor:
 def scaled_columns_backward(
     gradient: Tensor, rows: Tensor, scale: Tensor, mean: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """For (rows - mean) * scale of rows (N, C), from the gradient of the result those of rows, scale and an offset.
+    """The gradients of rows (N, C), scale and offset in (rows - mean) * scale + offset, from that of the result.
 
     The two sums (C,), over gradient * (rows - mean) and over the gradient, take one pass together.
     """

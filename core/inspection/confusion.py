@@ -15,8 +15,8 @@ from core.errors import ShouldStop, Stopped
 from core.models.summary import CLASSES
 from core.training.evaluate import BATCH, Pixels
 
-Told = Callable[[float], None]
-"""Called again and again with the share of the work that is done, from 0 to 1."""
+ReportShare = Callable[[float], None]
+"""Called after each batch with the share of the work that is done, from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,9 @@ class ClassScore:
         return 2 * self.precision * self.recall / total if total else 0.0
 
 
-def classify(module: nn.Module, images: Tensor, pixels: Pixels, should_stop: ShouldStop, told: Told) -> Outputs:
+def classify(
+    module: nn.Module, images: Tensor, pixels: Pixels, should_stop: ShouldStop, report: ReportShare
+) -> Outputs:
     """The outputs for uint8 images (N, 28, 28), in the batches of `core.training.evaluate`, so that the classes agree.
 
     The module is to be in evaluation mode.
@@ -72,7 +74,7 @@ def classify(module: nn.Module, images: Tensor, pixels: Pixels, should_stop: Sho
             logits = module(pixels(images[batch]))
             probabilities[batch] = logits.softmax(1)
             predictions[batch] = logits.argmax(1)
-            told(min(start + BATCH, len(images)) / len(images))
+            report(min(start + BATCH, len(images)) / len(images))
     return Outputs(probabilities, predictions)
 
 

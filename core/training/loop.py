@@ -248,7 +248,7 @@ def _live(runs: Sequence[AnyRun]) -> list[AnyRun]:
 
 
 def _stopped(runs: Sequence[AnyRun], should_stop: StopsRun[AnyRun]) -> Iterator[tuple[AnyRun, RunStopped]]:
-    """Those that shall stop and now do."""
+    """Stop the runs that shall stop; yields their last events."""
     for run in _live(runs):
         if reason := should_stop(run):
             yield run, run.stop(reason)

@@ -19,7 +19,7 @@ from experiments.runs.row import Status
 from experiments.runs.store import Store
 
 _ORDER = (Status.FINISHED, Status.RUNNING, Status.STOPPED, Status.CRASHED, Status.FAILED)
-"""From the run that has come furthest."""
+"""The statuses of runs, from those that have come furthest."""
 
 
 @dataclass(frozen=True, slots=True)

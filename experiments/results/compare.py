@@ -75,7 +75,7 @@ class Comparison:
 
     @property
     def p_adjusted(self) -> float | None:
-        """To be held against `ALPHA`, however many comparisons there are."""
+        """The p value after the correction, to be compared with `ALPHA` however many comparisons there are."""
         return None if self.difference.p is None else min(1.0, self.tests * self.difference.p)
 
     @property

@@ -122,7 +122,7 @@ class Group:
         return describe(values, within=(0.0, 1.0)) if values else None
 
     def target(self) -> float | None:
-        """In percent; None when the runs have different ones."""
+        """The target accuracy in percent; None when the runs have different ones."""
         targets = {member.config.get("target") for member in self.members}
         target = next(iter(targets)) if len(targets) == 1 else None
         return float(target) if isinstance(target, int | float) else None

@@ -136,7 +136,7 @@ class EventReader:
             yield from self._understood(line)
 
     def skim(self) -> Iterator[Entry]:
-        """As `poll`, but of progress that follows on progress only the last: a tenth of the work in a log of hours.
+        """Poll, but yield only the last of progress events in a row: a tenth of the work in a log of hours.
 
         Raises:
             RunError: when there is a log that cannot be read.

@@ -112,7 +112,7 @@ def _is_quiet(run: Run) -> bool:
 
 
 def _stamp(run: Run) -> str:
-    """Changes whenever a file does that a row is made from."""
+    """A text that changes whenever a file does that a row is made from."""
     parts = []
     for path in (run.log, run.folder / "meta.json"):
         try:

@@ -71,7 +71,7 @@ class RunView:
 
     @property
     def seconds(self) -> float:
-        """From each start to the stop or the last sign of life after it; the time in between is not the run's."""
+        """The time from each start to the stop, or the last sign of life, that follows it; pauses are not counted."""
         if isinstance(self.end, RunFinished):
             return self.end.seconds
         return self.seconds_before + _seconds_between(self.resumed_at, self.updated_at)

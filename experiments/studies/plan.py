@@ -77,7 +77,7 @@ class SweepPlan:
         )
 
     def difference(self, other: Self) -> str:
-        """In words, the first thing that makes the two a search for something else; empty when they are one search."""
+        """The first thing in which the two plans are different searches, in words; empty when they are one search."""
         mine, theirs = self.space.to_json(), other.space.to_json()
         for field in [*mine, *theirs]:
             if mine.get(field) != theirs.get(field):

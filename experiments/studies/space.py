@@ -65,7 +65,7 @@ class ListDimension:
 
 @dataclass(frozen=True, slots=True)
 class RangeDimension:
-    """From `low` to `high`, both included; whole numbers where these are."""
+    """Numbers from `low` to `high`, both included; whole numbers where these are."""
 
     field: str
     low: float

@@ -164,7 +164,7 @@ class LabApp(OrderedKeysApp[int]):
         self._used = used
 
     def _repaint_training(self) -> None:
-        """At once, whatever is due: another run is shown."""
+        """Repaint Training at once, before it is due: another run is shown."""
         self._paint_at = 0.0
         training = first_screen(self, "training")
         if isinstance(training, TrainingScreen):
@@ -261,7 +261,7 @@ class LabApp(OrderedKeysApp[int]):
         await self._lead_to("training")
 
     async def _lead_to(self, mode: str) -> None:
-        """To a place itself, and not to what was opened above it: that is about another run."""
+        """Switch to a working screen and close what was opened above it: that is about another run."""
         await self.switch_mode(mode)
         while len(self.screen_stack) > 1:
             await self.pop_screen()

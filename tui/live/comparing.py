@@ -72,7 +72,7 @@ class Entrant:
 
     @property
     def group(self) -> Group:
-        """Its runs as the verdict takes them, repetitions apart."""
+        """The runs as the verdict takes them, without repetitions."""
         if self._group is None or self._group[0] != self.version:
             self._group = self.version, make_group(self.reference, [_member(one) for one in self.followers])
         return self._group[1]
@@ -85,7 +85,7 @@ class Entrant:
 
     @property
     def title(self) -> str:
-        """Of a group with the number of its runs: ``base (4 runs)``, ``base (3 of 4 runs)`` where some do not count."""
+        """The label, with a group's number of runs: ``base (4 runs)``, ``base (3 of 4 runs)`` if one is not counted."""
         total, counted = len(self.followers), len(self.counted)
         if total == 1:
             return self.label
@@ -105,7 +105,7 @@ class Entrant:
 
     @property
     def config(self) -> dict[str, Any]:
-        """Of the first run; where those of a group differ, their values from the smallest to the largest."""
+        """The config of the first run; in fields where those of a group differ, their smallest and largest value."""
         configs = [dict(follower.view.config) or follower.run.config() for follower in self.followers]
         merged = dict(configs[0])
         for field in merged:
@@ -116,8 +116,8 @@ class Entrant:
         return merged
 
     def curve(self, metric: Metric, axis: str) -> MetricCurve:
-        """Of a group the median of the runs that count, with a band between the quartiles, over the epochs that all of
-        them have: where one drops out the median would jump."""
+        """The curve of the run; for a group the median of the runs that count, with a band between the quartiles, over
+        the epochs that all of them have: where one drops out the median would jump."""
         if metric.value is None:
             return MetricCurve(*self._step_curve(axis))
         views = [follower.view for follower in self.counted if follower.view.epochs]
@@ -135,7 +135,7 @@ class Entrant:
         return MetricCurve(xs, ys, (q1, q3) if len(views) > 1 else None)
 
     def _step_curve(self, axis: str) -> tuple[Values, Values]:
-        """Of a group that of its first run: the steps that others report are not the same ones."""
+        """The loss by step; for a group that of its first run, as others report it at other steps."""
         first = self.counted[0]
         view, by_step = first.view, first.by_step
         steps, losses = _array(by_step.steps), _array(by_step.losses)

@@ -17,14 +17,14 @@ class DeviceUse:
 
     def __init__(self) -> None:
         self._processes = {os.getpid(): psutil.Process()}
-        """This one and, as seeds may be trained in processes of their own, those that it has started, by their ids."""
+        """This process and those that it has started, by their ids: seeds may be trained in processes of their own."""
         self._processes[os.getpid()].cpu_percent()  # the first reading is only the start of the interval
         self._gpu: Any = None
         self._looked_for_gpu = False
         self._recent, self._read_at = "", -math.inf
 
     def recent_line(self, device: str) -> str:
-        """As `line`, read once a second at most: cheap enough for each time the screen is painted."""
+        """The same as `line`, read once a second at most: cheap enough for each time the screen is painted."""
         now = time.monotonic()
         if now - self._read_at >= 1:
             self._recent, self._read_at = self.line(device), now
@@ -103,7 +103,7 @@ def _handle(library: Any, index: int) -> Any:
 
 
 def _text(words: str | bytes) -> str:
-    """Old versions of the library give bytes."""
+    """A text of the library as `str`; old versions give bytes."""
     return words.decode() if isinstance(words, bytes) else words
 
 

@@ -112,7 +112,7 @@ class Follower:
         return False
 
     def _look(self) -> None:
-        """At the folder and the process, which cost more than the log."""
+        """Look at the folder and the process, which costs more than reading the log."""
         self._looked = time.monotonic()
         deleted = not self.run.folder.is_dir()
         meta = self.meta if deleted else self.run.meta()

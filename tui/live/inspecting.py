@@ -136,7 +136,7 @@ class Inspecting:
         return task.result is not None
 
     def _stored(self) -> object:
-        """Changes whenever the run has stored the weights that are looked at."""
+        """A value that changes whenever the run has stored the weights that are looked at."""
         if not self._chosen:
             self._source = newest_source(self._run)
         return stored_weights(self._run, self._source)
@@ -172,7 +172,8 @@ def newest_source(run: Run) -> StoredWeights | None:
 
 
 def stored_weights(run: Run, source: StoredWeights | None) -> object:
-    """Changes whenever the run has stored these weights anew; None for the final ones, or the best in their place."""
+    """A value that changes whenever the run has stored these weights anew; `source` None stands for the final ones, or
+    the best in their place."""
     sources: tuple[StoredWeights, ...] = (source,) if source is not None else ("final", "best")
     return [(source, _when(_file(run, source))) for source in sources]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from experiments.runs.row import RunRow
 
 MOST = 8
-"""As many as one comparison takes."""
+"""The most entrants that one comparison takes."""
 
 
 class Marks:
@@ -17,7 +17,7 @@ class Marks:
         self.references: list[str] = []
 
     def toggle(self, reference: str) -> bool:
-        """Mark it, or take its mark away; False when there are as many as there may be."""
+        """Mark a run or a group, or take its mark away; False when there are as many marks as there may be."""
         if reference in self.references:
             self.references.remove(reference)
         elif len(self.references) < MOST:
@@ -30,7 +30,7 @@ class Marks:
         self.references.clear()
 
     def keep(self, rows: Iterable[RunRow]) -> None:
-        """Forget what is not there any more."""
+        """Forget marks of runs and groups that are not there any more."""
         there = {known for row in rows for known in (row.run_id, row.group_id)} if self.references else set()
         self.references = [reference for reference in self.references if reference in there]
 
@@ -40,7 +40,7 @@ class Marks:
         return next((self.references.index(reference) + 1 for reference in found), None)
 
     def to_compare(self, current: RunRow | None) -> list[str]:
-        """The marked ones; beside a single one the current run."""
+        """The marked runs and groups; where only one is marked, with the current run."""
         if len(self.references) == 1 and current is not None and self.number_of(current) is None:
             return [*self.references, current.run_id]
         return list(self.references)

@@ -78,7 +78,7 @@ class Job(Background):
         return f"{self._place(run_id)} of {self.size}" if run_id in self.run_ids and self.size > 1 else ""
 
     def _place(self, run_id: str) -> int:
-        """From 1, in the order in which the runs were asked for."""
+        """The place of a run, from 1, in the order in which the runs were asked for; 0 for one of another job."""
         return self._places.get(self._seeds.get(run_id, run_id), 0)
 
     def stop(self, reason: str) -> None:
@@ -113,7 +113,7 @@ class Job(Background):
         return runner.resume(task.run, arch=task.arch)
 
     def _together(self, runner: Runner) -> Iterator[Entry]:
-        """As `mnist-tui run --seeds` does: as one network on a GPU, in a process a core, or in turn."""
+        """Train as `mnist-tui run --seeds` does: as one network on a GPU, in a process a core, or in turn."""
         from experiments.execution.replicate import plan_runs, replicate
 
         plan = plan_runs(runner, self.tasks)

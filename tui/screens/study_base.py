@@ -52,7 +52,7 @@ class StudyWorkScreen(WorkScreen):
 
     @property
     def is_on_top(self) -> bool:
-        """Unlike `is_current`, not while it shines through from below another screen: it would paint that one too."""
+        """False, unlike `is_current`, while it shines through another screen above it, which would be painted too."""
         return self.ready and self.app.screen is self
 
     def look(self) -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from core.events import TrainEvent
 
 _FLAGS = {"output": "-o", "home": "--home or MNIST_TUI_HOME"}
-"""Of the options that are not called as their field."""
+"""The options that have another name than their field."""
 
 WORDS = {
     Action.SET: "use {flag} {value}",
@@ -55,7 +55,7 @@ def for_command_line(hint: Hint) -> str:
 
 
 def command_line_record(event: TrainEvent) -> dict[str, Any]:
-    """As `to_record`, for the data that a command prints: its ``hint`` is in these words, too."""
+    """The record of an event for the data that a command prints: `to_record`, its ``hint`` in these words."""
     from core.events import RunFailed, to_record  # which `--help` does not wait for
 
     record = to_record(event)

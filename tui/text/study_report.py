@@ -165,7 +165,7 @@ def space_in_words(space: Space) -> str:
 
 
 def dimension_in_words(dimension: Dimension) -> str:
-    """As one would write it: ``0:0.2``, where a study's own record has ``0.0:0.2``."""
+    """A dimension as one would write it: ``0:0.2``, where a study's own record has ``0.0:0.2``."""
     match dimension:
         case ListDimension():
             return str(dimension)

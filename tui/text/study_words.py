@@ -31,7 +31,7 @@ def best_in_words(view: StudyView) -> str:
 
 
 def entry_in_words(entry: StudyEntry) -> str:
-    """All that has no column: the space, the objective, and errors."""
+    """The objective, the space and the error of a study, for which its table has no columns."""
     if entry.view is None:
         return entry.problem or "it loads its data, and makes its plan then"
     words = f"{objective_in_words(entry.view.plan)}; searched: {space_in_words(entry.view.plan.space)}"

@@ -171,7 +171,7 @@ def _dots(curve: Curve, across: Axis, up: Axis) -> Iterator[tuple[Values, Values
 
 
 def _bars(curve: Curve, across: Axis, up: Axis) -> Iterator[tuple[Values, Values]]:
-    """From the lower to the upper end of each interval, a dot at every height that there is."""
+    """Dots at every height from the lower to the upper end of each interval."""
     if curve.band is None:
         return
     lower, upper = (up.fractions(ends) for ends in curve.band)

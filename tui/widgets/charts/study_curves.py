@@ -16,7 +16,7 @@ from tui.widgets.charts.overlay import Curve
 TRIAL, PRUNED, BEST = 0, 1, 2
 """The numbers, and so the markers and colours, of the curves of trials."""
 THIS, MEDIAN = 0, 1
-"""Those of the curves by epoch."""
+"""The numbers of the curves by epoch."""
 
 
 def history(view: StudyView) -> list[Curve]:

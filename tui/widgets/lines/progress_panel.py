@@ -72,7 +72,7 @@ def fraction_done(view: RunView) -> float | None:
 
 
 def seconds_left(view: RunView) -> float | None:
-    """At the pace of the last epochs, or in the first one at the pace of training alone."""
+    """The time left at the pace of the last epochs, in the first one at that of training alone; None before any."""
     done, epochs = fraction_done(view), view.config.get("epochs")
     if done is None or not isinstance(epochs, int):
         return None

@@ -71,7 +71,7 @@ class PictureGrid(ScrollView, can_focus=True):
 
     @property
     def zoom(self) -> int:
-        """As large as leaves all in view, at most eight times; at least so that the pictures can be told."""
+        """The largest zoom that leaves all in view, at most 8; where there is none, the smallest that is readable."""
         if not self._pictures:
             return 1
         height, width = self._pictures[0].values.shape

@@ -25,8 +25,8 @@ def summary_of(arch: str, dropout: float = 0.0) -> Summary:
 
 
 def layers_so_far(error: SpecError, spec: str, dropout: float) -> tuple[Layer, ...]:
-    """Of a spec that is wrong, the layers of all its tokens where only the ten logits are missing, else of those before
-    the one at fault; none where these do not fit each other either."""
+    """The layers of a spec that is wrong: of all tokens where only the ten logits are missing, else of those before the
+    one at fault; none where these do not fit each other either."""
     tokens = spec.split()
     for count in (len(tokens), error.position - 1):
         try:

@@ -38,7 +38,7 @@ class EntrantTable(Table):
 
 
 def entrant_cells(entrant: Entrant, number: int, markers: str) -> tuple[Cell, ...]:
-    """Of a group the means of the runs that count."""
+    """The cells of a run, or of a group, with the means of the runs that count."""
     views = [follower.view for follower in entrant.counted]
     started = views[0].started
     done = min(view.epochs_done for view in views)
