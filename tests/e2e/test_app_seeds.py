@@ -53,10 +53,8 @@ def test_x_stops_every_seed_and_c_continues_them(seeds):
     app.press("enter")
     wait_until(lambda: all(run.status() is Status.STOPPED for run in store.runs()))
     stopped = {run.id: run.row().epochs_done for run in store.runs()}
-    app.wait_for("■ stopped")
-    app.press("3")
-    app.wait_for("0 live")
-    app.press("2", "c")
+    app.wait_for(f": {len(stopped)} stopped")
+    app.press("c")
     app.wait_for("of its group")
     app.press("down", "enter")
     wait_until(lambda: any(run.row().epochs_done > stopped[run.id] for run in store.runs()))

@@ -162,19 +162,6 @@ async def test_x_stops_one_seed_alone_and_the_others_go_on(tmp_path, workers):
 async def test_c_continues_one_run_or_all_of_its_group_that_were_stopped(
     tmp_path, monkeypatch, script, downs, continued
 ):
-    runs = [
-        make_run(
-            tmp_path,
-            script,
-            script.started(config=TrainConfig(seed=seed).model_dump()),
-            script.stopped(1),
-            seed=seed,
-            meta=Meta("", (), "g1"),
-        )
-        for seed in range(3)
-    ]
-    make_run(tmp_path, script, script.started(), script.finished(1), seed=3, meta=Meta("", (), "g1"))
-    make_run(tmp_path, script, script.started(), script.stopped(1), seed=4, meta=Meta("", (), "g2"))
     resumed: list[int] = []
 
     class Scripted:
@@ -195,9 +182,23 @@ async def test_c_continues_one_run_or_all_of_its_group_that_were_stopped(
     monkeypatch.setattr(replicate, "replicate", in_turn)
     async with opened(tmp_path) as pilot:
         await pilot.press("3")
-        await wait_for_text(pilot, "5 runs")
+        await wait_for(pilot, lambda: pilot.app.catalog.loaded)
+        await pilot.press("2")  # the list of runs knows none of what follows
+        runs = [
+            make_run(
+                tmp_path,
+                script,
+                script.started(config=TrainConfig(seed=seed).model_dump()),
+                script.stopped(1),
+                seed=seed,
+                meta=Meta("", (), "g1"),
+            )
+            for seed in range(3)
+        ]
+        make_run(tmp_path, script, script.started(), script.finished(1), seed=3, meta=Meta("", (), "g1"))
+        make_run(tmp_path, script, script.started(), script.stopped(1), seed=4, meta=Meta("", (), "g2"))
         pilot.app.run_watch.show(runs[1])
-        await pilot.press("2", "c")
+        await pilot.press("c")
         await wait_for_text(pilot, "2 more of its group were stopped, too.")
         await pilot.press(*["down"] * downs, "enter")
         await wait_for(pilot, lambda: pilot.app.session.job is not None and not pilot.app.session.live)
