@@ -209,8 +209,15 @@ class Run(OwnedFolder):
             raise self.unwritable(error) from error
 
     def forget_stop(self) -> None:
-        """Take back what `ask_to_stop` said, before a new life of the run begins."""
-        self._stop_file.unlink(missing_ok=True)
+        """Take back what `ask_to_stop` said, before a new life of the run begins.
+
+        Raises:
+            StorageError: when the folder cannot be written.
+        """
+        try:
+            self._stop_file.unlink(missing_ok=True)
+        except OSError as error:
+            raise self.unwritable(error) from error
 
     def wants_stop(self) -> bool:
         return self._stop_file.exists()
