@@ -180,7 +180,7 @@ class Run(OwnedFolder):
         write_json(self.folder / "meta.json", asdict(meta))
         write_json(self.folder / "env.json", environment)
         (self.folder / "reserve").write_bytes(b"\0" * RESERVE)
-        self.hand_over(Owner.this_process())
+        write_json(self.owner_file, Owner.this_process().to_json())
 
     def take_over(self, config: Mapping[str, Any]) -> None:
         """Make this process the one that trains the run, by a config of these values.

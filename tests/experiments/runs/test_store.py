@@ -1,14 +1,18 @@
 """The run store: one folder a run, found again by id, prefix, name or as the latest, and by nothing else."""
 
+import errno
 import json
 import os
+import re
 
 import pytest
 
 from core.advice import Action, Tip
 from core.config import TrainConfig
 from core.errors import InvalidValue, RunError, StorageError
+from experiments.runs import folder, owner
 from experiments.runs.folder import Meta, Run
+from experiments.runs.json_files import write_json
 from experiments.runs.row import Status
 from experiments.runs.store import Store, filtered
 
@@ -155,3 +159,16 @@ def test_rows_are_filtered_by_tag_status_and_data_set_together(new_run, store, s
     assert [row.run_id for row, _ in found] == [wanted.id]
     assert len(filtered(rows, tag=None, status=None, dataset=None)) == 4
     assert len(filtered(rows, tag="x", status=None, dataset=None)) == 3
+
+
+def test_a_home_that_fills_up_with_the_last_file_of_a_new_run_is_named_and_keeps_nothing_of_it(store, monkeypatch):
+    def fill_up(path, value):
+        if path.name == "owner.json":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_json(path, value)
+
+    for module in (folder, owner):
+        monkeypatch.setattr(module, "write_json", fill_up)
+    with pytest.raises(StorageError, match=f"home = {re.escape(str(store.home))}: cannot be written: No space left"):
+        store.create(TrainConfig(), Meta(), {})
+    assert list((store.home / "runs").iterdir()) == []
