@@ -12,6 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 from core.errors import LabError, ShouldStop
@@ -91,6 +92,8 @@ class Fleet(ABC, Generic[T]):
                 yield from self._look_after(self._executor.wait(POLL))
         except LabError as error:
             self._stop_all(error.message)
+            with suppress(LabError):  # where that is what went wrong
+                yield from self._look_after(())
             raise
         finally:
             self._executor.close()

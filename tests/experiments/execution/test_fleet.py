@@ -131,11 +131,13 @@ def test_who_hears_no_reason_to_stop_is_not_waited_for_for_ever(runs, monkeypatc
     assert executor.calls == ["start a", "not heard", "close"]
 
 
-def test_an_error_stops_the_other_runs_before_it_is_raised(runs):
+def test_an_error_stops_the_other_runs_and_what_they_did_is_told_before_it_is_raised(runs):
     executor = Script()
     fleet = runs(executor, "a", "broken")
+    entries = []
     with pytest.raises(StorageError, match="the disk is full"):
-        list(fleet.drive(lambda: ""))
+        entries.extend(fleet.drive(lambda: ""))
+    assert entries == ["a begun", "a followed"]
     assert executor.calls == ["start a", "stop: the disk is full", "close"]
     assert executor.runs == []
 
