@@ -128,7 +128,7 @@ def test_a_disk_that_is_full_ends_the_run_with_a_word_and_c_goes_on_with_it_late
     run = Store(tmp_path / "home").find("latest")
     resource.prlimit(app.process.pid, resource.RLIMIT_FSIZE, (50_000, resource.RLIM_INFINITY))
     app.wait_for("✗ failed")
-    for words in ("cannot be written: File too large", "then go on with c"):
+    for words in ("cannot be written: File too large", "then go on with key c"):
         app.wait_for(lambda text, words=words: words in " ".join(text.replace("│", " ").split()))
     assert run.status() is Status.FAILED
     app.press("3")
