@@ -112,6 +112,8 @@ class TrainConfig(BaseModel):
     """Epoch budget: longer runs are refused."""
     budget: bool = True
     """Refuse runs over the parameter or the epoch budget."""
+    run_whole_file: bool = False
+    """FILE.py:CLASS: run all of the file, not only what the network needs of it."""
 
     @classmethod
     def checked(cls, values: Mapping[str, object]) -> Self:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.config import TrainConfig
 from core.errors import InvalidValue
+from core.models.reference import HOW_TO_NAME, parse_reference, split_reference
 from core.models.spec import find, is_user_module
 from core.models.summary import Summary, summarize
 
@@ -18,15 +19,15 @@ def absolute_arch(arch: str) -> str:
     """An architecture that means the same in any folder: with the absolute path of a user's own module."""
     if not is_user_module(arch):
         return arch
-    path, _, class_name = arch.rpartition(":")
-    return f"{Path(path).expanduser().absolute()}:{class_name}"
+    file, call = split_reference(arch)
+    return f"{Path(file).expanduser().absolute()}:{call.strip()}"
 
 
 def check_module_file(arch: str) -> None:
-    """Raise `InvalidValue` when the file of a user's own module is not there; it is not read."""
-    if not Path(arch.rpartition(":")[0]).expanduser().is_file():
-        hint = "write FILE.py:CLASS, the path as seen from this folder"
-        raise InvalidValue("arch", arch, "no such file", hint=hint)
+    """Raise `InvalidValue` when the file of a user's own module is not there, or what is named in it is no name; the
+    file is not read."""
+    if not parse_reference(arch).path.is_file():
+        raise InvalidValue("arch", arch, "no such file", hint=HOW_TO_NAME)
 
 
 def summarize_config(config: TrainConfig) -> Summary | None:
@@ -58,13 +59,17 @@ def make_network(config: TrainConfig) -> tuple[Summary, nn.Module]:
     import torch
 
     from core.models.build import build_model
-    from core.models.usermodule import load_user_module, summarize_module
 
     summary = summarize_config(config)
-    torch.manual_seed(config.seed)
     if summary is not None:
+        torch.manual_seed(config.seed)
         return summary, build_model(summary)
-    model = load_user_module(config.arch)
-    summary = summarize_module(model, config.arch)
+    from core.models.own.check import check_own_module
+    from core.models.own.load import load_own_module
+    from core.models.own.table import summarize_module
+
+    own = load_own_module(config.arch, seed=config.seed, whole_file=config.run_whole_file)
+    check_own_module(own)
+    summary = summarize_module(own.module, config.arch)
     config.check_parameter_budget(summary.total_params)
-    return summary, model
+    return summary, own.module

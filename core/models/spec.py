@@ -15,6 +15,7 @@ from typing import Literal
 
 from core.advice import Advice
 from core.errors import SpecError
+from core.models.reference import is_reference
 
 GRAMMAR: Mapping[str, str] = {
     "c16": "3x3 convolution to 16 channels with bias, then ReLU, then batch norm",
@@ -133,9 +134,8 @@ Fail = Callable[[str], SpecError]
 
 
 def is_user_module(arch: str) -> bool:
-    """Whether an architecture is written as ``FILE.py:CLASS``."""
-    path, colon, _ = arch.rpartition(":")
-    return bool(colon) and path.endswith(".py")
+    """Whether an architecture is a file of one's own, ``FILE.py:CLASS``, and no spec."""
+    return is_reference(arch)
 
 
 def find(arch: str) -> Architecture:
@@ -213,8 +213,6 @@ def _what_is_wrong(token: str) -> str:
         return f"layers are written in small letters: {small}"
     if token in REGISTRY:
         return f"is a whole network, not a layer of one; its layers are {REGISTRY[token]}"
-    if token.endswith(".py"):
-        return f"name the class too, for a module of your own: {token}:CLASS"
     if token in _SMALLEST:
         return f"{token} needs a number, as in {_SMALLEST[token]}"
     if match := _CONV.match(token):

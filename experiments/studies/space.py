@@ -20,6 +20,7 @@ from core.advice import Action, Advice, Hint, Tip
 from core.config import TrainConfig, allowed_values
 from core.errors import InvalidValue
 from core.models.network import absolute_arch, check_module_file, summarize_config
+from core.models.reference import split_archs
 from core.models.spec import is_user_module
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ Value = str | int | float | bool
 
 FIXED = frozenset(
     {"dataset", "seed", "val_split", "target", "stop_at_target", "limit_train", "limit_test", "device", "engine"}
-    | {"max_params", "max_epochs", "budget"}
+    | {"max_params", "max_epochs", "budget", "run_whole_file"}
 )
 """Fields that say what a result is a result of, or where it is worked out; a search over them would mean nothing."""
 FORMS = "written as VALUE, A,B,C, LOW:HIGH, LOW:HIGH:log or LOW:HIGH:STEP"
@@ -187,7 +188,8 @@ def parse_option(field: str, text: str) -> Value | Dimension:
         return parse_value(field, text)
     if kind in (int, float) and ":" in text:
         return _range(field, text)
-    values = tuple(parse_value(field, part.strip(), whole=text) for part in text.split(","))
+    parts = split_archs(text) if field == "arch" else text.split(",")
+    values = tuple(parse_value(field, part.strip(), whole=text) for part in parts)
     if len(set(values)) < len(values):
         raise InvalidValue(field, text, "lists a value twice", hint="leave one of them out")
     return values[0] if len(values) == 1 else ListDimension(field, values)

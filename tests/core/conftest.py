@@ -43,7 +43,7 @@ def make_trainer(blobs: Dataset) -> Callable[..., Trainer]:
     """Makes the trainer of a tiny network, or of a module, on data that it learns in a second."""
     from core.config import TrainConfig
     from core.models.network import make_network
-    from core.models.usermodule import summarize_module
+    from core.models.own.table import summarize_module
     from core.training.trainer import Trainer
 
     def make(*, model: nn.Module | None = None, data: Dataset = blobs, **options: object) -> Trainer:

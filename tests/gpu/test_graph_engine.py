@@ -13,7 +13,7 @@ from core.config import TrainConfig
 from core.device.random_state import random_state, restore_random_state
 from core.engines.graph.engine import GraphEngine
 from core.models.network import make_network
-from core.models.usermodule import summarize_module
+from core.models.own.table import summarize_module
 from core.training.evaluate import Evaluator, Labelled, Pixels
 from core.training.step import TrainStep
 from core.training.trainer import Trainer

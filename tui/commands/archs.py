@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from core.config import MAX_PARAMS
+from core.config import MAX_PARAMS, TrainConfig, field_help
 from core.models.spec import EXERCISE, GRAMMAR, REGISTRY, find, is_user_module
 from core.models.summary import Summary, summarize
 from experiments.presets.loader import load_preset, preset_names
@@ -38,9 +38,10 @@ def archs(context: typer.Context, as_json: AsJson = False) -> None:
 def show(
     arch: Annotated[str, typer.Argument(help="A name, a spec or FILE.py:CLASS.", metavar="NAME|SPEC|FILE.py:CLASS")],
     as_json: AsJson = False,
+    run_whole_file: Annotated[bool, typer.Option("--run-whole-file", help=field_help("run_whole_file"))] = False,
 ) -> None:
     """Show an architecture layer by layer."""
-    summary = _summary(arch)
+    summary = _summary(arch, run_whole_file)
     if as_json:
         layers = [
             {
@@ -96,14 +97,14 @@ def reported_in_words(found: Mapping[str, Any]) -> str:
     return "-" if best is None else f"{percent(best)} (best)"
 
 
-def _summary(arch: str) -> Summary:
+def _summary(arch: str, run_whole_file: bool) -> Summary:
     if not is_user_module(arch):
         return summarize(find(arch))
-    from core.models.usermodule import load_user_module, summarize_module
+    from core.models.network import make_network
 
     keep_stdout_for_data()
     with redirect_stdout(sys.stderr):
-        return summarize_module(load_user_module(arch), arch)
+        return make_network(TrainConfig.checked({"arch": arch, "run_whole_file": run_whole_file, "budget": False}))[0]
 
 
 def _totals(summary: Summary) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""A network of one's own: a file of somebody becomes an `nn.Module`."""

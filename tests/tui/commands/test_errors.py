@@ -136,8 +136,8 @@ def test_a_home_of_nobody_is_named(cli, refused):
 MODULES = {
     "wrong shape": ("self.f = nn.Linear(784, 9)", "self.f(x.flatten(1))", "output of shape (2, 9), not (2, 10)"),
     "not a tensor": ("self.f = nn.Linear(784, 10)", "[x]", "returned list, not a tensor"),
-    "raises": ("self.f = nn.Linear(784, 10)", "self.f(x)", "forward raised: RuntimeError"),
-    "raises when made": ("raise ValueError('no such thing')", "x", "Net() raised: ValueError: no such thing"),
+    "raises": ("self.f = nn.Linear(784, 10)", "self.f(x)", "return self.f(x): RuntimeError"),
+    "raises when made": ("raise ValueError('no such thing')", "x", "ValueError: no such thing"),
     "no parameters": ("pass", "x.flatten(1)[:, :10]", "no trainable parameters"),
     "not finished yet": ("self.f = nn.LazyLinear(10)", "self.f(x.flatten(1))", "Net"),
 }
@@ -159,9 +159,9 @@ def test_a_module_that_is_not_a_classifier_of_images_is_refused(cli, refused, tm
 @pytest.mark.parametrize(
     ("content", "named"),
     [
-        ("raise KeyError('gone')", "raised at import: KeyError"),
-        ("import no_such_package", "raised at import: ModuleNotFoundError"),
-        ("import sys; sys.exit(7)", "raised at import: SystemExit: 7"),
+        ("raise KeyError('gone')", "raise KeyError('gone'): KeyError"),
+        ("import no_such_package", "import no_such_package: ModuleNotFoundError"),
+        ("import sys; sys.exit(7)", "sys.exit(7): SystemExit: 7"),
         ("class Net(:", "raised at import: SyntaxError"),
         ("\0", "raised at import"),
         ("class Net: pass", "Net is not an nn.Module class"),

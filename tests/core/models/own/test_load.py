@@ -10,9 +10,11 @@ from core.config import TrainConfig
 from core.errors import InvalidValue, OverBudget
 from core.models.build import build_model
 from core.models.network import absolute_arch, make_network
+from core.models.own.check import check_own_module
+from core.models.own.load import load_own_module
+from core.models.own.table import summarize_module
 from core.models.spec import find
 from core.models.summary import summarize
-from core.models.usermodule import load_user_module, summarize_module
 
 HEADER = "import torch\nfrom torch import nn\nfrom torch.nn import functional as F\n"
 
@@ -30,6 +32,12 @@ class Net(nn.Module):
         self.calls += 1
         return self.out(torch.flatten(self.drop(self.norm(F.relu(self.conv(x)))), 1))
 """
+
+
+def load_user_module(arch: str, seed: int = 0) -> nn.Module:
+    own = load_own_module(arch, seed=seed)
+    check_own_module(own)
+    return own.module
 
 
 @pytest.fixture
@@ -92,8 +100,7 @@ def test_summarizing_leaves_the_module_and_the_random_state_alone():
 
 def test_the_trial_run_takes_nothing_from_the_random_state(write):
     draws = GOOD.replace("self.calls += 1", "x = x + torch.rand(1)")
-    torch.manual_seed(4)
-    model = load_user_module(write(draws))
+    model = load_user_module(write(draws), seed=4)
     state = torch.get_rng_state()
     torch.manual_seed(4)
     type(model)()
@@ -141,11 +148,18 @@ NO_FORWARD = (
     ("code", "name", "named"),
     [
         ("class", "Net", ["nets.py raised at import: SyntaxError"]),
-        ("import no_such_module_at_all", "Net", ["nets.py raised at import: ModuleNotFoundError", "no_such_module"]),
-        ("raise SystemExit(3)", "Net", ["nets.py raised at import: SystemExit: 3"]),
+        (
+            "import no_such_module_at_all",
+            "Net",
+            [
+                "nets.py:4: import no_such_module_at_all: ModuleNotFoundError",
+                "no_such_module",
+            ],
+        ),
+        ("raise SystemExit(3)", "Net", ["nets.py:4: raise SystemExit(3): SystemExit: 3"]),
         ("raise ValueError('first\\nsecond\\tthird')", "Net", ["ValueError: first second third"]),
-        ("raise ValueError('\\x1b[2J')", "Net", ["nets.py raised at import: ValueError"]),
-        ("raise ValueError('long ' * 1000)", "Net", ["nets.py raised at import: ValueError: long"]),
+        ("raise ValueError('\\x1b[2J')", "Net", ["nets.py raised at import: nets.py:4:", "ValueError"]),
+        ("raise ValueError('long ' * 1000)", "Net", ["nets.py:4: raise ValueError('long ' * 1000): ValueError: long"]),
         ("raise ValueError", "Net", ["ValueError: no message"]),
         (GOOD, "Other", ["Other is not an nn.Module class of nets.py"]),
         (GOOD, "", ["nets.py:: no class is named"]),
@@ -156,8 +170,16 @@ NO_FORWARD = (
             "Net",
             ["Net() raised: TypeError", "width"],
         ),
-        (NO_FORWARD + "        return self.nope(x)", "Net", ["Net's forward raised: AttributeError", "nope"]),
-        (NO_FORWARD + "        raise SystemExit", "Net", ["Net's forward raised: SystemExit"]),
+        (
+            NO_FORWARD + "        return self.nope(x)",
+            "Net",
+            ["nets.py:8: return self.nope(x): AttributeError", "nope"],
+        ),
+        (
+            NO_FORWARD + "        raise SystemExit",
+            "Net",
+            ["nets.py:8: raise SystemExit: SystemExit"],
+        ),
         (NO_FORWARD + "        return super().forward(x)", "Net", ["(2, 1, 28, 10), not (2, 10)"]),
         (NO_FORWARD + "        return [x]", "Net", ["forward returned list, not a tensor"]),
         ("class Net(nn.Module):\n    def forward(self, x):\n        return x[:, 0, 0, :10]", "Net", ["no trainable"]),
