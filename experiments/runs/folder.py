@@ -84,6 +84,10 @@ class Run(OwnedFolder):
         return self.folder / "events.jsonl"
 
     @property
+    def lock_file(self) -> Path:
+        return self.log
+
+    @property
     def best_weights(self) -> Path:
         return self.folder / "best.safetensors"
 

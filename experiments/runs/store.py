@@ -8,14 +8,17 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.advice import Action, Advice, Tip
 from core.errors import InvalidValue, RunError, StorageError
+from core.storage.files import open_regular
 from experiments.runs.folder import Meta, Run
 from experiments.runs.index import Index
+from experiments.runs.owner import take_lock
 from experiments.runs.row import RunRow, Status, status_of
 from experiments.runs.seeds import name_of_seed
 
@@ -150,18 +153,23 @@ class Store:
         return f"g{_new_id(digits=8)}"
 
     def remove(self, run: Run) -> None:
-        """Delete a run's folder; out of the list at once, then file by file.
+        """Delete a run's folder; out of the list at once, then file by file. Nobody can begin to train it meanwhile.
 
         Raises:
             InvalidValue: while the run is live.
             StorageError: when it cannot be deleted.
         """
-        if run.status() is Status.RUNNING:
-            raise InvalidValue("run", run.id, "is running", hint="stop it first")
+        live = InvalidValue("run", run.id, "is running", hint="stop it first")
+        if run.is_alive():
+            raise live
         grave = run.folder.with_name(f".deleted-{run.id}")
         try:
-            run.folder.rename(grave)
-            shutil.rmtree(grave)
+            with ExitStack() as stack:
+                with suppress(OSError):  # nobody trains a run whose log is missing or is no file
+                    if not take_lock(stack.enter_context(open_regular(run.log)).fileno()):
+                        raise live
+                run.folder.rename(grave)
+                shutil.rmtree(grave)
         except OSError as error:
             raise StorageError(
                 f"{run.folder}: cannot be deleted: {error.strerror}", hint="check permissions"

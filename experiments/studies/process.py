@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,11 +37,11 @@ def stop_study(home: Path, name: str) -> None:
     """
     study = StudyFolder.of(home, name)
     owner = study.owner()
-    if owner is None or not owner.is_alive(heartbeat=study.owner_file):
+    if owner is None or not study.is_alive():
         raise InvalidValue("study", name, "no process is at work on it", hint="there is nothing to stop")
-    if owner.host != socket.gethostname():
+    if not owner.is_at_work_here():  # its id may be another process's here
         hint = f"stop process {owner.pid} there"
-        raise InvalidValue("study", name, f"is driven on another machine, {owner.host}", hint=hint)
+        raise InvalidValue("study", name, f"is driven on another machine or container, {owner.host}", hint=hint)
     try:
         os.kill(owner.pid, signal.SIGTERM)
     except ProcessLookupError:

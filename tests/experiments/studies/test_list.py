@@ -108,7 +108,7 @@ def test_a_driver_on_another_machine_is_not_stopped_from_here(locations):
     folder = StudyFolder.of(locations.home, "s")
     with folder.locked():
         folder.hand_over(Owner("elsewhere", 1, 0.0))
-    with pytest.raises(InvalidValue, match="on another machine, elsewhere"):
+    with pytest.raises(InvalidValue, match="on another machine or container, elsewhere"):
         stop_study(locations.home, "s")
 
 

@@ -14,7 +14,8 @@ def abandoned(new_run):
     def make(*events, **names):
         run = new_run(*events, **names)
         owner = run.folder / "owner.json"
-        owner.write_text(json.dumps(json.loads(owner.read_text()) | {"started": psutil.Process().create_time() - 999}))
+        gone = {"started": psutil.Process().create_time() - 999, "birth": ""}
+        owner.write_text(json.dumps(json.loads(owner.read_text()) | gone))
         return run
 
     return make
