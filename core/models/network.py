@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from core.models.summary import Summary, summarize
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from core.models.own.files import OwnFiles
 
 
 def absolute_arch(arch: str) -> str:
@@ -49,8 +52,26 @@ def summarize_config(config: TrainConfig) -> Summary | None:
     return summary
 
 
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network and its layer table; `source` is the code of a user's own module as it was loaded, None for a spec."""
+
+    summary: Summary
+    module: nn.Module
+    source: OwnFiles | None = None
+
+
 def make_network(config: TrainConfig) -> tuple[Summary, nn.Module]:
+    """The layer table and the module of `build_network`."""
+    network = build_network(config)
+    return network.summary, network.module
+
+
+def build_network(config: TrainConfig, files: OwnFiles | None = None) -> Network:
     """The network of a config, its initial weights fixed by the seed, with its layer table.
+
+    Args:
+        files: the code of a user's own module, in place of what lies on the disk.
 
     Raises:
         InvalidValue: for a spec or a user's module that cannot be built.
@@ -63,13 +84,13 @@ def make_network(config: TrainConfig) -> tuple[Summary, nn.Module]:
     summary = summarize_config(config)
     if summary is not None:
         torch.manual_seed(config.seed)
-        return summary, build_model(summary)
+        return Network(summary, build_model(summary))
     from core.models.own.check import check_own_module
     from core.models.own.load import load_own_module
     from core.models.own.table import summarize_module
 
-    own = load_own_module(config.arch, seed=config.seed, whole_file=config.run_whole_file)
+    own = load_own_module(config.arch, seed=config.seed, whole_file=config.run_whole_file, files=files)
     check_own_module(own)
     summary = summarize_module(own.module, config.arch)
     config.check_parameter_budget(summary.total_params)
-    return summary, own.module
+    return Network(summary, own.module, own.source)

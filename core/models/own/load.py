@@ -15,16 +15,19 @@ from torch import nn
 
 from core.errors import InvalidValue
 from core.models.own.blame import blaming
+from core.models.own.files import OwnFiles, OwnReader
 from core.models.reference import HOW_TO_NAME, Reference, parse_reference
 
 
 @dataclass(frozen=True, slots=True)
 class OwnModule:
-    """A network out of a file. `module` is as its author made it, `files` are those of the user's that were loaded."""
+    """A network out of a file. `module` is as its author made it, `files` are those of the user's that were loaded, and
+    `source` what was in them."""
 
     reference: Reference
     module: nn.Module
     files: tuple[Path, ...]
+    source: OwnFiles
 
 
 def load_own_module(
@@ -32,7 +35,7 @@ def load_own_module(
     *,
     seed: int,
     whole_file: bool = False,  # noqa: ARG001
-    root: Path | None = None,  # noqa: ARG001
+    files: OwnFiles | None = None,
 ) -> OwnModule:
     """Load what is named in a file, its initial weights fixed by the seed; forward is not run.
 
@@ -41,17 +44,18 @@ def load_own_module(
     Args:
         arch: ``FILE.py:CLASS`` and the other forms of `parse_reference`.
         whole_file: run all of the file, not only what the network needs of it.
-        root: the folder of a copy; files outside it are not imported.
+        files: the code of the module, in place of what lies on the disk; no other file of the user's is imported.
 
     Raises:
         InvalidValue: naming the file or class and what went wrong in it.
     """
     reference = parse_reference(arch)
-    path = reference.path
-    if not path.is_file():
+    path = reference.path if files is None else files.path
+    reader = OwnReader(files)
+    if not reader.is_file(path):
         raise InvalidValue("arch", arch, "no such file", hint=HOW_TO_NAME)
     with blaming(arch, [path], f"{path.name} raised at import"):
-        namespace = _import(path)
+        namespace = _import(path, reader)
     cls = getattr(namespace, reference.name, None)
     if not _is_module_class(cls):
         own = {name: value for name, value in vars(namespace).items() if _is_module_class(value)}
@@ -64,19 +68,19 @@ def load_own_module(
     torch.manual_seed(seed)
     with blaming(arch, [path], f"{reference.name}() raised"):
         model = cls(*positional, **keywords)
-    return OwnModule(reference, model, (path.resolve(),))
+    return OwnModule(reference, model, (path.resolve(),), reader.source(path.absolute()))
 
 
 def _is_module_class(value: object) -> TypeGuard[type[nn.Module]]:
     return isinstance(value, type) and issubclass(value, nn.Module)
 
 
-def _import(path: Path) -> ModuleType:
+def _import(path: Path, reader: OwnReader) -> ModuleType:
     name = f"user_module_{sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None, "a .py file always has a loader"
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # so that the file's own dataclasses and pickles find it
-    spec.loader.exec_module(module)
+    exec(compile(reader.read(path), str(path), "exec"), vars(module))
     return module

@@ -9,7 +9,7 @@ from torch import nn
 from core.config import TrainConfig
 from core.errors import InvalidValue, OverBudget
 from core.models.build import build_model
-from core.models.network import absolute_arch, make_network
+from core.models.network import absolute_arch, build_network, make_network
 from core.models.own.check import check_own_module
 from core.models.own.load import load_own_module
 from core.models.own.table import summarize_module
@@ -214,3 +214,19 @@ def test_a_users_module_is_held_to_the_budget_too(write):
     with pytest.raises(OverBudget, match="over the budget of 20,000"):
         make_network(TrainConfig(arch=wide))
     assert make_network(TrainConfig(arch=wide, budget=False))[0].total_params > 20_000
+
+
+def test_the_code_that_was_loaded_can_be_loaded_again_whatever_becomes_of_the_file(write, tmp_path):
+    config = TrainConfig.checked({"arch": write(GOOD), "seed": 3})
+    first = build_network(config)
+    path = tmp_path / "nets.py"
+    assert first.source.contents == {"nets.py": path.read_bytes()}
+    path.write_text("raise ValueError('changed')")
+    again = build_network(config, first.source)
+    path.unlink()
+    gone = build_network(config, first.source)
+    for other in (again, gone):
+        assert other.summary == first.summary
+        assert other.source == first.source
+        for name, tensor in first.module.state_dict().items():
+            assert torch.equal(other.module.state_dict()[name], tensor)
