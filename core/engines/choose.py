@@ -12,7 +12,8 @@ from core.advice import Action, Advice, Tip
 from core.config import EngineChoice, Precision, TrainConfig
 from core.engines.engine import EagerEngine, Engine
 from core.errors import InvalidValue
-from core.models.spec import Conv, find, is_user_module
+from core.models.grammar.blocks import Conv, all_blocks
+from core.models.spec import find, is_user_module
 
 if TYPE_CHECKING:
     import torch
@@ -118,6 +119,6 @@ def _native_obstacle(config: TrainConfig, copies: int) -> str:
         return "has kernels for the layers of specs, not for a module of your own"
     if config.precision != "fp32":
         return f"computes in fp32, not in {config.precision}"
-    if not any(isinstance(block, Conv) for block in find(config.arch).blocks):
+    if not any(isinstance(block, Conv) for block in all_blocks(find(config.arch).blocks)):
         return "is faster for convolutions, of which this network has none"
     return "trains one network at a time" if copies > 1 else ""

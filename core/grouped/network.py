@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from core.config import TrainConfig
+from core.models.layer import Layer, Option
 from core.models.network import summarize_config
 from core.models.spec import is_user_module
-from core.models.summary import Layer, Summary
+from core.models.summary import Summary
 from core.training.average import copy_of
 
 OWN_FIELDS = frozenset({"seed", "lr"})
@@ -65,9 +66,11 @@ def grouping_obstacle(configs: Sequence[TrainConfig]) -> str:
     if is_user_module(first.arch):
         return f"{first.arch} is a module of your own"
     summary = summarize_config(first)
-    if summary and any(layer.kind == "Dropout" and layer.options["p"] for layer in summary.layers):
+    if summary and any("Dropout" in layer.kind and layer.options["p"] for layer in summary.all_layers):
         # Here no copy could have the masks of the single run.
         return "torch draws all dropout from one stream"
+    if summary and (kind := next((layer.kind for layer in summary.all_layers if not _can_widen(layer)), "")):
+        return f"{kind} is not written for many copies"
     return ""
 
 
@@ -87,17 +90,28 @@ class _Linear(nn.Module):
         return torch.baddbmm(bias, x, weight.mT).transpose(0, 1).flatten(1)
 
 
+def _can_widen(layer: Layer) -> bool:
+    if layer.kind == "Linear":
+        return layer.options.get("bias", True) is True
+    if layer.kind == "BatchNorm2d":
+        return "affine" not in layer.options
+    return layer.kind in ("Conv2d", "ReLU", "MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "Flatten", "Dropout")
+
+
 def _widened(layer: Layer, copies: int) -> nn.Module:
     """The layer for so many copies, its parameters not yet set."""
     options = dict(layer.options)
     match layer.kind:
         case "Linear":
-            return _Linear(copies, int(options["in_features"]), int(options["out_features"]))
+            return _Linear(copies, _number(options["in_features"]), _number(options["out_features"]))
         case "Conv2d":
-            options |= {key: copies * options[key] for key in ("in_channels", "out_channels", "groups")}
+            options |= {key: copies * _number(options[key]) for key in ("in_channels", "out_channels", "groups")}
         case "BatchNorm2d":
-            options["num_features"] *= copies
-        case "ReLU":
-            options["inplace"] = True  # as in the single network
+            options["num_features"] = copies * _number(options["num_features"])
     module: nn.Module = getattr(nn, layer.kind)(**options)
     return module
+
+
+def _number(option: Option) -> int:
+    assert isinstance(option, int)
+    return option

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import torch
 from torch import nn
 
 from core.models.conv import Conv2d
+from core.models.layer import Layer
 from core.models.norm import BatchNorm2d
+from core.models.parts import Residual, Scale, Tied
 from core.models.summary import Summary
 
-FASTER: dict[str, type[nn.Module]] = {"Conv2d": Conv2d, "BatchNorm2d": BatchNorm2d}
-"""Modules used in place of torch's of the same name."""
+OURS: dict[str, type[nn.Module]] = {"Conv2d": Conv2d, "BatchNorm2d": BatchNorm2d, "Scale": Scale}
+"""Modules used in place of torch's of the same name, and those that it has not."""
 
 
 def build_model(summary: Summary) -> nn.Sequential:
@@ -18,15 +22,31 @@ def build_model(summary: Summary) -> nn.Sequential:
 
     Draws the initial weights from torch's global random state. Modules are named by their row in the layer table.
     """
-    model = nn.Sequential()
-    for index, layer in enumerate(summary.layers):
-        # In place saves a pass over the activations: the input of a ReLU here is always a convolution's or a linear
-        # layer's output, which neither needs for its own gradient.
-        options = {"inplace": True} if layer.kind == "ReLU" else layer.options
-        name = layer.label or f"{layer.kind}_{index}"
-        module: type[nn.Module] = FASTER.get(layer.kind) or getattr(nn, layer.kind)
-        model.add_module(name, module(**options))
-    return model
+    return row_of(summary.layers, nn.Sequential(), _module)
+
+
+def row_of(layers: Iterable[Layer], row: nn.Sequential, make: Callable[[Layer], nn.Module]) -> nn.Sequential:
+    """Append the modules of layers to a row, each made by `make` or of the modules that it makes, under its name."""
+    for index, layer in enumerate(layers):
+        match layer.kind:
+            case "Residual":
+                module: nn.Module = Residual(row_of(branch, nn.Sequential(), make) for branch in layer.branches)
+            case "Tied":
+                module = row_of(layer.branches[0], Tied(layer.times), make)
+            case _:
+                module = make(layer)
+        row.add_module(module_name(layer, index), module)
+    return row
+
+
+def module_name(layer: Layer, index: int) -> str:
+    """The name, in its row, of the module of a layer that is number `index` there: its label where it has one."""
+    return layer.label or f"{layer.kind}_{index}"
+
+
+def _module(layer: Layer) -> nn.Module:
+    module: type[nn.Module] = OURS.get(layer.kind) or getattr(nn, layer.kind)
+    return module(**layer.options)
 
 
 def count_parameters(model: nn.Module, *, trainable_only: bool = False) -> int:

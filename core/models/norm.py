@@ -43,6 +43,7 @@ class BatchNorm2d(nn.BatchNorm2d):
     def _is_slow_in_torch(self, x: Tensor) -> bool:
         return (
             (self.num_features % VECTOR != 0 or x.dtype is torch.bfloat16)
+            and self.affine
             and is_channels_last_on_cpu(x)
             and x.numel() > x.shape[1]  # else there is no deviation, and torch says so
         )
@@ -71,7 +72,8 @@ class _Normalise(torch.autograd.Function):
         ctx.save_for_backward(rows, mean, inverse, scale)
         ctx.width, ctx.count = width, x.numel() // x.shape[1]
         ctx.mark_non_differentiable(mean, variance)
-        return _as_images(y, x.shape), mean, variance
+        # `data`, as a ReLU is to change it in place, which autograd does not allow for what it takes for a view.
+        return _as_images(y, x.shape).data, mean, variance
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:

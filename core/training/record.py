@@ -289,11 +289,12 @@ def _check_sizes(config: TrainConfig, dataset: Dataset, summary: Summary) -> Non
         )
     tail = (count - config.val_split) % config.batch_size or config.batch_size
     for layer in summary.rows:
-        if layer.kind == "BatchNorm2d" and tail == 1 and layer.output_shape[1:] == (1, 1):
+        if layer.kind in ("BatchNorm1d", "BatchNorm2d") and tail == 1 and layer.output_shape[1:] == (1, 1):
+            where = " on a 1x1 map" if layer.kind == "BatchNorm2d" else ""
             raise InvalidValue(
                 "batch_size",
                 config.batch_size,
-                f"leaves a last batch of one image, over which {layer.label} on a 1x1 map has no deviation",
+                f"leaves a last batch of one image, over which {layer.label}{where} has no deviation",
                 hint="choose another batch size, or write the block without batch norm (n)",
             )
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Self
 from core.advice import Action, Advice, Hint, Tip
 from core.config import TrainConfig, allowed_values
 from core.errors import InvalidValue
+from core.models.grammar.words import joined, texts_of
 from core.models.network import absolute_arch, check_module_file, summarize_config
 from core.models.reference import split_archs
 from core.models.spec import is_user_module
@@ -216,7 +217,7 @@ def parse_value(field: str, text: str, *, whole: str = "") -> Value:
         check_module_file(checked.arch)
         return absolute_arch(checked.arch)
     summarize_config(checked)
-    return " ".join(checked.arch.split())  # one network is one value, however it is spaced
+    return joined(texts_of(checked.arch))  # one network is one value, however it is spaced
 
 
 def rounded(value: float) -> float:

@@ -213,6 +213,6 @@ def _check_network_size(run: Run) -> None:
         raise _Refused(error.message) from error
     if summary is None:
         return
-    largest = max(prod(layer.output_shape) for layer in summary.layers)
+    largest = max(prod(layer.output_shape) for layer in summary.all_layers)
     if largest > MAX_ACTIVATIONS or summary.macs > MAX_MACS:
         raise _Refused(f"its network needs {summary.macs:,} multiply-adds and {largest:,} values for one image")

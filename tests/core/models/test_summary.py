@@ -14,7 +14,7 @@ from torchinfo import summary as torchinfo_summary
 import core.models.summary
 from core.errors import SpecError
 from core.models.build import build_model, count_parameters
-from core.models.spec import REGISTRY, find, parse
+from core.models.spec import REGISTRY, find, parse, words
 from core.models.summary import summarize
 
 CONV9 = [
@@ -170,6 +170,22 @@ def test_a_layer_over_the_whole_map_sees_all_that_the_map_does(spec):
         ("fc10 c8", 2, "flattened"),
         ("fc10 gap", 2, "flattened"),
         ("fc10 p2", 2, "flattened"),
+        ("fc10 in", 2, "flattened"),
+        ("flat dc0.1", 2, "flattened"),
+        ("c8k1x5 p28x25", 2, "28x25 does not fit a 28x24 map"),
+        ("c8 c9g4", 2, "4 groups do not divide the 9 channels that go out"),
+        ("c9 c8g4", 2, "4 groups do not divide the 9 channels that come in"),
+        ("c9 gn2", 2, "2 groups do not divide the 9 channels"),
+        ("c8 gap in", 3, "is over one value of 8x1x1 at a time, so always 0"),
+        ("c8 gap gn8", 3, "is over one value of 8x1x1 at a time"),
+        ("fc1 ln", 2, "is over one value of 1 units at a time"),
+        ("c1k1p28 c1k1p28 c1k1p28 c1k1p28 c1k1p28", 5, "makes a map of 308x308; a side may be at most 256"),
+        ("c8 res(c9p1)", 2, "8x26x26 goes in and 9x26x26 comes out, which cannot be added"),
+        ("c8 res(c8 | c8p1)", 2, "its branches make 8x24x24 and 8x26x26, which cannot be added"),
+        ("c8 gap res(flat)", 3, "8x1x1 goes in and 8 units comes out"),
+        ("c8 tie2(c9p1)", 2, "8x26x26 comes in the first time and 9x26x26 the next"),
+        ("c8 tie2(ln c8)", 2, "the shared weights do not fit"),
+        ("c8 tie9(p2)", 4, "2x2 does not fit a 1x1 map"),
         ("c8", 1, "the result is 8x26x26, not 10 logits"),
         ("c10", 1, "the result is 10x26x26, not 10 logits"),
         ("c8 gap", 2, "the result is 8x1x1, not 10 logits"),
@@ -179,7 +195,7 @@ def test_a_layer_over_the_whole_map_sees_all_that_the_map_does(spec):
 def test_a_layer_that_does_not_fit_is_named_with_why(spec, position, reason, presentable):
     with pytest.raises(SpecError) as caught:
         summarize(parse(spec))
-    token = spec.split()[position - 1]
+    token = words(spec)[position - 1].text
     assert (caught.value.token, caught.value.position) == (token, position)
     presentable(caught.value.message, f"{token} at position {position}: ", reason)
 

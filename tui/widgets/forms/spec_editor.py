@@ -11,8 +11,9 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from core.errors import SpecError
-from core.models.spec import REGISTRY, is_user_module
-from core.models.summary import Layer, Summary
+from core.models.layer import Layer
+from core.models.spec import REGISTRY, is_user_module, words
+from core.models.summary import Summary
 from tui.live.forms.advice import for_interface
 from tui.live.forms.module_file import module_problem
 from tui.widgets.forms.budget_meter import BudgetMeter
@@ -36,14 +37,8 @@ class _MarkToken(Highlighter):
         self.position = 0
 
     def highlight(self, text: Text) -> None:
-        if not self.position:
-            return
-        end = 0
-        for number, token in enumerate(text.plain.split(), start=1):
-            start = text.plain.index(token, end)
-            end = start + len(token)
-            if number == self.position:
-                text.stylize("bold underline red", start, end)
+        for word in words(text.plain)[self.position - 1 : self.position] if self.position else ():
+            text.stylize("bold underline red", word.start, word.end)
 
 
 class SpecEditor(Vertical):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 
 from core.errors import SpecError
+from core.models.grammar.words import joined, on_the_way, texts_of
+from core.models.layer import Layer
 from core.models.spec import REGISTRY, find, is_user_module
-from core.models.summary import Layer, Summary, summarize
+from core.models.summary import Summary, summarize
 from tui.widgets.tables.table import Cell, Column, Table
 
 OWN = "your own"
@@ -27,10 +29,10 @@ def summary_of(arch: str, dropout: float = 0.0) -> Summary:
 def layers_so_far(error: SpecError, spec: str, dropout: float) -> tuple[Layer, ...]:
     """The layers of a spec that is wrong: of all tokens where only the ten logits are missing, else of those before the
     one at fault; none where these do not fit each other either."""
-    tokens = spec.split()
-    for count in (len(tokens), error.position - 1):
+    texts = texts_of(spec)
+    for count in (len(texts), error.position - 1):
         try:
-            whole = summary_of(" ".join([*tokens[:count], LOGITS]), dropout)
+            whole = summary_of(joined([*on_the_way(texts[:count]), LOGITS]), dropout)
         except SpecError:
             continue
         return whole.rows[:-1]
@@ -91,5 +93,5 @@ class ArchList(Table):
 
 def name_of(spec: str) -> str:
     """The registered name of a spec, or the spec itself."""
-    words = " ".join(spec.split())
-    return next((name for name, known in REGISTRY.items() if known == words), words)
+    plain = " ".join(spec.split()) if is_user_module(spec) else joined(texts_of(spec))
+    return next((name for name, known in REGISTRY.items() if known == plain), plain)
