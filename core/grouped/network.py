@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import torch
 from torch import Tensor, nn
 
 from core.config import TrainConfig
-from core.models.layer import Layer, Option
+from core.grouped.layers import widened
+from core.models.build import row_of
 from core.models.network import summarize_config
 from core.models.spec import is_user_module
 from core.models.summary import Summary
@@ -37,8 +37,7 @@ class GroupedNetwork(nn.Sequential):
     def __init__(self, summary: Summary, models: Sequence[nn.Module]) -> None:
         super().__init__()
         self.copies = len(models)
-        for index, layer in enumerate(summary.layers):
-            self.add_module(layer.label or f"{layer.kind}_{index}", _widened(layer, self.copies))
+        row_of(summary.layers, self, lambda layer: widened(layer, self.copies))
         for copy, model in enumerate(models):
             self.load_weights(copy, model.state_dict())
 
@@ -69,49 +68,4 @@ def grouping_obstacle(configs: Sequence[TrainConfig]) -> str:
     if summary and any("Dropout" in layer.kind and layer.options["p"] for layer in summary.all_layers):
         # Here no copy could have the masks of the single run.
         return "torch draws all dropout from one stream"
-    if summary and (kind := next((layer.kind for layer in summary.all_layers if not _can_widen(layer)), "")):
-        return f"{kind} is not written for many copies"
     return ""
-
-
-class _Linear(nn.Module):
-    """A linear layer for each copy: (B, copies * inputs) to (B, copies * outputs)."""
-
-    def __init__(self, copies: int, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.copies = copies
-        self.weight = nn.Parameter(torch.empty(copies * outputs, inputs))
-        self.bias = nn.Parameter(torch.empty(copies * outputs))
-
-    def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight.view(self.copies, -1, self.weight.shape[1])
-        bias = self.bias.view(self.copies, 1, -1)
-        x = x.view(len(x), self.copies, -1).transpose(0, 1)
-        return torch.baddbmm(bias, x, weight.mT).transpose(0, 1).flatten(1)
-
-
-def _can_widen(layer: Layer) -> bool:
-    if layer.kind == "Linear":
-        return layer.options.get("bias", True) is True
-    if layer.kind == "BatchNorm2d":
-        return "affine" not in layer.options
-    return layer.kind in ("Conv2d", "ReLU", "MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "Flatten", "Dropout")
-
-
-def _widened(layer: Layer, copies: int) -> nn.Module:
-    """The layer for so many copies, its parameters not yet set."""
-    options = dict(layer.options)
-    match layer.kind:
-        case "Linear":
-            return _Linear(copies, _number(options["in_features"]), _number(options["out_features"]))
-        case "Conv2d":
-            options |= {key: copies * _number(options[key]) for key in ("in_channels", "out_channels", "groups")}
-        case "BatchNorm2d":
-            options["num_features"] = copies * _number(options["num_features"])
-    module: nn.Module = getattr(nn, layer.kind)(**options)
-    return module
-
-
-def _number(option: Option) -> int:
-    assert isinstance(option, int)
-    return option
