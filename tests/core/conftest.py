@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from random_networks import draw_spec
+from random_specs import draw_any_spec
 from torch import nn
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ TINY = {"arch": "c4k5s3 p2 c8k3 gap fc10", "lr": 0.1, "batch_size": 64, "epochs"
 
 @pytest.fixture(scope="session")
 def random_spec() -> Callable[[random.Random], str]:
-    return draw_spec
+    return draw_any_spec
 
 
 def assert_presentable(message: str, *named: str) -> None:

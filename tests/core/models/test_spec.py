@@ -282,9 +282,8 @@ def test_a_file_and_class_is_told_from_a_spec():
     assert not is_user_module("mine.txt:Net")
 
 
-CHARACTERS = (
-    "cspadgfkln0123456789.  -_:/\\\"'{}%\x00\x07\x1b\x7f\u0660\u0968\uff11\u00b2\u2028\u202e\ud800\U0001f600\u00e9"
-)
+GRAMMATICAL = "cspadgfkln0123456789.  ()|rtiebwxuh"
+CHARACTERS = GRAMMATICAL + "-_:/\\\"'{}%\x00\x07\x1b\x7f\u0660\u0968\uff11\u00b2\u2028\u202e\ud800\U0001f600\u00e9"
 
 
 def damaged(rng: random.Random, valid: str) -> str:
@@ -307,7 +306,7 @@ def damaged(rng: random.Random, valid: str) -> str:
             word = rng.choice(valid.split())
             return rng.choice([f"{valid} {word * 600}", f"{valid} " * 30, "x" * 4000, rng.choice(CHARACTERS) * 900])
         case _:
-            return "".join(rng.choices("cspadkln 0123456789", k=rng.randint(1, 12)))
+            return "".join(rng.choices("cspadklnbgr 0123456789()|x", k=rng.randint(1, 12)))
 
 
 def outcome(text: str) -> tuple[Summary | None, SpecError | None]:

@@ -3,6 +3,8 @@
 import random
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from math import prod
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from torchinfo import summary as torchinfo_summary
 import core.models.summary
 from core.errors import SpecError
 from core.models.build import build_model, count_parameters
+from core.models.parts import Residual, Tied
 from core.models.spec import REGISTRY, find, parse, words
 from core.models.summary import summarize
 
@@ -73,7 +76,7 @@ def test_named_networks_fit_the_budget(name):
 
 
 def measure(model: nn.Sequential) -> tuple[list[tuple[int, ...]], int]:
-    """The output shape of each layer and the multiply-adds for one image, from forward hooks."""
+    """The output shape of each innermost layer at each use and the multiply-adds for one image, from forward hooks."""
     shapes, macs = [], 0
 
     def look(module: nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
@@ -82,16 +85,52 @@ def measure(model: nn.Sequential) -> tuple[list[tuple[int, ...]], int]:
         if isinstance(module, nn.Conv2d | nn.Linear):
             macs += output[0].numel() * module.weight[0].numel()
 
-    for module in model:
-        module.register_forward_hook(look)
+    for module in model.modules():
+        if not list(module.children()):
+            module.register_forward_hook(look)
     with torch.no_grad():
         assert model.eval()(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
     return shapes, macs
 
 
+Seen = Callable[[int], set[int]]
+"""The pixels of the image, along one axis and on without end, that the output at a place sees."""
+
+
+def seen_through(module: nn.Module, axis: int, before: Seen) -> Seen:
+    """The same behind a module, by following each of its inputs."""
+    if isinstance(module, Residual):
+        branches = [seen_through(branch, axis, before) for branch in module]
+        return lambda at: set().union(*(branch(at) for branch in [*branches, before][: max(2, len(branches))]))
+    if isinstance(module, nn.Sequential):
+        for _ in range(module.times if isinstance(module, Tied) else 1):
+            for child in module:
+                before = seen_through(child, axis, before)
+        return before
+    if not isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
+        return before
+    sizes = (module.kernel_size, module.stride, module.padding, getattr(module, "dilation", 1))
+    kernel, stride, padding, dilation = (size[axis] if isinstance(size, tuple) else size for size in sizes)
+
+    @cache
+    def seen(at: int) -> set[int]:
+        return set().union(*(before(at * stride - padding + dilation * tap) for tap in range(kernel)))
+
+    return seen
+
+
+def largest_field(model: nn.Sequential, shape: tuple[int, ...]) -> int:
+    """The side of the largest square that an output of a map sees."""
+    spans = []
+    for axis in (0, 1):
+        seen = seen_through(model, axis, lambda at: {at})
+        spans += [max(pixels) - min(pixels) + 1 for pixels in map(seen, {0, shape[1 + axis] - 1})]
+    return max(spans)
+
+
 @pytest.mark.sampled(3)
-@pytest.mark.parametrize("seed", range(25))
-def test_random_specs_agree_with_torchinfo_and_with_forward_hooks(random_spec, seed):
+@pytest.mark.parametrize("seed", range(100))
+def test_random_specs_agree_with_torchinfo_with_forward_hooks_and_with_what_each_output_sees(random_spec, seed):
     rng = random.Random(seed)
     for _ in range(20):
         spec = random_spec(rng)
@@ -99,14 +138,21 @@ def test_random_specs_agree_with_torchinfo_and_with_forward_hooks(random_spec, s
         model = build_model(summary)
         info = torchinfo_summary(model, input_size=(2, 1, 28, 28), device="cpu", mode="eval", verbose=0, col_names=())
         leaves = [row for row in info.summary_list if row.is_leaf_layer]
+        layers = [layer for layer in summary.all_layers if not layer.branches]
         assert summary.total_params == info.total_params == count_parameters(model), spec
-        assert [layer.kind for layer in summary.layers] == [row.class_name for row in leaves], spec
-        assert [layer.params for layer in summary.layers] == [max(row.num_params, 0) for row in leaves], spec
+        assert [layer.kind for layer in layers] == [row.class_name for row in leaves], spec
+        params = [0 if row.is_recursive else max(row.num_params, 0) for row in leaves]
+        assert [layer.params for layer in layers] == params, spec
         shapes, macs = measure(model)
         expected = [(*shape, 1, 1)[:3] for shape in shapes]
-        assert [layer.output_shape for layer in summary.layers] == expected, spec
+        assert [layer.output_shape for layer in layers] == expected, spec
         assert [(*row.output_size[1:], 1, 1)[:3] for row in leaves] == expected, spec
-        assert summary.macs == sum(layer.macs for layer in summary.layers) == macs, spec
+        assert summary.macs == sum(layer.macs for layer in layers) == macs, spec
+        assert sum(row.params for row in summary.rows) == summary.total_params, spec
+        for count, layer in enumerate(summary.layers, 1):
+            if layer.kind in ("AdaptiveAvgPool2d", "Flatten"):
+                break  # from here on each output sees the whole map
+            assert layer.receptive_field == largest_field(model[:count], layer.output_shape), (spec, layer)
 
 
 def seen_by(modules: nn.Sequential, side: int) -> int:
@@ -140,6 +186,8 @@ def positive(model: nn.Sequential) -> nn.Sequential:
         "c2p1 c3s3k1 c3 p3 c10k1 gap",
         "s4p1 p2 s4k4s2p1 a3 c10k2l",
         "d0.1 c2k2d3 p2 c2k3s2n c2k1 c10k5l",
+        "c2b0r res(c2k5p2b0r c2p1l bn) relu res(c3p1s2 c3l | c3k1s2l p3s1) tie2(c3p1) rep2(c2k2) p3s2 c10k4l",
+        "c2k1p1 p3s2p1 a3s1p1 res(s2p1r d0.1 res(c2p1n) lrelu) c10k15l",
     ],
 )
 def test_the_receptive_field_of_each_layer_is_what_a_gradient_shows(spec):
