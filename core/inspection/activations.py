@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.errors import ShouldStop, Stopped
+from core.models.parts import Residual, Tied
 from core.training.evaluate import BATCH, Pixels
 
 SILENT = (
@@ -127,11 +128,10 @@ def first_filters(module: nn.Module) -> tuple[str, Tensor] | None:
 
 
 def named_layers(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """The innermost modules by name; a module of a spec that has no row in its layer table goes by the row before."""
+    """The innermost modules and the sums of branches, by name. Those of a spec go by their row in its layer table, and
+    where they have none by the row before."""
     row = ""
-    for name, layer in module.named_modules():
-        if next(layer.children(), None) is not None:
-            continue
+    for name, layer in _used_layers(module, "", set()):
         kind = type(layer).__name__
         if row and re.fullmatch(rf"{kind}_\d+", name):
             yield f"{kind} of {row}", layer
@@ -140,13 +140,29 @@ def named_layers(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             yield row, layer
 
 
+def _used_layers(module: nn.Module, name: str, seen: set[nn.Module]) -> Iterator[tuple[str, nn.Module]]:
+    """The same with the names that the modules have, within the parts of a spec without those of the part."""
+    if module in seen:
+        return
+    seen.add(module)
+    if isinstance(module, Residual | Tied):
+        for row in module if isinstance(module, Residual) else (module,):
+            for inner, child in row.named_children():
+                yield from _used_layers(child, inner, seen)
+    else:
+        for inner, child in module.named_children():
+            yield from _used_layers(child, f"{name}.{inner}" if name else inner, seen)
+    if isinstance(module, Residual) or next(module.children(), None) is None:
+        yield name, module
+
+
 Take = Callable[[str, nn.Module, int, Tensor], None]
 """Given a layer's name, the layer, how often it was used before in this pass, and its output, the batch first."""
 
 
 @contextmanager
 def _watching(module: nn.Module, take: Take) -> Iterator[None]:
-    """Within the block `take` is called with each output of an innermost module that is a tensor of numbers."""
+    """Within the block `take` is called with each output of a layer that is a tensor of numbers."""
     uses: dict[str, int] = {}
 
     def hook_of(name: str) -> Callable[[nn.Module, object, object], None]:
@@ -185,7 +201,7 @@ class _Sums:
     parameters: list[Tensor] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.parameters = [p for p in self.layer.parameters() if p.requires_grad]
+        self.parameters = [p for p in self.layer.parameters(recurse=False) if p.requires_grad]
 
     def add(self, output: Tensor) -> None:
         self.shape = tuple(output.shape[1:])

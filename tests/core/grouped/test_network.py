@@ -180,9 +180,16 @@ def test_each_copy_is_the_run_of_its_seed_and_rate(blobs, network, recipe):
     assert len({copy.loss for copy in group}) == 3
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_nothing_in_a_step_or_a_scoring_is_in_the_way_of_recording_them_as_graphs(blobs, recipe):
-    configs = configs_of(NETWORKS["global pooling"], **RECIPES[recipe])
+@pytest.mark.parametrize(
+    ("network", "recipe"),
+    [
+        *(("global pooling", recipe) for recipe in RECIPES),
+        ("norms", "constant, average"),
+        ("parts", "constant, average"),
+    ],
+)
+def test_nothing_in_a_step_or_a_scoring_is_in_the_way_of_recording_them_as_graphs(blobs, network, recipe):
+    configs = configs_of(NETWORKS[network], **RECIPES[recipe])
     step, model, _ = make_group(configs, blobs, torch.float32)
     start_epoch(step, configs, 1)
     calls = [operations_of(lambda: step(BATCH)) for _ in range(3)]

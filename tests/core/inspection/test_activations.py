@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from core.inspection.activations import feature_maps, first_filters, layer_statistics
 from core.models.build import build_model
-from core.models.spec import find
+from core.models.spec import find, parse
 from core.models.summary import summarize
 from core.training.evaluate import Pixels
 
@@ -107,3 +107,24 @@ def test_filters_are_the_kernels_that_see_pixels(network):
     assert name == "Conv2d-1"
     assert torch.equal(filters, network[0].weight[:, 0])
     assert first_filters(nn.Sequential(nn.Flatten(), nn.Linear(100, 10))) is None
+
+
+def test_layers_inside_others_go_by_their_rows_and_sums_of_branches_are_layers(blobs):
+    torch.manual_seed(0)
+    summary = summarize(parse("c4 res(c4p1r c4p1l) relu tie2(c4b0r) gap fc10"))
+    module = build_model(summary).eval()
+    layers = layer_statistics(module, blobs.test_images[:40], blobs.test_labels[:40], PIXELS, never)
+    assert [entry.name for entry in layers] == [
+        *("Conv2d-1", "ReLU of Conv2d-1", "BatchNorm2d-2", "Conv2d-3", "BatchNorm2d-4", "ReLU of BatchNorm2d-4"),
+        *("Conv2d-5", "Residual-6", "ReLU of Residual-6", "Conv2d-7", "BatchNorm2d-8", "ReLU of BatchNorm2d-8"),
+        *("Conv2d-7 (use 2)", "BatchNorm2d-8 (use 2)", "ReLU of BatchNorm2d-8 (use 2)"),
+        *("AdaptiveAvgPool2d-11", "Linear-12"),
+    ]
+    by_name = {entry.name: entry for entry in layers}
+    assert by_name["Residual-6"].weight is None
+    assert by_name["Residual-6"].gradient > 0
+    assert by_name["Conv2d-3"].weight_gradient > 0
+    maps = {shown.name: shown.maps for shown in feature_maps(module, blobs.test_images[0], PIXELS)}
+    incoming, outgoing = maps["BatchNorm2d-2"], maps["Conv2d-5"]
+    torch.testing.assert_close(maps["Residual-6"], incoming + outgoing)
+    assert maps["Conv2d-7 (use 2)"].shape == (4, 22, 22)

@@ -26,6 +26,12 @@ RECIPES: dict[str, dict[str, Any]] = {
     "cosine, warps, nesterov": {"schedule": "cosine", "augment": "affine", "nesterov": True, "weight_decay": 0.01},
     "dropout, steps": {"dropout": 0.2, "schedule": "step", "step_size": 1},
     "bfloat16, no momentum": {"precision": "bf16", "momentum": 0.0},
+    "norms, activations, dropout of channels": {
+        "arch": "c6b0l gn3 silu dc0.2 p3s2p1 c8k1x3l in gelu c8g2s2l inw1 lrelu ln elu c6rk1p1 flat bn fc12l ln fc10b0"
+    },
+    "blocks of blocks": {
+        "arch": "scale2 c4b0r p3 res(c4p1b0r c4p1l) relu tie2(c4p1 d0.1) res(c6s2 c6k1l | c6k3s2l sigmoid) gap fc10"
+    },
 }
 
 
