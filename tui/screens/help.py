@@ -25,7 +25,7 @@ class Help(ModalScreen[None]):
     DEFAULT_CSS = """
     Help .heading { margin-top: 1; text-style: bold; }
     Help .entry { height: auto; }
-    Help .word { width: 12; padding: 0 1 0 2; color: $text-accent; }
+    Help .word { width: 15; padding: 0 1 0 2; color: $text-accent; }
     Help .meaning { width: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,f1,enter", "dismiss", "Close")]
