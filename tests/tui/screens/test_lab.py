@@ -6,10 +6,11 @@ import json
 
 import pytest
 from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
+from rich.text import Text
 from stage import staged
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
-from core.models.spec import REGISTRY
+from core.models.spec import GRAMMAR, REGISTRY
 from experiments.runs.folder import Meta
 from tui.live.forms.fields import ADVANCED_FIELDS, MAIN_FIELDS, help_text, range_text
 from tui.live.forms.module_file import module_problem
@@ -54,6 +55,12 @@ WRONG_SPECS = (
     ("c8 p2 c16 xx gap", 5, "1,296 of 20,000, 18,704 left, so far"),
     ("c8 fc10 c8", 3, "so far"),
     ("c64 c64 p99", 4, "over the budget, so far"),
+    ("c8 res(c8p1 c8p1", 6, "so far"),  # of an open bracket what is there yet
+    ("c8 res(c8p1 c16", 6, "so far"),
+    ("c8 res(c4 | c8k1 xx) fc10", 4, "so far"),  # the branch that is being written
+    ("c8 rep2(c8 res(c4 xx", 6, "so far"),
+    ("c8 res(c8p1) tie2(c4", 7, "so far"),
+    ("c8 res(c9p1) fc10", 2, "so far"),
     ("xx", 0, ""),
     ("c8 p28 xx", 0, ""),  # what comes before the error does not fit either
     ("", 0, ""),
@@ -71,6 +78,37 @@ async def test_of_a_spec_that_is_wrong_only_its_own_layers_are_shown(tmp_path):
             assert screen.query_one("#layers", Table).row_count == layers, spec
             assert words in meter.words
             assert bool(words) == bool(meter.words)
+
+
+@pytest.mark.parametrize(
+    ("spec", "underlined"),
+    [
+        (" c8  res(c8p1|c8kx ) fc10", "c8kx"),
+        ("c8 res(c9p1) fc10", "res"),
+        ("c8 res(c8p1", "res"),
+        ("c8 ) fc10", ")"),
+        ("c8 rep3(c8|c8) fc10", "|"),
+        ("c8 gap fc9", "fc9"),
+    ],
+)
+async def test_the_word_that_is_wrong_is_underlined_wherever_it_stands(tmp_path, spec, underlined):
+    async with staged(LabScreen(), tmp_path) as pilot:
+        editor = pilot.app.screen.query_one(SpecEditor)
+        editor.put(spec)
+        text = Text(spec)
+        editor.query_one("#spec", Input).highlighter.highlight(text)
+    (span,) = text.spans
+    assert spec[span.start : span.end] == underlined == editor.error.token
+
+
+async def test_the_help_explains_every_word_of_a_spec_with_none_of_them_broken(tmp_path):
+    async with opened(tmp_path, SMALL) as pilot:
+        await pilot.press("question_mark")
+        await wait_for_text(pilot, "Layers")
+        words = [str(entry.render()) for entry in pilot.app.screen.query(".word").results(Static)]
+        assert set(GRAMMAR) <= set(words)
+        widths = [entry.content_size.width for entry in pilot.app.screen.query(".word").results(Static)]
+    assert max(len(word) for examples in GRAMMAR for word in examples.split()) <= min(widths)
 
 
 async def test_the_button_has_its_words_in_a_terminal_s_own_colours_too(tmp_path):
