@@ -26,6 +26,11 @@ from experiments.studies.space import FIXED, ListDimension, RangeDimension, Spac
         ("batch_size", "16:512:log", RangeDimension("batch_size", 16, 512, log=True)),
         ("arch", "conv9,conv5", ListDimension("arch", ("conv9", "conv5"))),
         ("arch", "c8 p2 c16 gap fc10", "c8 p2 c16 gap fc10"),
+        (
+            "arch",
+            "c8b0r res( c8p1 |c8k1l ) gap fc10,rep2(c8k1x5) gap fc10",
+            ListDimension("arch", ("c8b0r res(c8p1 | c8k1l) gap fc10", "rep2(c8k1x5) gap fc10")),
+        ),
         ("schedule", "constant,onecycle", ListDimension("schedule", ("constant", "onecycle"))),
         ("nesterov", "true,off", ListDimension("nesterov", (True, False))),
         ("limit_train", "600", 600),

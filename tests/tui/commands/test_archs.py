@@ -37,6 +37,20 @@ def test_every_listed_network_can_be_shown_by_name_and_by_spec(cli):
         assert by_name.json["name"] == network["name"]
 
 
+def test_layers_inside_others_are_rows_and_what_is_used_again_has_no_parameters_of_its_own(cli):
+    shown = cli("archs", "show", "c4b0r res(c4p1|c4k1l) tie2(c4p1n) scale2 gap fc10", "--json").json
+    rows = [(row["layer"], row["output_shape"][0], row["params"], row["receptive_field"]) for row in shown["layers"]]
+    assert rows == [
+        *(("Conv2d-1", 4, 36, 3), ("BatchNorm2d-2", 4, 8, 3)),
+        *(("Conv2d-3", 4, 148, 5), ("BatchNorm2d-4", 4, 8, 5), ("Conv2d-5", 4, 20, 3), ("Residual-6", 4, 0, 5)),
+        *(("Conv2d-7", 4, 148, 7), ("Conv2d-8", 4, 0, 9), ("Scale-9", 4, 0, 9)),
+        *(("AdaptiveAvgPool2d-10", 4, 0, 34), ("Linear-11", 10, 50, 34)),
+    ]
+    assert sum(row["params"] for row in shown["layers"]) == shown["total_params"] == 418
+    assert sum(row["macs"] for row in shown["layers"]) == shown["macs"]
+    assert shown["spec"] == "c4b0r res(c4p1 | c4k1l) tie2(c4p1n) scale2 gap fc10"
+
+
 def test_the_layers_of_conv9_are_those_of_the_exercise(cli):
     shown = cli("archs", "show", "conv9", "--json").json
     assert list(shown) == [*TOTALS, "layers"]

@@ -4,6 +4,8 @@ import random
 
 import pytest
 
+from core.models.spec import words
+
 
 def refuse(field, value, allowed, *arguments):
     return pytest.param(arguments, (f"{field} = {value}", allowed), id=" ".join(arguments))
@@ -175,20 +177,35 @@ def test_a_file_without_the_named_module_is_refused(cli, refused, tmp_path, cont
     refused(cli("run", "--dataset", "mnist-5k", "--arch", f"{path}:Net"), 2, f"arch = {path}:Net", named)
 
 
+VALID = (
+    "c8p1 p2 c16 c32 p2 c32n c10l",
+    "c8 c8 gap fc10",
+    "s16p1 a2 d0.1 fc32 fc10",
+    "c8b0r dc0.1 res(c8p1b0r c8k1x3p0x1l) relu p3s2p1 gn4 silu gap fc10b0",
+    "scale0.5 c4k5l in lrelu0.2 rep2(c4 res(c4 | c4g2)) tie2(c4p1r) flat bn fc16l ln gelu fc10",
+)
+WRONG = (
+    *("p29", "c0", "c4097", "c8k29", "c8p29", "d1", "fc0", "c8nl", "c8nr", "k3", "x", "c8k3x0", "c8b2", "p3p2", "gn7"),
+    *("bnw2", "lrelu2", "scale0", "dc1", "res", "rep99(c4)", "tie0(c4)", "res()", "rep64(rep64(d0))", "c8g3", "s8g2"),
+)
+
+
 def malformed(rng: random.Random) -> str:
     """A valid spec with one thing wrong."""
-    tokens = rng.choice(["c8p1 p2 c16 c32 p2 c32n c10l", "c8 c8 gap fc10", "s16p1 a2 d0.1 fc32 fc10"]).split()
+    tokens = [word.text for word in words(rng.choice(VALID))]
     at = rng.randrange(len(tokens))
-    wrong = "".join(rng.choices("cspadkfgl0123456789.:/é\u0663\x1b$-_", k=rng.randint(1, 6)))
-    match rng.randrange(5):
+    wrong = "".join(rng.choices("cspadkfglbrnx()|0123456789.:/é\u0663\x1b$-_", k=rng.randint(1, 6)))
+    match rng.randrange(6):
         case 0:
             tokens[at] = wrong
         case 1:
-            tokens.insert(at, rng.choice(["p29", "c0", "c513", "c8k29", "c8p9", "d1", "fc0", "c8nl", "k3", "x"]))
+            tokens.insert(at, rng.choice(WRONG))
         case 2:
             tokens[at] += rng.choice("xyz!?*é\x00\x1b")
         case 3:
             tokens[at] = tokens[at].upper()
+        case 4:
+            tokens.insert(at, rng.choice("()|"))
         case _:
             tokens[at] = tokens[at][0] + "9" * rng.randint(5, 40)
     return " ".join(tokens)
@@ -204,7 +221,7 @@ def test_of_300_malformed_specs_each_is_refused_by_its_first_bad_token(cli, refu
             continue  # not every change does harm
         refused(answer, 2, " at position ")
         position = int(answer.err.partition(" at position ")[2].split(":")[0])
-        token = spec.split()[position - 1]
+        token = words(spec)[position - 1].text
         if token.isprintable():
             assert f"{token} at position {position}: " in answer.err.replace("...", token[37:])
         refusals += 1
