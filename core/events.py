@@ -20,7 +20,7 @@ class RunStarted:
     """Data and network are ready and the first step is next.
 
     `spec` is the network in full, dropout included; `note` says what a user should know about data set and engine;
-    `engine` is how steps are executed.
+    `engine` is how steps are executed, and `engine_reason` why so.
     """
 
     NAME: ClassVar = "run_started"
@@ -35,6 +35,7 @@ class RunStarted:
     steps_per_epoch: int
     note: str
     engine: str = "eager"
+    engine_reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,6 +22,8 @@ from core.device.device import check_precision
 from core.engines.choose import choose_engine, make_engine
 from core.engines.engine import Forward
 from core.events import RunStopped, TrainEvent
+from core.models.translate.translation import Translation, Untranslatable
+from core.models.translate.twin import InPlaceOf
 from core.storage.checkpoint import Checkpoint
 from core.training.average import WeightAverage, copy_of, copy_weights
 from core.training.evaluate import Evaluator, Labelled, Pixels, Score
@@ -56,6 +58,7 @@ class EpochLoop(Generic[Model]):
         model: on the device.
         make_step: makes the step of training.
         make_evaluator: makes the evaluators of the held-out and of the test images.
+        translated: of a user's own module, the spec whose network is run in its place, or why there is none.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class EpochLoop(Generic[Model]):
         make_evaluator: MakeEvaluator[Model],
         *,
         copies: int = 1,
+        translated: Translation | Untranslatable | None = None,
     ) -> None:
         check_precision(config.precision, device)
         self.model = model
@@ -76,12 +80,16 @@ class EpochLoop(Generic[Model]):
         images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)
         self._kept, held_out = split_validation(len(labels), config.val_split)
         self._steps = math.ceil(len(self._kept) / config.batch_size)
-        choice = choose_engine(config, device, config.epochs * self._steps, copies)
+        self._translation = translated if isinstance(translated, Translation) else None
+        run_as = config if self._translation is None else config.model_copy(update={"arch": self._translation.spec})
+        choice = choose_engine(run_as, device, config.epochs * self._steps, copies)
         self._engine = make_engine(choice, config.batch_size, device, copies, config.precision)
+        self._engine_reason = _with_translation(choice.reason, translated)
         self._average = WeightAverage(model, config.ema_decay) if config.ema else None
         pixels = Pixels(dataset.mean, dataset.std)
-        self._step = make_step(model, config, images, labels, pixels, self._average, self._engine.forward(model))
-        scored = self._engine.forward(self.scored_model)
+        forward = self._forward(model)
+        self._step = make_step(model, config, images, labels, pixels, self._average, forward)
+        scored = forward if self.scored_model is model else self._forward(self.scored_model)
         test = Labelled(dataset.test_images.to(device), dataset.test_labels.to(device))
         self._test = make_evaluator(self.scored_model, test, pixels, scored)
         held = Labelled(images, labels, held_out.to(device))
@@ -105,7 +113,7 @@ class EpochLoop(Generic[Model]):
         self._engine.prepare(self._step)
         (self._val or self._test).prepare(self._engine)
         for run in runs:
-            yield run, run.started(self._engine.name, self._engine.note)
+            yield run, run.started(self._engine.name, self._engine.note, self._engine_reason)
         try:
             yield from self._finish(runs, should_stop)  # what was stopped after its last epoch
             while live := _live(runs):
@@ -146,6 +154,13 @@ class EpochLoop(Generic[Model]):
         if self._average is not None:
             self._average.model.load_state_dict(checkpoint.part("average"))
         self._step.load_state(checkpoint.part("engine"))
+
+    def _forward(self, model: Model) -> Forward:
+        """A network's forward pass in the engine, or that of the spec's network in the place of a user's module."""
+        if self._translation is None:
+            return self._engine.forward(model)
+        twin = self._translation.twin_of(model)
+        return InPlaceOf(model, twin, self._engine.forward(twin))
 
     def _train(self, runs: Sequence[AnyRun], should_stop: StopsRun[AnyRun]) -> RunEvents[AnyRun]:
         """Train up to the end of the epoch under way."""
@@ -241,6 +256,17 @@ class EpochLoop(Generic[Model]):
                 case _:
                     self._read[part] = {} if self._average is None else copy_weights(self._average.model)
         return self._read[part]
+
+
+def _with_translation(reason: str, translated: Translation | Untranslatable | None) -> str:
+    """The reason for an engine, for a user's module with the spec that it is run as, or what there is in the way."""
+    match translated:
+        case Translation(spec=spec):
+            return f"{reason}; the module equals {spec}"
+        case Untranslatable():
+            return f"{reason}; the module equals no spec: {translated}"
+        case _:
+            return reason
 
 
 def _live(runs: Sequence[AnyRun]) -> list[AnyRun]:

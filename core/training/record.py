@@ -116,7 +116,7 @@ class RunRecord(ABC):
         """Let the run's time begin, or go on."""
         self._run_clock.start()
 
-    def started(self, engine: str, note: str) -> RunStarted:
+    def started(self, engine: str, note: str, reason: str = "") -> RunStarted:
         """`note` is the engine's; that of the data set comes before it."""
         return RunStarted(
             config=self.config.model_dump(),
@@ -130,6 +130,7 @@ class RunRecord(ABC):
             steps_per_epoch=self.steps_per_epoch,
             note="; ".join(filter(None, (self._dataset.note, note))),
             engine=engine,
+            engine_reason=reason,
         )
 
     def begin_epoch(self) -> None:

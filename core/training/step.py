@@ -20,6 +20,7 @@ from core.config import TrainConfig
 from core.device.device import float32_products, mixed
 from core.device.torch_private import count_each
 from core.engines.engine import Forward, batch_sizes
+from core.models.translate.twin import InPlaceOf
 from core.training.augment import shift_images, warp_images
 from core.training.average import WeightAverage, copy_of
 from core.training.evaluate import Pixels
@@ -75,7 +76,8 @@ class TrainStep:
         # The fused optimizer reads the rate as float64 on the CPU and as float32 on CUDA; MPS has no float64.
         self._lr = torch.zeros(1, *shape, device=device, dtype=torch.float64 if device.type == "cpu" else torch.float32)
         self._optimizer = self._make_optimizer()
-        self._norms = counting_norms(model) if device.type == "cuda" else []
+        network = forward.network if isinstance(forward, InPlaceOf) else model
+        self._norms = counting_norms(network) if device.type == "cuda" else []
         self._momentum = self._optimizer.momentum
         # The sum of a whole epoch deserves float64.
         self._loss = torch.zeros(shape, device=device, dtype=torch.float32 if device.type == "mps" else torch.float64)

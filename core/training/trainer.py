@@ -12,7 +12,9 @@ from core.data.loader import Dataset
 from core.device.random_state import restore_random_state
 from core.errors import RunError, ShouldStop, one_line
 from core.events import TrainEvent
+from core.models.spec import is_user_module
 from core.models.summary import Summary
+from core.models.translate.translation import translate
 from core.storage.checkpoint import START_AGAIN, Checkpoint
 from core.training.evaluate import Evaluator
 from core.training.loop import EpochLoop
@@ -33,8 +35,9 @@ class Trainer(RunRecord):
         dataset = dataset.limited(config.limit_train, config.limit_test)
         super().__init__(config, dataset, summary, device)
         # Made for convolutions; a user's module of other layers just ignores it.
+        translated = translate(model) if is_user_module(config.arch) else None
         model = model.to(device).to(memory_format=torch.channels_last)
-        self._loop = EpochLoop(config, dataset, model, device, TrainStep, Evaluator)
+        self._loop = EpochLoop(config, dataset, model, device, TrainStep, Evaluator, translated=translated)
         self._loop.start_epoch([self])  # so that an engine can get ready
 
     @property

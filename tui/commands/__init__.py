@@ -20,7 +20,7 @@ class Row(NamedTuple):
 
 COMMANDS: Mapping[str, Row] = {
     "run": Row("tui.commands.run:run", "Train a network. Flags override the preset or file."),
-    "archs": Row("tui.commands.archs:app", "Architectures: list them, or show one's layers."),
+    "archs": Row("tui.commands.archs:app", "Architectures: list them, show one, write a module as a spec."),
     "presets": Row("tui.commands.archs:presets", "List the presets."),
     "data": Row(
         "tui.commands.data:data",

@@ -5,19 +5,28 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from core.config import MAX_PARAMS, TrainConfig, field_help
+from core.errors import InvalidValue, printable
 from core.models.spec import EXERCISE, GRAMMAR, REGISTRY, find, is_user_module
 from core.models.summary import Summary, summarize
 from experiments.presets.loader import load_preset, preset_names
-from tui.text.output import keep_stdout_for_data, percent, say, say_json, table
+from tui.text.output import keep_stdout_for_data, note, percent, say, say_json, table
+from tui.text.wording import arch_in_short
+
+if TYPE_CHECKING:
+    from torch import nn
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-app = typer.Typer(add_completion=False, help="Architectures: list them, or show one's layers.", rich_markup_mode=None)
+app = typer.Typer(
+    add_completion=False,
+    help="Architectures: list them, show one, write a module as a spec.",
+    rich_markup_mode=None,
+)
 
 
 @app.callback(invoke_without_command=True)
@@ -68,6 +77,46 @@ def show(
     say(f"{summary.total_params:,} of {MAX_PARAMS:,} parameters, {room}; {summary.macs:,} MACs an image")
 
 
+@app.command("translate")
+def translate(
+    arch: Annotated[str, typer.Argument(help="The module, as FILE.py:CLASS.", metavar="FILE.py:CLASS")],
+    as_json: AsJson = False,
+    run_whole_file: Annotated[bool, typer.Option("--run-whole-file", help=field_help("run_whole_file"))] = False,
+) -> None:
+    """Print the spec that equals a module of your own, or which of its layers have none."""
+    if not is_user_module(arch):
+        raise InvalidValue("arch", arch, "is not a module of your own", hint="write FILE.py:CLASS")
+    from core.models.translate.translation import Translation
+    from core.models.translate.translation import translate as translated
+
+    keep_stdout_for_data()
+    with redirect_stdout(sys.stderr):
+        found = translated(_network(arch, run_whole_file)[1])
+    spec = found.spec if isinstance(found, Translation) else None
+    notes = found.notes if isinstance(found, Translation) else ()
+    obstacles = () if isinstance(found, Translation) else found.obstacles
+    if as_json:
+        params = found.summary.total_params if isinstance(found, Translation) else None
+        say_json(
+            {
+                "name": arch,
+                "spec": spec,
+                "obstacles": [str(obstacle) for obstacle in obstacles],
+                "notes": list(notes),
+                "total_params": params,
+            }
+        )
+        return
+    if spec is not None:
+        say(spec)
+        for text in notes:
+            note(f"note: {text}")
+        return
+    say(f"No spec equals {arch_in_short(arch)}. What stands in the way:")
+    for obstacle in obstacles:
+        say(f"  {printable(str(obstacle))}")
+
+
 def presets(as_json: AsJson = False) -> None:
     """List the presets."""
     loaded = [load_preset(name) for name in preset_names()]
@@ -100,11 +149,16 @@ def reported_in_words(found: Mapping[str, Any]) -> str:
 def _summary(arch: str, run_whole_file: bool) -> Summary:
     if not is_user_module(arch):
         return summarize(find(arch))
-    from core.models.network import make_network
-
     keep_stdout_for_data()
     with redirect_stdout(sys.stderr):
-        return make_network(TrainConfig.checked({"arch": arch, "run_whole_file": run_whole_file, "budget": False}))[0]
+        return _network(arch, run_whole_file)[0]
+
+
+def _network(arch: str, run_whole_file: bool) -> tuple[Summary, nn.Module]:
+    """The table and the module of a user's own."""
+    from core.models.network import make_network
+
+    return make_network(TrainConfig.checked({"arch": arch, "run_whole_file": run_whole_file, "budget": False}))
 
 
 def _totals(summary: Summary) -> dict[str, Any]:

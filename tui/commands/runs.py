@@ -81,8 +81,14 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
         epochs = [to_record(event) for event in view.epochs]
         end = command_line_record(view.end) if view.end is not None else None
         config = dict(view.config) or found.config()
-        engine = view.started.engine if view.started else None
-        record = row.to_json(status) | {"engine": engine, "config": config, "epoch_results": epochs, "end": end}
+        engine, reason = (view.started.engine, view.started.engine_reason) if view.started else (None, None)
+        record = row.to_json(status) | {
+            "engine": engine,
+            "engine_reason": reason,
+            "config": config,
+            "epoch_results": epochs,
+            "end": end,
+        }
         say_json(record | {"environment": found.environment(), "folder": str(found.folder)})
         return
     say(f"{row.run_id}  {printable(row.name)}".rstrip())
@@ -92,7 +98,7 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
         "tags": ", ".join(row.tags) or None,
         "started": row.started or None,
         "device": view.started.device if view.started else None,
-        "engine": view.started.engine if view.started else None,
+        "engine": _engine_in_words(view.started) if view.started else None,
         "network": f"{row.arch} ({row.total_params:,} parameters)" if row.total_params else row.arch,
         "data": _data_in_words(row, view.started),
         "note": (view.started.note or None) if view.started else None,
@@ -111,6 +117,11 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
 
 def _group_in_words(store: Store, group_id: str) -> str:
     return titled(group_id, name_of(row for row, _ in store.rows() if row.group_id == group_id))
+
+
+def _engine_in_words(started: RunStarted) -> str:
+    """``native: the fastest on CPUs in the benchmark``."""
+    return ": ".join(filter(None, (started.engine, started.engine_reason)))
 
 
 def _data_in_words(row: RunRow, started: RunStarted | None) -> str:

@@ -1,0 +1,47 @@
+"""The layers that a module is found to have, and what no spec can say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from core.models.translate.trace import Call, Place
+
+Value = int | float | bool | tuple[int, int]
+
+
+class Obstacle(Exception):
+    """Something in a module that no spec can say, and where it is."""
+
+    def __init__(self, reason: str, place: Place) -> None:
+        super().__init__(reason)
+        self.reason, self.place = reason, place
+
+    def __str__(self) -> str:
+        where = str(self.place)
+        return f"{where}: {self.reason}" if where else self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A layer of the grammar.
+
+    `kind` is ``conv``, ``linear``, a norm (``bn gn ln in``), an activation's word, ``max``, ``mean``, ``gap``,
+    ``drop``, ``dropc``, ``scale``, ``pad``, ``reshape`` or ``log_softmax``. `tensors` are the module's own, by their
+    names in torch's layer of that kind. `before` and `after` are the shapes of one image.
+    """
+
+    kind: str
+    call: Call
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    options: Mapping[str, Value] = field(default_factory=dict)
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """The same for two pieces only if they compute the same with the same tensors."""
+        tensors = sorted((name, id(tensor)) for name, tensor in self.tensors.items())
+        return self.kind, tuple(sorted(self.options.items())), tuple(tensors)

@@ -1,0 +1,140 @@
+"""Holds the network of a spec against the module that it is said to equal."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+TOLERANCE = 1e-9
+"""In float64, relative to the largest value. What is computed in another order differs by about 1e-14."""
+
+TRAINING = (2, 5, 3, 4)
+SCORING = (4, 1, 7)
+"""Images in the batches that are compared. A module that squeezes fails for a single one, and nothing is compared."""
+
+_DROPOUTS = frozenset(
+    {"dropout", "dropout_", "dropout1d", "dropout2d", "dropout3d", "feature_dropout", "alpha_dropout"}
+)
+
+
+class WithoutDropout(TorchFunctionMode):
+    """Within the block no dropout drops anything."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func.__name__ in _DROPOUTS:
+            return args[0] if args else (kwargs or {})["input"]
+        return func(*args, **(kwargs or {}))
+
+
+def difference(module: nn.Module, twin: nn.Module, *, log_softmax: bool) -> str:
+    """What differs between a module and the network that has its very tensors; empty when nothing does.
+
+    Compares outputs, gradients of parameters and images, and running statistics, in training and in evaluation mode,
+    on batches of several sizes, with weights other than the initial ones, among which are often zeros and ones.
+
+    Args:
+        module: in float64; its weights are changed.
+        log_softmax: whether the module's outputs are those of the network after a log_softmax.
+    """
+    generator = torch.Generator().manual_seed(28)
+    _scatter(module, generator)
+    for training, sizes in ((True, TRAINING), (False, SCORING)):
+        for size in sizes:
+            images = torch.randn(size, 1, 28, 28, generator=generator, dtype=torch.float64) * 1.5
+            weights = torch.randn(size, 10, generator=generator, dtype=torch.float64)
+            before = [buffer.clone() for buffer in module.buffers()]
+            try:
+                found = _results(module, module, images, weights, training=training)
+            except (RuntimeError, IndexError):
+                if size > 1:
+                    raise
+                continue
+            for buffer, value in zip(module.buffers(), before, strict=True):
+                buffer.copy_(value)
+            expected = _results(twin, module, images, weights, training=training, log_softmax=log_softmax)
+            for what, wanted in expected.items():
+                if not _close(found[what], wanted):
+                    mode = "training" if training else "evaluation"
+                    return f"{what} differs, for {size} images in {mode} mode"
+    return ""
+
+
+def _results(
+    network: nn.Module,
+    owner: nn.Module,
+    images: Tensor,
+    weights: Tensor,
+    *,
+    training: bool,
+    log_softmax: bool = False,
+) -> dict[str, Tensor | None]:
+    """Outputs, gradients and buffers of a forward and a backward pass of the network with the owner's tensors."""
+    images = images.clone().requires_grad_()
+    owner.train(training)
+    network.train(training)
+    owner.zero_grad(set_to_none=True)
+    with torch.enable_grad(), WithoutDropout():
+        output = network(images)
+        if log_softmax:
+            output = output.log_softmax(1)
+        (output * weights).sum().backward()
+    found: dict[str, Tensor | None] = {"the output": output.detach(), "the gradient of the images": images.grad}
+    found |= {f"the gradient of {name}": parameter.grad for name, parameter in owner.named_parameters()}
+    return found | {name: buffer.clone() for name, buffer in owner.named_buffers()}
+
+
+def _close(found: Tensor | None, expected: Tensor | None) -> bool:
+    if found is None or expected is None:
+        # A layer without effect may have a gradient of zeros, or none.
+        return all(one is None or not one.any() for one in (found, expected))
+    return found.shape == expected.shape and bool(
+        (found - expected).abs().max() <= TOLERANCE * (1 + expected.abs().max()) if expected.numel() else True
+    )
+
+
+@torch.no_grad()
+def _scatter(module: nn.Module, generator: torch.Generator) -> None:
+    """Move all weights and running statistics away from values at which one layer does what another would."""
+
+    def noise(tensor: Tensor) -> Tensor:
+        return torch.randn(tensor.shape, generator=generator, dtype=torch.float64).to(tensor.dtype)
+
+    for parameter in module.parameters():
+        parameter.add_(noise(parameter), alpha=0.1)
+    for name, buffer in module.named_buffers():
+        if buffer.is_floating_point():
+            buffer.add_(noise(buffer).abs() if name.endswith("var") else noise(buffer), alpha=0.2)
+
+
+def random_states() -> tuple[object, ...]:
+    """The states of the random numbers of torch, Python and numpy (where it is loaded), which can be compared."""
+    numpy = sys.modules.get("numpy")
+    of_numpy = () if numpy is None else numpy.random.get_state()
+    return (
+        tuple(torch.get_rng_state().tolist()),
+        random.getstate(),
+        *(tuple(part.tolist()) if hasattr(part, "tolist") else part for part in of_numpy),
+    )
+
+
+@contextmanager
+def random_states_kept() -> Iterator[None]:
+    """A context that restores the random states of torch, Python and numpy on exit."""
+    numpy = sys.modules.get("numpy")
+    before = random.getstate(), None if numpy is None else numpy.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        random.setstate(before[0])
+        if numpy is not None:
+            numpy.random.set_state(before[1])

@@ -1,0 +1,202 @@
+"""Takes a recorded graph apart into rows of layers, with the additions in it as residual blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from operator import add
+
+from core.models.translate.functions import function_name
+from core.models.translate.pieces import Obstacle, Piece
+from core.models.translate.reading import piece_of
+from core.models.translate.trace import Call, Place, Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Two rows of layers side by side, whose results are added; an empty row is the input as it is."""
+
+    main: Row
+    other: Row
+    place: Place
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return "sum", tuple(part.key for part in self.main), tuple(part.key for part in self.other)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A row of layers that is gone through several times."""
+
+    row: Row
+    times: int
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return "repeated", self.times, tuple(part.key for part in self.row)
+
+
+Part = Piece | Sum | Repeated
+Row = tuple[Part, ...]
+
+
+def find_obstacles(traced: Trace) -> list[Obstacle]:
+    """Every call on the way from the images to the output that no spec can say, in the order of the calls."""
+    found = [Obstacle(f"{name}: what is computed may depend on values", place) for name, place in traced.reads]
+    if traced.output is None:
+        return [*found, Obstacle("the output is not computed from the images, as far as can be seen", Place())]
+    for call in traced.calls:
+        if call.target is not None and not _is_sum(call) and not _gates_itself(call):
+            try:
+                piece_of(call)
+            except Obstacle as obstacle:
+                found.append(obstacle)
+    return found
+
+
+def row_of(traced: Trace) -> Row:
+    """The layers from the images to the output.
+
+    Raises:
+        Obstacle: the first one; `find_obstacles` has all of those that are single calls.
+    """
+    assert traced.output is not None, "a trace without an output has an obstacle"
+    row = _Decomposition(traced).row(traced.output, traced.images)
+    _check_once(row)
+    return row
+
+
+class _Decomposition:
+    def __init__(self, traced: Trace) -> None:
+        self._seen: set[Call] = set()
+        self._depth: dict[Call, int] = {}
+        self._dominator: dict[Call, Call] = {}  # the last call that everything on the way to a call goes through
+        for call in traced.calls:
+            inputs = call.inputs
+            above = inputs[0] if inputs else None
+            for other in inputs[1:]:
+                assert above is not None
+                above = self._common(above, other)
+            self._depth[call] = 0 if above is None else self._depth[above] + 1
+            if above is not None:
+                self._dominator[call] = above
+
+    def row(self, end: Call, start: Call) -> Row:
+        """The layers on the way from `start`, which dominates `end`, to it."""
+        parts: list[Part] = []
+        while end is not start:
+            if end in self._seen:
+                raise Obstacle(f"{function_name(end)}: its result is used in several places", end.place)
+            self._seen.add(end)
+            if _is_sum(end):
+                first, second = end.inputs
+                above = self._common(first, second)
+                branches = [self.row(branch, above) for branch in (first, second)]
+                main, other = sorted(branches, key=lambda row: not row)  # the identity, if any, comes second
+                if not main:
+                    raise Obstacle("add: adds something to itself", end.place)
+                parts.append(Sum(main, other, end.place))
+            elif gate := _gates_itself(end):
+                self._seen.add(gate)
+                (above,) = gate.inputs
+                parts.append(replace(piece_of(gate), kind="silu"))
+            else:
+                parts.append(piece_of(end))
+                (above,) = end.inputs
+            end = above
+        return _tied(_merged(parts[::-1]))
+
+    def _common(self, first: Call, second: Call) -> Call:
+        while first is not second:
+            if self._depth[first] < self._depth[second]:
+                first, second = second, first
+            first = self._dominator[first]
+        return first
+
+
+def _is_sum(call: Call) -> bool:
+    inputs = call.inputs
+    return (
+        function_name(call) == "add"
+        and len(inputs) == 2
+        and call.keywords.get("alpha", 1) == 1
+        and inputs[0].shape == inputs[1].shape
+    )
+
+
+def _gates_itself(call: Call) -> Call | None:
+    """The sigmoid of ``x * sigmoid(x)``, which is SiLU."""
+    inputs = call.inputs
+    if function_name(call) != "mul" or len(inputs) != 2:
+        return None
+    for gate, other in (inputs, inputs[::-1]):
+        if gate.target is not None and function_name(gate) in ("sigmoid", "Sigmoid") and gate.inputs == [other]:
+            return gate
+    return None
+
+
+def _merged(parts: Sequence[Part]) -> list[Part]:
+    """Without changes of shape that amount to none, and with padding taken into the convolution behind it."""
+    merged: list[Part] = []
+    for part in parts:
+        last = merged[-1] if merged else None
+        if isinstance(part, Piece) and isinstance(last, Piece) and part.kind == last.kind == "reshape":
+            part = replace(part, before=last.before)
+            merged.pop()
+        if isinstance(part, Piece) and part.kind == "reshape" and part.before == part.after:
+            continue
+        if isinstance(last, Piece) and last.kind == "pad":
+            if not isinstance(part, Piece) or part.kind not in ("pad", "conv"):
+                raise _loose(last)
+            padding = tuple(map(add, last.options["padding"], part.options["padding"]))  # type: ignore[arg-type]
+            part = replace(part, before=last.before, options={**part.options, "padding": padding})
+            merged.pop()
+        merged.append(part)
+    if merged and isinstance(merged[-1], Piece) and merged[-1].kind == "pad":
+        raise _loose(merged[-1])
+    return merged
+
+
+def _loose(padding: Piece) -> Obstacle:
+    return Obstacle("padding with no convolution right behind it, which could take it over", padding.call.place)
+
+
+def _tied(parts: Sequence[Part]) -> Row:
+    """With layers that follow each other several times, with the same weights, as one that is repeated."""
+    row = list(parts)
+    at = 0
+    while at < len(row):
+        for length in range(1, (len(row) - at) // 2 + 1):
+            block = [part.key for part in row[at : at + length]]
+            times = 1
+            while [part.key for part in row[at + times * length : at + (times + 1) * length]] == block:
+                times += 1
+            if times > 1 and any(piece.tensors for piece in pieces_in(row[at : at + length])):
+                row[at : at + times * length] = [Repeated(tuple(row[at : at + length]), times)]
+                break
+        at += 1
+    return tuple(row)
+
+
+def pieces_in(row: Sequence[Part]) -> Iterator[Piece]:
+    """The pieces of a row, those of its branches included, in the order in which a spec names them."""
+    for part in row:
+        match part:
+            case Piece():
+                yield part
+            case Sum(main, other):
+                yield from pieces_in(main)
+                yield from pieces_in(other)
+            case Repeated(inner):
+                yield from pieces_in(inner)
+
+
+def _check_once(row: Row) -> None:
+    used: dict[int, Piece] = {}
+    for piece in pieces_in(row):
+        for tensor in piece.tensors.values():
+            if id(tensor) in used:
+                reason = "shares weights in a way that no spec can say: only layers right behind each other can"
+                raise Obstacle(f"{function_name(piece.call)} {reason}", piece.call.place)
+            used[id(tensor)] = piece

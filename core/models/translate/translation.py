@@ -1,0 +1,252 @@
+"""Writes a user's module as the spec that equals it, or says what in it no spec can say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from core.errors import SpecError, one_line
+from core.models.build import build_model
+from core.models.spec import parse
+from core.models.summary import Summary, summarize
+from core.models.translate.functions import function_name
+from core.models.translate.pieces import Obstacle, Piece
+from core.models.translate.proof import WithoutDropout, difference, random_states, random_states_kept
+from core.models.translate.reading import is_dropout, piece_of
+from core.models.translate.structure import Row, find_obstacles, pieces_in, row_of
+from core.models.translate.trace import Place, Trace, place_of, torch_class, trace
+from core.models.translate.words import spec_of
+
+LOOKS = 8
+"""Forward passes that are recorded; a module that does something else in one of them is not translated."""
+
+LEFT_OUT = "the log_softmax at the end is left out, as the loss, the cross entropy of logits, contains it"
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """A spec whose network computes what a module does.
+
+    `names` gives, for each parameter and buffer of the spec's network by its name, the module's own name for it.
+    `unused` are those of the module that its forward does not use. `notes` say to people what was left out.
+    """
+
+    summary: Summary
+    names: Mapping[str, str]
+    unused: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def spec(self) -> str:
+        return self.summary.spec
+
+    def twin_of(self, module: nn.Module) -> nn.Sequential:
+        """The spec's network, with the module's very parameters and buffers: what one learns, the other has learnt.
+
+        To be made when the module is where it shall stay; a buffer that is moved to another device is another one.
+        """
+        tensors = tensors_of(module)
+        with torch.device("meta"):
+            twin = build_model(self.summary)
+        for name, own in self.names.items():
+            path, _, attribute = name.rpartition(".")
+            setattr(twin.get_submodule(path), attribute, tensors[own])
+        return twin.train(module.training)
+
+
+@dataclass(frozen=True, slots=True)
+class Untranslatable:
+    """What stands in the way of a spec, in the order of the forward pass."""
+
+    obstacles: tuple[Obstacle, ...]
+
+    def __str__(self) -> str:
+        """The first one, for a single line."""
+        first, more = self.obstacles[0], len(self.obstacles) - 1
+        return f"{first}" + (f", and {more} more" if more else "")
+
+
+def translate(module: nn.Module) -> Translation | Untranslatable:
+    """Find the spec that equals a module on the CPU, and prove it. Module and random states stay as they are."""
+    if obstacles := list(_outside_of_forward(module)):
+        return Untranslatable(tuple(obstacles))
+    try:
+        copy = deepcopy(module)
+    except Exception as error:  # noqa: BLE001  # whatever the user's class does when it is copied
+        return Untranslatable((Obstacle(f"it cannot be copied: {one_line(error)}", Place()),))
+    with random_states_kept():
+        try:
+            return _translate(copy, module)
+        except Obstacle as obstacle:
+            return Untranslatable((obstacle,))
+        except SpecError as error:
+            return Untranslatable((Obstacle(f"{error.token}: {error.reason}", Place()),))
+
+
+def tensors_of(module: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers by name; one with several names has them all."""
+    return {
+        **dict(module.named_parameters(remove_duplicate=False)),
+        **dict(module.named_buffers(remove_duplicate=False)),
+    }
+
+
+def _translate(copy: nn.Module, module: nn.Module) -> Translation | Untranslatable:
+    traced, obstacles = _looked_at(copy)
+    if obstacles:
+        return Untranslatable(tuple(obstacles))
+    row, log_softmax = _without_log_softmax(row_of(traced))
+    summary = summarize(parse(spec_of(row)))
+    names = _names(summary, row, copy)
+    unused = tuple(name for name, _ in module.named_parameters() if name not in names.values())
+    notes = [LEFT_OUT] if log_softmax else []
+    if unused:
+        notes.append(f"{', '.join(unused)}: not used by forward, and left out")
+    translation = Translation(summary, names, unused, tuple(notes))
+    reason = _disproof(copy, translation, log_softmax=log_softmax)
+    return Untranslatable((Obstacle(reason, Place()),)) if reason else translation
+
+
+def _outside_of_forward(module: nn.Module) -> Iterator[Obstacle]:
+    """What a module does beside its forward pass, and a spec's network does not."""
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    for name, part in module.named_modules():
+        place = Place(layer=name or type(module).__name__)
+        if any(getattr(part, kind) for kind in hooks):
+            yield Obstacle("has hooks", place)
+        if parametrize.is_parametrized(part):
+            yield Obstacle("has parametrised weights", place)
+        if type(part).__call__ is not torch_class(type(part)).__call__:
+            yield Obstacle("has a __call__ of its own", place)
+        if type(part).train is not nn.Module.train or type(part).eval is not nn.Module.eval:
+            yield Obstacle("has a train() of its own", place)
+    for name, tensor in tensors_of(module).items():
+        if tensor.is_floating_point() and tensor.dtype is not torch.float32:
+            yield Obstacle(f"is {tensor.dtype}, in a spec float32", Place(layer=name))
+        if getattr(tensor, "_backward_hooks", None) or getattr(tensor, "_post_accumulate_grad_hooks", None):
+            yield Obstacle("has hooks", Place(layer=name))
+
+
+def _looked_at(copy: nn.Module) -> tuple[Trace, list[Obstacle]]:
+    """Record the module's forward pass in training, several times, and hold it against that of evaluation.
+
+    Raises:
+        Obstacle: when it cannot be run.
+    """
+    before = _state(copy)
+    with WithoutDropout():
+        numbers = random_states()
+        first, *more = [_trace(copy, size, training=True) for size in range(2, 2 + LOOKS)]
+        scored = _trace(copy, 3, training=False)
+        drawn = random_states() != numbers
+    obstacles = find_obstacles(first)
+    if drawn:
+        obstacles.append(Obstacle("forward draws random numbers of its own", Place()))
+    after = _state(copy)
+    if changed := sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)):
+        obstacles.append(Obstacle(f"forward changes {', '.join(changed)}", Place()))
+    for call in scored.calls:
+        if is_dropout(call) and not isinstance(call.target, nn.Module) and piece_of(call).kind != "reshape":
+            reason = "dropout that goes on in evaluation: give it training=self.training"
+            obstacles.append(Obstacle(reason, call.place))
+    if any(_pattern(one) != _pattern(first) for one in more):
+        obstacles.append(Obstacle("forward does not do the same for each batch", Place()))
+    elif _pattern(scored) != _pattern(first):
+        obstacles.append(Obstacle("forward does something else in evaluation than in training", Place()))
+    return first, obstacles
+
+
+def _trace(copy: nn.Module, size: int, *, training: bool) -> Trace:
+    copy.train(training)
+    try:
+        return trace(copy, torch.randn(size, 1, 28, 28, generator=torch.Generator().manual_seed(size)))
+    except (Exception, SystemExit) as error:
+        mode = "training" if training else "evaluation"
+        reason = f"forward fails for {size} images in {mode} mode: {type(error).__name__}: {one_line(error)}"
+        raise Obstacle(reason, place_of(error)) from error
+
+
+def _pattern(traced: Trace) -> list[tuple[object, ...]]:
+    """What is called, on images of which shape, and where; without dropout, which evaluation has not."""
+    return [
+        (function_name(call), call.shape[1:], call.place)
+        for call in traced.calls
+        if call.target is not None and not is_dropout(call)
+    ]
+
+
+def _state(module: nn.Module) -> dict[str, object]:
+    """All that a forward pass may change in a module, but for running statistics, in a form that can be compared."""
+    found: dict[str, object] = {}
+    for prefix, part in module.named_modules():
+        dot = f"{prefix}." if prefix else ""
+        values = {name: value for name, value in vars(part).items() if not name.startswith("_") and name != "training"}
+        values |= part._parameters
+        if not isinstance(part, nn.modules.batchnorm._NormBase):
+            values |= part._buffers
+        found |= {dot + name: _comparable(value) for name, value in values.items()}
+    return found
+
+
+def _comparable(value: Any) -> object:
+    match value:
+        case Tensor():
+            return id(value), value._version
+        case list() | tuple() | set():
+            return [_comparable(part) for part in value]
+        case dict():
+            return {repr(key): _comparable(part) for key, part in value.items()}
+        case None | bool() | int() | float() | str():
+            return value
+        case _:
+            return id(value)
+
+
+def _without_log_softmax(row: Row) -> tuple[Row, bool]:
+    """The row up to the log_softmax that ends it, and whether there is one."""
+    last = next((at for at, part in enumerate(row) if isinstance(part, Piece) and part.kind == "log_softmax"), None)
+    if last is None or any(not isinstance(part, Piece) or part.kind != "reshape" for part in row[last + 1 :]):
+        return row, False
+    return (*row[:last], *row[last + 1 :]), True
+
+
+def _names(summary: Summary, row: Row, module: nn.Module) -> dict[str, str]:
+    own = {id(tensor): name for name, tensor in reversed(tensors_of(module).items())}
+    pieces = [piece for piece in pieces_in(row) if piece.tensors]
+    with torch.device("meta"):
+        network = build_model(summary)
+    layers = [(name, one) for name, one in network.named_modules() if any(True for _ in _tensors_in(one))]
+    found: dict[str, str] = {}
+    for (name, layer), piece in zip(layers, pieces, strict=False):
+        for attribute, tensor in _tensors_in(layer):
+            there = piece.tensors.get(attribute)
+            if there is None or id(there) not in own or there.shape != tensor.shape:
+                reason = f"its weights are not of the shape of those of {layer} in a spec"
+                raise Obstacle(f"{function_name(piece.call)}: {reason}", piece.call.place)
+            found[f"{name}.{attribute}"] = own[id(there)]
+    if len(layers) != len(pieces):
+        raise Obstacle(f"the layers of {summary.spec} are others", Place())
+    return found
+
+
+def _tensors_in(layer: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Parameters and buffers of a layer itself."""
+    for name, tensor in (*layer._parameters.items(), *layer._buffers.items()):
+        if tensor is not None:
+            yield name, tensor
+
+
+def _disproof(copy: nn.Module, translation: Translation, *, log_softmax: bool) -> str:
+    """The reason why the spec is not the module's after all; empty when they are proven equal."""
+    copy.double()
+    try:
+        reason = difference(copy, translation.twin_of(copy), log_softmax=log_softmax)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # what the user's code raises in another precision
+        return f"it cannot be compared with {translation.spec}: {type(error).__name__}: {one_line(error)}"
+    return f"{translation.spec} does not compute the same: {reason}" if reason else ""
