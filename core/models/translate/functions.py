@@ -40,6 +40,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "log_softmax": ("dim",),
     "mean": ("dim", "keepdim"),
     "amax": ("dim", "keepdim"),
+    "getitem": ("index",),
     "permute": ("dims",),
     "mul": ("other",),
     "div": ("other",),

@@ -29,8 +29,8 @@ class Piece:
     """A layer of the grammar.
 
     `kind` is ``conv``, ``linear``, a norm (``bn gn ln in``), an activation's word, ``max``, ``mean``, ``gap``,
-    ``drop``, ``dropc``, ``scale``, ``pad``, ``reshape`` or ``log_softmax``. `tensors` are the module's own, by their
-    names in torch's layer of that kind. `before` and `after` are the shapes of one image.
+    ``mean_of_last`` (axis), ``drop``, ``dropc``, ``scale``, ``pad``, ``reshape`` or ``log_softmax``. `tensors` are the
+    module's own, by their names in torch's layer of that kind. `before` and `after` are the shapes of one image.
     """
 
     kind: str

@@ -25,13 +25,16 @@ _DROPOUTS = frozenset(
 
 
 class WithoutDropout(TorchFunctionMode):
-    """Within the block no dropout drops anything."""
+    """Within the block no dropout drops anything, and what makes float32 of its input, which a run's images are
+    anyway, leaves it as it is."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if func.__name__ in _DROPOUTS:
-            return args[0] if args else (kwargs or {})["input"]
+        given = [*args, *(kwargs or {}).values()]
+        to_float32 = func.__name__ in ("to", "type") and any(value is torch.float32 for value in given[1:])
+        if func.__name__ in _DROPOUTS or func.__name__ == "float" or to_float32:
+            return given[0]
         return func(*args, **(kwargs or {}))
 
 

@@ -210,6 +210,8 @@ class _Reader:
         found = (
             sorted(dim % rank for dim in (dims if isinstance(dims, Sequence) else [dims])) if dims is not None else []
         )
+        if self.name == "mean" and found == [rank - 1] and len(self.after) == rank - 2:
+            return self.make("mean_of_last")
         if rank != 4 or found != [2, 3]:
             raise self.no("not over the rows and columns of maps")
         if self.name == "mean":
@@ -276,6 +278,15 @@ class _Reader:
             raise self.no(f"puts the axes of {_times(self.before)} in another order")
         return self.make("reshape")
 
+    def indexing(self) -> Piece:
+        """``x[:, :, 0, 0]`` of maps of one pixel."""
+        index = self.unnamed[0] if self.unnamed else None
+        parts = index if isinstance(index, list) else [index]
+        plain = all(part is None or part is ... or isinstance(part, int | slice) for part in parts)
+        if not plain or prod(self.before) != prod(self.after):
+            raise self.no("takes a part of it")
+        return self.make("reshape")
+
     def log_softmax(self) -> Piece:
         dim, rank = self.get("dim"), len(self.before) + 1
         if dim is None:
@@ -318,6 +329,7 @@ _READERS = {
     "mul": _Reader.scaling,
     "div": _Reader.scaling,
     "permute": _Reader.permutation,
+    "getitem": _Reader.indexing,
     "LogSoftmax": _Reader.log_softmax,
     "log_softmax": _Reader.log_softmax,
     "Softmax": _Reader.softmax,

@@ -146,6 +146,9 @@ def _merged(parts: Sequence[Part]) -> list[Part]:
             merged.pop()
         if isinstance(part, Piece) and part.kind == "reshape" and part.before == part.after:
             continue
+        if isinstance(part, Piece) and isinstance(last, Piece) and _is_rest_of_mean(last, part):
+            part = replace(part, kind="gap", before=last.before)
+            merged.pop()
         if isinstance(last, Piece) and last.kind == "pad":
             if not isinstance(part, Piece) or part.kind not in ("pad", "conv"):
                 raise _loose(last)
@@ -156,6 +159,13 @@ def _merged(parts: Sequence[Part]) -> list[Part]:
     if merged and isinstance(merged[-1], Piece) and merged[-1].kind == "pad":
         raise _loose(merged[-1])
     return merged
+
+
+def _is_rest_of_mean(last: Piece, part: Piece) -> bool:
+    """Whether two pieces together are the mean over maps: one side after the other, or both as one."""
+    if part.kind != "mean_of_last" or len(last.before) != 3 or len(last.after) != 2:
+        return False
+    return last.kind == "mean_of_last" or (last.kind == "reshape" and last.before[0] == last.after[0])
 
 
 def _loose(padding: Piece) -> Obstacle:

@@ -108,6 +108,8 @@ def _translate(copy: nn.Module, module: nn.Module) -> Translation | Untranslatab
     notes = [LEFT_OUT] if log_softmax else []
     if unused:
         notes.append(f"{', '.join(unused)}: not used by forward, and left out")
+    if frozen := [name for name, tensor in module.named_parameters() if not tensor.requires_grad]:
+        notes.append(f"{', '.join(frozen)}: not trained by the module, but by a network of the spec alone")
     translation = Translation(summary, names, unused, tuple(notes))
     reason = _disproof(copy, translation, log_softmax=log_softmax)
     return Untranslatable((Obstacle(reason, Place()),)) if reason else translation

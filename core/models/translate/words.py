@@ -157,6 +157,8 @@ class _Writer:
                     return [word]
                 self._flat_from, self._units = None, True
                 return ["flat", word]
+            case "mean_of_last":
+                raise Obstacle("mean: not over the rows and columns of maps", piece.call.place)
             case "log_softmax":
                 raise Obstacle("log_softmax that is not at the end", piece.call.place)
         return [kind]
