@@ -8,8 +8,10 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from core.config import TrainConfig
 from core.data.loader import Dataset
-from core.grouped.network import GroupedNetwork
+from core.grouped.network import GroupedNetwork, grouped_network
 from core.models.network import make_network
+from core.models.spec import is_user_module
+from core.models.translate.translation import translate
 from core.training.evaluate import Pixels
 
 PROBE = 16
@@ -34,7 +36,8 @@ def copies_that_fit(free_bytes: int, copy_bytes: int) -> int:
 def bytes_per_copy(config: TrainConfig, dataset: Dataset) -> int:
     """Memory of one more copy on the device, in training with graphs; about twice what was measured, to be safe."""
     summary, model = make_network(config)
-    network = GroupedNetwork(summary, [model])
+    translated = translate(model) if is_user_module(config.arch) else None
+    network = grouped_network(summary, [model], translated)
     activations = BACKWARD * RECORDINGS * kept_bytes(network, PROBE) / PROBE * config.batch_size
     weights = WEIGHTS * sum(4 * parameter.numel() for parameter in network.parameters())
     images = len(dataset.train_labels)

@@ -8,16 +8,17 @@ parameter and buffer holds those of the copies one after another along its first
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
 from core.config import TrainConfig
 from core.grouped.layers import widened
 from core.models.build import row_of
-from core.models.network import summarize_config
-from core.models.spec import is_user_module
+from core.models.network import make_network, summarize_config
 from core.models.summary import Summary
+from core.models.translate.translation import Translation, Untranslatable, translate
 from core.training.average import copy_of
 
 OWN_FIELDS = frozenset({"seed", "lr"})
@@ -31,12 +32,16 @@ class GroupedNetwork(nn.Sequential):
 
     Args:
         summary: the single network, none of whose dropouts drops anything.
-        models: the copies, as `core.models.build.build_model` makes them of that summary.
+        models: the copies, as `core.models.build.build_model` makes them of that summary, or modules that equal it.
+        names: for each parameter and buffer of that network the name that it has in such modules, and so here.
     """
 
-    def __init__(self, summary: Summary, models: Sequence[nn.Module]) -> None:
+    def __init__(self, summary: Summary, models: Sequence[nn.Module], names: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self.copies = len(models)
+        self._given_names = dict(names or {})
+        self.register_state_dict_post_hook(self._give_names)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(self._take_names)  # type: ignore[no-untyped-call]
         row_of(summary.layers, self, lambda layer: widened(layer, self.copies))
         for copy, model in enumerate(models):
             self.load_weights(copy, model.state_dict())
@@ -45,6 +50,22 @@ class GroupedNetwork(nn.Sequential):
         columns = images.reshape(-1, self.copies, *images.shape[2:])
         logits: Tensor = super().forward(columns)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return logits.reshape(len(images), -1)
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, nn.Parameter]]:
+        for name, parameter in super().named_parameters(prefix, recurse, remove_duplicate):
+            yield self._given_names.get(name, name), parameter
+
+    @staticmethod
+    def _give_names(network: nn.Module, state: dict[str, Any], *_: object) -> None:
+        assert isinstance(network, GroupedNetwork)
+        _rename(state, network._given_names)
+
+    @staticmethod
+    def _take_names(network: nn.Module, state: dict[str, Any], *_: object) -> None:
+        assert isinstance(network, GroupedNetwork)
+        _rename(state, {given: name for name, given in network._given_names.items()})
 
     def weights_of(self, copy: int) -> dict[str, Tensor]:
         """Parameters and buffers of one copy, named and shaped as in the single network; as views."""
@@ -56,16 +77,36 @@ class GroupedNetwork(nn.Sequential):
             share.copy_(weights[name])
 
 
+def _rename(state: dict[str, Any], names: Mapping[str, str]) -> None:
+    renamed = {names.get(name, name): tensor for name, tensor in state.items()}
+    state.clear()
+    state.update(renamed)
+
+
+def grouped_network(
+    summary: Summary, models: Sequence[nn.Module], translated: Translation | Untranslatable | None
+) -> GroupedNetwork:
+    """Networks of a summary as one; of a user's own, which are `translated`, as that of the spec that they equal."""
+    if isinstance(translated, Translation):
+        return GroupedNetwork(translated.summary, models, translated.names)
+    return GroupedNetwork(summary, models)
+
+
 def grouping_obstacle(configs: Sequence[TrainConfig]) -> str:
     """The reason why runs cannot be trained as one network; empty when they can."""
     first = configs[0]
     shared = first.model_dump(exclude=set(OWN_FIELDS))
     if any(config.model_dump(exclude=set(OWN_FIELDS)) != shared for config in configs):
         return f"they differ in more than {' and '.join(sorted(OWN_FIELDS))}"
-    if is_user_module(first.arch):
-        return f"{first.arch} is a module of your own"
-    summary = summarize_config(first)
-    if summary and any("Dropout" in layer.kind and layer.options["p"] for layer in summary.all_layers):
+    if (summary := summarize_config(first)) is None:
+        _, module = make_network(first)
+        translated = translate(module)
+        if isinstance(translated, Untranslatable):
+            return f"{first.arch} equals no spec: {translated}"
+        if set(translated.names.values()) != set(module.state_dict()):
+            return f"{first.arch} has weights that its forward does not use, or that have two names"
+        summary = translated.summary
+    if any("Dropout" in layer.kind and layer.options["p"] for layer in summary.all_layers):
         # Here no copy could have the masks of the single run.
         return "torch draws all dropout from one stream"
     return ""

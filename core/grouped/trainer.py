@@ -15,9 +15,11 @@ from core.config import TrainConfig
 from core.data.loader import Dataset
 from core.events import RunFailed, TrainEvent
 from core.grouped.evaluate import GroupedEvaluator
-from core.grouped.network import GroupedNetwork
+from core.grouped.network import grouped_network
 from core.grouped.step import GroupedStep
+from core.models.spec import is_user_module
 from core.models.summary import Summary
+from core.models.translate.translation import translate
 from core.storage.checkpoint import Checkpoint
 from core.training.loop import EpochLoop
 from core.training.record import RunRecord, is_out_of_memory
@@ -64,9 +66,12 @@ class GroupTrainer:
         dataset = dataset.limited(config.limit_train, config.limit_test)
         self.device = device
         self.members = [GroupedRun(one, dataset, summary, self, copy) for copy, one in enumerate(configs)]
-        model = GroupedNetwork(summary, models).to(device)
+        translated = translate(models[0]) if is_user_module(config.arch) else None
+        model = grouped_network(summary, models, translated).to(device)
         evaluator = partial(GroupedEvaluator, min_size=config.batch_size)
-        self.loop = EpochLoop(config, dataset, model, device, GroupedStep, evaluator, copies=len(models))
+        self.loop = EpochLoop(
+            config, dataset, model, device, GroupedStep, evaluator, copies=len(models), translated=translated
+        )
         self.loop.start_epoch(self.members)  # so that an engine can get ready
 
     def run(self, should_stop: Callable[[GroupedRun], str]) -> Iterator[tuple[GroupedRun, TrainEvent]]:

@@ -58,7 +58,8 @@ class EpochLoop(Generic[Model]):
         model: on the device.
         make_step: makes the step of training.
         make_evaluator: makes the evaluators of the held-out and of the test images.
-        translated: of a user's own module, the spec whose network is run in its place, or why there is none.
+        translated: of a user's own module, the spec that it equals, or why there is none.
+        twin_of: makes the network of that spec, with the tensors of a model, which is run in the model's place.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class EpochLoop(Generic[Model]):
         *,
         copies: int = 1,
         translated: Translation | Untranslatable | None = None,
+        twin_of: Callable[[Model], nn.Module] | None = None,
     ) -> None:
         check_precision(config.precision, device)
         self.model = model
@@ -80,8 +82,10 @@ class EpochLoop(Generic[Model]):
         images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)
         self._kept, held_out = split_validation(len(labels), config.val_split)
         self._steps = math.ceil(len(self._kept) / config.batch_size)
-        self._translation = translated if isinstance(translated, Translation) else None
-        run_as = config if self._translation is None else config.model_copy(update={"arch": self._translation.spec})
+        self._twin_of = twin_of
+        run_as = config
+        if isinstance(translated, Translation):
+            run_as = config.model_copy(update={"arch": translated.spec})
         choice = choose_engine(run_as, device, config.epochs * self._steps, copies)
         self._engine = make_engine(choice, config.batch_size, device, copies, config.precision)
         self._engine_reason = _with_translation(choice.reason, translated)
@@ -157,9 +161,9 @@ class EpochLoop(Generic[Model]):
 
     def _forward(self, model: Model) -> Forward:
         """A network's forward pass in the engine, or that of the spec's network in the place of a user's module."""
-        if self._translation is None:
+        if self._twin_of is None:
             return self._engine.forward(model)
-        twin = self._translation.twin_of(model)
+        twin = self._twin_of(model)
         return InPlaceOf(model, twin, self._engine.forward(twin))
 
     def _train(self, runs: Sequence[AnyRun], should_stop: StopsRun[AnyRun]) -> RunEvents[AnyRun]:

@@ -14,7 +14,7 @@ from core.errors import RunError, ShouldStop, one_line
 from core.events import TrainEvent
 from core.models.spec import is_user_module
 from core.models.summary import Summary
-from core.models.translate.translation import translate
+from core.models.translate.translation import Translation, translate
 from core.storage.checkpoint import START_AGAIN, Checkpoint
 from core.training.evaluate import Evaluator
 from core.training.loop import EpochLoop
@@ -37,7 +37,10 @@ class Trainer(RunRecord):
         # Made for convolutions; a user's module of other layers just ignores it.
         translated = translate(model) if is_user_module(config.arch) else None
         model = model.to(device).to(memory_format=torch.channels_last)
-        self._loop = EpochLoop(config, dataset, model, device, TrainStep, Evaluator, translated=translated)
+        twin_of = translated.twin_of if isinstance(translated, Translation) else None
+        self._loop = EpochLoop(
+            config, dataset, model, device, TrainStep, Evaluator, translated=translated, twin_of=twin_of
+        )
         self._loop.start_epoch([self])  # so that an engine can get ready
 
     @property

@@ -241,8 +241,41 @@ def test_runs_that_differ_in_seed_and_rate_alone_can_be_trained_together(changes
 
 @pytest.mark.parametrize(
     ("options", "reason"),
-    [({"dropout": 0.1}, "dropout"), ({"arch": "c8 d0.1 gap fc10"}, "dropout"), ({"arch": "net.py:Net"}, "of your own")],
+    [({"dropout": 0.1}, "dropout"), ({"arch": "c8 d0.1 gap fc10"}, "dropout")],
 )
-def test_dropout_and_modules_of_ones_own_keep_runs_apart(options, reason):
+def test_dropout_keeps_runs_apart(options, reason):
     config = TrainConfig.checked(options)
     assert reason in grouping_obstacle([config, config.changed(seed=1)])
+
+
+OWN = """
+from torch import nn
+from torch.nn import functional as F
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(784, 10)
+        {old}
+
+    def forward(self, x):
+        return {forward}
+"""
+
+
+@pytest.mark.parametrize(
+    ("forward", "reason"),
+    [
+        ("self.head(x.flatten(1))", ""),
+        ("self.head(x.flatten(1)).pow(3)", "equals no spec"),
+        ("self.head(F.dropout(x.flatten(1), 0.1, self.training))", "dropout"),
+        ("self.head(x.flatten(1)) if True else self.old(x)", "does not use"),
+    ],
+)
+def test_modules_of_ones_own_are_trained_together_where_they_equal_a_spec(forward, reason, tmp_path):
+    old = "self.old = nn.Linear(2, 2)" if "self.old" in forward else "pass"
+    (tmp_path / "net.py").write_text(OWN.format(old=old, forward=forward))
+    config = TrainConfig.checked({"arch": f"{tmp_path / 'net.py'}:Net"})
+    found = grouping_obstacle([config, config.changed(seed=1)])
+    assert reason in found
+    assert bool(found) == bool(reason)

@@ -233,3 +233,41 @@ def test_running_out_of_memory_fails_every_run_with_a_way_out(make_group, monkey
         assert isinstance(events[-1], RunFailed)
         presentable(events[-1].error, "out of memory on cpu")
         presentable(events[-1].hint, "fewer runs at a time")
+
+
+OWN = """
+from torch import nn
+from torch.nn import functional as F
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm_1 = nn.Conv2d(1, 4, 5, stride=3), nn.BatchNorm2d(4)
+        self.second, self.norm_2 = nn.Conv2d(4, 8, 3, bias=False), nn.BatchNorm2d(8)
+        self.head = nn.Linear(8, 10)
+
+    def forward(self, x):
+        x = F.avg_pool2d(self.norm_1(F.relu(self.first(x))), 2)
+        x = F.relu(self.norm_2(self.second(x)))
+        return self.head(x.mean((2, 3)))
+"""
+
+
+def test_modules_of_ones_own_have_the_weights_names_and_checkpoints_that_they_have_alone(
+    make_group, make_trainer, tmp_path, blobs
+):
+    (tmp_path / "net.py").write_text(OWN)
+    options = {"arch": f"{tmp_path / 'net.py'}:Net", "ema": True, "val_split": 60}
+    group = make_group(**options)
+    for member, together in zip(group.members, run(group), strict=True):
+        trainer = make_trainer(**TINY | options | {"seed": member.config.seed, "lr": member.config.lr})
+        for one, other in zip(list(trainer.run()), together, strict=True):
+            assert_alike(one, other)
+        mine, expected = member.checkpoint(), trainer.checkpoint()
+        assert mine.tensors.keys() == expected.tensors.keys()
+        for name in ("model", "average", "engine", "best"):
+            for key, tensor in expected.part(name).items():
+                torch.testing.assert_close(mine.part(name)[key], tensor, rtol=1e-2, atol=1e-3)
+        trainer.model.load_state_dict(member.final_weights)
+        again = make_trainer(**TINY | options | {"seed": member.config.seed, "lr": member.config.lr})
+        again.restore(mine)
