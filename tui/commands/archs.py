@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import asdict
+from typing import Annotated, Any
 
 import typer
 
@@ -16,9 +17,6 @@ from core.models.summary import Summary, summarize
 from experiments.presets.loader import load_preset, preset_names
 from tui.text.output import keep_stdout_for_data, note, percent, say, say_json, table
 from tui.text.wording import arch_in_short
-
-if TYPE_CHECKING:
-    from torch import nn
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -86,35 +84,22 @@ def translate(
     """Print the spec that equals a module of your own, or which of its layers have none."""
     if not is_user_module(arch):
         raise InvalidValue("arch", arch, "is not a module of your own", hint="write FILE.py:CLASS")
-    from core.models.translate.translation import Translation
-    from core.models.translate.translation import translate as translated
+    from experiments.execution.translating import find_spec
 
     keep_stdout_for_data()
     with redirect_stdout(sys.stderr):
-        found = translated(_network(arch, run_whole_file)[1])
-    spec = found.spec if isinstance(found, Translation) else None
-    notes = found.notes if isinstance(found, Translation) else ()
-    obstacles = () if isinstance(found, Translation) else found.obstacles
+        found = find_spec(arch, run_whole_file=run_whole_file)
     if as_json:
-        params = found.summary.total_params if isinstance(found, Translation) else None
-        say_json(
-            {
-                "name": arch,
-                "spec": spec,
-                "obstacles": [str(obstacle) for obstacle in obstacles],
-                "notes": list(notes),
-                "total_params": params,
-            }
-        )
+        say_json({"name": arch, **asdict(found)})
         return
-    if spec is not None:
-        say(spec)
-        for text in notes:
-            note(f"note: {text}")
-        return
-    say(f"No spec equals {arch_in_short(arch)}. What stands in the way:")
-    for obstacle in obstacles:
-        say(f"  {printable(str(obstacle))}")
+    if found.spec is None:
+        say(f"No spec equals {arch_in_short(arch)}. What stands in the way:")
+    for line in found.obstacles:
+        say(f"  {printable(line)}")
+    if found.spec is not None:
+        say(found.spec)
+    for text in found.notes:
+        note(f"note: {text}")
 
 
 def presets(as_json: AsJson = False) -> None:
@@ -149,16 +134,11 @@ def reported_in_words(found: Mapping[str, Any]) -> str:
 def _summary(arch: str, run_whole_file: bool) -> Summary:
     if not is_user_module(arch):
         return summarize(find(arch))
-    keep_stdout_for_data()
-    with redirect_stdout(sys.stderr):
-        return _network(arch, run_whole_file)[0]
-
-
-def _network(arch: str, run_whole_file: bool) -> tuple[Summary, nn.Module]:
-    """The table and the module of a user's own."""
     from core.models.network import make_network
 
-    return make_network(TrainConfig.checked({"arch": arch, "run_whole_file": run_whole_file, "budget": False}))
+    keep_stdout_for_data()
+    with redirect_stdout(sys.stderr):
+        return make_network(TrainConfig.checked({"arch": arch, "run_whole_file": run_whole_file, "budget": False}))[0]
 
 
 def _totals(summary: Summary) -> dict[str, Any]:

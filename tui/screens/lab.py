@@ -14,7 +14,7 @@ from textual.widgets import Button, Input
 
 from core.errors import LabError
 from core.models.network import summarize_config
-from core.models.spec import REGISTRY
+from core.models.spec import REGISTRY, is_user_module
 from experiments.presets.loader import load_preset
 from experiments.runs.folder import Meta, Run, RunSpec
 from experiments.runs.seeds import seed_specs
@@ -22,7 +22,9 @@ from tui.live.forms.fields import label
 from tui.live.forms.form import Checked, check, texts_of
 from tui.live.machine import devices_found
 from tui.live.messages import StartRequested
+from tui.live.translating import Translating
 from tui.screens.base import WorkScreen
+from tui.screens.dialogs import Ask
 from tui.text.wording import arch_in_short
 from tui.widgets.forms.run_form import OWN_VALUES, RunForm
 from tui.widgets.forms.spec_editor import SpecEditor
@@ -31,6 +33,8 @@ from tui.widgets.tables.arch_list import ArchList
 from tui.widgets.tables.table import Table
 
 DEFAULT_ARCH = "conv9"
+TRANSLATION_INTERVAL = 0.1
+"""Seconds between two looks at whether a spec has been found."""
 DEVICES_INTERVAL = 0.5
 """Seconds between two looks at whether the machine's devices are known."""
 
@@ -52,6 +56,7 @@ class LabScreen(WorkScreen):
         Binding("e", "edit", "Edit spec", tooltip="Type a network of your own"),
         Binding("v", "values", "Values", tooltip="To learning rate, batch size and the rest"),
         Binding("escape", "leave_field", "Leave field", key_display="esc"),
+        Binding("t", "translate", "As a spec", tooltip="Write the module of your own as the spec that equals it"),
         Binding("u", "unfork", "Forget original", tooltip="Stop comparing with the run that the values came from"),
         Binding("down", "app.focus_next", show=False),
         Binding("up", "app.focus_previous", show=False),
@@ -62,6 +67,7 @@ class LabScreen(WorkScreen):
         self._checked = Checked(None, (0,), {})
         self._fork: Fork | None = None
         self._own_spec = ""
+        self._translating: Translating | None = None
 
     def compose_body(self) -> ComposeResult:
         state = self.lab.state
@@ -148,6 +154,8 @@ class LabScreen(WorkScreen):
         return "a run is being trained; stop it first (x in Training)" if self.lab.session.live else ""
 
     def _promise(self) -> str:
+        if self._translating is not None:
+            return f"Looking for the spec that equals {arch_in_short(self._translating.arch)}."
         config, seeds = self._checked.config, self._checked.seeds
         assert config is not None
         runs = f"{len(seeds)} runs" if len(seeds) > 1 else "ready"
@@ -164,7 +172,7 @@ class LabScreen(WorkScreen):
         self.query_one("#network").set_class(
             self._fork is not None and self._editor.arch != self._fork.arch, "-changed"
         )
-        self.refresh_keys(self._fork is not None)
+        self.refresh_keys(self._fork is not None, self._is_own_module, self._translating is not None)
 
     @on(Table.Moved, "#archs")
     def _picked(self, event: Table.Moved) -> None:
@@ -221,6 +229,36 @@ class LabScreen(WorkScreen):
     def action_leave_field(self) -> None:
         self.set_focus(self.query_one("#archs"))
 
+    @property
+    def _is_own_module(self) -> bool:
+        return is_user_module(self._editor.arch) and not self._editor.problem
+
+    def action_translate(self) -> None:
+        """Find the spec of the module in the editor, on a thread: its code is run."""
+        config = self._checked.config
+        self._translating = Translating(self._editor.arch, run_whole_file=config is not None and config.run_whole_file)
+        self._translating_timer = self.set_interval(TRANSLATION_INTERVAL, self._take_translation)
+        self.judge()
+
+    def _take_translation(self) -> None:
+        task = self._translating
+        if task is None or not task.done.is_set():
+            return
+        self._translating_timer.stop()
+        self._translating = None
+        title, found = arch_in_short(task.arch), task.result
+        if found is None:
+            self.notify(task.problem(), title=title, severity="error", markup=False)
+        elif found.spec is None:
+            words = "\n".join(found.obstacles)
+            self.app.push_screen(Ask(f"No spec equals {title}. What stands in the way:", words, [("close", "Close")]))
+        elif self._editor.arch == task.arch:
+            self._editor.put(found.spec)
+            self._own_spec = found.spec
+            self.query_one(ArchList).select(found.spec)
+            self.notify("\n".join([f"equals {found.spec}", *found.notes]), title=title, markup=False)
+        self.judge()
+
     def action_unfork(self) -> None:
         self._fork = None
         self._form.compare_with(None)
@@ -230,6 +268,8 @@ class LabScreen(WorkScreen):
         match action:
             case "unfork":
                 return self._fork is not None
+            case "translate":
+                return self._translating is None and self._is_own_module
             case "leave_field":
                 return self.focused is not None and self.focused.id != "archs"
             case _:

@@ -116,3 +116,57 @@ def test_a_preset_reports_a_mean_over_seeds_the_best_epoch_of_one_run_or_nothing
     assert reported_in_words({"final_test_accuracy": 0.9962, "seeds": 5}) == "99.62% (mean of 5)"
     assert reported_in_words({"best_test_accuracy": 0.9948}) == "99.48% (best)"
     assert reported_in_words({}) == "-"
+
+
+NETS = """
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+class Net(nn.Module):
+    def __init__(self, width=8):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(1, width, 3, bias=False), nn.BatchNorm2d(width)
+        self.head = nn.Linear(width, 10)
+        self.old = nn.Linear(3, 4)
+
+    def forward(self, x):
+        print("forward")
+        x = F.max_pool2d(F.relu(self.norm(self.conv(x))), 2)
+        return F.log_softmax(self.head(x.mean((2, 3)).view(x.size(0), -1)), dim=1)
+
+class Twice(Net):
+    def forward(self, x):
+        return torch.cat([super().forward(x)[:, :5], super().forward(x)[:, 5:]], 1)
+"""
+
+
+def test_a_module_is_written_as_the_spec_that_equals_it(cli, tmp_path):
+    (tmp_path / "nets.py").write_text(NETS)
+    answer = cli("archs", "translate", f"{tmp_path / 'nets.py'}:Net(width=12)")
+    assert answer.code == 0
+    assert answer.out == "c12b0r p2 gap fc10\n"
+    assert "log_softmax at the end is left out" in answer.err
+    assert "old.weight, old.bias: not used by forward" in answer.err
+    found = cli("archs", "translate", f"{tmp_path / 'nets.py'}:Net", "--json").json
+    assert (found["spec"], found["obstacles"]) == ("c8b0r p2 gap fc10", [])
+    assert found["total_params"] == cli("archs", "show", found["spec"], "--json").json["total_params"] == 178
+    assert len(found["notes"]) == 2
+
+
+def test_of_one_that_equals_no_spec_the_layers_that_have_none_are_named(cli, tmp_path):
+    (tmp_path / "nets.py").write_text(NETS)
+    arch = f"{tmp_path / 'nets.py'}:Twice"
+    found = cli("archs", "translate", arch, "--json").json
+    assert found["spec"] is None
+    assert any("nets.py:20: cat" in line for line in found["obstacles"])
+    shown = cli("archs", "translate", arch)
+    assert shown.code == 0
+    assert shown.out.splitlines() == [
+        "No spec equals nets.py:Twice. What stands in the way:",
+        *(f"  {line}" for line in found["obstacles"]),
+    ]
+
+
+def test_only_modules_of_ones_own_are_translated(cli, refused):
+    refused(cli("archs", "translate", "conv9"), 2, "conv9", "module of your own")

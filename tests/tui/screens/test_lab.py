@@ -371,3 +371,48 @@ async def test_a_module_that_is_not_there_blocks_the_start_until_it_is(tmp_path)
         await wait_for(pilot, lambda: pilot.app.requests)
     (request,) = pilot.app.requests
     assert [plan.config.arch for plan in request.specs] == [f"{file}:Net"]
+
+
+OWN = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(1, 8, 3, stride=3, bias=False), nn.Linear(8, 10)
+
+    def forward(self, x):
+        x = self.conv(x).relu().mean((2, 3))
+        return self.head(x).log_softmax(1)
+
+class Other(Net):
+    def forward(self, x):
+        return super().forward(x).exp()
+"""
+
+
+async def test_a_module_of_ones_own_is_written_as_a_spec(tmp_path):
+    (tmp_path / "net.py").write_text(OWN)
+    async with staged(LabScreen(), tmp_path) as pilot:
+        screen = pilot.app.screen
+        assert "As a spec" not in screen_text(pilot)
+        screen.query_one("#spec", Input).value = f"{tmp_path / 'net.py'}:Net"
+        await pilot.pause()
+        await wait_for_text(pilot, "As a spec")
+        await pilot.press("t")
+        await wait_for(pilot, lambda: screen.query_one(SpecEditor).spec == "c8s3b0n gap fc10")
+        await wait_for_text(pilot, "the log_softmax at the end is left out")
+        assert screen.query_one(SpecEditor).summary.total_params == 72 + 90
+        assert "As a spec" not in screen_text(pilot)
+
+
+async def test_what_keeps_a_module_from_being_a_spec_is_said(tmp_path):
+    (tmp_path / "net.py").write_text(OWN)
+    async with staged(LabScreen(), tmp_path) as pilot:
+        arch = pilot.app.screen.query_one("#spec", Input).value = f"{tmp_path / 'net.py'}:Other"
+        await pilot.pause()
+        await pilot.press("t")
+        await wait_for_text(pilot, "net.py:15: exp is no layer of a spec")
+        await pilot.press("escape")
+        await pilot.pause()
+        assert pilot.app.screen.query_one(SpecEditor).spec == arch

@@ -1,0 +1,34 @@
+"""The spec of a user's own module, for people and programs: texts and numbers, nothing of torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.config import TrainConfig
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSpec:
+    """What `archs translate` says. `spec` is None where no spec equals the module, which `obstacles` are the reasons
+    for; `notes` say what the spec leaves out of it."""
+
+    spec: str | None
+    obstacles: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    total_params: int | None = None
+
+
+def find_spec(arch: str, *, run_whole_file: bool = False) -> FoundSpec:
+    """The spec that equals the module of ``FILE.py:CLASS``, of any number of parameters.
+
+    Raises:
+        InvalidValue: for a module that cannot be loaded, or does not map images to logits.
+    """
+    from core.models.network import make_network
+    from core.models.translate.translation import Translation, translate
+
+    config = TrainConfig.checked({"arch": arch, "run_whole_file": run_whole_file, "budget": False})
+    found = translate(make_network(config)[1])
+    if isinstance(found, Translation):
+        return FoundSpec(found.spec, notes=found.notes, total_params=found.summary.total_params)
+    return FoundSpec(None, tuple(map(str, found.obstacles)))
