@@ -156,7 +156,9 @@ class _Reader:
 
     def group_norm(self) -> Piece:
         self.require(eps=1e-5)
-        channels, *_ = self.map_only()
+        if len(self.before) not in (1, 3):
+            raise self.no(f"works on {_times(self.before)}, not on maps or units")
+        channels = self.before[0]
         groups = int(self.get("num_groups", 1))
         tensors = {name: self.get(name) for name in ("weight", "bias")}
         return self.make("gn", tensors, groups=groups, channels=channels, affine=tensors["weight"] is not None)

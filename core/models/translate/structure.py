@@ -94,9 +94,7 @@ class _Decomposition:
                 above = self._common(first, second)
                 branches = [self.row(branch, above) for branch in (first, second)]
                 main, other = sorted(branches, key=lambda row: not row)  # the identity, if any, comes second
-                if not main:
-                    raise Obstacle("add: adds something to itself", end.place)
-                parts.append(Sum(main, other, end.place))
+                parts.append(Sum(main, other, end.place) if main else _twice(end))
             elif gate := _gates_itself(end):
                 self._seen.add(gate)
                 (above,) = gate.inputs
@@ -113,6 +111,12 @@ class _Decomposition:
                 first, second = second, first
             first = self._dominator[first]
         return first
+
+
+def _twice(call: Call) -> Piece:
+    """``x + x``."""
+    shape = call.shape[1:]
+    return Piece("scale", call, shape, shape, {"factor": 2.0})
 
 
 def _is_sum(call: Call) -> bool:
@@ -174,19 +178,25 @@ def _loose(padding: Piece) -> Obstacle:
 
 def _tied(parts: Sequence[Part]) -> Row:
     """With layers that follow each other several times, with the same weights, as one that is repeated."""
-    row = list(parts)
-    at = 0
-    while at < len(row):
-        for length in range(1, (len(row) - at) // 2 + 1):
-            block = [part.key for part in row[at : at + length]]
-            times = 1
-            while [part.key for part in row[at + times * length : at + (times + 1) * length]] == block:
-                times += 1
-            if times > 1 and any(piece.tensors for piece in pieces_in(row[at : at + length])):
-                row[at : at + times * length] = [Repeated(tuple(row[at : at + length]), times)]
-                break
-        at += 1
+    row, found = list(parts), True
+    while found:  # what was repeated may be part of something that is
+        found = False
+        for at in range(len(row)):
+            for length in range(1, (len(row) - at) // 2 + 1):
+                times = _times_in_a_row(row, at, length)
+                if times > 1 and any(piece.tensors for piece in pieces_in(row[at : at + length])):
+                    row[at : at + times * length] = [Repeated(_tied(row[at : at + length]), times)]
+                    found = True
+                    break
     return tuple(row)
+
+
+def _times_in_a_row(row: Sequence[Part], at: int, length: int) -> int:
+    keys = [part.key for part in row[at:]]
+    times = 1
+    while keys[times * length : (times + 1) * length] == keys[:length]:
+        times += 1
+    return times
 
 
 def pieces_in(row: Sequence[Part]) -> Iterator[Piece]:

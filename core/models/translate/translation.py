@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from core.errors import SpecError, one_line
 from core.models.build import build_model
 from core.models.spec import parse
 from core.models.summary import Summary, summarize
+from core.models.translate.fields import fields_of
 from core.models.translate.functions import function_name
 from core.models.translate.pieces import Obstacle, Piece
 from core.models.translate.proof import WithoutDropout, difference, random_states, random_states_kept
@@ -23,7 +24,7 @@ from core.models.translate.structure import Row, find_obstacles, pieces_in, row_
 from core.models.translate.trace import Place, Trace, place_of, torch_class, trace
 from core.models.translate.words import spec_of
 
-LOOKS = 8
+LOOKS = 4
 """Forward passes that are recorded; a module that does something else in one of them is not translated."""
 
 LEFT_OUT = "the log_softmax at the end is left out, as the loss, the cross entropy of logits, contains it"
@@ -34,13 +35,15 @@ class Translation:
     """A spec whose network computes what a module does.
 
     `names` gives, for each parameter and buffer of the spec's network by its name, the module's own name for it.
-    `unused` are those of the module that its forward does not use. `notes` say to people what was left out.
+    `unused` are those of the module that its forward does not use. `notes` say to people what was left out. `fields`
+    gives the receptive field of each layer of the module by its path, after each of its uses.
     """
 
     summary: Summary
     names: Mapping[str, str]
     unused: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    fields: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
 
     @property
     def spec(self) -> str:
@@ -110,7 +113,7 @@ def _translate(copy: nn.Module, module: nn.Module) -> Translation | Untranslatab
         notes.append(f"{', '.join(unused)}: not used by forward, and left out")
     if frozen := [name for name, tensor in module.named_parameters() if not tensor.requires_grad]:
         notes.append(f"{', '.join(frozen)}: not trained by the module, but by a network of the spec alone")
-    translation = Translation(summary, names, unused, tuple(notes))
+    translation = Translation(summary, names, unused, tuple(notes), fields_of(summary, row))
     reason = _disproof(copy, translation, log_softmax=log_softmax)
     return Untranslatable((Obstacle(reason, Place()),)) if reason else translation
 

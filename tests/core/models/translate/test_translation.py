@@ -142,3 +142,25 @@ def test_the_twin_has_the_very_tensors_and_follows_the_mode():
     assert not twin.training
     own = {id(tensor) for tensor in tensors_of(module).values()}
     assert {id(tensor) for tensor in tensors_of(twin).values()} == own
+
+
+def test_the_layers_have_the_receptive_fields_of_the_spec():
+    found = translate(EXPRESSIBLE["SessionStyle"][0]())
+    assert isinstance(found, Translation)
+    fields = {path: of_uses for path, of_uses in found.fields.items() if path.endswith(".0") or path == "pool1"}
+    assert fields == {
+        "convblock1.0": (3,),
+        "convblock2.0": (5,),
+        "pool1": (6,),
+        "convblock3.0": (6,),
+        "convblock4.0": (10,),
+        "convblock5.0": (14,),
+        "convblock6.0": (24,),
+        "convblock7.0": (32,),
+    }
+
+
+def test_a_layer_that_is_used_again_has_a_receptive_field_for_each_use():
+    found = translate(EXPRESSIBLE["SharedBlock"][0]())
+    assert isinstance(found, Translation)
+    assert found.fields["block.0"] == (5, 7, 9)

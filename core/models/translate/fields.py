@@ -1,0 +1,63 @@
+"""The receptive fields of a module's layers, which are those of the spec that equals it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from core.models.summary import Summary
+from core.models.translate.pieces import Piece
+from core.models.translate.structure import Repeated, Row, Sum
+
+_KINDS = {
+    "conv": ("Conv2d",),
+    "linear": ("Linear",),
+    "bn": ("BatchNorm2d", "BatchNorm1d"),
+    "gn": ("GroupNorm",),
+    "ln": ("LayerNorm",),
+    "in": ("InstanceNorm2d",),
+    "max": ("MaxPool2d",),
+    "mean": ("AvgPool2d",),
+    "gap": ("AdaptiveAvgPool2d",),
+    "drop": ("Dropout",),
+    "dropc": ("Dropout2d",),
+    "lrelu": ("LeakyReLU",),
+    "elu": ("ELU",),
+    "silu": ("SiLU",),
+    "gelu": ("GELU",),
+    "tanh": ("Tanh",),
+    "sigmoid": ("Sigmoid",),
+}
+"""Kinds of pieces that have rows in a table, and torch's classes."""
+
+
+def fields_of(summary: Summary, row: Row) -> dict[str, tuple[int | None, ...]]:
+    """For each layer of a module, by its path in it, the receptive field after each of its uses.
+
+    Args:
+        summary: of the spec.
+        row: what the spec was written from.
+    """
+    found: dict[str, tuple[int | None, ...]] = {}
+    layers = [layer for layer in summary.all_layers if any(layer.kind in kinds for kinds in _KINDS.values())]
+    at = 0
+    for piece in _uses(row):
+        # A piece without a layer amounts to nothing, as pooling of single pixels does.
+        if at < len(layers) and layers[at].kind in _KINDS.get(piece.kind, ()):
+            if path := piece.call.place.layer:
+                found[path] = (*found.get(path, ()), layers[at].receptive_field)
+            at += 1
+    return found
+
+
+def _uses(row: Row) -> Iterator[Piece]:
+    """The pieces in the order in which they are used."""
+    for part in row:
+        match part:
+            case Piece():
+                yield part
+            case Sum(main, other):
+                yield from _uses(main)
+                yield from _uses(other)
+            case Repeated(inner, times):
+                for _ in range(times):
+                    yield from _uses(inner)
