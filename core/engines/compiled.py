@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import platformdirs
 import torch
 from torch import Tensor
 
 from core.engines.engine import DeviceStep, Forward, Unchanged
 from core.errors import one_line
+from core.storage.trust import is_trusted, make_private_folder, private_temporary_folder
+
+_CACHES = {"TORCHINDUCTOR_CACHE_DIR": "compiled", "TRITON_CACHE_DIR": "triton"}
+"""Environment variables that name the folders of code that torch compiles, and the names of such folders of ours."""
 
 
 class CompiledEngine:
@@ -38,6 +47,7 @@ class CompiledEngine:
         """Compile. A network that cannot be compiled runs as it is; the run will show the error of one that fails."""
         if self._size not in step.sizes():
             return
+        _keep_code_from_others()
         with Unchanged(step):
             try:
                 step(self._size)
@@ -47,3 +57,17 @@ class CompiledEngine:
 
     def run(self, step: DeviceStep, size: int) -> None:
         step(size)
+
+
+def _keep_code_from_others() -> None:
+    """Let what torch compiles be kept where nobody else can put code.
+
+    What torch finds in the folder is run, and by default that is one in /tmp whose name anybody can work out.
+    """
+    for variable, name in _CACHES.items():
+        folder = Path(os.environ.get(variable) or platformdirs.user_cache_path("mnist-tui", appauthor=False) / name)
+        with suppress(OSError):  # then there is nothing to be found in it
+            make_private_folder(folder)
+        if not is_trusted(folder, "what torch compiles is kept for this process alone"):
+            folder = private_temporary_folder() / name
+        os.environ[variable] = str(folder)

@@ -14,6 +14,7 @@ from torch import Tensor
 from core.advice import Action, Advice, Hint, Tip
 from core.errors import RunError, one_line
 from core.storage.files import open_regular, replacing
+from core.storage.trust import is_trusted, make_private_folder
 
 VERIFY_IT = Advice(Tip(Action.VERIFY), " says what else is")
 
@@ -74,11 +75,14 @@ def read_tensors(
 
 
 def read_cache(path: Path) -> dict[str, Tensor] | None:
-    """The tensors that `write_cache` wrote; None when the file is missing or not as it was written."""
+    """The tensors that `write_cache` wrote; None when the file is missing or not as it was written, or when another
+    user could have written it."""
     from safetensors import SafetensorError
 
     try:
         open_regular(path).close()
+        if not is_trusted(path, "the data set is decoded anew"):
+            return None
         tensors, metadata = _read(path)
     except (OSError, SafetensorError):
         return None
@@ -91,7 +95,7 @@ def write_cache(path: Path, tensors: Mapping[str, Tensor]) -> None:
     from safetensors.torch import save_file
 
     with suppress(OSError, SafetensorError):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         with replacing(path) as part:
             save_file(dict(tensors), part, {"sha256": weights_sha256(tensors)})
 

@@ -1,7 +1,8 @@
 """A cache of run rows, so that lists of thousands of runs open at once.
 
 Only a cache: each row carries the times and sizes of the files it was made from and is made again when they differ. The
-file can be deleted at any moment; damaged, or of another version, it is started over; not writable, it is done without.
+file can be deleted at any moment; damaged, or of another version, it is started over; where it cannot be written, or
+others can write it, it is done without.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.storage.trust import is_trusted
 from experiments.runs.row import RunRow
 
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ class Index:
         return rows
 
     def _load(self) -> dict[str, tuple[str, str]]:
-        if not self._path.is_file():
+        if not self._path.is_file() or not self._is_ours():
             return {}
         try:
             with closing(sqlite3.connect(self._path, timeout=PATIENCE)) as database:
@@ -82,12 +84,18 @@ class Index:
         self._start_over()
         return {}
 
+    def _is_ours(self) -> bool:
+        """Whether nobody else could have written it, or could put a file in its place while it is open."""
+        return is_trusted(self._path, "every run is read for a list of them")
+
     def _start_over(self) -> None:
         for path in (self._path.with_name(f"{self._path.name}-journal"), self._path):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
 
     def _save(self, fresh: list[tuple[str, str, str]], gone: list[tuple[str]]) -> None:
+        if not self._is_ours():
+            return
         with suppress(sqlite3.Error), closing(sqlite3.connect(self._path, timeout=PATIENCE)) as database, database:
             database.execute("BEGIN IMMEDIATE")
             if not _has_our_table(database):

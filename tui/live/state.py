@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import StorageError
-from core.storage.files import replacing
+from core.storage.files import open_regular, replacing
+from core.storage.trust import is_trusted, make_private_folder
 
 MAX_BYTES = 1 << 20
 
@@ -26,10 +27,12 @@ class State:
 
     @classmethod
     def load(cls, path: Path) -> State:
-        """Load what was saved; anything missing or damaged takes its default."""
+        """Load what was saved; anything missing or damaged takes its default, and so does all of it where another user
+        could have written it, who could name a file of code in the form."""
         try:
-            with path.open("rb") as file:
-                values = json.loads(file.read(MAX_BYTES))
+            with open_regular(path) as file:
+                trusted = is_trusted(path, "the interface begins as if for the first time")
+                values = json.loads(file.read(MAX_BYTES)) if trusted else {}
         except (OSError, ValueError, RecursionError):
             values = {}
         return cls(**_sound(values)) if isinstance(values, dict) else cls()
@@ -41,7 +44,7 @@ class State:
             StorageError: when the home cannot be written.
         """
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(path.parent)
             with replacing(path) as part:
                 part.write_text(json.dumps(asdict(self), indent=1) + "\n")
         except OSError as error:

@@ -25,6 +25,7 @@ import torch
 from core.engines.native.structures import layout_difference
 from core.errors import LabError, one_line
 from core.storage.files import replacing
+from core.storage.trust import is_trusted, make_private_folder, private_temporary_folder
 
 FOLDER = Path(__file__).parent / "kernels"
 SOURCE = FOLDER / "passes.c"
@@ -104,7 +105,8 @@ def _load(compiler: tuple[str, ...], options: tuple[str, ...]) -> ctypes.CDLL | 
         version = _output([*compiler, "--version"])
         name = sha256("\0".join((*_sources(), *compiler, *flags, version, _processor())).encode()).hexdigest()[:32]
         path = platformdirs.user_cache_path("mnist-tui", appauthor=False) / "kernels" / f"{name}.so"
-        library = _kept(path) or _compile(compiler, flags, path)
+        trusted = is_trusted(path, "the kernels are compiled for this process alone")
+        library = (_kept(path) if trusted else None) or _compile(compiler, flags, path if trusted else None)
         if difference := layout_difference(library):
             return NoKernels(f"its kernels do not fit this program: {difference}")
         for function, (result, arguments) in _SIGNATURES.items():
@@ -122,20 +124,22 @@ def _sources() -> list[str]:
     return [text for path in sorted(FOLDER.glob("*.[ch]")) for text in (path.name, path.read_text())]
 
 
-def _compile(compiler: tuple[str, ...], flags: tuple[str, ...], path: Path) -> ctypes.CDLL:
-    """Compile the library and keep it at `path`, or where that fails, load it for this process only.
+def _compile(compiler: tuple[str, ...], flags: tuple[str, ...], path: Path | None) -> ctypes.CDLL:
+    """Compile the library and keep it at `path`, or where there is none or that fails, load it for this process only.
 
     Processes that compile at the same time make the same file; the last one stays.
     """
     _log.info("compiling the kernels of the native engine for this machine, which is done once")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=private_temporary_folder()) as folder:
         compiled, made = Path(folder) / "kernels.o", Path(folder) / "kernels.so"
         _output([*compiler, *flags, "-c", str(SOURCE), "-o", str(compiled)])
         # No OpenMP runtime is linked: what is called of it is found in the one that torch has loaded.
         _output([*compiler, "-shared", str(compiled), "-o", str(made)])
+        if path is None:
+            return ctypes.CDLL(str(made))
         content = made.read_bytes()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(path.parent)
             with replacing(path) as part:
                 part.write_bytes(content + sha256(content).digest())
                 ctypes.CDLL(str(part))  # one that cannot be loaded is not kept

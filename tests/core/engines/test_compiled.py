@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 import torch
 from plain_training import COMMON_RECIPES, assert_follows, make_step, start_epoch, train_plainly, train_with
@@ -10,6 +13,7 @@ from core.config import TrainConfig
 from core.engines.compiled import CompiledEngine
 from core.grouped.trainer import GroupTrainer
 from core.models.network import make_network
+from core.storage.trust import others_access
 
 TINY = {"arch": "c4k5s3 p2 c8k3 gap fc10", "lr": 0.02, "batch_size": 48, "epochs": 8, "device": "cpu"}
 """On 320 images eight epochs of six batches and a tail of 32: 56 steps."""
@@ -116,3 +120,18 @@ def test_compiled_steps_of_a_named_network_follow_eager_ones(make_trainer):
     assert notes == ["", ""]
     for name, tensor in runs[0].final_weights.items():
         torch.testing.assert_close(tensor, runs[1].final_weights[name], rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o777])
+def test_compiled_code_is_kept_where_nobody_else_can_put_code(blobs, compiled, tmp_path, monkeypatch, mode):
+    (tmp_path / "asked").mkdir()
+    (tmp_path / "asked").chmod(mode)
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "asked"))
+    monkeypatch.delenv("TRITON_CACHE_DIR", raising=False)
+    config = TrainConfig.checked(TINY | {"epochs": 1})
+    train_with(config, blobs, torch.float64, CompiledEngine(config.batch_size))
+    kept = Path(os.environ["TORCHINDUCTOR_CACHE_DIR"])
+    assert (kept == tmp_path / "asked") == (mode == 0o700)
+    assert Path(os.environ["TRITON_CACHE_DIR"]) == Path(os.environ["XDG_CACHE_HOME"]) / "mnist-tui" / "triton"
+    assert others_access(kept) == ""
+    monkeypatch.setenv("TRITON_CACHE_DIR", "")  # to be taken back after the test

@@ -114,3 +114,12 @@ def test_the_hash_tells_name_type_shape_and_values_apart_and_nothing_else():
 
 def test_weights_of_half_precision_can_be_hashed():
     assert weights_sha256({"w": torch.ones(2, dtype=torch.bfloat16)}) != weights_sha256({"w": torch.ones(2)})
+
+
+def test_a_cache_that_another_user_could_have_written_is_not_believed(tmp_path):
+    """With its sum corrected: only where it lies tells it from one of our own."""
+    folder = tmp_path / "cache"
+    write_cache(folder / "file", {"labels": torch.arange(3)})
+    assert read_cache(folder / "file") is not None
+    folder.chmod(0o777)
+    assert read_cache(folder / "file") is None

@@ -259,3 +259,13 @@ def test_many_processes_share_an_index_that_is_deleted_under_them(some_runs, sto
         assert process.communicate()[1] == ""
         assert process.returncode == 0
     assert Store(store.home).rows() == from_files(store)
+
+
+def test_an_index_that_another_user_could_have_written_is_neither_believed_nor_written(some_runs, store, index):
+    wanted = store.rows()
+    with closing(sqlite3.connect(index)) as database, database:
+        database.execute("""UPDATE runs SET row = replace(row, '"done"', '"planted"')""")
+    before = index.read_bytes()
+    index.chmod(0o666)
+    assert store.rows() == wanted
+    assert index.read_bytes() == before

@@ -9,6 +9,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,39 @@ def test_a_damaged_file_in_the_cache_is_made_anew(kernels, cache_home, fresh, sh
     assert subprocess.run(command, check=True, capture_output=True).stdout.strip()
     assert damaged.keys() == set(fresh.iterdir())
     assert any(path.stat().st_size > size for path, size in damaged.items())
+
+
+PLANTED = r"""
+#include <stdlib.h>
+__attribute__((constructor)) static void run(void) { if (system("touch \"$MARK\"")) abort(); }
+"""
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o777])
+def test_a_library_that_another_user_could_have_put_in_the_cache_is_not_loaded(
+    kernels, cache_home, fresh, tmp_path, mode
+):
+    """With its own sum at its end, and under the right name, which anybody can work out. The same file is loaded, and
+    its code run, where nobody else could have put it."""
+    (tmp_path / "planted.c").write_text(PLANTED)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "planted", tmp_path / "planted.c"], check=True)
+    content = (tmp_path / "planted").read_bytes()
+    fresh.mkdir(parents=True)
+    for path in (cache_home / "mnist-tui" / "kernels").iterdir():
+        (fresh / path.name).write_bytes(content + sha256(content).digest())
+    fresh.chmod(mode)
+    mark = tmp_path / "mark"
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD], env=os.environ | {"MARK": str(mark)}, capture_output=True, text=True, check=False
+    )
+    if mode == 0o700:
+        assert mark.exists()
+    else:
+        assert not mark.exists()
+        assert int(done.stdout) > 1
+        assert (
+            f"{fresh} can be changed by other users, so the kernels are compiled for this process alone" in done.stderr
+        )
 
 
 def test_what_is_no_command_is_refused_in_words(monkeypatch):
