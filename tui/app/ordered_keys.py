@@ -9,11 +9,14 @@ widget in focus has dealt with the ones before it, and a binding runs at once.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 
 from textual.app import App, ReturnType
 from textual.events import Event, Key
+from textual.filter import LineFilter
 
+from tui.widgets.plain_lines import PlainLines
 from tui.widgets.textual_private import has_screen, run_binding
 
 PATIENCE = 0.5
@@ -21,6 +24,13 @@ PATIENCE = 0.5
 
 
 class OrderedKeysApp(App[ReturnType]):
+    """Also lets no text steer the terminal."""
+
+    _plain_lines = PlainLines()
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [self._plain_lines, *super().get_line_filters()]
+
     async def on_event(self, event: Event) -> None:
         if isinstance(event, Key) and not event.is_forwarded and has_screen(self):
             await self._earlier_keys_done()

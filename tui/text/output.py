@@ -14,15 +14,10 @@ from typing import Any, TextIO
 from core.advice import Hint
 from core.errors import StorageError, printable
 from tui.text.advice import for_command_line
+from tui.text.plain import plain
 
 OUT_OF_PROPORTION = 1e5
 """A loss from which on its digits say nothing, and fit into no column."""
-_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if code not in b"\n\t"}
-
-
-def plain(text: str) -> str:
-    """Without control characters, so that a name from a file cannot steer the terminal."""
-    return text.translate(_CONTROLS)
 
 
 def write(stream: TextIO, text: str) -> None:

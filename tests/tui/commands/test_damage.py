@@ -94,10 +94,10 @@ def test_nothing_in_the_other_files_makes_a_command_crash(cli, log):
 def test_control_characters_in_a_log_do_not_reach_the_terminal(cli, log, key):
     """An error message of a module of one's own may hold anything."""
     path, records = log
-    path.write_text(put(records, key, r'"\u001b[31m\r\u0007\ud800"'))
+    path.write_text(put(records, key, r'"\u001b[31m\r\u0007\ud800\u009b1m\u202eevil\u2066\u2028"'))
     for command in COMMANDS:
         answer = cli(*command)
-        assert not {"\x1b", "\r", "\x07"} & set(answer.out + answer.err), command
+        assert not {*"\x1b\r\x07\x9b\u202e\u2066\u2028"} & set(answer.out + answer.err), command
 
 
 def test_a_log_that_cannot_be_read_is_a_damaged_run(cli, refused, log):

@@ -16,6 +16,8 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from tui.text.plain import plain_line
+
 Cell = str | tuple[str, str]
 """A text, or a text and its style: one of `Table.STYLES`."""
 
@@ -248,7 +250,8 @@ class Table(ScrollView, can_focus=True):
 
 
 def _text(cell: Cell) -> str:
-    return cell if isinstance(cell, str) else cell[0]
+    """The cell's text as it will be shown, so that it is not cut for characters that will not."""
+    return plain_line(cell if isinstance(cell, str) else cell[0])
 
 
 def _fit(text: str, width: int, *, right: bool) -> str:
