@@ -128,7 +128,7 @@ def _read_gray(path: Path) -> Tensor:
     hint = "give a PNG, JPEG, GIF, BMP, PPM, TIFF or WebP file of a digit"
     too_large = f"must have at most {MAX_PIXELS:,} pixels"
     try:
-        with open_regular(path) as file, warnings.catch_warnings():
+        with open_regular(path, follow_link=True) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Pillow, about what it repairs in damaged files
             if not file.read(1):
                 raise InvalidValue("image", str(path), "is an empty file", hint=hint)

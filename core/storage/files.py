@@ -11,21 +11,46 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+NOT_REGULAR = "not a regular file"
 
-def open_regular(path: Path) -> BinaryIO:
+
+def open_regular(path: Path, *, follow_link: bool = False) -> BinaryIO:
     """Open a regular file for reading; anything else is refused, as reading a pipe could wait for ever.
+
+    Args:
+        follow_link: for a file that a user names. A link in a folder of ours is none of ours, and leads anywhere.
 
     Raises:
         OSError: when it is missing, or no regular file.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    return os.fdopen(_open(path, os.O_RDONLY | (0 if follow_link else os.O_NOFOLLOW)), "rb")
+
+
+def open_to_write(path: Path, flags: int = os.O_CREAT) -> int:
+    """Open a file for reading and writing; a link, a pipe or a device is refused.
+
+    Returns its handle, for the caller to close.
+
+    Raises:
+        OSError: when it cannot be written, or is no regular file.
+    """
+    return _open(path, os.O_RDWR | os.O_NOFOLLOW | flags)
+
+
+def _open(path: Path, flags: int) -> int:
+    try:
+        handle = os.open(path, flags | os.O_NONBLOCK, 0o644)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link that is not followed, a socket
+            raise OSError(errno.EINVAL, NOT_REGULAR, str(path)) from error
+        raise
     mode = os.fstat(handle).st_mode
-    if not stat.S_ISREG(mode):
-        os.close(handle)
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return os.fdopen(handle, "rb")
+    if stat.S_ISREG(mode):
+        return handle
+    os.close(handle)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, NOT_REGULAR, str(path))
 
 
 @contextmanager

@@ -80,7 +80,7 @@ def read_cache(path: Path) -> dict[str, Tensor] | None:
     from safetensors import SafetensorError
 
     try:
-        open_regular(path).close()
+        open_regular(path, follow_link=True).close()
         if not is_trusted(path, "the data set is decoded anew"):
             return None
         tensors, metadata = _read(path)

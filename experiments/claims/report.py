@@ -27,7 +27,7 @@ def check_report_path(path: Path) -> None:
     if not path.parent.is_dir():
         raise InvalidValue("output", str(path), f"there is no folder {path.parent}", hint="make it, or name another")
     try:
-        with open_regular(path) as file:
+        with open_regular(path, follow_link=True) as file:
             is_ours = file.read(len(TITLE)) == TITLE.encode()
     except FileNotFoundError:
         return

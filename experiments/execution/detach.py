@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from core.errors import StorageError
+from core.storage.files import open_to_write
 from experiments.runs.folder import Run
 from experiments.runs.owner import Owner
 
@@ -38,7 +39,7 @@ def start_process(output: Path, command: Sequence[str], own: Callable[[Owner], N
     """Start a command that does nothing before `own` has given it what it is for."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with output.open("ab") as file:
+        with os.fdopen(open_to_write(output, os.O_CREAT | os.O_APPEND), "ab") as file:
             process = subprocess.Popen(
                 (*_WAIT_AND_BECOME, *command),
                 stdin=subprocess.PIPE,

@@ -10,14 +10,14 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from core.advice import Action, Tip
 from core.errors import InvalidValue, StorageError, one_line
 from core.storage.checkpoint import previous
-from core.storage.files import replacing
+from core.storage.files import open_regular, replacing
 from experiments.execution.executor import Ended
 from experiments.execution.ray_worker import Order, Parcel, RayWorker
 from experiments.execution.supervision import REQUESTED
@@ -96,7 +96,9 @@ class RayExecutor:
 
     def start(self, run: Run) -> None:
         run.hand_over(Owner.this_process())
-        files = {run.checkpoint.name: run.checkpoint.read_bytes()} if run.checkpoint.is_file() else {}
+        files: dict[str, bytes] = {}
+        with suppress(FileNotFoundError), open_regular(run.checkpoint) as file:
+            files[run.checkpoint.name] = file.read()
         order = Order(run.id, run.config(), files, self._data)
         actor = self._idle.pop() if self._idle else self._new_actor()
         parcels = actor.train.options(num_returns="streaming").remote(order)

@@ -93,7 +93,7 @@ def _load(name: str, path: Path) -> Preset:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        with open_regular(path) as file:
+        with open_regular(path, follow_link=True) as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise InvalidValue("config", str(path), f"cannot be read: {error.strerror}", hint="name a TOML file") from error

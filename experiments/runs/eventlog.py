@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from typing import Any, Self
 from core.advice import Action, Tip
 from core.errors import InvalidValue, RunError, StorageError
 from core.events import RunStarted, StepProgress, TrainEvent, from_record, to_record
-from core.storage.files import open_regular
+from core.storage.files import NOT_REGULAR, open_regular, open_to_write
 from experiments.runs.json_files import parse_json
 from experiments.runs.owner import take_lock
 
@@ -48,14 +47,13 @@ class EventWriter:
         self._run_id = run_id
         self._path = path
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o644)
+            self._file = open_to_write(path, os.O_CREAT | os.O_APPEND)
         except IsADirectoryError as error:
             raise RunError(f"{path}: damaged: it is a folder", hint="put the log back in its place") from error
         except OSError as error:
+            if error.strerror == NOT_REGULAR:
+                raise RunError(f"{path}: damaged: {NOT_REGULAR}", hint="put the log back in its place") from error
             raise StorageError(f"{path}: cannot be written: {error.strerror}", hint="check the home folder") from error
-        if not stat.S_ISREG(os.fstat(self._file).st_mode):
-            os.close(self._file)
-            raise RunError(f"{path}: damaged: not a regular file", hint="put the log back in its place")
         self._lock()
         self._repair()
 

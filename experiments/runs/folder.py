@@ -15,6 +15,7 @@ output.log                   what a detached process wrote beside the log
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from core.advice import Action, Advice, Tip
 from core.errors import InvalidValue, RunError, StorageError
 from core.events import CheckpointSaved
+from core.storage.files import open_to_write
 from experiments.runs.eventlog import EventReader, EventWriter
 from experiments.runs.json_files import read_json, write_json
 from experiments.runs.owner import OwnedFolder, Owner
@@ -183,7 +185,7 @@ class Run(OwnedFolder):
         write_json(self.folder / "config.json", config.model_dump())
         write_json(self.folder / "meta.json", asdict(meta))
         write_json(self.folder / "env.json", environment)
-        (self.folder / "reserve").write_bytes(b"\0" * RESERVE)
+        self._set_aside()
         write_json(self.owner_file, Owner.this_process().to_json())
 
     def take_over(self, config: Mapping[str, Any]) -> None:
@@ -196,7 +198,7 @@ class Run(OwnedFolder):
             if not self.is_owned_here():  # else the wish to stop came after the run was handed over
                 self.forget_stop()
             write_json(self.folder / "config.json", config)
-            (self.folder / "reserve").write_bytes(b"\0" * RESERVE)
+            self._set_aside()
             self.hand_over(Owner.this_process())
         except OSError as error:
             raise self.unwritable(error) from error
@@ -208,7 +210,7 @@ class Run(OwnedFolder):
             StorageError: when the folder cannot be written.
         """
         try:
-            self._stop_file.touch()
+            os.close(open_to_write(self._stop_file))
         except OSError as error:
             raise self.unwritable(error) from error
 
@@ -224,7 +226,14 @@ class Run(OwnedFolder):
             raise self.unwritable(error) from error
 
     def wants_stop(self) -> bool:
-        return self._stop_file.exists()
+        return self._stop_file.is_file()
+
+    def _set_aside(self) -> None:
+        """Make the reserve, in the place of whatever there is of its name."""
+        reserve = self.folder / "reserve"
+        reserve.unlink(missing_ok=True)
+        with os.fdopen(open_to_write(reserve, os.O_CREAT | os.O_EXCL), "wb") as file:
+            file.write(b"\0" * RESERVE)
 
     def release_reserve(self) -> None:
         with suppress(OSError):

@@ -20,7 +20,7 @@ from threading import Event, Thread
 from typing import Any, Self
 
 from core.errors import InvalidValue, StorageError
-from core.storage.files import open_regular
+from core.storage.files import open_regular, open_to_write
 from experiments.runs.json_files import read_json, write_json
 
 BEAT_INTERVAL = 5.0
@@ -91,7 +91,7 @@ class Owner:
         if at_work is False:
             return False
         try:
-            return -CLOCK_DIFFERENCE < time.time() - heartbeat.stat().st_mtime < HEARTBEAT_LIMIT
+            return -CLOCK_DIFFERENCE < time.time() - heartbeat.lstat().st_mtime < HEARTBEAT_LIMIT
         except OSError:
             return False
 
@@ -139,7 +139,7 @@ class OwnedFolder:
     def beat(self) -> None:
         """Show that the process that works on it is alive."""
         with suppress(OSError):
-            os.utime(self.owner_file)
+            os.utime(self.owner_file, follow_symlinks=False)
 
     def disown(self) -> None:
         """Say that no process works on it any more."""
@@ -156,7 +156,7 @@ class OwnedFolder:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.lock_file, os.O_RDWR | os.O_CREAT, 0o644)
+            handle = open_to_write(self.lock_file)
         except OSError as error:
             raise self.unwritable(error) from error
         try:

@@ -17,6 +17,7 @@ from optuna.exceptions import OptunaError
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 
 from core.errors import LabError, RunError
+from core.storage.files import open_regular, open_to_write
 from experiments.studies.folder import ANOTHER, StudyFolder
 
 
@@ -35,7 +36,7 @@ class Journal(JournalStorage):
     def _sync_with_backend(self) -> None:
         try:
             super()._sync_with_backend()
-            with self._folder.journal.open("rb") as file:  # a last line that is damaged is passed over by Optuna
+            with open_regular(self._folder.journal) as file:  # a last line that is damaged is passed over by Optuna
                 _whole_lines(file)
         except (OptunaError, LabError):
             raise
@@ -53,6 +54,7 @@ class JournalFile(JournalFileBackend):
     """
 
     def __init__(self, folder: StudyFolder) -> None:
+        os.close(open_to_write(folder.journal))  # Optuna would follow a link, and wait for a pipe
         super().__init__(str(folder.journal))
         self._folder = folder
 
@@ -65,7 +67,7 @@ class JournalFile(JournalFileBackend):
         """
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
         try:
-            with self._locked(), self._folder.journal.open("rb+") as file:
+            with self._locked(), os.fdopen(open_to_write(self._folder.journal, 0), "rb+") as file:
                 self._repair(file)
                 file.write(lines.encode())
                 file.flush()
@@ -78,6 +80,7 @@ class JournalFile(JournalFileBackend):
         """The operating system takes the lock from a process that ends. A file system without such locks is refused: a
         file as a lock would outlive its process."""
         path = self._folder.journal.with_suffix(".lock")
+        os.close(open_to_write(path))  # no link, no pipe
         with FileLock(path, poll_interval=0.01, fallback_to_soft=False):
             yield
 

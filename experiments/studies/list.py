@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os import SEEK_END
 from pathlib import Path
 from typing import Any
 
 from core.errors import LabError
+from core.storage.files import open_regular
 from experiments.studies.folder import StudyFolder
 from experiments.studies.view import StudyReader, StudyView
 
@@ -87,8 +89,8 @@ class StudyList:
 def _end_reason(folder: StudyFolder, *, begun: bool) -> str:
     """The error that a detached process ended with; where the study never began, whatever it said last."""
     try:
-        with folder.output.open("rb") as file:
-            file.seek(max(0, folder.output.stat().st_size - TAIL))
+        with open_regular(folder.output) as file:
+            file.seek(max(0, file.seek(0, SEEK_END) - TAIL))
             lines = file.read().decode(errors="replace").split("\n")
     except OSError:
         return ""

@@ -98,7 +98,7 @@ def unpacked(path: Path) -> Iterator[tuple[Run, tuple[Check, ...]]]:
         RunError: when the file cannot be read, is no bundle, or holds something that a bundle may not hold.
     """
     try:
-        with open_regular(path) as file, TemporaryDirectory(prefix="mnist-tui-") as folder:
+        with open_regular(path, follow_link=True) as file, TemporaryDirectory(prefix="mnist-tui-") as folder:
             contents = _read(file)
             manifest = _manifest(contents.pop(MANIFEST))
             if contents["events.jsonl"].count(b"epoch_finished") > MAX_EPOCHS:

@@ -17,6 +17,8 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Resize
 from textual.geometry import Size
 
+from core.storage.files import open_to_write
+from core.storage.trust import make_private_folder
 from tui.drawing.ascii import to_ascii
 
 if TYPE_CHECKING:
@@ -182,11 +184,11 @@ def stray_output_to(log: Path) -> Iterator[int]:
 
 
 def _open_log(log: Path) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        if log.exists() and log.stat().st_size > MAX_LOG:
-            flags |= os.O_TRUNC
-        return os.open(log, flags, 0o644)
+        make_private_folder(log.parent)
+        handle = open_to_write(log, os.O_CREAT | os.O_APPEND)
+        if os.fstat(handle).st_size > MAX_LOG:
+            os.ftruncate(handle, 0)
+        return handle
     except OSError:
         return os.open(os.devnull, os.O_WRONLY)

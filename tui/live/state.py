@@ -30,7 +30,7 @@ class State:
         """Load what was saved; anything missing or damaged takes its default, and so does all of it where another user
         could have written it, who could name a file of code in the form."""
         try:
-            with open_regular(path) as file:
+            with open_regular(path, follow_link=True) as file:
                 trusted = is_trusted(path, "the interface begins as if for the first time")
                 values = json.loads(file.read(MAX_BYTES)) if trusted else {}
         except (OSError, ValueError, RecursionError):

@@ -39,7 +39,7 @@ class OwnFiles:
         contents: dict[str, bytes] = {}
         for name in sorted({main, *names}):
             try:
-                with open_regular(root / name) as file:
+                with open_regular(root / name, follow_link=True) as file:
                     contents[name] = file.read(MAX_READ)
             except OSError:
                 continue

@@ -49,7 +49,7 @@ def module_problem(arch: str) -> str:
 
 @lru_cache(maxsize=8)
 def _names(path: Path, _changed: int, _size: int) -> _Names:
-    with open_regular(path) as file, warnings.catch_warnings():
+    with open_regular(path, follow_link=True) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the style of somebody's strings
         tree = ast.parse(file.read(MAX_BYTES))
     classes: list[str] = []
