@@ -11,7 +11,7 @@ from core.advice import Action, Advice, Hint, Tip
 from core.config import MACHINE_FIELDS, TrainConfig
 from core.data.download import Progress
 from core.errors import InvalidValue, LabError, OverBudget, ShouldStop, Stopped, StorageError, one_line
-from core.events import EpochFinished, RunFailed, RunFinished, RunStopped, TrainEvent
+from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, TrainEvent
 from core.models.network import absolute_arch, check_module_file, summarize_config
 from core.models.spec import is_user_module
 from experiments.execution.supervision import Supervision
@@ -92,12 +92,12 @@ class Runner:
             RunError: when its files are damaged.
         """
         with run.open_log() as log:
-            before, values = run.view(), run.config()
+            before = run.view()
             config = self.check_resumable(run, before, epochs=epochs, arch=arch, no_budget=no_budget)
             from core.device.device import flushed_denormals, kept_threads
 
             with owning(run), flushed_denormals(), kept_threads():
-                run.take_over(config.model_dump())
+                run.take_over()
                 try:
                     supervised = replace(self, should_stop=Supervision(run, self.should_stop))
                     trainer = supervised.prepare(config)
@@ -107,12 +107,9 @@ class Runner:
                 except LabError as error:
                     if isinstance(error, InvalidValue) and error.field in MACHINE_FIELDS and before.epochs_done:
                         error.advice = Advice("go on with it on a machine that has what it was begun with")
-                    if isinstance(before.end, RunFinished):  # it keeps its result, and can be extended another time
-                        run.take_over(values)
-                    elif isinstance(error, Stopped):
-                        log.append(RunStopped(epoch=0, reason=error.message))
-                    else:
-                        log.append(RunFailed.of(0, error))
+                    if not isinstance(before.end, RunFinished):  # one keeps its result, and can be extended later
+                        stopped = isinstance(error, Stopped)
+                        log.append(RunStopped(epoch=0, reason=error.message) if stopped else RunFailed.of(0, error))
                     raise
                 yield from self._execute(trainer, run, log)
 
@@ -152,7 +149,7 @@ class Runner:
         try:
             for event in trainer.run(Supervision(run, self.should_stop)):
                 for recorded in kept(trainer, run, event):
-                    yield log.append(recorded)
+                    yield run.begin(log, recorded) if isinstance(recorded, RunStarted) else log.append(recorded)
         except StorageError as error:
             yield failed(run, log, trainer, error.message, error.advice)
         except (GeneratorExit, KeyboardInterrupt, SystemExit):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from core.advice import Action, Advice, Tip
 from core.config import TrainConfig
 from core.errors import InvalidValue, RunError
@@ -9,6 +12,9 @@ from core.models.network import absolute_arch
 from core.models.spec import is_user_module
 from experiments.runs.folder import Run
 from experiments.runs.view import RunView
+
+EXTENDED = ("epochs", "stop_at_target", "budget")
+"""The fields that going on with a run may change. The log has them first (`Run.begin`)."""
 
 
 def stored_config(run: Run, view: RunView | None = None) -> TrainConfig:
@@ -20,11 +26,21 @@ def stored_config(run: Run, view: RunView | None = None) -> TrainConfig:
     Raises:
         RunError: when it is damaged.
     """
-    values, started = run.config(), (view or run.view()).started
+    values, view = run.config(), view or run.view()
+    if values and view.started is not None:
+        logged = {field: view.config[field] for field in EXTENDED if field in view.config}
+        values |= {**logged, "dataset": view.started.dataset}
+    return checked_config(run, values)
+
+
+def checked_config(run: Run, values: Mapping[str, Any]) -> TrainConfig:
+    """The config of the values in a run's config.json.
+
+    Raises:
+        RunError: when it is damaged.
+    """
     try:
-        checked = TrainConfig.checked(values | {"budget": False})
-        if started is not None:
-            checked = checked.changed(dataset=started.dataset)
+        checked = TrainConfig.checked({**values, "budget": False})
     except InvalidValue as error:
         raise RunError(f"{run.folder / 'config.json'}: damaged: {error.message}", hint="start a new run") from error
     if not values:

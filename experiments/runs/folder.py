@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 from core.advice import Action, Advice, Tip
 from core.errors import InvalidValue, RunError, StorageError
-from core.events import CheckpointSaved
+from core.events import CheckpointSaved, RunStarted
 from core.storage.files import open_to_write
-from experiments.runs.eventlog import EventReader, EventWriter
+from experiments.runs.eventlog import Entry, EventReader, EventWriter
 from experiments.runs.json_files import read_json, write_json
 from experiments.runs.owner import OwnedFolder, Owner
 from experiments.runs.row import RunRow, Status, make_row, status_of
@@ -149,6 +149,21 @@ class Run(OwnedFolder):
     def environment(self) -> dict[str, Any]:
         return read_json(self.folder / "env.json")
 
+    def begin(self, log: EventWriter, started: RunStarted) -> Entry:
+        """Write down that training begins, by a config that may be another than before. The log is the first to know:
+        a crash in between leaves the new config with a start, or none of both.
+
+        Raises:
+            StorageError: when it cannot be written.
+        """
+        entry = log.append(started)
+        try:
+            if self.config() != started.config:
+                write_json(self.folder / "config.json", started.config)
+        except OSError as error:
+            raise self.unwritable(error) from error
+        return entry
+
     def set_environment(self, environment: Mapping[str, Any]) -> None:
         """Say what the run is made with.
 
@@ -188,8 +203,8 @@ class Run(OwnedFolder):
         self._set_aside()
         write_json(self.owner_file, Owner.this_process().to_json())
 
-    def take_over(self, config: Mapping[str, Any]) -> None:
-        """Make this process the one that trains the run, by a config of these values.
+    def take_over(self) -> None:
+        """Make this process the one that trains the run.
 
         Raises:
             StorageError: when the folder cannot be written.
@@ -197,7 +212,6 @@ class Run(OwnedFolder):
         try:
             if not self.is_owned_here():  # else the wish to stop came after the run was handed over
                 self.forget_stop()
-            write_json(self.folder / "config.json", config)
             self._set_aside()
             self.hand_over(Owner.this_process())
         except OSError as error:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from core.config import TrainConfig
 from core.errors import LabError, RunError
 from core.events import EpochFinished, RunFinished, RunStarted
 from core.training.schedule import learning_rate
-from experiments.runs.config import stored_config
+from experiments.runs.config import checked_config
 from experiments.runs.eventlog import Entry, EventReader
 from experiments.runs.folder import Run
 from experiments.runs.view import RunView, fold
@@ -17,38 +18,52 @@ from experiments.verification.findings import Check, compare, missing, not_check
 LOG = "events.jsonl"
 
 
-def read_log(run: Run) -> tuple[RunView, list[Check]]:
-    """The view that the log gives, and checks that every line could be read and is of this run.
+def read_log(run: Run) -> tuple[RunView, list[Mapping[str, Any]], list[Check]]:
+    """The view that the log gives, the configs that config.json may have, and checks that every line could be read and
+    is of this run.
+
+    The config is that of the last start, the first of the list. Where nothing follows a start it may also be that of
+    the one before: a process was killed between the two files (`Run.begin`).
 
     Raises:
         RunError: when the log is missing or has no start of a run.
     """
     reader = EventReader(run.log)
     others = 0
+    configs: list[Mapping[str, Any]] = []
 
     def own_entries() -> Iterator[Entry]:
         nonlocal others
         for entry in reader.poll():
             others += entry.run_id != run.id
+            if isinstance(entry.event, RunStarted):
+                configs.insert(0, entry.event.config)
+            del configs[2 if isinstance(entry.event, RunStarted) else 1 :]
             yield entry
 
     view = fold(own_entries())
     if view.started is None:
         raise RunError(f"{run.log}: has no start of a run", hint="there is nothing to verify")
-    return view, [
-        compare("damaged lines", LOG, reader.damaged, 0),
-        compare("lines of other runs", LOG, others, 0),
-    ]
+    return (
+        view,
+        configs,
+        [
+            compare("damaged lines", LOG, reader.damaged, 0),
+            compare("lines of other runs", LOG, others, 0),
+        ],
+    )
 
 
-def check_config(run: Run, started: RunStarted) -> Iterator[Check]:
-    """Compare the stored config with the one in the log, field by field."""
+def check_config(run: Run, configs: Sequence[Mapping[str, Any]], started: RunStarted) -> Iterator[Check]:
+    """Compare the stored config with the one in the log, the first of those that it may be, field by field."""
+    stored = run.config()
     try:
-        stored, logged = stored_config(run).model_dump(), TrainConfig.checked({**started.config, "budget": False})
+        stored = checked_config(run, stored and stored | {"dataset": started.dataset}).model_dump()
+        logged = [checked_config(run, values).model_dump() for values in configs]
     except LabError as error:
         yield missing("config", "config.json", error.message)
         return
-    values = logged.model_dump() | {"budget": started.config.get("budget", True)}
+    values = stored if stored in logged else logged[0]
     checks = [compare(f"config {field}", "config.json", stored[field], value) for field, value in values.items()]
     yield from summed_up("config", "config.json", f"{len(checks)} fields", checks)
 

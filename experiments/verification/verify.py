@@ -57,13 +57,13 @@ def verify(run: Run, locations: Locations, *, arch: str | None = None, before: t
     """
     if run.is_alive():
         raise InvalidValue("run", run.id, "is running", hint="verify it when it has ended")
-    view, checks = read_log(run)
+    view, configs, checks = read_log(run)
     assert view.started is not None, "a log without a start is refused"
     networks = {source: _load(run, source, arch) for source in _expected(view)}
     loaded = [network for network in networks.values() if isinstance(network, LoadedNetwork)]
     if not loaded:
         raise next(error for error in networks.values() if isinstance(error, RunError))
-    checks += check_config(run, view.started)
+    checks += check_config(run, configs, view.started)
     checks += check_epochs(view, view.started, loaded[0].config)
     checks += check_end(view)
     checks += check_checkpoint_scores(run, view)
