@@ -52,12 +52,18 @@ def flushed_denormals() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-def use_threads(count: int) -> None:
-    """Let this process compute on so many threads, where it has as many processors; 0 changes nothing.
+def threads_of(device: torch.device) -> int:
+    """The threads that this process computes on for a device; 0 where they do not matter."""
+    return torch.get_num_threads() if device.type == "cpu" else 0
+
+
+def use_threads(count: int, device: torch.device) -> None:
+    """Let this process compute on so many threads, where it has as many processors; 0, or another device than the CPU,
+    changes nothing.
 
     Another number of threads adds sums up in another order, which changes the last bits of a run.
     """
-    if 0 < count <= (os.cpu_count() or 1):
+    if device.type == "cpu" and 0 < count <= (os.cpu_count() or 1):
         torch.set_num_threads(count)
 
 

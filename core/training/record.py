@@ -14,7 +14,7 @@ from torch import Tensor
 from core.advice import Action, Tip
 from core.config import TrainConfig
 from core.data.loader import Dataset
-from core.device.device import describe_device, use_threads
+from core.device.device import describe_device, threads_of, use_threads
 from core.device.random_state import random_state
 from core.errors import InvalidValue, TrainingFailed, one_line
 from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress
@@ -260,7 +260,7 @@ class RunRecord(ABC):
             "accuracies": [self._accuracies[epoch] for epoch in sorted(self._accuracies)],
             "seconds": self._run_clock.seconds(),
             "epoch_seconds": self._epoch_clock.seconds(),
-            "threads": torch.get_num_threads() if self.device.type == "cpu" else 0,
+            "threads": threads_of(self.device),
         }
         return Checkpoint(tensors, state)
 
@@ -278,8 +278,7 @@ class RunRecord(ABC):
         self._epoch_clock = Clock(float(state["epoch_seconds"]))
         if draw := checkpoint.part("draw"):
             self.draw = EpochDraw.from_tensors(draw)
-        if self.device.type == "cpu":
-            use_threads(int(state.get("threads", 0)))
+        use_threads(int(state.get("threads", 0)), self.device)
 
 
 def _check_sizes(config: TrainConfig, dataset: Dataset, summary: Summary) -> None:

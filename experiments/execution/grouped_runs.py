@@ -13,9 +13,8 @@ from core.config import TrainConfig
 from core.errors import Stopped, StorageError
 from core.events import EpochFinished, RunFailed, RunFinished, RunStopped, TrainEvent
 from core.grouped.trainer import GroupedRun, GroupTrainer
-from experiments.execution.runner import Runner, failed, kept, owning, recorded_config
+from experiments.execution.runner import Runner, describe_training, failed, kept, owning, recorded_config
 from experiments.execution.supervision import Supervision
-from experiments.runs.environment import describe_environment
 from experiments.runs.eventlog import Entry, EventWriter
 from experiments.runs.folder import Meta, Run, RunSpec
 
@@ -69,7 +68,7 @@ def _prepare(runner: Runner, configs: Sequence[TrainConfig]) -> GroupTrainer:
 
 def _create(runner: Runner, trainer: GroupTrainer, metas: Sequence[Meta]) -> list[Run]:
     """Make the folders of all runs, or of none."""
-    environment = describe_environment(str(trainer.device))
+    environment = describe_training(trainer.device)
     runs: list[Run] = []
     try:
         for member, meta in zip(trainer.members, metas, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.advice import Action, Advice, Hint, Tip
 from core.config import MACHINE_FIELDS, TrainConfig
@@ -24,6 +24,8 @@ from experiments.runs.store import Store
 from experiments.runs.view import RunView
 
 if TYPE_CHECKING:
+    import torch
+
     from core.data.loader import Dataset
     from core.training.record import RunRecord
     from core.training.trainer import Trainer
@@ -69,7 +71,7 @@ class Runner:
 
         with flushed_denormals():
             trainer = self.prepare(config)
-            run = self.store.create(trainer.config, meta or Meta(), describe_environment(str(trainer.device)))
+            run = self.store.create(trainer.config, meta or Meta(), describe_training(trainer.device))
             with run.open_log() as log, owning(run):
                 yield from self._execute(trainer, run, log)
 
@@ -94,7 +96,7 @@ class Runner:
         with run.open_log() as log:
             before = run.view()
             config = self.check_resumable(run, before, epochs=epochs, arch=arch, no_budget=no_budget)
-            from core.device.device import flushed_denormals, kept_threads
+            from core.device.device import flushed_denormals, kept_threads, use_threads
 
             with owning(run), flushed_denormals(), kept_threads():
                 run.take_over()
@@ -103,7 +105,9 @@ class Runner:
                     trainer = supervised.prepare(config)
                     run.load_checkpoint_into(trainer)
                     if trainer.epoch == 0:  # another process may have made the folder, on another machine
-                        run.set_environment(describe_environment(str(trainer.device)))
+                        if before.started is not None:  # and killed, it starts over as it began
+                            use_threads(run.threads(), trainer.device)
+                        run.set_environment(describe_training(trainer.device))
                 except LabError as error:
                     if isinstance(error, InvalidValue) and error.field in MACHINE_FIELDS and before.epochs_done:
                         error.advice = Advice("go on with it on a machine that has what it was begun with")
@@ -219,6 +223,13 @@ def owning(run: Run) -> Iterator[None]:
 def _portable(config: TrainConfig) -> TrainConfig:
     """The config as another process, in another folder, understands it."""
     return config.changed(arch=absolute_arch(config.arch))
+
+
+def describe_training(device: torch.device) -> dict[str, Any]:
+    """What a run is made with, by the process that trains it."""
+    from core.device.device import threads_of
+
+    return {**describe_environment(str(device)), "threads": threads_of(device)}
 
 
 def recorded_config(config: TrainConfig, dataset: Dataset) -> TrainConfig:

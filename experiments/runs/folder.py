@@ -149,6 +149,11 @@ class Run(OwnedFolder):
     def environment(self) -> dict[str, Any]:
         return read_json(self.folder / "env.json")
 
+    def threads(self) -> int:
+        """The threads that the run began to compute on; 0 where it is not known, and on a GPU."""
+        count = self.environment().get("threads")
+        return count if type(count) is int else 0
+
     def begin(self, log: EventWriter, started: RunStarted) -> Entry:
         """Write down that training begins, by a config that may be another than before. The log is the first to know:
         a crash in between leaves the new config with a start, or none of both.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from dataclasses import replace
 
@@ -14,10 +15,11 @@ from core.errors import DataError, InvalidValue, OverBudget, RunError, Stopped
 from core.events import CheckpointSaved, EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped
 from core.storage.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from core.storage.tensors import weights_sha256
+from experiments.execution.grouped_runs import train_group
 from experiments.execution.runner import Runner
 from experiments.execution.supervision import Supervision
 from experiments.runs.eventlog import EventReader
-from experiments.runs.folder import Meta
+from experiments.runs.folder import Meta, RunSpec
 from experiments.runs.owner import Owner
 from experiments.runs.row import Status
 
@@ -297,6 +299,32 @@ def test_a_run_goes_on_with_as_many_threads_as_it_began_with(locations, tiny):
         torch.set_num_threads(2)
         entries = list(Runner(locations).resume(stopped))
         assert entries[0].event.device.startswith("cpu (1 thread")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two processors")
+@pytest.mark.parametrize("grouped", [False, True])
+def test_and_so_does_one_that_was_killed_before_it_had_a_checkpoint(locations, tiny, tmp_path, grouped):
+    import torch
+
+    runner, before = Runner(locations), torch.get_num_threads()
+    config = tiny.changed(seed=1)
+    try:
+        torch.set_num_threads(1)
+        entries = train_group(runner, [RunSpec(config)]) if grouped else runner.run(config)
+        run = runner.store.run(next(entries).run_id)
+        killed = tmp_path / "killed"
+        shutil.copytree(locations.home, killed)
+        entries.close()
+        there = Runner(replace(locations, home=killed))
+        left = there.store.run(run.id)
+        left.disown()  # its process is gone
+        torch.set_num_threads(2)
+        entries = list(there.resume(left))
+        assert entries[0].event.device.startswith("cpu (1 thread")
+        assert left.environment()["threads"] == 1
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
