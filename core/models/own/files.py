@@ -88,7 +88,7 @@ class OwnReader:
         """
         if path not in self._read:
             if self._files is None:
-                with open_regular(path) as file:
+                with open_regular(path, follow_link=True) as file:
                     self._read[path] = file.read()
             else:
                 content = self._files.contents.get(self._name(path) or "")
