@@ -14,6 +14,7 @@ from torch import Tensor
 from core.advice import Action, Advice, Hint, Tip
 from core.errors import RunError, one_line
 from core.storage.files import open_regular, replacing
+from core.storage.header import check_header
 from core.storage.trust import is_trusted, make_private_folder
 
 VERIFY_IT = Advice(Tip(Action.VERIFY), " says what else is")
@@ -62,15 +63,16 @@ def read_tensors(
 
     try:
         with open_regular(path) as opened:
-            size = opened.seek(0, SEEK_END)
-        if size > max_bytes:
-            raise RunError(f"{path}: larger than any {kind} ({max_bytes >> 20} MiB)", hint="it is not one of ours")
+            if opened.seek(0, SEEK_END) > max_bytes:
+                raise RunError(f"{path}: larger than any {kind} ({max_bytes >> 20} MiB)", hint="it is not one of ours")
+            opened.seek(0)
+            check_header(opened)
         return _read(path)
     except FileNotFoundError:
         raise
     except IsADirectoryError as error:
         raise RunError(f"{path}: damaged: it is a folder", hint=hint) from error
-    except (OSError, SafetensorError) as error:
+    except (OSError, ValueError, RecursionError, SafetensorError) as error:
         raise RunError(f"{path}: damaged: {one_line(error)}", hint=hint) from error
 
 

@@ -14,7 +14,7 @@ from core.models.network import make_network, summarize_config
 from core.models.summary import Summary
 from experiments.runs.config import name_module_again, stored_config
 from experiments.runs.folder import Run
-from experiments.runs.view import how_to_finish
+from experiments.runs.view import RunView, how_to_finish
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -55,7 +55,9 @@ class LoadedNetwork:
         return self.logits(images).softmax(1)
 
 
-def load_network(run: Run, source: StoredWeights | None = None, *, arch: str | None = None) -> LoadedNetwork:
+def load_network(
+    run: Run, source: StoredWeights | None = None, *, arch: str | None = None, view: RunView | None = None
+) -> LoadedNetwork:
     """Build a run's network with its stored weights.
 
     This leaves torch's global random state as it is, so it may be called while a run trains in the same process.
@@ -63,6 +65,7 @@ def load_network(run: Run, source: StoredWeights | None = None, *, arch: str | N
     Args:
         source: None for the final weights, or the best ones where there are no final ones.
         arch: for a user's own module its FILE.py:CLASS once more, so that no code is run that nobody named.
+        view: what the run's log says, where that is known already.
 
     Raises:
         RunError: when the run has no such weights, or its files are damaged.
@@ -70,7 +73,7 @@ def load_network(run: Run, source: StoredWeights | None = None, *, arch: str | N
     """
     from core.training.evaluate import Pixels
 
-    config = name_module_again(run, stored_config(run), arch)
+    config = name_module_again(run, stored_config(run, view), arch)
     source, weights, epoch = read_weights(run, source)
     summary, module = _build(config)
     _load_weights(module, weights, run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,8 +22,14 @@ from experiments.runs.owner import take_lock
 MAX_LINE = 1 << 20
 """Bytes; no event comes near it, so a longer line is damage and is not read into memory."""
 
-_PROGRESS = b'{"event": "step_progress", '
-"""The beginning of a progress line as `Entry.to_json` writes it; a later such line makes it obsolete."""
+_WHOLE, _TEXT = r"(?:0|[1-9]\d{0,14})", r'"[ !#-\[\]-~]{0,200}"'
+_NUMBER = rf"-?{_WHOLE}(?:\.\d{{1,20}})?(?:e[+-]?\d\d?)?"
+_PROGRESS = re.compile(
+    rf'{{"event": "step_progress", "time": {_TEXT}, "run_id": ({_TEXT}), "epoch": {_WHOLE}, "step": {_WHOLE}, '
+    rf'"steps_per_epoch": {_WHOLE}, "loss": (?:{_NUMBER}|null), "images_per_second": {_NUMBER}}}\n'.encode()
+)
+"""A progress line as `Entry.to_json` writes it, which `_parse` would understand; a later one of the same run makes it
+obsolete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +141,23 @@ class EventReader:
             yield from self._understood(line)
 
     def skim(self) -> Iterator[Entry]:
-        """Poll, but yield only the last of progress events in a row: a tenth of the work in a log of hours.
+        """Poll, but of a run's progress events in a row yield only the last: a tenth of the work in a log of hours.
 
         Raises:
             RunError: when there is a log that cannot be read.
         """
-        held = b""
+        held, run_id = b"", b""
         for line in self._lines():
-            if line.startswith(_PROGRESS):
-                held = line
-                continue
+            progress = _PROGRESS.fullmatch(line)
+            if held and (progress is None or progress[1] != run_id):
+                yield from self._understood(held)
+            if progress is None:
+                held = b""
+                yield from self._understood(line)
+            else:
+                held, run_id = line, progress[1]
+        if held:
             yield from self._understood(held)
-            yield from self._understood(line)
-            held = b""
-        yield from self._understood(held)
 
     def _lines(self) -> Iterator[bytes]:
         try:

@@ -118,7 +118,7 @@ class Run(OwnedFolder):
         return EventWriter(self.log, self.id)
 
     def view(self) -> RunView:
-        return fold(EventReader(self.log).poll())
+        return fold(EventReader(self.log).skim())
 
     def meta(self) -> Meta:
         """Damaged or missing, it is as if nobody had named the run."""
@@ -180,11 +180,15 @@ class Run(OwnedFolder):
         except OSError as error:
             raise self.unwritable(error) from error
 
-    def row(self) -> RunRow:
-        """The run in one line, from its files; of a log that cannot be read nothing is known."""
+    def row(self, view: RunView | None = None) -> RunRow:
+        """The run in one line, from its files; of a log that cannot be read nothing is known.
+
+        Args:
+            view: what the log says, where that is known already.
+        """
         meta = self.meta()
         try:
-            view = fold(EventReader(self.log).skim())
+            view = view or self.view()
         except RunError:
             view = RunView()
         return make_row(self.id, view, self.config(), meta.name, meta.tags, meta.group_id)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import RunError, one_line
 from core.storage.files import open_regular
+from core.storage.header import check_header
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,6 +61,8 @@ def read_predictions(path: Path) -> Predictions | None:
 
     try:
         with open_regular(path) as file:
+            check_header(file)
+            file.seek(0)
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise ValueError(f"larger than {MAX_BYTES:,} bytes")

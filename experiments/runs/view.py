@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, assert_never
@@ -87,8 +88,7 @@ def reduce(view: RunView, entry: Entry) -> RunView:
         case StepProgress() as event:
             return replace(view, progress=event)
         case EpochFinished() as event:
-            kept = tuple(e for e in view.epochs if e.epoch < event.epoch)
-            return replace(view, epochs=(*kept, event))
+            return replace(view, epochs=(*_before(view.epochs, event), event))
         case CheckpointSaved() as event:
             return replace(view, checkpoint=event)
         case RunFinished() | RunStopped() | RunFailed() as event:
@@ -100,9 +100,22 @@ def reduce(view: RunView, entry: Entry) -> RunView:
 def fold(entries: Iterable[Entry]) -> RunView:
     """The view after all of these events."""
     view = RunView()
+    epochs: list[EpochFinished] = []  # as one tuple after the other they would be copied for every epoch
     for entry in entries:
-        view = reduce(view, entry)
-    return view
+        if isinstance(event := entry.event, EpochFinished):
+            del epochs[len(_before(epochs, event)) :]
+            epochs.append(event)
+            view = replace(view, started_at=view.started_at or entry.time, updated_at=entry.time)
+        else:
+            view = reduce(view, entry)
+    return replace(view, epochs=tuple(epochs))
+
+
+def _before(epochs: Sequence[EpochFinished], event: EpochFinished) -> Sequence[EpochFinished]:
+    """The epochs that stand when one has been finished, maybe once more."""
+    if not epochs or epochs[-1].epoch < event.epoch:
+        return epochs
+    return epochs[: bisect_left(epochs, event.epoch, key=lambda epoch: epoch.epoch)]
 
 
 def how_to_finish(reference: str, ends: Iterable[EndEvent | None]) -> Advice:

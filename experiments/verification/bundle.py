@@ -10,6 +10,7 @@ import json
 import re
 import stat
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -21,10 +22,12 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 from core.errors import LabError, RunError, one_line
+from core.events import EpochFinished, RunStarted
 from core.models.network import summarize_config
 from core.models.spec import is_user_module
 from core.storage.files import open_regular
 from experiments.runs.config import stored_config
+from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Run
 from experiments.runs.json_files import parse_json
 from experiments.runs.view import how_to_finish
@@ -51,6 +54,8 @@ MAX_MACS = 1_000_000_000
 """Multiply-accumulates for one image. A larger network could keep the machine busy for hours."""
 MAX_EPOCHS = 20_000
 """Epochs in the log. A longer one would take hours to check."""
+MAX_STARTS = 1_000
+"""Starts in the log, each of which may have a config of a megabyte."""
 
 _RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
 _END_RECORD = 22
@@ -101,12 +106,11 @@ def unpacked(path: Path) -> Iterator[tuple[Run, tuple[Check, ...]]]:
         with open_regular(path, follow_link=True) as file, TemporaryDirectory(prefix="mnist-tui-") as folder:
             contents = _read(file)
             manifest = _manifest(contents.pop(MANIFEST))
-            if contents["events.jsonl"].count(b"epoch_finished") > MAX_EPOCHS:
-                raise _Refused(f"its log has more than {MAX_EPOCHS:,} epochs")
             run = Run(Path(folder) / manifest["run_id"])
             run.folder.mkdir()
             for name, content in contents.items():
                 (run.folder / name).write_bytes(content)
+            _check_log_size(run)
             _check_network_size(run)
             yield run, tuple(_compare_sums(contents, manifest["files"]))
     except OSError as error:
@@ -202,6 +206,14 @@ def _compare_sums(contents: dict[str, bytes], files: dict[str, Any]) -> Iterator
         stored = listed.get("sha256") if isinstance(listed, dict) else None
         found = sha256(contents[name]).hexdigest() if name in contents else None
         yield compare_sums(one_line(name, 60), MANIFEST, stored, found)
+
+
+def _check_log_size(run: Run) -> None:
+    """Refuse a log that would take hours to check. What is read of it is counted, however it is written."""
+    counts = Counter(type(entry.event) for entry in EventReader(run.log).skim())
+    for event, limit, words in ((EpochFinished, MAX_EPOCHS, "epochs"), (RunStarted, MAX_STARTS, "starts")):
+        if counts[event] > limit:
+            raise _Refused(f"its log has more than {limit:,} {words}")
 
 
 def _check_network_size(run: Run) -> None:

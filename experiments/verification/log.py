@@ -34,7 +34,7 @@ def read_log(run: Run) -> tuple[RunView, list[Mapping[str, Any]], list[Check]]:
 
     def own_entries() -> Iterator[Entry]:
         nonlocal others
-        for entry in reader.poll():
+        for entry in reader.skim():
             others += entry.run_id != run.id
             if isinstance(entry.event, RunStarted):
                 configs.insert(0, entry.event.config)

@@ -59,7 +59,7 @@ def verify(run: Run, locations: Locations, *, arch: str | None = None, before: t
         raise InvalidValue("run", run.id, "is running", hint="verify it when it has ended")
     view, configs, checks = read_log(run)
     assert view.started is not None, "a log without a start is refused"
-    networks = {source: _load(run, source, arch) for source in _expected(view)}
+    networks = {source: _load(run, source, arch, view) for source in _expected(view)}
     loaded = [network for network in networks.values() if isinstance(network, LoadedNetwork)]
     if not loaded:
         raise next(error for error in networks.values() if isinstance(error, RunError))
@@ -82,9 +82,9 @@ def _expected(view: RunView) -> tuple[StoredWeights, ...]:
     return ("final", "best") if isinstance(view.end, RunFinished) else ("best",)
 
 
-def _load(run: Run, source: StoredWeights, arch: str | None) -> LoadedNetwork | RunError:
+def _load(run: Run, source: StoredWeights, arch: str | None, view: RunView) -> LoadedNetwork | RunError:
     try:
-        return load_network(run, source, arch=arch)
+        return load_network(run, source, arch=arch, view=view)
     except RunError as error:
         return error
 

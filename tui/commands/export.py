@@ -13,6 +13,7 @@ from experiments.export.formats import export as export_run
 from experiments.locations import Locations
 from experiments.runs.store import Store
 from tui.command_line.options import Force, ModuleAgain, Output, Reference, WhichWeights
+from tui.command_line.patience import note_large_logs
 from tui.text.output import say
 
 STDOUT = Path("-")
@@ -45,6 +46,7 @@ def export(
     chosen = find_format(format_name)
     locations: Locations = context.obj
     found = Store(locations.home).find(run)
+    note_large_logs([found])
     if output == STDOUT:
         if format_name not in TEXTS:
             hint = "name a file with -o"

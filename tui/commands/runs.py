@@ -18,6 +18,7 @@ from experiments.runs.row import RunRow, Status, status_of
 from experiments.runs.store import Store, filtered
 from tui.command_line.exit_codes import ExitCode
 from tui.command_line.options import AsJson, RunOrGroup
+from tui.command_line.patience import note_large_logs
 from tui.command_line.signals import stop_on_signals
 from tui.text.advice import command_line_record, for_command_line
 from tui.text.group_report import say_config, say_group
@@ -75,7 +76,9 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
         _show_group(store, group_id, as_json=as_json)
         return
     found = store.find(run)
-    row, view = found.row(), found.view()
+    note_large_logs([found])
+    view = found.view()
+    row = found.row(view)
     status = status_of(row.ended, is_alive=found.is_alive())
     if as_json:
         epochs = [to_record(event) for event in view.epochs]

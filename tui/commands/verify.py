@@ -16,6 +16,7 @@ from experiments.verification.verify import Verification
 from experiments.verification.verify import verify as verify_run
 from tui.command_line.exit_codes import ExitCode
 from tui.command_line.options import AsJson, ModuleAgain
+from tui.command_line.patience import note_large_logs
 from tui.text.output import complain, say, say_json, table
 
 WORDS = {True: "agrees", False: "DIFFERS", None: "not checked"}
@@ -41,6 +42,7 @@ def verify(
             verifications = [verify_run(found, locations, arch=arch, before=before)]
     else:
         runs = Store(locations.home).find_all(run)
+        note_large_logs(runs)
         attempt = verify_run if len(runs) == 1 else _verify_member
         verifications = [attempt(one, locations, arch=arch) for one in runs]
     agrees = all(verification.agrees for verification in verifications)

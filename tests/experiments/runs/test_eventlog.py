@@ -7,6 +7,7 @@ import pytest
 
 from core.events import StepProgress
 from experiments.runs.eventlog import MAX_LINE, EventReader, EventWriter
+from experiments.runs.view import fold
 
 RUN_ID = "20260102-030405-abcd"
 
@@ -178,3 +179,39 @@ def test_of_a_damaged_log_skimming_tells_what_reading_does(path, every_event, sc
     path.write_bytes(b"".join(lines)[:-3])
     read = [entry for entry in EventReader(path).poll() if not isinstance(entry.event, StepProgress)]
     assert [entry for entry in EventReader(path).skim() if not isinstance(entry.event, StepProgress)] == read
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ('"epoch": 2', '"epoch": 02'),
+        ('"epoch": 2', '"epoch": -2'),
+        ('"epoch": 2', f'"epoch": {"9" * 400}'),
+        ('"epoch": 2', '"epoch": 2.5'),
+        ('"loss": 0.0123', '"loss": NaN'),
+        ('"loss": 0.0123', '"loss": 1e999'),
+        ('"loss": 0.0123', '"loss": 1e99'),
+        ('"loss": 0.0123', '"loss": null'),
+        ('"loss": 0.0123', '"loss": .5'),
+        ('"time": "', '"time": "\\u0031'),
+        ('"time": "', '"time": "\x01'),
+        ('"time": "', '"time": "\\'),
+        ('"run_id": "', '"run_id": "x'),
+        ("}\n", ', "more": 1}\n'),
+        ("}\n", "}}\n"),
+        ('{"event"', ' {"event"'),
+    ],
+)
+def test_a_line_of_progress_that_is_passed_over_unparsed_is_one_that_would_have_been_understood(path, script, change):
+    with EventWriter(path, script.RUN_ID) as log:
+        log.append(script.started())
+        log.append(script.progress(1))
+    before = path.read_text()
+    start, line = before.splitlines(keepends=True)
+    line = line.replace('"epoch": 1', '"epoch": 2').replace(*change, 1)
+    path.write_text(start + line * 2 + before.splitlines(keepends=True)[1])
+    polled, skimmed = EventReader(path), EventReader(path)
+    entries = list(polled.poll())
+    assert {entry.run_id for entry in entries} == {entry.run_id for entry in skimmed.skim()}
+    assert polled.damaged == skimmed.damaged
+    assert fold(entries) == fold(EventReader(path).skim())

@@ -1,9 +1,11 @@
 """A view: what a run's events amount to, whatever order of starts, stops and resumes they came in."""
 
+from dataclasses import asdict
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.events import RunFinished, RunStarted, RunStopped
+from core.events import EpochFinished, RunFinished, RunStarted, RunStopped
 from experiments.runs.eventlog import Entry
 from experiments.runs.view import RunView, fold, reduce
 
@@ -140,3 +142,29 @@ def test_the_time_between_a_stop_and_the_next_start_is_not_the_runs():
     entries = [Entry(f"2026-01-01T{time}.000+00:00", "r", event) for time, event in zip(times, events, strict=True)]
     assert fold(entries).seconds == 18
     assert fold(entries[:3]).seconds == 14
+
+
+def test_a_log_of_many_epochs_is_folded_in_proportion_to_its_length(script):
+    """Each epoch is looked at a few times, however many there are, and not once for each that follows."""
+    looks = 0
+
+    class Watched(EpochFinished):
+        __slots__ = ()
+
+        def __getattribute__(self, name: str) -> object:
+            nonlocal looks
+            looks += name == "epoch"
+            return super().__getattribute__(name)
+
+    count = 2_000
+    epochs = [Watched(**asdict(script.epoch(number))) for number in range(1, count + 1)]
+    entries = script.entries(script.started(), *epochs)
+    looks = 0
+    assert len(fold(entries).epochs) == count
+    assert looks < 10 * count
+    view = RunView()
+    looks = 0
+    for entry in entries:
+        view = reduce(view, entry)
+    assert len(view.epochs) == count
+    assert looks < 10 * count

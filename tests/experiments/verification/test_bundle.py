@@ -15,6 +15,7 @@ from core.errors import InvalidValue, RunError
 from experiments.execution.runner import Runner
 from experiments.locations import Locations
 from experiments.runs.folder import Run
+from experiments.verification import bundle
 from experiments.verification.bundle import LIMITS, pack, unpacked
 from experiments.verification.verify import verify
 
@@ -180,3 +181,41 @@ def test_a_run_without_weights_is_not_packed(finished: Run):
     finished.best_weights.unlink()
     with pytest.raises(RunError, match="has no weights"):
         pack(finished)
+
+
+@pytest.mark.parametrize("name", ["epoch_finished", "epoch_\\u0066inished"])
+def test_epochs_are_counted_however_their_name_is_written(contents, tmp_path, monkeypatch, name):
+    monkeypatch.setattr(bundle, "MAX_EPOCHS", 5)
+    lines = contents["events.jsonl"].splitlines(keepends=True)
+    (epoch, *_) = [line for line in lines if b"epoch_finished" in line]
+    contents["events.jsonl"] += 6 * epoch.replace(b"epoch_finished", name.encode())
+    assert "its log has more than 5 epochs" in refused(zipped(tmp_path / "run.zip", contents))
+
+
+def test_a_log_of_starts_that_are_as_large_as_a_line_can_be_is_refused(contents, tmp_path, monkeypatch):
+    monkeypatch.setattr(bundle, "MAX_STARTS", 5)
+    (start, *_) = contents["events.jsonl"].splitlines(keepends=True)
+    contents["events.jsonl"] += 6 * start
+    assert "its log has more than 5 starts" in refused(zipped(tmp_path / "run.zip", contents))
+
+
+@pytest.mark.parametrize(
+    ("shapes", "words"),
+    [
+        ([[0]] * 20_002, "it has 20,002 tensors, more than 20,000"),
+        ([[1] * 60_001], "t0 has more than 16 dimensions"),
+        ([[0] * 17], "t0 has more than 16 dimensions"),
+    ],
+)
+def test_a_small_file_cannot_fill_the_memory_with_tensors(contents, elsewhere, tmp_path, shapes, words):
+    header = {f"t{at}": {"dtype": "U8", "shape": shape, "data_offsets": [0, 0]} for at, shape in enumerate(shapes)}
+    text = json.dumps(header).encode()
+    crafted = struct.pack("<Q", len(text)) + text
+    names = [name for name in contents if name.endswith(".safetensors") and len(crafted) < LIMITS[name]]
+    path = zipped(tmp_path / "run.zip", contents | dict.fromkeys(names, crafted))
+    with unpacked(path) as (run, _):
+        with pytest.raises(RunError, match=words):
+            verify(run, elsewhere)
+        if run.predictions.name in names:
+            with pytest.raises(RunError, match=words):
+                run.load_predictions()
