@@ -13,9 +13,8 @@ from experiments.runs.config import checked_config
 from experiments.runs.eventlog import Entry, EventReader
 from experiments.runs.folder import Run
 from experiments.runs.view import RunView, fold
+from experiments.verification.consistency import LOG, EventOrder, check_epoch_values, check_length
 from experiments.verification.findings import Check, compare, missing, not_checked, summed_up
-
-LOG = "events.jsonl"
 
 
 def read_log(run: Run) -> tuple[RunView, list[Mapping[str, Any]], list[Check]]:
@@ -29,13 +28,14 @@ def read_log(run: Run) -> tuple[RunView, list[Mapping[str, Any]], list[Check]]:
         RunError: when the log is missing or has no start of a run.
     """
     reader = EventReader(run.log)
-    others = 0
+    others, order = 0, EventOrder()
     configs: list[Mapping[str, Any]] = []
 
     def own_entries() -> Iterator[Entry]:
         nonlocal others
         for entry in reader.skim():
             others += entry.run_id != run.id
+            order.take(entry)
             if isinstance(entry.event, RunStarted):
                 configs.insert(0, entry.event.config)
             del configs[2 if isinstance(entry.event, RunStarted) else 1 :]
@@ -50,6 +50,7 @@ def read_log(run: Run) -> tuple[RunView, list[Mapping[str, Any]], list[Check]]:
         [
             compare("damaged lines", LOG, reader.damaged, 0),
             compare("lines of other runs", LOG, others, 0),
+            compare("line out of order", LOG, order.problem or None, None),
         ],
     )
 
@@ -77,13 +78,15 @@ def check_epochs(view: RunView, started: RunStarted, config: TrainConfig) -> Ite
     numbers = [epoch.epoch for epoch in view.epochs]
     gap = next((place for place, number in enumerate(numbers, start=1) if number != place), None)
     yield compare("first epoch missing in the log", LOG, gap, None)
-    checks = [check for epoch in view.epochs for check in _epoch_checks(epoch, started, config)]
+    checks = [compare("epochs beyond those of the config", LOG, sum(number > config.epochs for number in numbers), 0)]
+    checks += [check for epoch in view.epochs for check in _epoch_checks(epoch, started, config)]
     yield from summed_up("epochs", LOG, f"{len(numbers)} epochs", checks)
 
 
 def _epoch_checks(epoch: EpochFinished, started: RunStarted, config: TrainConfig) -> Iterator[Check]:
     where = f"{LOG}, epoch {epoch.epoch}"
     last_step = epoch.epoch * started.steps_per_epoch - 1
+    yield from check_epoch_values(epoch, started)
     yield compare("lr", where, epoch.lr, learning_rate(config, last_step, started.steps_per_epoch))
     for part, count, accuracy in (
         ("train", started.train_images, epoch.train_accuracy),
@@ -99,8 +102,8 @@ def _epoch_checks(epoch: EpochFinished, started: RunStarted, config: TrainConfig
         yield compare("test_accuracy", where, epoch.test_accuracy, share)
 
 
-def check_end(view: RunView) -> Iterator[Check]:
-    """Compare the result with the epochs; a run that has not finished has none."""
+def check_end(view: RunView, config: TrainConfig) -> Iterator[Check]:
+    """Compare the result with the epochs and the config; a run that has not finished has none."""
     end, accuracies = view.end, view.accuracies
     if not isinstance(end, RunFinished):
         yield not_checked("result", LOG, "the run has not finished")
@@ -110,6 +113,7 @@ def check_end(view: RunView) -> Iterator[Check]:
         compare("epochs", where, end.epochs, len(view.epochs)),
         compare("first_epoch_at_target", where, end.first_epoch_at_target, view.first_epoch_at_target),
         compare("early_signal", where, end.early_signal, view.early_signal),
+        *check_length(view, end, config),
     ]
     if end.selected_epoch is not None:
         checks.append(compare("selected_epoch", where, end.selected_epoch, view.best_epoch))

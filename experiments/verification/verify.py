@@ -18,6 +18,7 @@ from experiments.inference.network import LoadedNetwork, StoredWeights, load_net
 from experiments.locations import Locations
 from experiments.runs.folder import Run
 from experiments.runs.view import RunView
+from experiments.verification.consistency import check_images, check_start
 from experiments.verification.findings import Check, compare, compare_sums, missing, not_checked, summed_up
 from experiments.verification.log import check_checkpoint_scores, check_config, check_end, check_epochs, read_log
 from experiments.verification.rescoring import Rescored, rescore
@@ -64,11 +65,13 @@ def verify(run: Run, locations: Locations, *, arch: str | None = None, before: t
     if not loaded:
         raise next(error for error in networks.values() if isinstance(error, RunError))
     checks += check_config(run, configs, view.started)
+    checks += check_start(view.started, loaded[0].config)
     checks += check_epochs(view, view.started, loaded[0].config)
-    checks += check_end(view)
+    checks += check_end(view, loaded[0].config)
     checks += check_checkpoint_scores(run, view)
     checks += _check_parameters(loaded[0], view.started)
     data = _test_images(loaded[0], locations)
+    checks += check_images(view.started, len(data.train_labels), len(data.test_labels))
     for source, network in networks.items():
         if isinstance(network, RunError):
             checks.append(missing(f"{source} weights", f"{source}.safetensors", network.message))

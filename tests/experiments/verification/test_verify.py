@@ -197,3 +197,70 @@ def test_a_run_that_is_being_trained_is_not_verified(finished, verified):
     finished.hand_over(Owner.this_process())
     with pytest.raises(InvalidValue, match="is running"):
         verified(finished)
+
+
+def put(**values: object):
+    return lambda record: record.update(values)
+
+
+def put_config(**values: object):
+    return lambda record: record["config"].update(values)
+
+
+CONTRADICTIONS = {
+    "batch size and steps": ("run_started", put_config(batch_size=7), None, "steps for batches of 7"),
+    "held-out images": ("run_started", put_config(val_split=3), None, "held-out images"),
+    "device": ("run_started", put(device="cuda:0 (NVIDIA H200)"), None, "device"),
+    "more images than allowed": ("run_started", put_config(limit_train=100), None, "training images"),
+    "images of the data set": ("run_started", put(test_images=100), None, "test images"),
+    "ended too early": ("run_started", put_config(epochs=20), None, "epochs of the config"),
+    "went on beyond its end": ("run_started", put_config(epochs=1), None, "epochs beyond those of the config"),
+    "went on beyond its target": (
+        "run_started",
+        put_config(stop_at_target=True, target=0.01),
+        None,
+        "epochs up to the target",
+    ),
+    "scores on held-out images": ("epoch_finished", put(val_accuracy=0.5, val_loss=1.0), 2, "held-out scores"),
+    "no score on the test images": ("epoch_finished", put(test_accuracy=None, test_correct=None), 1, "test scores"),
+    "a loss below 0": ("epoch_finished", put(train_loss=-0.1), 2, "losses below 0"),
+    "more than all correct": ("epoch_finished", put(train_accuracy=2.0), 2, "accuracies outside 0 to 1"),
+    "faster than its time": ("epoch_finished", put(seconds=1e-6), 2, "images_per_second"),
+    "shorter than its epochs": ("run_finished", put(seconds=1e-6), None, "seconds"),
+    "a selected epoch": ("run_finished", put(selected_epoch=1), None, "selected scores"),
+    "a part of an image": (
+        "run_finished",
+        put(selected_test_accuracy=0.5001),
+        None,
+        "selected_test_accuracy as a share",
+    ),
+    "a step that there is not": ("step_progress", put(step=3), 2, "line out of order"),
+    "a checkpoint of later": ("checkpoint_saved", put(epoch=9), 1, "line out of order"),
+    "an epoch before its time": ("epoch_finished", put(epoch=2), 1, "line out of order"),
+}
+
+
+@pytest.mark.parametrize("name", CONTRADICTIONS)
+def test_what_contradicts_something_else_in_the_log_is_found(finished, verified, name):
+    event, change, epoch, item = CONTRADICTIONS[name]
+    edit_log(finished, event, change, epoch=epoch)
+    if event == "run_started":  # so that config.json alone does not give it away
+        config = next(json.loads(line)["config"] for line in finished.log.read_text().splitlines())
+        (finished.folder / "config.json").write_text(json.dumps(config))
+    assert item in differing(verified(finished))
+
+
+@pytest.mark.parametrize("change", [{"spec": "c4 p2 c8 gap d0.1 fc10"}, {"dataset": "mnist"}, {"train_images": 255}])
+def test_a_start_that_is_not_of_the_same_run_is_found(finished, verified, change):
+    lines = finished.log.read_text().splitlines(keepends=True)
+    other = json.dumps(json.loads(lines[0]) | change) + "\n"
+    finished.log.write_text(other + "".join(lines))
+    assert "line out of order" in differing(verified(finished))
+
+
+def test_what_comes_after_the_end_or_before_a_start_is_found(finished, verified):
+    lines = finished.log.read_text().splitlines(keepends=True)
+    finished.log.write_text("".join([*lines, lines[-1]]))
+    assert "line out of order" in differing(verified(finished))
+    finished.log.write_text("".join([lines[1], *lines]))
+    assert "line out of order" in differing(verified(finished))
