@@ -81,7 +81,7 @@ class TrainConfig(BaseModel):
     scale: Annotated[float, Field(ge=0, le=0.5)] = 0.1
     """affine: the largest change of size; 0.1 is ten percent."""
     dropout: _Share = 0.0
-    """Dropout after each block of the architecture that ends in a batch norm."""
+    """Dropout after each block of the architecture that ends in a norm."""
     label_smoothing: _Share = 0.0
     """Share of each target that is spread over all ten classes."""
     ema: bool = False

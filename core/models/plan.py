@@ -27,6 +27,8 @@ from core.models.layer import Layer, Option, Shape
 
 INPUT_SHAPE = (1, 28, 28)
 MAX_SIDE = 256
+MAX_VALUES = 2**22
+"""Values of one image in a layer: as many channels as there may be on the largest maps without padding."""
 
 Fail = Callable[[int, str], SpecError]
 """Makes the error of the word with that number, counted from 1, out of the reason."""
@@ -126,7 +128,7 @@ class Plan:
             shown += (
                 f" with dilation {conv.dilation[0] if conv.dilation[0] == conv.dilation[1] else times(conv.dilation)}"
             )
-        self._slide(conv.at, conv.reach, conv.stride, conv.padding, shown)
+        self._slide(conv.at, conv.reach, conv.stride, conv.padding, shown, max(inputs, outputs))
         if conv.separable:
             self._convolve(conv, inputs, groups=inputs, bias=False)
             self._convolve(Conv(outputs, kernel=(1, 1)), outputs, groups=1, bias=conv.bias)
@@ -139,9 +141,9 @@ class Plan:
         if conv.relu_last:
             self._activate("ReLU", {})
 
-    def _slide(self, at: int, reach: Pair, stride: Pair, padding: Pair, shown: str) -> None:
-        """From here on there is an output for each place of a window."""
-        channels, *sides = self.state.shape
+    def _slide(self, at: int, reach: Pair, stride: Pair, padding: Pair, shown: str, channels: int) -> None:
+        """From here on there is an output for each place of a window; `channels` are the most that are there then."""
+        inputs, *sides = self.state.shape
         if any(size + 2 * pad < length for size, pad, length in zip(sides, padding, reach, strict=True)):
             raise self._fail(at, f"{shown} does not fit a {times(sides)} map")
         height, width = (
@@ -150,11 +152,13 @@ class Plan:
         )
         if max(height, width) > MAX_SIDE:
             raise self._fail(at, f"makes a map of {height}x{width}; a side may be at most {MAX_SIDE}")
+        if (values := channels * height * width) > MAX_VALUES:
+            raise self._fail(at, f"makes {values:,} values of an image; a layer may have {MAX_VALUES:,}")
         rows, columns = (
             slid(sight, *sizes)
             for sight, *sizes in zip((self.state.rows, self.state.columns), reach, stride, padding, strict=True)
         )
-        self._move(shape=(channels, height, width), rows=rows, columns=columns)
+        self._move(shape=(inputs, height, width), rows=rows, columns=columns)
 
     def _convolve(self, conv: Conv, channels: int, *, groups: int, bias: bool) -> None:
         inputs, height, width = self.state.shape
@@ -177,7 +181,7 @@ class Plan:
         )
 
     def _pool(self, pool: Pool) -> None:
-        self._slide(pool.at, pool.size, pool.stride, pool.padding, times(pool.size))
+        self._slide(pool.at, pool.size, pool.stride, pool.padding, times(pool.size), self.state.shape[0])
         options: dict[str, Option] = {"kernel_size": _option(pool.size)}
         if pool.stride != pool.size:
             options["stride"] = _option(pool.stride)

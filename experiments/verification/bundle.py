@@ -225,6 +225,8 @@ def _check_network_size(run: Run) -> None:
         raise _Refused(error.message) from error
     if summary is None:
         return
+    if 4 * summary.total_params > LIMITS["final.safetensors"]:
+        raise _Refused(f"its network has {summary.total_params:,} parameters, more than its files can hold")
     largest = max(prod(layer.output_shape) for layer in summary.all_layers)
     if largest > MAX_ACTIVATIONS or summary.macs > MAX_MACS:
         raise _Refused(f"its network needs {summary.macs:,} multiply-adds and {largest:,} values for one image")

@@ -228,6 +228,7 @@ def test_a_layer_over_the_whole_map_sees_all_that_the_map_does(spec):
         ("c8 gap gn8", 3, "is over one value of 8x1x1 at a time"),
         ("fc1 ln", 2, "is over one value of 1 units at a time"),
         ("c1k1p28 c1k1p28 c1k1p28 c1k1p28 c1k1p28", 5, "makes a map of 308x308; a side may be at most 256"),
+        ("c8k1p28 c1024k1", 2, "makes 7,225,344 values of an image; a layer may have 4,194,304"),
         ("c8 res(c9p1)", 2, "8x26x26 goes in and 9x26x26 comes out, which cannot be added"),
         ("c8 res(c8 | c8p1)", 2, "its branches make 8x24x24 and 8x26x26, which cannot be added"),
         ("c8 gap res(flat)", 3, "8x1x1 goes in and 8 units comes out"),

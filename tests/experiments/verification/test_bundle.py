@@ -141,11 +141,21 @@ def test_a_manifest_that_is_not_whole_is_refused(contents, tmp_path, change):
     assert "manifest.json" in refused(zipped(tmp_path / "run.zip", contents))
 
 
-@pytest.mark.parametrize("arch", ["c60000k1 gap fc10", "c999p1 c999p1 c999p1 c10l gap"])
-def test_a_network_that_would_fill_memory_or_time_is_refused(contents, tmp_path, arch):
+@pytest.mark.parametrize(
+    ("arch", "reason"),
+    [
+        ("c60000k1 gap fc10", "channels must be 1 to 4096"),
+        ("c1024k1 gap fc10", "802,816 values"),
+        ("c300p1 tie5(res(c300p1)) gap fc10", "multiply-adds"),
+        ("c300p1 rep5(c300p1) gap fc10", "multiply-adds"),
+        ("fc4096 rep4(fc4096) fc10", "70,381,578 parameters"),
+        ("res(" * 200, "brackets may be 8 deep"),
+    ],
+)
+def test_a_network_that_would_fill_memory_or_time_is_refused(contents, tmp_path, arch, reason):
     config = json.loads(contents["config.json"]) | {"arch": arch}
     contents["config.json"] = json.dumps(config).encode()
-    assert refused(zipped(tmp_path / "run.zip", contents))
+    assert reason in refused(zipped(tmp_path / "run.zip", contents))
 
 
 def test_what_is_no_zip_is_refused(contents, tmp_path):
