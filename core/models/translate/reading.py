@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from core.models.plan import times
 from core.models.translate.functions import ACTIVATIONS, ARGUMENTS, RESHAPES, function_name
 from core.models.translate.pieces import Obstacle, Piece, Value
 from core.models.translate.trace import Call
@@ -43,7 +44,7 @@ class _Reader:
         self.batch, *before = inputs[0].shape
         self.before, self.after = tuple(before), call.shape[1:]
         if call.shape[:1] != (self.batch,):
-            raise self.no(f"makes {_times(call.shape)} of a batch of {_times(inputs[0].shape)}")
+            raise self.no(f"makes {times(call.shape)} of a batch of {times(inputs[0].shape)}")
         rest = [value for value in call.arguments if not isinstance(value, Call)]
         given = dict(zip(ARGUMENTS.get(self.name, ()), rest, strict=False))
         self.given = given | {name: value for name, value in call.keywords.items() if not isinstance(value, Call)}
@@ -82,7 +83,7 @@ class _Reader:
 
     def map_only(self) -> tuple[int, int, int]:
         if len(self.before) != 3:
-            raise self.no(f"works on {_times(self.before)}, not on maps of channels, rows and columns")
+            raise self.no(f"works on {times(self.before)}, not on maps of channels, rows and columns")
         return self.before[0], self.before[1], self.before[2]
 
     def activation(self, word: str) -> Piece:
@@ -127,7 +128,7 @@ class _Reader:
 
     def linear(self) -> Piece:
         if len(self.before) != 1:
-            raise self.no(f"works on the last side of {_times(self.before)}; a spec flattens first")
+            raise self.no(f"works on the last side of {times(self.before)}; a spec flattens first")
         weight, bias = self.tensors(self.get("weight")), self.get("bias")
         tensors = {"weight": weight, "bias": None if bias is None else self.tensors(bias)}
         return self.make("linear", tensors, units=int(weight.shape[0]), bias=bias is not None)
@@ -143,7 +144,7 @@ class _Reader:
         if not batch and not isinstance(norm, nn.InstanceNorm2d):
             raise self.no()
         if len(self.before) == 2 or (isinstance(norm, nn.InstanceNorm2d) and len(self.before) != 3):
-            raise self.no(f"works on {_times(self.before)}, not on maps or units")
+            raise self.no(f"works on {times(self.before)}, not on maps or units")
         self.require(eps=1e-5)
         if batch:
             self.require(momentum=0.1, track_running_stats=True)
@@ -157,7 +158,7 @@ class _Reader:
     def group_norm(self) -> Piece:
         self.require(eps=1e-5)
         if len(self.before) not in (1, 3):
-            raise self.no(f"works on {_times(self.before)}, not on maps or units")
+            raise self.no(f"works on {times(self.before)}, not on maps or units")
         channels = self.before[0]
         groups = int(self.get("num_groups", 1))
         tensors = {name: self.get(name) for name in ("weight", "bias")}
@@ -167,7 +168,7 @@ class _Reader:
         self.require(eps=1e-5)
         shape = tuple(self.get("normalized_shape", ()))
         if shape != self.before:
-            raise self.no(f"over {_times(shape)} of {_times(self.before)}; in a spec over all of it")
+            raise self.no(f"over {times(shape)} of {times(self.before)}; in a spec over all of it")
         tensors = {name: self.get(name) for name in ("weight", "bias")}
         if (tensors["weight"] is None) != (tensors["bias"] is None):
             raise self.no("a weight without a bias")
@@ -199,7 +200,7 @@ class _Reader:
         _, *sides = self.map_only()
         out = self.after[1:]
         if any(side % to for side, to in zip(sides, out, strict=True)):
-            raise self.no(f"windows of {_times(sides)} pooled to {_times(out)} are not all of one size")
+            raise self.no(f"windows of {times(sides)} pooled to {times(out)} are not all of one size")
         size = (sides[0] // out[0], sides[1] // out[1])
         if kind == "mean" and out == (1, 1):
             return self.make("gap")
@@ -277,7 +278,7 @@ class _Reader:
         sides = (0, *self.before)
         moved = [axis for axis in order if axis == 0 or sides[axis] > 1]
         if moved != sorted(moved) or len(order) != rank:
-            raise self.no(f"puts the axes of {_times(self.before)} in another order")
+            raise self.no(f"puts the axes of {times(self.before)} in another order")
         return self.make("reshape")
 
     def indexing(self) -> Piece:
@@ -346,7 +347,3 @@ def _pair(value: Any) -> tuple[int, int]:
 
 def _flat(values: Sequence[Any]) -> list[Any]:
     return [part for value in values for part in (_flat(value) if isinstance(value, list | tuple) else [value])]
-
-
-def _times(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape)) or "one number"

@@ -178,16 +178,16 @@ def _loose(padding: Piece) -> Obstacle:
 
 def _tied(parts: Sequence[Part]) -> Row:
     """With layers that follow each other several times, with the same weights, as one that is repeated."""
-    row, found = list(parts), True
-    while found:  # what was repeated may be part of something that is
-        found = False
-        for at in range(len(row)):
-            for length in range(1, (len(row) - at) // 2 + 1):
-                times = _times_in_a_row(row, at, length)
-                if times > 1 and any(piece.tensors for piece in pieces_in(row[at : at + length])):
-                    row[at : at + times * length] = [Repeated(_tied(row[at : at + length]), times)]
-                    found = True
-                    break
+    row = list(parts)
+    length = 1
+    while length <= len(row) // 2:
+        at, before = 0, len(row)
+        while at + 2 * length <= len(row):
+            times = _times_in_a_row(row, at, length)
+            if times > 1 and any(piece.tensors for piece in pieces_in(row[at : at + length])):
+                row[at : at + times * length] = [Repeated(_tied(row[at : at + length]), times)]
+            at += 1
+        length = length + 1 if len(row) == before else 1  # what was repeated may be part of something that is
     return tuple(row)
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from math import prod
 from typing import cast
 
+from core.models.plan import times
 from core.models.translate.functions import function_name
 from core.models.translate.pieces import Obstacle, Piece
 from core.models.translate.structure import Part, Repeated, Row, Sum
@@ -124,8 +125,8 @@ class _Writer:
         elif after == self._flat_from:
             self._flat_from = None
         elif _trimmed(before) != _trimmed(after):
-            shapes = ("x".join(map(str, shape)) for shape in (before, after))
-            raise Obstacle(f"{function_name(piece.call)} makes {' into '.join(shapes)}", piece.call.place)
+            reason = f"{function_name(piece.call)} makes {times(before)} into {times(after)}"
+            raise Obstacle(reason, piece.call.place)
 
     def _needs_map(self, piece: Piece) -> None:
         if self._units or (self._flat_from is not None and prod(self._flat_from[1:]) > 1):
