@@ -37,6 +37,8 @@ class Action(StrEnum):
     CHOOSE = "choose"
     """Choose with an option what the value says."""
     OVERWRITE = "overwrite"
+    TRACEBACK = "traceback"
+    """See where in somebody's code an error was raised."""
     FEWER_AT_ONCE = "fewer_at_once"
 
     TRAIN = "train"
@@ -69,6 +71,7 @@ _NEUTRAL = {
     Action.START_WITH: "choose {value} as {subject}",
     Action.CHOOSE: "choose {value}",
     Action.OVERWRITE: "replace it",
+    Action.TRACEBACK: "the traceback says more",
     Action.FEWER_AT_ONCE: "train fewer runs at a time",
     Action.TRAIN: "train one",
     Action.TRAIN_GROUP: "train several seeds",

@@ -9,6 +9,7 @@ import errno
 import io
 import os
 import sys
+import traceback
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -29,7 +30,8 @@ from tui.text.output import complain, note, say, unwritable
 
 spare_pydantic()
 
-_BEFORE_COMMANDS = ("--home", "--data-dir", "--ascii", "--no-mouse")
+_BEFORE_COMMANDS = ("--home", "--data-dir", "--ascii", "--no-mouse", "--traceback")
+_TRACEBACK = "MNIST_TUI_TRACEBACK"
 _OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
@@ -62,6 +64,7 @@ class Commands(TyperGroup):
             _complain(f"stopped by {error.message}", error.advice)
             code = exit_code_of(error)
         except LabError as error:
+            _show_cause(error)
             _complain(error.message, error.advice)
             code = exit_code_of(error)
         except OSError as error:
@@ -85,6 +88,13 @@ def _complain(message: str, hint: Hint) -> None:
     """Print what went wrong. Where stderr is closed or full, the exit code alone has to say it."""
     with suppress(OSError, StorageError):
         complain(message, hint)
+
+
+def _show_cause(error: LabError) -> None:
+    """Print the traceback of what a user's own code raised, for who has asked for it."""
+    if os.environ.get(_TRACEBACK) and error.__cause__ is not None:
+        with suppress(OSError):
+            traceback.print_exception(error.__cause__)
 
 
 def load_command(name: str) -> Any:
@@ -147,11 +157,16 @@ def main(
     ] = None,
     ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw the interface with ASCII characters only.")] = False,
     no_mouse: Annotated[bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.")] = False,
+    show_traceback: Annotated[
+        bool, typer.Option("--traceback", help="Show all of an error of a module of your own.", envvar=_TRACEBACK)
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
     end_commands_by_exception()
+    if show_traceback:
+        os.environ[_TRACEBACK] = "1"  # for the processes that are started, too
     context.obj = Locations.resolve(home, data_dir)
     if context.invoked_subcommand is None:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):

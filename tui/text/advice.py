@@ -26,6 +26,7 @@ WORDS = {
     Action.START_WITH: "choose {value} with {flag}",
     Action.CHOOSE: "choose {value} with {flag}",
     Action.OVERWRITE: "replace it with --force",
+    Action.TRACEBACK: "mnist-tui --traceback shows all of the error",
     Action.FEWER_AT_ONCE: "train fewer runs at a time with --jobs N",
     Action.TRAIN: "mnist-tui run",
     Action.TRAIN_GROUP: "mnist-tui run --seeds",

@@ -1,36 +1,195 @@
-"""Whose fault an exception is: the line of a user's file that raised it."""
+"""Whose fault an exception is: the line of a user's file that raised it, in a sentence, and what to do about it."""
 
 from __future__ import annotations
 
 import linecache
+import re
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
-from core.errors import InvalidValue, one_line
+from core.advice import Action, Advice, Hint, Tip
+from core.errors import InvalidValue, LabError, one_line
+from core.models.own.program import PROGRAMS, Program
+from core.models.own.source import place
+
+_IMAGES = "images here are 1 x 28 x 28"
+_SENTENCES: tuple[tuple[str, str], ...] = (
+    (
+        r"Expected more than 1 (?:value per channel|spatial element) when training, "
+        r"got input size (?:torch.Size\()?(\[.*\])",
+        "a norm over a single value, which has no deviation: its input is {0}",
+    ),
+    (
+        r"expected input\[.*\] to have (\d+) channels, but got (\d+) channels",
+        f"a convolution wants {{0}} channels, and its input has {{1}}; {_IMAGES}",
+    ),
+    (
+        r"mat1 and mat2 shapes cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)",
+        f"a linear layer wants {{1}} values, and its input has {{0}}; {_IMAGES}",
+    ),
+    (
+        r"shape '(\[.*\])' is invalid for input of size (\d+)",
+        f"{{1}} values do not make up the shape {{0}}; {_IMAGES}",
+    ),
+    (
+        r"Calculated padded input size per channel: \((.*?)\). Kernel size: \((.*?)\)",
+        f"a kernel of {{1}} does not fit a map of {{0}}; {_IMAGES}",
+    ),
+    (
+        r"Given input size: \((.*?)\). Calculated output size: \(.*\). Output size is too small",
+        f"pooling leaves nothing of a map of {{0}}; {_IMAGES}",
+    ),
+    (
+        r"Torch not compiled with CUDA|Found no NVIDIA driver|No CUDA GPUs are available|Tried to instantiate.* CUDA",
+        "asks for a GPU itself; leave that out: the run puts the network where it trains",
+    ),
+    (
+        r"(?:must have the same dtype|expected scalar type|should be the same|to have the same dtype)"
+        r".*(?:Double|Half|BFloat16)",
+        "mixes float32 with another type; the run, its images and its weights are float32",
+    ),
+    (
+        r"Only Tensors created explicitly by the user",
+        "has a tensor that cannot be copied, such as that of the old weight_norm; the one of "
+        "torch.nn.utils.parametrizations can",
+    ),
+)
+_PACKAGES = {
+    "cv2": "opencv-python",
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+    "skimage": "scikit-image",
+    "yaml": "pyyaml",
+    "torchsummary": "torchsummary",
+    "pytorch_lightning": "pytorch-lightning",
+    "torch_lr_finder": "torch-lr-finder",
+    "dotenv": "python-dotenv",
+    "bs4": "beautifulsoup4",
+    "attr": "attrs",
+    "tensorflow_addons": "tensorflow-addons",
+    "IPython": "ipython",
+    "google": "",
+}
+"""What a module's package is called where it has another name."""
+
+RUN_ALL = Advice(Tip(Action.OPTION, "run_whole_file"), " runs all of the file")
+"""What to do about a name that is left out."""
+
+Frame = tuple[FrameType, int]
 
 
 def blame(error: BaseException, files: Iterable[Path]) -> str:
-    """An exception in one line: ``net.py:17: x = self.fc(x): RuntimeError: mat1 and mat2 shapes cannot ...``.
+    """An exception in one line: ``net.py:17: x = self.fc(x): a linear layer wants 64 values, and its input has 32``.
 
-    The line is the innermost one of the user's `files`; without one of theirs only the error is told.
+    The line is the innermost one of the user's `files`; without one of theirs, the layer where it happened is named.
     """
-    own = {str(path) for path in files}
-    text = f"{type(error).__name__}: {one_line(error, 110) or 'no message'}"
-    for frame, number in reversed(list(traceback.walk_tb(error.__traceback__))):
-        filename = frame.f_code.co_filename
-        if str(Path(filename).resolve()) in own or filename in own:
-            statement = one_line(linecache.getline(filename, number), 60)
-            return one_line(f"{Path(filename).name}:{number}: {statement}: {text}", 220)
-    return text
+    where = _where(error, {str(path) for path in files})
+    return one_line(": ".join(filter(None, (where, _what(error)))), 260)
+
+
+def way_out(error: BaseException) -> Hint:
+    """What to do about an exception of a user's code."""
+    cause, program, name = _cause(error)
+    if isinstance(cause, ModuleNotFoundError) and (missing := _missing(cause)):
+        package = _PACKAGES.get(missing, missing)
+        beside = "" if missing in _PACKAGES else f", or put {missing}.py beside the file"
+        return f"pip install {package}{beside}" if package else f"{missing} is not to be had here: leave it out"
+    return RUN_ALL if program is not None and name in program.left_out else Tip(Action.TRACEBACK)
 
 
 @contextmanager
-def blaming(arch: str, files: Iterable[Path], doing: str) -> Iterator[None]:
+def blaming(arch: str, files: Iterable[Path], doing: str = "") -> Iterator[None]:
     """Turn whatever the user's code raises, leaving by SystemExit too, into one line that names it."""
     try:
         yield
+    except LabError:
+        raise
     except (Exception, SystemExit) as error:
-        reason = f"{doing}: {blame(error, files)}"
-        raise InvalidValue("arch", arch, reason, hint="run the file with python to see where") from error
+        reason = ": ".join(filter(None, (doing, blame(error, files))))
+        raise InvalidValue("arch", arch, reason, hint=way_out(error)) from error
+
+
+def left_out_in_words(program: Program, name: str) -> str:
+    """Why a name is missing: ``args, made at net.py:40 (args = parser.parse_args()), which is not run``."""
+    filename, line = str(program.source.path), program.left_out[name].lineno
+    return f"{name}, made at {place(filename, line)} ({_shown(linecache.getline(filename, line))}), which is not run"
+
+
+def _where(error: BaseException, files: set[str]) -> str:
+    if isinstance(error, SyntaxError) and error.filename in files and error.lineno:
+        return f"{place(error.filename, error.lineno)}: {_shown(error.text or '')}".removesuffix(": ")
+    frames = _frames(error)
+    for frame, line in frames:
+        filename = frame.f_code.co_filename
+        if filename in files or str(Path(filename).resolve()) in files:
+            return f"{place(filename, line)}: {_shown(linecache.getline(filename, line))}"
+    return next((one_line(layer, 60) for frame, _ in frames if (layer := _layer(frame))), "")
+
+
+def _frames(error: BaseException) -> list[Frame]:
+    """Innermost first."""
+    return list(reversed(list(traceback.walk_tb(error.__traceback__))))
+
+
+def _layer(frame: FrameType) -> str:
+    """The layer whose method a frame is, as torch prints it."""
+    owner: Any = frame.f_locals.get("self")
+    return str(owner) if hasattr(owner, "extra_repr") and not list(owner.children()) else ""
+
+
+def _shown(statement: str) -> str:
+    return one_line(statement, 60)
+
+
+def _what(error: BaseException) -> str:
+    """What happened, in a sentence where that is known."""
+    cause, program, name = _cause(error)
+    if isinstance(cause, ModuleNotFoundError) and (missing := _missing(cause)):
+        return f"needs {missing}, which is not installed"
+    if program is not None and name in program.left_out:
+        return f"needs {left_out_in_words(program, name)}"
+    if cause is not error:
+        return f"needs {name}, which failed: {_where(cause, _files(program))}: {_plain(cause)}"
+    message = re.sub(r"\bown\d+\.", "", str(error))
+    for pattern, sentence in _SENTENCES:
+        if match := re.search(pattern, message, re.DOTALL):
+            return sentence.format(*match.groups())
+    return _plain(error)
+
+
+def _plain(error: BaseException) -> str:
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {one_line(error.msg, 110)}"
+    if isinstance(error, UnicodeDecodeError):
+        line = error.object[: error.start].count(b"\n") + 1
+        return f"line {line} is not {error.encoding}"
+    message = re.sub(r"\bown\d+\.", "", str(error))
+    return f"{type(error).__name__}: {one_line(message, 130) or 'no message'}"
+
+
+def _files(program: Program | None) -> set[str]:
+    return set() if program is None else {str(program.source.path)}
+
+
+def _cause(error: BaseException) -> tuple[BaseException, Program | None, str]:
+    """The error because of which a name is missing, the file in which it is, and the name."""
+    program, name = None, ""
+    seen: set[int] = set()
+    while isinstance(error, NameError) and id(error) not in seen and (frames := _frames(error)):
+        seen.add(id(error))
+        found = PROGRAMS.get(str(frames[0][0].f_globals.get("__name__")))
+        if found is None or not (error.name in found.failures or error.name in found.left_out):
+            break
+        program, name = found, str(error.name)
+        error = found.failures.get(name, error)
+    return error, program, name
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    """The module that is not installed; empty for one of the user's own."""
+    name = error.name or ""
+    return "" if re.match(r"own\d+\.", name) else name.partition(".")[0]

@@ -79,6 +79,7 @@ class OwnReader:
         self._files = files
         self._read: dict[Path, bytes] = {}
         self._found: set[Path] = set()
+        self._around: set[Path] = set()
 
     def read(self, path: Path) -> bytes:
         """What is in a file. It is the same each time.
@@ -105,12 +106,21 @@ class OwnReader:
             self._found.add(path)
         return found
 
+    @property
+    def given(self) -> bool:
+        """Whether there are no files but those given."""
+        return self._files is not None
+
     def is_dir(self, path: Path) -> bool:
         """Whether there is such a folder."""
         if self._files is None:
             return path.is_dir()
         name = self._name(path)
         return name is not None and any(known.startswith(f"{name}/" if name else "") for known in self._files.contents)
+
+    def reach(self, folder: Path) -> None:
+        """Let the root be this folder or above it, as a package without an ``__init__.py`` is imported from there."""
+        self._around.add(folder)
 
     def source(self, main: Path) -> OwnFiles:
         """All that was read, with the file that was named. The root is the folder that holds it all, and that packages
@@ -119,7 +129,7 @@ class OwnReader:
             return self._files
         for path in self._found:
             self.read(path)
-        root = Path(os.path.commonpath([path.parent for path in {main, *self._read}]))
+        root = Path(os.path.commonpath([*self._around, *(path.parent for path in {main, *self._read})]))
         while root / "__init__.py" in self._read and root != root.parent:
             root = root.parent
         contents = {path.relative_to(root).as_posix(): content for path, content in self._read.items()}

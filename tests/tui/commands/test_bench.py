@@ -36,7 +36,7 @@ def module(tmp_path):
 
 
 def test_a_module_that_is_broken_is_refused_before_any_data_is_looked_for(cli, refused, no_network, module):
-    refused(cli("bench", "--arch", f"{module}:Broken"), 2, "Broken() raised: RuntimeError: on purpose")
+    refused(cli("bench", "--arch", f"{module}:Broken"), 2, "RuntimeError('on purpose'): RuntimeError: on purpose")
 
 
 def test_what_is_only_timed_has_no_budget(cli, no_network):

@@ -62,6 +62,7 @@ def test_the_flags_and_commands_are_there(cli):
     """Every word of the tables that looks like one is known to the program."""
     flags = {word for text in WORDS.values() for word in re.findall(r"(?<![\w{-])--[a-z-]+", text)}
     known = "".join(cli(command, "--help").out for command in ("run", "resume", "export", "sweep", "sweeps", "data"))
+    known += cli("--help").out
     assert flags
     assert all(re.search(rf"{flag}\b", known) for flag in flags)
     commands = {match for text in WORDS.values() for match in re.findall(r"mnist-tui ([a-z]+)", text)}

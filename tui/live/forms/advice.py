@@ -31,6 +31,7 @@ WORDS = _IN_A_SHELL | {
     Action.START_WITH: "start mnist-tui with {setting} and {value}",
     Action.CHOOSE: "choose {value}",
     Action.OVERWRITE: "replace it",
+    Action.TRACEBACK: "in a shell: mnist-tui --traceback archs show",
     Action.FEWER_AT_ONCE: "start fewer seeds at a time",
     Action.TRAIN: "start one in the Lab (1)",
     Action.TRAIN_GROUP: "several seeds in the Lab (1)",

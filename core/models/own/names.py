@@ -1,0 +1,205 @@
+"""What a statement of a file binds, uses and changes, by name. Nothing is run."""
+
+from __future__ import annotations
+import __future__ as future
+
+import ast
+import dis
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import CodeType
+
+_LOADS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_IN_PLACE = frozenset({"setattr", "delattr", "shuffle", "heappush", "heapify"})
+_DYNAMIC = frozenset({"globals", "eval", "exec", "vars", "locals"})
+
+_NOT_RUN = frozenset(
+    {"backward", "zero_grad", "step", "fit", "DataLoader", "random_split"}  # training
+    | {"parse_args", "parse_known_args", "parse_intermixed_args", "input", "getpass"}  # asking
+    | {"show", "savefig", "imshow", "urlretrieve", "urlopen", "system", "Popen", "check_call"}  # plots, downloads
+    | {"exit", "quit", "_exit", "abort", "fork", "save"}
+)
+"""Calls by which a statement does more than make what a network is made of."""
+
+
+Tests = tuple[tuple[ast.expr, bool], ...]
+
+
+@dataclass(slots=True)
+class Statement:
+    """One statement of a file's top level, or of a branch of an ``if`` there.
+
+    `now` are the names that it uses as it is run, `uses` also those of the functions and classes it makes. `changes`
+    are names whose objects it changes in place, `calls` those it calls, `stars` whether it is ``from x import *``.
+    """
+
+    node: ast.stmt
+    binds: frozenset[str] = frozenset()
+    now: frozenset[str] = frozenset()
+    uses: frozenset[str] = frozenset()
+    changes: frozenset[str] = frozenset()
+    calls: frozenset[str] = frozenset()
+    sets: frozenset[str] = frozenset()
+    """Of a function: the globals that it binds or changes when it is called."""
+    acts: bool = False
+    """Whether it, or the body of a function that it makes, does what is not run: training, plots, questions."""
+    reports: bool = False
+    stars: bool = False
+    makes: bool = False
+    """A class, a function or an import, which is always harmless to run."""
+    tests: Tests = ()
+    """The conditions of the ``if`` statements that it is in, and how each has to come out."""
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether it may look up names that cannot be read here."""
+        return bool(self.uses & _DYNAMIC)
+
+    @property
+    def bare_call(self) -> bool:
+        return isinstance(self.node, ast.Expr)
+
+
+def statements(tree: ast.Module, filename: str) -> list[Statement]:
+    """The statements of a file, those in branches of ``if`` one by one."""
+    flags = future_flags(tree)
+    return list(_flat(tree.body, filename, flags, ()))
+
+
+def future_flags(tree: ast.Module) -> int:
+    """The compiler's flags for all that the file imports from ``__future__``, wherever it does."""
+    flags = 0
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__" and not node.level:
+            for alias in node.names:
+                flags |= getattr(getattr(future, alias.name, None), "compiler_flag", 0)
+    return flags
+
+
+def _flat(body: list[ast.stmt], filename: str, flags: int, tests: Tests) -> Iterator[Statement]:
+    for node in body:
+        if isinstance(node, ast.If):
+            yield from _flat(node.body, filename, flags, (*tests, (node.test, True)))
+            yield from _flat(node.orelse, filename, flags, (*tests, (node.test, False)))
+        else:
+            yield _statement(node, filename, flags, tests)
+
+
+def _statement(node: ast.stmt, filename: str, flags: int, tests: Tests) -> Statement:
+    try:
+        code = compile(ast.Module([node], []), filename, "exec", flags, dont_inherit=True)
+    except SyntaxError:  # such as a return, or an await in a notebook
+        return Statement(node, tests=tests)
+    stored, now = _names(code)
+    nested = [inner for constant in code.co_consts if isinstance(constant, CodeType) for inner in _nested(constant)]
+    loaded = now.union(*(_names(inner)[1] for inner in nested))
+    is_class = isinstance(node, ast.ClassDef)
+    if is_class:  # its body is run at once
+        now = now.union(*(_names(constant)[1] for constant in code.co_consts if isinstance(constant, CodeType)))
+    guards = {name.id for test, _ in tests for name in ast.walk(test) if isinstance(name, ast.Name)}
+    is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        body = [inner for part in node.body for inner in ast.walk(part)]
+        run = [inner for decorator in node.decorator_list for inner in ast.walk(decorator)]
+    else:
+        body = run = list(_immediate(node))
+    changes = frozenset(_changed(body))
+    return Statement(
+        node,
+        binds=frozenset(stored),
+        now=frozenset(now | guards),
+        uses=frozenset(loaded | guards),
+        changes=frozenset() if is_function else changes,
+        calls=frozenset(_called(run, getattr(node, "decorator_list", []))),
+        sets=(changes & loaded).union(*map(_globals_set, nested)) if is_function else frozenset(),
+        acts=not is_class and any(map(_acts, body)),
+        reports=any(isinstance(part, ast.Call) and _last(part.func) in ("print", "no_grad", "eval") for part in body),
+        stars=isinstance(node, ast.ImportFrom) and node.names[0].name == "*",
+        makes=is_class or is_function or isinstance(node, ast.Import | ast.ImportFrom),
+        tests=tests,
+    )
+
+
+def _names(code: CodeType) -> tuple[set[str], set[str]]:
+    """The names that a code object stores in its module's or class's namespace or as globals, and those it loads."""
+    stored: set[str] = set()
+    loaded: set[str] = set()
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in _LOADS:
+            loaded.add(instruction.argval)
+        elif instruction.opname in ("STORE_NAME", "STORE_GLOBAL"):
+            stored.add(instruction.argval)
+    return stored, loaded
+
+
+def _globals_set(code: CodeType) -> set[str]:
+    return {instruction.argval for instruction in dis.get_instructions(code) if instruction.opname == "STORE_GLOBAL"}
+
+
+def _nested(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _nested(constant)
+
+
+def _immediate(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that are run with the statement, not those in bodies of functions."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, _FUNCTIONS):
+            yield from (inner for decorator in getattr(child, "decorator_list", []) for inner in ast.walk(decorator))
+        else:
+            yield from _immediate(child)
+
+
+def _called(nodes: list[ast.AST], decorators: list[ast.expr]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            yield node.func.id
+    for decorator in decorators:
+        if isinstance(decorator, ast.Name):
+            yield decorator.id
+
+
+def _changed(nodes: list[ast.AST]) -> Iterator[str]:
+    """The names whose objects are changed: by setting an item or attribute, by a method called for its effect alone,
+    by an in-place function."""
+    for node in nodes:
+        if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
+            yield from _root(node)
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            call = node.value
+            if isinstance(call.func, ast.Attribute):
+                yield from _root(call.func.value)
+            if _last(call.func).endswith("_") or _last(call.func) in _IN_PLACE:
+                for argument in call.args:
+                    yield from _root(argument)
+
+
+def arguments_of(node: ast.stmt) -> Iterator[str]:
+    """The names given to the call that a statement is."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        for argument in node.value.args:
+            yield from _root(argument)
+
+
+def _root(node: ast.AST) -> Iterator[str]:
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    if isinstance(node, ast.Name):
+        yield node.id
+
+
+def _last(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _acts(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    downloads = any(
+        keyword.arg == "download" and getattr(keyword.value, "value", None) is True for keyword in node.keywords
+    )
+    return downloads or _last(node.func) in _NOT_RUN
