@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import InvalidValue
+from core.errors import InvalidValue, shown
 
 HOW_TO_NAME = "write FILE.py:CLASS, the path as seen from this folder"
 
@@ -73,6 +73,8 @@ def parse_reference(arch: str) -> Reference:
     name = _dotted(arch, text, node.func)
     positional = tuple(_literal(arch, argument) for argument in node.args)
     keywords = {keyword.arg or "**": _literal(arch, keyword.value, keyword.arg) for keyword in node.keywords}
+    if len(keywords) < len(node.keywords):
+        raise _no_name(arch, text)
     return Reference(file, text, name, (positional, keywords))
 
 
@@ -114,11 +116,11 @@ def _literal(arch: str, node: ast.expr, keyword: str | None = "") -> object:
             raise ValueError
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-        reason = f"{ast.unparse(node)} is no literal"
+        reason = f"{shown(ast.unparse(node), 60)} is no literal"
         hint = "arguments are numbers, texts, True, False, None, and lists, tuples, sets and dicts of them"
         raise InvalidValue("arch", arch, reason, hint=hint) from None
 
 
 def _no_name(arch: str, text: str) -> InvalidValue:
     hint = 'after the colon comes a class, an instance, or a call with literals: Net(width=12, norm="gn")'
-    return InvalidValue("arch", arch, f"{text} is no name of a network", hint=hint)
+    return InvalidValue("arch", arch, f"{shown(text, 60)} is no name of a network", hint=hint)

@@ -48,8 +48,8 @@ _SENTENCES: tuple[tuple[str, str], ...] = (
         "asks for a GPU itself; leave that out: the run puts the network where it trains",
     ),
     (
-        r"(?:must have the same dtype|expected scalar type|should be the same|to have the same dtype)"
-        r".*(?:Double|Half|BFloat16)",
+        r"Input type \([\w.]+\) and |(?:must have the same dtype|expected scalar type|should be the same|to have the same dtype)"
+        r".*(?:[Dd]ouble|[Hh]alf|BFloat16)",
         "mixes float32 with another type; the run, its images and its weights are float32",
     ),
     (
@@ -87,8 +87,10 @@ def blame(error: BaseException, files: Iterable[Path]) -> str:
 
     The line is the innermost one of the user's `files`; without one of theirs, the layer where it happened is named.
     """
-    where = _where(error, {str(path) for path in files})
-    return one_line(": ".join(filter(None, (where, _what(error)))), 260)
+    cause, program, name = _cause(error)
+    where = _where(cause, {str(path) for path in files})
+    what = f"needs {left_out_in_words(program, name)}" if program and name in program.left_out else _what(cause)
+    return one_line(": ".join(filter(None, (where, what))), 260)
 
 
 def way_out(error: BaseException) -> Hint:
@@ -120,7 +122,9 @@ def left_out_in_words(program: Program, name: str) -> str:
 
 
 def _where(error: BaseException, files: set[str]) -> str:
-    if isinstance(error, SyntaxError) and error.filename in files and error.lineno:
+    if isinstance(error, SyntaxError) and error.filename in files:
+        if not error.lineno:
+            return Path(error.filename).name
         return f"{place(error.filename, error.lineno)}: {_shown(error.text or '')}".removesuffix(": ")
     frames = _frames(error)
     for frame, line in frames:
@@ -147,13 +151,13 @@ def _shown(statement: str) -> str:
 
 def _what(error: BaseException) -> str:
     """What happened, in a sentence where that is known."""
-    cause, program, name = _cause(error)
-    if isinstance(cause, ModuleNotFoundError) and (missing := _missing(cause)):
-        return f"needs {missing}, which is not installed"
-    if program is not None and name in program.left_out:
-        return f"needs {left_out_in_words(program, name)}"
-    if cause is not error:
-        return f"needs {name}, which failed: {_where(cause, _files(program))}: {_plain(cause)}"
+    if isinstance(error, ModuleNotFoundError):
+        missing, last = _missing(error), (error.name or "").rpartition(".")[2]
+        return (
+            f"needs {missing}, which is not installed"
+            if missing
+            else f"there is no file {last}.py and no folder {last}"
+        )
     message = re.sub(r"\bown\d+\.", "", str(error))
     for pattern, sentence in _SENTENCES:
         if match := re.search(pattern, message, re.DOTALL):
@@ -163,16 +167,9 @@ def _what(error: BaseException) -> str:
 
 def _plain(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
-        return f"{type(error).__name__}: {one_line(error.msg, 110)}"
-    if isinstance(error, UnicodeDecodeError):
-        line = error.object[: error.start].count(b"\n") + 1
-        return f"line {line} is not {error.encoding}"
+        return f"{type(error).__name__}: {one_line(error.msg, 110)}" if error.lineno else one_line(error.msg, 110)
     message = re.sub(r"\bown\d+\.", "", str(error))
     return f"{type(error).__name__}: {one_line(message, 130) or 'no message'}"
-
-
-def _files(program: Program | None) -> set[str]:
-    return set() if program is None else {str(program.source.path)}
 
 
 def _cause(error: BaseException) -> tuple[BaseException, Program | None, str]:

@@ -39,7 +39,7 @@ class Workspace:
     """What one load of a file imports from the folders around it, whose files it reads through `reader`.
 
     Raises:
-        OSError, SyntaxError, ValueError, RecursionError, MemoryError: when the file cannot be read.
+        OSError, SyntaxError: when the file cannot be read.
     """
 
     def __init__(self, path: Path, reader: OwnReader, *, whole: bool) -> None:
@@ -67,7 +67,7 @@ class Workspace:
         if _finder not in sys.meta_path:
             sys.meta_path.insert(0, _finder)
         top = ModuleType(self.prefix)
-        top.__path__ = [str(self.path.parent)]
+        top.__path__ = []
         sys.modules[self.prefix] = top
 
     def load(self, before: Mapping[str, Callable[[], None]]) -> Program:

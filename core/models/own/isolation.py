@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager, suppress
@@ -155,7 +156,7 @@ def _signals() -> Iterator[Restore]:
             yield lambda number=number, handler=handler: _put_handler(number, handler)  # type: ignore[misc]
         if hasattr(signal, "setitimer"):
             for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
-                yield _unless_running(timer)
+                yield _timer(timer)
     if hasattr(signal, "pthread_sigmask"):
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
         yield lambda: signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
@@ -166,10 +167,11 @@ def _put_handler(number: int, handler: Any) -> None:
         signal.signal(number, handler)
 
 
-def _unless_running(timer: int) -> Restore:
-    """Stop a timer, such as that of `signal.alarm`, unless it runs already."""
-    idle = signal.getitimer(timer) == (0.0, 0.0)
-    return lambda: idle and signal.setitimer(timer, 0.0)
+def _timer(number: int) -> Restore:
+    """Put a timer back, such as that of `signal.alarm`, whose time goes on."""
+    left, interval = signal.getitimer(number)
+    ends = time.monotonic() + left
+    return lambda: signal.setitimer(number, max(ends - time.monotonic(), 1e-3) if left else 0.0, interval)
 
 
 def _process() -> Iterator[Restore]:

@@ -29,13 +29,21 @@ def what_is_there(program: Program, wanted: str, seed: Callable[[], None]) -> st
         left_out = f"; {program.source.left_out[0]}" if program.source.left_out else ""
         return f"{file} has no nn.Module class{left_out}"
     names = list(found)
-    lower = {name.partition("(")[0].lower(): name for name in reversed(names)}
-    close = [lower[name] for name in get_close_matches(wanted.lower(), lower, n=1)] if wanted else []
+    close = _close(wanted, names)
     listed = sorted(names, key=lambda name: (name not in close, not found[name]))
     told = [f"{name} ({found[name]})" if found[name] else name for name in listed[:MAX_LISTED]]
     more = f" and {len(listed) - MAX_LISTED} more" if len(listed) > MAX_LISTED else ""
     guess = f"did you mean {close[0]}? " if close else ""
     return f"{guess}{file} has {', '.join(told)}{more}"
+
+
+def _close(wanted: str, names: list[str]) -> list[str]:
+    """The name that was meant, most likely; first as if another case made another letter, then as if not."""
+    for same in (str, str.lower):
+        plain = {same(name.partition("(")[0]): name for name in reversed(names)}
+        if wanted and (found := get_close_matches(same(wanted), plain, n=1)):
+            return [plain[found[0]]]
+    return []
 
 
 def call_in_words(name: str, function: Callable[..., Any]) -> str:

@@ -64,11 +64,11 @@ def load_own_module(arch: str, *, seed: int, whole_file: bool = False, files: Ow
     reader = OwnReader(files)
     if not reader.is_file(path):
         raise InvalidValue("arch", arch, "no such file", hint=HOW_TO_NAME)
+    with blaming(arch, [path]):
+        workspace = Workspace(path, reader, whole=whole_file)
     with isolated(), only_our_seeds() as seed_with, torch.inference_mode(False), torch.enable_grad(), OnCpu():
         sys.argv = [str(path)]
         seed_with(seed)
-        with blaming(arch, [path]):
-            workspace = Workspace(path, reader, whole=whole_file)
         maker = _Maker(arch, reference, workspace, lambda: seed_with(seed))
         module = maker.made()
         _as_float32(arch, module)
@@ -122,7 +122,7 @@ class _Maker:
         positional, keywords = arguments or ((), {})
         self._check_arguments(value, positional, keywords)
         self.seed()
-        with blaming(self.arch, self.workspace.files):
+        with blaming(self.arch, self.workspace.files), torch.inference_mode(False), torch.enable_grad():
             made = value(*positional, **keywords)
         if not isinstance(made, nn.Module):
             raise self._refused(program, f"{name}() returned {type(made).__name__}, not an nn.Module")
@@ -148,15 +148,19 @@ class _Maker:
 
 
 def _as_float32(arch: str, module: nn.Module) -> None:
-    """Make a module's numbers float32, those of whole numbers and yes or no left as they are.
+    """Make a module's numbers float32, whole numbers and truth values left as they are.
 
     Raises:
-        InvalidValue: for complex numbers, and for parameters that hold none.
+        InvalidValue: for complex numbers, and for what cannot be trained.
     """
     tensors = [*module.named_parameters(), *module.named_buffers()]
     for name, tensor in tensors:
-        if tensor.is_complex() or tensor.is_meta:
-            kind = "complex" if tensor.is_complex() else "on the device meta, with no values"
+        kinds = {
+            "complex": tensor.is_complex(),
+            "on the device meta, with no values": tensor.is_meta,
+            "made in inference mode": tensor.is_inference(),
+        }
+        for kind in (kind for kind, holds in kinds.items() if holds):
             raise InvalidValue("arch", arch, f"{name} is {kind}", hint="networks here are real, in float32")
     if any(tensor.is_floating_point() and tensor.dtype != torch.float32 for _, tensor in tensors):
         module.float()

@@ -36,12 +36,18 @@ def parse_source(path: Path, data: bytes) -> Script:
     """Read a script or a notebook from what is in its file.
 
     Raises:
-        SyntaxError, ValueError, RecursionError, MemoryError: when it is no Python, or no notebook.
+        SyntaxError: when it is no Python, or no notebook.
     """
     limit = MAX_NOTEBOOK if path.suffix == NOTEBOOK else MAX_SCRIPT
-    if len(data) > limit:
-        raise ValueError(f"is larger than {limit >> 20} MiB")
-    source = _notebook(path, data) if path.suffix == NOTEBOOK else _script(path, data)
+    try:
+        if len(data) > limit:
+            raise ValueError(f"is larger than {limit >> 20} MiB")
+        source = _notebook(path, data) if path.suffix == NOTEBOOK else _script(path, data)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise SyntaxError(f"{error.encoding} has no such character", (str(path), line, None, None)) from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise SyntaxError(str(error), (str(path), None, None, None)) from error
     lines = source.text.splitlines(keepends=True)
     linecache.cache[str(path)] = (len(source.text), None, lines, str(path))  # as it was read, for errors and `inspect`
     return source
