@@ -125,6 +125,7 @@ class LabScreen(WorkScreen):
         if not self.ready:
             return
         editor, form = self._editor, self._form
+        form.offer_for_modules(is_user_module(editor.arch))
         self._checked = check(form.texts, editor.arch)
         form.show_errors(self._checked.errors)
         config = self._checked.config

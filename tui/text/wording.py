@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from core.events import RunFailed
+from core.models.reference import split_reference
 from core.models.spec import is_user_module
 
 
@@ -15,4 +16,7 @@ def what_failed(end: RunFailed) -> str:
 
 def arch_in_short(arch: str) -> str:
     """An architecture where there is no room for the path of a user's own module."""
-    return PurePath(arch).name if is_user_module(arch) else arch
+    if not is_user_module(arch):
+        return arch
+    file, call = split_reference(arch)
+    return f"{PurePath(file).name}:{call}"

@@ -48,7 +48,7 @@ _SENTENCES: tuple[tuple[str, str], ...] = (
         "asks for a GPU itself; leave that out: the run puts the network where it trains",
     ),
     (
-        r"Input type \([\w.]+\) and |(?:must have the same dtype|expected scalar type|should be the same|to have the same dtype)"
+        r"Input type \([\w.]+\) and |(?:must have the same dtype|expected scalar type|to have the same dtype)"
         r".*(?:[Dd]ouble|[Hh]alf|BFloat16)",
         "mixes float32 with another type; the run, its images and its weights are float32",
     ),
@@ -117,7 +117,7 @@ def blaming(arch: str, files: Iterable[Path], doing: str = "") -> Iterator[None]
 
 def left_out_in_words(program: Program, name: str) -> str:
     """Why a name is missing: ``args, made at net.py:40 (args = parser.parse_args()), which is not run``."""
-    filename, line = str(program.source.path), program.left_out[name].lineno
+    filename, line = str(program.script.path), program.left_out[name].lineno
     return f"{name}, made at {place(filename, line)} ({_shown(linecache.getline(filename, line))}), which is not run"
 
 

@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 from core.models.own.files import OwnReader
 from core.models.own.program import PROGRAMS, OwnNamespace, Program
-from core.models.own.source import Script, absolute, parse_source
+from core.models.own.source import Script, absolute, parse_script, show_lines
 
 _OURS = frozenset({"core", "experiments", "tui"})
 _ALWAYS_THERE = frozenset(sys.builtin_module_names) | {
@@ -50,7 +50,7 @@ class Workspace:
         self.files = [path]
         self._before: Mapping[str, Callable[[], None]] = {}
         self._search_path = list(sys.path)
-        self._source = parse_source(path, reader.read(path))
+        self._script = parse_script(path, reader.read(path))
         self._builtins = vars(builtins) | {
             "__import__": self._import,
             "input": _nobody_answers,
@@ -91,12 +91,12 @@ class Workspace:
         specs = (self._in_folder(fullname, Path(folder)) for folder in path or ())
         return next((spec for spec in specs if spec is not None), None)
 
-    def source(self, path: Path) -> Script:
+    def script(self, path: Path) -> Script:
         """Read one of the user's files."""
         if path == self.path:
-            return self._source
+            return self._script
         self.files.append(path)
-        return parse_source(path, self.reader.read(path))
+        return parse_script(path, self.reader.read(path))
 
     def namespace(self, module: ModuleType) -> dict[str, Any]:
         """The namespace of a module, in which code imports as this workspace does."""
@@ -106,7 +106,7 @@ class Workspace:
     def _packages(self) -> list[Path]:
         """The folders that are packages around the file, outermost first: those with an ``__init__.py``, and as many
         as its relative imports go up."""
-        relative = [node.level for node in ast.walk(self._source.tree) if isinstance(node, ast.ImportFrom)]
+        relative = [node.level for node in ast.walk(self._script.tree) if isinstance(node, ast.ImportFrom)]
         folders: list[Path] = []
         folder = self.path.parent
         while folder.name and (self.reader.is_file(folder / "__init__.py") or len(folders) < max(relative, default=0)):
@@ -237,10 +237,11 @@ class _OwnLoader(Loader):
         return OwnNamespace(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
-        source = self._workspace.source(self._path)
+        script = self._workspace.script(self._path)
+        show_lines(script)
         module.__file__ = str(self._path)
         before = self._workspace.before(self._path)
-        program = Program(source, self._workspace.namespace(module), before, whole=self._workspace.whole)
+        program = Program(script, self._workspace.namespace(module), before, whole=self._workspace.whole)
         PROGRAMS[module.__name__] = program
         if program.whole:
             program.run_all()

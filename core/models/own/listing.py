@@ -24,9 +24,9 @@ def what_is_there(program: Program, wanted: str, seed: Callable[[], None]) -> st
     Makes those that can be made without arguments, to count them.
     """
     found = dict(_candidates(program, seed))
-    file = program.source.path.name
+    file = program.script.path.name
     if not found:
-        left_out = f"; {program.source.left_out[0]}" if program.source.left_out else ""
+        left_out = f"; {program.script.left_out[0]}" if program.script.left_out else ""
         return f"{file} has no nn.Module class{left_out}"
     names = list(found)
     close = _close(wanted, names)

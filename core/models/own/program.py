@@ -21,23 +21,23 @@ class Program:
     are not run by the names that are missing for it. What stands in `before` is called right before a name is made.
     """
 
-    def __init__(self, source: Script, namespace: dict[str, Any], before: Before, *, whole: bool) -> None:
-        self.source = source
+    def __init__(self, script: Script, namespace: dict[str, Any], before: Before, *, whole: bool) -> None:
+        self.script = script
         self.namespace = namespace
         self.whole = whole
         self.failures: dict[str, Exception] = {}
         self.left_out: dict[str, ast.stmt] = {}
         self.free: set[str] = set()
         """Names that are needed, and that this file does not bind itself: those of ``from x import *``."""
-        self._flags = future_flags(source.tree)
-        self.dependencies = Dependencies(statements(source.tree, str(source.path)))
+        self._flags = future_flags(script.tree)
+        self.dependencies = Dependencies(statements(script.tree, str(script.path)))
         self._done: set[int] = set()
         self._truth: dict[int, bool] = {}
         self._before = before
 
     def run_all(self) -> None:
         """Run the file as an import does."""
-        for node in self.source.tree.body:
+        for node in self.script.tree.body:
             self._call_hooks(part.id for part in ast.walk(node) if isinstance(part, ast.Name))
             exec(self._compiled(node), self.namespace)
 
@@ -73,12 +73,12 @@ class Program:
         if is_main_guard(test):
             return True  # who needs what is made there names this very file
         if id(test) not in self._truth:
-            code = compile(ast.Expression(test), str(self.source.path), "eval", self._flags, dont_inherit=True)
+            code = compile(ast.Expression(test), str(self.script.path), "eval", self._flags, dont_inherit=True)
             self._truth[id(test)] = bool(eval(code, self.namespace))
         return self._truth[id(test)]
 
     def _compiled(self, node: ast.stmt) -> CodeType:
-        code: CodeType = compile(ast.Module([node], []), str(self.source.path), "exec", self._flags, dont_inherit=True)
+        code: CodeType = compile(ast.Module([node], []), str(self.script.path), "exec", self._flags, dont_inherit=True)
         return code
 
     def _call_hooks(self, names: Iterable[str]) -> None:

@@ -19,20 +19,24 @@ NOTEBOOK = ".ipynb"
 
 _MAGIC = re.compile(r"(\s*)(?:[%!?]|\w[\w.]*\s*=\s*[%!]|[^#'\"]*\?\s*$)")
 _RUNS_PYTHON = re.compile(r"%%(?:time|timeit|capture|prun|debug)\b")
-_cells: dict[str, list[int]] = {}
+_cells: dict[str, tuple[int, ...]] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What a file says. `text` has every line at its place in `tree`; `left_out` names the cells that are no Python."""
+    """What a file says. `text` has every line at its place in `tree`.
+
+    Of a notebook, `cells` are the first lines of its code cells, and `left_out` says which of them are no Python.
+    """
 
     path: Path
     text: str
     tree: ast.Module
+    cells: tuple[int, ...] = ()
     left_out: tuple[str, ...] = ()
 
 
-def parse_source(path: Path, data: bytes) -> Script:
+def parse_script(path: Path, data: bytes) -> Script:
     """Read a script or a notebook from what is in its file.
 
     Raises:
@@ -42,22 +46,26 @@ def parse_source(path: Path, data: bytes) -> Script:
     try:
         if len(data) > limit:
             raise ValueError(f"is larger than {limit >> 20} MiB")
-        source = _notebook(path, data) if path.suffix == NOTEBOOK else _script(path, data)
+        return _notebook(path, data) if path.suffix == NOTEBOOK else _script(path, data)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise SyntaxError(f"{error.encoding} has no such character", (str(path), line, None, None)) from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise SyntaxError(str(error), (str(path), None, None, None)) from error
-    lines = source.text.splitlines(keepends=True)
-    linecache.cache[str(path)] = (len(source.text), None, lines, str(path))  # as it was read, for errors and `inspect`
-    return source
+
+
+def show_lines(script: Script) -> None:
+    """Let errors, tracebacks and `inspect` show a file's lines as they were read."""
+    name = str(script.path)
+    linecache.cache[name] = (len(script.text), None, script.text.splitlines(keepends=True), name)
+    _cells[name] = script.cells
 
 
 def place(filename: str, line: int) -> str:
     """A line of a file as its author finds it: ``net.py:17``, or ``notebook.ipynb, cell 2, line 3``; code cells are
     counted from 1."""
     name = Path(filename).name
-    if filename not in _cells:
+    if not _cells.get(filename):
         return f"{name}:{line}"
     cell = bisect_right(_cells[filename], line)
     return f"{name}, cell {cell}, line {line - _cells[filename][cell - 1] + 1}"
@@ -98,8 +106,7 @@ def _notebook(path: Path, data: bytes) -> Script:
             ast.increment_lineno(statement, len(lines))
         body += tree.body
         lines += text.split("\n")
-    _cells[str(path)] = starts
-    return Script(path, "\n".join([*lines, ""]), ast.Module(body, []), tuple(left_out))
+    return Script(path, "\n".join([*lines, ""]), ast.Module(body, []), tuple(starts), tuple(left_out))
 
 
 def _code_cells(data: bytes) -> list[str]:

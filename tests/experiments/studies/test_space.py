@@ -143,6 +143,12 @@ def test_a_module_of_ones_own_is_found_from_any_folder(tmp_path, monkeypatch):
         parse_option("arch", "conv9,other.py:Net")
 
 
+def test_modules_with_arguments_are_values_of_a_list(tmp_path):
+    (tmp_path / "net.py").touch()
+    archs = [f"{tmp_path}/net.py:Net(8, norm='a,b')", f"{tmp_path}/net.py:Net((1, 2))", "conv9"]
+    assert parse_option("arch", ",".join(archs)) == ListDimension("arch", tuple(archs))
+
+
 def test_options_are_split_into_dimensions_and_fixed_values():
     space, fixed = Space.parse({"epochs": "3", "lr": "0.01:0.1", "arch": "conv5,conv9", "device": "cpu"})
     assert [dimension.field for dimension in space.dimensions] == ["arch", "lr"]

@@ -16,7 +16,7 @@ from tui.live.forms.fields import ADVANCED_FIELDS, MAIN_FIELDS, help_text, range
 from tui.live.forms.module_file import module_problem
 from tui.screens.lab import LabScreen
 from tui.widgets.forms.budget_meter import BudgetMeter
-from tui.widgets.forms.run_form import RunForm
+from tui.widgets.forms.run_form import Fold, RunForm
 from tui.widgets.forms.spec_editor import SpecEditor
 from tui.widgets.tables.table import Table
 
@@ -348,6 +348,12 @@ async def test_the_help_of_every_field_is_there_to_its_last_word(tmp_path):
         ("class Net: pass", "Net", ""),
         ("try:\n    from torch.nn import Linear as Net\nexcept ImportError:\n    Net = None", "Net", ""),
         ("from torch.nn import *", "Net", ""),
+        ("class Net: pass", "Net(width=12, norm='a,b')", ""),
+        ("class Net: pass", "Net(width=W)", "W is no literal"),
+        ("class Net: pass", "Net(", "Net( is no name of a network"),
+        ("def small(): pass\nnet = small()", "small()", ""),
+        ("net = 3", "net", ""),
+        ("class Nets:\n    class Net: pass", "Nets.Net", ""),
     ],
 )
 def test_a_module_of_ones_own_is_looked_at_without_running_it(tmp_path, content, name, said):
@@ -357,6 +363,36 @@ def test_a_module_of_ones_own_is_looked_at_without_running_it(tmp_path, content,
     problem = module_problem(f"{file}:{name}")
     assert said in problem
     assert bool(said) == bool(problem)
+
+
+@pytest.mark.parametrize(("name", "said"), [("Net", ""), ("", "it has Net"), ("Nett", "has no class Nett; it has Net")])
+def test_a_notebook_is_looked_at_without_running_it(tmp_path, name, said):
+    file = tmp_path / "lesson.ipynb"
+    cells = [
+        "!pip install x\n%matplotlib inline",
+        "class Net:\n    pass",
+        "raise SystemExit('it was run')",
+        "no Python",
+    ]
+    file.write_text(json.dumps({"cells": [{"cell_type": "code", "source": cell} for cell in cells]}))
+    problem = module_problem(f"{file}:{name}")
+    assert said in problem
+    assert bool(said) == bool(problem)
+    file.write_text("{}")
+    assert module_problem(f"{file}:Net") == "lesson.ipynb is no notebook"
+
+
+async def test_the_field_for_modules_of_ones_own_is_shown_for_these_alone(tmp_path):
+    (tmp_path / "net.py").write_text("class Net: pass\n")
+    async with staged(LabScreen(), tmp_path, size=(120, 60)) as pilot:
+        pilot.app.screen.query_one(Fold).action_unfold()
+        await wait_for(pilot, lambda: pilot.app.screen.query("#row-run_whole_file"))
+        row = pilot.app.screen.query_one("#row-run_whole_file")
+        await wait_for(pilot, lambda: not row.display)
+        pilot.app.screen.query_one(SpecEditor).query_one("#spec").value = f"{tmp_path / 'net.py'}:Net(3)"
+        await wait_for(pilot, lambda: row.display)
+        pilot.app.screen.query_one(SpecEditor).query_one("#spec").value = "conv9"
+        await wait_for(pilot, lambda: not row.display)
 
 
 async def test_a_module_that_is_not_there_blocks_the_start_until_it_is(tmp_path):

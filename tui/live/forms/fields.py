@@ -10,6 +10,8 @@ from core.config import TrainConfig, allowed_values, field_help
 
 MAIN_FIELDS = ("dataset", "lr", "batch_size", "epochs", "schedule", "seed", "dropout", "device")
 ADVANCED_FIELDS = tuple(field for field in TrainConfig.model_fields if field not in {*MAIN_FIELDS, "arch"})
+FOR_MODULES = ("run_whole_file",)
+"""Fields that only a module of one's own has a use for."""
 LABELS = {
     "dataset": "Data set",
     "lr": "Learning rate",

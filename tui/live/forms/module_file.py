@@ -1,17 +1,17 @@
-"""Looks at the file of a user's own module without running it: is it there, is it Python, can the class be in it."""
+"""Looks at the file of a user's own module without running it: is it there, is it Python, can the name be in it."""
 
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from core.errors import InvalidValue
+from core.models.own.source import MAX_NOTEBOOK, NOTEBOOK, parse_script
+from core.models.reference import parse_reference
 from core.storage.files import open_regular
-
-MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,11 @@ def module_problem(arch: str) -> str:
     """The reason why ``FILE.py:CLASS`` cannot be trained, as far as the text of the file tells; empty when there is
     none. Cheap enough for each keystroke: a file is read again only when it has changed.
     """
-    filename, _, class_name = arch.rpartition(":")
-    path = Path(filename).expanduser()
+    try:
+        reference = parse_reference(arch)
+    except InvalidValue as error:
+        return error.allowed
+    path = reference.path
     if not path.is_file():
         return f"there is no file {path.name} in {path.absolute().parent}"
     try:
@@ -36,22 +39,22 @@ def module_problem(arch: str) -> str:
         names = _names(path.absolute(), state.st_mtime_ns, state.st_size)
     except OSError as error:
         return f"{path.name} cannot be read: {error.strerror}"
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
-        return f"{path.name}{line} is not Python"
+    except SyntaxError as error:
+        line = f", line {error.lineno}" if error.lineno else ""
+        return f"{path.name}{line} is not Python" if path.suffix != NOTEBOOK else f"{path.name} {error.msg}"
     has = f"it has {', '.join(names.classes)}" if names.classes else "it has no class"
-    if not class_name:
+    if not reference.name:
         return f"name a class after the colon; {has}"
-    if names.open_ended or class_name in names.classes or class_name in names.others:
+    head = reference.name.partition(".")[0]
+    if names.open_ended or head in names.classes or head in names.others:
         return ""
-    return f"{path.name} has no class {class_name}; {has}"
+    return f"{path.name} has no class {head}; {has}"
 
 
 @lru_cache(maxsize=8)
 def _names(path: Path, _changed: int, _size: int) -> _Names:
-    with open_regular(path, follow_link=True) as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about the style of somebody's strings
-        tree = ast.parse(file.read(MAX_BYTES))
+    with open_regular(path, follow_link=True) as file:
+        tree = parse_script(path, file.read(MAX_NOTEBOOK + 1)).tree
     classes: list[str] = []
     others: set[str] = set()
     open_ended = False
@@ -67,7 +70,7 @@ def _names(path: Path, _changed: int, _size: int) -> _Names:
                 others.add(other or name.partition(".")[0])
             case _:
                 pass
-    return _Names(tuple(classes), frozenset(others), open_ended)
+    return _Names(tuple(dict.fromkeys(classes)), frozenset(others), open_ended)
 
 
 def _top_level(node: ast.AST) -> Iterator[ast.AST]:

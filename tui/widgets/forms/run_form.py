@@ -16,7 +16,16 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from experiments.presets.loader import load_preset, preset_names
-from tui.live.forms.fields import ADVANCED_FIELDS, MAIN_FIELDS, allowed, choices, help_text, label, range_text
+from tui.live.forms.fields import (
+    ADVANCED_FIELDS,
+    FOR_MODULES,
+    MAIN_FIELDS,
+    allowed,
+    choices,
+    help_text,
+    label,
+    range_text,
+)
 from tui.live.forms.form import KEPT_BY_PRESETS, changed_fields, texts_of
 from tui.widgets.forms.choice import Choice
 from tui.widgets.forms.field_row import FieldRow
@@ -49,6 +58,7 @@ class RunForm(Vertical):
         self._own = dict(self.texts)
         self._original: dict[str, str] | None = None
         self._errors: Mapping[str, str] = {}
+        self._own_module = False
         self._help = Content()
 
     def compose(self) -> ComposeResult:
@@ -95,6 +105,12 @@ class RunForm(Vertical):
         self._errors = errors
         self._mark()
         self._show_help()
+
+    def offer_for_modules(self, own: bool) -> None:
+        """Show the fields of modules of one's own, or hide them as a spec has no use for them."""
+        self._own_module = own
+        for row in self._rows():
+            row.display = own or row.field not in FOR_MODULES
 
     def offer_devices(self, names: Iterable[str]) -> None:
         """Let the field of the device choose these, too."""
@@ -154,6 +170,7 @@ class RunForm(Vertical):
             await folder.remove_children()
         else:
             await folder.mount_all(_row(field, self.texts[field]) for field in ADVANCED_FIELDS)
+            self.offer_for_modules(self._own_module)
             self._mark()
             self.query_one("#row-momentum").scroll_visible(animate=False, top=True)
         self._show_fold()

@@ -93,5 +93,7 @@ class ArchList(Table):
 
 def name_of(spec: str) -> str:
     """The registered name of a spec, or the spec itself."""
-    plain = " ".join(spec.split()) if is_user_module(spec) else joined(texts_of(spec))
+    if is_user_module(spec):
+        return spec.strip()
+    plain = joined(texts_of(spec))
     return next((name for name, known in REGISTRY.items() if known == plain), plain)

@@ -274,7 +274,7 @@ def test_a_relative_import_of_nothing_names_the_file_that_is_missing(file, load)
         "from .layers import W\nclass Net(nn.Linear):\n    def __init__(self):\n        super().__init__(2, W)\n"
     )
     with pytest.raises(
-        InvalidValue, match="net.py:4: from .layers import W: there is no file layers.py and no folder layers"
+        InvalidValue, match=r"net.py:4: from .layers import W: there is no file layers.py and no folder layers"
     ):
         load(path)
 

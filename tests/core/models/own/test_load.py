@@ -9,7 +9,7 @@ from torch import nn
 from core.config import TrainConfig
 from core.errors import InvalidValue, OverBudget
 from core.models.build import build_model
-from core.models.network import absolute_arch, build_network, make_network
+from core.models.network import absolute_arch, build_network, check_module_file, make_network
 from core.models.own.check import check_own_module
 from core.models.own.load import load_own_module
 from core.models.own.table import summarize_module
@@ -195,7 +195,19 @@ def test_the_path_of_a_users_module_can_be_made_good_for_any_folder(tmp_path, mo
     monkeypatch.setenv("HOME", "/somewhere")
     assert absolute_arch("nets.py:Net") == f"{tmp_path}/nets.py:Net"
     assert absolute_arch("~/nets.py:Net") == "/somewhere/nets.py:Net"
+    assert absolute_arch("nets.ipynb:Net(cfg={'a': 1}, file='x.py:y') ") == (
+        f"{tmp_path}/nets.ipynb:Net(cfg={{'a': 1}}, file='x.py:y')"
+    )
     assert absolute_arch("c8 gap fc10") == "c8 gap fc10"
+
+
+def test_the_file_of_a_module_with_arguments_is_looked_for_and_the_arguments_read(write):
+    path = write(GOOD, "Net(cfg={'a': 1}, file='x.py:y')")
+    check_module_file(path)
+    with pytest.raises(InvalidValue, match="no such file"):
+        check_module_file("/nowhere/net.py:Net(cfg={'a': 1})")
+    with pytest.raises(InvalidValue, match="width is no literal"):
+        check_module_file(write(GOOD, "Net(width)"))
 
 
 def test_a_users_module_is_held_to_the_budget_too(write):
