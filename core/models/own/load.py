@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedTensorMixin
 
 from core.errors import InvalidValue, one_line
 from core.models.own.blame import RUN_ALL, blaming, left_out_in_words
@@ -153,8 +154,9 @@ def _as_float32(arch: str, module: nn.Module) -> None:
     Raises:
         InvalidValue: for complex numbers, and for what cannot be trained.
     """
-    tensors = [*module.named_parameters(), *module.named_buffers()]
-    for name, tensor in tensors:
+    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+        if isinstance(tensor, UninitializedTensorMixin):
+            continue  # of a lazy layer, which has no values yet
         kinds = {
             "complex": tensor.is_complex(),
             "on the device meta, with no values": tensor.is_meta,
@@ -162,5 +164,5 @@ def _as_float32(arch: str, module: nn.Module) -> None:
         }
         for kind in (kind for kind, holds in kinds.items() if holds):
             raise InvalidValue("arch", arch, f"{name} is {kind}", hint="networks here are real, in float32")
-    if any(tensor.is_floating_point() and tensor.dtype != torch.float32 for _, tensor in tensors):
-        module.float()
+        if tensor.is_floating_point():
+            tensor.data = tensor.data.float()
