@@ -57,7 +57,8 @@ class NativeForward:
         self._dtype = dtype
         self._kernels = load_kernels(dtype)
         self._parts = split(list(model))
-        self._norms = [module for module in model if isinstance(module, nn.BatchNorm2d)]
+        kinds = nn.BatchNorm1d, nn.BatchNorm2d, nn.Dropout, nn.Dropout2d
+        self._modal = [module for module in model.modules() if isinstance(module, kinds)]
         self._plans: dict[tuple[int, ...], SegmentPlan] = {}
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -72,7 +73,7 @@ class NativeForward:
         training = self._model.training
         return (
             (images.dtype, images.device.type) == (self._dtype, "cpu")
-            and all(norm.training == training for norm in self._norms)
+            and all(module.training == training for module in self._modal)
             # A batch norm in training has no variance of a single image; torch raises the error.
             and (len(images) > 1 if training else not torch.is_grad_enabled())
         )

@@ -8,23 +8,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
 from itertools import zip_longest
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from core.engines.native.segments import FusedBlock, PoolModule, Segment
-from core.engines.native.structures import (
-    BY_OUTPUT,
-    GRADIENTS,
-    MAX_POOLING,
-    MEAN_POOLING,
-    TENSORS,
-    BlockStructure,
-    MapsStructure,
-    WorkspaceStructure,
-)
-from core.engines.native.traversal import ConvolutionAxis, Traversal, plane_size, weight_reads
+from core.engines.native.description import describe_block, describe_transition
+from core.engines.native.segments import Segment
+from core.engines.native.structures import GRADIENTS, TENSORS, BlockStructure, MapsStructure, WorkspaceStructure
+from core.engines.native.traversal import plane_size
 
 HUGE = 2 << 20
 """Bytes of a large page on nearly all processors that torch has wheels for."""
@@ -47,66 +40,27 @@ class SegmentPlan:
         self._kept: list[Any] = []  # tensors of which the kernels have only the addresses
         self._work = WorkspaceStructure()
         self._groups = self._threads = 0
+        self._out_shapes: list[tuple[int, int, int]] = []  # before the transition of each block, and below after it
         self._shapes: list[tuple[int, int, int]] = []
-        for block, struct in zip(segment.blocks, self._blocks, strict=True):
-            shape = self._describe(block, struct, shape)
+        transformed = False
+        for number, (block, struct) in enumerate(zip(segment.blocks, self._blocks, strict=True)):
+            struct.transformed = transformed or (number > 0 and block.main is None)
+            shape, kept = describe_block(block, struct, shape, dtype)
+            self._kept.append(kept)
+            self._out_shapes.append(shape)
+            shape = describe_transition(block.transition, struct, shape)
             self._shapes.append(shape)
+            transformed = bool(block.transition)
+        self._ends_transformed = transformed
         self._slots = [slot for block in segment.blocks for slot in block.slots()]
         self._tensors: list[Tensor | None] = []  # what was in the slots at the last step
         self._places: list[tuple[int, tuple[int, ...]] | None] = []  # address and strides of each
         self._gradients: list[Tensor | None] = []  # where the kernels write those of parameters
+        self._dropouts = [number for number, block in enumerate(segment.blocks) if block.transition.dropout]
+        self._drawn: list[Tensor] = []  # by dropouts in the step under way
         widest = max(max(struct.inputs, struct.outputs) for struct in self._blocks)
         self._sums = torch.empty(2, widest, dtype=torch.float64).unbind()
         self.generation = 0
-
-    def _describe(self, block: FusedBlock, struct: BlockStructure, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-        """Fill in what does not depend on the batch, and return the shape (C, H, W) of the block's output."""
-        main, (channels, height, width) = block.main, shape
-        if isinstance(main, nn.Linear):
-            kernel, stride, padding, dilation, struct.depthwise = (height, width), 1, 0, 1, 0
-            struct.outputs = main.out_features
-        else:
-            kernel, stride, dilation = cast("tuple[int, int]", main.kernel_size), main.stride[0], main.dilation[0]
-            padding = int(main.padding[0])
-            struct.outputs, struct.depthwise = main.out_channels, main.groups > 1
-        struct.inputs, struct.in_rows, struct.in_columns = shape
-        struct.kernel_rows, struct.kernel_columns = kernel
-        struct.stride, struct.padding, struct.dilation = stride, padding, dilation
-        vertical = ConvolutionAxis(height, kernel[0], stride, padding, dilation)
-        horizontal = ConvolutionAxis(width, kernel[1], stride, padding, dilation)
-        struct.rows, struct.columns = vertical.outputs, horizontal.outputs
-        struct.relu, struct.norm = block.relu, block.norm is not None
-        rows, columns = self._describe_pool(block.pool, struct)
-        traversals = [
-            Traversal(1 if struct.depthwise else read, vertical, horizontal, back=back)
-            for read, back in ((channels, False), (struct.outputs, True))
-        ]
-        struct.forward, struct.backward = (traversal.address for traversal in traversals)
-        table = weight_reads(1 if struct.depthwise else channels, vertical, horizontal)
-        struct.read_plane, struct.read_row, struct.read_column = (column.data_ptr() for column in table)
-        if block.norm is not None:
-            struct.eps, struct.momentum = block.norm.eps, block.norm.momentum
-        count, classes = struct.outputs, struct.forward.classes
-        weights = count * (1 if struct.depthwise else channels) * kernel[0] * kernel[1]
-        buffers = {"packed": weights, "packed_backward": weights, "class_bias": count * classes}
-        made = {name: torch.empty(size, dtype=self._dtype) for name, size in buffers.items()}
-        made |= {name: torch.empty(count, dtype=torch.float64) for name in BY_OUTPUT}
-        self._kept += [traversals, table, made]
-        for name, tensor in made.items():
-            setattr(struct, name, tensor.data_ptr())
-        return struct.outputs, rows, columns
-
-    @staticmethod
-    def _describe_pool(pool: PoolModule | None, struct: BlockStructure) -> tuple[int, int]:
-        if pool is None:
-            return struct.rows, struct.columns
-        struct.pooling = MAX_POOLING if isinstance(pool, nn.MaxPool2d) else MEAN_POOLING
-        if isinstance(pool, nn.AdaptiveAvgPool2d):
-            struct.window_rows, struct.window_columns = struct.rows, struct.columns
-        else:
-            size = pool.kernel_size
-            struct.window_rows, struct.window_columns = (size, size) if isinstance(size, int) else size
-        return struct.rows // struct.window_rows, struct.columns // struct.window_columns
 
     def _reserve(self, images: int) -> None:
         """Make sure of memory for so many images, on as many threads as torch uses."""
@@ -123,21 +77,48 @@ class SegmentPlan:
 
     def _allocate(self, groups: int, threads: int) -> None:
         work, kernels = self._work, self._kernels
-        work.scratch_vectors = max(kernels.scratch_vectors(ctypes.byref(struct)) for struct in self._blocks)
+        numbers = range(len(self._blocks))
+        work.scratch_vectors = max(kernels.scratch_vectors(self._blocks, number) for number in numbers)
         memory = self._vectors(threads * work.scratch_vectors)
         work.scratch = memory.data_ptr()
         self._memory: list[Tensor] = [memory]
         work.input = self._maps(groups, group_size(self._in_shape))
-        work.gradient = self._maps(groups, group_size(self._shapes[-1]))
-        for struct, shape in zip(self._blocks, self._shapes, strict=True):
+        work.gradient = self._maps(groups, max(group_size(self._out_shapes[-1]), group_size(self._shapes[-1])))
+        before = 0  # what the transition of the block before begins with
+        for struct, shape in zip(self._blocks, self._out_shapes, strict=True):
             size = group_size((struct.outputs, struct.rows, struct.columns))
             in_size = group_size((struct.inputs, struct.in_rows, struct.in_columns))
-            struct.raw = self._maps(groups, max(size, in_size))
+            struct.raw = self._maps(groups, max(size, in_size, before))
             struct.out = self._maps(groups, group_size(shape)) if struct.pooling else struct.raw
             chunks = most_chunks(groups, threads, one_each=self._has_little_work(struct))
             found = torch.empty(kernels.partial_sums_size(ctypes.byref(struct), groups, chunks), dtype=torch.float64)
             struct.partial_sums = found.data_ptr()
             self._memory.append(found)
+            before = group_size(shape)
+        for number in self._dropouts:
+            lanes = torch.empty(groups, *self._out_shapes[number], dtype=torch.int16)
+            self._blocks[number].transition.kept_lanes = lanes.data_ptr()
+            self._memory.append(lanes)
+
+    def _draw(self, images: int, *, training: bool) -> None:
+        """Draw what each dropout keeps, as torch does, for a batch of so many images."""
+        self._drawn = []
+        for number in self._dropouts:
+            transition, to = self.segment.blocks[number].transition, self._blocks[number].transition
+            to.channel_factors = to.kept = None
+            dropout = transition.dropout
+            if not (training and dropout and dropout.p):
+                continue
+            channels, *_ = shape = self._out_shapes[number]
+            if isinstance(dropout, nn.Dropout2d):
+                drawn = F.dropout2d(torch.ones(images, channels, 1, 1, dtype=self._dtype), dropout.p)
+                to.channel_factors = drawn.data_ptr()
+            else:
+                layout = torch.contiguous_format if transition.flat else torch.channels_last
+                drawn = torch.empty(images, *shape, dtype=torch.bool, memory_format=layout).bernoulli_(1 - dropout.p)
+                to.kept = drawn.data_ptr()
+                to.kept_factor = float(torch.ones((), dtype=self._dtype) / (1 - dropout.p))
+            self._drawn.append(drawn)
 
     def _has_little_work(self, struct: BlockStructure) -> bool:
         return int(self._kernels.groups_per_strip(ctypes.byref(struct))) > 1
@@ -168,10 +149,11 @@ class SegmentPlan:
         self._gradients = []
         tensors = iter(self._tensors)
         for block, struct in zip(self.segment.blocks, self._blocks, strict=True):
-            weight = block.main.weight
-            if isinstance(block.main, nn.Linear):
-                weight = weight.view(weight.shape[0], struct.inputs, struct.kernel_rows, struct.kernel_columns)
-            struct.weight_strides[:] = weight.stride()
+            if block.main is not None:
+                weight = block.main.weight
+                if isinstance(block.main, nn.Linear):
+                    weight = weight.view(weight.shape[0], struct.inputs, struct.kernel_rows, struct.kernel_columns)
+                struct.weight_strides[:] = weight.stride()
             for name, of_gradient in zip_longest(TENSORS, GRADIENTS):
                 tensor, gradient = next(tensors), None
                 if tensor is not None and of_gradient:
@@ -190,14 +172,17 @@ class SegmentPlan:
         images = len(x)
         self._reserve(images)
         self._work.training = training
+        self._draw(images, training=training)
         work, kernels, last = ctypes.byref(self._work), self._kernels, self._blocks[-1]
         kernels.read_images(work, x.data_ptr(), _strides(x), *self._in_shape)
-        kernels.forward(self._blocks, len(self._blocks), work)
+        kernels.forward(self._blocks, len(self._blocks), work, self._ends_transformed)
         out = _images(x, images, self._shapes[-1])
-        scale, shift = (last.scale, last.shift) if last.norm else (None, None)
-        kernels.write_images(
-            work, ctypes.byref(last.out), out.data_ptr(), _strides(out), *self._shapes[-1], scale, shift
-        )
+        maps, scale, shift = last.out, None, None
+        if self._ends_transformed:
+            maps = self._work.gradient
+        elif last.norm:
+            scale, shift = last.scale, last.shift
+        kernels.write_images(work, ctypes.byref(maps), out.data_ptr(), _strides(out), *self._shapes[-1], scale, shift)
         return out.flatten(1) if self.segment.flat else out
 
     def backward(self, gradient: Tensor, wanted: bool) -> Tensor | None:
@@ -211,9 +196,13 @@ class SegmentPlan:
         ]
         work, kernels, count = ctypes.byref(self._work), self._kernels, len(self._blocks)
         sums = (row.data_ptr() for row in self._sums)
-        kernels.backward(self._blocks, count, work, gradient.data_ptr(), _strides(gradient), wanted, *sums)
+        address, strides = gradient.data_ptr(), _strides(gradient)
+        kernels.backward(self._blocks, count, work, address, strides, wanted, *sums, self._ends_transformed)
+        done: set[Tensor] = set()  # a layer that is used several times has as many gradients
         for tensor, found, before in trained:
+            before = tensor.grad if tensor in done else before
             tensor.grad = found if before is None else before.add_(found)
+            done.add(tensor)
         if not wanted:
             return None
         x_gradient = _images(gradient, len(gradient), self._in_shape)

@@ -1,44 +1,116 @@
 """Finds the layers of a network that run in the kernels.
 
-A block is a convolution or a small linear layer, with the ReLU, batch norm and pooling that follow it, if any, in this
-order. A segment is a row of blocks.
+A segment is a row of blocks. A block is a convolution or a small linear layer, and the ReLU, batch norm and pooling
+that follow it in this order. What follows in any other order - an activation, a dropout, a pooling of any windows - is
+the transition to the next block. A block without a convolution takes in what is left: a norm after a pooling, a second
+pooling.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 from torch import Tensor, nn
 
 CLASSIFIER = 16
 """The most outputs of a linear layer that joins the convolutions before it; torch is faster at wider ones."""
 
+MOST_WEIGHTS = 1 << 22
+"""Of a layer in the kernels. Each needs a vector of memory on each thread for its gradient."""
+
 TensorSlot = tuple[Mapping[str, Tensor | None], str]
 """A module's dictionary of tensors and a name in it; reading it takes a tenth of the time of reading an attribute."""
 
+NormModule = nn.BatchNorm1d | nn.BatchNorm2d
 PoolModule = nn.MaxPool2d | nn.AvgPool2d | nn.AdaptiveAvgPool2d
+ActivationModule = nn.ReLU | nn.LeakyReLU
+DropoutModule = nn.Dropout | nn.Dropout2d
+
+_PARAMETERS, _STATISTICS = ("weight", "bias"), ("running_mean", "running_var", "num_batches_tracked")
+
+
+@dataclass
+class Transition:
+    """An activation, a dropout and a pooling, in this order. Where it is `flat`, the dropout is after flattening."""
+
+    activation: ActivationModule | None = None
+    dropout: DropoutModule | None = None
+    pool: PoolModule | None = None
+    flat: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.activation or self.dropout or self.pool)
+
+    def add(self, module: nn.Module, *, flat: bool) -> bool:
+        """Take in the next module, if it may come last or commutes with what would come after it."""
+        match module:
+            case nn.ReLU() | nn.LeakyReLU() if self.activation is None:
+                # They keep the order of values, as a maximum needs, and commute with factors, which are not negative.
+                if self.pool is not None and not (isinstance(self.pool, nn.MaxPool2d) and _keeps_order(module)):
+                    return False
+                self.activation = module
+            case nn.Dropout() | nn.Dropout2d() if self.dropout is None:
+                of_channels = isinstance(module, nn.Dropout2d)
+                if flat if of_channels else self.pool is not None:
+                    return False
+                self.dropout, self.flat = module, flat
+            case nn.MaxPool2d() | nn.AvgPool2d() | nn.AdaptiveAvgPool2d() if self.pool is None:
+                self.pool = module
+            case _:
+                return False
+        return True
+
+    def lets_pass(self, pool: PoolModule) -> bool:
+        """Whether a pooling gives the same before the transition as after it."""
+        if self.pool is not None or isinstance(self.dropout, nn.Dropout):
+            return False
+        if isinstance(pool, nn.MaxPool2d):
+            return self.activation is None or _keeps_order(self.activation)
+        return self.activation is None
 
 
 @dataclass
 class FusedBlock:
-    """The modules of a block."""
+    """The modules of a block; one without `main` begins with what the transition before it gives."""
 
-    main: nn.Conv2d | nn.Linear
+    main: nn.Conv2d | nn.Linear | None
     relu: bool = False
-    norm: nn.BatchNorm2d | None = None
+    norm: NormModule | None = None
     pool: PoolModule | None = None
+    transition: Transition = field(default_factory=Transition)
 
     def slots(self) -> list[TensorSlot | None]:
         """Where the modules keep weight, bias, gamma, beta, running mean and variance, and the number of batches."""
-        main, norm = self.main, self.norm
-        found: list[TensorSlot | None] = [(main._parameters, "weight"), (main._parameters, "bias")]
-        if norm is None:
-            return [*found, None, None, None, None, None]
-        buffers = ("running_mean", "running_var", "num_batches_tracked")
-        found += [(norm._parameters, "weight"), (norm._parameters, "bias")]
-        return [*found, *((norm._buffers, name) for name in buffers)]
+        found: list[TensorSlot | None] = []
+        for module in (self.main, self.norm):
+            found += [None if module is None else (module._parameters, name) for name in _PARAMETERS]
+        return found + [None if self.norm is None else (self.norm._buffers, name) for name in _STATISTICS]
+
+    def add(self, module: nn.Module, *, flat: bool) -> bool:
+        """Take in the next module of the network, if there is a place for it."""
+        plain = not self.transition
+        if isinstance(module, nn.ReLU) and plain and self.main and not (self.relu or self.norm or self.pool):
+            self.relu = True
+        elif plain and self.norm is None and self.pool is None and _is_norm(module, self.main):
+            assert isinstance(module, NormModule)
+            self.norm = module
+        elif isinstance(module, PoolModule) and flat:
+            return False
+        elif isinstance(module, PoolModule) and self.pool is None and _is_side_by_side(module) and self._moves(module):
+            self.pool = module
+        elif _has_kernel(module) and not (plain and self.was_split_from(module)):
+            return self.transition.add(module, flat=flat)
+        else:
+            return False
+        return True
+
+    def _moves(self, pool: PoolModule) -> bool:
+        return not isinstance(self.main, nn.Linear) and self.transition.lets_pass(pool)
+
+    def was_split_from(self, module: nn.Module) -> bool:
+        """Whether earlier versions left this module to torch, in networks that they had: these keep their bits."""
+        return self.main is not None and self.main.bias is not None and isinstance(module, nn.Dropout | PoolModule)
 
 
 @dataclass
@@ -52,74 +124,83 @@ class Segment:
 def split(modules: Sequence[nn.Module]) -> list[Segment | nn.Module]:
     """A network's segments, and between them the modules that there are no kernels for."""
     parts: list[Segment | nn.Module] = []
-    at = 0
-    while at < len(modules):
-        module = modules[at]
+    for module in modules:
         last = parts[-1] if parts and isinstance(parts[-1], Segment) else None
-        at += 1
-        if isinstance(module, nn.Flatten) and last is not None and (module.start_dim, module.end_dim) == (1, -1):
-            last.flat = True
-        elif _is_covered(module, last):
-            block = FusedBlock(cast("nn.Conv2d | nn.Linear", module))
-            at = _add_followers(block, modules, at)
+        if isinstance(module, nn.Conv2d | nn.Linear) and _is_covered(module, last):
             if last is None:
                 parts.append(last := Segment())
-            last.blocks.append(block)
+            last.blocks.append(FusedBlock(module))
             last.flat = last.flat or isinstance(module, nn.Linear)
-        else:
+        elif last is None or not _joins(module, last):
             parts.append(module)
     return parts
 
 
-def _add_followers(block: FusedBlock, modules: Sequence[nn.Module], at: int) -> int:
-    def following() -> nn.Module | None:
-        return modules[at] if at < len(modules) else None
+def _joins(module: nn.Module, segment: Segment) -> bool:
+    """Whether a module that is no convolution becomes part of the segment before it."""
+    if isinstance(module, nn.Flatten):
+        if (module.start_dim, module.end_dim) != (1, -1):
+            return False
+        segment.flat = True
+        return True
+    last = segment.blocks[-1]
+    if last.add(module, flat=segment.flat):
+        return True
+    copy = FusedBlock(None)
+    if segment.flat or (not last.transition and last.was_split_from(module)) or not copy.add(module, flat=False):
+        return False
+    segment.blocks.append(copy)
+    return True
 
-    if isinstance(following(), nn.ReLU):
-        block.relu, at = True, at + 1
-    if isinstance(block.main, nn.Linear):
-        return at
-    if isinstance(norm := following(), nn.BatchNorm2d) and _has_statistics_and_parameters(norm):
-        block.norm, at = norm, at + 1
-    if isinstance(pool := following(), PoolModule) and _is_plain(pool):
-        block.pool, at = pool, at + 1
-    return at
 
-
-def _is_covered(module: nn.Module, before: Segment | None) -> bool:
+def _is_covered(module: nn.Conv2d | nn.Linear, before: Segment | None) -> bool:
+    if module.weight.numel() > MOST_WEIGHTS:
+        return False
     if isinstance(module, nn.Linear):
         return before is not None and module.out_features <= CLASSIFIER
     return (
-        isinstance(module, nn.Conv2d)
-        and not (before is not None and before.flat)
+        not (before is not None and before.flat)
         and module.padding_mode == "zeros"
         and not isinstance(module.padding, str)
-        and all(len(set(pair)) == 1 for pair in (module.stride, module.padding, module.dilation))
         and (module.groups == 1 or module.groups == module.in_channels == module.out_channels)
     )
 
 
-def _has_statistics_and_parameters(norm: nn.BatchNorm2d) -> bool:
-    return norm.affine and norm.track_running_stats and norm.momentum is not None
+def _is_norm(module: nn.Module, main: nn.Module | None) -> bool:
+    """Whether it is a batch norm, over what `main` gives, that has running statistics."""
+    kind = nn.BatchNorm1d if isinstance(main, nn.Linear) else nn.BatchNorm2d
+    return isinstance(module, kind) and module.track_running_stats and module.momentum is not None
 
 
-def _is_plain(pool: PoolModule) -> bool:
-    """Whether its windows lie side by side from the top left corner on, or it is one window over the whole map."""
-    match pool:
-        case nn.AdaptiveAvgPool2d():
-            return pool.output_size in (1, (1, 1))
+def _has_kernel(module: nn.Module) -> bool:
+    match module:
+        case nn.ReLU() | nn.LeakyReLU():
+            return True
+        case nn.Dropout() | nn.Dropout2d():
+            return module.p < 1
         case nn.MaxPool2d():
-            return (pool.stride, pool.padding, pool.dilation, pool.ceil_mode, pool.return_indices) == (
-                pool.kernel_size,
-                0,
-                1,
-                False,
-                False,
-            )
+            return (pair(module.dilation), module.ceil_mode, module.return_indices) == ((1, 1), False, False)
+        case nn.AvgPool2d():
+            counts = module.count_include_pad or pair(module.padding) == (0, 0)
+            return counts and not module.ceil_mode and module.divisor_override is None
+        case nn.AdaptiveAvgPool2d():
+            return module.output_size in (1, (1, 1))
         case _:
-            return (pool.stride, pool.padding, pool.ceil_mode, pool.divisor_override) == (
-                pool.kernel_size,
-                0,
-                False,
-                None,
-            )
+            return False
+
+
+def _is_side_by_side(pool: PoolModule) -> bool:
+    """Whether its windows lie side by side from the top left corner on, or it is one window over the whole map."""
+    if isinstance(pool, nn.AdaptiveAvgPool2d):
+        return _has_kernel(pool)
+    return _has_kernel(pool) and pair(pool.stride) == pair(pool.kernel_size) and pair(pool.padding) == (0, 0)
+
+
+def pair(value: int | tuple[int, ...]) -> tuple[int, int]:
+    """A module's setting for rows and columns, which may be one number for both."""
+    rows, columns = (value, value) if isinstance(value, int) else value
+    return rows, columns
+
+
+def _keeps_order(activation: ActivationModule) -> bool:
+    return isinstance(activation, nn.ReLU) or activation.negative_slope >= 0

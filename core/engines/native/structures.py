@@ -9,6 +9,7 @@ from itertools import zip_longest
 _INTEGER, _REAL, _POINTER = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
 
 MAX_POOLING, MEAN_POOLING = 1, 2
+RELU, LEAKY_RELU = 1, 2
 
 TENSORS = ("weight", "bias", "gamma", "beta", "running_mean", "running_variance", "batches")
 """Of a block's modules, as `FusedBlock.slots` lists them; the first four are parameters."""
@@ -37,13 +38,30 @@ class MapsStructure(ctypes.Structure):
     _fields_ = (("vectors", _POINTER), ("size", _INTEGER))
 
 
+class TransitionStructure(ctypes.Structure):
+    """`Transition`."""
+
+    _fields_ = (
+        ("activation", _INTEGER),
+        ("slope", _REAL),
+        *_of(_POINTER, "channel_factors", "kept"),
+        *_of(_INTEGER, "channel_stride", "pixel_stride"),
+        ("kept_lanes", _POINTER),
+        ("kept_factor", _REAL),
+        *_of(_INTEGER, "pooling", "window_rows", "window_columns", "row_stride", "column_stride"),
+        *_of(_INTEGER, "row_padding", "column_padding", "rows", "columns"),
+    )
+
+
 class BlockStructure(ctypes.Structure):
     """`Block`."""
 
     _fields_ = (
         *_of(_INTEGER, "inputs", "outputs", "in_rows", "in_columns", "rows", "columns", "kernel_rows"),
-        *_of(_INTEGER, "kernel_columns", "stride", "padding", "dilation", "depthwise", "relu", "norm", "pooling"),
-        *_of(_INTEGER, "window_rows", "window_columns"),
+        *_of(_INTEGER, "kernel_columns", "row_stride", "column_stride", "row_padding", "column_padding"),
+        *_of(_INTEGER, "row_dilation", "column_dilation", "depthwise", "copies", "transformed", "relu", "norm"),
+        *_of(_INTEGER, "pooling", "window_rows", "window_columns"),
+        ("transition", TransitionStructure),
         *_of(TraversalStructure, "forward", "backward"),
         *_of(_POINTER, "read_plane", "read_row", "read_column"),
         ("weight_strides", _INTEGER * 4),
@@ -75,6 +93,7 @@ class _FieldDescription(ctypes.Structure):
 _MIRRORED: dict[str, type[ctypes.Structure]] = {
     "Traversal": TraversalStructure,
     "Maps": MapsStructure,
+    "Transition": TransitionStructure,
     "Block": BlockStructure,
     "Workspace": WorkspaceStructure,
 }

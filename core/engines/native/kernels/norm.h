@@ -44,8 +44,8 @@ static void norm_forward(Block *b, const Workspace *work) {
         if (work->training) batch_statistics(b, work, c, &mean, &variance);
         b->mean[c] = mean;
         b->inverse_deviation[c] = 1 / sqrt(variance + b->eps);
-        b->scale[c] = b->gamma[c] * b->inverse_deviation[c];
-        b->shift[c] = b->beta[c] - mean * b->scale[c];
+        b->scale[c] = (b->gamma ? b->gamma[c] : 1) * b->inverse_deviation[c];
+        b->shift[c] = (b->beta ? b->beta[c] : 0) - mean * b->scale[c];
     }
 }
 
@@ -55,8 +55,8 @@ static void norm_backward(Block *b, const Workspace *work, const double *scale_g
     double count = (double)(b->rows * b->columns * work->images);
     for (int64_t c = 0; c < b->outputs; c++) {
         double slope = (scale_gradient[c] - b->mean[c] * shift_gradient[c]) * b->inverse_deviation[c];
-        b->gamma_gradient[c] = (Real)slope;
-        b->beta_gradient[c] = (Real)shift_gradient[c];
+        if (b->gamma_gradient) b->gamma_gradient[c] = (Real)slope;
+        if (b->beta_gradient) b->beta_gradient[c] = (Real)shift_gradient[c];
         b->statistics_mul[c] = -slope * b->scale[c] * b->inverse_deviation[c] / count;
         b->statistics_add[c] = -shift_gradient[c] * b->scale[c] / count - b->statistics_mul[c] * b->mean[c];
     }

@@ -30,7 +30,7 @@ static void pool(const Block *b, const Vector *raw, Vector *out) {
     int64_t width = b->columns, rows = out_rows(b), columns = out_columns(b);
     int high = (int)b->window_rows, wide = (int)b->window_columns;
     for (int64_t c = 0; c < b->outputs; c++) {
-        Real gamma = b->norm ? b->gamma[c] : 1;
+        Real gamma = b->gamma ? b->gamma[c] : 1;
         for (int64_t y = 0; y < rows; y++) {
             const Vector *at = raw + c * raw_plane(b) + y * high * width;
             Vector *into = out + c * plane_size(rows, columns) + y * columns;
@@ -94,13 +94,13 @@ static Vector channel_gradient(const Block *b, const RawSlope *slope, const Vect
    tap. */
 static void output_gradient(const Block *b, const Vector *raw, const Vector *out, int lanes, const Vector *gradient,
                             int first, int last, Vector *into, Vector *tap_sums) {
-    int64_t plane = raw_plane(b), out_plane = plane_size(out_rows(b), out_columns(b));
+    int64_t plane = raw_plane(b), pooled_plane = out_plane(b);
     RawSlope slope = {0, 0, (int)b->relu, first_lanes(lanes)};
     for (int64_t c = 0; c < b->outputs; c++) {
         if (b->norm) slope.add = (Real)b->statistics_add[c], slope.mul = (Real)b->statistics_mul[c];
         tap_sums[(c + 1) * (taps_of(b) + 1) - 1] +=
-            channel_gradient(b, &slope, raw + c * plane, out + c * out_plane, gradient + c * out_plane, first, last,
-                             into + c * plane);
+            channel_gradient(b, &slope, raw + c * plane, out + c * pooled_plane, gradient + c * pooled_plane, first,
+                             last, into + c * plane);
     }
 }
 

@@ -84,7 +84,33 @@ typedef struct {
 typedef int64_t Strides[4];
 enum { NO_POOLING, MAX_POOLING, MEAN_POOLING };
 
-/* A convolution and the ReLU, batch norm and pooling that follow it. */
+/* What lies between a block's norm and pooling and the next block, where it cannot be folded into the weights of the
+   latter: an activation, a dropout and a pooling, in this order. */
+#define TRANSITION_FIELDS(FIELD)                                                                                       \
+    FIELD(int64_t, activation)                                                                                         \
+    FIELD(double, slope)                 /* of a leaky ReLU */                                                         \
+    FIELD(const Real *, channel_factors) /* (image, channel), of a dropout of channels; or none */                     \
+    FIELD(const uint8_t *, kept)         /* (image, value), of a dropout of values; or none */                         \
+    FIELD(int64_t, channel_stride)       /* of the values of an image */                                               \
+    FIELD(int64_t, pixel_stride)                                                                                       \
+    FIELD(uint16_t *, kept_lanes)        /* [group][value], a bit for each lane */                                     \
+    FIELD(double, kept_factor)                                                                                         \
+    FIELD(int64_t, pooling)                                                                                            \
+    FIELD(int64_t, window_rows)                                                                                        \
+    FIELD(int64_t, window_columns)                                                                                     \
+    FIELD(int64_t, row_stride)                                                                                         \
+    FIELD(int64_t, column_stride)                                                                                      \
+    FIELD(int64_t, row_padding)                                                                                        \
+    FIELD(int64_t, column_padding)                                                                                     \
+    FIELD(int64_t, rows) /* after it */                                                                                \
+    FIELD(int64_t, columns)
+typedef struct {
+    TRANSITION_FIELDS(DECLARE)
+} Transition;
+
+enum { NO_ACTIVATION, RELU, LEAKY_RELU };
+
+/* A convolution, the ReLU, batch norm and pooling that follow it, and the transition to the next block. */
 #define BLOCK_FIELDS(FIELD)                                                                                            \
     FIELD(int64_t, inputs) /* channels */                                                                              \
     FIELD(int64_t, outputs)                                                                                            \
@@ -94,15 +120,21 @@ enum { NO_POOLING, MAX_POOLING, MEAN_POOLING };
     FIELD(int64_t, columns)                                                                                            \
     FIELD(int64_t, kernel_rows)                                                                                        \
     FIELD(int64_t, kernel_columns)                                                                                     \
-    FIELD(int64_t, stride)                                                                                             \
-    FIELD(int64_t, padding)                                                                                            \
-    FIELD(int64_t, dilation)                                                                                           \
+    FIELD(int64_t, row_stride)                                                                                         \
+    FIELD(int64_t, column_stride)                                                                                      \
+    FIELD(int64_t, row_padding)                                                                                        \
+    FIELD(int64_t, column_padding)                                                                                     \
+    FIELD(int64_t, row_dilation)                                                                                       \
+    FIELD(int64_t, column_dilation)                                                                                    \
     FIELD(int64_t, depthwise)                                                                                          \
+    FIELD(int64_t, copies)      /* there is no convolution: the raw output is the input */                             \
+    FIELD(int64_t, transformed) /* the input is what the transition of the block before makes of its output */         \
     FIELD(int64_t, relu)                                                                                               \
     FIELD(int64_t, norm)                                                                                               \
     FIELD(int64_t, pooling)                                                                                            \
     FIELD(int64_t, window_rows)                                                                                        \
     FIELD(int64_t, window_columns)                                                                                     \
+    FIELD(Transition, transition)                                                                                      \
     FIELD(Traversal, forward)                                                                                          \
     FIELD(Traversal, backward)                                                                                         \
     FIELD(const int32_t *, read_plane) /* of each weight of an output: where the channel it is applied to begins, */   \
@@ -179,6 +211,10 @@ static int64_t raw_plane(const Block *b) { return plane_size(b->rows, b->columns
 static int64_t raw_size(const Block *b) { return b->outputs * raw_plane(b); } /* vectors of a group */
 static int64_t out_rows(const Block *b) { return b->pooling ? b->rows / b->window_rows : b->rows; }
 static int64_t out_columns(const Block *b) { return b->pooling ? b->columns / b->window_columns : b->columns; }
+
+static int64_t out_plane(const Block *b) { return plane_size(out_rows(b), out_columns(b)); }
+static int64_t in_size(const Block *b) { return b->inputs * in_plane(b); }
+static int pads(const Block *b) { return b->row_padding || b->column_padding; }
 
 static int64_t taps_of(const Block *b) { return b->kernel_rows * b->kernel_columns; }
 static int64_t inputs_per_output(const Block *b) { return b->depthwise ? 1 : b->inputs; }

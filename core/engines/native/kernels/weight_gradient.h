@@ -46,7 +46,7 @@ INLINE void store_sums(const int count, const Strip *strip, const Vector *sum, V
    padding; rows outside of the map, and weights beyond the last of `count`, read zeros. */
 INLINE const Vector *row_read(const Block *b, const Strip *strip, const Vector *x, int y, int weight, int count) {
     if (weight >= count) return strip->zeros;
-    int64_t from = y * b->stride + b->read_row[weight];
+    int64_t from = y * b->row_stride + b->read_row[weight];
     return from < 0 || from >= b->in_rows ? strip->zeros : x + b->read_plane[weight] + from * b->in_columns;
 }
 
@@ -54,7 +54,7 @@ INLINE const Vector *row_read(const Block *b, const Strip *strip, const Vector *
 INLINE void any_products(const int channels, const int weights, const Block *b, const Strip *strip, int first,
                          int count, Vector *sums) {
     int64_t plane = raw_plane(b), width = b->in_columns;
-    int stride = (int)b->stride, columns = (int)b->columns;
+    int stride = (int)b->column_stride, columns = (int)b->columns;
     Vector sum[TILE_SUMS], value[TILE_PIXELS];
     UNROLL for (int i = 0; i < channels * weights; i++) sum[i] = (Vector){0};
     int column[TILE_PIXELS], low = 0, high = columns; /* between these no column outside of the map is read */
@@ -101,7 +101,7 @@ INLINE void add_row_products(const int channels, const int weights, const int fo
 INLINE void row_products(const int channels, const int weights, const Block *b, const Strip *strip, int first,
                          int count, Vector *sums) {
     int64_t plane = raw_plane(b), width = b->in_columns;
-    int columns = (int)b->columns, padding = (int)b->padding, low = smaller(padding, columns);
+    int columns = (int)b->columns, padding = (int)b->column_padding, low = smaller(padding, columns);
     int high = larger(low, smaller(columns, (int)width + padding - 2));
     Vector sum[TILE_SUMS], value[TILE_PIXELS];
     UNROLL for (int i = 0; i < channels * weights; i++) sum[i] = (Vector){0};
@@ -131,7 +131,7 @@ INLINE void row_products(const int channels, const int weights, const Block *b, 
 #define DEFINE_PRODUCTS(channels, weights)                                                                             \
     static __attribute__((noinline)) void products_##channels(const Block *b, const Strip *strip, int first,           \
                                                               int count, Vector *sums) {                               \
-        if (b->kernel_columns == 3 && b->stride == 1 && b->dilation == 1)                                              \
+        if (b->kernel_columns == 3 && b->column_stride == 1 && b->column_dilation == 1)                                \
             row_products(channels, weights, b, strip, first, count, sums);                                             \
         else                                                                                                           \
             any_products(channels, weights, b, strip, first, count, sums);                                             \
@@ -169,6 +169,7 @@ static void weight_products(const Block *b, const Strip *strip, Vector *sums) {
 /* How many sums that are. */
 static int64_t products_size(const Block *b) {
     int64_t size = 0, count = weights_per_output(b);
+    if (b->copies) return 0;
     for (int64_t channel = 0, channels; channel < b->outputs; channel += channels) {
         channels = b->depthwise ? 1 : tile_channels((int)(b->outputs - channel));
         int64_t weights = tile_weights((int)channels);
@@ -188,13 +189,13 @@ static void add_tap_sums(const Block *b, const Vector *gradient, int first, int 
             for (int64_t p = 0; p < b->columns; p++) all += row[p];
             for (int64_t j = 0; j < b->kernel_columns; j++) {
                 Vector inside = all;
-                int64_t low = 0, high = b->columns, column = j * b->dilation - b->padding;
-                while (low < high && low * b->stride + column < 0) low++;
-                while (high > low && (high - 1) * b->stride + column >= b->in_columns) high--;
+                int64_t low = 0, high = b->columns, column = j * b->column_dilation - b->column_padding;
+                while (low < high && low * b->column_stride + column < 0) low++;
+                while (high > low && (high - 1) * b->column_stride + column >= b->in_columns) high--;
                 for (int64_t p = 0; p < low; p++) inside -= row[p];
                 for (int64_t p = high; p < b->columns; p++) inside -= row[p];
                 for (int64_t i = 0; i < b->kernel_rows; i++) {
-                    int64_t from = y * b->stride + i * b->dilation - b->padding;
+                    int64_t from = y * b->row_stride + i * b->row_dilation - b->row_padding;
                     if (from >= 0 && from < b->in_rows) sums[c * (taps + 1) + i * b->kernel_columns + j] += inside;
                 }
             }
@@ -202,6 +203,9 @@ static void add_tap_sums(const Block *b, const Vector *gradient, int first, int 
 }
 
 static int64_t tap_sums_size(const Block *b) { return b->outputs * (taps_of(b) + 1); }
+
+/* Of a transformed input, the gradients of the scale and the shift before its transition. */
+static int64_t transition_sums_size(const Block *b) { return b->transformed ? 2 * b->inputs : 0; }
 
 /* ---- Sums over lanes ---- */
 
@@ -243,7 +247,7 @@ INLINE Vector lane_sums(const Vector *vectors) {
 
 /* The sums of a chunk, with lanes added up, are of type Real: this many, rounded up to whole vectors. */
 static int64_t chunk_sums_size(const Block *b) {
-    return (products_size(b) + tap_sums_size(b) + LANES - 1) / LANES * LANES;
+    return (products_size(b) + tap_sums_size(b) + transition_sums_size(b) + LANES - 1) / LANES * LANES;
 }
 
 /* The gradients of a block's parameters, from the sums of all chunks, and those of its input's scale and shift. */
@@ -284,7 +288,7 @@ static void collect_input(const void *context, int64_t input, Vector *scratch) {
             for (int64_t i = 0, tap = 0; i < b->kernel_rows; i++)
                 for (int64_t j = 0; j < b->kernel_columns; j++, tap++) {
                     int64_t at = weight_at(b, first + c, row, i, j);
-                    double by_raw = product[place], by_one = by_tap[b->padding ? tap : taps];
+                    double by_raw = product[place], by_one = by_tap[pads(b) ? tap : taps];
                     by_scale += b->weight[at] * by_raw;
                     by_shift += b->weight[at] * by_one;
                     b->weight_gradient[at] = (Real)(factor * by_raw + offset * by_one);
@@ -303,7 +307,12 @@ static void collect_gradients(const Collection *collection) {
     in_parallel(collection->work, collection->work->threads, add_chunks, collection);
     for (int64_t output = 0; b->bias_gradient && output < b->outputs; output++)
         b->bias_gradient[output] = tap_sums[output * (taps + 1) + taps];
-    in_parallel(collection->work, b->inputs, collect_input, collection);
+    if (!b->copies) in_parallel(collection->work, b->inputs, collect_input, collection);
+    const Real *sums = tap_sums + tap_sums_size(b);
+    for (int64_t input = 0; b->transformed && input < b->inputs; input++) {
+        collection->scale_gradient[input] = sums[2 * input];
+        collection->shift_gradient[input] = sums[2 * input + 1];
+    }
 }
 
 #endif

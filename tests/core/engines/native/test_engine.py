@@ -10,6 +10,7 @@ from copy import deepcopy
 import pytest
 import torch
 from plain_training import COMMON_RECIPES, assert_follows, make_step, start_epoch, train_plainly, train_with
+from random_modules import check_random_modules
 from random_networks import assert_close, check_random_network, steps_by_both
 from torch import nn
 from torch.nn import functional as F
@@ -76,6 +77,12 @@ def test_networks_of_all_kinds_equal_a_plain_loop_in_double_precision(blobs, eac
 @pytest.mark.parametrize("seed", range(75))
 def test_loss_and_gradients_of_random_networks_equal_those_of_torch(each_build, two_threads, seed):
     check_random_network(seed)
+
+
+@pytest.mark.sampled(20)
+@pytest.mark.parametrize("seed", range(150))
+def test_layers_in_any_order_equal_those_of_torch(each_build, two_threads, seed):
+    check_random_modules(seed)
 
 
 def test_gradients_are_added_to_those_that_are_there_and_frozen_parameters_get_none():

@@ -17,12 +17,14 @@ import sys
 import torch
 
 from core.engines.native import plan
+from random_modules import check_random_modules
 from random_networks import check_random_network
 
 plan.HUGE = sys.maxsize  # so that all memory is malloc's, which has guarded zones around it
 for seed in range(int(sys.argv[1])):
     torch.set_num_threads(1 + seed % 4)
     check_random_network(seed)
+    check_random_modules(seed)
 """
 SHORT = """
 from core.engines.native import plan
