@@ -7,10 +7,14 @@ from copy import deepcopy
 
 import torch
 from random_networks import assert_close
+from random_specs import draw_any_spec
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.engines.native.engine import NativeEngine
+from core.models.build import build_model
+from core.models.spec import parse
+from core.models.summary import summarize
 
 
 def _convolution(rng: random.Random, channels: int, sides: tuple[int, int]) -> nn.Conv2d:
@@ -87,12 +91,7 @@ def draw_modules(rng: random.Random) -> nn.Sequential:
         for layer in (nn.ReLU(), nn.BatchNorm1d(x.shape[1]), nn.Dropout(0.1)):
             add(layer) if rng.random() < 0.5 else None
     add(nn.Linear(x.shape[1], 10, bias=rng.random() < 0.5))
-    model = nn.Sequential(*row).to(memory_format=torch.channels_last)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.dim() == 1:
-                parameter += 0.3 * torch.randn_like(parameter)  # scales of either sign, shifts that are not 0
-    return model
+    return nn.Sequential(*row)
 
 
 def steps_by_both(model: nn.Module, *batches: Tensor) -> tuple[list[Tensor], list[Tensor]]:
@@ -112,10 +111,28 @@ def steps_by_both(model: nn.Module, *batches: Tensor) -> tuple[list[Tensor], lis
 
 
 def check_random_modules(seed: int) -> None:
-    """Two steps, the second on a batch of another size, which finds the memory of the first; and a score."""
+    """Layers in a row, those of which there are kernels, and a few others."""
     rng = random.Random(seed)
     torch.manual_seed(seed)
-    model = draw_modules(rng)
+    _check(draw_modules(rng), rng)
+
+
+def check_any_spec(seed: int) -> None:
+    """Layers and blocks of the whole grammar."""
+    rng = random.Random(seed)
+    torch.manual_seed(seed)
+    while (summary := summarize(parse(draw_any_spec(rng)))).macs > 3_000_000:
+        pass
+    _check(build_model(summary), rng)
+
+
+def _check(model: nn.Sequential, rng: random.Random) -> None:
+    """Two steps, the second on a batch of another size, which finds the memory of the first; and a score."""
+    model = model.double().to(memory_format=torch.channels_last)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() == 1:
+                parameter += 0.3 * torch.randn_like(parameter)  # scales of either sign, shifts that are not 0
     sizes = rng.sample([2, 7, 8, 9, 32, 33, 50], 2)
     batches = [torch.randn(size, 1, 28, 28, dtype=torch.float64) for size in sizes]
     found, expected = steps_by_both(model, *batches)

@@ -9,10 +9,9 @@ from torch import Tensor, nn
 
 from core.config import Precision
 from core.engines.engine import EagerEngine, Forward
-from core.engines.native.autograd import SegmentFunction
+from core.engines.native.gain import kinds_left_to_torch
 from core.engines.native.library import NoKernels, load_kernels
-from core.engines.native.plan import SegmentPlan
-from core.engines.native.segments import Segment, split
+from core.engines.native.rows import NativeRow, has_segments
 
 ONE_BY_ONE = "the network runs one operation at a time"
 
@@ -33,13 +32,15 @@ class NativeEngine(EagerEngine):
 
     def forward(self, model: Forward) -> Forward:
         # A subclass may do something else than to call its layers in turn.
-        if type(model) is not nn.Sequential or not any(isinstance(part, Segment) for part in split(list(model))):
+        if type(model) is not nn.Sequential or not has_segments(model):
             self.note = f"{ONE_BY_ONE}, as it is not a row of layers that there are kernels for"
         elif self._precision != "fp32":
             self.note = f"{ONE_BY_ONE}, as the kernels compute in fp32, not in {self._precision}"
         elif model not in self._forwards:
             try:
                 self._forwards[model] = NativeForward(model, next(model.parameters()).dtype)
+                if kinds := kinds_left_to_torch(model):
+                    self.note = f"one operation at a time, as there are no kernels for it: {', '.join(kinds)}"
             except NoKernels as problem:
                 self.note = f"{ONE_BY_ONE}: native {problem.message}"
         return self._forwards.get(model, model)
@@ -55,19 +56,14 @@ class NativeForward:
     def __init__(self, model: nn.Sequential, dtype: torch.dtype) -> None:
         self._model = model
         self._dtype = dtype
-        self._kernels = load_kernels(dtype)
-        self._parts = split(list(model))
+        self._row = NativeRow(model, load_kernels(dtype))
         kinds = nn.BatchNorm1d, nn.BatchNorm2d, nn.Dropout, nn.Dropout2d
         self._modal = [module for module in model.modules() if isinstance(module, kinds)]
-        self._plans: dict[tuple[int, ...], SegmentPlan] = {}
 
     def __call__(self, images: Tensor) -> Tensor:
         if not self._is_covered(images):
             return cast("Tensor", self._model(images))
-        x = images
-        for index, part in enumerate(self._parts):
-            x = self._segment(index, part, x) if isinstance(part, Segment) else part(x)
-        return x
+        return self._row(images, self._model.training)
 
     def _is_covered(self, images: Tensor) -> bool:
         training = self._model.training
@@ -77,14 +73,3 @@ class NativeForward:
             # A batch norm in training has no variance of a single image; torch raises the error.
             and (len(images) > 1 if training else not torch.is_grad_enabled())
         )
-
-    def _segment(self, index: int, segment: Segment, x: Tensor) -> Tensor:
-        x = x if x.dim() == 4 else x[:, :, None, None]
-        shape = x.shape[1], x.shape[2], x.shape[3]
-        if (index, *shape) not in self._plans:
-            self._plans[index, *shape] = SegmentPlan(segment, shape, self._dtype, self._kernels)
-        plan = self._plans[index, *shape]
-        parameter = plan.find_tensors()
-        if not self._model.training:
-            return plan.forward(x, training=False)
-        return cast("Tensor", SegmentFunction.apply(plan, x, parameter))

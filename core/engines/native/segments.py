@@ -119,6 +119,11 @@ class Segment:
 
     blocks: list[FusedBlock] = field(default_factory=list)
     flat: bool = False
+    modules: list[nn.Module] = field(default_factory=list)
+
+    def has_convolution(self) -> bool:
+        """Without one nothing is gained."""
+        return any(block.main is not None for block in self.blocks)
 
 
 def split(modules: Sequence[nn.Module]) -> list[Segment | nn.Module]:
@@ -131,9 +136,18 @@ def split(modules: Sequence[nn.Module]) -> list[Segment | nn.Module]:
                 parts.append(last := Segment())
             last.blocks.append(FusedBlock(module))
             last.flat = last.flat or isinstance(module, nn.Linear)
+        elif last is None and _is_norm(module, None):
+            parts.append(last := Segment())
+            last.blocks.append(FusedBlock(None))
+            last.blocks[0].add(module, flat=False)
         elif last is None or not _joins(module, last):
             parts.append(module)
-    return parts
+            continue
+        last.modules.append(module)
+    found: list[Segment | nn.Module] = []
+    for part in parts:
+        found += part.modules if isinstance(part, Segment) and not part.has_convolution() else [part]
+    return found
 
 
 def _joins(module: nn.Module, segment: Segment) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from torch import Tensor
@@ -50,6 +52,25 @@ def test_auto_takes_the_kernels_on_a_cpu_where_they_would_be_used(kernels):
     ):
         assert choice.name == "eager"
         assert choice.reason.startswith("native ")
+
+
+@pytest.mark.parametrize(
+    ("arch", "reason"),
+    [
+        ("c8b0r dc0.05 c16b0r p2 c8k1b0r c16b0r gap c10k1lb0", ""),
+        ("c8p1b0r res(c8p1b0r c8p1lb0 bn) relu p3s2p1 tie2(c8p1b0r) lrelu bn gap fc10b0", ""),
+        ("c16 p2 fc100 d0.5 fc10", ""),
+        ("fc24 fc10", "native is faster for convolutions, of which it runs none here"),
+        ("c8lb0 gn2 silu p2 c16lb0 gn2 silu gap fc10", "native has no kernels for GroupNorm"),
+        ("c8 res(c8p1l ln relu) gap fc10", "native has no kernels for LayerNorm"),
+        ("p4 c256 c256 gap fc10", "native is made for narrow layers, and one here has 589,824 weights"),
+        ("p7 c4096k1 c4096k1 gap fc10", "native is faster for convolutions|native has no kernels for Conv2d"),
+    ],
+)
+def test_auto_takes_the_kernels_only_where_they_are_faster(kernels, arch, reason):
+    choice = choose_engine(TrainConfig.checked({"arch": arch, "budget": False}), CPU, 1000)
+    assert choice.name == ("eager" if reason else "native")
+    assert re.match(reason, choice.reason)
 
 
 @pytest.mark.parametrize("name", ["eager", "compile", "graph"])

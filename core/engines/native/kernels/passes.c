@@ -118,6 +118,7 @@ static void forward_group(const void *context, int64_t part, Vector *scratch) {
         input = (Maps){b->copies ? raw.vectors : transformed, 0};
         transform(before, work, g, input.vectors, transformed + in_size(b));
     }
+    if (b->copies && !b->transformed) memcpy(raw.vectors, input.vectors, (size_t)in_size(b) * sizeof(Vector));
     if (!b->copies) convolve(b, 0, 1, input, raw, &end);
     else if (measured) measure(b, raw.vectors, scratch);
     if (measured) group_statistics(b, scratch, lanes_used(work, g), b->partial_sums + 2 * g * b->outputs);
@@ -157,7 +158,10 @@ static void input_gradient(const BlockPass *pass, int64_t group, int groups, Map
     const Block *b = pass->block, *before = b - 1;
     const Epilogue plain = {0, 0, 0};
     if (!b->transformed) {
-        convolve(b, 1, groups, g, from_group(b->raw, group), &plain);
+        Maps into = from_group(b->raw, group);
+        if (!b->copies) convolve(b, 1, groups, g, into, &plain);
+        for (int i = 0; b->copies && i < groups; i++)
+            memcpy(group_of(into, i), group_of(g, i), (size_t)in_size(b) * sizeof(Vector));
         return;
     }
     if (!b->copies) convolve(b, 1, groups, g, input, &plain); /* whose values are needed no longer */

@@ -10,7 +10,7 @@ from copy import deepcopy
 import pytest
 import torch
 from plain_training import COMMON_RECIPES, assert_follows, make_step, start_epoch, train_plainly, train_with
-from random_modules import check_random_modules
+from random_modules import check_any_spec, check_random_modules
 from random_networks import assert_close, check_random_network, steps_by_both
 from torch import nn
 from torch.nn import functional as F
@@ -36,6 +36,11 @@ NETWORKS = {
     "pooling": "p2 c8p1 a2 p3 c3k2l fc10",
     "no norm": "c8n p2 c16n p2 c32n c10l",
     "linear": "c8 p2 fc30 d0 fc10",
+    "norm before ReLU": "c8b0r dc0 c8b0r p2 c12k1p1b0r d0 c12b0r a2 c10k1lb0 gap",
+    "kernels that are no squares": "c6k1x5p0x2b0r c8k3x1s2x1 p3x2s2x1 c6p2x0b0r gap fc10b0",
+    "windows that overlap": "c8b0r p3s2p1 c8 a3s2p1 c8p1lb0 p2 relu bn gap fc10",
+    "residual and tied": "c8p1b0r res(c8p1b0r c8p1lb0 bn) relu p2 tie2(c8p1b0r) res(c12k1l | c12b0rp1) gap fc10",
+    "layers without kernels": "c8lb0 gn2 gelu c8lb0 ln silu p2 in c6g2 gap fc10",
     "an even kernel, larger than its map": "c6k4p3s2n p2 c8k8p4 c10k1l gap",
 }
 
@@ -83,6 +88,26 @@ def test_loss_and_gradients_of_random_networks_equal_those_of_torch(each_build, 
 @pytest.mark.parametrize("seed", range(150))
 def test_layers_in_any_order_equal_those_of_torch(each_build, two_threads, seed):
     check_random_modules(seed)
+
+
+@pytest.mark.sampled(20)
+@pytest.mark.parametrize("seed", range(150))
+def test_specs_of_the_whole_grammar_equal_those_of_torch(each_build, two_threads, seed):
+    check_any_spec(seed)
+
+
+def test_the_gradients_of_all_uses_of_a_tied_layer_are_added():
+    torch.manual_seed(0)
+    model = build_model(summarize(parse("c6p1b0r tie3(c6p1b0r) p2 tie2(c6p1b0r) res(tie2(c6p1)) gap fc10"))).double()
+    images = torch.randn(9, 1, 28, 28, dtype=torch.float64)
+    found, expected, _ = steps_by_both(model, images, images)
+    assert_close(found, expected, 1e-9)
+
+
+def test_layers_without_kernels_are_named():
+    engine = NativeEngine()
+    engine.forward(build_model(summarize(parse("c8b0r gn2 res(silu c8p1 gn2) gelu d0.1 p2 gap fc10"))))
+    assert engine.note == "one operation at a time, as there are no kernels for it: GroupNorm, SiLU, GELU"
 
 
 def test_gradients_are_added_to_those_that_are_there_and_frozen_parameters_get_none():

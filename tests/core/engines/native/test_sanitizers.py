@@ -17,7 +17,7 @@ import sys
 import torch
 
 from core.engines.native import plan
-from random_modules import check_random_modules
+from random_modules import check_any_spec, check_random_modules
 from random_networks import check_random_network
 
 plan.HUGE = sys.maxsize  # so that all memory is malloc's, which has guarded zones around it
@@ -25,6 +25,7 @@ for seed in range(int(sys.argv[1])):
     torch.set_num_threads(1 + seed % 4)
     check_random_network(seed)
     check_random_modules(seed)
+    check_any_spec(seed)
 """
 SHORT = """
 from core.engines.native import plan
