@@ -552,7 +552,7 @@ class DropoutAlwaysOn(nn.Module):
         return self.fc(F.dropout(x.view(-1, 784), 0.2))
 
 
-@equals_none("may depend on values")
+@equals_none("bool reads values")
 class Deciding(nn.Module):
     def __init__(self):
         super().__init__()
@@ -561,6 +561,25 @@ class Deciding(nn.Module):
     def forward(self, x):
         x = x.flatten(1)
         return self.a(x) if x.mean() > 0 else self.b(x)
+
+
+@equals_none("cannot be seen into")
+class CustomFunction(nn.Module):
+    class Double(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return gradient * 2
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(784, 10)
+
+    def forward(self, x):
+        return self.fc(self.Double.apply(x).flatten(1))
 
 
 @equals_none("random numbers")
@@ -689,7 +708,7 @@ class CeilMode(nn.Module):
         return self.fc(self.pool(x).flatten(1))
 
 
-@equals_none("its weights are computed")
+@equals_none("its weights are no parameter, or are computed")
 class Standardised(nn.Conv2d):
     def __init__(self):
         super().__init__(1, 10, 28)

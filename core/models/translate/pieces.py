@@ -12,6 +12,9 @@ from core.models.translate.trace import Call, Place
 Value = int | float | bool | tuple[int, int]
 
 
+UNSEEN = "comes out of something that cannot be seen into: a custom autograd function, compiled code"
+
+
 class Obstacle(Exception):
     """Something in a module that no spec can say, and where it is."""
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from core.models.plan import times
 from core.models.translate.functions import ACTIVATIONS, ARGUMENTS, RESHAPES, function_name
-from core.models.translate.pieces import Obstacle, Piece, Value
+from core.models.translate.pieces import UNSEEN, Obstacle, Piece, Value
 from core.models.translate.trace import Call
 
 
@@ -40,7 +40,7 @@ class _Reader:
         self.module = call.target if isinstance(call.target, nn.Module) else None
         inputs = call.inputs
         if len(inputs) != 1:
-            raise self.no("takes several inputs")
+            raise self.no("takes several inputs" if inputs else f"its input {UNSEEN}")
         self.batch, *before = inputs[0].shape
         self.before, self.after = tuple(before), call.shape[1:]
         if call.shape[:1] != (self.batch,):
@@ -135,7 +135,7 @@ class _Reader:
 
     def tensors(self, tensor: object) -> Tensor:
         if not isinstance(tensor, nn.Parameter):
-            raise self.no("its weights are computed, not a parameter")
+            raise self.no("its weights are no parameter, or are computed")
         return tensor
 
     def norm(self, norm: nn.Module) -> Piece:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from operator import add
 
 from core.models.translate.functions import function_name
-from core.models.translate.pieces import Obstacle, Piece
+from core.models.translate.pieces import UNSEEN, Obstacle, Piece
 from core.models.translate.reading import piece_of
 from core.models.translate.trace import Call, Place, Trace
 
@@ -43,9 +43,10 @@ Row = tuple[Part, ...]
 
 def find_obstacles(traced: Trace) -> list[Obstacle]:
     """Every call on the way from the images to the output that no spec can say, in the order of the calls."""
-    found = [Obstacle(f"{name}: what is computed may depend on values", place) for name, place in traced.reads]
+    reason = "reads values, by which it may decide what to compute"
+    found = [Obstacle(f"{name.strip('_')} {reason}", place) for name, place in traced.reads]
     if traced.output is None:
-        return [*found, Obstacle("the output is not computed from the images, as far as can be seen", Place())]
+        return [*found, Obstacle(f"the output {UNSEEN}", Place())]
     for call in traced.calls:
         if call.target is not None and not _is_sum(call) and not _gates_itself(call):
             try:
