@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from core.errors import InvalidValue, one_line
 from core.models.own.blame import RUN_ALL, blaming, left_out_in_words
@@ -155,7 +155,7 @@ def _as_float32(arch: str, module: nn.Module) -> None:
         InvalidValue: for complex numbers, and for what cannot be trained.
     """
     for name, tensor in (*module.named_parameters(), *module.named_buffers()):
-        if isinstance(tensor, UninitializedTensorMixin):
+        if isinstance(tensor, UninitializedBuffer | UninitializedParameter):
             continue  # of a lazy layer, which has no values yet
         kinds = {
             "complex": tensor.is_complex(),
