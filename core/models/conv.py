@@ -32,9 +32,10 @@ class Conv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         if not (self.training and self._is_narrow_and_plain() and is_channels_last_on_cpu(x)):
             return super().forward(x)
-        tensors: tuple[Tensor, ...] = (x, self.weight, cast("Tensor", self.bias))
+        tensors: tuple[Tensor | None, ...] = (x, self.weight, self.bias)
         if torch.is_autocast_enabled("cpu"):
-            tensors = tuple(tensor.to(torch.get_autocast_dtype("cpu")) for tensor in tensors)
+            dtype = torch.get_autocast_dtype("cpu")
+            tensors = tuple(None if tensor is None else tensor.to(dtype) for tensor in tensors)
         return cast("Tensor", _Convolve.apply(*tensors))
 
     def _is_narrow_and_plain(self) -> bool:
@@ -44,7 +45,8 @@ class Conv2d(nn.Conv2d):
             and height == width > 1
             and width % 2 == 1
             and (self.groups, self.stride, self.padding, self.dilation) == (1, (1, 1), (0, 0), (1, 1))
-            and self.bias is not None
+            # A depthwise part of one channel stays torch's, whose rounding runs of it have had from the first.
+            and (self.bias is not None or self.out_channels > 1)
         )
 
 
@@ -59,24 +61,26 @@ def is_channels_last_on_cpu(x: Tensor) -> bool:
 
 
 class _Convolve(torch.autograd.Function):
-    """(N, C, H, W) and weights (O, C, K, K) to (N, O, H - K + 1, W - K + 1)."""
+    """(N, C, H, W) and weights (O, C, K, K), and a bias (O,) if any, to (N, O, H - K + 1, W - K + 1)."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
         # `data`, as a ReLU is to change it in place, which autograd does not allow for what it takes for a view.
         return _correlate(x, weight, bias).data
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         (gradient,) = gradients
-        if not ctx.needs_input_grad[0]:
-            return None, *_weight_gradient(x, gradient, weight, border=0)
-        border = weight.shape[3] - 1
-        gradient = _with_border(gradient, border)
-        x_gradient = _correlate(gradient, weight.flip(2, 3).transpose(0, 1), None, rows=border)
-        return x_gradient, *_weight_gradient(x, gradient, weight, border)
+        needs_x, _, needs_bias = ctx.needs_input_grad
+        x_gradient, border = None, 0
+        if needs_x:
+            border = weight.shape[3] - 1
+            gradient = _with_border(gradient, border)
+            x_gradient = _correlate(gradient, weight.flip(2, 3).transpose(0, 1), None, rows=border)
+        weight_gradient, bias_gradient = _weight_gradient(x, gradient, weight, border)
+        return x_gradient, weight_gradient, bias_gradient if needs_bias else None
 
 
 def _correlate(x: Tensor, weight: Tensor, bias: Tensor | None, *, rows: int = 0) -> Tensor:

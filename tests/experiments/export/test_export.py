@@ -18,6 +18,7 @@ from core.storage.tensors import weights_sha256
 from experiments.execution.runner import Runner
 from experiments.export.formats import FORMATS, export, find_format, render
 from experiments.inference.network import load_network
+from experiments.runs.folder import Meta
 
 
 def test_safetensors_hold_the_weights_and_say_what_they_are(finished, tmp_path):
@@ -174,6 +175,31 @@ def test_onnxruntime_computes_the_same_logits_for_1000_images(finished, location
     assert metadata["spec"] == "c4 p2 c8 gap fc10"
     assert metadata["weights_sha256"] == finished.view().end.weights_sha256
     assert "0 (black) to 1" in session.get_modelmeta().description
+
+
+NEW_LAYERS = (
+    "scale2 c6b0r dc0.1 res(c6p1b0r c6p1l) relu p3s2p1 tie2(c6k1x3b0) gn3 silu c8g2l in gelu res(c8s2 | c8k3s2l) "
+    "lrelu0.2 a3s2p1 inw1 ln elu c8k1p1r tanh bnw0 sigmoid flat bn fc16b0l ln fc10b0"
+)
+
+
+def test_onnxruntime_computes_the_same_logits_for_every_layer_of_specs(tiny, locations, store):
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import onnxruntime
+
+    list(Runner(locations).run(tiny.changed(arch=NEW_LAYERS), Meta("layers")))
+    run = store.find("layers")
+    session = onnxruntime.InferenceSession(
+        render(run, find_format("onnx"), None, None), providers=["CPUExecutionProvider"]
+    )
+    images = torch.randint(0, 256, (50, 28, 28), dtype=torch.uint8)
+    expected = load_network(run).logits(images)
+    for count in (50, 1):
+        found = torch.from_numpy(session.run(["logits"], {"image": (images[:count, None].float() / 255).numpy()})[0])
+        assert (found - expected[:count]).abs().max() < 1e-4
 
 
 @pytest.mark.parametrize("force", [False, True])

@@ -52,7 +52,7 @@ class PictureGrid(ScrollView, can_focus=True):
         self._given: tuple[LabelledPicture, ...] = ()
         self._pictures: tuple[LabelledPicture, ...] = ()
         self._signed = False
-        self._strips: list[list[Segment]] = []
+        self._drawn: dict[int, list[list[Segment]]] = {}  # the lines of each row of pictures that was in view
         self._drawn_for: object = None
 
     def show(self, pictures: Sequence[LabelledPicture], *, signed: bool) -> None:
@@ -86,7 +86,7 @@ class PictureGrid(ScrollView, can_focus=True):
         if not pictures or self.size.width >= 2 * (pictures[0].values.shape[1] + 2) or len(pictures) < 2:
             return tuple(pictures)
         height, width = (side // 2 * 2 for side in pictures[0].values.shape)
-        if width < 16:
+        if width < 16 or height < 2:
             return tuple(pictures)
         halves = [item.values[:height, :width].reshape(height // 2, 2, width // 2, 2).mean((1, 3)) for item in pictures]
         return tuple(LabelledPicture(item.label, half, item.loud) for item, half in zip(pictures, halves, strict=True))
@@ -106,31 +106,30 @@ class PictureGrid(ScrollView, can_focus=True):
         width, base = self.size.width, self.rich_style
         key = (self.size, self.app.theme)
         if key != self._drawn_for:
-            self._drawn_for = key
-            self._draw()
-        y += self.scroll_offset.y
-        if y >= len(self._strips):
-            return Strip.blank(width, base)
-        return Strip(self._strips[y]).apply_style(base).adjust_cell_length(width, base)
-
-    def _draw(self) -> None:
+            self._drawn_for, self._drawn = key, {}
         zoom, columns, height = self._layout()
+        row, line = divmod(y + self.scroll_offset.y, height)
+        pictures = self._pictures[row * columns : (row + 1) * columns]
+        if not pictures:
+            return Strip.blank(width, base)
+        if row not in self._drawn:
+            self._drawn[row] = self._lines_of(pictures, zoom, height)
+        return Strip(self._drawn[row][line]).apply_style(base).adjust_cell_length(width, base)
+
+    def _lines_of(self, row: Sequence[LabelledPicture], zoom: int, height: int) -> list[list[Segment]]:
+        """The lines of pictures side by side."""
         palette = palette_of(self.app)
         quiet, loud = (self.get_component_rich_style(f"picture-grid--{name}") for name in ("label", "loud"))
-        self._strips = []
-        for start in range(0, len(self._pictures), columns):
-            row = self._pictures[start : start + columns]
-            drawn = [picture(item.values, palette, zoom=zoom, signed=self._signed) for item in row]
-            room = max(row[0].values.shape[1] * zoom, LEAST) + 2
-            block: list[list[Segment]] = [[] for _ in range(height)]
-            for item, lines in zip(row, drawn, strict=True):
-                style = loud if item.loud else quiet
-                block[0].append(Segment(item.label[: room - 1].ljust(room), style))
-                for y in range(1, height):
-                    line = lines[y - 1] if y <= len(lines) else []
-                    length = sum(segment.cell_length for segment in line)
-                    block[y] += [*line, Segment(" " * (room - length), Style())]
-            self._strips += block
+        room = max(row[0].values.shape[1] * zoom, LEAST) + 2
+        block: list[list[Segment]] = [[] for _ in range(height)]
+        for item in row:
+            lines = picture(item.values, palette, zoom=zoom, signed=self._signed)
+            block[0].append(Segment(item.label[: room - 1].ljust(room), loud if item.loud else quiet))
+            for y in range(1, height):
+                line = lines[y - 1] if y <= len(lines) else []
+                length = sum(segment.cell_length for segment in line)
+                block[y] += [*line, Segment(" " * (room - length), Style())]
+        return block
 
 
 def _height(side: int, zoom: int) -> int:
