@@ -35,6 +35,11 @@ class Locations:
         return cls(_absolute("home", home), _absolute("data_dir", data), user_cache / "decoded")
 
 
+def named_code_folder() -> Path:
+    """Where this user's notes are of the code that he has named; nowhere in a home, which may come from elsewhere."""
+    return platformdirs.user_cache_path(APP, appauthor=False) / "named-code"
+
+
 def _absolute(setting: str, path: Path) -> Path:
     try:
         return path.expanduser().absolute()

@@ -9,10 +9,10 @@ from contextlib import ExitStack
 import torch
 
 from core.advice import Hint
-from core.config import TrainConfig
 from core.errors import Stopped, StorageError
 from core.events import EpochFinished, RunFailed, RunFinished, RunStopped, TrainEvent
 from core.grouped.trainer import GroupedRun, GroupTrainer
+from core.models.own.files import OwnFiles
 from experiments.execution.runner import Runner, describe_training, failed, kept, owning, recorded_config
 from experiments.execution.supervision import Supervision
 from experiments.runs.eventlog import Entry, EventWriter
@@ -40,8 +40,8 @@ def _train(runner: Runner, planned: Sequence[RunSpec]) -> Iterator[Entry]:
     from core.device.device import flushed_denormals
 
     with flushed_denormals(), ExitStack() as open_runs:
-        trainer = _prepare(runner, [spec.config for spec in planned])
-        runs = _create(runner, trainer, [spec.meta for spec in planned])
+        trainer, source = _prepare(runner, planned)
+        runs = _create(runner, trainer, [spec.meta for spec in planned], source)
         keepers = []
         for member, run in zip(trainer.members, runs, strict=True):
             open_runs.enter_context(owning(run))
@@ -50,29 +50,37 @@ def _train(runner: Runner, planned: Sequence[RunSpec]) -> Iterator[Entry]:
         yield from _execute(trainer, keepers)
 
 
-def _prepare(runner: Runner, configs: Sequence[TrainConfig]) -> GroupTrainer:
+def _prepare(runner: Runner, planned: Sequence[RunSpec]) -> tuple[GroupTrainer, OwnFiles | None]:
+    """The trainer, and the code of a user's own module, which is read once for all runs."""
     from core.device.allocator import keep_freed_memory
     from core.device.device import pick_device
-    from core.models.network import make_network
+    from core.models.network import build_network
     from core.training.record import preparing
 
     Stopped.check(runner.should_stop)
     keep_freed_memory()
+    configs = [spec.config for spec in planned]
     device = pick_device(configs[0].device)
     dataset = runner.load_dataset(configs[0])
-    networks = [make_network(config) for config in configs]
+    source = planned[0].files or runner.first_read.of(configs[0])
+    networks = []
+    for config in configs:
+        networks.append(build_network(config, source))
+        source = networks[0].source
+    runner.first_read.keep(configs[0], source)
     recorded = [recorded_config(config, dataset) for config in configs]
     with preparing(configs[0], device):
-        return GroupTrainer(recorded, dataset, networks[0][0], [model for _, model in networks], device)
+        modules = [network.module for network in networks]
+        return GroupTrainer(recorded, dataset, networks[0].summary, modules, device), source
 
 
-def _create(runner: Runner, trainer: GroupTrainer, metas: Sequence[Meta]) -> list[Run]:
+def _create(runner: Runner, trainer: GroupTrainer, metas: Sequence[Meta], source: OwnFiles | None) -> list[Run]:
     """Make the folders of all runs, or of none."""
     environment = describe_training(trainer.device)
     runs: list[Run] = []
     try:
         for member, meta in zip(trainer.members, metas, strict=True):
-            runs.append(runner.store.create(member.config, meta, environment))
+            runs.append(runner.store.create(member.config, meta, environment, source))
     except BaseException:
         for run in runs:
             run.release()

@@ -24,6 +24,7 @@ from experiments.execution.supervision import REQUESTED
 from experiments.locations import Locations
 from experiments.runs.eventlog import EventWriter
 from experiments.runs.folder import Run
+from experiments.runs.own_code import kept_code
 from experiments.runs.owner import Owner
 
 CONNECT_PATIENCE = 5.0
@@ -99,7 +100,7 @@ class RayExecutor:
         files: dict[str, bytes] = {}
         with suppress(FileNotFoundError), open_regular(run.checkpoint) as file:
             files[run.checkpoint.name] = file.read()
-        order = Order(run.id, run.config(), files, self._data)
+        order = Order(run.id, run.config(), files, self._data, kept_code(run))
         actor = self._idle.pop() if self._idle else self._new_actor()
         parcels = actor.train.options(num_returns="streaming").remote(order)
         self._active[run.id] = _Job(run, run.open_log(), actor, parcels)

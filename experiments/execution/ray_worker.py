@@ -16,24 +16,27 @@ from typing import Any
 from core.config import TrainConfig
 from core.errors import LabError, Stopped
 from core.events import CheckpointSaved, EndEvent, TrainEvent
-from core.models.spec import is_user_module
+from core.models.own.files import OwnFiles
 from experiments.execution.runner import Runner
 from experiments.execution.worker import THREADS, forget_runs
 from experiments.locations import Locations
 from experiments.runs.environment import describe_environment
 from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Meta, Run
+from experiments.runs.own_code import own_arch
+from experiments.runs.source import write_source
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """A run to train. `files` are those of its folder that it goes on from; `data` is the driver's data root, used
-    where the node has it too."""
+    where the node has it too; `code` is that of a user's own module, whose files the node need not have."""
 
     run_id: str
     config: Mapping[str, Any]
     files: Mapping[str, bytes]
     data: Path
+    code: OwnFiles | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +80,14 @@ class RayWorker:
         run.folder.mkdir(parents=True)
         config = TrainConfig.checked({**order.config, "budget": False})
         run.write(config.model_copy(update={"budget": order.config["budget"]}), Meta(), describe_environment("ray"))
+        if order.code is not None:
+            write_source(run.folder, order.code)
         for name, content in order.files.items():
             (run.folder / name).write_bytes(content)
         outbox = Outbox(run)
         error = ""
         try:
-            for _ in runner.resume(run, arch=config.arch if is_user_module(config.arch) else None):
+            for _ in runner.resume(run, arch=own_arch(run)):  # who gave the order has named the code
                 if parcel := outbox.collect():
                     yield parcel
         except Stopped:

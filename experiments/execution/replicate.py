@@ -150,12 +150,12 @@ def replicate(runner: Runner, tasks: Sequence[Task], plan: TrainingPlan) -> Iter
 
 def _config_of(runner: Runner, task: Task) -> TrainConfig:
     """The config to train with; raises when a run cannot go on."""
-    return task.config if isinstance(task, RunSpec) else runner.check_resumable(task.run, arch=task.arch)
+    return task.config if isinstance(task, RunSpec) else runner.check_resumable(task.run, arch=task.arch).config
 
 
 def _alone(runner: Runner, task: Task) -> Iterator[Entry]:
     if isinstance(task, RunSpec):
-        return runner.run(task.config, task.meta)
+        return runner.run(task.config, task.meta, task.files)
     return runner.resume(task.run, arch=task.arch)
 
 
@@ -177,7 +177,7 @@ class _SideBySide(Fleet[Entry]):
             return None
         task = self._waiting.popleft()
         if isinstance(task, RunSpec):
-            run = self._runner.create(task.config, task.meta)
+            run = self._runner.create(task.config, task.meta, task.files)
         else:
             run = task.run
             run.forget_stop()

@@ -89,7 +89,7 @@ class _RunList(Fleet[RunOutcome]):
         if run is not None and run.status() is Status.FINISHED:  # by the process that trained it meanwhile
             yield RunOutcome(spec, run)
             return
-        run = run or self._runner.create(spec.config, spec.meta)
+        run = run or self._runner.create(spec.config, spec.meta, spec.files)
         self._specs[run.id] = spec
         run.forget_stop()  # who asks for the list again wants the run that somebody stopped as well
         self.train(run)

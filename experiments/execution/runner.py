@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from core.advice import Action, Advice, Hint, Tip
@@ -14,12 +14,14 @@ from core.errors import InvalidValue, LabError, OverBudget, ShouldStop, Stopped,
 from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, TrainEvent
 from core.models.network import absolute_arch, check_module_file, summarize_config
 from core.models.spec import is_user_module
+from experiments.execution.own_files import FirstRead
 from experiments.execution.supervision import Supervision
 from experiments.locations import Locations
-from experiments.runs.config import name_module_again, stored_config
+from experiments.runs.config import stored_config
 from experiments.runs.environment import describe_environment
 from experiments.runs.eventlog import Entry, EventWriter
 from experiments.runs.folder import Meta, Run
+from experiments.runs.own_code import NamedCode, named_code
 from experiments.runs.store import Store
 from experiments.runs.view import RunView
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     import torch
 
     from core.data.loader import Dataset
+    from core.models.own.files import OwnFiles
     from core.training.record import RunRecord
     from core.training.trainer import Trainer
 
@@ -43,42 +46,53 @@ class Runner:
     locations: Locations
     should_stop: ShouldStop = never
     progress: Progress = lambda *_: None
+    first_read: FirstRead = field(default_factory=FirstRead)
 
     @property
     def store(self) -> Store:
         return Store(self.locations.home)
 
-    def check(self, config: TrainConfig) -> None:
+    def check(self, config: TrainConfig, files: OwnFiles | None = None) -> None:
         """Find what is wrong with a run before anything slow is done: budget, spec, home. Needs no torch.
+
+        Args:
+            files: the code of its own module, where that is not to be what lies on the disk.
 
         Raises:
             InvalidValue, OverBudget, StorageError.
         """
         summarize_config(config)
-        if is_user_module(config.arch):
+        if is_user_module(config.arch) and files is None:
             check_module_file(config.arch)
         self.store.check_writable()
 
-    def run(self, config: TrainConfig, meta: Meta | None = None) -> Iterator[Entry]:
+    def run(self, config: TrainConfig, meta: Meta | None = None, files: OwnFiles | None = None) -> Iterator[Entry]:
         """Check, prepare and train, yielding each event once it is in the log.
+
+        Args:
+            files: the code of a user's own module; None for what this runner has read of it, or else lies on the disk.
 
         Raises:
             LabError: before the first event, when the run cannot be started; there is no run folder then.
         """
-        self.check(config)
+        files = files or self.first_read.of(config)
+        self.check(config, files)
         Stopped.check(self.should_stop)
         from core.device.device import flushed_denormals
 
         with flushed_denormals():
-            trainer = self.prepare(config)
-            run = self.store.create(trainer.config, meta or Meta(), describe_training(trainer.device))
+            trainer, source = self.prepare(config, files)
+            self.first_read.keep(config, source)
+            run = self.store.create(trainer.config, meta or Meta(), describe_training(trainer.device), source)
             with run.open_log() as log, owning(run):
                 yield from self._execute(trainer, run, log)
 
-    def create(self, config: TrainConfig, meta: Meta) -> Run:
-        """Check a run and make its folder, for another process to `resume`."""
-        self.check(config)
-        return self.store.create(_portable(config), meta, describe_environment(config.device))
+    def create(self, config: TrainConfig, meta: Meta, files: OwnFiles | None = None) -> Run:
+        """Check a run and make its folder, for another process to `resume`. `files` are as for `run`."""
+        files = files or self.first_read.of(config)
+        self.check(config, files)
+        files = files or self.first_read.find(config)
+        return self.store.create(_portable(config), meta, describe_environment(config.device), files)
 
     def resume(
         self, run: Run, *, epochs: int | None = None, arch: str | None = None, no_budget: bool = False
@@ -95,14 +109,15 @@ class Runner:
         """
         with run.open_log() as log:
             before = run.view()
-            config = self.check_resumable(run, before, epochs=epochs, arch=arch, no_budget=no_budget)
+            code = self.check_resumable(run, before, epochs=epochs, arch=arch, no_budget=no_budget)
+            config = code.config
             from core.device.device import flushed_denormals, kept_threads, use_threads
 
             with owning(run), flushed_denormals(), kept_threads():
                 run.take_over()
                 try:
                     supervised = replace(self, should_stop=Supervision(run, self.should_stop))
-                    trainer = supervised.prepare(config)
+                    trainer, _ = supervised.prepare(config, code.files)
                     run.load_checkpoint_into(trainer)
                     if trainer.epoch == 0:  # another process may have made the folder, on another machine
                         if before.started is not None:  # and killed, it starts over as it began
@@ -115,27 +130,30 @@ class Runner:
                         stopped = isinstance(error, Stopped)
                         log.append(RunStopped(epoch=0, reason=error.message) if stopped else RunFailed.of(0, error))
                     raise
-                yield from self._execute(trainer, run, log)
+                yield from self._execute(trainer, run, log, code.note)
 
-    def prepare(self, config: TrainConfig) -> Trainer:
-        """Import torch, load the data and build the network.
+    def prepare(self, config: TrainConfig, files: OwnFiles | None = None) -> tuple[Trainer, OwnFiles | None]:
+        """Import torch, load the data and build the network; returns its code, too, where that is a user's own.
+
+        `files` are as for `check`.
 
         Raises:
             InvalidValue, OverBudget, DataError, Stopped, TrainingFailed.
         """
         from core.device.allocator import keep_freed_memory
         from core.device.device import pick_device
-        from core.models.network import make_network
+        from core.models.network import build_network
         from core.training.record import preparing
         from core.training.trainer import Trainer
 
         Stopped.check(self.should_stop)
         keep_freed_memory()
         device = pick_device(config.device)
-        summary, model = make_network(config)
+        network = build_network(config, files)
         dataset = self.load_dataset(config)
         with preparing(config, device):
-            return Trainer(recorded_config(config, dataset), dataset, summary, model, device)
+            trainer = Trainer(recorded_config(config, dataset), dataset, network.summary, network.module, device)
+        return trainer, network.source
 
     def load_dataset(self, config: TrainConfig) -> Dataset:
         """The data set of a config, downloaded where it has to be.
@@ -148,10 +166,12 @@ class Runner:
         loader = Loader(self.locations.data, self.locations.cache, self.should_stop, self.progress)
         return loader.load(config.dataset)
 
-    def _execute(self, trainer: Trainer, run: Run, log: EventWriter) -> Iterator[Entry]:
-        """Train and record. A consumer that takes no more events has stopped the run."""
+    def _execute(self, trainer: Trainer, run: Run, log: EventWriter, note: str = "") -> Iterator[Entry]:
+        """Train and record, with a note on the code of the run. A consumer that takes no more events has stopped it."""
         try:
             for event in trainer.run(Supervision(run, self.should_stop)):
+                if note and isinstance(event, RunStarted):
+                    event = replace(event, note="; ".join(filter(None, (event.note, note))))
                 for recorded in kept(trainer, run, event):
                     yield run.begin(log, recorded) if isinstance(recorded, RunStarted) else log.append(recorded)
         except StorageError as error:
@@ -172,8 +192,8 @@ class Runner:
         epochs: int | None = None,
         arch: str | None = None,
         no_budget: bool = False,
-    ) -> TrainConfig:
-        """The config to go on with, or the reason why not, as `resume` says. Needs no torch.
+    ) -> NamedCode:
+        """The config and the code to go on with, or the reason why not, as `resume` says. Needs no torch.
 
         Args:
             view: what the run's log says, where that is known already.
@@ -189,9 +209,9 @@ class Runner:
             raise InvalidValue("run", run.id, "is finished", hint=Tip(Action.EXTEND, run.id))
         if epochs is not None:
             config = _extended(run, config, view, epochs)
-        config = name_module_again(run, config, arch)
-        self.check(config)
-        return config
+        code = named_code(run, config, arch, exactly=True)
+        self.check(code.config, code.files)
+        return code
 
 
 def _extended(run: Run, config: TrainConfig, view: RunView, epochs: int) -> TrainConfig:

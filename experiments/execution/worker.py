@@ -9,11 +9,11 @@ import time
 from multiprocessing.connection import Connection
 
 from core.errors import LabError, Stopped
-from core.models.spec import is_user_module
 from experiments.execution.executor import Slot
 from experiments.execution.runner import Runner
 from experiments.execution.spawning import hear_signals
 from experiments.locations import Locations
+from experiments.runs.own_code import own_arch
 
 TRAIN, STOP = "train", "stop"
 """The orders, followed by a run's id and by a reason."""
@@ -110,9 +110,8 @@ def forget_runs() -> None:
 def _train(runner: Runner, run_id: str) -> str:
     """Train a run to whatever end; returns why it could not be started, empty when it could."""
     run = runner.store.run(run_id)
-    arch = run.config().get("arch")
     try:
-        for _ in runner.resume(run, arch=arch if isinstance(arch, str) and is_user_module(arch) else None):
+        for _ in runner.resume(run, arch=own_arch(run)):  # who gave the order has named the code
             pass
     except Stopped:
         return ""  # before its first step, as its log says

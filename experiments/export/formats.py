@@ -24,14 +24,15 @@ class Format:
     """One export format.
 
     `module` of this package makes it: `render(run, source, arch)` returns the content of a file; of a format that is a
-    folder of files, `write(run, folder)` fills the folder. `packages` must be installed; `extra` is the extra of this
-    project that installs them.
+    folder of files, `write(run, folder)` fills the folder. One that `runs_code` builds the network, of a user's own
+    module too. `packages` must be installed; `extra` is the extra of this project that installs them.
     """
 
     module: str
     suffix: str
     help: str
     is_folder: bool = False
+    runs_code: bool = False
     packages: tuple[str, ...] = ()
     extra: str = ""
 
@@ -42,6 +43,7 @@ FORMATS: Mapping[str, Format] = {
         "onnx_model",
         ".onnx",
         "the network: pixels (N, 1, 28, 28) from 0 to 1 to logits (N, 10), with the same metadata",
+        runs_code=True,
         packages=("onnx", "onnxscript"),
         extra="export",
     ),

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Literal
 from core.advice import Action, Advice, Tip
 from core.config import TrainConfig
 from core.errors import RunError, one_line
-from core.models.network import make_network, summarize_config
+from core.models.network import build_network, summarize_config
+from core.models.own.files import OwnFiles
 from core.models.summary import Summary
-from experiments.runs.config import name_module_again, stored_config
+from experiments.runs.config import stored_config
 from experiments.runs.folder import Run
+from experiments.runs.own_code import NamedCode, named_code
 from experiments.runs.view import RunView, how_to_finish
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class LoadedNetwork:
     """A network in evaluation mode on the CPU.
 
     `weights` are its parameters and buffers by name, `source` says which of the stored ones they are, and `epoch` after
-    how many epochs they were stored (0 where the file does not say).
+    how many epochs they were stored (0 where the file does not say). `code` says where a user's own module is from.
     """
 
     config: TrainConfig
@@ -40,6 +42,7 @@ class LoadedNetwork:
     weights: Mapping[str, Tensor]
     source: StoredWeights
     epoch: int
+    code: NamedCode
 
     def logits(self, images: Tensor) -> Tensor:
         """(N, 10) float32 for images (N, 28, 28) uint8."""
@@ -73,12 +76,13 @@ def load_network(
     """
     from core.training.evaluate import Pixels
 
-    config = name_module_again(run, stored_config(run, view), arch)
+    code = named_code(run, stored_config(run, view), arch)
+    config = code.config
     source, weights, epoch = read_weights(run, source)
-    summary, module = _build(config)
+    summary, module = _build(config, code.files)
     _load_weights(module, weights, run)
     mean, std = pixel_statistics(run, config)
-    return LoadedNetwork(config, module, Pixels(mean, std), summary, weights, source, epoch)
+    return LoadedNetwork(config, module, Pixels(mean, std), summary, weights, source, epoch, code)
 
 
 def read_weights(run: Run, source: StoredWeights | None) -> tuple[StoredWeights, dict[str, Tensor], int]:
@@ -107,7 +111,7 @@ def read_weights(run: Run, source: StoredWeights | None) -> tuple[StoredWeights,
     raise RunError(f"run {run.id} has no {what}", hint=how_to_finish(run.id, [run.view().end]))
 
 
-def _build(config: TrainConfig) -> tuple[Summary, nn.Module]:
+def _build(config: TrainConfig, files: OwnFiles | None) -> tuple[Summary, nn.Module]:
     """The network before its weights are loaded. Only a user's own module has memory for them; others are on "meta"."""
     import torch
 
@@ -117,7 +121,8 @@ def _build(config: TrainConfig) -> tuple[Summary, nn.Module]:
     summary = summarize_config(unbounded)
     if summary is None:
         with torch.random.fork_rng(devices=[]):
-            return make_network(unbounded)
+            network = build_network(unbounded, files)
+        return network.summary, network.module
     with torch.device("meta"):
         return summary, build_model(summary)
 

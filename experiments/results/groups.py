@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from core.events import EpochFinished, RunFinished
-from experiments.runs.recipe import FREE_FIELDS, differing_fields
+from experiments.runs.recipe import FREE_FIELDS, differing_fields, recipe_of
 from experiments.runs.row import RunRow, Status
 from experiments.runs.seeds import name_of_group
 from experiments.runs.view import RunView
@@ -39,7 +39,8 @@ class GroupMember:
     @classmethod
     def of(cls, run: Run) -> GroupMember:
         view = run.view()
-        return cls(run.id, run.meta().name, run.status(), view, dict(view.config) or run.config())
+        config = recipe_of(run, dict(view.config) or run.config())
+        return cls(run.id, run.meta().name, run.status(), view, config)
 
     @property
     def seed(self) -> int | None:

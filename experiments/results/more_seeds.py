@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from core.advice import Action, Advice, Tip
 from core.config import TrainConfig
 from core.errors import InvalidValue, RunError
 from experiments.results.groups import find_group
-from experiments.runs.config import name_module_again, stored_config
+from experiments.runs.config import stored_config
 from experiments.runs.folder import Meta, Run, RunSpec
+from experiments.runs.own_code import NamedCode, named_code
 from experiments.runs.recipe import FREE_FIELDS
 from experiments.runs.seeds import seed_specs, seeds_text
 from experiments.runs.store import Store
@@ -17,8 +19,8 @@ from experiments.runs.store import Store
 
 def more_seeds(
     store: Store, reference: str, seeds: Sequence[int], changes: Mapping[str, object]
-) -> tuple[str, list[RunSpec]]:
-    """A group's id, and the config, name and tags that each of these seeds has in it.
+) -> tuple[str, list[RunSpec], str]:
+    """A group's id, the config, name and tags that each of these seeds has in it, and a note on their code.
 
     Args:
         reference: the group's id, a prefix of it, or its name.
@@ -43,17 +45,19 @@ def more_seeds(
         hint = Advice(Tip(Action.SHOW, reference), " lists its runs")
         raise InvalidValue("seeds", seeds_text(seeds), f"the group has {some} already", hint=hint)
     member = store.run(group.members[0].run_id)
-    config, tags = _same_recipe(member, changes), member.meta().tags
-    return group.id, seed_specs(config, seeds, Meta(group.name, tags, group.id))
+    config, code = _same_recipe(member, changes)
+    specs = seed_specs(config, seeds, Meta(group.name, member.meta().tags, group.id))
+    return group.id, [replace(spec, files=code.files) for spec in specs], code.note
 
 
-def _same_recipe(member: Run, changes: Mapping[str, object]) -> TrainConfig:
+def _same_recipe(member: Run, changes: Mapping[str, object]) -> tuple[TrainConfig, NamedCode]:
     arch = changes.get("arch")
-    config = name_module_again(member, stored_config(member), str(arch) if arch is not None else None)
+    code = named_code(member, stored_config(member), str(arch) if arch is not None else None, exactly=True)
+    config = code.config
     changed = config.changed(**{field: value for field, value in changes.items() if field != "arch"})
     for field in TrainConfig.model_fields:
         old, new = getattr(config, field), getattr(changed, field)
         if old != new and field not in FREE_FIELDS:
             hint = Advice("leave it out, or begin another group, without ", Tip(Action.OPTION, "group"))
             raise InvalidValue(field, new, f"the group's runs have {old}", hint=hint)
-    return changed
+    return changed, code

@@ -7,6 +7,7 @@ env.json                     versions, device, git revision, command line
 events.jsonl                 what happened, only ever added to
 checkpoint.safetensors       the state to go on from, and checkpoint-previous.safetensors the one before
 best.safetensors             weights of the best epoch, final.safetensors those of the last
+source.json, source/         the code of a user's own module, see experiments/runs/source.py
 predictions.safetensors      the class that a finished run gave to each test image, see experiments/runs/predictions.py
 stop                         there while somebody wants the run to stop
 output.log                   what a detached process wrote beside the log
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from core.config import TrainConfig
+    from core.models.own.files import OwnFiles
     from core.training.record import RunRecord
     from core.training.trainer import Trainer
     from experiments.runs.predictions import Predictions
@@ -67,10 +69,12 @@ class Meta:
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """A run that shall be there: its config, and what people call it."""
+    """A run that shall be there: its config, what people call it, and the code of its own module, where that shall not
+    be what lies on the disk."""
 
     config: TrainConfig
     meta: Meta = Meta()
+    files: OwnFiles | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,11 @@ from experiments.runs.index import Index
 from experiments.runs.owner import take_lock
 from experiments.runs.row import RunRow, Status, status_of
 from experiments.runs.seeds import name_of_seed
+from experiments.runs.source import write_source
 
 if TYPE_CHECKING:
     from core.config import TrainConfig
+    from core.models.own.files import OwnFiles
 
 _RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
 
@@ -47,8 +49,10 @@ class Store:
         except OSError as error:
             raise self._unwritable(error) from error
 
-    def create(self, config: TrainConfig, meta: Meta, environment: dict[str, Any]) -> Run:
-        """Make the folder of a new run, owned by this process.
+    def create(
+        self, config: TrainConfig, meta: Meta, environment: dict[str, Any], files: OwnFiles | None = None
+    ) -> Run:
+        """Make the folder of a new run, owned by this process. `files` are the code of its own module.
 
         Raises:
             StorageError: when it cannot be written; nothing is left behind then.
@@ -58,6 +62,8 @@ class Store:
             self._runs.mkdir(parents=True, exist_ok=True)
             draft = Run(Path(tempfile.mkdtemp(prefix=".new-", dir=self._runs)))
             draft.write(config, meta, environment)
+            if files is not None:
+                write_source(draft.folder, files)
             draft.folder.chmod(0o755)
             return self._name_new(draft)
         except OSError as error:

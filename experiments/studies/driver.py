@@ -73,7 +73,7 @@ class SweepDriver(Fleet[SweepEvent]):
         self._runner = runner
         self._folder = folder
         self._plan = plan
-        self._proposals = Proposals(plan.base, plan.space)
+        self._proposals = Proposals(plan.base, plan.space, runner.first_read)
         self._active: dict[str, _RunningTrial] = {}
         self._left: list[FrozenTrial] = []
         self._rejected = 0

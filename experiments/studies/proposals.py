@@ -8,8 +8,9 @@ from contextlib import redirect_stdout
 
 from core.config import TrainConfig
 from core.errors import InvalidValue, LabError, OverBudget
-from core.models.network import make_network, summarize_config
+from core.models.network import build_network, summarize_config
 from core.models.spec import is_user_module
+from experiments.execution.own_files import FirstRead
 from experiments.studies.plan import SweepPlan
 from experiments.studies.space import Space, Value
 
@@ -18,11 +19,13 @@ _DECIDING = ("arch", "epochs", "dropout", "nesterov", "momentum")
 
 
 class Proposals:
-    """The configs of a space, around a base that says everything that does not vary."""
+    """The configs of a space, around a base that says everything that does not vary. `first_read` has the code of
+    users' own modules."""
 
-    def __init__(self, base: TrainConfig, space: Space) -> None:
+    def __init__(self, base: TrainConfig, space: Space, first_read: FirstRead | None = None) -> None:
         self.base = base
         self.space = space
+        self._first_read = first_read or FirstRead()
         self._networks: dict[tuple[str, float], LabError | None] = {}
 
     def config(self, params: Mapping[str, Value]) -> TrainConfig:
@@ -40,7 +43,7 @@ class Proposals:
     def _problem(self, config: TrainConfig) -> LabError | None:
         network = (config.arch, config.dropout)
         if network not in self._networks:
-            self._networks[network] = _problem_of(config)
+            self._networks[network] = _problem_of(config, self._first_read)
         return self._networks[network]
 
     def check_feasible(self) -> None:
@@ -83,12 +86,12 @@ def check_machine(plan: SweepPlan) -> None:
         choose_engine(config, device, steps=1)
 
 
-def _problem_of(config: TrainConfig) -> LabError | None:
+def _problem_of(config: TrainConfig, first_read: FirstRead) -> LabError | None:
     """The error of a network that may not be trained. A user's own module is run, because only that can tell."""
     try:
         if is_user_module(config.arch) and not config.dropout:
             with redirect_stdout(sys.stderr):  # stdout is for data, not for what the module prints
-                make_network(config)
+                first_read.keep(config, build_network(config, first_read.of(config)).source)
         else:
             summarize_config(config)
     except (OverBudget, InvalidValue) as problem:

@@ -1,7 +1,8 @@
-"""Bundles: a run packed as one zip (config, log, weights, environment, predictions) that somebody else can verify.
+"""Bundles: a run packed as one zip (config, log, weights, environment, predictions, and the copy that it keeps of the
+code of a user's own module) that somebody else can verify.
 
-A bundle from an unknown source is safe to open: nothing in it is executed, only known file names of bounded size are
-read, and any other zip is refused.
+A bundle from an unknown source is safe to open: nothing in it is executed, only known file names and those of a copy
+are read, of bounded size, and any other zip is refused.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 import stat
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from io import BytesIO
@@ -21,7 +22,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
-from core.errors import LabError, RunError, one_line
+from core.advice import Advice
+from core.errors import InvalidValue, LabError, RunError, one_line
 from core.events import EpochFinished, RunStarted
 from core.models.network import summarize_config
 from core.models.spec import is_user_module
@@ -30,6 +32,7 @@ from experiments.runs.config import stored_config
 from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Run
 from experiments.runs.json_files import parse_json
+from experiments.runs.source import FOLDER, MAX_BYTES, MAX_FILES, RECORD, names_obstacle, read_source
 from experiments.runs.view import how_to_finish
 from experiments.verification.findings import Check, compare_sums
 
@@ -44,10 +47,11 @@ LIMITS = {
     "final.safetensors": 64 * MIB,
     "best.safetensors": 64 * MIB,
     "predictions.safetensors": MIB,
+    RECORD: MIB,
 }
-"""The files of a bundle beside its manifest, and the largest size of each in bytes, unpacked."""
+"""The files of a bundle beside its manifest and its code, and the largest size of each in bytes, unpacked."""
 NEEDED = ("config.json", "events.jsonl")
-MAX_BUNDLE = sum(LIMITS.values()) + 2 * MIB
+MAX_BUNDLE = sum(LIMITS.values()) + MAX_BYTES + 2 * MIB
 MAX_ACTIVATIONS = 400_000
 """Values in the largest layer's output for one image. A larger network could fill the memory."""
 MAX_MACS = 1_000_000_000
@@ -56,6 +60,7 @@ MAX_EPOCHS = 20_000
 """Epochs in the log. A longer one would take hours to check."""
 MAX_STARTS = 1_000
 """Starts in the log, each of which may have a config of a megabyte."""
+CODE_HINT = "take the code out of the bundle, look at it, and name the file then"
 
 _RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
 _END_RECORD = 22
@@ -80,6 +85,7 @@ def pack(run: Run) -> bytes:
             raise RunError(f"{run.folder / name}: cannot be read: {error.strerror}", hint="check the file") from error
         if len(contents[name]) > limit:
             raise RunError(f"{run.folder / name}: larger than {limit // MIB} MiB", hint="bundles hold small networks")
+    contents |= _packed_code(run)
     if not {"final.safetensors", "best.safetensors"} & contents.keys():
         raise RunError(f"run {run.id} has no weights", hint=how_to_finish(run.id, [run.view().end]))
     files = {name: {"bytes": len(content), "sha256": sha256(content).hexdigest()} for name, content in contents.items()}
@@ -109,14 +115,40 @@ def unpacked(path: Path) -> Iterator[tuple[Run, tuple[Check, ...]]]:
             run = Run(Path(folder) / manifest["run_id"])
             run.folder.mkdir()
             for name, content in contents.items():
+                (run.folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (run.folder / name).write_bytes(content)
             _check_log_size(run)
+            _check_code(run, contents)
             _check_network_size(run)
-            yield run, tuple(_compare_sums(contents, manifest["files"]))
+            try:
+                yield run, tuple(_compare_sums(contents, manifest["files"]))
+            except InvalidValue as error:
+                if error.field in ("run", "arch") and f"{FOLDER}/" in "".join(contents):
+                    error.advice = Advice(CODE_HINT)
+                raise
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}", hint="name a bundle of mnist-tui") from error
     except _Refused as error:
         raise RunError(f"{path}: not a bundle that is safe to open: {error}", hint="ask for a new one") from error
+
+
+def _packed_code(run: Run) -> dict[str, bytes]:
+    """The copy that a run keeps of its code."""
+    kept = read_source(run.folder)
+    if kept is None or kept.left_out:
+        return {}
+    return {f"{FOLDER}/{name}": content for name, content in kept.files().contents.items()}
+
+
+def _check_code(run: Run, contents: Mapping[str, bytes]) -> None:
+    """Refuse files that are no part of the copy of the code, and a record that no copy has."""
+    try:
+        kept = read_source(run.folder)
+    except RunError as error:
+        raise _Refused(one_line(error.message.removeprefix(f"{run.folder}/"))) from error
+    listed = {f"{FOLDER}/{name}" for name in kept.sums} if kept is not None and not kept.left_out else set()
+    if other := next((name for name in contents if name not in LIMITS and name not in listed), None):
+        raise _Refused(f"no bundle has a file {one_line(other, 60)!r}")
 
 
 class _Refused(Exception):
@@ -140,6 +172,10 @@ def _read(file: BinaryIO) -> dict[str, bytes]:
             names = [member.filename for member in members]
             if len(set(names)) < len(names):
                 raise _Refused("a name is in it twice")
+            if reason := names_obstacle(name.removeprefix(f"{FOLDER}/") for name in names if _is_code(name)):
+                raise _Refused(reason)
+            if sum(member.file_size for member in members if _is_code(member.filename)) > MAX_BYTES:
+                raise _Refused(f"its code would have more than {MAX_BYTES // MIB} MiB")
             for member in members:
                 _check_member(member)
             for needed in (MANIFEST, *NEEDED):
@@ -163,12 +199,18 @@ def _check_directory(file: BinaryIO) -> None:
     if len(end) < _END_RECORD or not end.startswith(b"PK\5\6"):
         raise _Refused("it does not end as a zip of ours does")
     count = int.from_bytes(end[10:12], "little")
-    if before.startswith(b"PK\6\7") or count > len(LIMITS) + 1 or int.from_bytes(end[12:16], "little") > MIB:
+    if (
+        before.startswith(b"PK\6\7")
+        or count > len(LIMITS) + MAX_FILES + 1
+        or int.from_bytes(end[12:16], "little") > MIB
+    ):
         raise _Refused("it lists more files than a bundle has")
 
 
 def _check_member(member: zipfile.ZipInfo) -> None:
     name, limit = member.filename, {**LIMITS, MANIFEST: MIB}.get(member.filename)
+    if _is_code(name):
+        limit = MAX_BYTES
     if limit is None:
         raise _Refused(f"no bundle has a file {one_line(name, 60)!r}")
     mode = member.external_attr >> 16
@@ -178,6 +220,10 @@ def _check_member(member: zipfile.ZipInfo) -> None:
         raise _Refused(f"{name} is packed in a way of its own")
     if member.file_size > limit:
         raise _Refused(f"{name} would have {member.file_size:,} bytes, more than {limit:,}")
+
+
+def _is_code(name: str) -> bool:
+    return name.startswith(f"{FOLDER}/")
 
 
 def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:

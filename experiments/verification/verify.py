@@ -22,6 +22,7 @@ from experiments.verification.consistency import check_images, check_start
 from experiments.verification.findings import Check, compare, compare_sums, missing, not_checked, summed_up
 from experiments.verification.log import check_checkpoint_scores, check_config, check_end, check_epochs, read_log
 from experiments.verification.rescoring import Rescored, rescore
+from experiments.verification.source import check_source
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,10 +32,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The checks made of one run."""
+    """The checks made of one run. `code_note` is what its user should know of the code of a module of his own."""
 
     run_id: str
     checks: tuple[Check, ...]
+    code_note: str = ""
 
     @property
     def agrees(self) -> bool:
@@ -69,6 +71,7 @@ def verify(run: Run, locations: Locations, *, arch: str | None = None, before: t
     checks += check_epochs(view, view.started, loaded[0].config)
     checks += check_end(view, loaded[0].config)
     checks += check_checkpoint_scores(run, view)
+    checks += check_source(run, loaded[0].code)
     checks += _check_parameters(loaded[0], view.started)
     data = _test_images(loaded[0], locations)
     checks += check_images(view.started, len(data.train_labels), len(data.test_labels))
@@ -78,7 +81,7 @@ def verify(run: Run, locations: Locations, *, arch: str | None = None, before: t
         else:
             checks += _check_weights(run, network, view)
             checks += _check_scores(run, network, view, view.started, data)
-    return Verification(run.id, (*before, *checks))
+    return Verification(run.id, (*before, *checks), loaded[0].code.note)
 
 
 def _expected(view: RunView) -> tuple[StoredWeights, ...]:

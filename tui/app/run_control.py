@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from textual.app import App
 
-from core.errors import StorageError
-from core.models.spec import is_user_module
+from core.errors import RunError, StorageError
 from experiments.runs.folder import Run, RunSpec
+from experiments.runs.own_code import code_in_words, is_known, own_arch
 from experiments.runs.row import Status
 from tui.live.job_words import waiting_seeds, what_is_trained
 from tui.live.lab import Lab
@@ -76,7 +76,7 @@ class RunControl:
         if isinstance(self._app.screen, Ask):  # the key was pressed again meanwhile
             return
         if not others:
-            await self._go_on_with([run])
+            await self._ask_to_go_on_with([run])
             return
         text = f"{len(others)} more of its group {'were' if len(others) > 1 else 'was'} stopped, too."
         answers = (
@@ -87,7 +87,7 @@ class RunControl:
 
         async def answered(answer: str | None) -> None:
             if answer in ("one", "all"):
-                await self._go_on_with([run, *others] if answer == "all" else [run])
+                await self._ask_to_go_on_with([run, *others] if answer == "all" else [run])
 
         await self._app.push_screen(Ask("Continue?", text, answers), answered)
 
@@ -101,14 +101,32 @@ class RunControl:
         rows.sort(key=lambda row: row.seed or 0)
         return [store.run(row.run_id) for row in rows if row.run_id != run.id]
 
-    async def _go_on_with(self, runs: Sequence[Run]) -> None:
+    async def _ask_to_go_on_with(self, runs: Sequence[Run]) -> None:
+        """Go on with runs. Someone who presses the key on a run has named its code, and the title shows whose it is;
+        code that came from elsewhere with the run's folder is asked about."""
+        try:
+            archs = [await asyncio.to_thread(own_arch, run) for run in runs]
+            foreign = [run for run in runs if not await asyncio.to_thread(is_known, run)]
+            words = code_in_words(foreign[0]) if foreign else ""
+        except RunError as error:
+            self._refuse(in_a_sentence(error), "Cannot continue")
+            return
+        if not foreign:
+            await self._go_on_with(runs, archs)
+            return
+
+        async def answered(answer: str | None) -> None:
+            if answer == "consent":
+                await self._go_on_with(runs, archs)
+
+        text = f"{foreign[0].meta().name or foreign[0].id} trains {words}."
+        answers = (("consent", "Run that code and continue"), ("stay", "Leave it"))
+        await self._app.push_screen(Ask("Run its code?", text, answers), answered)
+
+    async def _go_on_with(self, runs: Sequence[Run], archs: Sequence[str | None]) -> None:
         from experiments.execution.replicate import ResumedRun  # what it imports takes longer than a first screen may
 
-        resumed = []
-        for run in runs:
-            # Someone who presses the key on a run has named its code, and the title shows whose it is.
-            arch = str(run.config().get("arch", ""))
-            resumed.append(ResumedRun(run, arch if is_user_module(arch) else None))
+        resumed = [ResumedRun(run, arch) for run, arch in zip(runs, archs, strict=True)]
         self._lab.run_watch.expect(runs[0])
         self._lab.session.start(Job(resumed))
         await self._show_training()

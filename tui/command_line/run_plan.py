@@ -64,7 +64,9 @@ def plan_more(store: Store, asked: Asked, group: str, *, detach: bool) -> tuple[
             hint = "leave it out: the group has its own"
             raise InvalidValue(option.removesuffix("s"), text, "cannot be used with --group", hint=hint)
     seeds = _seeds(asked.seeds, asked.changes.get("seed"))
-    group_id, planned = more_seeds(store, group, seeds, asked.changes)
+    group_id, planned, code_note = more_seeds(store, group, seeds, asked.changes)
+    if code_note:
+        note(code_note)
     if detach and any(run.row().ended != Status.FINISHED for run in store.find_all(group_id)):
         hint = f"mnist-tui resume {group} first, or leave --detach out"
         raise InvalidValue("group", group, "has unfinished runs, which the process would go on with too", hint=hint)

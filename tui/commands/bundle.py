@@ -9,6 +9,8 @@ import typer
 from core.errors import InvalidValue
 from experiments.export.formats import save
 from experiments.locations import Locations
+from experiments.runs.own_code import changes_since
+from experiments.runs.source import read_source
 from experiments.runs.store import Store
 from tui.command_line.options import Force, Output, Reference
 from tui.text.output import note, say
@@ -26,4 +28,9 @@ def bundle(context: typer.Context, run: Reference, output: Output = None, force:
     save(target, lambda: pack(found), force=force)
     if not found.predictions.exists():
         note("it has no per-image predictions: the run has not finished, or an earlier version made it")
+    if (source := read_source(found.folder)) is not None:
+        if source.left_out:
+            note(f"it has no copy of the code: {source.left_out}")
+        elif changed := changes_since(source):
+            note(f"{changed} since the run was made: the bundle has the run's own copy")
     say(str(target))

@@ -11,10 +11,12 @@ from core.errors import InvalidValue
 from experiments.export.formats import FORMATS, default_target, find_format, render
 from experiments.export.formats import export as export_run
 from experiments.locations import Locations
+from experiments.runs.config import stored_config
+from experiments.runs.own_code import named_code
 from experiments.runs.store import Store
 from tui.command_line.options import Force, ModuleAgain, Output, Reference, WhichWeights
 from tui.command_line.patience import note_large_logs
-from tui.text.output import say
+from tui.text.output import note, say
 
 STDOUT = Path("-")
 TEXTS = ("csv", "json", "svg")
@@ -55,4 +57,6 @@ def export(
         return
     target = output or default_target(found, chosen)
     export_run(found, chosen, target, weights, arch, force=force)
+    if chosen.runs_code and (changed := named_code(found, stored_config(found), arch).note):
+        note(changed)
     say(str(target))

@@ -10,7 +10,7 @@ import typer
 from experiments.locations import Locations
 from experiments.runs.store import Store
 from tui.command_line.options import AsJson, ModuleAgain, Reference, WhichWeights
-from tui.text.output import percent, say, say_json, table
+from tui.text.output import note, percent, say, say_json, table
 
 Images = Annotated[
     list[Path],
@@ -37,6 +37,8 @@ def predict(
     from experiments.inference.predict import predict as predict_all
 
     network = load_network(found, weights, arch=arch)
+    if network.code.note:
+        note(network.code.note)
     predictions = predict_all(network, image)
     if as_json:
         say_json([prediction.to_json() for prediction in predictions])

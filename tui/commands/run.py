@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from core.errors import InvalidValue
-from core.models.spec import is_user_module
 from experiments.execution.runner import Runner
 from experiments.export.tracking import Tracking
 from experiments.locations import Locations
@@ -141,10 +140,8 @@ def _detach(locations: Locations, planned: list[RunSpec], tracking: Tracking) ->
     """Make the folders of all runs, and start one process that trains them in turn. Every folder is there from the
     start, so that a run whose turn never comes can be resumed like any other."""
     with runs_to_hand_over(Runner(locations)) as make:
-        made = [make(spec.config, spec.meta) for spec in planned]
-        arch = made[0].config()["arch"]
-        options = ["--arch", arch] if is_user_module(arch) else []
+        made = [make(spec) for spec in planned]
         reference = planned[0].meta.group_id or made[0].id
-        resume_all_detached(reference, made, locations, *options, *tracking_options(tracking))
+        resume_all_detached(reference, made, locations, *tracking_options(tracking))
     note(f"training goes on by itself: mnist-tui watch {reference}, mnist-tui stop {reference}")
     say(reference)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from core.errors import InvalidValue, printable
+from core.errors import InvalidValue, RunError, printable
 from core.events import EndEvent, RunFailed, RunStarted, to_record
+from core.models.spec import is_user_module
 from experiments.locations import Locations
 from experiments.results.groups import name_of, titled
 from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Run
+from experiments.runs.own_code import changes_since, code_in_words
 from experiments.runs.row import RunRow, Status, status_of
+from experiments.runs.source import FOLDER, read_source
 from experiments.runs.store import Store, filtered
 from tui.command_line.exit_codes import ExitCode
 from tui.command_line.options import AsJson, RunOrGroup
@@ -92,7 +95,8 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
             "epoch_results": epochs,
             "end": end,
         }
-        say_json(record | {"environment": found.environment(), "folder": str(found.folder)})
+        facts = {"environment": found.environment(), "folder": str(found.folder), "source": _source_record(found)}
+        say_json(record | facts)
         return
     say(f"{row.run_id}  {printable(row.name)}".rstrip())
     facts = {
@@ -103,6 +107,7 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
         "device": view.started.device if view.started else None,
         "engine": _engine_in_words(view.started) if view.started else None,
         "network": f"{row.arch} ({row.total_params:,} parameters)" if row.total_params else row.arch,
+        "code": _code_in_words(found),
         "data": _data_in_words(row, view.started),
         "note": (view.started.note or None) if view.started else None,
     }
@@ -125,6 +130,35 @@ def _group_in_words(store: Store, group_id: str) -> str:
 def _engine_in_words(started: RunStarted) -> str:
     """``native: the fastest on CPUs in the benchmark``."""
     return ": ".join(filter(None, (started.engine, started.engine_reason)))
+
+
+def _code_in_words(run: Run) -> str | None:
+    """Where the code of a user's own module is kept; None for a spec."""
+    if not is_user_module(str(run.config().get("arch", ""))):
+        return None
+    try:
+        return code_in_words(run)
+    except RunError as error:
+        return error.message
+
+
+def _source_record(run: Run) -> dict[str, Any] | None:
+    """The copy of the code of a user's own module; None where there is none."""
+    try:
+        kept = read_source(run.folder)
+    except RunError as error:
+        return {"error": error.message}
+    if kept is None:
+        return None
+    folder = None if kept.left_out else str(kept.folder / FOLDER)
+    return {
+        "folder": folder,
+        "root": kept.root,
+        "main": kept.main,
+        "files": dict(kept.sums),
+        "left_out": kept.left_out or None,
+        "changed": changes_since(kept) or None,
+    }
 
 
 def _data_in_words(row: RunRow, started: RunStarted | None) -> str:

@@ -208,6 +208,7 @@ def sweep(
         plan.space.grid()
 
     from experiments.execution.runner import Runner
+    from experiments.studies.code import keep_code, read_code
     from experiments.studies.driver import SweepDriver
     from experiments.studies.proposals import Proposals, check_machine
     from experiments.studies.view import study_view
@@ -216,7 +217,9 @@ def sweep(
     with stop_on_signals() as stop:
         runner = Runner(locations, stop, download_progress())
         runner.store.check_writable()
-        Proposals(plan.base, plan.space).check_feasible()
+        for changed in read_code(folder, plan, runner.first_read):
+            note(changed)
+        Proposals(plan.base, plan.space, runner.first_read).check_feasible()
         plan = _with_data(plan, locations, stop)
         if stored is not None:
             _check_same(folder.name, stored, plan)
@@ -227,6 +230,7 @@ def sweep(
             if folder.plan() != stored:
                 hint = f"mnist-tui sweeps {folder.name} shows it"
                 raise InvalidValue("study", folder.name, "was begun or changed by another process", hint=hint)
+            keep_code(folder, plan, runner.first_read)
             folder.write_plan(plan)
             report = SweepReport(study_view(locations.home, folder.name), as_json=as_json)
             report.begin()

@@ -17,7 +17,7 @@ from experiments.verification.verify import verify as verify_run
 from tui.command_line.exit_codes import ExitCode
 from tui.command_line.options import AsJson, ModuleAgain
 from tui.command_line.patience import note_large_logs
-from tui.text.output import complain, say, say_json, table
+from tui.text.output import complain, note, say, say_json, table
 
 WORDS = {True: "agrees", False: "DIFFERS", None: "not checked"}
 
@@ -73,3 +73,5 @@ def _say(verification: Verification) -> None:
     else:
         count = sum(check.agrees is True for check in verification.checks)
         say(f"run {verification.run_id}: all {count} checks agree")
+    if verification.code_note:
+        note(verification.code_note)

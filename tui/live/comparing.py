@@ -17,6 +17,7 @@ from experiments.inference.scoring import ReportProgress, Scored, score_run
 from experiments.locations import Locations
 from experiments.results.groups import Group, GroupMember, accuracy, by_epoch, make_group
 from experiments.runs.folder import Run
+from experiments.runs.recipe import recipe_of
 from experiments.runs.store import Store
 from experiments.runs.view import RunView
 from tui.drawing.series import Values
@@ -106,7 +107,7 @@ class Entrant:
     @property
     def config(self) -> dict[str, Any]:
         """The config of the first run; in fields where those of a group differ, their smallest and largest value."""
-        configs = [dict(follower.view.config) or follower.run.config() for follower in self.followers]
+        configs = [_recipe(follower) for follower in self.followers]
         merged = dict(configs[0])
         for field in merged:
             values = {str(config.get(field)): config.get(field) for config in configs}
@@ -207,8 +208,11 @@ def other_data(entrants: Sequence[Entrant]) -> str:
 
 
 def _member(follower: Follower) -> GroupMember:
-    run, view = follower.run, follower.view
-    return GroupMember(run.id, follower.meta.name, follower.status, view, dict(view.config) or run.config())
+    return GroupMember(follower.run.id, follower.meta.name, follower.status, follower.view, _recipe(follower))
+
+
+def _recipe(follower: Follower) -> dict[str, Any]:
+    return recipe_of(follower.run, dict(follower.view.config) or follower.run.config())
 
 
 def _epochs(view: RunView) -> list[int]:

@@ -10,12 +10,13 @@ from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from core.errors import LabError, ShouldStop
+from core.errors import LabError, RunError, ShouldStop
 from core.models.spec import is_user_module
 from experiments.inference.network import StoredWeights
 from experiments.inference.scoring import Scored, score_run
 from experiments.locations import Locations
 from experiments.runs.folder import Run
+from experiments.runs.own_code import code_in_words, own_arch
 from tui.drawing.bars import bar
 from tui.live.forms.advice import as_sentence, for_interface
 from tui.live.task import BackgroundTask
@@ -50,6 +51,7 @@ class Inspecting:
         self._deleted = False
         self._read: object = None
         self._looked = 0.0
+        self._question = ""
         self.again()
 
     @property
@@ -75,11 +77,10 @@ class Inspecting:
             self._source = newest_source(self._run)
         self._failure, self._defect, self._read = None, False, self._stored()
         source = self._source
-        arch = str(self.config.get("arch")) if self.consented and is_user_module(str(self.config.get("arch"))) else None
         self._scoring = BackgroundTask(
             "inspect",
             lambda stop, report: score_run(
-                self._run, self._locations, source, arch=arch, should_stop=stop, report=report
+                self._run, self._locations, source, arch=own_arch(self._run), should_stop=stop, report=report
             ),
         )
 
@@ -151,8 +152,8 @@ class Inspecting:
     def trouble(self) -> str:
         """An error, or a question; empty when all is well."""
         if self.asks_consent:
-            module = self.config.get("arch")
-            return f"This run's network is a module of your own:\n{module}\n\nPress y to import it and run its code."
+            self._question = self._question or consent_words(self._run)
+            return self._question
         if self._deleted:
             return "The run has been deleted." + (" What was read of it is still shown." if self.scored else "")
         if self._failure is not None:
@@ -162,6 +163,16 @@ class Inspecting:
             log = self._locations.home / "interface.log"
             return f"This went wrong by a defect of the program.\n\n{log} has the details."
         return ""
+
+
+def consent_words(run: Run) -> str:
+    """The question whether the code of a run's own module shall be run."""
+    try:
+        what = code_in_words(run)
+    except RunError as error:
+        what = error.message
+    arch = run.config().get("arch")
+    return f"This run's network is a module of your own:\n{arch}\n\nPress y to import it and run its code: {what}."
 
 
 def newest_source(run: Run) -> StoredWeights | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
-from core.config import TrainConfig
-from core.models.spec import is_user_module
 from experiments.execution.detach import start_detached
 from experiments.execution.runner import Runner
 from experiments.locations import Locations
-from experiments.runs.folder import Meta, Run
+from experiments.runs.folder import Run, RunSpec
+from experiments.runs.own_code import kept_code, lasting_arch
 from experiments.runs.row import Status
 from experiments.studies.folder import StudyFolder
 from experiments.studies.process import start_sweep_detached
@@ -19,12 +19,12 @@ from tui.live.session import Job
 
 
 @contextmanager
-def runs_to_hand_over(runner: Runner) -> Iterator[Callable[[TrainConfig, Meta], Run]]:
+def runs_to_hand_over(runner: Runner) -> Iterator[Callable[[RunSpec], Run]]:
     """Yields a function that makes a run's folder; when the block fails none of those made is left behind."""
     made: list[Run] = []
 
-    def make(config: TrainConfig, meta: Meta) -> Run:
-        made.append(runner.create(config, meta))
+    def make(spec: RunSpec) -> Run:
+        made.append(runner.create(spec.config, spec.meta, spec.files))
         return made[-1]
 
     try:
@@ -39,8 +39,11 @@ def runs_to_hand_over(runner: Runner) -> Iterator[Callable[[TrainConfig, Meta], 
 def resume_all_detached(reference: str, runs: Sequence[Run], locations: Locations, *options: str) -> int:
     """Let a process that outlives this one go on with runs, one after the other; returns its id.
 
-    `reference`, the id of a run or a group, stands for all of them.
+    `reference`, the id of a run or a group, stands for all of them. A module of the user's own is named for him, who
+    has asked for it, unless the options name it.
     """
+    if "--arch" not in options and (arch := lasting_arch(runs[0])) is not None:
+        options = ("--arch", arch, *options)
     return start_detached(runs, _command(locations, "resume", reference, "--quiet", *options))
 
 
@@ -57,13 +60,12 @@ def hand_over(job: Job, locations: Locations) -> str:
     begun = [runner.store.run(run_id) for run_id in job.run_ids]
     left = [run for run in [*begun, *job.waiting_resumed] if run.row().ended != Status.FINISHED]
     with runs_to_hand_over(runner) as make:
-        left += [make(spec.config, spec.meta) for spec in job.waiting]
+        code = kept_code(begun[0]) if begun else None  # seeds of a group train the same code
+        left += [make(spec if code is None else replace(spec, files=code)) for spec in job.waiting]
         if not left:
             return ""
         reference = left[0].meta().group_id if len(left) > 1 else job.group_id
-        arch = str(left[0].config().get("arch", ""))
-        options = ["--arch", arch] if is_user_module(arch) else []
-        resume_all_detached(reference or left[0].id, left, locations, *options)
+        resume_all_detached(reference or left[0].id, left, locations)
     return reference or left[0].id
 
 

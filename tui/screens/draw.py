@@ -17,7 +17,9 @@ from core.models.spec import is_user_module
 from experiments.inference.network import LoadedNetwork, load_network
 from experiments.inference.predict import save_drawing
 from experiments.runs.folder import Run
-from tui.live.inspecting import STORED, newest_source, stored_weights
+from experiments.runs.own_code import own_arch
+from tui.live.forms.advice import as_sentence
+from tui.live.inspecting import STORED, consent_words, newest_source, stored_weights
 from tui.live.task import BackgroundTask, in_a_sentence
 from tui.screens.base import WorkScreen
 from tui.widgets.lines.line import Line
@@ -51,6 +53,7 @@ class DrawScreen(WorkScreen):
         self._loading: BackgroundTask[LoadedNetwork] | None = None
         self._network: LoadedNetwork | None = None
         self._read: object = None
+        self._question = ""
 
     def compose_body(self) -> ComposeResult:
         with Vertical(id="draw", classes="body"):
@@ -81,10 +84,11 @@ class DrawScreen(WorkScreen):
     def _load(self) -> None:
         if self._asks_consent:
             return
-        arch = self._arch if is_user_module(self._arch) else None
         source = newest_source(self._run)
         self._read = source, stored_weights(self._run, source)
-        self._loading = BackgroundTask("load network", lambda *_: load_network(self._run, source, arch=arch))
+        self._loading = BackgroundTask(
+            "load network", lambda *_: load_network(self._run, source, arch=own_arch(self._run))
+        )
 
     def _read_again(self) -> None:
         """Take other weights once the run has stored them: those of the next epoch, and at its end the final ones."""
@@ -97,6 +101,8 @@ class DrawScreen(WorkScreen):
     def _look(self) -> None:
         loaded = self._loading.result if self._loading is not None and self._loading.done.is_set() else None
         if loaded is not None and loaded is not self._network:
+            if self._network is None and loaded.code.note:
+                self.notify(as_sentence(loaded.code.note), title="Its code", timeout=15, markup=False)
             self._network = loaded
             self._drawn()
         title = Content.assemble(("Draw  ", "$text-muted"), (self._run.meta().name or self._run.id, "bold"), "  ")
@@ -115,7 +121,8 @@ class DrawScreen(WorkScreen):
 
     def _trouble(self) -> str:
         if self._asks_consent:
-            return f"This run's network is a module of your own: {self._arch}. Press y to import it and run its code."
+            self._question = self._question or consent_words(self._run)
+            return self._question
         return self._loading.problem() if self._loading is not None else ""
 
     # --- What is drawn

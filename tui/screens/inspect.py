@@ -15,6 +15,7 @@ from experiments.runs.folder import Run
 from tui.drawing.digit import Digit
 from tui.drawing.picture import palette_of, spread
 from tui.live.digits import Confusions
+from tui.live.forms.advice import as_sentence
 from tui.live.inspecting import Inspecting
 from tui.screens.base import WorkScreen
 from tui.screens.draw import DrawScreen
@@ -158,6 +159,8 @@ class InspectScreen(WorkScreen):
         """Show another scoring, the cell and the view as they were."""
         first = self._shown is None
         self._shown = shown
+        if first and (code_note := shown.scored.network.code.note):
+            self.notify(as_sentence(code_note), title="Its code", timeout=15, markup=False)
         heat_map = self.query_one(HeatMap)
         heat_map.show(shown.counts)
         wrong = len(shown.scored.labels) - shown.scored.correct

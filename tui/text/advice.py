@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from core.advice import Action, Advice, Hint, Tip
@@ -64,5 +65,6 @@ def command_line_record(event: TrainEvent) -> dict[str, Any]:
 
 
 def _in_words(tip: Tip) -> str:
-    words = WORDS[tip.action].format(flag=flag(tip.subject), subject=tip.subject, value=tip.value)
+    value = quote(tip.value) if tip.subject == "arch" and tip.action is Action.OPTION and tip.value else tip.value
+    words = WORDS[tip.action].format(flag=flag(tip.subject), subject=tip.subject, value=value)
     return words.rstrip()

@@ -293,10 +293,10 @@ def test_a_group_whose_folders_cannot_all_be_made_leaves_none(runner, planned, m
 
     create = Store.create
 
-    def create_two(store, config, meta, environment):
+    def create_two(store, config, *rest):
         if config.seed == 2:
             raise StorageError("full")
-        return create(store, config, meta, environment)
+        return create(store, config, *rest)
 
     monkeypatch.setattr(Store, "create", create_two)
     with pytest.raises(StorageError):

@@ -6,12 +6,17 @@ import shutil
 
 import pytest
 from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
+from own_files import write_own
 from snapshot import assert_snapshot
 from stage import staged
 from template_runs import template_run, template_weights
 
+from core.config import TrainConfig
+from core.models.network import build_network
 from core.storage.tensors import write_tensors
 from experiments.runs.folder import Meta
+from experiments.runs.own_code import remember_named
+from experiments.runs.store import Store
 from tui.screens.inspect import InspectScreen
 from tui.widgets.pictures.heat_map import HeatMap
 
@@ -180,3 +185,27 @@ async def test_code_of_the_user_s_own_is_run_only_when_asked_for(tmp_path, scrip
         await pilot.press("y")
         await _ready(pilot)
         assert mark.exists()
+
+
+async def test_the_code_that_a_run_keeps_is_run_and_what_has_become_of_the_file_is_told(tmp_path, script):
+    arch = write_own(tmp_path / "mine")
+    path = tmp_path / "mine" / "net.py"
+    config = TrainConfig.checked({"arch": arch, "dataset": "mnist-5k", "limit_test": 100})
+    network = build_network(config)
+    run = Store(tmp_path).create(config, Meta("own"), {}, network.source)
+    script.write(run, script.started(config=config.model_dump(), dataset="mnist-5k"), script.finished())
+    run.release()
+    write_tensors(run.final_weights, network.module.state_dict(), {"epoch": "3"})
+    remember_named(network.source)
+    path.write_text("raise SystemExit")
+    async with staged(InspectScreen(run), tmp_path) as pilot:
+        await wait_for_text(pilot, "Press y to import it and run its code")
+        words = " ".join(screen_text(pilot).split())
+        assert "the copy of net.py that the run keeps in" in words
+        assert "net.py has changed since" in words
+        await pilot.press("y")
+        await wait_for_text(pilot, "final weights, epoch 3")
+        await wait_for(pilot, lambda: any("its own copy is used" in told.message for told in pilot.app._notifications))
+        await pilot.press("d")
+        await wait_for_text(pilot, "Draw a digit")
+        await wait_for_text(pilot, "final weights, epoch 3")
