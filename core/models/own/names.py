@@ -83,7 +83,19 @@ def _flat(body: list[ast.stmt], filename: str, flags: int, tests: Tests) -> Iter
             yield from _flat(node.body, filename, flags, (*tests, (node.test, True)))
             yield from _flat(node.orelse, filename, flags, (*tests, (node.test, False)))
         else:
-            yield _statement(node, filename, flags, tests)
+            for part in _one_by_one(node):
+                yield _statement(part, filename, flags, tests)
+
+
+def _one_by_one(node: ast.stmt) -> Iterator[ast.stmt]:
+    """An import of several names as one for each of them: of those that are not needed one may be missing."""
+    match node:
+        case ast.Import(names=names):
+            yield from (ast.copy_location(ast.Import([name]), node) for name in names)
+        case ast.ImportFrom(module=module, names=names, level=level):
+            yield from (ast.copy_location(ast.ImportFrom(module, [name], level), node) for name in names)
+        case _:
+            yield node
 
 
 def _statement(node: ast.stmt, filename: str, flags: int, tests: Tests) -> Statement:
@@ -110,7 +122,7 @@ def _statement(node: ast.stmt, filename: str, flags: int, tests: Tests) -> State
         binds=frozenset(stored),
         now=frozenset(now | guards),
         uses=frozenset(loaded | guards),
-        changes=frozenset() if is_function else changes,
+        changes=(frozenset() if is_function else changes).union(_registries(getattr(node, "decorator_list", []))),
         calls=frozenset(_called(run, getattr(node, "decorator_list", []))),
         sets=(changes & loaded).union(*map(_globals_set, nested)) if is_function else frozenset(),
         acts=not is_class and any(map(_acts, body)),
@@ -176,6 +188,14 @@ def _changed(nodes: list[ast.AST]) -> Iterator[str]:
             if _last(call.func).endswith("_") or _last(call.func) in _IN_PLACE:
                 for argument in call.args:
                     yield from _root(argument)
+
+
+def _registries(decorators: list[ast.expr]) -> Iterator[str]:
+    """The names whose methods decorate something, such as ``@MODELS.register("net")``."""
+    for decorator in decorators:
+        function = decorator.func if isinstance(decorator, ast.Call) else decorator
+        if isinstance(function, ast.Attribute):
+            yield from _root(function)
 
 
 def arguments_of(node: ast.stmt) -> Iterator[str]:

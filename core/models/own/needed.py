@@ -40,6 +40,7 @@ class Dependencies:
         }
         self._makers: dict[str, list[int]] = defaultdict(list)
         self._changers: dict[str, list[int]] = defaultdict(list)
+        self._told: set[str] = set()
         self._acts = [False] * len(statements)
         self._reports = [False] * len(statements)
         for place, statement in enumerate(statements):
@@ -52,6 +53,8 @@ class Dependencies:
             if called and not statement.makes:
                 for name in arguments_of(statement.node):
                     self._changers[name].append(place)
+            for name in self._bases_told(statement.node):
+                self._changers[name].append(place)
             self._acts[place] = not statement.makes and (statement.acts or any(function.acts for function in called))
             self._reports[place] = statement.bare_call and (
                 statement.reports or any(function.reports for function in called)
@@ -96,6 +99,8 @@ class Dependencies:
         statement = self.statements[place]
         found.statements.add(place)
         todo += statement.uses
+        if isinstance(statement.node, ast.ClassDef):
+            todo += statement.binds  # for what changes it
         if statement.dynamic:
             todo += self._definitions()
 
@@ -150,6 +155,16 @@ class Dependencies:
                 found[name] = self._functions[name]
                 todo += found[name].uses
         return list(found.values())
+
+    def _bases_told(self, node: ast.stmt) -> list[str]:
+        """The bases of a class that are told of it, and may keep it: by ``__init_subclass__`` or a metaclass."""
+        if not isinstance(node, ast.ClassDef):
+            return []
+        bases = [base.id for base in node.bases if isinstance(base, ast.Name) and base.id in self._told]
+        told_itself = any(isinstance(part, ast.FunctionDef) and part.name == "__init_subclass__" for part in node.body)
+        if bases or told_itself or node.keywords:
+            self._told.add(node.name)
+        return bases
 
     def _taint(self) -> list[bool]:
         """Which statements act, or use what only those make."""

@@ -44,6 +44,17 @@ NEEDED = {
     "    return 10\nWIDTH = SIZES['ten']()" + NET,
     "a registry with arguments": "SIZES = {}\ndef register(name):\n    def inner(f):\n        SIZES[name] = f\n"
     "        return f\n    return inner\n@register('x')\ndef ten():\n    return 10\nWIDTH = SIZES['x']()" + NET,
+    "a registry's method": "class Sizes(dict):\n    def register(self, name):\n        def inner(f):\n"
+    "            self[name] = f\n            return f\n        return inner\nSIZES = Sizes()\n@SIZES.register('x')\n"
+    "def ten():\n    return 10\nWIDTH = SIZES['x']()" + NET,
+    "a base that knows its subclasses": "class Base:\n    known = {}\n    def __init_subclass__(cls):\n"
+    "        Base.known[cls.__name__] = cls\nclass More(Base):\n    pass\nclass Ten(More):\n    width = 10\n"
+    "WIDTH = Base.known['Ten'].width" + NET,
+    "a metaclass that knows its classes": "KNOWN = {}\nclass Meta(type):\n    def __init__(cls, *a):\n"
+    "        KNOWN[cls.__name__] = cls\nclass Base(metaclass=Meta):\n    pass\nclass Ten(Base):\n    width = 10\n"
+    "def find(base=Base):\n    return KNOWN['Ten'].width\nWIDTH = find()" + NET,
+    "one import of several": "import no_such_package_x, math, os.path as p\nfrom math import floor, no_such_thing_x\n"
+    "WIDTH = floor(math.sqrt(100)) if p else 1" + NET,
     "a lambda": "width = lambda: TEN\nTEN = 10\nWIDTH = width()" + NET,
     "a comprehension": "A = [5, 5]\nWIDTH = sum(a for a in A)" + NET,
     "a name by its text": "WIDTH_A = 10\ndef width():\n    return globals()['WIDTH_' + 'A']\nWIDTH = width()" + NET,
