@@ -49,6 +49,8 @@ def side(sight: Sight, count: int) -> int:
 
     From the first to the last is a convex function of the output's place, so one of the two ends has the most.
     """
+    if len(sight) == 1:
+        return sight[0].size
     return max(
         max(path.start + i * path.jump + path.size for path in sight)
         - min(path.start + i * path.jump for path in sight)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 Shape = tuple[int, int, int]
 
@@ -62,7 +62,8 @@ def label_rows(layers: Iterable[Layer]) -> tuple[Layer, ...]:
             branches = tuple(labelled(branch) for branch in layer.branches)
             number += layer.kind not in UNLISTED_KINDS
             label = "" if layer.kind in UNLISTED_KINDS else f"{layer.kind}-{number}"
-            found.append(replace(layer, label=label, branches=branches))
+            columns = (layer.params, layer.macs, layer.options)
+            found.append(Layer(layer.kind, layer.output_shape, layer.receptive_field, *columns, label, branches))
         return tuple(found)
 
     return labelled(layers)

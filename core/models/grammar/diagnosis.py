@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from core.models.grammar.forms import ACTIVATIONS, CONV, DENSE, DROP, FLAT, HEAD, LEAKY, NORM, POOL, SCALE
 from core.models.grammar.named import REGISTRY
 
@@ -24,6 +26,8 @@ SMALLEST = {
 
 _FORMS = (CONV, POOL, DROP, DENSE, NORM, LEAKY, SCALE, FLAT, HEAD)
 
+_NUMBERLESS = re.compile(rf"(bn|ln|in|gap|flat|res|{'|'.join(ACTIVATIONS)})\d", re.ASCII)
+
 
 def what_is_wrong(token: str) -> str:
     small = token.lower()
@@ -39,6 +43,8 @@ def what_is_wrong(token: str) -> str:
         return _wrong_modifier(token[match.end() :], "", "sp", "")
     if match := DENSE.match(token):
         return _wrong_modifier(token[match.end() :], match[2][-1:], "b", "l")
+    if match := _NUMBERLESS.match(token):
+        return f"{match[1]} takes no number"
     if match := NORM.match(token):
         return _wrong_modifier(token[match.end() :], match[3] or match[1][-1:], "w", "")
     return _too_much(token)
