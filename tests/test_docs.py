@@ -78,8 +78,9 @@ def shown_commands(text: str) -> Iterator[list[str]]:
 
 def test_every_token_of_a_spec_is_explained():
     page = text_of("docs/specs.md")
+    page = re.sub(r"<code>(.*?)</code>", r"`\1`", page).replace("&#124;", "|")  # a bar in a table
     examples = re.findall(r"\w\S*\(.*\)|\S+", "\n".join(GRAMMAR))
-    assert [example for example in examples if f"`{example.replace('|', chr(92) + '|')}`" not in page] == []
+    assert [example for example in examples if f"`{example}`" not in page] == []
 
 
 def test_every_exit_code_is_on_the_page_of_commands():
