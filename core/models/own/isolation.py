@@ -25,14 +25,22 @@ import torch
 
 Restore = Callable[[], object]
 
+_one_at_a_time = threading.RLock()
+
 
 @contextmanager
 def isolated() -> Iterator[None]:
     """After the block the process is as before it, whatever the code in it has set.
 
     That is so for torch's defaults and switches, the random numbers of Python and numpy (torch's own stay as they are),
-    warnings, logging, signals, streams, the environment, the current folder, `sys.path` and more: see `STATES`.
+    warnings, logging, signals, streams, the environment, the current folder, `sys.path` and more: see `STATES`. One
+    thread at a time is in such a block: each would put back what the other has set.
     """
+    with _one_at_a_time:
+        yield from _put_back()
+
+
+def _put_back() -> Iterator[None]:
     restores = [restore for save in STATES for restore in save()]
     with torch.inference_mode(torch.is_inference_mode_enabled()):
         try:
@@ -96,7 +104,7 @@ _SWITCHES: tuple[tuple[Any, str], ...] = (
 def _torch_switches() -> Iterator[Restore]:
     for switch, name in _SWITCHES:
         yield _unless_equal(partial(getattr, switch, name), partial(setattr, switch, name))
-    yield _unless_equal(_precision_of_products, torch.set_float32_matmul_precision)
+    yield _unless_equal(_precision_of_products, lambda to: to and torch.set_float32_matmul_precision(to))
 
 
 def _precision_of_products() -> str:

@@ -234,3 +234,22 @@ def test_another_thread_seeds_as_it_likes_meanwhile(file):
         worker.join()
     finally:
         del sys.modules["own_test_events"]
+
+
+def test_files_that_are_loaded_at_once_put_back_what_was_before_both(file, load):
+    first, second = threading.Event(), threading.Event()
+    before = list(sys.argv)
+
+    def slow():
+        with isolated():
+            sys.argv = ["slow"]
+            first.set()
+            second.wait(0.2)
+
+    worker = threading.Thread(target=slow)
+    worker.start()
+    assert first.wait(60)
+    load(file(NET))
+    second.set()
+    worker.join()
+    assert sys.argv == before
