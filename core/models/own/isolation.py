@@ -104,7 +104,7 @@ _SWITCHES: tuple[tuple[Any, str], ...] = (
 def _torch_switches() -> Iterator[Restore]:
     for switch, name in _SWITCHES:
         yield _unless_equal(partial(getattr, switch, name), partial(setattr, switch, name))
-    yield _unless_equal(_precision_of_products, lambda to: to and torch.set_float32_matmul_precision(to))
+    yield _unless_equal(_precision_of_products, _set_precision_of_products)
 
 
 def _precision_of_products() -> str:
@@ -113,6 +113,11 @@ def _precision_of_products() -> str:
         return torch.get_float32_matmul_precision()
     except RuntimeError:
         return ""
+
+
+def _set_precision_of_products(precision: str) -> None:
+    if precision:
+        torch.set_float32_matmul_precision(precision)
 
 
 def _random_numbers() -> Iterator[Restore]:
