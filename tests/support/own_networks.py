@@ -517,6 +517,85 @@ class MeansInTurn(MeansByHand):
         return self.fc(x.mean(3).mean(2))
 
 
+@equals("c32n c64n p2 d0.25 fc128 d0.5 fc10")
+class OfficialExample(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 32, 3, 1)
+        self.conv2 = nn.Conv2d(32, 64, 3, 1)
+        self.dropout1 = nn.Dropout(0.25)
+        self.dropout2 = nn.Dropout(0.5)
+        self.fc1 = nn.Linear(9216, 128)
+        self.fc2 = nn.Linear(128, 10)
+
+    def forward(self, x):
+        x = self.conv1(x)
+        x = F.relu(x)
+        x = self.conv2(x)
+        x = F.relu(x)
+        x = F.max_pool2d(x, 2)
+        x = self.dropout1(x)
+        x = torch.flatten(x, 1)
+        x = self.fc1(x)
+        x = F.relu(x)
+        x = self.dropout2(x)
+        x = self.fc2(x)
+        return F.log_softmax(x, dim=1)
+
+
+@equals("c8k5s2n a3s1p1 d0.3 fc24 d0.5 fc10")
+class ReshapedInput(nn.Module):
+    """Takes flat images too."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.pool = nn.Conv2d(1, 8, 5, 2), nn.AvgPool2d(3, 1, 1)
+        self.drop = nn.Dropout2d(0.3)
+        self.head = nn.ModuleDict({"hidden": nn.Linear(8 * 144, 24), "out": nn.Linear(24, 10)})
+
+    def forward(self, x):
+        x = x.view(-1, 28 * 28)
+        x = x.reshape(-1, 1, 28, 28)
+        x = self.pool(F.relu(self.conv(x)))
+        x = F.dropout(torch.flatten(x, start_dim=1), p=self.drop.p, training=self.training)
+        x = F.dropout(F.relu(self.head["hidden"](x)), training=self.training)
+        return self.head["out"](x)
+
+
+@equals("c8s2b0r c16s2b0r c16p2s2d2b0r c10b0l")
+class AllConvolutional(nn.Module):
+    """Blocks by a function, strides for pooling, dilation, and an output of one pixel that is squeezed."""
+
+    def __init__(self):
+        super().__init__()
+
+        def down(inputs, outputs, **options):
+            conv = nn.Conv2d(inputs, outputs, kernel_size=3, stride=2, bias=False, **options)
+            return nn.Sequential(OrderedDict(conv=conv, norm=nn.BatchNorm2d(outputs), act=nn.ReLU(True)))
+
+        self.blocks = nn.Sequential(down(1, 8), down(8, 16), down(16, 16, dilation=2, padding=2))
+        self.head = nn.Conv2d(16, 10, 3, bias=False)
+
+    def forward(self, input):  # noqa: A002
+        return torch.squeeze(torch.squeeze(self.head(self.blocks(input)), 3), 2)
+
+
+@equals("c8n tie3(res(c8p1n)) p2 fc10")
+class Recursive(nn.Module):
+    def __init__(self, depth=3):
+        super().__init__()
+        self.depth = depth
+        self.stem, self.step = nn.Conv2d(1, 8, 3), nn.Conv2d(8, 8, 3, padding=1)
+        self.out = nn.Linear(8 * 13 * 13, 10)
+
+    def deeper(self, x, left):
+        return x if left == 0 else self.deeper(x.add(self.step(x).relu()), left - 1)
+
+    def forward(self, x):
+        x = self.deeper(self.stem(x).relu(), self.depth)
+        return self.out(nn.MaxPool2d(2)(x).view(len(x), -1))
+
+
 @equals_none("permute")
 class Transposed(nn.Module):
     def __init__(self):
