@@ -4,10 +4,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from own_networks import EXPRESSIBLE
 
 from core.config import TrainConfig
 from core.events import RunStarted
+from core.models.build import build_model
 from core.models.network import make_network
+from core.models.own.table import summarize_module
+from core.models.spec import parse
+from core.models.summary import summarize
+from core.models.translate.translation import Translation, tensors_of, translate
 from core.training.trainer import Trainer
 
 SPEC = "c8 p2 c16k1n s12 gap fc10"
@@ -118,3 +124,25 @@ def test_what_forward_does_not_use_stays_as_it_was_made(arch, blobs):
     started, *_ = trainer.run()
     assert "the module equals" in started.engine_reason
     assert torch.equal(trainer.final_weights["old.weight"], before)
+
+
+@pytest.mark.sampled(8)
+@pytest.mark.parametrize("name", EXPRESSIBLE)
+@pytest.mark.usefixtures("kernels")
+def test_from_the_same_weights_any_network_trains_as_its_spec(name, blobs):
+    """Dropout included: it draws the same numbers."""
+    options = {"epochs": 1, "batch_size": 64, "lr": 0.01, "device": "cpu", "limit_train": 160, "limit_test": 50}
+    torch.manual_seed(5)
+    module = EXPRESSIBLE[name][0]()
+    found = translate(module)
+    assert isinstance(found, Translation)
+    network = build_model(summarize(parse(found.spec)))
+    tensors = tensors_of(module)
+    network.load_state_dict({name: tensors[own] for name, own in found.names.items()})
+    own = TrainConfig.checked(options | {"arch": "networks.py:Net", "budget": False})
+    spec = TrainConfig.checked(options | {"arch": found.spec, "budget": False})
+    mine = Trainer(own, blobs, summarize_module(module, own.arch), module, torch.device("cpu"))
+    others = Trainer(spec, blobs, summarize(parse(found.spec)), network, torch.device("cpu"))
+    assert [list(trainer.run())[-1].NAME for trainer in (mine, others)] == ["run_finished"] * 2
+    for theirs, name_here in found.names.items():
+        assert torch.equal(mine.final_weights[name_here], others.final_weights[theirs]), name_here
