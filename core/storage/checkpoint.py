@@ -17,11 +17,13 @@ from typing import Any
 
 from torch import Tensor
 
-from core.errors import RunError
+from core.errors import RunError, one_line
 from core.storage.tensors import read_tensors, weights_sha256, write_tensors
 
 VERSION = 1
 START_AGAIN = "start a new run with the same config"
+_LARGEST = {"epoch": 1e9, "step": 1e9, "threads": 1e6, "seconds": 1e12, "epoch_seconds": 1e12}
+"""The numbers of a state, and more than any has."""
 MAX_BYTES = 256 << 20
 """Far above any network that fits the budget; a larger file is not read into memory."""
 
@@ -83,10 +85,34 @@ def _load(path: Path) -> Checkpoint:
     if metadata.get("sha256") != _digest(tensors, text):
         raise RunError(f"{path}: damaged: its checksum differs", hint=START_AGAIN)
     try:
-        state = json.loads(text)
-    except ValueError as error:
-        raise RunError(f"{path}: damaged: {error}", hint=START_AGAIN) from error
-    return Checkpoint(tensors, state)
+        return Checkpoint(tensors, _checked_state(json.loads(text)))
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path}: damaged: {one_line(error)}", hint=START_AGAIN) from error
+
+
+def _checked_state(state: Any) -> dict[str, Any]:
+    """The state, if what it has is what a run can have.
+
+    Raises:
+        ValueError: when it is not.
+    """
+    if not isinstance(state, dict):
+        raise ValueError("its state is no object")
+    accuracies = state.get("accuracies", [])
+    if not isinstance(accuracies, list) or not all(_is_within(value, 1) for value in accuracies):
+        raise ValueError("its accuracies are no list of fractions")
+    for name, largest in _LARGEST.items():
+        if not _is_within(state.get(name, 0), largest):
+            raise ValueError(f"{name} is no number from 0 to {largest:g}")
+    for name in ("epoch", "step", "threads"):
+        if type(state.get(name, 0)) is not int:
+            raise ValueError(f"{name} is no whole number")
+    return state
+
+
+def _is_within(value: object, largest: float) -> bool:
+    """Whether it is a number from 0 to `largest`; NaN is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= largest
 
 
 def _digest(tensors: Mapping[str, Tensor], state: str) -> str:

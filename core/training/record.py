@@ -276,8 +276,11 @@ class RunRecord(ABC):
             raise ValueError(f"{len(self._accuracies)} scores in epoch {self.epoch}")
         self._run_clock = Clock(float(state["seconds"]))
         self._epoch_clock = Clock(float(state["epoch_seconds"]))
+        steps = max(self.epoch - 1, 0) * self.steps_per_epoch + self.step
+        if int(checkpoint.tensors["engine.steps"]) != steps:
+            raise ValueError(f"it was taken after {int(checkpoint.tensors['engine.steps'])} steps, not {steps}")
         if draw := checkpoint.part("draw"):
-            self.draw = EpochDraw.from_tensors(draw)
+            self.draw = EpochDraw.from_tensors(draw, like=self.draw)
         use_threads(int(state.get("threads", 0)), self.device)
 
 

@@ -33,8 +33,23 @@ class EpochDraw:
         return {"order": self.order} if self.changes is None else {"order": self.order, "changes": self.changes}
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> EpochDraw:
-        return cls(tensors["order"], tensors.get("changes"))
+    def from_tensors(cls, tensors: Mapping[str, Tensor], like: EpochDraw) -> EpochDraw:
+        """The draw in a checkpoint, of as many images, and changed in as many ways, as one that was just made.
+
+        Raises:
+            ValueError: when it is none; an order could name images that there are not.
+        """
+        found = cls(tensors["order"], tensors.get("changes"))
+        if not torch.equal(found.order.sort().values, torch.arange(len(like.order))):
+            raise ValueError("its order is not one of the images")
+        one, other = found.changes, like.changes
+        if (one is None) != (other is None) or (
+            one is not None
+            and other is not None
+            and ((one.shape, one.dtype) != (other.shape, other.dtype) or not bool(one.isfinite().all()))
+        ):
+            raise ValueError("its changes are not those of the images")
+        return found
 
 
 def draw_epoch(config: TrainConfig, count: int, epoch: int) -> EpochDraw:

@@ -178,8 +178,10 @@ class TrainStep:
         self._correct.copy_(state["correct"])
         self._go_to(int(state["steps"]) - self._steps_before)
         for name, momentum in self._momentum.items():
-            if f"momentum.{name}" in state:
-                momentum.copy_(state[f"momentum.{name}"])
+            if (kept := state.get(f"momentum.{name}")) is not None:
+                if kept.shape != momentum.shape:
+                    raise ValueError(f"the momentum of {name} is {tuple(kept.shape)}, not {tuple(momentum.shape)}")
+                momentum.copy_(kept)
 
     def _go_to(self, step: int) -> None:
         """Make the epoch's step of that number, counted from 0, the next; after the last comes another epoch."""

@@ -77,6 +77,6 @@ class Trainer(RunRecord):
                 self._loop.start_epoch([self])
             self._loop.load(checkpoint)
             restore_random_state(checkpoint.part("random"), self.device)
-        except (RuntimeError, ArithmeticError, KeyError, TypeError, ValueError) as error:
+        except (RuntimeError, ArithmeticError, LookupError, AttributeError, TypeError, ValueError) as error:
             text = f"the checkpoint does not fit the run's config: {one_line(error)}"
             raise RunError(text, hint=START_AGAIN) from error

@@ -45,17 +45,32 @@ class LoadedNetwork:
     code: NamedCode
 
     def logits(self, images: Tensor) -> Tensor:
-        """(N, 10) float32 for images (N, 28, 28) uint8."""
+        """(N, 10) float32 for images (N, 28, 28) uint8.
+
+        Raises:
+            RunError: when one is not finite, as finite weights may make it.
+        """
         import torch
 
         from core.training.evaluate import BATCH
 
         with torch.inference_mode():
-            return torch.cat([self.module(self.pixels(batch)) for batch in torch.split(images, BATCH)])
+            logits = torch.cat([self.module(self.pixels(batch)) for batch in torch.split(images, BATCH)])
+        check_finite(logits, self)
+        return logits
 
     def probabilities(self, images: Tensor) -> Tensor:
         """(N, 10) float32, each row adding up to 1, for images (N, 28, 28) uint8."""
         return self.logits(images).softmax(1)
+
+
+def check_finite(outputs: Tensor, network: LoadedNetwork) -> None:
+    """Raise `RunError` when a network's outputs, (N, 10), are not numbers that can be compared."""
+    finite = outputs.isfinite().all(1)
+    if not bool(finite.all()):
+        first = int((~finite).nonzero()[0])
+        text = f"the {network.source} weights give image {first} (counted from 0) outputs that are not finite"
+        raise RunError(text, hint="the weights have grown out of all proportion, or were damaged")
 
 
 def load_network(
@@ -98,7 +113,7 @@ def read_weights(run: Run, source: StoredWeights | None) -> tuple[StoredWeights,
         checkpoint = load_checkpoint(run.checkpoint)
         if checkpoint is None:
             raise RunError(f"run {run.id} has no checkpoint yet", hint=how_to_finish(run.id, [run.view().end]))
-        return source, checkpoint.part("average") or checkpoint.part("model"), int(checkpoint.state["epoch"])
+        return source, checkpoint.part("average") or checkpoint.part("model"), int(checkpoint.state.get("epoch", 0))
     paths: dict[StoredWeights, Path] = {"final": run.final_weights, "best": run.best_weights}
     for name in [source] if source else list(paths):
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.errors import ShouldStop, Stopped
-from experiments.inference.network import LoadedNetwork, StoredWeights, load_network
+from experiments.inference.network import LoadedNetwork, StoredWeights, check_finite, load_network
 from experiments.locations import Locations
 from experiments.runs.folder import Run
 
@@ -75,5 +75,6 @@ def score_run(
     outputs = classify(
         network.module, data.test_images, network.pixels, should_stop, lambda share: report(words, share)
     )
+    check_finite(outputs.probabilities, network)
     # Copies, so that the training images do not stay in memory with them.
     return Scored(run, network, data.name, data.test_images.clone(), data.test_labels.clone(), outputs)

@@ -134,6 +134,7 @@ def _stamp(run: Run) -> str:
 def _decode(content: str) -> RunRow | None:
     try:
         values: dict[str, Any] = json.loads(content)
-        return RunRow(**values | {"tags": tuple(values["tags"])})
-    except (ValueError, TypeError, KeyError, AttributeError):
+        row = RunRow(**values | {"tags": tuple(values["tags"]) if isinstance(values["tags"], list) else None})
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
+    return row if row.is_sound() else None

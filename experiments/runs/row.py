@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from core.events import EndEvent, RunFailed, RunFinished, RunStopped
 from experiments.runs.view import RunView
@@ -71,11 +71,20 @@ class RunRow:
         """The best test accuracy; of a run with held-out images, whose test set is looked at once, the final one."""
         return self.final_test_accuracy if self.best_test_accuracy is None else self.best_test_accuracy
 
+    def is_sound(self) -> bool:
+        """Whether every value is of its type, as one from a file need not be."""
+        is_typed = all(type(getattr(self, name)) in types for name, types in _TYPES.items())
+        return is_typed and all(type(tag) is str for tag in self.tags)
+
     def to_json(self, status: Status) -> dict[str, Any]:
         """The keys that `mnist-tui runs --json` promises."""
         values = asdict(self)
         del values["ended"], values["limited"]
         return {"run_id": values.pop("run_id"), "name": values.pop("name"), "status": str(status), **values}
+
+
+_TYPES = {name: get_args(hint) or (hint,) for name, hint in get_type_hints(RunRow).items()} | {"tags": (tuple,)}
+"""The types that a value of each field may have."""
 
 
 def make_row(

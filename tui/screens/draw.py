@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from core.errors import LabError, one_line
+from core.errors import LabError, RunError, one_line
 from core.models.spec import is_user_module
 from experiments.inference.network import LoadedNetwork, load_network
 from experiments.inference.predict import save_drawing
@@ -148,6 +148,8 @@ class DrawScreen(WorkScreen):
         """On a thread, the latest drawing at last: a module of somebody's own may take its time."""
         try:
             seen, probabilities = await asyncio.to_thread(_classified, self._network, self.drawing())
+        except RunError as error:
+            self.notify(error.message, title="The network failed", severity="error", markup=False)
         except LabError:
             self._show(None, None)
         except Exception as error:  # noqa: BLE001  # the code of a user's module raises whatever it likes
