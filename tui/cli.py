@@ -109,10 +109,10 @@ def load_command(name: str) -> Any:
 
 def _prepare_streams() -> None:
     """Send a closed stream to the null device, and escape what a stream's encoding does not have."""
-    for name in ("stdout", "stderr"):
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  # for the process
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  # for the process
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 

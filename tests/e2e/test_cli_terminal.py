@@ -97,3 +97,37 @@ def test_a_stream_that_is_closed_is_no_reason_to_fail(lab, closed):
     """As when a service manager starts the program without them."""
     done = subprocess.run(["bash", "-c", f'"$@" {closed}', "bash", *lab.command, "runs"], env=lab.environment)
     assert done.returncode == 0
+
+
+NOISY = """
+import os
+from torch import nn
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Flatten(), nn.Linear(784, 10))
+
+    def forward(self, images):
+        for descriptor in range(3):
+            try:
+                os.write(descriptor, b"from a library")
+            except OSError:
+                pass
+        return super().forward(images)
+"""
+
+
+def test_what_is_printed_where_the_standard_streams_are_closed_goes_into_no_file(lab, tmp_path):
+    """Their numbers would be those of the first files that are opened, the log of events among them."""
+    (tmp_path / "noisy.py").write_text(NOISY)
+    options = ["--dataset", "mnist-5k", "--limit-train", "256", "--limit-test", "100", "--epochs", "1"]
+    words = [*lab.command, "run", "--arch", f"{tmp_path / 'noisy.py'}:Net", *options, "--device", "cpu"]
+    done = subprocess.run(["bash", "-c", '"$@" <&- >&- 2>&-', "bash", *words], env=lab.environment)
+    assert done.returncode == 0
+    events = [record["event"] for record in lab.events()]  # every line is JSON
+    assert (events[0], events[-1]) == ("run_started", "run_finished")
+    for path in lab.home.rglob("*"):
+        assert not path.is_file() or b"from a library" not in path.read_bytes(), path
+    assert (
+        subprocess.run(["bash", "-c", '"$@" <&- >&- 2>&-', "bash", *lab.command], env=lab.environment).returncode == 2
+    )
