@@ -31,6 +31,11 @@ def check_module_file(arch: str) -> None:
     file is not read."""
     if not parse_reference(arch).path.is_file():
         raise InvalidValue("arch", arch, "no such file", hint=HOW_TO_NAME)
+    try:
+        absolute_arch(arch).encode()
+    except UnicodeEncodeError as error:
+        hint = "rename the folder, or copy the file into another one"
+        raise InvalidValue("arch", arch, "is in a folder whose name is not UTF-8", hint=hint) from error
 
 
 def summarize_config(config: TrainConfig) -> Summary | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
@@ -86,7 +87,7 @@ def read_cache(path: Path) -> dict[str, Tensor] | None:
         if not is_trusted(path, "the data set is decoded anew"):
             return None
         tensors, metadata = _read(path)
-    except (OSError, SafetensorError):
+    except (OSError, ValueError, SafetensorError):
         return None
     return tensors if metadata.get("sha256") == weights_sha256(tensors) else None
 
@@ -94,17 +95,25 @@ def read_cache(path: Path) -> dict[str, Tensor] | None:
 def write_cache(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Keep decoded data sets for the next start; a cache that cannot be written only costs time."""
     from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     with suppress(OSError, SafetensorError):
         make_private_folder(path.parent)
+        content = save(dict(tensors), {"sha256": weights_sha256(tensors)})
         with replacing(path) as part:
-            save_file(dict(tensors), part, {"sha256": weights_sha256(tensors)})
+            part.write_bytes(content)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     from safetensors import safe_open
+    from safetensors.torch import load
 
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:  # safetensors opens no file of such a name
+        content = path.read_bytes()
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        return load(content), header.get("__metadata__", {})
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
         return tensors, file.metadata() or {}

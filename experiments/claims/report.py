@@ -11,6 +11,7 @@ from core.history import EARLY_ACCURACY, EARLY_EPOCHS
 from core.storage.files import open_regular, replacing
 from experiments.claims.rules import ARMS, TARGET, ClaimFinding, reaches_target
 from experiments.claims.study import Results
+from experiments.reports.characters import well_formed
 from experiments.reports.svg_chart import ChartSeries, line_chart, percent_tick
 from experiments.results.groups import Group, ScoreKind, accuracy
 from experiments.statistics.descriptive import Sample
@@ -49,7 +50,7 @@ def write_report(results: Results, path: Path) -> None:
     for file, text in files.items():
         try:
             with replacing(file) as part:
-                part.write_text(text)
+                part.write_bytes(well_formed(text))
         except OSError as error:
             reason = f"{file}: cannot be written: {error.strerror}"
             raise StorageError(reason, hint=Tip(Action.CHOOSE, "output", "another place")) from error

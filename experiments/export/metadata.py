@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from core.errors import printable
 from core.events import RunFinished, RunStarted
 from experiments.inference.network import StoredWeights, pixel_statistics
 from experiments.runs.environment import package_versions
@@ -29,7 +30,7 @@ def describe_network(
     return {
         "run_id": run.id,
         "arch": config.arch,
-        "spec": view.started.spec if view.started else "",
+        "spec": printable(view.started.spec) if view.started else "",
         "dataset": config.dataset,
         "pixel_mean": str(mean),
         "pixel_std": str(std),

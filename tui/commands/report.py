@@ -22,6 +22,7 @@ def report(
 ) -> None:
     """Write runs and groups as one HTML page that opens offline. Prints its path."""
     from experiments.export.formats import save
+    from experiments.reports.characters import well_formed
     from experiments.reports.page import find_part
     from experiments.reports.page import report as make_report
 
@@ -31,5 +32,5 @@ def report(
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise InvalidValue("output", str(output), "must end in .html", hint="a report is a page for a browser")
     target = output or Path(f"{parts[0].group.id if parts[0].group else parts[0].runs[0].id}.html")
-    save(target, lambda: make_report(parts).encode(), force=force)
+    save(target, lambda: well_formed(make_report(parts)), force=force)
     say(str(target))
