@@ -7,6 +7,7 @@ test images that centre lies within half a pixel of pixel (14, 14), and the brig
 
 from __future__ import annotations
 
+import math
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -156,6 +157,8 @@ def _gray(image: Image) -> Tensor:
     if image.mode.startswith(("I", "F")):
         wide = _pixels(image.convert("F"), torch.float32)
         low, high = wide.min(), wide.max()
+        if not math.isfinite(float(high - low)):  # one that is NaN or infinite makes all others so
+            raise ValueError("its pixels are no numbers that can be compared")
         scale = 65535.0 if image.mode.startswith("I;16") else float(high - low) or 1.0
         return (wide - low) / scale
     if image.has_transparency_data:

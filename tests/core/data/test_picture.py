@@ -48,6 +48,16 @@ def difference(one: torch.Tensor, other: torch.Tensor) -> float:
     return float((one.double() - other.double()).abs().mean())
 
 
+@pytest.mark.parametrize("values", [(float("nan"),), (float("inf"),), (float("-inf"),), (-3e38, 3e38)])
+def test_pixels_that_are_no_numbers_are_refused_by_name(tmp_path, values):
+    image = Image.new("F", (40, 30), 0.0)
+    for place, value in enumerate(values):
+        image.putpixel((10 + place, 10), value)
+    image.save(tmp_path / "odd.tiff")
+    with pytest.raises(InvalidValue, match=r"odd\.tiff.*no numbers that can be compared"):
+        read_picture(tmp_path / "odd.tiff")
+
+
 @pytest.mark.parametrize("size", [(28, 28), (300, 200), (90, 400), (20, 20), (640, 480)])
 @pytest.mark.parametrize(("ink", "paper"), [(0, 255), (255, 0), (60, 200), (200, 60)])
 def test_any_size_and_either_contrast_ends_in_a_box_of_20_centred_by_mass(size, ink, paper):
