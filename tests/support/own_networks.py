@@ -642,8 +642,8 @@ class Deciding(nn.Module):
         return self.a(x) if x.mean() > 0 else self.b(x)
 
 
-@equals_none("cannot be seen into")
-class CustomFunction(nn.Module):
+@equals_none("does not compute the same: the gradient of")
+class GradientOfItsOwn(nn.Module):
     class Double(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x):
@@ -651,14 +651,26 @@ class CustomFunction(nn.Module):
 
         @staticmethod
         def backward(ctx, gradient):
-            return gradient * 2
+            return gradient * 3
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(1, 4, 3), nn.Linear(4 * 676, 10)
+
+    def forward(self, x):
+        return self.fc(self.Double.apply(self.conv(x)).flatten(1))
+
+
+@equals_none("cannot be seen into")
+class Remade(nn.Module):
+    """Numbers that have gone through Python's hands."""
 
     def __init__(self):
         super().__init__()
         self.fc = nn.Linear(784, 10)
 
     def forward(self, x):
-        return self.fc(self.Double.apply(x).flatten(1))
+        return self.fc(torch.tensor(x.tolist()).flatten(1))
 
 
 @equals_none("random numbers")
