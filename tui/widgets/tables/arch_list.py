@@ -95,5 +95,5 @@ def name_of(spec: str) -> str:
     """The registered name of a spec, or the spec itself."""
     if is_user_module(spec):
         return spec.strip()
-    plain = joined(texts_of(spec))
-    return next((name for name, known in REGISTRY.items() if known == plain), plain)
+    typed = " ".join(spec.split())
+    return next((name for name, known in REGISTRY.items() if known == typed), typed)
