@@ -241,11 +241,20 @@ def test_runs_that_differ_in_seed_and_rate_alone_can_be_trained_together(changes
 
 @pytest.mark.parametrize(
     ("options", "reason"),
-    [({"dropout": 0.1}, "dropout"), ({"arch": "c8 d0.1 gap fc10"}, "dropout")],
+    [
+        ({"dropout": 0.1}, "dropout"),
+        ({"arch": "c8 d0.1 gap fc10"}, "dropout"),
+        ({"arch": "c8 dc0.1 gap fc10"}, "dropout"),
+        ({"arch": "c8 res(c8p1 tie2(d0.1)) gap fc10"}, "dropout"),
+        ({"arch": "c8b0l gn2 res(c8p1 d0) dc0 gap fc10", "dropout": 0.1}, "dropout"),
+        ({"arch": "c8b0l gn2 res(c8p1 d0) dc0 gap fc10"}, ""),
+    ],
 )
 def test_dropout_keeps_runs_apart(options, reason):
     config = TrainConfig.checked(options)
-    assert reason in grouping_obstacle([config, config.changed(seed=1)])
+    found = grouping_obstacle([config, config.changed(seed=1)])
+    assert reason in found
+    assert bool(found) == bool(reason)
 
 
 OWN = """

@@ -170,6 +170,26 @@ def test_a_last_batch_of_one_is_refused_where_a_norm_would_have_no_deviation(mak
     assert isinstance(run(make_trainer, arch="c8k5s4 p6 c8k1n fc10", epochs=1, **options)[-1], RunFinished)
 
 
+@pytest.mark.parametrize(
+    ("arch", "named"),
+    [
+        ("c4s9 gap flat bn fc10", "BatchNorm1d-4 has no deviation"),
+        ("fc8l bn fc10", "BatchNorm1d-2 has no deviation"),
+        ("c4s9 p3 res(c4k1l | bn) fc10", "BatchNorm2d-5 on a 1x1 map has no deviation"),
+        ("c4s9 p3 tie2(c4k1) fc10", "BatchNorm2d-5 on a 1x1 map has no deviation"),
+    ],
+)
+def test_so_is_one_of_units_and_one_inside_other_layers(make_trainer, arch, named, presentable):
+    with pytest.raises(InvalidValue) as caught:
+        make_trainer(arch=arch, batch_size=319)
+    presentable(caught.value.message, named)
+
+
+def test_norms_of_one_image_alone_train_on_a_last_batch_of_one(make_trainer):
+    arch = "c4s9l in gap gn2 flat ln fc8l gn4 fc10"
+    assert isinstance(run(make_trainer, arch=arch, epochs=1, batch_size=319)[-1], RunFinished)
+
+
 def test_a_norm_on_a_map_of_one_pixel_trains_on_a_last_batch_of_two(make_trainer):
     assert isinstance(run(make_trainer, arch="c8k5s4 p6 c8k1 fc10", epochs=1, batch_size=318)[-1], RunFinished)
 
