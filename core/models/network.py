@@ -96,6 +96,6 @@ def build_network(config: TrainConfig, files: OwnFiles | None = None) -> Network
 
     own = load_own_module(config.arch, seed=config.seed, whole_file=config.run_whole_file, files=files)
     check_own_module(own)
-    summary = summarize_module(own.module, config.arch)
+    summary = summarize_module(own.module, absolute_arch(config.arch))
     config.check_parameter_budget(summary.total_params)
     return Network(summary, own.module, own.source)

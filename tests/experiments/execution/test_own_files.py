@@ -20,6 +20,7 @@ from experiments.runs.folder import Meta
 from experiments.runs.own_code import kept_code, own_arch
 from experiments.runs.seeds import seed_specs
 from experiments.runs.source import read_source, write_source
+from experiments.verification.verify import verify
 
 
 @pytest.fixture
@@ -73,6 +74,16 @@ def test_a_run_goes_on_to_the_same_weights_after_its_file_has_changed(runner, lo
     assert weights(train(Runner(locations), config)) != weights(whole)
     assert notes(stopped)[-1].endswith("net.py has changed since the run was made: its own copy is used")
     assert "changed" not in notes(stopped)[0]
+
+
+def test_a_run_that_was_named_by_a_path_from_its_folder_is_verified_after_it_went_on(
+    runner, locations, config, path, monkeypatch
+):
+    monkeypatch.chdir(path.parent)
+    stopped = train(Runner(locations, after(3)), config.changed(arch="net.py:Net"))
+    monkeypatch.chdir("/")
+    list(runner.resume(stopped, arch=config.arch))
+    assert verify(stopped, locations, arch=config.arch).agrees
 
 
 def test_a_run_goes_on_to_the_same_weights_after_its_file_has_gone(runner, locations, config, path):
