@@ -107,9 +107,10 @@ class OwnReader:
         return found
 
     @property
-    def given(self) -> bool:
-        """Whether there are no files but those given."""
-        return self._files is not None
+    def folders(self) -> list[Path]:
+        """The folders of the files given, none where there are no such files."""
+        files = self._files
+        return [] if files is None else sorted({(files.root / name).parent for name in files.contents})
 
     def is_dir(self, path: Path) -> bool:
         """Whether there is such a folder."""

@@ -62,7 +62,8 @@ class Workspace:
         stem = self.path.stem.replace(".", "_")
         self.name = ".".join([*names, stem])
         self._known = {".".join(names[: depth + 2]): folder for depth, folder in enumerate(packages)}
-        self._folders = list(dict.fromkeys([self.path.parent, packages[0].parent if packages else self.path.parent]))
+        outside = packages[0].parent if packages else self.path.parent
+        self._folders = list(dict.fromkeys([self.path.parent, outside, self.path.resolve().parent]))
         _workspaces[self.prefix] = self
         if _finder not in sys.meta_path:
             sys.meta_path.insert(0, _finder)
@@ -194,10 +195,12 @@ class Workspace:
                         yield absolute(folder)
 
     def _far(self, top: str) -> Iterator[Path]:
-        """The folders above, as far as they belong to one project, or as the file is within a folder of that name."""
+        """The folders above, as far as they belong to one project, or as the file is within a folder of that name. Of
+        given files any, as each was found once."""
+        yield from self.reader.folders
         for below, folder in zip(["", *(parent.name for parent in self.path.parents)], self.path.parents, strict=False):
             project = any((folder / name).exists() for name in _PROJECT)
-            if project or below == top or self.reader.given:
+            if project or below == top or self.reader.folders:
                 yield folder
             yield folder / "src"
             if project:

@@ -7,6 +7,7 @@ import decimal
 import gc
 import locale
 import logging
+import multiprocessing
 import os
 import random
 import signal
@@ -189,6 +190,9 @@ def _timer(number: int) -> Restore:
 
 def _process() -> Iterator[Restore]:
     yield _unless_equal(_folder, _go_back)
+    start = partial(multiprocessing.get_start_method, allow_none=True)
+    yield _unless_equal(start, partial(multiprocessing.set_start_method, force=True))
+    yield _unless_equal(torch.multiprocessing.get_sharing_strategy, torch.multiprocessing.set_sharing_strategy)
     mask = os.umask(0o077)
     os.umask(mask)
     yield lambda: os.umask(mask)

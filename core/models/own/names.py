@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType
 
+from core.models.own.source import compiled
+
 _LOADS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _IN_PLACE = frozenset({"setattr", "delattr", "shuffle", "heappush", "heapify"})
@@ -100,7 +102,7 @@ def _one_by_one(node: ast.stmt) -> Iterator[ast.stmt]:
 
 def _statement(node: ast.stmt, filename: str, flags: int, tests: Tests) -> Statement:
     try:
-        code = compile(ast.Module([node], []), filename, "exec", flags, dont_inherit=True)
+        code = compiled(ast.Module([node], []), filename, flags)
     except SyntaxError:  # such as a return, or an await in a notebook
         return Statement(node, tests=tests)
     stored, now = _names(code)
@@ -219,6 +221,8 @@ def _last(node: ast.expr) -> str:
 def _acts(node: ast.AST) -> bool:
     if not isinstance(node, ast.Call):
         return False
+    if _last(node.func).startswith("parse_") and (node.args or node.keywords):
+        return False  # it is given its arguments
     downloads = any(
         keyword.arg == "download" and getattr(keyword.value, "value", None) is True for keyword in node.keywords
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.models.own.names import Statement, future_flags, statements
 from core.models.own.needed import Dependencies, is_main_guard
-from core.models.own.source import Script
+from core.models.own.source import Script, compiled
 
 Before = Mapping[str, Callable[[], None]]
 
@@ -65,21 +65,26 @@ class Program:
                 self._call_hooks(statement.binds)
                 exec(self._compiled(statement.node), self.namespace)
         except Exception as error:
-            if not statement.binds:
+            if statement.stars:
+                self.failures |= dict.fromkeys(self.free - self.namespace.keys(), error)
+            elif statement.binds:
+                self.failures |= dict.fromkeys(statement.binds, error)
+            else:
                 raise
-            self.failures |= dict.fromkeys(statement.binds, error)
+        if statement.stars:
+            for name in self.free & self.namespace.keys():
+                self.failures.pop(name, None)  # another one has it
 
     def _holds(self, test: ast.expr) -> bool:
         if is_main_guard(test):
             return True  # who needs what is made there names this very file
         if id(test) not in self._truth:
-            code = compile(ast.Expression(test), str(self.script.path), "eval", self._flags, dont_inherit=True)
+            code = compiled(ast.Expression(test), str(self.script.path), self._flags)
             self._truth[id(test)] = bool(eval(code, self.namespace))
         return self._truth[id(test)]
 
     def _compiled(self, node: ast.stmt) -> CodeType:
-        code: CodeType = compile(ast.Module([node], []), str(self.script.path), "exec", self._flags, dont_inherit=True)
-        return code
+        return compiled(ast.Module([node], []), str(self.script.path), self._flags)
 
     def _call_hooks(self, names: Iterable[str]) -> None:
         for name in names:

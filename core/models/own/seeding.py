@@ -24,12 +24,19 @@ _SEEDS: tuple[tuple[Any, str], ...] = (
 )
 """The functions that change the global random numbers of torch, numpy and Python."""
 
+_ONCE: tuple[tuple[Any, str], ...] = (
+    *((torch, name) for name in ("set_num_interop_threads", "set_flush_denormal", "set_default_tensor_type")),
+    (torch.cuda, "set_device"),
+)
+"""The functions of torch whose effect cannot be put back, or that need a GPU."""
+
 
 @contextmanager
 def only_our_seeds() -> Iterator[Callable[[int], None]]:
-    """Within the block nobody in this thread seeds global random numbers but by the function that it is given."""
+    """Within the block nobody in this thread seeds global random numbers but by the function that it is given, or sets
+    what cannot be put back."""
     thread = threading.get_ident()
-    originals = [(owner, name, getattr(owner, name)) for owner, name in _SEEDS]
+    originals = [(owner, name, getattr(owner, name)) for owner, name in (*_SEEDS, *_ONCE)]
     active = True
 
     def quiet(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,6 +12,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from importlib.util import decode_source
 from pathlib import Path
+from types import CodeType
 
 MAX_SCRIPT = 4 << 20
 MAX_NOTEBOOK = 64 << 20
@@ -74,6 +75,19 @@ def place(filename: str, line: int) -> str:
 def absolute(path: Path) -> Path:
     """The path without the current folder's part in it; links stay."""
     return Path(os.path.abspath(path.expanduser()))  # noqa: PTH100  # Path.absolute leaves .. in place
+
+
+def compiled(node: ast.Module | ast.Expression, filename: str, flags: int) -> CodeType:
+    """The code of statements, or of an expression, with the compiler's flags of their file.
+
+    Raises:
+        SyntaxError: for what parses and means nothing, such as a ``return`` at the top.
+    """
+    mode = "eval" if isinstance(node, ast.Expression) else "exec"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        code: CodeType = compile(node, filename, mode, flags, dont_inherit=True)
+    return code
 
 
 def _parse(text: str, filename: str) -> ast.Module:

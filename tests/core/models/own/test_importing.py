@@ -279,6 +279,18 @@ def test_a_relative_import_of_nothing_names_the_file_that_is_missing(file, load)
         load(path)
 
 
+def test_a_link_finds_what_lies_beside_the_file(file, load, tmp_path):
+    file("W = 6\n", "far/layers.py")
+    text = "from layers import W\nclass Net(nn.Linear):\n    def __init__(self):\n        super().__init__(2, W)\n"
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "net.py").symlink_to(file(text, "far/net.py"))
+    path = tmp_path / "here" / "net.py"
+    assert load(path).out_features == 6
+    files = load_own_module(f"{path}:Net", seed=0).source
+    again = load_own_module(f"{path}:Net", seed=0, files=replace(files, root=tmp_path / "elsewhere"))
+    assert again.module.out_features == 6
+
+
 def test_a_network_that_imports_ours_on_purpose_gets_ours(file, load):
     net = load(file("from core.models.norm import BatchNorm2d as Net"), "Net(3)")
     assert type(net).__module__ == "core.models.norm"

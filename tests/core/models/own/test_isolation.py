@@ -6,6 +6,7 @@ import builtins
 import gc
 import locale
 import logging
+import multiprocessing
 import os
 import random
 import signal
@@ -65,6 +66,8 @@ LOOKS = {
     "logging.getLogger('somebody').disabled = True": lambda: logging.getLogger("somebody").disabled,
     "os.chdir('/')": os.getcwd,
     "os.umask(0)": umask,
+    "multiprocessing.set_start_method('spawn', force=True)": lambda: multiprocessing.get_start_method(allow_none=True),
+    "torch.multiprocessing.set_sharing_strategy('file_system')": torch.multiprocessing.get_sharing_strategy,
     "os.environ['OMP_SOMETHING'] = '1'": lambda: dict(os.environ),
     "os.environ.clear()": lambda: dict(os.environ),
     "sys.path.insert(0, '/nowhere')": lambda: list(sys.path),
@@ -90,7 +93,7 @@ LOOKS = {
     "locale.setlocale(locale.LC_ALL, 'C')": lambda: locale.setlocale(locale.LC_ALL),
 }
 MODULES = "import builtins, decimal, gc, locale, logging, os, random, signal, socket, sys, threading, warnings\n"
-HEAD = f"import numpy as np\n{MODULES}import torch\nfrom torch import nn\n"
+HEAD = f"import multiprocessing\nimport numpy as np\n{MODULES}import torch\nfrom torch import nn\n"
 NET = """
 class Net(nn.Sequential):
     def __init__(self):
@@ -208,6 +211,16 @@ def test_weights_that_a_file_loads_itself_stay(file, load, tmp_path):
     torch.save({"1.weight": torch.full((10, 784), 0.25), "1.bias": torch.zeros(10)}, tmp_path / "w.pt")
     path = file(NET + f"net = Net()\nnet.load_state_dict(torch.load({str(tmp_path / 'w.pt')!r}))\n")
     assert load(path, "net")[1].weight.unique().tolist() == [0.25]
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["set_num_interop_threads(3)", "set_flush_denormal(False)", "set_default_tensor_type('torch.cuda.FloatTensor')"],
+)
+def test_what_could_not_be_put_back_is_not_set(change, file, load):
+    threads = torch.get_num_interop_threads()
+    assert load(file(f"torch.{change}\ntorch.cuda.set_device(0)\n{NET}"), whole_file=True)[1].out_features == 10
+    assert torch.get_num_interop_threads() == threads
 
 
 def test_another_thread_seeds_as_it_likes_meanwhile(file):

@@ -55,6 +55,10 @@ NEEDED = {
     "def find(base=Base):\n    return KNOWN['Ten'].width\nWIDTH = find()" + NET,
     "one import of several": "import no_such_package_x, math, os.path as p\nfrom math import floor, no_such_thing_x\n"
     "WIDTH = floor(math.sqrt(100)) if p else 1" + NET,
+    "arguments that are given": "import argparse\nparser = argparse.ArgumentParser()\n"
+    "parser.add_argument('--width', default=10)\nargs = parser.parse_args([])\nWIDTH = args.width" + NET,
+    "a bad escape": "WIDTH = len('\\d' * 5)" + NET,
+    "one of two packages": "from no_such_package_x import *\nfrom math import *\nWIDTH = floor(10.5)" + NET,
     "a lambda": "width = lambda: TEN\nTEN = 10\nWIDTH = width()" + NET,
     "a comprehension": "A = [5, 5]\nWIDTH = sum(a for a in A)" + NET,
     "a name by its text": "WIDTH_A = 10\ndef width():\n    return globals()['WIDTH_' + 'A']\nWIDTH = width()" + NET,
@@ -145,6 +149,7 @@ NOT_RUN = {
     "the main block": "if __name__ == '__main__':\n    RAN\n    Net()",
     "a data set": "from torchvision import datasets\ndata = datasets.MNIST(str(RAN), download=True)",
     "a question": "name = input(RAN)",
+    "all of an unneeded package": "from no_such_package_x import *\nRAN",
     "an unneeded package": "import no_such_package_x\nfrom no_such_package_y.z import *\nno_such_package_x.go()\nRAN",
     "a plot": "import matplotlib.pyplot as plt\nplt.plot([1])\nRAN",
     "a loop for ever": "while True:\n    RAN",
@@ -184,6 +189,12 @@ def test_a_missing_package_that_the_network_needs_is_named_with_a_way_to_have_it
         with pytest.raises(InvalidValue, match=named) as caught:
             load(path)
         assert way in caught.value.hint
+
+
+def test_a_missing_package_of_which_all_is_imported_is_named_where_it_is_needed(file, load):
+    path = file("from no_such_package_x import *\nclass Net(Base):\n    pass\n")
+    with pytest.raises(InvalidValue, match=r"net.py:4: from no_such_package_x import \*: needs no_such_package_x"):
+        load(path)
 
 
 def test_a_setting_read_from_the_command_line_is_named_and_all_of_the_file_can_be_run(file, load):
