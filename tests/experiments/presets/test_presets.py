@@ -67,6 +67,11 @@ def test_a_file_says_only_what_differs_from_its_base(config_file):
     assert preset.config == load_preset("seed-conv5").config.changed(lr=0.05)
 
 
+def test_a_file_may_have_a_network_with_brackets_and_a_bar(config_file):
+    spec = "c8b0r res(c8p1b0r c8p1l | c8k1l) p3s2p1 gap fc10"
+    assert summarize_config(load_config_file(config_file(f'arch = "{spec}"\n')).config).spec == spec
+
+
 def test_a_file_without_base_starts_from_the_defaults(config_file):
     assert load_config_file(config_file("seed = 3")).config == TrainConfig(seed=3)
     assert load_config_file(config_file("")).config == TrainConfig()
