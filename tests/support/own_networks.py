@@ -631,6 +631,16 @@ class DropoutAlwaysOn(nn.Module):
         return self.fc(F.dropout(x.view(-1, 784), 0.2))
 
 
+@equals_none("not do the same for each batch")
+class DropoutOfLargeBatches(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(784, 10)
+
+    def forward(self, x):
+        return self.fc(F.dropout(x.flatten(1), 0.2, self.training and len(x) > 3))
+
+
 @equals_none("bool reads values")
 class Deciding(nn.Module):
     def __init__(self):

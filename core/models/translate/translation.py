@@ -162,7 +162,7 @@ def _looked_at(copy: nn.Module) -> tuple[Trace, list[Obstacle]]:
         if is_dropout(call) and not isinstance(call.target, nn.Module) and piece_of(call).kind != "reshape":
             reason = "dropout that goes on in evaluation: give it training=self.training"
             obstacles.append(Obstacle(reason, call.place))
-    if any(_pattern(one) != _pattern(first) for one in more):
+    if any(_pattern(one, dropout=True) != _pattern(first, dropout=True) for one in more):
         obstacles.append(Obstacle("forward does not do the same for each batch", Place()))
     elif _pattern(scored) != _pattern(first):
         obstacles.append(Obstacle("forward does something else in evaluation than in training", Place()))
@@ -179,12 +179,12 @@ def _trace(copy: nn.Module, size: int, *, training: bool) -> Trace:
         raise Obstacle(reason, place_of(error)) from error
 
 
-def _pattern(traced: Trace) -> list[tuple[object, ...]]:
-    """What is called, on images of which shape, and where; without dropout, which evaluation has not."""
+def _pattern(traced: Trace, *, dropout: bool = False) -> list[tuple[object, ...]]:
+    """What is called, on images of which shape, and where; with `dropout`, which evaluation has not, how much of it."""
     return [
-        (function_name(call), call.shape[1:], call.place)
+        (function_name(call), call.shape[1:], call.place, piece_of(call).key if is_dropout(call) else ())
         for call in traced.calls
-        if call.target is not None and not is_dropout(call)
+        if call.target is not None and (dropout or not is_dropout(call))
     ]
 
 
