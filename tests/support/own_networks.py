@@ -580,6 +580,18 @@ class AllConvolutional(nn.Module):
         return torch.squeeze(torch.squeeze(self.head(self.blocks(input)), 3), 2)
 
 
+@equals("c8s3n c10l gap")
+class Squeezing(nn.Module):
+    """Of a single image it makes logits without a batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Conv2d(1, 8, 3, 3), nn.ReLU(), nn.Conv2d(8, 10, 3), nn.AdaptiveAvgPool2d(1))
+
+    def forward(self, x):
+        return self.net(x).squeeze()
+
+
 @equals("c8n tie3(res(c8p1n)) p2 fc10")
 class Recursive(nn.Module):
     def __init__(self, depth=3):

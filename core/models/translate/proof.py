@@ -17,9 +17,9 @@ TOLERANCE = 1e-9
 differs by about 1e-14."""
 
 ATTEMPTS = 3
-TRAINING = (2, 5, 3, 4)
-SCORING = (4, 1, 7)
-"""Images in the batches that are compared. A module that squeezes fails for a single one, and nothing is compared."""
+TRAINING = (2, 5)
+SCORING = (4, 1)
+"""Images in the batches that are compared."""
 
 _DROPOUTS = frozenset(
     {"dropout", "dropout_", "dropout1d", "dropout2d", "dropout3d", "feature_dropout", "alpha_dropout"}
@@ -68,12 +68,9 @@ def _difference(module: nn.Module, twin: nn.Module, log_softmax: bool, generator
             images = torch.randn(size, 1, 28, 28, generator=generator, dtype=torch.float64) * 1.5
             weights = torch.randn(size, 10, generator=generator, dtype=torch.float64)
             before = [buffer.clone() for buffer in module.buffers()]
-            try:
-                found = _results(module, module, images, weights, training=training)
-            except (RuntimeError, IndexError):
-                if size > 1:
-                    raise
+            if size == 1 and not _takes_one(module, images):
                 continue
+            found = _results(module, module, images, weights, training=training)
             for buffer, value in zip(module.buffers(), before, strict=True):
                 buffer.copy_(value)
             expected = _results(twin, module, images, weights, training=training, log_softmax=log_softmax)
@@ -86,6 +83,16 @@ def _difference(module: nn.Module, twin: nn.Module, log_softmax: bool, generator
     return ""
 
 
+def _takes_one(module: nn.Module, image: Tensor) -> bool:
+    """Whether a module scores a single image (1, 1, 28, 28), as one that squeezes its output does not."""
+    module.eval()
+    try:
+        with torch.no_grad():
+            return bool(module(image).shape == (1, 10))
+    except (RuntimeError, IndexError):
+        return False
+
+
 def _results(
     network: nn.Module,
     owner: nn.Module,
@@ -95,15 +102,16 @@ def _results(
     training: bool,
     log_softmax: bool = False,
 ) -> dict[str, Tensor | None]:
-    """Outputs, gradients and buffers of a forward and a backward pass of the network with the owner's tensors."""
+    """Outputs and buffers, and in training gradients, of a network with the owner's tensors."""
     images = images.clone().requires_grad_()
     owner.train(training)
     network.train(training)
     owner.zero_grad(set_to_none=True)
-    with torch.enable_grad(), WithoutDropout():
+    with torch.set_grad_enabled(training), WithoutDropout():
         output = network(images)
         if log_softmax:
             output = output.log_softmax(1)
+    if training:
         (output * weights).sum().backward()
     found: dict[str, Tensor | None] = {"the output": output.detach(), "the gradient of the images": images.grad}
     found |= {f"the gradient of {name}": parameter.grad for name, parameter in owner.named_parameters()}
