@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from pathlib import Path
 
 from tui.command_line.early_signals import leave_on_signals
 
@@ -17,9 +19,20 @@ def reserve_standard_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
 
 
+def keep_imports_from_this_folder() -> None:
+    """Let the processes that are started from here import nothing from the folder that the user is in, as Python's own
+    options `-c` and `-m` do: a random.py or a folder named core that lies there is the user's. A checkout that is run
+    where it lies has nothing else to be imported from."""
+    with suppress(OSError):  # a folder that is gone is none of ours
+        if Path(__file__).parents[1].samefile("."):
+            return
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
+
+
 def main() -> None:
     """Run `mnist-tui`."""
     reserve_standard_descriptors()
+    keep_imports_from_this_folder()
     leave_on_signals()
     from tui.cli import app
 
