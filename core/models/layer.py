@@ -26,6 +26,8 @@ class Layer:
 
     `branches` are the layers inside: for a Residual those of each branch, for a Tied those of each use, the second and
     later ones without parameters of their own. `params` and `macs` do not count them.
+
+    `path` is the name of a user's own layer within its module; one that is never called has an output of (0, 0, 0).
     """
 
     kind: str
@@ -36,6 +38,7 @@ class Layer:
     options: Mapping[str, Option] = field(default_factory=dict)
     label: str = ""
     branches: tuple[tuple[Layer, ...], ...] = ()
+    path: str = ""
 
     @property
     def times(self) -> int:
@@ -63,7 +66,8 @@ def label_rows(layers: Iterable[Layer]) -> tuple[Layer, ...]:
             number += layer.kind not in UNLISTED_KINDS
             label = "" if layer.kind in UNLISTED_KINDS else f"{layer.kind}-{number}"
             columns = (layer.params, layer.macs, layer.options)
-            found.append(Layer(layer.kind, layer.output_shape, layer.receptive_field, *columns, label, branches))
+            shown = (layer.kind, layer.output_shape, layer.receptive_field)
+            found.append(Layer(*shown, *columns, label, branches, layer.path))
         return tuple(found)
 
     return labelled(layers)

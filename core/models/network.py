@@ -91,11 +91,13 @@ def build_network(config: TrainConfig, files: OwnFiles | None = None) -> Network
         torch.manual_seed(config.seed)
         return Network(summary, build_model(summary))
     from core.models.own.check import check_own_module
+    from core.models.own.isolation import isolated
     from core.models.own.load import load_own_module
     from core.models.own.table import summarize_module
 
     own = load_own_module(config.arch, seed=config.seed, whole_file=config.run_whole_file, files=files)
-    check_own_module(own)
-    summary = summarize_module(own.module, absolute_arch(config.arch))
+    with isolated():
+        check_own_module(own)
+        summary = summarize_module(own.module, absolute_arch(config.arch), own.files)
     config.check_parameter_budget(summary.total_params)
     return Network(summary, own.module, own.source)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from core.config import MAX_PARAMS
 from core.errors import SpecError
@@ -17,7 +19,11 @@ CLASSES = 10
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The layer table of one network, with its totals."""
+    """The layer table of one network, with its totals.
+
+    Of a user's own module `files` are those that it was loaded from, and `unused` the parameters that its forward does
+    not use, by layer; they count in the totals.
+    """
 
     name: str
     spec: str
@@ -26,6 +32,8 @@ class Summary:
     macs: int
     receptive_field: int | None
     layers: tuple[Layer, ...]
+    files: tuple[Path, ...] = ()
+    unused: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def all_layers(self) -> tuple[Layer, ...]:

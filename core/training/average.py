@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
-
 import torch
 from torch import Tensor, nn
 
 from core.device.torch_private import copy_to_each, lerp_each
+from core.models.own.copying import copy_module
 
 
 def copy_weights(model: nn.Module) -> dict[str, Tensor]:
@@ -34,7 +33,7 @@ class WeightAverage:
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        self.model = deepcopy(model).eval().requires_grad_(False)
+        self.model = copy_module(model).eval().requires_grad_(False)
         self._decay = decay
         pairs = list(zip(_tensors(self.model), _tensors(model), strict=True))
         self._averages = [mean for mean, _ in pairs if mean.is_floating_point()]

@@ -6,7 +6,6 @@ Everything slow is done on a thread; the screen calls `look` again and again and
 from __future__ import annotations
 
 import time
-from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -123,7 +122,9 @@ class Inspecting:
         scored = self.scored = task.result
         self.layer_images = min(LAYER_IMAGES, len(scored.images))
         # A copy, so that whoever looks at one digit's feature maps meanwhile is not counted in.
-        module = deepcopy(scored.network.module)
+        from core.models.own.copying import copy_module  # there is a network, so torch has been imported
+
+        module = copy_module(scored.network.module)
         self._watching = BackgroundTask("inspect layers", lambda stop, _: _statistics(module, scored, stop))
         return True
 

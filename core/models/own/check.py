@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
-
 import torch
-from torch.nn.parameter import UninitializedParameter
 
 from core.errors import InvalidValue
 from core.models.build import check_output, count_parameters
 from core.models.own.blame import blaming
+from core.models.own.copying import copy_module
+from core.models.own.lazy import has_lazy_layers, make_lazy_layers
 from core.models.own.load import OwnModule
 
 
 def check_own_module(own: OwnModule) -> None:
     """Raise `InvalidValue` when a module does not map images to 10 logits, or has nothing to train.
 
-    The module and torch's random state are left as they are.
+    Lazy layers learn their sizes from its input, and draw their initial weights. Otherwise the module and torch's
+    random state are left as they are.
     """
     model, arch, name = own.module, str(own.reference), own.reference.name
-    with blaming(arch, own.files, f"{name}'s forward raised"), torch.random.fork_rng(devices=[]):
-        # A copy, so that a forward pass that changes the module's state leaves the one to be trained as it was made.
-        problem = check_output(deepcopy(model))
-    if any(isinstance(parameter, UninitializedParameter) for parameter in model.parameters()):
-        problem = f"{name} has lazy layers, whose parameters nobody can count"
+    with blaming(arch, own.files, f"{name}'s forward raised"):
+        if has_lazy_layers(model):
+            make_lazy_layers(model)
+        with torch.random.fork_rng(devices=[]):
+            # A copy, so that a forward pass that changes the module's state leaves the one to train as it was made.
+            problem = check_output(copy_module(model))
+    if has_lazy_layers(model):
+        problem = f"{name} has lazy layers that its forward does not use, whose parameters nobody can count"
     if problem:
         raise InvalidValue("arch", arch, problem, hint="forward takes (N, 1, 28, 28) and returns logits (N, 10)")
     if not count_parameters(model, trainable_only=True):

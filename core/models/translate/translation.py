@@ -173,7 +173,7 @@ def _trace(copy: nn.Module, size: int, *, training: bool) -> Trace:
     copy.train(training)
     try:
         return trace(copy, torch.randn(size, 1, 28, 28, generator=torch.Generator().manual_seed(size)))
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
         mode = "training" if training else "evaluation"
         reason = f"forward fails for {size} images in {mode} mode: {type(error).__name__}: {one_line(error)}"
         raise Obstacle(reason, place_of(error)) from error
@@ -258,6 +258,6 @@ def _disproof(copy: nn.Module, translation: Translation, *, log_softmax: bool) -
             layer.__class__ = torch_class(type(layer))  # type: ignore[assignment]
     try:
         reason = difference(copy, twin, log_softmax=log_softmax)
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # what the user's code raises in another precision
+    except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001  # in another precision
         return f"it cannot be compared with {translation.spec}: {type(error).__name__}: {one_line(error)}"
     return f"{translation.spec} does not compute the same: {reason}" if reason else ""
