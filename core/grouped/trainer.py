@@ -19,10 +19,10 @@ from core.grouped.network import grouped_network
 from core.grouped.step import GroupedStep
 from core.models.spec import is_user_module
 from core.models.summary import Summary
-from core.models.translate.translation import translate
+from core.models.translate.translation import Translation, translate
 from core.storage.checkpoint import Checkpoint
 from core.training.loop import EpochLoop
-from core.training.record import RunRecord, is_out_of_memory
+from core.training.record import RunRecord, check_last_batch, is_out_of_memory
 
 
 class GroupedRun(RunRecord):
@@ -67,6 +67,8 @@ class GroupTrainer:
         self.device = device
         self.members = [GroupedRun(one, dataset, summary, self, copy) for copy, one in enumerate(configs)]
         translated = translate(models[0]) if is_user_module(config.arch) else None
+        run_as = translated.summary if isinstance(translated, Translation) else summary
+        check_last_batch(config, self.members[0].images, run_as)
         model = grouped_network(summary, models, translated).to(device)
         evaluator = partial(GroupedEvaluator, min_size=config.batch_size)
         self.loop = EpochLoop(

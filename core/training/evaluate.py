@@ -28,14 +28,18 @@ class Pixels:
     std: float
     dtype: torch.dtype = torch.float32
     """The type that the network computes in."""
+    memory_format: torch.memory_format = torch.channels_last
+    """In which the network computes: its parameters have it, too."""
 
     def __call__(self, images: Tensor) -> Tensor:
-        """(B, 28, 28), 0 to 255 of any type, to (B, 1, 28, 28) of `dtype`, its strides those of channels_last.
+        """(B, 28, 28), 0 to 255 of any type, to (B, 1, 28, 28) of `dtype`, its strides those of the memory format.
 
         With one channel, `Tensor.to(memory_format=...)` may silently do nothing, hence the view and the permutation.
         """
         batch, height, width = images.shape
         scaled = images.to(self.dtype, copy=True).mul_(1 / (255 * self.std)).sub_(self.mean / self.std)
+        if self.memory_format is torch.contiguous_format:
+            return scaled.view(batch, 1, height, width)
         return scaled.view(batch, height, width, 1).permute(0, 3, 1, 2)
 
 

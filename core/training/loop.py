@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from typing import Generic, TypeVar, cast
 
 import torch
@@ -19,16 +19,18 @@ from torch import Tensor, nn
 from core.config import TrainConfig
 from core.data.loader import Dataset
 from core.device.device import check_precision
+from core.device.random_state import ScriptNumbers
 from core.engines.choose import choose_engine, make_engine
 from core.engines.engine import Forward
 from core.events import RunStopped, TrainEvent
+from core.models.spec import is_user_module
 from core.models.translate.translation import Translation, Untranslatable
 from core.models.translate.twin import InPlaceOf
 from core.storage.checkpoint import Checkpoint
 from core.training.average import WeightAverage, copy_of, copy_weights
 from core.training.evaluate import Evaluator, Labelled, Pixels, Score
 from core.training.record import RunRecord
-from core.training.sampling import EpochDraw, seed_dropout, split_validation
+from core.training.sampling import EpochDraw, seed_dropout, seed_scoring, seed_script, split_validation
 from core.training.step import TrainStep
 
 PROGRESS_INTERVAL = 0.1
@@ -60,6 +62,7 @@ class EpochLoop(Generic[Model]):
         make_evaluator: makes the evaluators of the held-out and of the test images.
         translated: of a user's own module, the spec that it equals, or why there is none.
         twin_of: makes the network of that spec, with the tensors of a model, which is run in the model's place.
+        memory_format: of the model's parameters, and of the images that it is given.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class EpochLoop(Generic[Model]):
         copies: int = 1,
         translated: Translation | Untranslatable | None = None,
         twin_of: Callable[[Model], nn.Module] | None = None,
+        memory_format: torch.memory_format = torch.channels_last,
     ) -> None:
         check_precision(config.precision, device)
         self.model = model
@@ -90,7 +94,7 @@ class EpochLoop(Generic[Model]):
         self._engine = make_engine(choice, config.batch_size, device, copies, config.precision)
         self._engine_reason = _with_translation(choice.reason, translated)
         self._average = WeightAverage(model, config.ema_decay) if config.ema else None
-        pixels = Pixels(dataset.mean, dataset.std)
+        pixels = Pixels(dataset.mean, dataset.std, memory_format=memory_format)
         forward = self._forward(model)
         self._step = make_step(model, config, images, labels, pixels, self._average, forward)
         scored = forward if self.scored_model is model else self._forward(self.scored_model)
@@ -98,6 +102,8 @@ class EpochLoop(Generic[Model]):
         self._test = make_evaluator(self.scored_model, test, pixels, scored)
         held = Labelled(images, labels, held_out.to(device))
         self._val = make_evaluator(self.scored_model, held, pixels, scored) if config.val_split else None
+        # Where only torch's random numbers are drawn, the others need not be looked after.
+        self._numbers = ScriptNumbers() if is_user_module(config.arch) and run_as is config else None
         self._read: dict[str, dict[str, Tensor]] = {}  # parts of the state of all copies after the last step
 
     @property
@@ -111,11 +117,26 @@ class EpochLoop(Generic[Model]):
         Lazy: work goes on when the next event is asked for. `should_stop` is asked of each run before every batch, in
         evaluation too, and a run that shall stop does so alone.
         """
+        with closing(self._run(runs, should_stop)) as events:
+            if self._numbers is None:
+                yield from events
+                return
+            while True:
+                with self._numbers:  # not while whoever takes the events draws numbers of their own
+                    event = next(events, None)
+                if event is None:
+                    return
+                yield event
+
+    def _run(
+        self, runs: Sequence[AnyRun], should_stop: StopsRun[AnyRun]
+    ) -> Generator[tuple[AnyRun, TrainEvent], None, None]:
         for run in runs:
             run.start_clock()
-        self.model.train()
-        self._engine.prepare(self._step)
-        (self._val or self._test).prepare(self._engine)
+        with nullcontext() if self._numbers is None else self._numbers.untouched():
+            self.model.train()
+            self._engine.prepare(self._step)
+            (self._val or self._test).prepare(self._engine)
         for run in runs:
             yield run, run.started(self._engine.name, self._engine.note, self._engine_reason)
         try:
@@ -126,10 +147,12 @@ class EpochLoop(Generic[Model]):
                         run.begin_epoch()
                     self.start_epoch(runs)
                     seed_dropout(live[0].config, live[0].epoch)  # which only a single run has
+                    if self._numbers is not None:
+                        seed_script(self._numbers, live[0].config, live[0].epoch)
                 yield from self._train(live, should_stop)
                 yield from self._score(_live(live), should_stop)
                 yield from self._finish(_live(live), should_stop)
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
             for run in _live(runs):
                 failure = run.fail_by(error)
                 if failure is None:
@@ -146,7 +169,8 @@ class EpochLoop(Generic[Model]):
     def parts_of(self, copy: int) -> dict[str, dict[str, Tensor]]:
         """The tensors of one run for a checkpoint, by part, as copies on the CPU: the state after its last step."""
         engine = self._step.state_of(self._read_back("engine"), copy)
-        return {"model": self._weights("model", copy), "average": self._weights("average", copy), "engine": engine}
+        weights = {part: self._weights(part, copy) for part in ("model", "average")}
+        return {**weights, "engine": engine, "script": {} if self._numbers is None else self._numbers.state()}
 
     def load(self, checkpoint: Checkpoint) -> None:
         """Load the network and the step of a checkpoint; errors of several kinds when it does not fit.
@@ -158,6 +182,11 @@ class EpochLoop(Generic[Model]):
         if self._average is not None:
             self._average.model.load_state_dict(checkpoint.part("average"))
         self._step.load_state(checkpoint.part("engine"))
+        if self._numbers is not None:
+            if state := checkpoint.part("script"):
+                self._numbers.restore(state)
+            else:  # made by an earlier version
+                seed_script(self._numbers, self._config, int(checkpoint.state["epoch"]))
 
     def _forward(self, model: Model) -> Forward:
         """A network's forward pass in the engine, or that of the spec's network in the place of a user's module."""
@@ -226,6 +255,8 @@ class EpochLoop(Generic[Model]):
         self, evaluator: Evaluator, runs: Sequence[AnyRun], should_stop: StopsRun[AnyRun]
     ) -> RunEvents[AnyRun]:
         """Score the network on an evaluator's images, until none of these runs is left that wants to know."""
+        if self._numbers is not None:
+            seed_scoring(self._numbers, runs[0].config, runs[0].epoch)
         for _ in evaluator.batches(self._engine):
             yield from _stopped(runs, should_stop)
             if not _live(runs):

@@ -7,9 +7,11 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from traceback import walk_tb
 
 import torch
-from torch import Tensor
+from torch import Tensor, autograd
 
 from core.advice import Action, Tip
 from core.config import TrainConfig
@@ -19,6 +21,8 @@ from core.device.random_state import random_state
 from core.errors import InvalidValue, TrainingFailed, one_line
 from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress
 from core.history import best_epoch, early_signal, first_epoch_at, reaches
+from core.models.own.blame import blame
+from core.models.reference import split_reference
 from core.models.spec import is_user_module
 from core.models.summary import Summary
 from core.storage.checkpoint import Checkpoint
@@ -27,6 +31,9 @@ from core.training.evaluate import Score
 from core.training.sampling import EpochDraw, draw_epoch
 from core.training.schedule import learning_rate
 from core.training.step import Totals
+
+HOW_TO_SEE_MORE = "make a batch of its own in a script, and call the module in training mode"
+"""Advice on a module that fails in training."""
 
 
 class Clock:
@@ -63,7 +70,7 @@ class RunRecord(ABC):
     def __init__(
         self, config: TrainConfig, dataset: Dataset, summary: Summary, device: torch.device, copy: int = 0
     ) -> None:
-        _check_sizes(config, dataset, summary)
+        _check_split(config, dataset)
         self.config = config
         self.summary = summary
         self.device = device
@@ -74,6 +81,7 @@ class RunRecord(ABC):
         self.epoch = 0
         self.step = 0
         self.ended = False
+        self.notes: tuple[str, ...] = ()
         self.draw = draw_epoch(config, self.images, 1)
         self.best_weights: dict[str, Tensor] = {}
         self.final_weights: dict[str, Tensor] = {}
@@ -117,7 +125,7 @@ class RunRecord(ABC):
         self._run_clock.start()
 
     def started(self, engine: str, note: str, reason: str = "") -> RunStarted:
-        """`note` is the engine's; that of the data set comes before it."""
+        """`note` is the engine's; that of the data set and those of the run itself come before it."""
         return RunStarted(
             config=self.config.model_dump(),
             spec=self.summary.spec,
@@ -128,7 +136,7 @@ class RunRecord(ABC):
             val_images=self.config.val_split,
             test_images=len(self._dataset.test_labels),
             steps_per_epoch=self.steps_per_epoch,
-            note="; ".join(filter(None, (self._dataset.note, note))),
+            note="; ".join(filter(None, (self._dataset.note, *self.notes, note))),
             engine=engine,
             engine_reason=reason,
         )
@@ -232,9 +240,12 @@ class RunRecord(ABC):
         if is_out_of_memory(error):
             return self.fail(_no_room(self.config, self.device))
         if is_user_module(self.config.arch):
-            text = f"{self.config.arch} raised {type(error).__name__}: {error}"
-            hint = "try it on a batch of its own, in training mode"
-            return self.fail(TrainingFailed(one_line(text, 300), hint=hint))
+            where = "scoring" if self.images_done == self.images and not self.between_epochs else "training"
+            backward = ", in the backward pass" * is_of_backward(error)
+            file, name = split_reference(self.config.arch)
+            place = f"{Path(file).name}:{name} raised in {where}, epoch {self.epoch}, step {self.step + 1}{backward}"
+            text = f"{place}: {blame(error, self.summary.files)}"
+            return self.fail(TrainingFailed(one_line(text, 350), hint=HOW_TO_SEE_MORE))
         return None
 
     def _diverged(self) -> RunFailed:
@@ -284,13 +295,17 @@ class RunRecord(ABC):
         use_threads(int(state.get("threads", 0)), self.device)
 
 
-def _check_sizes(config: TrainConfig, dataset: Dataset, summary: Summary) -> None:
+def _check_split(config: TrainConfig, dataset: Dataset) -> None:
     count = len(dataset.train_labels)
     if config.val_split >= count:
         raise InvalidValue(
             "val_split", config.val_split, f"must be below the {count:,} training images", hint="hold out fewer images"
         )
-    tail = (count - config.val_split) % config.batch_size or config.batch_size
+
+
+def check_last_batch(config: TrainConfig, images: int, summary: Summary) -> None:
+    """Raise `InvalidValue` when a batch norm of the network would have one value a channel in the last batch."""
+    tail = images % config.batch_size or config.batch_size
     for layer in summary.rows:
         if layer.kind in ("BatchNorm1d", "BatchNorm2d") and tail == 1 and layer.output_shape[1:] == (1, 1):
             where = " on a 1x1 map" if layer.kind == "BatchNorm2d" else ""
@@ -316,6 +331,11 @@ def preparing(config: TrainConfig, device: torch.device) -> Iterator[None]:
 def _no_room(config: TrainConfig, device: torch.device) -> TrainingFailed:
     text = f"out of memory on {describe_device(device)}"
     return TrainingFailed(one_line(text, 300), hint=Tip(Action.SHRINK, "batch_size", str(config.batch_size)))
+
+
+def is_of_backward(error: BaseException) -> bool:
+    """Whether an error comes from the backward pass of a step."""
+    return any(frame.f_code.co_filename == autograd.__file__ for frame, _ in walk_tb(error.__traceback__))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from core.config import TrainConfig
+from core.device.random_state import ScriptNumbers
 from core.training.augment import draw_shifts, draw_warps
 
 VALIDATION_SEED = 20_000
@@ -71,6 +72,17 @@ def draw_epoch(config: TrainConfig, count: int, epoch: int) -> EpochDraw:
 def seed_dropout(config: TrainConfig, epoch: int) -> None:
     """Fix torch's global random state, which only dropout still draws from once training has begun."""
     torch.manual_seed(_number(config.seed, "dropout", epoch))
+
+
+def seed_script(numbers: ScriptNumbers, config: TrainConfig, epoch: int) -> None:
+    """Fix what a module of somebody's own draws from `random` and `numpy.random` in an epoch."""
+    numbers.seed(_number(config.seed, "script", epoch))
+
+
+def seed_scoring(numbers: ScriptNumbers, config: TrainConfig, epoch: int) -> None:
+    """Fix all that such a module draws when it is scored, so that a score that is begun again comes out the same."""
+    torch.manual_seed(_number(config.seed, "scoring", epoch))
+    numbers.seed(_number(config.seed, "scoring", epoch))
 
 
 def split_validation(count: int, held_out: int) -> tuple[Tensor, Tensor]:

@@ -10,16 +10,18 @@ from torch import nn
 from core.config import TrainConfig
 from core.data.loader import Dataset
 from core.device.random_state import restore_random_state
+from core.engines.engine import batch_sizes
 from core.errors import RunError, ShouldStop, one_line
 from core.events import TrainEvent
 from core.models.spec import is_user_module
 from core.models.summary import Summary
-from core.models.translate.translation import Translation, translate
+from core.models.translate.translation import Translation, Untranslatable, translate
 from core.storage.checkpoint import START_AGAIN, Checkpoint
-from core.training.evaluate import Evaluator
+from core.training.evaluate import Evaluator, whole_batch
 from core.training.loop import EpochLoop
-from core.training.record import RunRecord
+from core.training.record import RunRecord, check_last_batch
 from core.training.step import TrainStep
+from core.training.trial import Sizes, try_module
 
 
 class Trainer(RunRecord):
@@ -34,12 +36,28 @@ class Trainer(RunRecord):
     ) -> None:
         dataset = dataset.limited(config.limit_train, config.limit_test)
         super().__init__(config, dataset, summary, device)
-        # Made for convolutions; a user's module of other layers just ignores it.
+        memory_format = torch.channels_last
         translated = translate(model) if is_user_module(config.arch) else None
-        model = model.to(device).to(memory_format=torch.channels_last)
-        twin_of = translated.twin_of if isinstance(translated, Translation) else None
+        if isinstance(translated, Translation):  # it is run as the spec's network
+            summary = translated.summary
+        if isinstance(translated, Untranslatable):
+            trial = try_module(model, config, device, self._batches(), images=self.images, files=summary.files)
+            memory_format, self.notes = trial.memory_format, trial.notes
+        else:
+            check_last_batch(config, self.images, summary)
+        model = model.to(device)
+        if memory_format is torch.channels_last:
+            model = model.to(memory_format=memory_format)
         self._loop = EpochLoop(
-            config, dataset, model, device, TrainStep, Evaluator, translated=translated, twin_of=twin_of
+            config,
+            dataset,
+            model,
+            device,
+            TrainStep,
+            Evaluator,
+            memory_format=memory_format,
+            translated=translated,
+            twin_of=translated.twin_of if isinstance(translated, Translation) else None,
         )
         self._loop.start_epoch([self])  # so that an engine can get ready
 
@@ -61,6 +79,12 @@ class Trainer(RunRecord):
         """
         for _, event in self._loop.run([self], lambda _: should_stop()):
             yield event
+
+    def _batches(self) -> Sizes:
+        """The sizes of the batches that the network will be given."""
+        counts = filter(None, (len(self._dataset.test_labels), self.config.val_split))
+        scored = {size for count in counts for size in batch_sizes(count, min(count, whole_batch(self.device)))}
+        return Sizes(batch_sizes(self.images, self.config.batch_size), sorted(scored, reverse=True))
 
     def checkpoint(self) -> Checkpoint:
         return self._checkpoint(self._loop.parts_of(self.copy))

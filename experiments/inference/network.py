@@ -12,6 +12,7 @@ from core.config import TrainConfig
 from core.errors import RunError, one_line
 from core.models.network import build_network, summarize_config
 from core.models.own.files import OwnFiles
+from core.models.spec import is_user_module
 from core.models.summary import Summary
 from experiments.runs.config import stored_config
 from experiments.runs.folder import Run
@@ -54,6 +55,9 @@ class LoadedNetwork:
 
         from core.training.evaluate import BATCH
 
+        if len(images) % BATCH == 1 and is_user_module(self.config.arch):
+            # A module may squeeze away more than it means to of a batch of one.
+            return self.logits(torch.cat([images, images[-1:]]))[:-1]
         with torch.inference_mode():
             logits = torch.cat([self.module(self.pixels(batch)) for batch in torch.split(images, BATCH)])
         check_finite(logits, self)
@@ -89,15 +93,23 @@ def load_network(
         RunError: when the run has no such weights, or its files are damaged.
         InvalidValue: when `arch` is missing, not asked for, or cannot be built.
     """
+    import torch
+
     from core.training.evaluate import Pixels
+    from core.training.trial import scoring_format
 
     code = named_code(run, stored_config(run, view), arch)
     config = code.config
     source, weights, epoch = read_weights(run, source)
     summary, module = _build(config, code.files)
     _load_weights(module, weights, run)
-    mean, std = pixel_statistics(run, config)
-    return LoadedNetwork(config, module, Pixels(mean, std), summary, weights, source, epoch, code)
+    memory_format = torch.channels_last
+    if is_user_module(config.arch):
+        memory_format = scoring_format(module)
+    if memory_format is torch.channels_last:
+        module.to(memory_format=memory_format)
+    pixels = Pixels(*pixel_statistics(run, config), memory_format=memory_format)
+    return LoadedNetwork(config, module.eval(), pixels, summary, weights, source, epoch, code)
 
 
 def read_weights(run: Run, source: StoredWeights | None) -> tuple[StoredWeights, dict[str, Tensor], int]:
@@ -148,7 +160,6 @@ def _load_weights(module: nn.Module, weights: Mapping[str, Tensor], run: Run) ->
     Raises:
         RunError: when names, shapes or types differ, or a value is not finite.
     """
-    import torch
 
     expected = module.state_dict()
     try:
@@ -161,7 +172,6 @@ def _load_weights(module: nn.Module, weights: Mapping[str, Tensor], run: Run) ->
     except (RuntimeError, ValueError) as error:
         reason = f"run {run.id}: the stored weights do not fit its network: {one_line(error)}"
         raise RunError(reason, hint=Advice(Tip(Action.VERIFY, run.id), " says what differs")) from error
-    module.to(memory_format=torch.channels_last).eval()
 
 
 def pixel_statistics(run: Run, config: TrainConfig) -> tuple[float, float]:

@@ -227,6 +227,6 @@ def test_a_defect_is_not_swallowed_but_a_users_module_is_blamed_for_its_own(make
     model = Breaks(ZeroDivisionError("of\nmine \x1b[2J" + "x" * 5000))
     with pytest.raises(ZeroDivisionError):
         run(make_trainer, model=model)
-    end = run(make_trainer, model=model, arch="nets.py:Net")[-1]
-    assert isinstance(end, RunFailed)
-    presentable(end.error, "nets.py:Net raised ZeroDivisionError: of mine")
+    with pytest.raises(InvalidValue) as caught:
+        run(make_trainer, model=model, arch="nets.py:Net")
+    presentable(caught.value.message, "nets.py:Net", "ZeroDivisionError: of mine")

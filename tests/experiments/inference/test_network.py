@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from core.advice import Action, Tip
 from core.data.loader import Loader
 from core.errors import InvalidValue, RunError
+from core.inspection.activations import layer_statistics
 from experiments.execution.runner import Runner
 from experiments.inference.network import load_network, read_weights
 
@@ -107,3 +108,32 @@ def test_a_run_without_a_config_is_damaged(finished):
     shutil.rmtree(finished.folder)
     with pytest.raises(RunError):
         load_network(finished)
+
+
+VIEWING = """
+from torch import nn
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(1, 4, 5, stride=3), nn.Conv2d(4, 10, 8)
+    def forward(self, x):
+        x = self.conv(x)
+        return self.head(x.view(-1, 4 * 8 * 8).reshape(x.shape)).squeeze()
+"""
+
+
+def test_a_module_that_needs_contiguous_tensors_is_scored_inspected_and_given_single_images(locations, tiny, tmp_path):
+    path = tmp_path / "net.py"
+    path.write_text(VIEWING)
+    runner = Runner(locations)
+    run = runner.store.run(list(runner.run(tiny.changed(arch=f"{path}:Net")))[-1].run_id)
+    network = load_network(run, arch=f"{path}:Net")
+    assert network.pixels.memory_format is torch.contiguous_format
+    images = torch.randint(0, 256, (501, 28, 28), dtype=torch.uint8)
+    logits = network.logits(images)
+    assert logits.shape == (501, 10)  # batches of 500, and one that squeeze() takes a dimension too many of
+    torch.testing.assert_close(network.logits(images[500:]), logits[500:])
+    pixels = network.pixels(images[:2])
+    statistics = layer_statistics(network.module, images[:2], torch.tensor([1, 2]), network.pixels, lambda: "")
+    assert [layer.name for layer in statistics] == ["conv", "head"]
+    torch.testing.assert_close(network.module(pixels), logits[:2])
