@@ -15,6 +15,8 @@ from core.config import TrainConfig
 from core.errors import Stopped
 from core.events import RunStopped
 from core.models.network import summarize_config
+from core.models.spec import is_user_module
+from experiments.execution.apart import examine, train_new, train_on
 from experiments.execution.executor import Ended, Executor
 from experiments.execution.fleet import Fleet
 from experiments.execution.local_executor import LocalExecutor, local_slots
@@ -137,6 +139,10 @@ def replicate(runner: Runner, tasks: Sequence[Task], plan: TrainingPlan) -> Iter
             # Fetched once, and what is wrong with it is known before any run is made.
             runner.load_dataset(configs[0])
             Stopped.check(runner.should_stop)
+            if is_user_module(configs[0].arch) and isinstance(tasks[0], RunSpec):
+                files = tasks[0].files or runner.first_read.of(configs[0])
+                found = examine(configs[0], runner.should_stop, runner, files)
+                runner.first_read.keep(configs[0], found.source)
             executor = LocalExecutor(runner.locations, local_slots("cpu", plan.size, None))
             parts = iter([_SideBySide(runner, executor, tasks).drive(runner.should_stop)])
     for part in parts:
@@ -155,8 +161,8 @@ def _config_of(runner: Runner, task: Task) -> TrainConfig:
 
 def _alone(runner: Runner, task: Task) -> Iterator[Entry]:
     if isinstance(task, RunSpec):
-        return runner.run(task.config, task.meta, task.files)
-    return runner.resume(task.run, arch=task.arch)
+        return train_new(runner, task)
+    return train_on(runner, task.run, arch=task.arch)
 
 
 class _SideBySide(Fleet[Entry]):

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.context import ForkServerContext, SpawnContext
 
+APART = "experiments.execution.own_process"
 SIGNALS = {signal.SIGINT, signal.SIGHUP, signal.SIGTERM}
 
 
@@ -43,5 +44,5 @@ def worker_context() -> ForkServerContext | SpawnContext:
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "core.training.trainer", "experiments.execution.worker"])
+    context.set_forkserver_preload(["torch", "core.training.trainer", "experiments.execution.worker", APART])
     return context

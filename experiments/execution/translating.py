@@ -18,8 +18,8 @@ class FoundSpec:
     total_params: int | None = None
 
 
-def find_spec(arch: str, *, run_whole_file: bool = False) -> FoundSpec:
-    """The spec that equals the module of ``FILE.py:CLASS``, of any number of parameters.
+def spec_of(config: TrainConfig) -> FoundSpec:
+    """The spec that equals a user's own module, whose code is run in this process.
 
     Raises:
         InvalidValue: for a module that cannot be loaded, or does not map images to logits.
@@ -27,7 +27,6 @@ def find_spec(arch: str, *, run_whole_file: bool = False) -> FoundSpec:
     from core.models.network import make_network
     from core.models.translate.translation import Translation, translate
 
-    config = TrainConfig.checked({"arch": arch, "run_whole_file": run_whole_file, "budget": False})
     found = translate(make_network(config)[1])
     if isinstance(found, Translation):
         return FoundSpec(found.spec, notes=found.notes, total_params=found.summary.total_params)

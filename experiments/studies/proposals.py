@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from contextlib import redirect_stdout
 
 from core.config import TrainConfig
 from core.errors import InvalidValue, LabError, OverBudget
-from core.models.network import build_network, summarize_config
+from core.models.network import summarize_config
 from core.models.spec import is_user_module
+from experiments.execution.apart import examine
 from experiments.execution.own_files import FirstRead
 from experiments.studies.plan import SweepPlan
 from experiments.studies.space import Space, Value
@@ -90,8 +89,10 @@ def _problem_of(config: TrainConfig, first_read: FirstRead) -> LabError | None:
     """The error of a network that may not be trained. A user's own module is run, because only that can tell."""
     try:
         if is_user_module(config.arch) and not config.dropout:
-            with redirect_stdout(sys.stderr):  # stdout is for data, not for what the module prints
-                first_read.keep(config, build_network(config, first_read.of(config)).source)
+            unbounded = config.model_copy(update={"budget": False})
+            found = examine(unbounded, files=first_read.of(config))
+            first_read.keep(config, found.source)
+            config.check_parameter_budget(found.summary.total_params)
         else:
             summarize_config(config)
     except (OverBudget, InvalidValue) as problem:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from contextlib import redirect_stdout
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -15,7 +13,7 @@ from core.errors import InvalidValue, printable
 from core.models.spec import EXERCISE, GRAMMAR, REGISTRY, find, is_user_module
 from core.models.summary import Summary, summarize
 from experiments.presets.loader import load_preset, preset_names
-from tui.text.output import keep_stdout_for_data, note, percent, say, say_json, table
+from tui.text.output import note, percent, say, say_json, table
 from tui.text.wording import arch_in_short
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -58,13 +56,20 @@ def show(
                 "params": layer.params,
                 "macs": layer.macs,
                 "receptive_field": layer.receptive_field,
+                "path": layer.path,
             }
             for layer in summary.rows
         ]
-        say_json({**_totals(summary), "layers": layers})
+        say_json({**_totals(summary), "layers": layers, "unused": dict(summary.unused)})
         return
     rows = [
-        (row.label, " x ".join(map(str, row.output_shape)), row.params, row.macs, row.receptive_field)
+        (
+            row.label,
+            " x ".join(map(str, row.output_shape)) if any(row.output_shape) else "-",
+            row.params,
+            row.macs,
+            row.receptive_field,
+        )
         for row in summary.rows
     ]
     say(table(("layer", "output", "parameters", "MACs", "field"), rows))
@@ -73,6 +78,16 @@ def show(
     left = MAX_PARAMS - summary.total_params
     room = f"{left:,} left" if left >= 0 else f"{-left:,} over"
     say(f"{summary.total_params:,} of {MAX_PARAMS:,} parameters, {room}; {summary.macs:,} MACs an image")
+    if summary.unused:
+        say(unused_in_words(summary))
+
+
+def unused_in_words(summary: Summary) -> str:
+    """``forward never uses old (890 parameters), which counts in the budget; 970 are used``."""
+    named = ", ".join(f"{name} ({count:,} parameter{'s' * (count != 1)})" for name, count in summary.unused.items())
+    several = len(summary.unused) > 1
+    used = summary.total_params - sum(summary.unused.values())
+    return f"forward never uses {named}, which count{'s' * (not several)} in the budget; {used:,} are used"
 
 
 @app.command("translate")
@@ -84,11 +99,9 @@ def translate(
     """Print the spec that equals a module of your own, or which of its layers have none."""
     if not is_user_module(arch):
         raise InvalidValue("arch", arch, "is not a module of your own", hint="write FILE.py:CLASS")
-    from experiments.execution.translating import find_spec
+    from experiments.execution.apart import find_spec
 
-    keep_stdout_for_data()
-    with redirect_stdout(sys.stderr):
-        found = find_spec(arch, run_whole_file=run_whole_file)
+    found = find_spec(arch, run_whole_file=run_whole_file)
     if as_json:
         say_json({"name": arch, **asdict(found)})
         return
@@ -134,11 +147,9 @@ def reported_in_words(found: Mapping[str, Any]) -> str:
 def _summary(arch: str, run_whole_file: bool) -> Summary:
     if not is_user_module(arch):
         return summarize(find(arch))
-    from core.models.network import make_network
+    from experiments.execution.apart import examine
 
-    keep_stdout_for_data()
-    with redirect_stdout(sys.stderr):
-        return make_network(TrainConfig.checked({"arch": arch, "run_whole_file": run_whole_file, "budget": False}))[0]
+    return examine(TrainConfig.checked({"arch": arch, "run_whole_file": run_whole_file, "budget": False})).summary
 
 
 def _totals(summary: Summary) -> dict[str, Any]:

@@ -70,6 +70,8 @@ def resume(
         resume_all_detached(reference, found, locations, *options, *(["--no-budget"] if no_budget else []))
         say(reference)
         return
+    from experiments.execution.apart import train_on
+
     keep_stdout_for_data()
     if not (quiet or as_json):
         note_logs()
@@ -81,7 +83,7 @@ def resume(
             waiting = [other for other in found[place + 1 :] if other.is_owned_here()]
             runner = Runner(locations, KeepingPlaces(waiting, stop), download_progress())
             try:
-                entries = tracking.follow(runner.resume(one, epochs=epochs, arch=arch, no_budget=no_budget))
+                entries = tracking.follow(train_on(runner, one, epochs=epochs, arch=arch, no_budget=no_budget))
                 view = report(entries, store, as_json=as_json, quiet=quiet, before=one.view())
                 codes.append(exit_code_of_runs([view]))
             except LabError as error:

@@ -107,7 +107,9 @@ def run(
                 more = f"mnist-tui run --group {group_id} --seeds {span}"
                 note(f"{those} not begun: {more} trains {'it' if one else 'them'}")
         else:
-            entries = tracking.follow(runner.run(planned[0].config, planned[0].meta))
+            from experiments.execution.apart import train_new
+
+            entries = tracking.follow(train_new(runner, planned[0]))
             views = [report(entries, runner.store, as_json=as_json, quiet=quiet)]
     raise typer.Exit(exit_code_of_runs(views))
 

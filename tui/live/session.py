@@ -108,9 +108,11 @@ class Job(Background):
 
     def _alone(self, runner: Runner, task: Task) -> Iterator[Entry]:
         self.stage = "preparing data and network"
+        from experiments.execution.apart import train_new, train_on
+
         if isinstance(task, RunSpec):
-            return runner.run(task.config, task.meta)
-        return runner.resume(task.run, arch=task.arch)
+            return train_new(runner, task)
+        return train_on(runner, task.run, arch=task.arch)
 
     def _together(self, runner: Runner) -> Iterator[Entry]:
         """Train as `mnist-tui run --seeds` does: as one network on a GPU, in a process a core, or in turn."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from experiments.execution.translating import FoundSpec, find_spec
+from experiments.execution.apart import find_spec
+from experiments.execution.translating import FoundSpec
 from tui.live.task import BackgroundTask
 
 
@@ -11,4 +12,4 @@ class Translating(BackgroundTask[FoundSpec]):
 
     def __init__(self, arch: str, *, run_whole_file: bool) -> None:
         self.arch = arch
-        super().__init__("translate", lambda *_: find_spec(arch, run_whole_file=run_whole_file))
+        super().__init__("translate", lambda stop, _: find_spec(arch, stop, run_whole_file=run_whole_file))

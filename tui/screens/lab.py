@@ -131,7 +131,7 @@ class LabScreen(WorkScreen):
         config = self._checked.config
         if config is not None:
             budget = config.max_params if config.budget else None
-            editor.hold_against(budget, config.dropout)
+            editor.hold_against(budget, config.dropout, whole_file=config.run_whole_file)
             self.query_one(ArchList).show_all(budget)
         problem = self._problem()
         verdict = self.query_one("#verdict", Paragraph)

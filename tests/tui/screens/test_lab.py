@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from multiprocessing import resource_tracker
 
 import pytest
 from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
@@ -15,6 +16,7 @@ from experiments.runs.folder import Meta
 from tui.live.forms.fields import ADVANCED_FIELDS, MAIN_FIELDS, help_text, range_text
 from tui.live.forms.module_file import module_problem
 from tui.screens.lab import LabScreen
+from tui.widgets.forms import spec_editor
 from tui.widgets.forms.budget_meter import BudgetMeter
 from tui.widgets.forms.run_form import Fold, RunForm
 from tui.widgets.forms.spec_editor import SpecEditor
@@ -452,3 +454,41 @@ async def test_what_keeps_a_module_from_being_a_spec_is_said(tmp_path):
         await pilot.press("escape")
         await pilot.pause()
         assert pilot.app.screen.query_one(SpecEditor).spec == arch
+
+
+COUNTED = """
+from torch import nn
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.old, self.head = nn.Conv2d(1, 4, 5, stride=3), nn.Linear(3, 3), nn.Linear(256, 10)
+    def forward(self, x):
+        return self.head(self.conv(x).flatten(1))
+"""
+
+
+async def test_a_module_that_is_typed_is_counted_in_the_background(tmp_path, monkeypatch):
+    monkeypatch.setattr(spec_editor, "PAUSE", 0.05)
+    file = tmp_path / "net.py"
+    file.write_text(COUNTED)
+    resource_tracker.ensure_running()  # before there is an app, whose stderr has no number in a test
+    async with staged(LabScreen(), tmp_path) as pilot:
+        await pilot.press("e", "ctrl+u", *f"{file}:Net")
+        await wait_for_text(pilot, "2,686 of 20,000, 17,314 left")
+        text = screen_text(pilot)
+        for part in ("Conv2d-1", "4x8x8", "104", "Linear-3", "not called", "Ready"):
+            assert part in text
+        file.write_text(COUNTED.replace("super().__init__()", "super().__init__(); import os; os._exit(3)"))
+        await pilot.press("enter", "e")
+        await pilot.press("enter")
+        await wait_for_text(pilot, "left with exit code 3")
+
+
+async def test_a_module_of_a_run_is_not_run_for_a_table(tmp_path, script):
+    file = tmp_path / "net.py"
+    file.write_text(f"open({str(tmp_path / 'was-run')!r}, 'w')\n{COUNTED}")
+    async with staged(LabScreen(), tmp_path) as pilot:
+        pilot.app.screen.load_fork(make_run(tmp_path, script, arch=f"{file}:Net"), "run")
+        await pilot.pause(0.3)
+        assert "parameters are counted when the run starts" in screen_text(pilot)
+    assert not (tmp_path / "was-run").exists()

@@ -18,10 +18,12 @@ class BudgetMeter(Widget):
         self._total: int | None = None
         self._budget: int | None = None
         self._partial = False
+        self._waiting = False
 
-    def show(self, total: int | None, budget: int | None, *, partial: bool = False) -> None:
-        """`budget` None means that there is none; `partial` that the network is not whole, and the total so far."""
-        self._total, self._budget, self._partial = total, budget, partial
+    def show(self, total: int | None, budget: int | None, *, partial: bool = False, waiting: bool = False) -> None:
+        """`budget` None means that there is none; `partial` that the network is not whole, and the total so far;
+        `waiting` that a module of the user's own is being counted."""
+        self._total, self._budget, self._partial, self._waiting = total, budget, partial, waiting
         over = total is not None and budget is not None and total > budget
         self.set_class(over, "-over")
         self.set_class(total is not None and not over and not partial, "-within")
@@ -29,6 +31,8 @@ class BudgetMeter(Widget):
 
     @property
     def words(self) -> str:
+        if self._waiting:
+            return "counting the parameters..."
         if not self._partial:
             return in_words(self._total, self._budget)
         return f"{in_words(self._total, self._budget)}, so far" if self._total is not None else ""

@@ -8,12 +8,14 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
+from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from core.errors import SpecError
 from core.models.layer import Layer
 from core.models.spec import REGISTRY, is_user_module, words
 from core.models.summary import Summary
+from tui.live.examining import ModuleExamination
 from tui.live.forms.advice import for_interface
 from tui.live.forms.module_file import module_problem
 from tui.widgets.forms.budget_meter import BudgetMeter
@@ -28,6 +30,12 @@ LAYER_COLUMNS = (
     Column("MACs", 11, right=True, rank=2),
     Column("Field", 5, right=True, rank=1),
 )
+
+
+PAUSE = 0.8
+"""Seconds without a key after which the code of a module that has been typed is run, to count it."""
+LOOK = 0.1
+"""Seconds between two looks at whether it has been counted."""
 
 
 class _MarkToken(Highlighter):
@@ -68,6 +76,10 @@ class SpecEditor(Vertical):
         self.summary: Summary | None = None
         self.error: SpecError | None = None
         self._module_problem = ""
+        self._whole_file = False
+        self._examination = ModuleExamination()
+        self._typing: Timer | None = None
+        self._looking: Timer | None = None
 
     def compose(self) -> ComposeResult:
         yield Field(
@@ -107,24 +119,53 @@ class SpecEditor(Vertical):
         """Take over what stands in the field now, whether its message has arrived here or not."""
         self._update()
 
-    def hold_against(self, budget: int | None, dropout: float) -> None:
-        """Show the network with this dropout, against this budget."""
-        if (budget, dropout) != (self._budget, self._dropout):
-            self._budget, self._dropout = budget, dropout
+    def hold_against(self, budget: int | None, dropout: float, *, whole_file: bool = False) -> None:
+        """Show the network with this dropout, against this budget; a module with all of its file run, or not."""
+        if (budget, dropout, whole_file) != (self._budget, self._dropout, self._whole_file):
+            self._budget, self._dropout, self._whole_file = budget, dropout, whole_file
             self._update()
 
     @on(Input.Changed, "#spec")
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
+        self._examination.give_up()
         self._update()
+        if self._typing is not None:
+            self._typing.stop()
+        if is_user_module(self.spec.strip()):
+            self._typing = self.set_timer(PAUSE, self.examine)
         self.post_message(self.Changed(self, self.spec, self.summary))
+
+    @on(Input.Submitted, "#spec")
+    def examine(self) -> None:
+        """Run the code of a module that was typed, in the background, and show its table once it is known.
+
+        One that comes from elsewhere, such as a run's, is not run for a table: nobody has named it here.
+        """
+        self._examination.begin(self.spec.strip(), whole_file=self._whole_file)
+        if self._examination.under_way and self._looking is None:
+            self._looking = self.set_interval(LOOK, self._look)
+        self._update()
+
+    def _look(self) -> None:
+        if not self._examination.under_way and self._looking is not None:
+            self._looking.stop()
+            self._looking = None
+            self._update()
+
+    def on_unmount(self) -> None:
+        self._examination.give_up()
 
     def _update(self) -> None:
         spec = self.spec.strip()
         self.summary, self.error, self._module_problem = None, None, ""
         rows: tuple[Layer, ...] = ()
+        found: Summary | str | None = None
         if is_user_module(spec):
             self._module_problem = module_problem(spec)
+            found = self._examination.found(spec, whole_file=self._whole_file)
+            if isinstance(found, Summary):
+                rows = found.rows
         else:
             try:
                 summary_of(spec)  # first without dropout, so that an error counts positions as they are typed
@@ -134,24 +175,28 @@ class SpecEditor(Vertical):
                 self.error = error
                 rows = layers_so_far(error, spec, self._dropout)
         self._mark.position = self.error.position if self.error and spec not in REGISTRY else 0
-        self._show_error()
+        self._show_error(found if isinstance(found, str) else "")
         total = sum(layer.params for layer in rows) if rows else None
-        self.query_one(BudgetMeter).show(total, self._budget, partial=self.error is not None)
+        self.query_one(BudgetMeter).show(
+            total, self._budget, partial=self.error is not None, waiting=self._examination.under_way
+        )
         self.query_one("#layers", Table).show(len(rows), lambda row: _cells(rows[row]))
 
-    def _show_error(self) -> None:
+    def _show_error(self, found: str) -> None:
+        """Show what is wrong with the spec, or was `found` wrong with a module when its code was run."""
         line = self.query_one("#spec-error", Static)
         if self.error is not None:
             hint = f" ({for_interface(self.error.advice)})" if self.error.advice else ""
             text = Text.assemble((self.error.token, "bold underline"), f" at position {self.error.position}: ")
             line.update(text.append(self.error.reason + hint))
-        elif self._module_problem:
-            line.update(self._module_problem)
-        line.set_class(bool(self.problem), "-shown")
+        else:
+            line.update(self._module_problem or found)
+        line.set_class(bool(self.problem or found), "-shown")
 
 
 def _cells(layer: Layer) -> tuple[Cell, ...]:
     field = "-" if layer.receptive_field is None else str(layer.receptive_field)
     params: Cell = f"{layer.params:,}" if layer.params else ("0", "muted")
     macs: Cell = f"{layer.macs:,}" if layer.macs else ("0", "muted")
-    return (layer.label, "x".join(map(str, layer.output_shape)), params, macs, field)
+    output: Cell = "x".join(map(str, layer.output_shape)) if any(layer.output_shape) else ("not called", "muted")
+    return (layer.label, output, params, macs, field)
