@@ -10,6 +10,7 @@ from core.models.own.blame import blaming
 from core.models.own.copying import copy_module
 from core.models.own.lazy import has_lazy_layers, make_lazy_layers
 from core.models.own.load import OwnModule
+from core.models.own.seeding import only_our_seeds
 
 
 def check_own_module(own: OwnModule) -> None:
@@ -21,7 +22,8 @@ def check_own_module(own: OwnModule) -> None:
     model, arch, name = own.module, str(own.reference), own.reference.name
     with blaming(arch, own.files, f"{name}'s forward raised"):
         if has_lazy_layers(model):
-            make_lazy_layers(model)
+            with only_our_seeds():
+                make_lazy_layers(model)
         with torch.random.fork_rng(devices=[]):
             # A copy, so that a forward pass that changes the module's state leaves the one to train as it was made.
             problem = check_output(copy_module(model))

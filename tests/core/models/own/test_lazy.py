@@ -8,6 +8,7 @@ from core.errors import InvalidValue
 from core.models.network import make_network
 
 LAZY = """
+import torch
 from torch import nn
 class Net(nn.Module):
     def __init__(self):
@@ -15,6 +16,10 @@ class Net(nn.Module):
         self.body = nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(10))
     def forward(self, x):
         return self.body(x)
+class Seeded(Net):
+    def forward(self, x):
+        torch.manual_seed(0)
+        return super().forward(x)
 class Idle(Net):
     def __init__(self):
         super().__init__()
@@ -28,7 +33,9 @@ def arch(tmp_path):
     return f"{tmp_path}/net.py:Net"
 
 
-def test_lazy_layers_are_counted_and_follow_the_seed(arch):
+@pytest.mark.parametrize("name", ["Net", "Seeded"])
+def test_lazy_layers_are_counted_and_follow_the_seed(arch, name):
+    arch = arch.replace(":Net", f":{name}")
     (summary, first), (_, same), (_, other) = (
         make_network(TrainConfig(arch=arch, seed=seed, budget=False)) for seed in (0, 0, 1)
     )
