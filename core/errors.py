@@ -5,6 +5,7 @@ Anything else that is raised is a bug and is not caught.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -85,6 +86,16 @@ class Stopped(LabError):
 def printable(text: str) -> str:
     """The text on one line, with control characters escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def is_full(error: OSError) -> bool:
+    """Whether it says that there is no space left, or none for this user or this file."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def reason_of(error: OSError) -> str:
+    """What the system says of it, or else what the error itself says."""
+    return error.strerror or one_line(error) or type(error).__name__
 
 
 def one_line(text: object, width: int = 160) -> str:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 NOT_REGULAR = "not a regular file"
+LEFT_AFTER = 600.0
+"""Seconds after which a temporary file that nobody has written to belongs to no process any more."""
+_PART = re.compile(r"\..+\.[a-z0-9_]{8}")
+"""The name of a temporary file of `replacing`."""
 
 
 def open_regular(path: Path, *, follow_link: bool = False) -> BinaryIO:
@@ -64,12 +69,9 @@ def replacing(path: Path, *, keep: Path | None = None) -> Iterator[Path]:
     Raises:
         OSError: when the folder cannot be written; `path` is then untouched.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    part = Path(name)
+    part = _new_part(path)
     try:
         yield part
-        part.chmod(0o644)
         _sync(part, os.O_RDWR)
         if keep is not None and path.exists():
             path.replace(keep)
@@ -77,6 +79,52 @@ def replacing(path: Path, *, keep: Path | None = None) -> Iterator[Path]:
         _sync(path.parent, os.O_RDONLY)
     finally:
         part.unlink(missing_ok=True)
+
+
+def make_draft(prefix: str, folder: Path) -> Path:
+    """Make a folder of a name that begins so, to be filled and then renamed, with the rights that the umask allows.
+
+    Raises:
+        OSError: when it cannot be made.
+    """
+    while True:
+        draft = folder / f"{prefix}{os.urandom(4).hex()}"
+        try:
+            draft.mkdir(0o755)
+            return draft
+        except FileExistsError:
+            continue
+
+
+def remove_leftovers(folder: Path, names: Collection[str]) -> None:
+    """Delete what processes that were killed in `replacing` one of these files of a folder have left there."""
+    try:
+        found = [entry.name for entry in os.scandir(folder) if _PART.fullmatch(entry.name)]
+    except OSError:
+        return
+    for name in found:
+        if name[1:].rpartition(".")[0] in names and is_left(folder / name):
+            with suppress(OSError):
+                (folder / name).unlink()
+
+
+def is_left(path: Path) -> bool:
+    """Whether nobody has written a temporary file or folder for so long that its process must have been killed."""
+    try:
+        return time.time() - path.lstat().st_mtime > LEFT_AFTER
+    except OSError:
+        return False
+
+
+def _new_part(path: Path) -> Path:
+    """An empty file beside `path`, with the rights that the umask allows."""
+    while True:
+        part = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+        try:
+            os.close(_open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW))
+            return part
+        except FileExistsError:
+            continue
 
 
 def _sync(path: Path, flags: int) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from core.errors import StorageError
 from core.storage.files import open_to_write
+from core.storage.trust import make_private_folder
 from experiments.runs.folder import Run
 from experiments.runs.owner import Owner
 
@@ -38,6 +39,7 @@ def start_detached(runs: Sequence[Run], command: Sequence[str]) -> int:
 def start_process(output: Path, command: Sequence[str], own: Callable[[Owner], None]) -> int:
     """Start a command that does nothing before `own` has given it what it is for."""
     try:
+        make_private_folder(output.parents[2])
         output.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(open_to_write(output, os.O_CREAT | os.O_APPEND), "ab") as file:
             process = subprocess.Popen(

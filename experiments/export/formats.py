@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -13,7 +12,7 @@ from typing import Any
 
 from core.advice import Action, Advice, Tip
 from core.errors import InvalidValue, StorageError
-from core.storage.files import replacing
+from core.storage.files import make_draft, replacing
 from experiments.extras import require
 from experiments.inference.network import StoredWeights
 from experiments.runs.folder import Run
@@ -149,10 +148,9 @@ def check_free(target: Path, *, force: bool) -> None:
 
 
 def _fill_folder(run: Run, chosen: Format, target: Path) -> None:
-    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    draft = make_draft(f".{target.name}.", target.parent)
     try:
         _module(chosen).write(run, draft)
-        draft.chmod(0o755)
         draft.rename(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.advice import Action, Advice, Tip
 from core.errors import StorageError
+from core.storage.trust import make_private_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,7 +62,8 @@ def save_drawing(home: Path, image: Tensor) -> Path:
 
     folder = home / "drawings"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(home)
+        folder.mkdir(exist_ok=True)
         path = _new_file(folder, f"digit-{datetime.now(UTC):%Y%m%d-%H%M%S}")
         try:
             write_picture(path, image)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from core.advice import Action, Tip
-from core.errors import InvalidValue, RunError, StorageError
+from core.errors import InvalidValue, RunError, StorageError, is_full, reason_of
 from core.events import RunStarted, StepProgress, TrainEvent, from_record, to_record
 from core.storage.files import NOT_REGULAR, open_regular, open_to_write
 from experiments.runs.json_files import parse_json
@@ -60,9 +62,13 @@ class EventWriter:
         except OSError as error:
             if error.strerror == NOT_REGULAR:
                 raise RunError(f"{path}: damaged: {NOT_REGULAR}", hint="put the log back in its place") from error
-            raise StorageError(f"{path}: cannot be written: {error.strerror}", hint="check the home folder") from error
+            raise self._unwritable(error) from error
         self._lock()
-        self._repair()
+        try:
+            self._repair()
+        except OSError as error:
+            os.close(self._file)
+            raise self._unwritable(error) from error
 
     def append(self, event: TrainEvent) -> Entry:
         """Write an event down with the time of now.
@@ -75,14 +81,13 @@ class EventWriter:
         size = os.fstat(self._file).st_size
         try:
             if os.write(self._file, line) != len(line):
-                raise OSError(None, "the disk is full")
+                raise OSError(errno.ENOSPC, "the disk is full")
             if not isinstance(event, StepProgress):  # progress may be lost in a power cut, results may not
                 os.fsync(self._file)
         except OSError as error:
-            os.ftruncate(self._file, size)
-            raise StorageError(
-                f"{self._path}: cannot be written: {error.strerror}", hint="free some space in the home folder"
-            ) from error
+            with suppress(OSError):  # else the next writer cuts a torn line off
+                os.ftruncate(self._file, size)
+            raise self._unwritable(error) from error
         return entry
 
     def close(self) -> None:
@@ -102,6 +107,10 @@ class EventWriter:
             os.close(self._file)
             hint = Tip(Action.WATCH, self._run_id)
             raise InvalidValue("run", self._run_id, "is being trained by another process", hint=hint)
+
+    def _unwritable(self, error: OSError) -> StorageError:
+        hint = "free some space in the home folder" if is_full(error) else "check the home folder and its disk"
+        return StorageError(f"{self._path}: cannot be written: {reason_of(error)}", hint=hint)
 
     def _repair(self) -> None:
         """Cut off a last line that was torn by a crash."""

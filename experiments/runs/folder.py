@@ -15,7 +15,6 @@ output.log                   what a detached process wrote beside the log
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.advice import Action, Advice, Tip
-from core.errors import InvalidValue, RunError, StorageError
+from core.errors import InvalidValue, RunError, StorageError, is_full, reason_of
 from core.events import CheckpointSaved, RunStarted
 from core.storage.files import open_to_write
 from experiments.runs.eventlog import Entry, EventReader, EventWriter
@@ -45,6 +44,9 @@ if TYPE_CHECKING:
 RESERVE = 4096
 """Bytes set aside in each run's folder, given up when the disk is full so that the end can still be written down."""
 MAX_LABEL = 100
+_WEIGHTS = tuple(f"{name}.safetensors" for name in ("checkpoint", "best", "final", "predictions"))
+REPLACED = ("config.json", "meta.json", "env.json", "owner.json", *_WEIGHTS)
+"""The files of a run that are replaced as a whole."""
 
 
 def check_label(field: str, text: str) -> None:
@@ -342,8 +344,7 @@ class Run(OwnedFolder):
         return self.folder / "stop"
 
     def unwritable(self, error: OSError, path: Path | None = None) -> StorageError:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         hint = Advice("check the run's folder")
-        if full:
+        if is_full(error):
             hint = Advice("free some space in the home folder, then go on with ", Tip(Action.RESUME, self.id))
-        return StorageError(f"{path or self.folder}: cannot be written: {error.strerror}", hint=hint)
+        return StorageError(f"{path or self.folder}: cannot be written: {reason_of(error)}", hint=hint)

@@ -19,8 +19,9 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any, Self
 
-from core.errors import InvalidValue, StorageError
+from core.errors import InvalidValue, StorageError, reason_of
 from core.storage.files import open_regular, open_to_write
+from core.storage.trust import make_private_folder
 from experiments.runs.json_files import read_json, write_json
 
 BEAT_INTERVAL = 5.0
@@ -146,6 +147,15 @@ class OwnedFolder:
         with suppress(OSError):
             self.owner_file.unlink(missing_ok=True)
 
+    def make(self) -> None:
+        """Make the folder, and the home that it is in for this user alone, where they are missing.
+
+        Raises:
+            OSError: when they cannot be made.
+        """
+        make_private_folder(self.folder.parent.parent)
+        self.folder.mkdir(parents=True, exist_ok=True)
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Within the block no other process has the folder's lock. Makes the folder where there is none.
@@ -155,7 +165,7 @@ class OwnedFolder:
             StorageError: when the folder cannot be written.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.make()
             handle = open_to_write(self.lock_file)
         except OSError as error:
             raise self.unwritable(error) from error
@@ -191,7 +201,7 @@ class OwnedFolder:
 
     def unwritable(self, error: OSError, path: Path | None = None) -> StorageError:
         """The error when the folder, or a file in it, cannot be written."""
-        text = f"{path or self.folder}: cannot be written: {error.strerror}"
+        text = f"{path or self.folder}: cannot be written: {reason_of(error)}"
         return StorageError(text, hint="check the home folder, or free some space there")
 
     def _beat_until(self, is_over: Event) -> None:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.advice import Action, Advice, Tip
-from core.errors import InvalidValue, RunError, StorageError
-from core.storage.files import open_regular
-from experiments.runs.folder import Meta, Run
+from core.errors import InvalidValue, RunError, StorageError, reason_of
+from core.storage.files import is_left, make_draft, open_regular, remove_leftovers
+from core.storage.trust import make_private_folder
+from experiments.runs.folder import REPLACED, Meta, Run
 from experiments.runs.index import Index
 from experiments.runs.owner import take_lock
 from experiments.runs.row import RunRow, Status, status_of
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
     from core.config import TrainConfig
     from core.models.own.files import OwnFiles
 
+DRAFT, GRAVE, PROBE = ".new-", ".deleted-", ".writable-"
+"""Beginnings of the names of what is there for a moment: a run that is made, one that is deleted, a test for space."""
+SWEPT_RUNS = 100
+"""The newest runs, in which temporary files of killed processes are looked for."""
+_swept: set[Path] = set()
+"""The homes that this process has tidied up."""
 _RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
 
 
@@ -40,9 +47,10 @@ class Store:
 
     def check_writable(self) -> None:
         """Raise `StorageError` when no run could be kept here. A home that is not there yet is not made."""
+        self._remove_leftovers()
         try:
             folder = next(folder for folder in (self._runs, *self._runs.parents) if folder.exists())
-            with tempfile.NamedTemporaryFile(prefix=".writable-", dir=folder) as probe:
+            with tempfile.NamedTemporaryFile(prefix=PROBE, dir=folder) as probe:
                 probe.write(b"\0" * 4096)
                 probe.flush()
                 os.fsync(probe.fileno())
@@ -59,12 +67,12 @@ class Store:
         """
         draft = None
         try:
-            self._runs.mkdir(parents=True, exist_ok=True)
-            draft = Run(Path(tempfile.mkdtemp(prefix=".new-", dir=self._runs)))
+            make_private_folder(self.home)
+            self._runs.mkdir(exist_ok=True)
+            draft = Run(make_draft(DRAFT, self._runs))
             draft.write(config, meta, environment)
             if files is not None:
                 write_source(draft.folder, files)
-            draft.folder.chmod(0o755)
             return self._name_new(draft)
         except OSError as error:
             if draft is not None:
@@ -168,18 +176,33 @@ class Store:
         live = InvalidValue("run", run.id, "is running", hint="stop it first")
         if run.is_alive():
             raise live
-        grave = run.folder.with_name(f".deleted-{run.id}")
+        grave = run.folder.with_name(f"{GRAVE}{run.id}")
         try:
             with ExitStack() as stack:
                 with suppress(OSError):  # nobody trains a run whose log is missing or is no file
                     if not take_lock(stack.enter_context(open_regular(run.log)).fileno()):
                         raise live
                 run.folder.rename(grave)
-                shutil.rmtree(grave)
+                _delete(grave)
         except OSError as error:
             raise StorageError(
-                f"{run.folder}: cannot be deleted: {error.strerror}", hint="check permissions"
+                f"{run.folder}: cannot be deleted: {reason_of(error)}", hint="check permissions"
             ) from error
+
+    def _remove_leftovers(self) -> None:
+        """Delete what killed processes have left here, once in the life of this one: folders half made or half deleted,
+        and temporary files of the newest runs."""
+        if self.home in _swept:
+            return
+        _swept.add(self.home)
+        remove_leftovers(self.home, ["state.json"])
+        with suppress(OSError):
+            for entry in os.scandir(self._runs):
+                if entry.name.startswith((DRAFT, GRAVE, PROBE)) and is_left(path := Path(entry.path)):
+                    with suppress(OSError):
+                        _delete(path)
+        for run in self.runs()[:SWEPT_RUNS]:
+            remove_leftovers(run.folder, REPLACED)
 
     def _name_new(self, draft: Run) -> Run:
         """Give a filled folder its id: a run's folder is there as a whole or not at all."""
@@ -195,6 +218,14 @@ class Store:
     def _unwritable(self, error: OSError) -> StorageError:
         hint = Advice(Tip(Action.START_WITH, "home", "another folder"), ", or free some space")
         return StorageError(f"home = {self.home}: cannot be written: {error.strerror}", hint=hint)
+
+
+def _delete(path: Path) -> None:
+    """Delete a folder with all that is in it; of a link to a folder only the link."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def filtered(

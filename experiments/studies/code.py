@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
 from core.errors import InvalidValue
 from core.models.spec import is_user_module
+from core.storage.files import make_draft
 from experiments.execution.own_files import FirstRead
 from experiments.runs.own_code import changes_since, was_named
 from experiments.runs.source import read_source, write_source
@@ -50,10 +50,9 @@ def keep_code(folder: StudyFolder, plan: SweepPlan, first_read: FirstRead) -> No
             continue
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            draft = Path(tempfile.mkdtemp(prefix=".new-", dir=place.parent))
+            draft = make_draft(".new-", place.parent)
             try:
                 write_source(draft, files)
-                draft.chmod(0o755)
                 draft.rename(place)
             finally:
                 shutil.rmtree(draft, ignore_errors=True)

@@ -80,7 +80,7 @@ class StudyFolder(OwnedFolder):
             StorageError: when the folder cannot be written.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.make()
             write_json(self.folder / "study.json", plan.to_json())
         except OSError as error:
             raise self.unwritable(error) from error

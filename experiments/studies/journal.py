@@ -103,7 +103,7 @@ def open_storage(folder: StudyFolder) -> JournalStorage:
         RunError: when it is damaged.
     """
     try:
-        folder.folder.mkdir(parents=True, exist_ok=True)
+        folder.make()
         return Journal(folder)
     except OSError as error:
         raise folder.unwritable(error) from error
