@@ -109,7 +109,7 @@ class Runner:
         """
         with run.open_log() as log:
             before = run.view()
-            code = self.check_resumable(run, before, epochs=epochs, arch=arch, no_budget=no_budget)
+            code = self.check_resumable(run, before, epochs=epochs, arch=arch, no_budget=no_budget, has_lock=True)
             config = code.config
             from core.device.device import flushed_denormals, kept_threads, use_threads
 
@@ -192,13 +192,15 @@ class Runner:
         epochs: int | None = None,
         arch: str | None = None,
         no_budget: bool = False,
+        has_lock: bool = False,
     ) -> NamedCode:
         """The config and the code to go on with, or the reason why not, as `resume` says. Needs no torch.
 
         Args:
             view: what the run's log says, where that is known already.
+            has_lock: whether this process has the run's log open, so that nobody else can.
         """
-        if run.is_trained_elsewhere():
+        if run.is_owned_elsewhere(has_lock=has_lock):
             hint = Advice(Tip(Action.WATCH, run.id), ", or stop it first")
             raise InvalidValue("run", run.id, "is running", hint=hint)
         view = view or run.view()

@@ -202,10 +202,6 @@ class Run(OwnedFolder):
     def status(self) -> Status:
         return status_of(self.row().ended, is_alive=self.is_alive())
 
-    def is_trained_elsewhere(self) -> bool:
-        """Whether a process other than this one trains it."""
-        return self.is_alive() and not self.is_owned_here()
-
     def write(self, config: TrainConfig, meta: Meta, environment: Mapping[str, Any]) -> None:
         """Fill the folder of a new run, owned by this process.
 

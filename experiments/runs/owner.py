@@ -83,11 +83,12 @@ class Owner:
         started = _start_time(self.pid)
         return started is not None and abs(started - self.started) < 2  # the clock behind it is coarse
 
-    def is_alive(self, *, heartbeat: Path, lock: Path) -> bool:
+    def is_alive(self, *, heartbeat: Path, lock: Path | None) -> bool:
         """Whether the process works on a folder, by the folder's two files: it runs here, or somebody has the lock, or
-        it cannot be seen from here and has shown lately that it is alive."""
+        it cannot be seen from here and has shown lately that it is alive. No `lock` where this process has it itself.
+        """
         at_work = self.is_at_work_here()
-        if at_work or is_locked(lock):
+        if at_work or (lock is not None and is_locked(lock)):
             return True
         if at_work is False:
             return False
@@ -125,6 +126,13 @@ class OwnedFolder:
         """Whether this process is the one that works on it, now or when its turn comes."""
         owner = self.owner()
         return owner is not None and owner.is_this_process()
+
+    def is_owned_elsewhere(self, *, has_lock: bool = False) -> bool:
+        """Whether a process other than this one works on it. `has_lock` says that this one has taken the lock."""
+        owner = self.owner()
+        if owner is None or owner.is_this_process():
+            return False
+        return owner.is_alive(heartbeat=self.owner_file, lock=None if has_lock else self.lock_file)
 
     def hand_over(self, owner: Owner) -> None:
         """Say which process works on it from now on.

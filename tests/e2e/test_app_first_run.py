@@ -80,7 +80,7 @@ def test_keep_it_running_hands_the_run_to_a_process_of_its_own(in_training, term
     app.press("down", "enter")
     assert app.exit_code() == 0
     run = Store(tmp_path / "home").find("latest")
-    assert run.is_trained_elsewhere()
+    assert run.is_owned_elsewhere()
     again = terminal((100, 30))
     again.wait_for("Ready")
     again.press("3")
@@ -109,7 +109,7 @@ def test_keep_it_running_hands_over_the_seeds_that_wait_too(terminal, lab, tmp_p
     (owner,) = {run.owner() for run in runs}
     try:
         assert [run.row().seed for run in runs] == [3, 4, 5]
-        assert all(run.is_trained_elsewhere() for run in runs)
+        assert all(run.is_owned_elsewhere() for run in runs)
         for run in reversed(runs):
             run.ask_to_stop()
         wait_until(lambda: [run.status() for run in runs] == [Status.STOPPED] * 3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -141,12 +142,23 @@ def test_a_run_cannot_be_trained_twice_at_once(runner, tiny):
     assert [type(entry.event) for entry in entries][-1] is RunFinished
 
 
+def test_a_run_whose_process_was_killed_goes_on(runner, locations, tiny):
+    """Its owner.json names a process that is gone, and the lock of its log is free, until this process takes it."""
+    run = train(Runner(locations, after(3)), tiny)
+    with subprocess.Popen(["sleep", "60"]) as process:
+        owner = Owner.of(process.pid)
+        process.kill()
+    run.hand_over(owner)
+    list(runner.resume(run))
+    assert run.status() is Status.FINISHED
+
+
 def test_a_run_of_a_living_process_elsewhere_is_left_alone(runner, locations, tiny):
     run = train(Runner(locations, after(3)), tiny)
     run.hand_over(replace(Owner.this_process(), host="another-host"))
     with pytest.raises(InvalidValue, match="is running"):
         next(runner.resume(run))
-    assert run.is_trained_elsewhere()
+    assert run.is_owned_elsewhere()
 
 
 def test_a_users_module_is_run_again_only_when_it_is_named_again(runner, locations, tiny, tmp_path, monkeypatch):
