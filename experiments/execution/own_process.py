@@ -20,7 +20,7 @@ from experiments.execution.executor import STOP_PATIENCE
 from experiments.execution.records import error_record, files_of, files_record, summary_record
 from experiments.execution.runner import Runner
 from experiments.execution.spawning import hear_signals
-from experiments.execution.translating import spec_of
+from experiments.execution.translating import spec_of, table_of
 from experiments.execution.worker import ABANDONED
 from experiments.locations import Locations
 from experiments.runs.folder import Meta
@@ -102,7 +102,7 @@ def _do(order: Mapping[str, Any], locations: Locations | None, wishes: _Wishes, 
         from core.models.network import build_network
 
         network = build_network(config, files)
-        say({"summary": summary_record(network.summary), "source": files_record(network.source)})
+        say({"summary": summary_record(table_of(network)), "source": files_record(network.source)})
         return
     runner = Runner(locations, wishes, lambda *told: say({"progress": told}))
     match order["do"]:

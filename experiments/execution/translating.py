@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.config import TrainConfig
+from core.models.network import Network
+from core.models.spec import is_user_module
+from core.models.summary import Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,14 @@ class FoundSpec:
     obstacles: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     total_params: int | None = None
+
+
+def table_of(network: Network) -> Summary:
+    """The layer table of a network, with receptive fields where a user's own module equals a spec; its code is run."""
+    from core.models.translate.translation import Translation, translate
+
+    found = translate(network.module) if is_user_module(network.summary.name) else None
+    return found.completed(network.summary) if isinstance(found, Translation) else network.summary
 
 
 def spec_of(config: TrainConfig) -> FoundSpec:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from core.models.summary import Summary
 from core.models.translate.pieces import Piece
@@ -47,6 +48,15 @@ def fields_of(summary: Summary, row: Row) -> dict[str, tuple[int | None, ...]]:
                 found[path] = (*found.get(path, ()), layers[at].receptive_field)
             at += 1
     return found
+
+
+def with_fields(summary: Summary, fields: Mapping[str, Sequence[int | None]], whole: int | None) -> Summary:
+    """The table of a module with the receptive fields of its layers, as `fields_of` gives them, and of all of it."""
+    left = {path: iter(of_uses) for path, of_uses in fields.items()}
+    layers = tuple(
+        replace(layer, receptive_field=next(left.get(layer.path, iter(())), None)) for layer in summary.layers
+    )
+    return replace(summary, layers=layers, receptive_field=whole)
 
 
 def _uses(row: Row) -> Iterator[Piece]:

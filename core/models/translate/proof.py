@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -152,17 +151,3 @@ def random_states() -> tuple[object, ...]:
         random.getstate(),
         *(tuple(part.tolist()) if hasattr(part, "tolist") else part for part in of_numpy),
     )
-
-
-@contextmanager
-def random_states_kept() -> Iterator[None]:
-    """A context that restores the random states of torch, Python and numpy on exit."""
-    numpy = sys.modules.get("numpy")
-    before = random.getstate(), None if numpy is None else numpy.random.get_state()
-    try:
-        with torch.random.fork_rng(devices=[]):
-            yield
-    finally:
-        random.setstate(before[0])
-        if numpy is not None:
-            numpy.random.set_state(before[1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,12 +14,14 @@ from core.errors import SpecError, one_line
 from core.models.build import build_model
 from core.models.conv import Conv2d
 from core.models.norm import BatchNorm2d
+from core.models.own.copying import copy_module
+from core.models.own.isolation import isolated
 from core.models.spec import parse
 from core.models.summary import Summary, summarize
-from core.models.translate.fields import fields_of
+from core.models.translate.fields import fields_of, with_fields
 from core.models.translate.functions import function_name
 from core.models.translate.pieces import Obstacle, Piece
-from core.models.translate.proof import WithoutDropout, difference, random_states, random_states_kept
+from core.models.translate.proof import WithoutDropout, difference, random_states
 from core.models.translate.reading import is_dropout, piece_of
 from core.models.translate.structure import Row, find_obstacles, pieces_in, row_of
 from core.models.translate.trace import Place, Trace, place_of, torch_class, trace
@@ -50,6 +51,10 @@ class Translation:
     @property
     def spec(self) -> str:
         return self.summary.spec
+
+    def completed(self, table: Summary) -> Summary:
+        """The module's own table with the receptive fields of its layers."""
+        return with_fields(table, self.fields, self.summary.receptive_field)
 
     def twin_of(self, module: nn.Module) -> nn.Sequential:
         """The spec's network, with the module's very parameters and buffers: what one learns, the other has learnt.
@@ -82,10 +87,10 @@ def translate(module: nn.Module) -> Translation | Untranslatable:
     if obstacles := list(_outside_of_forward(module)):
         return Untranslatable(tuple(obstacles))
     try:
-        copy = deepcopy(module)
+        copy = copy_module(module)
     except Exception as error:  # noqa: BLE001  # whatever the user's class does when it is copied
         return Untranslatable((Obstacle(f"it cannot be copied: {one_line(error)}", Place()),))
-    with random_states_kept():
+    with isolated(), torch.random.fork_rng(devices=[]):
         try:
             return _translate(copy, module)
         except Obstacle as obstacle:

@@ -98,9 +98,23 @@ def test_a_module_of_ones_own_is_shown_layer_by_layer(cli, tmp_path):
         "        super().__init__(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(26), nn.Flatten(), nn.Linear(4, 10))\n"
     )
     shown = cli("archs", "show", f"{path}:Net", "--json").json
-    rows = [(row["layer"], row["output_shape"], row["params"]) for row in shown["layers"]]
-    assert rows == [("Conv2d-1", [4, 26, 26], 40), ("MaxPool2d-2", [4, 1, 1], 0), ("Linear-3", [10, 1, 1], 50)]
-    assert (shown["total_params"], shown["receptive_field"], shown["within_budget"]) == (90, None, True)
+    rows = [(row["layer"], row["output_shape"], row["params"], row["receptive_field"]) for row in shown["layers"]]
+    assert rows == [
+        ("Conv2d-1", [4, 26, 26], 40, 3),
+        ("MaxPool2d-2", [4, 1, 1], 0, 28),
+        ("Linear-3", [10, 1, 1], 50, 28),
+    ]
+    assert (shown["total_params"], shown["receptive_field"], shown["within_budget"]) == (90, 28, True)
+
+
+def test_the_receptive_field_of_a_module_that_equals_no_spec_is_not_known(cli, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from torch import nn\nclass Net(nn.Sequential):\n    def __init__(self):\n"
+        "        super().__init__(nn.Conv2d(1, 4, 3), nn.PReLU(), nn.MaxPool2d(26), nn.Flatten(), nn.Linear(4, 10))\n"
+    )
+    shown = cli("archs", "show", f"{path}:Net", "--json").json
+    assert {row["receptive_field"] for row in shown["layers"]} == {shown["receptive_field"]} == {None}
 
 
 def test_presets_are_listed_with_their_whole_config(cli):
