@@ -47,7 +47,7 @@ def _pooling(rng: random.Random, sides: tuple[int, int]) -> nn.Module:
 
 def _any_layer(rng: random.Random, shape: torch.Size) -> nn.Module:
     channels, *sides = shape[1:]
-    match rng.choice("cccccrrrnnnpplddeegt"):
+    match rng.choice("cccccrrrnnnpplddeegtt"):
         case "c":
             return _convolution(rng, channels, (sides[0], sides[1]))
         case "r":
@@ -65,7 +65,8 @@ def _any_layer(rng: random.Random, shape: torch.Size) -> nn.Module:
         case "g":
             return nn.AdaptiveAvgPool2d(1) if rng.random() < 0.2 else nn.Identity()
         case _:
-            return nn.Tanh() if rng.random() < 0.3 else nn.Sequential(nn.ReLU(), nn.BatchNorm2d(channels))
+            others = nn.ELU(rng.choice([1.0, 0.4])), nn.SiLU(), nn.GELU(), nn.Tanh(), nn.Sigmoid(), nn.Softsign()
+            return rng.choice([nn.Sequential(nn.ReLU(), nn.BatchNorm2d(channels)), *others])
 
 
 def draw_modules(rng: random.Random) -> nn.Sequential:

@@ -10,16 +10,31 @@ from torch import nn
 from core.engines.native.segments import FusedBlock, PoolModule, Transition, pair
 from core.engines.native.structures import (
     BY_OUTPUT,
+    ELU,
+    GELU,
     LEAKY_RELU,
     MAX_POOLING,
     MEAN_POOLING,
     RELU,
+    SIGMOID,
+    SILU,
+    TANH,
     BlockStructure,
     TransitionStructure,
 )
 from core.engines.native.traversal import ConvolutionAxis, Traversal, weight_reads
 
 Shape = tuple[int, int, int]
+
+ACTIVATIONS: dict[type[nn.Module], int] = {
+    nn.ReLU: RELU,
+    nn.LeakyReLU: LEAKY_RELU,
+    nn.ELU: ELU,
+    nn.SiLU: SILU,
+    nn.GELU: GELU,
+    nn.Tanh: TANH,
+    nn.Sigmoid: SIGMOID,
+}
 
 
 def describe_block(block: FusedBlock, struct: BlockStructure, shape: Shape, dtype: torch.dtype) -> tuple[Shape, Any]:
@@ -91,13 +106,9 @@ def describe_transition(transition: Transition, struct: BlockStructure, shape: S
     """Fill in what follows a block whose output has a shape (C, H, W), and return the shape after it."""
     channels, rows, columns = shape
     to = struct.transition
-    match transition.activation:
-        case nn.ReLU():
-            to.activation = RELU
-        case nn.LeakyReLU() as leaky:
-            to.activation, to.slope = LEAKY_RELU, leaky.negative_slope
-        case _:
-            pass
+    if transition.activation is not None:
+        to.activation = ACTIVATIONS[type(transition.activation)]
+        to.slope = getattr(transition.activation, "negative_slope", getattr(transition.activation, "alpha", 0.0))
     to.channel_stride, to.pixel_stride = (rows * columns, 1) if transition.flat else (1, channels)
     if (pool := transition.pool) is None:
         return shape

@@ -134,7 +134,7 @@ def _compile(compiler: tuple[str, ...], flags: tuple[str, ...], path: Path | Non
         compiled, made = Path(folder) / "kernels.o", Path(folder) / "kernels.so"
         _output([*compiler, *flags, "-c", str(SOURCE), "-o", str(compiled)])
         # No OpenMP runtime is linked: what is called of it is found in the one that torch has loaded.
-        _output([*compiler, "-shared", str(compiled), "-o", str(made)])
+        _output([*compiler, "-shared", str(compiled), "-lm", "-o", str(made)])
         if path is None:
             return ctypes.CDLL(str(made))
         content = made.read_bytes()

@@ -24,7 +24,7 @@ TensorSlot = tuple[Mapping[str, Tensor | None], str]
 
 NormModule = nn.BatchNorm1d | nn.BatchNorm2d
 PoolModule = nn.MaxPool2d | nn.AvgPool2d | nn.AdaptiveAvgPool2d
-ActivationModule = nn.ReLU | nn.LeakyReLU
+ActivationModule = nn.ReLU | nn.LeakyReLU | nn.ELU | nn.SiLU | nn.GELU | nn.Tanh | nn.Sigmoid
 DropoutModule = nn.Dropout | nn.Dropout2d
 
 _PARAMETERS, _STATISTICS = ("weight", "bias"), ("running_mean", "running_var", "num_batches_tracked")
@@ -45,10 +45,11 @@ class Transition:
     def add(self, module: nn.Module, *, flat: bool) -> bool:
         """Take in the next module, if it may come last or commutes with what would come after it."""
         match module:
-            case nn.ReLU() | nn.LeakyReLU() if self.activation is None:
-                # They keep the order of values, as a maximum needs, and commute with factors, which are not negative.
+            case _ if isinstance(module, ActivationModule) and self.activation is None:
                 if self.pool is not None and not (isinstance(self.pool, nn.MaxPool2d) and _keeps_order(module)):
                     return False
+                if self.dropout is not None and not isinstance(module, nn.ReLU | nn.LeakyReLU):
+                    return False  # while those commute with a dropout's factors, which are not negative
                 self.activation = module
             case nn.Dropout() | nn.Dropout2d() if self.dropout is None:
                 of_channels = isinstance(module, nn.Dropout2d)
@@ -188,7 +189,9 @@ def _is_norm(module: nn.Module, main: nn.Module | None) -> bool:
 
 def _has_kernel(module: nn.Module) -> bool:
     match module:
-        case nn.ReLU() | nn.LeakyReLU():
+        case nn.GELU():
+            return module.approximate == "none"
+        case _ if isinstance(module, ActivationModule):
             return True
         case nn.Dropout() | nn.Dropout2d():
             return module.p < 1
@@ -217,4 +220,5 @@ def pair(value: int | tuple[int, ...]) -> tuple[int, int]:
 
 
 def _keeps_order(activation: ActivationModule) -> bool:
-    return isinstance(activation, nn.ReLU) or activation.negative_slope >= 0
+    """Whether the largest value is the largest after it, too."""
+    return isinstance(activation, nn.ReLU) or (isinstance(activation, nn.LeakyReLU) and activation.negative_slope >= 0)

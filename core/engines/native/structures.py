@@ -9,7 +9,7 @@ from itertools import zip_longest
 _INTEGER, _REAL, _POINTER = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
 
 MAX_POOLING, MEAN_POOLING = 1, 2
-RELU, LEAKY_RELU = 1, 2
+RELU, LEAKY_RELU, ELU, SILU, GELU, TANH, SIGMOID = range(1, 8)
 
 TENSORS = ("weight", "bias", "gamma", "beta", "running_mean", "running_variance", "batches")
 """Of a block's modules, as `FusedBlock.slots` lists them; the first four are parameters."""

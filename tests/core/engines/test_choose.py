@@ -62,9 +62,10 @@ def test_auto_takes_the_kernels_on_a_cpu_where_they_would_be_used(kernels):
         ("c16 p2 fc100 d0.5 fc10", ""),
         ("fc24 fc10", "native is faster for convolutions, of which it runs none here"),
         ("c8lb0 gn2 silu p2 c16lb0 gn2 silu gap fc10", "native has no kernels for GroupNorm"),
-        ("c8 res(c8p1l ln relu) gap fc10", "native has no kernels for LayerNorm"),
+        ("c8l ln res(c8p1l ln relu) gap fc10", "native has no kernels for LayerNorm"),
+        ("c8b0r c8b0r c8lb0 gn2 relu c16g4 gap fc10", ""),
         ("p4 c256 c256 gap fc10", "native is made for narrow layers, and one here has 589,824 weights"),
-        ("p7 c4096k1 c4096k1 gap fc10", "native is faster for convolutions|native has no kernels for Conv2d"),
+        ("p7 c4096k1 c4096k1 gap fc10", "native is made for narrow layers, and one here has 16,777,216 weights"),
     ],
 )
 def test_auto_takes_the_kernels_only_where_they_are_faster(kernels, arch, reason):

@@ -228,7 +228,7 @@ void backward(Block *blocks, int64_t count, const Workspace *work, const Real *i
         scale_gradient,
         shift_gradient,
     };
-    in_parallel(work, end->outputs, ends_transformed ? transform_gradient_channel : read_gradient_channel, &exchange);
+    output_gradient_of_images(&exchange, ends_transformed);
     for (int64_t k = count - 1; k >= 0; k--) {
         Block *b = blocks + k, *before = normed_before(blocks, k);
         Maps gradient = k + 1 < count ? b[1].raw : work->gradient;

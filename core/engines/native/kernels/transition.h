@@ -4,6 +4,7 @@
 #ifndef TRANSITION_H
 #define TRANSITION_H
 
+#include "activation.h"
 #include "pooling.h"
 
 /* The transition of one channel of a group. */
@@ -19,8 +20,8 @@ static int64_t final_rows(const Block *b) { return b->transition.pooling ? b->tr
 static int64_t final_columns(const Block *b) { return b->transition.pooling ? b->transition.columns : out_columns(b); }
 static int64_t final_plane(const Block *b) { return plane_size(final_rows(b), final_columns(b)); }
 
-/* Vectors of scratch for a transition: two planes, and at the end of a segment a third. */
-static int64_t transition_scratch(const Block *b) { return 2 * out_plane(b) + final_plane(b); }
+/* Vectors of scratch for a transition: two planes, and at the end of a segment a group. */
+static int64_t transition_scratch(const Block *b) { return 2 * out_plane(b) + b->outputs * final_plane(b); }
 
 static int64_t values_of_image(const Block *b) { return b->outputs * out_rows(b) * out_columns(b); }
 
@@ -56,19 +57,6 @@ INLINE Mask kept_at(const Passage *passage, int64_t pixel) {
     return ((lane_bits & (RealBits)passage->kept_lanes[pixel * passage->to->pixel_stride]) != 0);
 }
 
-INLINE Vector activated(const int activation, Real slope, Vector v) {
-    if (activation == RELU) return masked(~(Mask)(v < 0), v); /* not v > 0: what is not a number stays so */
-    if (activation == LEAKY_RELU) return masked(~(Mask)(v < 0), v) + masked((Mask)(v < 0), v * slope);
-    return v;
-}
-
-/* The gradient of what is activated, from that of the result. */
-INLINE Vector activation_gradient(const int activation, Real slope, Vector v, Vector gradient) {
-    if (activation == RELU) return masked(~(Mask)(v <= 0), gradient);
-    if (activation == LEAKY_RELU) return masked(~(Mask)(v <= 0), gradient) + masked((Mask)(v <= 0), gradient * slope);
-    return gradient;
-}
-
 INLINE void activate_values(const int activation, const int drops, const Passage *passage, const Vector *from,
                             Vector *into) {
     Real slope = (Real)passage->to->slope;
@@ -96,14 +84,21 @@ INLINE void activate_backward(const int activation, const int drops, const Passa
 }
 
 /* CALL(activation, drops) with constants. */
+#define BY_DROPOUT(passage, CALL, activation)                                                                          \
+    case activation:                                                                                                   \
+        if ((passage)->kept_lanes) CALL(activation, 1);                                                                \
+        else CALL(activation, 0);                                                                                      \
+        break;
 #define BY_KIND(passage, CALL)                                                                                         \
-    switch ((passage)->to->activation * 2 + ((passage)->kept_lanes != 0)) {                                            \
-    case NO_ACTIVATION * 2: CALL(NO_ACTIVATION, 0); break;                                                             \
-    case NO_ACTIVATION * 2 + 1: CALL(NO_ACTIVATION, 1); break;                                                         \
-    case RELU * 2: CALL(RELU, 0); break;                                                                               \
-    case RELU * 2 + 1: CALL(RELU, 1); break;                                                                           \
-    case LEAKY_RELU * 2: CALL(LEAKY_RELU, 0); break;                                                                   \
-    default: CALL(LEAKY_RELU, 1);                                                                                      \
+    switch ((passage)->to->activation) {                                                                               \
+        BY_DROPOUT(passage, CALL, NO_ACTIVATION)                                                                       \
+        BY_DROPOUT(passage, CALL, RELU)                                                                                \
+        BY_DROPOUT(passage, CALL, LEAKY_RELU)                                                                          \
+        BY_DROPOUT(passage, CALL, ELU)                                                                                 \
+        BY_DROPOUT(passage, CALL, SILU)                                                                                \
+        BY_DROPOUT(passage, CALL, GELU)                                                                                \
+        BY_DROPOUT(passage, CALL, TANH)                                                                                \
+        BY_DROPOUT(passage, CALL, SIGMOID)                                                                             \
     }
 
 static void activate(const Passage *passage, const Vector *from, Vector *into) {

@@ -88,7 +88,7 @@ enum { NO_POOLING, MAX_POOLING, MEAN_POOLING };
    latter: an activation, a dropout and a pooling, in this order. */
 #define TRANSITION_FIELDS(FIELD)                                                                                       \
     FIELD(int64_t, activation)                                                                                         \
-    FIELD(double, slope)                 /* of a leaky ReLU */                                                         \
+    FIELD(double, slope)                 /* of what is negative, in a leaky ReLU; that at 0 from below, in an ELU */   \
     FIELD(const Real *, channel_factors) /* (image, channel), of a dropout of channels; or none */                     \
     FIELD(const uint8_t *, kept)         /* (image, value), of a dropout of values; or none */                         \
     FIELD(int64_t, channel_stride)       /* of the values of an image */                                               \
@@ -108,7 +108,7 @@ typedef struct {
     TRANSITION_FIELDS(DECLARE)
 } Transition;
 
-enum { NO_ACTIVATION, RELU, LEAKY_RELU };
+enum { NO_ACTIVATION, RELU, LEAKY_RELU, ELU, SILU, GELU, TANH, SIGMOID };
 
 /* A convolution, the ReLU, batch norm and pooling that follow it, and the transition to the next block. */
 #define BLOCK_FIELDS(FIELD)                                                                                            \

@@ -8,6 +8,7 @@
 #define WEIGHT_GRADIENT_H
 
 #include "convolution.h"
+#include "lanes.h"
 
 #define STRIP_PIXELS 48 /* whose gradients are used for all weights before the next, while they are in the cache */
 
@@ -206,42 +207,6 @@ static int64_t tap_sums_size(const Block *b) { return b->outputs * (taps_of(b) +
 
 /* Of a transformed input, the gradients of the scale and the shift before its transition. */
 static int64_t transition_sums_size(const Block *b) { return b->transformed ? 2 * b->inputs : 0; }
-
-/* ---- Sums over lanes ---- */
-
-#if LANES == 2
-#define EVEN_LANES 0, 2
-#define ODD_LANES 1, 3
-#elif LANES == 4
-#define EVEN_LANES 0, 2, 4, 6
-#define ODD_LANES 1, 3, 5, 7
-#elif LANES == 8
-#define EVEN_LANES 0, 2, 4, 6, 8, 10, 12, 14
-#define ODD_LANES 1, 3, 5, 7, 9, 11, 13, 15
-#else
-#define EVEN_LANES 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
-#define ODD_LANES 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
-#endif
-
-/* Lanes of two vectors by their numbers. */
-#ifdef __has_builtin
-#if __has_builtin(__builtin_shufflevector) /* clang, and gcc from 12 on */
-#define PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#endif
-#endif
-#ifndef PICK
-#define PICK(a, b, ...) __builtin_shuffle(a, b, (Mask){__VA_ARGS__})
-#endif
-
-/* The sums over lanes of as many vectors as a vector has lanes, each in its lane. */
-INLINE Vector lane_sums(const Vector *vectors) {
-    Vector v[LANES];
-    UNROLL for (int l = 0; l < LANES; l++) v[l] = vectors[l];
-    UNROLL for (int count = LANES; count > 1; count /= 2)
-        UNROLL for (int i = 0; i < count / 2; i++)
-            v[i] = PICK(v[2 * i], v[2 * i + 1], EVEN_LANES) + PICK(v[2 * i], v[2 * i + 1], ODD_LANES);
-    return v[0];
-}
 
 /* ---- From the sums to the gradients ---- */
 

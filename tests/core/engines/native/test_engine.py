@@ -106,8 +106,14 @@ def test_the_gradients_of_all_uses_of_a_tied_layer_are_added():
 
 def test_layers_without_kernels_are_named():
     engine = NativeEngine()
-    engine.forward(build_model(summarize(parse("c8b0r gn2 res(silu c8p1 gn2) gelu d0.1 p2 gap fc10"))))
-    assert engine.note == "one operation at a time, as there are no kernels for it: GroupNorm, SiLU, GELU"
+    engine.forward(build_model(summarize(parse("c8b0r gn2 res(silu c8p1 ln) gelu d0.1 p2 gap fc10"))))
+    assert engine.note == "one operation at a time, as there are no kernels for it: GroupNorm, SiLU, LayerNorm, GELU"
+
+
+def test_a_convolution_in_groups_is_said_to_be_one():
+    engine = NativeEngine()
+    engine.forward(build_model(summarize(parse("c8b0r c8g2 gap fc10"))))
+    assert engine.note.endswith(": Conv2d in groups")
 
 
 def test_gradients_are_added_to_those_that_are_there_and_frozen_parameters_get_none():
@@ -243,8 +249,34 @@ torch.testing.assert_close(gradients, [p.grad for p in model.parameters()])
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
 
+@pytest.mark.parametrize(
+    "activation",
+    [nn.ReLU(), nn.LeakyReLU(), nn.LeakyReLU(-0.3), nn.ELU(0.7), nn.SiLU(), nn.GELU(), nn.Tanh(), nn.Sigmoid()],
+    ids=repr,
+)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-6), (torch.float64, 1e-14)])
+def test_activations_are_those_of_torch_over_the_whole_range(each_build, activation, dtype, tolerance):
+    images = torch.linspace(-12, 12, 33 * 784, dtype=dtype).view(33, 1, 28, 28)
+    images[0, 0, 0, :8] = torch.tensor([-1e30, 1e30, -200, 200, -90, 90, 0, -0.0], dtype=dtype)
+    same = nn.Conv2d(1, 1, 1, bias=False, dtype=dtype)
+    nn.init.ones_(same.weight)
+    forward = NativeEngine().forward(
+        nn.Sequential(same, nn.Dropout2d(0.0), activation, nn.GroupNorm(1, 1, dtype=dtype))
+    )
+    given, expected = images.clone().requires_grad_(), images.clone().requires_grad_()
+    found = forward._row._parts[0](given, True)
+    wanted = activation(expected)
+    torch.testing.assert_close(found, wanted, rtol=tolerance, atol=tolerance)
+    weights = torch.linspace(-1, 1, images.numel(), dtype=dtype).view_as(images)
+    (found * weights).sum().backward()
+    (wanted * weights).sum().backward()
+    torch.testing.assert_close(given.grad, expected.grad, rtol=tolerance, atol=tolerance)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-@pytest.mark.parametrize("spec", ["c8 p2 c8 gap fc10", "c8n a2 c8n p3 fc10"])
+@pytest.mark.parametrize(
+    "spec", ["c8 p2 c8 gap fc10", "c8n a2 c8n p3 fc10", "c8b0r p3s2p1 c8lb0 silu bn gap fc10", "c8l elu p2 silu fc10"]
+)
 def test_what_is_not_a_number_reaches_the_loss(value, spec):
     model = build_model(summarize(parse(spec)))
     images = torch.randn(20, 1, 28, 28)

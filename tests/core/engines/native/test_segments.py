@@ -66,7 +66,7 @@ ROWS = {
         [["main BatchNorm2d | LeakyReLU MaxPool2d", "main"]],
     ),
     "what has no kernel": (
-        [conv(1, 4), nn.GroupNorm(2, 4), nn.SiLU(), conv(4, 4, groups=2), conv(4, 4), nn.GELU()],
+        [conv(1, 4), nn.GroupNorm(2, 4), nn.SiLU(), conv(4, 4, groups=2), conv(4, 4), nn.GELU("tanh")],
         [["main"], "GroupNorm", "SiLU", "Conv2d", ["main"], "GELU"],
     ),
     "a layer of too many weights": ([conv(1, 4), nn.Conv2d(4096, 1025, 1)], [["main"], "Conv2d"]),
