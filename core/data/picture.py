@@ -1,32 +1,36 @@
 """Pictures of digits, from files or drawn by hand, normalised as MNIST's are.
 
-The digit, light on black, is scaled to fit a box of 20 x 20 pixels, its aspect ratio kept and its edges anti-aliased,
-and placed in 28 x 28 pixels with its centre of mass in the middle (http://yann.lecun.com/exdb/mnist/). In MNIST's own
-test images that centre lies within half a pixel of pixel (14, 14), and the brightest pixel is 254 or 255.
+A drawing is one digit. On a picture from a file the digits are looked for (`core.data.photo`): on photographs there is
+more than ink and paper.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from core.data.photo.find import find_digits
+from core.data.photo.form import BOX, SIDE, mnist_form
+from core.data.photo.paper import Values
 from core.errors import InvalidValue, LabError, one_line
 from core.storage.files import open_regular, replacing
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SIDE, BOX, MIDDLE = 28, 20, 14
 MAX_PIXELS = 50_000_000
 """Larger images are refused by what their header says, before anything of them is unpacked."""
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "PPM", "TIFF", "WEBP")
 """Plain pixel formats; others of Pillow's start programs to be decoded."""
+
+TOUCHING = 6
+"""Pixels of the rim that are not black in an image of MNIST, at most."""
 
 MIN_CONTRAST = 0.06
 """Between ink and background, as a share of the range from black to white; below it nothing is drawn."""
@@ -65,25 +69,59 @@ def normalise(gray: Tensor) -> Tensor:
     rows, columns = (inked.any(dim).nonzero().flatten() for dim in (1, 0))
     digit = gray[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].to(torch.float32)
     digit = ((digit - background) / contrast).clamp_(min=0)
-    return _centred(_boxed(torch.where(digit > NOISE, digit, 0.0)))
+    return _image(mnist_form(torch.where(digit > NOISE, digit, 0.0).numpy()))
+
+
+@dataclass(frozen=True, slots=True)
+class PicturedDigit:
+    """A digit on a picture.
+
+    `image` (28, 28) uint8 is what a network is given, `box` where it lies: left, top, width, height in the picture's
+    pixels. `score`, up to 1, says how much it looks like a digit beside what else is there.
+    """
+
+    image: Tensor
+    box: tuple[int, int, int, int]
+    score: float
+
+
+def read_digits(path: Path, *, digits: bool = True) -> list[PicturedDigit]:
+    """The digits in an image file, from left to right: at least one.
+
+    An image of 28 x 28 pixels that is in MNIST's form is taken as it is: its rim is black (as in some of MNIST's images
+    up to six pixels of it are not), and what is drawn is at most 20 pixels high.
+
+    Args:
+        digits: False where the network was trained on other things than digits: then every image of 28 x 28 pixels is
+            taken as it is.
+
+    Raises:
+        InvalidValue: naming the file, when it is missing, no image, too large, or nothing like a digit is on it.
+    """
+    gray = _read_gray(path)
+    if _in_form(gray, digits=digits):
+        return [PicturedDigit(gray, (0, 0, SIDE, SIDE), 1.0)]
+    values = gray.to(torch.float32) / 255 if gray.dtype == torch.uint8 else gray
+    found = [PicturedDigit(_image(one.form), one.box, one.score) for one in find_digits(values.numpy())]
+    if not found:
+        raise InvalidValue("image", str(path), NothingDrawn().message, hint=NothingDrawn().advice)
+    return found
 
 
 def read_picture(path: Path) -> Tensor:
-    """The digit in an image file, as (28, 28) uint8.
+    """The likeliest digit in an image file, as (28, 28) uint8; see `read_digits`."""
+    return max(read_digits(path), key=lambda digit: digit.score).image
 
-    An image of exactly 28 x 28 pixels with a black rim has MNIST's form already and is taken as it is.
 
-    Raises:
-        InvalidValue: naming the file, when it is missing, no image, too large or of one colour.
-    """
-    gray = _read_gray(path)
+def _in_form(gray: Tensor, *, digits: bool) -> bool:
+    if gray.shape != (SIDE, SIDE) or gray.dtype != torch.uint8 or int(gray.max()) == int(gray.min()):
+        return False
     rim = torch.cat((gray[0], gray[-1], gray[:, 0], gray[:, -1]))
-    if gray.shape == (SIDE, SIDE) and gray.dtype == torch.uint8 and int(rim.median()) == 0 and int(gray.max()) > 0:
-        return gray
-    try:
-        return normalise(gray)
-    except NothingDrawn as error:
-        raise InvalidValue("image", str(path), error.message, hint=error.advice) from error
+    return not digits or (int((rim > 0).sum()) <= TOUCHING and int(gray.any(1).sum()) <= BOX)
+
+
+def _image(form: Values) -> Tensor:
+    return torch.from_numpy((form * 255).round()).to(torch.uint8)
 
 
 def write_picture(path: Path, image: Tensor) -> None:
@@ -98,28 +136,6 @@ def write_picture(path: Path, image: Tensor) -> None:
     picture = Image.frombytes("L", (width, height), image.contiguous().numpy().tobytes())
     with replacing(path) as part:
         picture.save(part, format="PNG")
-
-
-def _boxed(digit: Tensor) -> Tensor:
-    """The digit with its longer side made 20 pixels."""
-    height, width = digit.shape
-    scale = BOX / max(height, width)
-    size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    resized = F.interpolate(digit[None, None], size=size, mode="bilinear", antialias=True)[0, 0]
-    return resized / resized.max()
-
-
-def _centred(digit: Tensor) -> Tensor:
-    """(28, 28) uint8 with the centre of mass at pixel (14, 14), or as near as nothing is cut off."""
-    mass = digit.sum()
-    top, left = (
-        min(max(MIDDLE - round(float((digit.sum(1 - dim) * torch.arange(length)).sum() / mass)), 0), SIDE - length)
-        for dim, length in enumerate(digit.shape)
-    )
-    image = torch.zeros(SIDE, SIDE, dtype=torch.uint8)
-    height, width = digit.shape
-    image[top : top + height, left : left + width] = (digit * 255).round().to(torch.uint8)
-    return image
 
 
 def _read_gray(path: Path) -> Tensor:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.advice import Action, Advice, Tip
-from core.errors import StorageError
+from core.errors import InvalidValue, StorageError
 from core.storage.trust import make_private_folder
 
 if TYPE_CHECKING:
@@ -18,16 +18,45 @@ if TYPE_CHECKING:
     from experiments.inference.network import LoadedNetwork
 
 
+DOUBTFUL = 0.05
+"""A class whose runner-up has so much of its probability, at least, is in doubt: see `Prediction.doubtful`."""
+LOOKALIKE = ("mnist", "mnist-5k", "emnist", "qmnist")
+"""Data sets of handwritten digits. Pictures for networks that were trained on others are not searched for digits."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The predicted class of a picture, and the probability of each of the ten classes in order."""
+    """The predicted class of a digit on a picture, and the probability of each of the ten classes in order.
+
+    `digit` and `digits` say which it is of how many on the picture, from left to right, `box` where it lies (left, top,
+    width, height in pixels), and `image`, (28, 28) uint8, is what the network was given.
+    """
 
     path: Path
     prediction: int
     probabilities: tuple[float, ...]
+    digit: int
+    digits: int
+    box: tuple[int, int, int, int]
+    image: Tensor
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether another class is nearly as likely. Held against MNIST's own errors: of the 10,000 test images a
+        network of 99.59% doubts 322, among them 40 of its 41 errors; one of 99.03% doubts 478, with 79 of its 97."""
+        (_, first), (_, second) = self.likeliest(2)
+        return second >= DOUBTFUL * first
 
     def to_json(self) -> dict[str, Any]:
-        return {"path": str(self.path), "prediction": self.prediction, "probabilities": list(self.probabilities)}
+        return {
+            "path": str(self.path),
+            "prediction": self.prediction,
+            "probabilities": list(self.probabilities),
+            "digit": self.digit,
+            "digits": self.digits,
+            "box": list(self.box),
+            "doubtful": self.doubtful,
+        }
 
     def likeliest(self, count: int) -> list[tuple[int, float]]:
         """The `count` most probable classes, each with its probability, the highest first."""
@@ -35,21 +64,38 @@ class Prediction:
         return ranked[:count]
 
 
-def predict(network: LoadedNetwork, paths: Sequence[Path]) -> list[Prediction]:
-    """Read every picture, then classify all of them.
+def predict(
+    network: LoadedNetwork, paths: Sequence[Path], *, many: bool = False
+) -> tuple[list[Prediction], list[InvalidValue]]:
+    """Classify the digits on pictures: of each picture the likeliest digit, or with `many` all of them.
 
-    Raises:
-        InvalidValue: naming the first file that is missing, no image, too large or of one colour.
+    Returns:
+        The predictions, and an error for each picture that is missing, no image, too large, or without a digit.
     """
     import torch
 
-    from core.data.picture import read_picture
+    from core.data.picture import PicturedDigit, read_digits
 
-    images = torch.stack([read_picture(path) for path in paths])
-    probabilities = network.probabilities(images)
-    classes = probabilities.argmax(1).tolist()
-    rows = probabilities.tolist()
-    return [Prediction(path, cls, tuple(row)) for path, cls, row in zip(paths, classes, rows, strict=True)]
+    of_digits = network.config.dataset in LOOKALIKE
+    found: list[tuple[Path, int, int, PicturedDigit]] = []
+    errors = []
+    for path in paths:
+        try:
+            digits = read_digits(path, digits=of_digits)
+        except InvalidValue as error:
+            errors.append(error)
+            continue
+        likeliest = max(digits, key=lambda digit: digit.score)
+        numbered = [(path, number, len(digits), digit) for number, digit in enumerate(digits, 1)]
+        found += [one for one in numbered if many or one[3] is likeliest]
+    if not found:
+        return [], errors
+    rows = network.probabilities(torch.stack([digit.image for *_, digit in found]))
+    predictions = [
+        Prediction(path, int(row.argmax()), tuple(row.tolist()), number, count, digit.box, digit.image)
+        for (path, number, count, digit), row in zip(found, rows, strict=True)
+    ]
+    return predictions, errors
 
 
 def save_drawing(home: Path, image: Tensor) -> Path:

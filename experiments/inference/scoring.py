@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import ShouldStop, Stopped
+from core.errors import ShouldStop, Stopped, StorageError
 from experiments.inference.network import LoadedNetwork, StoredWeights, check_finite, load_network
 from experiments.locations import Locations
 from experiments.runs.folder import Run
@@ -78,3 +79,28 @@ def score_run(
     check_finite(outputs.probabilities, network)
     # Copies, so that the training images do not stay in memory with them.
     return Scored(run, network, data.name, data.test_images.clone(), data.test_labels.clone(), outputs)
+
+
+def save_wrong(scored: Scored, folder: Path) -> int:
+    """Write the test images that the network gets wrong as PNG files, named by their number, what they are and what
+    the network says: ``00340-is-5-said-3.png``. Files of these names are replaced.
+
+    Returns:
+        How many there are.
+
+    Raises:
+        StorageError: when the folder cannot be written.
+    """
+    from core.data.picture import write_picture
+
+    wrong = (scored.outputs.predictions != scored.labels).nonzero().flatten().tolist()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for index in wrong:
+            truth, said = int(scored.labels[index]), int(scored.outputs.predictions[index])
+            write_picture(folder / f"{index:05}-is-{truth}-said-{said}.png", scored.images[index])
+    except OSError as error:
+        raise StorageError(
+            f"{folder}: cannot be written: {error.strerror}", hint="name another folder, or free some space there"
+        ) from error
+    return len(wrong)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from experiments.export.tracking import Service, Tracking
+from experiments.locations import Locations
+from experiments.runs.folder import Run
 from experiments.runs.store import Store
+from tui.command_line.signals import stop_on_signals
 from tui.text.output import note
 
 Reference = Annotated[str, typer.Argument(help="An id, a unique prefix of one, a name, or latest.", metavar="RUN")]
@@ -37,6 +41,13 @@ Output = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there already (never a folder).")]
+
+SaveWrong = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write the test images that the final weights get wrong into this folder, as PNG.", metavar="DIR"
+    ),
+]
 
 # For commands that train
 
@@ -67,3 +78,18 @@ def tracking_options(tracking: Tracking) -> list[str]:
     """The options that make another process track in the same way."""
     options = ["--tensorboard"] if tracking.tensorboard else []
     return options if tracking.log_to is None else [*options, "--log-to", tracking.log_to]
+
+
+def save_wrong_images(runs: Sequence[Run], locations: Locations, folder: Path, *, arch: str | None = None) -> None:
+    """Write the misclassified test images of runs; of several ones each into a folder with the run's id as its name.
+
+    Raises:
+        LabError: when a run cannot be scored, or the folder cannot be written.
+    """
+    from experiments.inference.scoring import save_wrong, score_run
+
+    for run in runs:
+        target = folder if len(runs) == 1 else folder / run.id
+        with stop_on_signals("images that were written were kept") as stop:
+            count = save_wrong(score_run(run, locations, None, arch=arch, should_stop=stop), target)
+        note(f"{target}: {count:,} test images that run {run.id} gets wrong")

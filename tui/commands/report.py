@@ -10,7 +10,7 @@ import typer
 from core.errors import InvalidValue
 from experiments.locations import Locations
 from experiments.runs.store import Store
-from tui.command_line.options import Force, Output
+from tui.command_line.options import Force, Output, SaveWrong, save_wrong_images
 from tui.text.output import say
 
 
@@ -18,6 +18,7 @@ def report(
     context: typer.Context,
     run: Annotated[list[str], typer.Argument(help="Ids, prefixes or names of runs or groups.", metavar="RUN...")],
     output: Output = None,
+    save_wrong: SaveWrong = None,
     force: Force = False,
 ) -> None:
     """Write runs and groups as one HTML page that opens offline. Prints its path."""
@@ -33,4 +34,7 @@ def report(
         raise InvalidValue("output", str(output), "must end in .html", hint="a report is a page for a browser")
     target = output or Path(f"{parts[0].group.id if parts[0].group else parts[0].runs[0].id}.html")
     save(target, lambda: well_formed(make_report(parts)), force=force)
+    if save_wrong is not None:
+        runs = list({one.id: one for part in parts for one in part.runs}.values())
+        save_wrong_images(runs, locations, save_wrong)
     say(str(target))

@@ -15,7 +15,7 @@ from experiments.verification.findings import missing
 from experiments.verification.verify import Verification
 from experiments.verification.verify import verify as verify_run
 from tui.command_line.exit_codes import ExitCode
-from tui.command_line.options import AsJson, ModuleAgain
+from tui.command_line.options import AsJson, ModuleAgain, SaveWrong, save_wrong_images
 from tui.command_line.patience import note_large_logs
 from tui.text.output import complain, note, say, say_json, table
 
@@ -31,6 +31,7 @@ def verify(
         ),
     ],
     arch: ModuleAgain = None,
+    save_wrong: SaveWrong = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a run, a group or a bundle against its log. Counts and scores it again; exits 5 where they differ."""
@@ -40,11 +41,15 @@ def verify(
 
         with unpacked(Path(run)) as (found, before):
             verifications = [verify_run(found, locations, arch=arch, before=before)]
+            if save_wrong is not None:
+                save_wrong_images([found], locations, save_wrong, arch=arch)
     else:
         runs = Store(locations.home).find_all(run)
         note_large_logs(runs)
         attempt = verify_run if len(runs) == 1 else _verify_member
         verifications = [attempt(one, locations, arch=arch) for one in runs]
+        if save_wrong is not None:
+            save_wrong_images(runs, locations, save_wrong, arch=arch)
     agrees = all(verification.agrees for verification in verifications)
     if as_json:
         records = [verification.to_json() for verification in verifications]

@@ -57,7 +57,7 @@ def test_predictions_as_a_table(cli, trained, digits):
     assert [int(row.split()[1]) for row in rows] == trained.load_predictions().final[:2].tolist()
 
 
-def test_a_picture_that_cannot_be_used_is_named_and_nothing_is_predicted(cli, trained, refused, digits):
+def test_a_picture_that_cannot_be_used_is_named_and_the_others_are_answered(cli, trained, refused, digits):
     from PIL import Image
 
     Path("empty.png").touch()
@@ -65,9 +65,69 @@ def test_a_picture_that_cannot_be_used_is_named_and_nothing_is_predicted(cli, tr
     Image.new("L", (200, 200), 255).save("blank.png")
     Image.new("1", (20_000, 20_000)).save("huge.png")
     for name in ("empty.png", "text.png", "blank.png", "huge.png", "missing.png"):
-        refused(cli("predict", "first", digits[0], name), 2, f"image = {name}")
+        answer = cli("predict", "first", name, digits[0], "--json")
+        assert answer.code == 2
+        assert f"image = {name}" in answer.err
+        assert [entry["path"] for entry in answer.json] == [str(digits[0])]
+        refused(cli("predict", "first", name), 2, f"image = {name}")
     refused(cli("predict", "nobody", digits[0]), 5, "no such run")
     assert cli("predict", "first").code == 2
+
+
+def test_folders_and_patterns_mean_the_pictures_in_them(cli, trained, refused, digits):
+    folder = digits[0].parent
+    (folder / "notes.txt").write_text("no picture")
+    answer = cli("predict", "first", folder, "--json")
+    assert answer.code == 0
+    assert {entry["path"] for entry in answer.json} == {str(path) for path in digits}
+    assert cli("predict", "first", folder / "*.png", "--json").json == answer.json
+    refused(cli("predict", "first", folder / "*.gif"), 2, "*.gif", "no file matches")
+    Path("nothing").mkdir()
+    refused(cli("predict", "first", "nothing"), 2, "image = nothing", "no pictures")
+
+
+def test_of_two_digits_one_is_given_and_both_are_with_many(cli, trained, digits):
+    from PIL import Image
+
+    sheet = Image.new("L", (600, 300), 0)
+    for left, path in ((20, digits[1]), (310, digits[3])):
+        sheet.paste(Image.open(path).resize((240, 240), Image.Resampling.BICUBIC), (left, 30))
+    sheet.save("two.png")
+    answer = cli("predict", "first", "two.png")
+    assert answer.code == 0
+    assert len(answer.out.splitlines()) == 2
+    assert "two.png: 2 digits are on it" in answer.err
+    both = cli("predict", "first", "two.png", "--many", "--json").json
+    assert [(entry["digit"], entry["digits"]) for entry in both] == [(1, 2), (2, 2)]
+    assert both[0]["box"][0] < both[1]["box"][0]
+
+
+def test_what_the_network_saw_is_shown(cli, trained, digits):
+    answer = cli("predict", "first", digits[0], "--show")
+    assert answer.code == 0
+    lines = answer.out.splitlines()
+    assert len(lines) == 2 + 2 + 14
+    assert any(set(line) - {" ", "\u2800"} for line in lines[4:])
+    both = cli("predict", "first", digits[0], "--show", "--json")
+    assert len(both.json) == 1  # stdout is data alone
+    assert str(digits[0]) in both.err
+
+
+def test_wrong_images_are_written_by_verify_and_by_report(cli, trained):
+    stored = trained.load_predictions().final
+    assert cli("verify", "first", "--save-wrong", "wrong").code == 0
+    files = sorted(Path("wrong").iterdir())
+    assert files
+    for path in files:
+        index, _, truth, _, said = path.stem.split("-")
+        assert truth != said
+        assert int(said) == int(stored[int(index)])
+    assert cli("report", "first", "--save-wrong", "again", "-o", "page.html").code == 0
+    assert [path.name for path in sorted(Path("again").iterdir())] == [path.name for path in files]
+    Path("taken").write_text("a file")
+    answer = cli("verify", "first", "--save-wrong", "taken")
+    assert answer.code == 2
+    assert "taken: cannot be written" in answer.err
 
 
 def test_a_run_without_weights_exits_5(cli, trained, refused):

@@ -1,0 +1,1 @@
+"""Digits found in photographs, and brought to the form of MNIST's images."""
