@@ -113,6 +113,14 @@ def train_new(runner: Runner, spec: RunSpec) -> Iterator[Entry]:
     return _train(runner, spec.config.arch, order, None)
 
 
+def make_new(runner: Runner, spec: RunSpec) -> Run:
+    """`Runner.create`, which has to know the code of a user's own module; that is loaded in a process of its own."""
+    if is_user_module(spec.config.arch) and spec.files is None and runner.first_read.of(spec.config) is None:
+        runner.check(spec.config)
+        runner.first_read.keep(spec.config, examine(spec.config, runner.should_stop).source)
+    return runner.create(spec.config, spec.meta, spec.files)
+
+
 def train_on(
     runner: Runner, run: Run, *, epochs: int | None = None, arch: str | None = None, no_budget: bool = False
 ) -> Iterator[Entry]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from experiments.execution.apart import make_new
 from experiments.execution.detach import start_detached
 from experiments.execution.runner import Runner
 from experiments.locations import Locations
@@ -24,7 +25,7 @@ def runs_to_hand_over(runner: Runner) -> Iterator[Callable[[RunSpec], Run]]:
     made: list[Run] = []
 
     def make(spec: RunSpec) -> Run:
-        made.append(runner.create(spec.config, spec.meta, spec.files))
+        made.append(make_new(runner, spec))
         return made[-1]
 
     try:

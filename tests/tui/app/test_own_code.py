@@ -8,10 +8,10 @@ from own_files import change_own, write_own
 
 from core.config import TrainConfig
 from core.models.own.files import OwnFiles
+from experiments.execution import apart
 from experiments.runs.folder import Meta
 from experiments.runs.own_code import remember_named
 from experiments.runs.store import Store
-from tui.live import session
 from tui.screens.dialogs import Ask
 
 
@@ -21,14 +21,11 @@ def named(tmp_path, monkeypatch):
     monkeypatch.setattr("experiments.runs.own_code.named_code_folder", lambda: tmp_path / "named")
     named: list[str | None] = []
 
-    class Scripted:
-        def __init__(self, *_: object) -> None: ...
+    def train_on(runner, run, *, arch=None):
+        named.append(arch)
+        return iter(())
 
-        def resume(self, run, *, arch=None):
-            named.append(arch)
-            return iter(())
-
-    monkeypatch.setattr(session, "Runner", Scripted)
+    monkeypatch.setattr(apart, "train_on", train_on)
     return named
 
 
