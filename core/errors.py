@@ -112,3 +112,5 @@ def shown(value: object, width: int = 120) -> str:
         return one_line(repr(value), width)
     except ValueError:  # Python does not print whole numbers of thousands of digits
         return "a number of thousands of digits"
+    except RecursionError:
+        return "a value of thousands of parts within parts"

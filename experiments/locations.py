@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,11 +10,15 @@ from pathlib import Path
 
 import platformdirs
 
+from core.advice import Action, Tip
 from core.errors import InvalidValue
+from core.storage.trust import user_cache
 
 APP = "mnist-tui"
 HOME_VARIABLE = "MNIST_TUI_HOME"
 DATA_VARIABLE = "MNIST_TUI_DATA"
+LONGEST = "runs/20260102-030405-abcd/.checkpoint-previous.safetensors.0123abcd"
+"""As long as any path within a home."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +34,36 @@ class Locations:
         cls, home: Path | None = None, data: Path | None = None, environ: Mapping[str, str] = os.environ
     ) -> Locations:
         """The folders that were asked for, else those of the environment variables, else the platform's."""
-        user_cache = platformdirs.user_cache_path(APP, appauthor=False)
-        home = home or _from(environ, HOME_VARIABLE) or platformdirs.user_data_path(APP, appauthor=False)
-        data = data or _from(environ, DATA_VARIABLE) or user_cache / "data"
-        return cls(_absolute("home", home), _absolute("data_dir", data), user_cache / "decoded")
+        cache = user_cache()
+        home = home or _from(environ, HOME_VARIABLE) or _user_data()
+        data = data or _from(environ, DATA_VARIABLE) or cache / "data"
+        return cls(_absolute("home", home), _absolute("data_dir", data), cache / "decoded")
+
+
+def _user_data() -> Path:
+    try:
+        return platformdirs.user_data_path(APP, appauthor=False)
+    except RuntimeError:
+        allowed = "cannot be found out: this user has no home folder"
+        hint = Tip(Action.START_WITH, "home", "a folder for the runs")
+        raise InvalidValue("home", "", allowed, hint=hint) from None
 
 
 def named_code_folder() -> Path:
     """Where this user's notes are of the code that he has named; nowhere in a home, which may come from elsewhere."""
-    return platformdirs.user_cache_path(APP, appauthor=False) / "named-code"
+    return user_cache() / "named-code"
 
 
 def _absolute(setting: str, path: Path) -> Path:
     try:
-        return path.expanduser().absolute()
+        path = path.expanduser().absolute()
+        (path / LONGEST).lstat()
     except RuntimeError:
         raise InvalidValue(setting, str(path), "is in nobody's home folder", hint="write the path in full") from None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise InvalidValue(setting, str(path), "is too long a path", hint="choose a shorter one") from None
+    return path
 
 
 def _from(environ: Mapping[str, str], variable: str) -> Path | None:

@@ -68,6 +68,9 @@ class Commands(TyperGroup):
             _complain(error.message, error.advice)
             code = exit_code_of(error)
         except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                _complain("too many files are open", "raise the limit (ulimit -n 1024), or train fewer runs at a time")
+                sys.exit(ExitCode.FAILED)
             if error.errno not in _OUTPUT_ERRORS or error.filename is not None:
                 raise  # from a file; typer writes help to stdout by itself
             lost = unwritable(sys.stdout, error)

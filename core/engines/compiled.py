@@ -6,13 +6,12 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-import platformdirs
 import torch
 from torch import Tensor
 
 from core.engines.engine import DeviceStep, Forward, Unchanged
 from core.errors import one_line
-from core.storage.trust import is_trusted, make_private_folder, private_temporary_folder
+from core.storage.trust import is_trusted, make_private_folder, private_temporary_folder, user_cache
 
 _CACHES = {"TORCHINDUCTOR_CACHE_DIR": "compiled", "TRITON_CACHE_DIR": "triton"}
 """Environment variables that name the folders of code that torch compiles, and the names of such folders of ours."""
@@ -65,7 +64,7 @@ def _keep_code_from_others() -> None:
     What torch finds in the folder is run, and by default that is one in /tmp whose name anybody can work out.
     """
     for variable, name in _CACHES.items():
-        folder = Path(os.environ.get(variable) or platformdirs.user_cache_path("mnist-tui", appauthor=False) / name)
+        folder = Path(os.environ.get(variable) or user_cache() / name)
         with suppress(OSError):  # then there is nothing to be found in it
             make_private_folder(folder)
         if not is_trusted(folder, "what torch compiles is kept for this process alone"):

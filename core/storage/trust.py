@@ -18,6 +18,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import platformdirs
+
 MAX_LINKS = 40
 """Symbolic links on the way to a file, as many as Linux follows."""
 
@@ -73,6 +75,14 @@ def make_private_folder(folder: Path) -> None:
     if not folder.is_dir():
         make_private_folder(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def user_cache() -> Path:
+    """The folder for what can be made anew, of this program and user; a temporary one where the user has no home."""
+    try:
+        return platformdirs.user_cache_path("mnist-tui", appauthor=False)
+    except RuntimeError:
+        return private_temporary_folder()
 
 
 @cache

@@ -22,7 +22,9 @@ from core.storage.files import open_regular
 
 FOLDER = Path(__file__).parent
 DEFAULT = "seed-conv9"
-MAX_BYTES = 1 << 20
+MAX_BYTES = 1 << 16
+MAX_DOTS = 1_000
+"""Dots in a line; no field of a config has a name of several parts."""
 LISTED = Advice(Tip(Action.LIST_PRESETS), " lists them")
 
 
@@ -101,6 +103,10 @@ def _read(path: Path) -> dict[str, Any]:
         raise InvalidValue("config", str(path), f"larger than {MAX_BYTES:,} bytes", hint="name a TOML file")
     if _is_utf16(content):
         raise InvalidValue("config", str(path), "is UTF-16, and TOML is UTF-8", hint="save it as UTF-8")
+    if any(line.count(b".") > MAX_DOTS for line in content.splitlines()):  # takes the square of their number to read
+        raise InvalidValue(
+            "config", str(path), f"has a line of over {MAX_DOTS} dots", hint="fields look like lr = 0.03"
+        )
     try:
         return tomllib.loads(content.decode("utf-8-sig"))  # some editors begin a file with a byte-order mark
     except (ValueError, RecursionError) as error:

@@ -55,6 +55,7 @@ class EventWriter:
     def __init__(self, path: Path, run_id: str) -> None:
         self._run_id = run_id
         self._path = path
+        self._whole: int | None = None  # the bytes up to the last whole line, while there may be more
         try:
             self._file = open_to_write(path, os.O_CREAT | os.O_APPEND)
         except IsADirectoryError as error:
@@ -78,16 +79,24 @@ class EventWriter:
         """
         entry = Entry(datetime.now(UTC).isoformat(timespec="milliseconds"), self._run_id, event)
         line = entry.to_json().encode() + b"\n"
-        size = os.fstat(self._file).st_size
+        size = self._whole
         try:
+            if size is None:
+                size = os.fstat(self._file).st_size
+            else:  # a torn line could not be cut off
+                os.ftruncate(self._file, size)
+            self._whole = size
             if os.write(self._file, line) != len(line):
                 raise OSError(errno.ENOSPC, "the disk is full")
             if not isinstance(event, StepProgress):  # progress may be lost in a power cut, results may not
                 os.fsync(self._file)
         except OSError as error:
-            with suppress(OSError):  # else the next writer cuts a torn line off
-                os.ftruncate(self._file, size)
+            with suppress(OSError):  # else it is done before the next line, or by the next writer
+                if size is not None:
+                    os.ftruncate(self._file, size)
+                    self._whole = None
             raise self._unwritable(error) from error
+        self._whole = None
         return entry
 
     def close(self) -> None:

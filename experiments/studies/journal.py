@@ -6,6 +6,7 @@ journal that are new. `tests/experiments/studies/test_journal.py` says so when a
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -16,9 +17,13 @@ from filelock import FileLock
 from optuna.exceptions import OptunaError
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 
-from core.errors import LabError, RunError
+from core.advice import Action, Advice, Tip
+from core.errors import LabError, RunError, StorageError
 from core.storage.files import open_regular, open_to_write
 from experiments.studies.folder import ANOTHER, StudyFolder
+
+_NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
+"""Errors of a file system without locks."""
 
 
 class Journal(JournalStorage):
@@ -81,8 +86,19 @@ class JournalFile(JournalFileBackend):
         file as a lock would outlive its process."""
         path = self._folder.journal.with_suffix(".lock")
         os.close(open_to_write(path))  # no link, no pipe
-        with FileLock(path, poll_interval=0.01, fallback_to_soft=False):
+        lock = FileLock(path, poll_interval=0.01, fallback_to_soft=False)
+        try:
+            lock.acquire()
+        except (NotImplementedError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+                raise
+            another = Advice(Tip(Action.START_WITH, "home", "a folder on another file system"))
+            text = f"{path}: its file system has no locks, which a sweep needs"
+            raise StorageError(text, hint=another) from error
+        try:
             yield
+        finally:
+            lock.release()
 
     def _repair(self, file: BinaryIO) -> None:
         """Leave the file at the end of its last whole line."""

@@ -19,13 +19,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import torch
 
 from core.engines.native.structures import layout_difference
 from core.errors import LabError, one_line
 from core.storage.files import replacing
-from core.storage.trust import is_trusted, make_private_folder, private_temporary_folder
+from core.storage.trust import is_trusted, make_private_folder, private_temporary_folder, user_cache
 
 FOLDER = Path(__file__).parent / "kernels"
 SOURCE = FOLDER / "passes.c"
@@ -104,7 +103,7 @@ def _load(compiler: tuple[str, ...], options: tuple[str, ...]) -> ctypes.CDLL | 
     try:
         version = _output([*compiler, "--version"])
         name = sha256("\0".join((*_sources(), *compiler, *flags, version, _processor())).encode()).hexdigest()[:32]
-        path = platformdirs.user_cache_path("mnist-tui", appauthor=False) / "kernels" / f"{name}.so"
+        path = user_cache() / "kernels" / f"{name}.so"
         trusted = is_trusted(path, "the kernels are compiled for this process alone")
         library = (_kept(path) if trusted else None) or _compile(compiler, flags, path if trusted else None)
         if difference := layout_difference(library):

@@ -124,8 +124,8 @@ def test_what_is_wrong_in_a_file_is_named_in_one_line(kind, config_file):
     assert len(caught.value.message) < 400
 
 
-def test_a_file_of_more_than_a_mebibyte_is_not_parsed(config_file):
-    with pytest.raises(InvalidValue, match="larger than 1,048,576 bytes"):
+def test_a_file_of_more_than_64_kibibytes_is_not_parsed(config_file):
+    with pytest.raises(InvalidValue, match="larger than 65,536 bytes"):
         load_config_file(config_file(b"#" * (MAX_BYTES + 1)))
     assert load_config_file(config_file(b"#" * MAX_BYTES)).config == TrainConfig()
 

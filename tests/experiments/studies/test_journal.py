@@ -78,3 +78,13 @@ def test_a_file_that_is_damaged_or_gone_is_not_appended_to(folder):
     with pytest.raises(StorageError, match="cannot be written"):
         file.append_logs([{}])
     assert not folder.journal.exists()
+
+
+def test_a_file_system_without_locks_is_named_as_the_reason(tmp_path, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise NotImplementedError("flock is not supported")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    with pytest.raises(StorageError, match="its file system has no locks, which a sweep needs") as refusal:
+        open_storage(StudyFolder.of(tmp_path, "first")).create_new_study([], "first")
+    assert "another file system" in refusal.value.hint
