@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from multiprocessing import resource_tracker
 from pathlib import Path
 from unittest.mock import patch
 
@@ -22,6 +23,7 @@ WIDE, SMALL = (120, 40), (80, 24)
 @asynccontextmanager
 async def opened(home: Path, size: tuple[int, int] = WIDE, **options: object) -> AsyncIterator[Pilot[int]]:
     """The app on a home, its first screen painted."""
+    resource_tracker.ensure_running()  # which an app's stderr, without a number in tests, would keep from starting
     with patch("tui.app.app.import_torch"):
         app = LabApp(Locations.resolve(home, home / "data"), **options)
         async with app.run_test(size=size, notifications=True) as pilot:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,7 @@ async def staged(
     screen: Screen[Any], home: Path, size: tuple[int, int] = WIDE, **options: Any
 ) -> AsyncIterator[Pilot[None]]:
     """The screen on a home, painted. `watched` is the run that Training shows."""
+    resource_tracker.ensure_running()  # which an app's stderr, without a number in tests, would keep from starting
     app = Stage(screen, home, **options)
     async with app.run_test(size=size, notifications=True) as pilot:
         await pilot.pause()

@@ -116,7 +116,7 @@ def test_a_space_in_which_no_values_go_together_is_refused():
         Proposals(TrainConfig.checked({"momentum": 0.0}), plan_of({"lr": "0.1:0.2"}).space).config({"nesterov": True})
 
 
-def test_the_parameters_of_a_module_of_ones_own_are_counted_before_it_is_proposed(tmp_path, capsys):
+def test_the_parameters_of_a_module_of_ones_own_are_counted_before_it_is_proposed(tmp_path, capfd):
     (tmp_path / "net.py").write_text(MODULE)
     small, large = f"{tmp_path}/net.py:Small", f"{tmp_path}/net.py:Large"
     proposals = Proposals(TrainConfig(), plan_of({"arch": f"{small},{large}"}).space)
@@ -124,9 +124,7 @@ def test_the_parameters_of_a_module_of_ones_own_are_counted_before_it_is_propose
     assert proposals.config({"arch": small}).arch == small
     with pytest.raises(OverBudget, match="25,450 parameters"):
         proposals.config({"arch": large})
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert "from the module" in printed.err
+    assert capfd.readouterr().out == ""  # which is for data, not for what the module prints
 
 
 def test_a_module_that_cannot_be_built_is_refused_before_anything_else_of_the_space_is_trained(tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from multiprocessing import resource_tracker
 
 import pytest
 from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
@@ -471,7 +470,6 @@ async def test_a_module_that_is_typed_is_counted_in_the_background(tmp_path, mon
     monkeypatch.setattr(spec_editor, "PAUSE", 0.05)
     file = tmp_path / "net.py"
     file.write_text(COUNTED)
-    resource_tracker.ensure_running()  # before there is an app, whose stderr has no number in a test
     async with staged(LabScreen(), tmp_path) as pilot:
         await pilot.press("e", "ctrl+u", *f"{file}:Net")
         await wait_for_text(pilot, "2,686 of 20,000, 17,314 left")
