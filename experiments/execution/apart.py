@@ -18,7 +18,7 @@ from typing import Any
 
 from core.advice import Advice
 from core.config import TrainConfig
-from core.errors import InvalidValue, ShouldStop, Stopped
+from core.errors import InvalidValue, LabError, ShouldStop, Stopped
 from core.events import RunStopped
 from core.models.own.files import OwnFiles
 from core.models.spec import is_user_module
@@ -30,8 +30,10 @@ from experiments.execution.records import error_of, files_of, files_record, summ
 from experiments.execution.runner import Runner, lost
 from experiments.execution.spawning import signals_held_back, worker_context
 from experiments.execution.translating import FoundSpec
+from experiments.runs.config import stored_config
 from experiments.runs.eventlog import Entry, EventReader
 from experiments.runs.folder import Run, RunSpec
+from experiments.runs.own_code import named_code
 from experiments.runs.owner import Owner
 from experiments.runs.view import RunView, fold, reduce
 
@@ -68,6 +70,23 @@ def examine(
     """
     found = _ask("examine", config, should_stop, runner, files)
     return Examined(summary_of(found["summary"]), files_of(found["source"]))
+
+
+def try_code(run: Run, arch: str | None, should_stop: ShouldStop = lambda: "") -> None:
+    """Run the code of a run's own module in a process of its own first, so that what it does to its process is told,
+    before this process loads it. Does nothing where `arch`, as in `named_code`, does not allow to run it.
+
+    Raises:
+        InvalidValue, Stopped: as `examine`.
+    """
+    if arch is None:
+        return
+    try:
+        code = named_code(run, stored_config(run), arch)
+    except LabError:
+        return  # whoever loads it says so
+    if is_user_module(code.config.arch):
+        examine(code.config.model_copy(update={"budget": False}), should_stop, files=code.files)
 
 
 def find_spec(arch: str, should_stop: ShouldStop = lambda: "", *, run_whole_file: bool = False) -> FoundSpec:

@@ -56,6 +56,10 @@ def export(
         say(render(found, chosen, weights, arch).decode().removesuffix("\n"))
         return
     target = output or default_target(found, chosen)
+    if chosen.runs_code:
+        from experiments.execution.apart import try_code
+
+        try_code(found, arch)
     export_run(found, chosen, target, weights, arch, force=force)
     if chosen.runs_code and (changed := named_code(found, stored_config(found), arch).note):
         note(changed)

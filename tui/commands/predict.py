@@ -46,10 +46,12 @@ def predict(
     """
     locations: Locations = context.obj
     found = Store(locations.home).find(run)
+    from experiments.execution.apart import try_code
     from experiments.inference.network import load_network
     from experiments.inference.pictures import picture_files
     from experiments.inference.predict import predict as predict_all
 
+    try_code(found, arch)
     network = load_network(found, weights, arch=arch)
     if network.code.note:
         note(network.code.note)

@@ -35,17 +35,22 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Check a run, a group or a bundle against its log. Counts and scores it again; exits 5 where they differ."""
+    from experiments.execution.apart import try_code
+
     locations: Locations = context.obj
     if run.endswith(".zip"):
         from experiments.verification.bundle import unpacked
 
         with unpacked(Path(run)) as (found, before):
+            try_code(found, arch)
             verifications = [verify_run(found, locations, arch=arch, before=before)]
             if save_wrong is not None:
                 save_wrong_images([found], locations, save_wrong, arch=arch)
     else:
         runs = Store(locations.home).find_all(run)
         note_large_logs(runs)
+        for one in runs:
+            try_code(one, arch)
         attempt = verify_run if len(runs) == 1 else _verify_member
         verifications = [attempt(one, locations, arch=arch) for one in runs]
         if save_wrong is not None:

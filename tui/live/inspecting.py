@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, get_args
 
 from core.errors import LabError, RunError, ShouldStop
 from core.models.spec import is_user_module
+from experiments.execution.apart import try_code
 from experiments.inference.network import StoredWeights
 from experiments.inference.scoring import Scored, score_run
 from experiments.locations import Locations
@@ -18,7 +19,7 @@ from experiments.runs.folder import Run
 from experiments.runs.own_code import code_in_words, own_arch
 from tui.drawing.bars import bar
 from tui.live.forms.advice import as_sentence, for_interface
-from tui.live.task import BackgroundTask
+from tui.live.task import BackgroundTask, Report
 
 if TYPE_CHECKING:
     from torch import nn
@@ -76,12 +77,13 @@ class Inspecting:
             self._source = newest_source(self._run)
         self._failure, self._defect, self._read = None, False, self._stored()
         source = self._source
-        self._scoring = BackgroundTask(
-            "inspect",
-            lambda stop, report: score_run(
-                self._run, self._locations, source, arch=own_arch(self._run), should_stop=stop, report=report
-            ),
-        )
+
+        def score(should_stop: ShouldStop, report: Report) -> Scored:
+            arch = own_arch(self._run)
+            try_code(self._run, arch, should_stop)
+            return score_run(self._run, self._locations, source, arch=arch, should_stop=should_stop, report=report)
+
+        self._scoring = BackgroundTask("inspect", score)
 
     def cancel(self) -> None:
         for task in (self._scoring, self._watching):

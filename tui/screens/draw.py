@@ -12,15 +12,16 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from core.errors import LabError, RunError, one_line
+from core.errors import LabError, RunError, ShouldStop, one_line
 from core.models.spec import is_user_module
+from experiments.execution.apart import try_code
 from experiments.inference.network import LoadedNetwork, load_network
 from experiments.inference.predict import save_drawing
 from experiments.runs.folder import Run
 from experiments.runs.own_code import own_arch
 from tui.live.forms.advice import as_sentence
 from tui.live.inspecting import STORED, consent_words, newest_source, stored_weights
-from tui.live.task import BackgroundTask, in_a_sentence
+from tui.live.task import BackgroundTask, Report, in_a_sentence
 from tui.screens.base import WorkScreen
 from tui.widgets.lines.line import Line
 from tui.widgets.pictures.canvas import Canvas, Seen
@@ -86,9 +87,13 @@ class DrawScreen(WorkScreen):
             return
         source = newest_source(self._run)
         self._read = source, stored_weights(self._run, source)
-        self._loading = BackgroundTask(
-            "load network", lambda *_: load_network(self._run, source, arch=own_arch(self._run))
-        )
+
+        def load(should_stop: ShouldStop, _report: Report) -> LoadedNetwork:
+            arch = own_arch(self._run)
+            try_code(self._run, arch, should_stop)
+            return load_network(self._run, source, arch=arch)
+
+        self._loading = BackgroundTask("load network", load)
 
     def _read_again(self) -> None:
         """Take other weights once the run has stored them: those of the next epoch, and at its end the final ones."""

@@ -58,10 +58,11 @@ def named(tmp_path, monkeypatch) -> Path:
 def test_every_command_that_uses_the_code_uses_the_copy_and_says_so(cli, run, arch, path, digit, tmp_path):
     before = cli("predict", "own", digit, "--arch", arch)
     cli("export", "own", "--format", "onnx", "-o", tmp_path / "before.onnx", "--arch", arch)
-    assert before.err == ""
+    assert CHANGED not in before.err
     change_own(path)
     after = cli("predict", "own", digit, "--arch", arch)
-    assert (after.code, after.out, after.err) == (0, before.out, f"{CHANGED}\n")
+    # A network that has learnt little may call the picture doubtful, then as before.
+    assert (after.code, after.out, after.err) == (0, before.out, f"{CHANGED}\n{before.err}")
     verified = cli("verify", "own", "--arch", arch)
     assert verified.code == 0
     assert CHANGED in verified.err
@@ -157,3 +158,19 @@ def test_a_sweep_that_is_continued_trains_the_code_that_it_began_with(cli, store
     assert len({read_source(run.folder).digest for run in runs}) == 1
     shutil.rmtree(named)
     refused(cli("sweep", "--study", "s", "--trials", "2"), 2, "was not made from files of this machine")
+
+
+def test_code_that_ends_its_process_ends_no_command(cli, train, store, tmp_path, digit, monkeypatch):
+    path = tmp_path / "net.py"
+    path.write_text(
+        "import os\nfrom torch import nn\nclass Net(nn.Sequential):\n"
+        "    def __init__(self):\n        super().__init__(nn.Flatten(), nn.Linear(784, 10))\n"
+        "        if 'LEAVE' in os.environ:\n            os._exit(7)\n"
+    )
+    arch = f"{path}:Net"
+    assert train("--arch", arch, "--name", "own").code == 0
+    monkeypatch.setenv("LEAVE", "now")
+    for words in (["predict", "own", digit], ["verify", "own"], ["export", "own", "-f", "onnx", "-o", tmp_path / "x"]):
+        done = cli(*words, "--arch", arch)
+        assert (done.code, "left with exit code 7" in done.err) == (2, True)
+    assert not (tmp_path / "x").exists()
