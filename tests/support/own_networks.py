@@ -721,6 +721,27 @@ class Noisy(nn.Module):
         return self.fc(x.flatten(1))
 
 
+batches = 0
+
+
+@equals_none("forward changes CountingInItsClass.calls, batches")
+class CountingInItsClass(nn.Module):
+    """Other than it was after some batches, by numbers in its class and in its file."""
+
+    calls = 0
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(784, 10)
+
+    def forward(self, x):
+        global batches
+        CountingInItsClass.calls += 1
+        batches += self.training
+        x = self.fc(x.flatten(1))
+        return x if max(self.calls, batches) < 1000 else x * 2
+
+
 @equals_none("forward changes calls")
 class Counting(nn.Module):
     def __init__(self):

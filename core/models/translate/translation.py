@@ -194,7 +194,8 @@ def _pattern(traced: Trace, *, dropout: bool = False) -> list[tuple[object, ...]
 
 
 def _state(module: nn.Module) -> dict[str, object]:
-    """All that a forward pass may change in a module, but for running statistics, in a form that can be compared."""
+    """All that a forward pass may change in a module, its classes and their files, but for running statistics, in a
+    form that can be compared."""
     found: dict[str, object] = {}
     for prefix, part in module.named_modules():
         dot = f"{prefix}." if prefix else ""
@@ -203,6 +204,11 @@ def _state(module: nn.Module) -> dict[str, object]:
         if not isinstance(part, nn.modules.batchnorm._NormBase):
             values |= part._buffers
         found |= {dot + name: _comparable(value) for name, value in values.items()}
+    for kind in {kind for part in module.modules() for kind in type(part).__mro__ if kind is not object}:
+        if not kind.__module__.startswith("torch."):  # a counter may be in the class, or in its file
+            found |= {f"{kind.__name__}.{name}": _comparable(value) for name, value in vars(kind).items()}
+            of_file = getattr(vars(kind).get("forward"), "__globals__", {})
+            found |= {name: _comparable(value) for name, value in of_file.items() if not name.startswith("__")}
     return found
 
 
