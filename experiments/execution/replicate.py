@@ -88,6 +88,8 @@ def _plan_groups(
     """On a GPU: as few groups as fit into what is free of its memory, of equal size."""
     from core.grouped.network import grouping_obstacle
 
+    if is_user_module(configs[0].arch):
+        examine(configs[0], runner.should_stop)  # what its code does to a process, before it is run in this one
     if reason := grouping_obstacle(configs):
         return _one_by_one(configs, reason)
     import torch
