@@ -6,6 +6,7 @@ from pathlib import Path
 
 CODE = """
 import time
+import weakref
 from pathlib import Path
 from torch import nn
 
@@ -14,10 +15,12 @@ CLOSED = Path(__file__).with_name("closed")
 class Net(nn.Sequential):
     def __init__(self):
         super().__init__(nn.Flatten(), nn.Linear(784, 10))
-        self.steps = 0
+        self.passes = self.steps = 0  # what counts equals no spec, and is run as it is
+        self.trained = weakref.ref(self)  # also in copies, which are tried before the run and count for nothing
 
     def forward(self, images):
-        self.steps += self.training
+        self.passes += 1
+        self.steps += self.training and self.trained() is self
         if self.training and self.steps > {free_steps}:
             end = time.monotonic() + {seconds}
             while CLOSED.exists() and time.monotonic() < end:
