@@ -1,19 +1,41 @@
 """Functions of torch that its documentation does not promise, all in one place.
 
-Each is here for the time it saves in a training step, and does what its docstring says, no more. A later version of
+Each is here for the time it saves in a training step, or because torch tells in no other way what somebody has set, and
+does what its docstring says, no more. A later version of
 torch may change any of them without a word: `tests/core/device/test_torch_private.py` holds each against plain
 arithmetic and names the one that is no longer what it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim.sgd import sgd as _sgd
+from torch.utils import _device
 from torch.utils._python_dispatch import TorchDispatchMode as TorchDispatchMode
 from torch.utils._pytree import tree_flatten as tree_flatten
+
+PRINT_OPTIONS = torch._tensor_str.PRINT_OPTS
+"""How tensors are printed, which `torch.set_printoptions` sets and nothing tells."""
+
+
+def set_gradients(on: bool) -> None:
+    """Record gradients from now on or not, as `torch.set_grad_enabled` does for a block."""
+    torch._C._set_grad_enabled(on)
+
+
+def default_device() -> torch.device | None:
+    """What `torch.set_default_device` has set; None where nobody has."""
+    context = getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None)
+    return None if context is None else context.device
+
+
+def makes_tensors(function: Callable[..., Any]) -> bool:
+    """Whether a function of torch makes tensors on the default device."""
+    return function in _device._device_constructors()
 
 
 def sgd_step(

@@ -24,6 +24,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from core.device.torch_private import PRINT_OPTIONS, default_device, set_gradients
+
 Restore = Callable[[], object]
 
 _one_at_a_time = threading.RLock()
@@ -64,17 +66,11 @@ def _unless_same(owner: Any, name: str) -> Restore:
 
 def _torch_defaults() -> Iterator[Restore]:
     yield _unless_equal(torch.get_default_dtype, torch.set_default_dtype)
-    yield _unless_equal(_default_device, torch.set_default_device)
+    yield _unless_equal(default_device, torch.set_default_device)
     yield _unless_equal(torch.get_num_threads, torch.set_num_threads)
     yield _unless_equal(_determinism, lambda to: torch.use_deterministic_algorithms(to[0], warn_only=to[1]))
     yield _unless_equal(torch.is_warn_always_enabled, torch.set_warn_always)
-    printing = torch._tensor_str.PRINT_OPTS
-    yield _unless_equal(lambda: dict(vars(printing)), lambda shown: vars(printing).update(shown))
-
-
-def _default_device() -> torch.device | None:
-    context = getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None)
-    return None if context is None else context.device
+    yield _unless_equal(lambda: dict(vars(PRINT_OPTIONS)), lambda shown: vars(PRINT_OPTIONS).update(shown))
 
 
 def _determinism() -> tuple[bool, bool]:
@@ -82,7 +78,7 @@ def _determinism() -> tuple[bool, bool]:
 
 
 def _torch_modes() -> Iterator[Restore]:
-    yield _unless_equal(torch.is_grad_enabled, torch._C._set_grad_enabled)
+    yield _unless_equal(torch.is_grad_enabled, set_gradients)
     yield _unless_equal(_anomaly, lambda to: torch.autograd.set_detect_anomaly(*to))
     for device in ("cpu", "cuda"):
         yield _unless_equal(partial(torch.is_autocast_enabled, device), partial(torch.set_autocast_enabled, device))

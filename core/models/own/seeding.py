@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
-from torch.utils import _device
-from torch.utils._device import _device_constructors
+
+from core.device.torch_private import default_device, makes_tensors
 
 _SEEDS: tuple[tuple[Any, str], ...] = (
     *((torch, name) for name in ("manual_seed", "seed", "set_rng_state")),
@@ -73,8 +73,8 @@ class OnCpu(TorchFunctionMode):
         options = {name: _on_cpu(value) if name == "device" else value for name, value in (kwargs or {}).items()}
         if func in _MOVES:
             return args[0]
-        if func in _device_constructors() and options.get("device") is None and _device.CURRENT_DEVICE is not None:
-            options["device"] = _on_cpu(_device.CURRENT_DEVICE)  # which would be added after this
+        if makes_tensors(func) and options.get("device") is None and (device := default_device()) is not None:
+            options["device"] = _on_cpu(device)  # which would be added after this
         if func is torch.Tensor.to and len(args) > 1:
             args = (args[0], *(_on_cpu(value) for value in args[1:]))
         return func(*args, **options)

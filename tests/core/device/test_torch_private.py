@@ -166,6 +166,23 @@ def test_a_batch_norm_without_a_counter_computes_what_it_does_with_one():
         assert torch.equal(counted.state_dict()[name], value), f"{VERSION} {name} of such batch norms"
 
 
+def test_what_somebody_has_set_is_told_and_can_be_put_back():
+    assert torch_private.default_device() is None, f"{VERSION} set_default_device"
+    try:
+        torch.set_default_device("meta")
+        assert torch_private.default_device() == torch.device("meta"), f"{VERSION} set_default_device"
+        torch.set_printoptions(precision=7)
+        assert torch_private.PRINT_OPTIONS.precision == 7, f"{VERSION} set_printoptions"
+    finally:
+        torch.set_default_device(None)
+        torch.set_printoptions(profile="default")
+    torch_private.set_gradients(False)
+    assert not torch.is_grad_enabled(), f"{VERSION} torch._C._set_grad_enabled"
+    torch_private.set_gradients(True)
+    makers = [name for name in ("zeros", "tensor", "relu", "sum") if torch_private.makes_tensors(getattr(torch, name))]
+    assert makers == ["zeros", "tensor"], f"{VERSION} _device_constructors"
+
+
 PRIVATE = re.compile(
     r"\btorch(\.\w+)*\._(?!_)\w+|\bimport\b.*\b_[A-Z]\w+|torch\.ops\.|torch\.optim\.sgd\b|native_batch_norm"
 )

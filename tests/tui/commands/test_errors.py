@@ -141,7 +141,6 @@ MODULES = {
     "raises": ("self.f = nn.Linear(784, 10)", "self.f(x)", "return self.f(x): a linear layer wants 784 values"),
     "raises when made": ("raise ValueError('no such thing')", "x", "ValueError: no such thing"),
     "no parameters": ("pass", "x.flatten(1)[:, :10]", "no trainable parameters"),
-    "not finished yet": ("self.f = nn.LazyLinear(10)", "self.f(x.flatten(1))", "Net"),
 }
 
 

@@ -1,6 +1,7 @@
 """`run`: what it prints for people and for programs, and what it leaves behind."""
 
 import json
+import os
 import re
 import signal
 from datetime import datetime
@@ -230,8 +231,9 @@ def test_a_stop_before_the_run_exists_is_told_in_words(train, store, monkeypatch
 def test_a_signal_while_the_network_is_made_stops_the_run_before_its_first_step(train, store, tmp_path, name):
     path = tmp_path / "mine.py"
     path.write_text(
-        f"import signal\nfrom torch import nn\nclass Net(nn.Sequential):\n    def __init__(self):\n"
-        f"        signal.raise_signal(signal.{name})\n        super().__init__(nn.Flatten(), nn.Linear(784, 10))\n"
+        f"import os, signal, time\nfrom torch import nn\nclass Net(nn.Sequential):\n    def __init__(self):\n"
+        f"        os.kill({os.getpid()}, signal.{name})\n        time.sleep(60)\n"
+        f"        super().__init__(nn.Flatten(), nn.Linear(784, 10))\n"
     )
     answer = train("--arch", f"{path}:Net")
     assert answer.code == {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}[name]

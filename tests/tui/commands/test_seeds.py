@@ -77,11 +77,12 @@ def test_a_seed_that_fails_is_counted_but_not_averaged(in_turn, tmp_path):
     path.write_text(
         "import torch\nclass Net(torch.nn.Sequential):\n    def __init__(self):\n"
         "        super().__init__(torch.nn.Flatten(), torch.nn.Linear(784, 10))\n"
-        "        self.bad = torch.initial_seed() == 1\n"
-        "    def forward(self, x):\n        assert not (self.bad and self.training)\n"
+        "        self.bad, self.steps = torch.initial_seed() == 1, 0\n"
+        "    def forward(self, x):\n        self.steps += self.training\n"
+        "        assert not (self.bad and self.steps > 5)\n"  # not yet when it is tried
         "        return super().forward(x)\n"
     )
-    answer = in_turn("--seeds", "0-2", "--json", "--arch", f"{path}:Net")
+    answer = in_turn("--seeds", "0-2", "--json", "--batch-size", "32", "--arch", f"{path}:Net")
     assert answer.code == 1
     total = answer.records[-1]
     assert (total["runs"], total["n"], total["final_test_accuracy"]["n"]) == (3, 2, 2)
