@@ -23,6 +23,7 @@ from tui.live.forms.advice import as_sentence
 from tui.live.inspecting import STORED, consent_words, newest_source, stored_weights
 from tui.live.task import BackgroundTask, Report, in_a_sentence
 from tui.screens.base import WorkScreen
+from tui.text.wording import arch_in_short
 from tui.widgets.lines.line import Line
 from tui.widgets.pictures.canvas import Canvas, Seen
 from tui.widgets.pictures.probabilities import Probabilities
@@ -122,7 +123,7 @@ class DrawScreen(WorkScreen):
         if self._network is None:
             return "" if self._trouble() else "reading the network..."
         epoch = f", epoch {self._network.epoch}" if self._network.epoch else ""
-        return f"{self._network.config.arch}  {self._network.source} weights{epoch}"
+        return f"{arch_in_short(self._network.config.arch)}  {self._network.source} weights{epoch}"
 
     def _trouble(self) -> str:
         if self._asks_consent:

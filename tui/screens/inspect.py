@@ -145,13 +145,14 @@ class InspectScreen(WorkScreen):
 
     def _title(self, work: Inspecting) -> Content:
         meta, config = work.meta, work.config
-        parts = [str(config.get("arch", "?")), str(config.get("dataset", "?"))]
+        arch = arch_in_short(str(config.get("arch", "?")))
+        parts = [arch, str(config.get("dataset", "?"))]
         if self._shown is not None:
             scored = self._shown.scored
             epoch = f"epoch {scored.network.epoch}" if scored.network.epoch else "epoch unknown"
             total = len(scored.labels)
             score = f"{percent(scored.correct / total)} ({scored.correct:,} of {total:,})"
-            parts = [score, f"{scored.network.source} weights, {epoch}", scored.dataset, arch_in_short(parts[0])]
+            parts = [score, f"{scored.network.source} weights, {epoch}", scored.dataset, arch]
         name = (meta.name or self._run.id, "bold")
         return Content.assemble(("Inspect  ", "$text-muted"), name, "  ", "  ".join(parts))
 

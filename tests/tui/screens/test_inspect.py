@@ -167,8 +167,9 @@ async def test_damaged_weights_and_missing_data_are_told_in_words(tmp_path, scri
 async def test_code_of_the_user_s_own_is_run_only_when_asked_for(tmp_path, script):
     mark = tmp_path / "ran"
     code = (
-        f"import pathlib\npathlib.Path({str(mark)!r}).touch()\nfrom torch import nn\n"
+        "import pathlib\nfrom torch import nn\n"
         "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        f"        pathlib.Path({str(mark)!r}).touch()\n"
         "        self.one = nn.Linear(784, 10)\n    def forward(self, x):\n        return self.one(x.flatten(1))\n"
     )
     (tmp_path / "net.py").write_text(code)
@@ -208,4 +209,4 @@ async def test_the_code_that_a_run_keeps_is_run_and_what_has_become_of_the_file_
         await wait_for(pilot, lambda: any("its own copy is used" in told.message for told in pilot.app._notifications))
         await pilot.press("d")
         await wait_for_text(pilot, "Draw a digit")
-        await wait_for_text(pilot, "final weights, epoch 3")
+        await wait_for_text(pilot, "Draw  own  net.py:Net  final weights, epoch 3")
