@@ -34,7 +34,7 @@ class _Scripted:
     def __init__(self, locations, should_stop, progress) -> None:
         self.store, self._should_stop = Store(locations.home), should_stop
 
-    def run(self, config, meta):
+    def run(self, config, meta, files):
         script, run = self.script, self.store.create(config, meta, {})
         try:
             with run.open_log() as log:
@@ -160,7 +160,7 @@ async def test_without_a_live_run_q_just_quits(tmp_path):
 )
 async def test_a_run_that_cannot_start_says_why(tmp_path, monkeypatch, error, said):
     class Failing(_Scripted):
-        def run(self, config, meta):
+        def run(self, config, meta, files):
             raise error
             yield
 
@@ -177,7 +177,7 @@ async def test_a_run_that_cannot_start_says_why(tmp_path, monkeypatch, error, sa
 
 async def test_the_toast_of_a_failed_run_says_why(tmp_path, monkeypatch, script):
     class Failing(_Scripted):
-        def run(self, config, meta):
+        def run(self, config, meta, files):
             run = self.store.create(config, meta, {})
             with run.open_log() as log:
                 yield log.append(script.started(config=config.model_dump()))
@@ -196,7 +196,7 @@ async def test_a_failure_that_could_not_be_written_down_is_told_all_the_same(tmp
     advice = ("free some space, then go on with ", Tip(Action.RESUME, "ID"))
 
     class Failing(_Scripted):
-        def run(self, config, meta):
+        def run(self, config, meta, files):
             run = self.store.create(config, meta, {})
             with run.open_log() as log:
                 yield log.append(script.started(config=config.model_dump()))
@@ -213,7 +213,7 @@ async def test_a_failure_that_could_not_be_written_down_is_told_all_the_same(tmp
 
 async def test_a_run_that_cannot_go_on_stays_on_the_screen(tmp_path, monkeypatch, script):
     class Failing(_Scripted):
-        def resume(self, run, arch=None):
+        def resume(self, run, *, epochs, arch, no_budget):
             raise DataError("mnist is not here", hint="use --data-dir")
             yield
 

@@ -10,6 +10,7 @@ from app_pilot import SMALL, make_run, opened, screen_text, wait_for, wait_for_t
 
 from core.config import TrainConfig
 from experiments.execution import replicate
+from experiments.execution.apart import train_on
 from experiments.execution.replicate import TrainingPlan
 from experiments.runs.folder import Meta
 from experiments.runs.row import Status
@@ -169,13 +170,13 @@ async def test_c_continues_one_run_or_all_of_its_group_that_were_stopped(
 
         def __init__(self, *_: object) -> None: ...
 
-        def resume(self, run, arch=None):
+        def resume(self, run, *, epochs, arch, no_budget):
             resumed.append(run.config()["seed"])
             with run.open_log() as log:
                 yield log.append(script.finished(1))
 
     def in_turn(runner, tasks, plan):
-        return chain.from_iterable(runner.resume(task.run, task.arch) for task in tasks)
+        return chain.from_iterable(train_on(runner, task.run, arch=task.arch) for task in tasks)
 
     monkeypatch.setattr(session, "Runner", Scripted)
     monkeypatch.setattr(replicate, "plan_runs", lambda *_: replicate.IN_TURN)
