@@ -11,12 +11,13 @@ from tui.command_line.early_signals import leave_on_signals
 
 def reserve_standard_descriptors() -> None:
     """Let file descriptors 0 to 2 lead nowhere where they are closed. Else the next file that is opened gets such a
-    number, a log for one, and what a library in C prints of its own accord would go into it."""
+    number, a log for one, and what a library in C prints of its own accord would go into it. The processes that are
+    started from here inherit them, which those of a descriptor that Python opens otherwise do not."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # gets the lowest number that is free: this one
 
 
 def keep_imports_from_this_folder() -> None:
