@@ -56,7 +56,8 @@ class Incoming:
 
 
 def times(shape: Iterable[int]) -> str:
-    return "x".join(map(str, shape))
+    """``8x14x14``; a shape without sides, as of a mean over everything, is that of one number."""
+    return "x".join(map(str, shape)) or "one number"
 
 
 class Plan:

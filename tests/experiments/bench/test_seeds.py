@@ -13,7 +13,11 @@ from torch import nn
 class Net(nn.Sequential):
     def __init__(self):
         super().__init__(nn.Flatten(), nn.Linear(784, 10))
+
+    def forward(self, images):
+        return super().forward(images) + images.mean()
 """
+"""Equals no spec, for which it would be trained as: no layer of one adds the mean of the images to the logits."""
 
 
 def test_every_seed_of_the_group_and_those_in_turn_are_trained_to_their_end(tiny, blobs):
@@ -30,7 +34,7 @@ def test_every_seed_of_the_group_and_those_in_turn_are_trained_to_their_end(tiny
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"), [({"dropout": 0.1}, "one stream"), ({"arch": "mine.py:Net"}, "a module of your own")]
+    ("changes", "reason"), [({"dropout": 0.1}, "one stream"), ({"arch": "mine.py:Net"}, "makes one number of a batch")]
 )
 def test_seeds_that_are_never_trained_as_one_network_are_timed_in_turn_alone(
     tiny, blobs, tmp_path, monkeypatch, changes, reason
