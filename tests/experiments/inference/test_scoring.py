@@ -37,8 +37,8 @@ def test_a_run_without_weights_and_a_wish_to_stop(locations, trained):
 def test_code_of_the_user_s_own_is_not_run_unless_it_is_named(locations, store, tiny, tmp_path):
     mark = tmp_path / "ran"
     (tmp_path / "net.py").write_text(
-        f"import pathlib\npathlib.Path({str(mark)!r}).touch()\nfrom torch import nn\n"
-        "class Net(nn.Sequential):\n    def __init__(self):\n"
+        "import pathlib\nfrom torch import nn\n"
+        f"class Net(nn.Sequential):\n    pathlib.Path({str(mark)!r}).touch()\n    def __init__(self):\n"
         "        super().__init__(nn.Flatten(), nn.Linear(784, 10))\n"
     )
     arch = f"{tmp_path / 'net.py'}:Net"
