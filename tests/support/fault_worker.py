@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from core.config import TrainConfig
-from core.events import EpochFinished
+from core.events import EpochFinished, StepProgress
 from experiments.execution.runner import Runner
 from experiments.locations import Locations
 from experiments.runs.folder import Run
@@ -45,20 +45,31 @@ context.set_forkserver_preload(
 
 
 def start(
-    locations: Locations, run_id: str = "", *, kill_at: int = 0, kill_at_call: int = 0, file_limit: int = 0
+    locations: Locations,
+    run_id: str = "",
+    *,
+    kill_at: int = 0,
+    kill_at_call: int = 0,
+    kill_in_epoch: int = 0,
+    file_limit: int = 0,
 ) -> BaseProcess:
     """Train in a child: a new run, or an old one from where it is.
 
     `kill_at` lets the child kill itself right before that operation, counted from 1, on a file of the home, and
-    `kill_at_call` right before that call of any function once its first epoch is done, with which all is imported. No
-    file can grow beyond `file_limit` bytes.
+    `kill_at_call` right before that call of any function once its first epoch is done, with which all is imported;
+    `kill_in_epoch` in the steps of that epoch, when no checkpoint is being written. No file can grow beyond
+    `file_limit` bytes.
     """
-    child = context.Process(target=_train, args=(locations, run_id, kill_at, kill_at_call, file_limit), daemon=True)
+    child = context.Process(
+        target=_train, args=(locations, run_id, kill_at, kill_at_call, kill_in_epoch, file_limit), daemon=True
+    )
     child.start()
     return child
 
 
-def _train(locations: Locations, run_id: str, kill_at: int, kill_at_call: int, file_limit: int) -> None:
+def _train(
+    locations: Locations, run_id: str, kill_at: int, kill_at_call: int, kill_in_epoch: int, file_limit: int
+) -> None:
     import torch
 
     import core.training.loop
@@ -76,6 +87,8 @@ def _train(locations: Locations, run_id: str, kill_at: int, kill_at_call: int, f
         if kill_at_call and isinstance(entry.event, EpochFinished):
             _kill_before_call(kill_at_call)
             kill_at_call = 0
+        if isinstance(entry.event, StepProgress) and entry.event.epoch == kill_in_epoch:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _kill_before_operation(number: int, home: Path) -> None:
