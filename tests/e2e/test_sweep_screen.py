@@ -8,15 +8,19 @@ from experiments.studies.folder import StudyFolder
 from experiments.studies.view import study_view
 from tui.screens.sweeps import EMPTY
 
-TINY = "--dataset mnist-5k --limit-test 100 --arch 'c4 p2 c8 gap fc10' --device cpu --batch-size 128"
+CONFIG = "--dataset mnist-5k --limit-test 100 --device cpu --batch-size 128"
+TINY = "c4 p2 c8 gap fc10"
+SLOW = "c24 c32 c32 gap fc10"
+"""A trial of 20 epochs takes about a minute: a stop does not meet its end, after which none is under way."""
 
 
-def begin(app, name: str, trials: int, epochs: int, images: int) -> None:
+def begin(app, name: str, arch: str, trials: int, epochs: int, images: int) -> None:
     """From the list of sweeps, through its dialog."""
     app.wait_for("n New sweep")
     app.press("n")
     app.wait_for("What is not searched")
-    app.press("ctrl+u", name, "down", f"{TINY} --limit-train {images} --lr 0.01:0.5:log", "down", "ctrl+u", str(trials))
+    base = f"{CONFIG} --arch '{arch}' --limit-train {images} --lr 0.01:0.5:log"
+    app.press("ctrl+u", name, "down", base, "down", "ctrl+u", str(trials))
     app.press("down", "ctrl+u", str(epochs), "down", "down", "down", "down", "1")
     app.wait_for("enter to start")
     app.press("enter")
@@ -27,7 +31,7 @@ def test_a_sweep_is_begun_seen_to_its_end_and_its_best_is_forked(terminal, tmp_p
     app.wait_for("Ready")
     app.press("4")
     app.wait_for(EMPTY.splitlines()[0])
-    begin(app, "first", 3, 2, 256)
+    begin(app, "first", TINY, 3, 2, 256)
     app.wait_for(lambda text: "finished  first" in text and "3/3" in text, 120)
     best = study_view(tmp_path / "home", "first").best
     app.press("enter")
@@ -45,7 +49,7 @@ def test_a_sweep_outlives_the_interface_and_is_stopped_and_continued_from_the_ne
     app = terminal((80, 24))
     app.wait_for("Ready")
     app.press("4")
-    begin(app, "long", 1000, 20, 4000)
+    begin(app, "long", SLOW, 1000, 20, 4000)
     app.wait_for("running   long", 120)
     app.press("ctrl+q")
     assert app.exit_code() == 0
