@@ -28,10 +28,11 @@ class ModuleExamination:
     def under_way(self) -> bool:
         return self._task is not None and not self._task.done.is_set()
 
-    def begin(self, arch: str, *, whole_file: bool) -> None:
-        """Run the code of a module in a process of its own, unless that has been done; give up on another one."""
+    def begin(self, arch: str, *, whole_file: bool, again: bool = False) -> None:
+        """Run the code of a module in a process of its own, unless that is being done, or has been done and is not to
+        be done again; give up on another one."""
         key = _key(arch, whole_file)
-        if key is None or key == self._key:
+        if key is None or (key == self._key and (self.under_way or not again)):
             return
         self.give_up()
         self._key = key

@@ -99,6 +99,10 @@ class LabScreen(WorkScreen):
     def on_screen_resume(self) -> None:
         self.judge()  # a run may have begun or ended meanwhile
 
+    def on_unmount(self) -> None:
+        if self._translating is not None:
+            self._translating.cancel()  # else leaving would wait for a module that never returns
+
     @property
     def _editor(self) -> SpecEditor:
         return self.query_one(SpecEditor)
@@ -125,6 +129,9 @@ class LabScreen(WorkScreen):
         if not self.ready:
             return
         editor, form = self._editor, self._form
+        if self._translating is not None and self._translating.arch != editor.arch:
+            self._translating.cancel()
+            self._end_translating()
         form.offer_for_modules(is_user_module(editor.arch))
         self._checked = check(form.texts, editor.arch)
         form.show_errors(self._checked.errors)
@@ -132,7 +139,7 @@ class LabScreen(WorkScreen):
         if config is not None:
             budget = config.max_params if config.budget else None
             editor.hold_against(budget, config.dropout, whole_file=config.run_whole_file)
-            self.query_one(ArchList).show_all(budget)
+            self.query_one(ArchList).show_all(budget, editor.summary if is_user_module(editor.arch) else None)
         problem = self._problem()
         verdict = self.query_one("#verdict", Paragraph)
         verdict.show(f"Cannot start: {problem}" if problem else self._promise())
@@ -150,6 +157,8 @@ class LabScreen(WorkScreen):
         assert self._checked.config is not None, "a form without errors has a config"
         try:
             summarize_config(self._checked.config)
+            if self._editor.summary is not None:  # a module that has been counted
+                self._checked.config.check_parameter_budget(self._editor.summary.total_params)
         except LabError as error:
             return error.message.partition(": ")[2]
         return "a run is being trained; stop it first (x in Training)" if self.lab.session.live else ""
@@ -245,8 +254,7 @@ class LabScreen(WorkScreen):
         task = self._translating
         if task is None or not task.done.is_set():
             return
-        self._translating_timer.stop()
-        self._translating = None
+        self._end_translating()
         title, found = arch_in_short(task.arch), task.result
         if found is None:
             self.notify(task.problem(), title=title, severity="error", markup=False)
@@ -259,6 +267,10 @@ class LabScreen(WorkScreen):
             self.query_one(ArchList).select(found.spec)
             self.notify("\n".join([f"equals {found.spec}", *found.notes]), title=title, markup=False)
         self.judge()
+
+    def _end_translating(self) -> None:
+        self._translating_timer.stop()
+        self._translating = None
 
     def action_unfork(self) -> None:
         self._fork = None

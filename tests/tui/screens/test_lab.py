@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import time
+from multiprocessing import active_children
 
 import pytest
 from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
@@ -455,6 +458,36 @@ async def test_what_keeps_a_module_from_being_a_spec_is_said(tmp_path):
         assert pilot.app.screen.query_one(SpecEditor).spec == arch
 
 
+async def test_a_module_that_never_returns_is_given_up_when_another_is_typed(tmp_path):
+    (tmp_path / "net.py").write_text(OWN)
+    (tmp_path / "endless.py").write_text("class Net:\n    while True:\n        pass\n")
+    async with staged(LabScreen(), tmp_path) as pilot:
+        screen = pilot.app.screen
+        field = screen.query_one("#spec", Input)
+        field.value = f"{tmp_path / 'endless.py'}:Net"
+        await pilot.pause()
+        await pilot.press("t")
+        await wait_for_text(pilot, "Looking for the spec")
+        field.value = f"{tmp_path / 'net.py'}:Net"
+        await wait_for_text(pilot, "As a spec")
+        assert "Looking for the spec" not in screen_text(pilot)
+        await pilot.press("t")
+        await wait_for(pilot, lambda: screen.query_one(SpecEditor).spec == "c8s3b0n gap fc10")
+
+
+async def test_leaving_does_not_wait_for_a_module_that_never_returns(tmp_path):
+    (tmp_path / "endless.py").write_text("class Net:\n    while True:\n        pass\n")
+    async with staged(LabScreen(), tmp_path) as pilot:
+        pilot.app.screen.query_one("#spec", Input).value = f"{tmp_path / 'endless.py'}:Net"
+        await pilot.pause()
+        await pilot.press("t")
+        await wait_for(pilot, lambda: [child for child in active_children() if child.name == "own module"])
+    deadline = time.monotonic() + 20
+    while [child for child in active_children() if child.name == "own module"]:
+        assert time.monotonic() < deadline, "its process goes on"
+        time.sleep(0.05)
+
+
 COUNTED = """
 from torch import nn
 class Net(nn.Module):
@@ -476,10 +509,41 @@ async def test_a_module_that_is_typed_is_counted_in_the_background(tmp_path, mon
         text = screen_text(pilot)
         for part in ("Conv2d-1", "4x8x8", "104", "Linear-3", "not called", "Ready"):
             assert part in text
+        await wait_for(pilot, lambda: len(re.findall("✓  your own +2,686", screen_text(pilot))) == 1)
         file.write_text(COUNTED.replace("super().__init__()", "super().__init__(); import os; os._exit(3)"))
         await pilot.press("enter", "e")
         await pilot.press("enter")
         await wait_for_text(pilot, "left with exit code 3")
+        assert "parameters are counted when the run starts" not in screen_text(pilot)
+
+
+async def test_a_module_over_the_budget_cannot_be_started_once_it_is_counted(tmp_path):
+    file = tmp_path / "net.py"
+    file.write_text(COUNTED.replace("nn.Linear(3, 3)", "nn.Linear(300, 300)"))
+    async with staged(LabScreen(), tmp_path) as pilot:
+        pilot.app.screen.query_one("#spec", Input).value = f"{file}:Net"
+        pilot.app.screen.action_edit()
+        await pilot.press("enter")
+        await wait_for_text(pilot, "72,974 over the budget")
+        await wait_for_text(pilot, "Cannot start: 92,974 parameters")
+        assert re.search("✗  your own +92,974", screen_text(pilot))
+
+
+async def test_enter_counts_a_module_again_whose_other_files_may_have_changed(tmp_path):
+    beside = tmp_path / "widths.py"
+    (tmp_path / "net.py").write_text(
+        "from widths import OLD\n" + COUNTED.replace("nn.Linear(3, 3)", "nn.Linear(OLD, 3)")
+    )
+    beside.write_text("NEW = 3\n")
+    async with staged(LabScreen(), tmp_path) as pilot:
+        pilot.app.screen.query_one("#spec", Input).value = f"{tmp_path / 'net.py'}:Net"
+        pilot.app.screen.action_edit()
+        await pilot.press("enter")
+        await wait_for_text(pilot, "OLD")
+        beside.write_text("OLD = 4\n")
+        pilot.app.screen.action_edit()
+        await pilot.press("enter")
+        await wait_for_text(pilot, "2,689 of 20,000")
 
 
 async def test_a_module_of_a_run_is_not_run_for_a_table(tmp_path, script):

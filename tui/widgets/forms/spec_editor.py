@@ -61,7 +61,7 @@ class SpecEditor(Vertical):
     """
 
     class Changed(Message):
-        """Another spec; `summary` is None while it is wrong, or is a user's own module."""
+        """Another spec; `summary` is None while it is wrong, or is a user's own module that has not been counted."""
 
         def __init__(self, editor: SpecEditor, spec: str, summary: Summary | None) -> None:
             super().__init__()
@@ -137,12 +137,15 @@ class SpecEditor(Vertical):
         self.post_message(self.Changed(self, self.spec, self.summary))
 
     @on(Input.Submitted, "#spec")
-    def examine(self) -> None:
+    def _entered(self) -> None:
+        self.examine(again=True)  # files that the module imports may have changed
+
+    def examine(self, *, again: bool = False) -> None:
         """Run the code of a module that was typed, in the background, and show its table once it is known.
 
         One that comes from elsewhere, such as a run's, is not run for a table: nobody has named it here.
         """
-        self._examination.begin(self.spec.strip(), whole_file=self._whole_file)
+        self._examination.begin(self.spec.strip(), whole_file=self._whole_file, again=again)
         if self._examination.under_way and self._looking is None:
             self._looking = self.set_interval(LOOK, self._look)
         self._update()
@@ -152,6 +155,7 @@ class SpecEditor(Vertical):
             self._looking.stop()
             self._looking = None
             self._update()
+            self.post_message(self.Changed(self, self.spec, self.summary))
 
     def on_unmount(self) -> None:
         self._examination.give_up()
@@ -165,7 +169,7 @@ class SpecEditor(Vertical):
             self._module_problem = module_problem(spec)
             found = self._examination.found(spec, whole_file=self._whole_file)
             if isinstance(found, Summary):
-                rows = found.rows
+                self.summary, rows = found, found.rows
         else:
             try:
                 summary_of(spec)  # first without dropout, so that an error counts positions as they are typed
@@ -177,9 +181,8 @@ class SpecEditor(Vertical):
         self._mark.position = self.error.position if self.error and spec not in REGISTRY else 0
         self._show_error(found if isinstance(found, str) else "")
         total = sum(layer.params for layer in rows) if rows else None
-        self.query_one(BudgetMeter).show(
-            total, self._budget, partial=self.error is not None, waiting=self._examination.under_way
-        )
+        wrong = bool(self.problem) or isinstance(found, str)
+        self.query_one(BudgetMeter).show(total, self._budget, partial=wrong, waiting=self._examination.under_way)
         self.query_one("#layers", Table).show(len(rows), lambda row: _cells(rows[row]))
 
     def _show_error(self, found: str) -> None:

@@ -52,10 +52,11 @@ class ArchList(Table):
         )
         super().__init__(columns, id=id)
         self.own_spec = own_spec
+        self._counted: Summary | None = None
         self._budget: int | None = None
 
     def on_mount(self) -> None:
-        self.show_all(self._budget)
+        self.show_all(self._budget, self._counted)
 
     @property
     def names(self) -> list[str]:
@@ -65,8 +66,9 @@ class ArchList(Table):
         name = self.names[row]
         return self.own_spec if name == OWN else REGISTRY[name]
 
-    def show_all(self, budget: int | None) -> None:
-        self._budget = budget
+    def show_all(self, budget: int | None, counted: Summary | None = None) -> None:
+        """Hold every network against a budget; `counted` is what is known of a user's own module."""
+        self._budget, self._counted = budget, counted
         self.show(len(self.names), self._row)
 
     def select(self, spec: str) -> None:
@@ -74,15 +76,16 @@ class ArchList(Table):
         name = name_of(spec)
         if name not in REGISTRY:
             self.own_spec = spec
-            self.show_all(self._budget)
+            self.show_all(self._budget, self._counted)
         self.move_to(self.names.index(name if name in REGISTRY else OWN))
 
     def _row(self, index: int) -> tuple[Cell, ...]:
         name = self.names[index]
-        if name == OWN and is_user_module(self.own_spec):
+        is_module = name == OWN and is_user_module(self.own_spec)
+        if is_module and self._counted is None:
             return (("?", "muted"), name, "-", "-", "-")
         try:
-            summary = summary_of(self.spec_at(index))
+            summary = self._counted if is_module and self._counted else summary_of(self.spec_at(index))
         except SpecError:
             return (("✗", "bad"), name, ("-", "muted"), "-", "-")
         fits = self._budget is None or summary.within_budget(self._budget)
