@@ -74,7 +74,8 @@ def show(
     ]
     say(table(("layer", "output", "parameters", "MACs", "field"), rows))
     say()
-    say(f"{summary.name or 'spec'}: {summary.spec}")
+    # A user's own module has no spec, only its name.
+    say(summary.spec if summary.name == summary.spec else f"{summary.name or 'spec'}: {summary.spec}")
     left = MAX_PARAMS - summary.total_params
     room = f"{left:,} left" if left >= 0 else f"{-left:,} over"
     say(f"{summary.total_params:,} of {MAX_PARAMS:,} parameters, {room}; {summary.macs:,} MACs an image")

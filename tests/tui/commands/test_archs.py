@@ -105,6 +105,7 @@ def test_a_module_of_ones_own_is_shown_layer_by_layer(cli, tmp_path):
         ("Linear-3", [10, 1, 1], 50, 28),
     ]
     assert (shown["total_params"], shown["receptive_field"], shown["within_budget"]) == (90, 28, True)
+    assert cli("archs", "show", f"{path}:Net").out.count("mine.py:Net") == 1
 
 
 def test_the_receptive_field_of_a_module_that_equals_no_spec_is_not_known(cli, tmp_path):
