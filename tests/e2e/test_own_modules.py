@@ -1,4 +1,4 @@
-"""Networks of one's own: each does all that a spec does, by the command line."""
+"""Networks of one's own, of every kind that people have: each does all that a spec does, by the command line."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import torch
 from network_files import NETWORKS
 from waiting import wait_until
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 SMALL = ("--dataset=mnist-5k", "--limit-train=256", "--limit-test=100", "--batch-size=48", "--device=cpu")
-EPOCHS = "12"
-"""So many that a run is killed in the middle of them; together they take seconds."""
+LONG = ("--epochs=300", "--no-budget")
+"""So many epochs that a run is killed in the middle of them; together they take seconds."""
 
 
 def succeeds(lab, *arguments: object) -> str:
@@ -55,9 +55,8 @@ def logits_of(model: Path, images: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(session.run(["logits"], {"image": (images[:, None].float() / 255).numpy()})[0])
 
 
-@pytest.mark.sampled(1)
-@pytest.mark.parametrize("kind", NETWORKS)
-def test_a_network_of_ones_own_does_all_that_a_spec_does(lab, tmp_path, kind):
+def goes_through_everything(lab, tmp_path, kind: str, engine: str) -> None:
+    """Show, train, kill, resume, verify, export, predict, a group and a sweep, with this engine."""
     from core.data.picture import write_picture
     from experiments.inference.network import load_network
     from experiments.runs.store import Store
@@ -66,7 +65,8 @@ def test_a_network_of_ones_own_does_all_that_a_spec_does(lab, tmp_path, kind):
     arch = network.write(folder)
     assert json.loads(succeeds(lab, "archs", "show", arch, "--json"))["total_params"] == network.parameters
 
-    options = (*SMALL, "--epochs", EPOCHS, "--arch", arch)
+    named = ("--engine", engine, "--arch", arch)
+    options = (*SMALL, *LONG, *named)
     succeeds(lab, "run", "--name", "whole", *options)
     train_and_kill(lab, "killed", *options)
     network.change(folder)
@@ -87,11 +87,23 @@ def test_a_network_of_ones_own_does_all_that_a_spec_does(lab, tmp_path, kind):
     (found,) = json.loads(succeeds(lab, "predict", "whole", tmp_path / "digit.png", "--arch", arch, "--json"))
     assert abs(sum(found["probabilities"]) - 1) < 1e-5
 
-    succeeds(lab, "run", "--name", "seeds", "--seeds", "0-2", *SMALL, "--epochs", "2", "--arch", arch)
+    succeeds(lab, "run", "--name", "seeds", "--seeds", "0-2", *SMALL, "--epochs", "2", *named)
     group = [row for row in lab.rows() if row["name"].startswith("seeds-")]
     assert [row["status"] for row in group] == ["finished"] * 3
     assert len({final_weights(lab, row["run_id"]) for row in group}) == 3
     sweep = ("sweep", "--study", "s", "--sampler", "grid", "--lr", "0.01,0.02", "--jobs", "1", *SMALL, "--epochs", "1")
-    succeeds(lab, *sweep, "--arch", arch)
+    succeeds(lab, *sweep, *named)
     trials = [row for row in lab.rows() if "study:s" in row["tags"]]
     assert [row["status"] for row in trials] == ["finished"] * 2
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_a_network_of_ones_own_does_all_that_a_spec_does(lab, tmp_path, kind):
+    goes_through_everything(lab, tmp_path, kind, "auto")
+
+
+@pytest.mark.parametrize("engine", ["eager", "compile"])
+@pytest.mark.parametrize("kind", ["class", "norm of the author's own"])
+def test_so_it_does_with_other_engines(lab, tmp_path, kind, engine):
+    """The first equals a spec, so that `auto` is native where there is a C compiler; the other equals none."""
+    goes_through_everything(lab, tmp_path, kind, engine)
