@@ -133,6 +133,6 @@ def test_the_innermost_of_several_files_is_told(file):
 
 
 def test_the_way_out_of_a_missing_package_is_to_install_it():
-    assert way_out(ModuleNotFoundError(name="cv2")) == "pip install opencv-python"
-    assert way_out(ModuleNotFoundError(name="PIL.Image")) == "pip install pillow"
-    assert way_out(ModuleNotFoundError(name="own3.layers")) != "pip install own3"
+    assert way_out(ModuleNotFoundError(name="cv2")) == "run pip install opencv-python"
+    assert way_out(ModuleNotFoundError(name="PIL.Image")) == "run pip install pillow"
+    assert way_out(ModuleNotFoundError(name="own3.layers")) != "run pip install own3"

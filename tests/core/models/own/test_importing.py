@@ -246,7 +246,7 @@ def test_what_is_missing_beside_a_file_is_told_with_the_line(file, load, present
     with pytest.raises(InvalidValue) as caught:
         load(path)
     presentable(caught.value.message, "net.py:4: from layers_x import W: needs layers_x, which is not installed")
-    assert caught.value.hint == "pip install layers_x, or put layers_x.py beside the file"
+    assert caught.value.hint == "run pip install layers_x, or put layers_x.py beside the file"
 
 
 @pytest.mark.parametrize(
