@@ -39,6 +39,7 @@ class Inspecting:
         self._run, self._locations = run, locations
         self.meta, self.config = run.meta(), run.config()
         self.consented = consented
+        self._tried = False  # in a process of its own, once: a run keeps its code
         self.scored: Scored | None = None
         self.layers: list[LayerStatistics] | None = None
         self.layer_images = 0
@@ -80,7 +81,9 @@ class Inspecting:
 
         def score(should_stop: ShouldStop, report: Report) -> Scored:
             arch = own_arch(self._run)
-            try_code(self._run, arch, should_stop)
+            if not self._tried:
+                try_code(self._run, arch, should_stop)
+                self._tried = True
             return score_run(self._run, self._locations, source, arch=arch, should_stop=should_stop, report=report)
 
         self._scoring = BackgroundTask("inspect", score)

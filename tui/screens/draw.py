@@ -52,6 +52,7 @@ class DrawScreen(WorkScreen):
         self._run = run
         self._arch = str(run.config().get("arch", ""))
         self._consented = consented
+        self._tried = False  # in a process of its own, once: a run keeps its code
         self._loading: BackgroundTask[LoadedNetwork] | None = None
         self._network: LoadedNetwork | None = None
         self._read: object = None
@@ -91,7 +92,9 @@ class DrawScreen(WorkScreen):
 
         def load(should_stop: ShouldStop, _report: Report) -> LoadedNetwork:
             arch = own_arch(self._run)
-            try_code(self._run, arch, should_stop)
+            if not self._tried:
+                try_code(self._run, arch, should_stop)
+                self._tried = True
             return load_network(self._run, source, arch=arch)
 
         self._loading = BackgroundTask("load network", load)

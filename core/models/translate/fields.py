@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from core.models.summary import Summary
-from core.models.translate.pieces import Piece
-from core.models.translate.structure import Repeated, Row, Sum
+from core.models.translate.structure import Row, pieces_in
 
 _KINDS = {
     "conv": ("Conv2d",),
@@ -41,7 +40,7 @@ def fields_of(summary: Summary, row: Row) -> dict[str, tuple[int | None, ...]]:
     found: dict[str, tuple[int | None, ...]] = {}
     layers = [layer for layer in summary.all_layers if any(layer.kind in kinds for kinds in _KINDS.values())]
     at = 0
-    for piece in _uses(row):
+    for piece in pieces_in(row, each_use=True):
         # A piece without a layer amounts to nothing, as pooling of single pixels does.
         if at < len(layers) and layers[at].kind in _KINDS.get(piece.kind, ()):
             if path := piece.call.place.layer:
@@ -57,17 +56,3 @@ def with_fields(summary: Summary, fields: Mapping[str, Sequence[int | None]], wh
         replace(layer, receptive_field=next(left.get(layer.path, iter(())), None)) for layer in summary.layers
     )
     return replace(summary, layers=layers, receptive_field=whole)
-
-
-def _uses(row: Row) -> Iterator[Piece]:
-    """The pieces in the order in which they are used."""
-    for part in row:
-        match part:
-            case Piece():
-                yield part
-            case Sum(main, other):
-                yield from _uses(main)
-                yield from _uses(other)
-            case Repeated(inner, times):
-                for _ in range(times):
-                    yield from _uses(inner)

@@ -200,17 +200,19 @@ def _times_in_a_row(row: Sequence[Part], at: int, length: int) -> int:
     return times
 
 
-def pieces_in(row: Sequence[Part]) -> Iterator[Piece]:
-    """The pieces of a row, those of its branches included, in the order in which a spec names them."""
+def pieces_in(row: Sequence[Part], *, each_use: bool = False) -> Iterator[Piece]:
+    """The pieces of a row, those of its branches included, in the order in which a spec names them; with `each_use` in
+    the order in which they are used, so that those of a repeated part come as often."""
     for part in row:
         match part:
             case Piece():
                 yield part
             case Sum(main, other):
-                yield from pieces_in(main)
-                yield from pieces_in(other)
-            case Repeated(inner):
-                yield from pieces_in(inner)
+                yield from pieces_in(main, each_use=each_use)
+                yield from pieces_in(other, each_use=each_use)
+            case Repeated(inner, times):
+                for _ in range(times if each_use else 1):
+                    yield from pieces_in(inner, each_use=each_use)
 
 
 def _check_once(row: Row) -> None:
