@@ -18,8 +18,11 @@ from core.advice import Action, Advice, Tip
 from core.errors import InvalidValue, OverBudget, shown
 
 DatasetChoice = Literal["auto", "mnist", "fashion", "kmnist", "mnist-5k"]
-Schedule = Literal["constant", "onecycle", "cosine", "step"]
-Augmentation = Literal["none", "shift", "affine"]
+Schedule = Literal["constant", "onecycle", "cosine", "step", "multistep", "plateau"]
+Optimizer = Literal["sgd", "adam", "adamw", "rmsprop", "muon"]
+Decayed = Literal["all", "weights"]
+Anneal = Literal["cos", "linear"]
+Views = Literal["none", "shift", "affine"]
 Precision = Literal["fp32", "tf32", "bf16"]
 EngineChoice = Literal["auto", "eager", "native", "compile", "graph"]
 
@@ -31,9 +34,16 @@ MACHINE_FIELDS = ("device", "engine", "precision")
 
 _Count = Annotated[int, Field(ge=1, le=10_000_000)]
 _Share = Annotated[float, Field(ge=0, lt=1)]
+_AUGMENTATION = "(shift|affine|rotate|scale|shear|elastic|erase|brightness|contrast|crop)"
+_Augmentations = Annotated[str, Field(pattern=rf"^(none|{_AUGMENTATION}( *[,+] *{_AUGMENTATION}){{0,9}})$")]
 _Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:[0-9]{1,2})?|mps)$")]
 
-_PATTERNS_IN_WORDS = {"device": "auto, cpu, cuda, cuda:N or mps"}
+_PATTERNS_IN_WORDS = {
+    "device": "auto, cpu, cuda, cuda:N or mps",
+    "augment": "none, or some of shift, affine, rotate, scale, shear, elastic, erase, brightness, contrast and crop, "
+    "with commas between them",
+    "milestones": "epochs from 1 on, with commas between them",
+}
 
 
 class TrainConfig(BaseModel):
@@ -58,28 +68,86 @@ class TrainConfig(BaseModel):
     """Images in one step of the optimizer."""
     lr: Annotated[float, Field(gt=0, le=100)] = 0.03772
     """Learning rate; the highest one where the schedule changes it."""
+    optimizer: Optimizer = "sgd"
+    """How weights follow their gradients; muon is for matrices and kernels, with AdamW for the rest."""
     momentum: _Share = 0.9
-    """Momentum of SGD."""
+    """Momentum."""
     nesterov: bool = False
     """Nesterov momentum."""
+    beta1: _Share = 0.9
+    """Adam: how much of the mean of the gradients each step keeps."""
+    beta2: _Share = 0.999
+    """Adam: how much of the mean of the squared gradients each step keeps."""
+    alpha: _Share = 0.99
+    """rmsprop: how much of the mean of the squared gradients each step keeps."""
+    eps: Annotated[float, Field(gt=0, le=1)] = 1e-8
+    """Added to the root of the mean of the squared gradients, by which a step is divided."""
+    adamw_lr: Annotated[float, Field(gt=0, le=100)] = 0.003
+    """muon: learning rate of AdamW, for norms, biases and whatever else is no matrix; it follows the same schedule."""
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """L2 penalty on every parameter."""
+    """Pull of the weights towards 0: an L2 penalty, with adamw and muon apart from the gradient."""
+    decay: Decayed = "all"
+    """What weight decay is for: all parameters, or the weights alone, without norms and biases."""
+    l1: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """L1 penalty on the parameters that weight decay is for: pulls each towards 0 by the same amount."""
+    clip_norm: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    """Largest norm of the gradient of all parameters together, to which a longer one is cut; 0 for none."""
     schedule: Schedule = "constant"
     """How the learning rate changes over the run."""
+    warmup_epochs: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """Epochs in which the learning rate first rises in a line, before any schedule but onecycle, which has its own."""
     warmup: Annotated[float, Field(gt=0, lt=1)] = 0.3
     """onecycle: share of the run in which the learning rate rises."""
+    anneal: Anneal = "cos"
+    """onecycle: along a cosine or in a straight line."""
+    div_factor: Annotated[float, Field(ge=1, le=1e9)] = 25.0
+    """onecycle: it starts at the highest learning rate divided by this."""
+    final_div_factor: Annotated[float, Field(ge=1, le=1e9)] = 1e4
+    """onecycle: it ends at the start divided by this."""
+    three_phase: bool = False
+    """onecycle: fall to the start as long as it rose, and only then to the end."""
+    cycle_momentum: bool = False
+    """onecycle: let the momentum go the other way, from max_momentum down to base_momentum and back."""
+    base_momentum: _Share = 0.85
+    """cycle_momentum: the lowest momentum."""
+    max_momentum: _Share = 0.95
+    """cycle_momentum: the highest momentum."""
     step_size: Annotated[int, Field(ge=1, le=10_000)] = 7
     """step: epochs between two drops of the learning rate."""
+    milestones: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}( *, *[1-9][0-9]{0,4})*$", max_length=1000)] = "10,15"
+    """multistep: epochs after which the learning rate drops."""
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
-    """step: factor that the learning rate is multiplied by at each drop."""
-    augment: Augmentation = "none"
-    """Random changes to training images: whole-pixel shifts, or rotation, shift and scale together."""
+    """step, multistep, plateau: factor that the learning rate is multiplied by at each drop."""
+    patience: Annotated[int, Field(ge=0, le=10_000)] = 3
+    """plateau: epochs without a lower loss that are let pass before a drop; it looks at what is scored each epoch."""
+    threshold: Annotated[float, Field(ge=0, lt=1)] = 1e-4
+    """plateau: a loss is lower when it is by this share."""
+    min_lr: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """cosine, plateau: the lowest learning rate."""
+    augment: _Augmentations = "none"
+    """Random changes to training images: none, or one or more of a list, in its order: affine,erase."""
     shift: Annotated[float, Field(ge=0, le=14)] = 2.0
-    """Augmentation: the largest shift, in pixels (shift rounds it down to whole ones)."""
+    """shift, affine: the largest shift, in pixels (shift rounds it down to whole ones)."""
     rotation: Annotated[float, Field(ge=0, le=180)] = 10.0
-    """affine: the largest rotation, in degrees."""
+    """rotate, affine: the largest rotation, in degrees."""
     scale: Annotated[float, Field(ge=0, le=0.5)] = 0.1
-    """affine: the largest change of size; 0.1 is ten percent."""
+    """scale, affine: the largest change of size; 0.1 is ten percent."""
+    shear: Annotated[float, Field(ge=0, le=60)] = 10.0
+    """shear: the largest slant, in degrees."""
+    elastic: Annotated[float, Field(ge=0, le=100)] = 34.0
+    """elastic: strength of the displacements, in pixels before they are smoothed."""
+    elastic_sigma: Annotated[float, Field(gt=0, le=14)] = 4.0
+    """elastic: deviation of the Gaussian that smooths the displacements, in pixels."""
+    erase: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """erase: largest share of the image that a rectangle covers."""
+    erase_chance: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """erase: share of the images in which a rectangle is erased."""
+    brightness: Annotated[float, Field(ge=0, le=1)] = 0.3
+    """brightness: largest share by which all pixels become brighter or darker."""
+    contrast: Annotated[float, Field(ge=0, le=1)] = 0.3
+    """contrast: largest share by which pixels move from or to their mean."""
+    crop: Annotated[int, Field(ge=0, le=14)] = 2
+    """crop: pixels of border that are added on each side before a piece of the old size is cut out."""
     dropout: _Share = 0.0
     """Dropout after each block of the architecture that ends in a norm."""
     label_smoothing: _Share = 0.0
@@ -88,6 +156,18 @@ class TrainConfig(BaseModel):
     """Score an exponential moving average of the weights instead of the weights themselves."""
     ema_decay: Annotated[float, Field(gt=0, lt=1)] = 0.998
     """How much of the moving average each step keeps."""
+    swa: bool = False
+    """Score the plain mean of the weights after each of the last epochs instead of the weights themselves."""
+    swa_start: Annotated[float, Field(ge=0, lt=1)] = 0.75
+    """swa: share of the run after which the mean begins."""
+    teacher: Annotated[str, Field(max_length=1000)] = ""
+    """A stored run to learn from beside the labels: its network's probabilities are targets, too (distillation)."""
+    teacher_weight: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """teacher: its share of the loss; the labels have the rest."""
+    temperature: Annotated[float, Field(gt=0, le=100)] = 4.0
+    """teacher: divides the logits of both networks, so that more than the likeliest class counts."""
+    tta: Views = "none"
+    """Test-time augmentation: in the end also score the mean of the logits of several views of each test image."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """Fixes initial weights, data order, augmentation and dropout."""
     val_split: Annotated[int, Field(ge=0, le=50_000)] = 0
@@ -96,6 +176,8 @@ class TrainConfig(BaseModel):
     """Test accuracy to reach, in percent (on the held-out images where there are some)."""
     stop_at_target: bool = False
     """Finish after the first epoch that reaches the target."""
+    early_stop: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Finish after so many epochs without a better accuracy (by held-out images where there are some); 0: never."""
     limit_train: _Count | None = None
     """Use only this many training images, the first ones."""
     limit_test: _Count | None = None
@@ -195,7 +277,7 @@ def _bounds(info: FieldInfo) -> str:
 
 
 def _plain(number: float) -> str:
-    return f"{number:,}" if isinstance(number, int) else f"{number:g}"
+    return f"{number:,}" if isinstance(number, int) else f"{number:,.15g}"
 
 
 def _invalid_value(error: ErrorDetails) -> InvalidValue:
@@ -203,7 +285,7 @@ def _invalid_value(error: ErrorDetails) -> InvalidValue:
     value: Any = error["input"]
     if field not in TrainConfig.model_fields:
         close = get_close_matches(field, TrainConfig.model_fields, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"fields are {', '.join(TrainConfig.model_fields)}"
+        hint = f"did you mean {close[0]}?" if close else "fields have the names of the options, with _ for -"
         return InvalidValue(shown(field, 40), value, "there is no such field", hint=hint)
     if isinstance(value, str) and allowed_values(field).startswith(("a number", "a whole", "true")):
         value = json.dumps(value)  # with its quotes, which are what is wrong

@@ -1,4 +1,4 @@
-"""Data sets as uint8 tensors, whole in memory: 28 x 28 grey images of ten classes."""
+"""Data sets as uint8 tensors, whole in memory: square grey images."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ from core.data.download import Progress, download
 from core.data.sources import BUNDLED, FILES, REPLACE_IT, SOURCES, check_md5, md5_of, published_class, published_md5
 from core.errors import DataError, ShouldStop
 from core.storage.tensors import read_cache, write_cache
+from core.task import ImageTask
+
+
+DIGITS = tuple("0123456789")
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Images are uint8 of shape (N, 28, 28), labels int64 of shape (N,) in 0..9.
+    """Images are uint8 of shape (N, S, S), labels int64 of shape (N,), each an index of `classes`.
 
     `mean` and `std` are those of the training pixels, scaled to 0..1. `note` says what a user should know about how the
-    data set was chosen.
+    data set was chosen. `classes` are the names of the classes.
     """
 
     name: str
@@ -33,6 +37,11 @@ class Dataset:
     mean: float
     std: float
     note: str = ""
+    classes: tuple[str, ...] = DIGITS
+
+    @property
+    def task(self) -> ImageTask:
+        return ImageTask(self.train_images.shape[-1], len(self.classes))
 
     def limited(self, train: int | None, test: int | None) -> Dataset:
         """The first so many training and test images; None for all."""

@@ -40,7 +40,7 @@ def test_every_field_has_help_and_says_what_it_accepts(field, presentable):
 
 
 def test_every_field_is_of_one_of_the_kinds_tested_here():
-    assert {*NUMBERS, *CHOICES, *SWITCHES} | {"arch", "device"} == set(FIELDS)
+    assert {*NUMBERS, *CHOICES, *SWITCHES} | {"arch", "augment", "device", "milestones", "teacher"} == set(FIELDS)
 
 
 BAD_VALUES = [
@@ -117,7 +117,7 @@ def test_a_whole_number_does_for_a_fraction():
 
 
 @pytest.mark.parametrize(
-    ("values", "hint"), [({"epoch": 3}, "did you mean epochs?"), ({"zzz": 1}, "fields are arch, dataset")]
+    ("values", "hint"), [({"epoch": 3}, "did you mean epochs?"), ({"zzz": 1}, "fields have the names")]
 )
 def test_an_unknown_field_is_named_and_helped(values, hint, presentable):
     with pytest.raises(InvalidValue) as caught:

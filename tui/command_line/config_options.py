@@ -14,7 +14,13 @@ from core.config import TrainConfig, allowed_values, field_help
 from core.errors import InvalidValue
 from tui.text.advice import flag
 
-METAVARS = {"arch": "NAME|SPEC|FILE.py:CLASS", "device": "auto|cpu|cuda|cuda:N|mps"}
+METAVARS = {
+    "arch": "NAME|SPEC|FILE.py:CLASS",
+    "augment": "none|A,B,...",
+    "device": "auto|cpu|cuda|cuda:N|mps",
+    "milestones": "N,N,...",
+    "teacher": "RUN",
+}
 
 
 def with_config_options(

@@ -35,7 +35,7 @@ BAD_VALUES = [
     refuse("limit_test", "0", "a whole number at least 1", "--limit-test", "0"),
     refuse("dataset", "cifar", "one of auto, mnist, fashion, kmnist, mnist-5k", "--dataset", "cifar"),
     refuse("schedule", "linear", "one of constant, onecycle, cosine, step", "--schedule", "linear"),
-    refuse("augment", "flip", "one of none, shift, affine", "--augment", "flip"),
+    refuse("augment", "flip", "none, or some of shift, affine", "--augment", "flip"),
     refuse("precision", "fp16", "one of fp32, tf32, bf16", "--precision", "fp16"),
     refuse("engine", "fast", "one of auto, eager, native, compile, graph", "--engine", "fast"),
     refuse("device", "tpu", "auto, cpu, cuda, cuda:N or mps", "--device", "tpu"),
