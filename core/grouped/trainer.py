@@ -21,8 +21,9 @@ from core.models.spec import is_user_module
 from core.models.summary import Summary
 from core.models.translate.translation import Translation, translate
 from core.storage.checkpoint import Checkpoint
+from core.training.failures import check_last_batch, is_out_of_memory
 from core.training.loop import EpochLoop
-from core.training.record import RunRecord, check_last_batch, is_out_of_memory
+from core.training.record import RunRecord
 
 
 class GroupedRun(RunRecord):

@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from traceback import walk_tb
 
 import torch
-from torch import Tensor, autograd
+from torch import Tensor
 
 from core.advice import Action, Tip
 from core.config import TrainConfig
@@ -28,12 +26,10 @@ from core.models.summary import Summary
 from core.storage.checkpoint import Checkpoint
 from core.storage.tensors import weights_sha256
 from core.training.evaluate import Score
+from core.training.failures import HOW_TO_SEE_MORE, is_of_backward, is_out_of_memory, no_room
 from core.training.sampling import EpochDraw, draw_epoch
 from core.training.schedule import learning_rate
 from core.training.step import Totals
-
-HOW_TO_SEE_MORE = "make a batch of its own in a script, and call the module in training mode"
-"""Advice on a module that fails in training."""
 
 
 class Clock:
@@ -238,7 +234,7 @@ class RunRecord(ABC):
     def fail_by(self, error: BaseException) -> RunFailed | None:
         """End the run for an exception that is no defect of the program; for a defect do nothing and return None."""
         if is_out_of_memory(error):
-            return self.fail(_no_room(self.config, self.device))
+            return self.fail(no_room(self.config, self.device))
         if is_user_module(self.config.arch):
             where = "scoring" if self.images_done == self.images and not self.between_epochs else "training"
             backward = ", in the backward pass" * is_of_backward(error)
@@ -301,45 +297,3 @@ def _check_split(config: TrainConfig, dataset: Dataset) -> None:
         raise InvalidValue(
             "val_split", config.val_split, f"must be below the {count:,} training images", hint="hold out fewer images"
         )
-
-
-def check_last_batch(config: TrainConfig, images: int, summary: Summary) -> None:
-    """Raise `InvalidValue` when a batch norm of the network would have one value a channel in the last batch."""
-    tail = images % config.batch_size or config.batch_size
-    for layer in summary.rows:
-        if layer.kind in ("BatchNorm1d", "BatchNorm2d") and tail == 1 and layer.output_shape[1:] == (1, 1):
-            where = " on a 1x1 map" if layer.kind == "BatchNorm2d" else ""
-            raise InvalidValue(
-                "batch_size",
-                config.batch_size,
-                f"leaves a last batch of one image, over which {layer.label}{where} has no deviation",
-                hint="choose another batch size, or write the block without batch norm (n)",
-            )
-
-
-@contextmanager
-def preparing(config: TrainConfig, device: torch.device) -> Iterator[None]:
-    """A context that raises `TrainingFailed` when the device has no memory for what is made within it."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise _no_room(config, device) from error
-
-
-def _no_room(config: TrainConfig, device: torch.device) -> TrainingFailed:
-    text = f"out of memory on {describe_device(device)}"
-    return TrainingFailed(one_line(text, 300), hint=Tip(Action.SHRINK, "batch_size", str(config.batch_size)))
-
-
-def is_of_backward(error: BaseException) -> bool:
-    """Whether an error comes from the backward pass of a step."""
-    return any(frame.f_code.co_filename == autograd.__file__ for frame, _ in walk_tb(error.__traceback__))
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of torch means that a device has no memory left."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return "DefaultCPUAllocator" in str(error) or "out of memory" in str(error)

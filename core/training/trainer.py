@@ -18,8 +18,9 @@ from core.models.summary import Summary
 from core.models.translate.translation import Translation, Untranslatable, translate
 from core.storage.checkpoint import START_AGAIN, Checkpoint
 from core.training.evaluate import Evaluator, whole_batch
+from core.training.failures import check_last_batch
 from core.training.loop import EpochLoop
-from core.training.record import RunRecord, check_last_batch
+from core.training.record import RunRecord
 from core.training.step import TrainStep
 from core.training.trial import Sizes, try_module
 

@@ -27,7 +27,7 @@ from core.models.own.blame import blame, way_out
 from core.models.own.copying import copy_module
 from core.models.own.isolation import isolated
 from core.training.evaluate import Pixels
-from core.training.record import is_out_of_memory
+from core.training.failures import is_out_of_memory
 
 _TRACED = re.compile(r'File "([^"]+)", line (\d+), in \S+\n +(.*)')
 

@@ -55,7 +55,7 @@ def _prepare(runner: Runner, planned: Sequence[RunSpec]) -> tuple[GroupTrainer, 
     from core.device.allocator import keep_freed_memory
     from core.device.device import pick_device
     from core.models.network import build_network
-    from core.training.record import preparing
+    from core.training.failures import preparing
 
     Stopped.check(runner.should_stop)
     keep_freed_memory()

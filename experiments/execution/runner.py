@@ -143,7 +143,7 @@ class Runner:
         from core.device.allocator import keep_freed_memory
         from core.device.device import pick_device
         from core.models.network import build_network
-        from core.training.record import preparing
+        from core.training.failures import preparing
         from core.training.trainer import Trainer
 
         Stopped.check(self.should_stop)
