@@ -17,7 +17,6 @@ from core.errors import DataError, ShouldStop
 from core.storage.tensors import read_cache, write_cache
 from core.task import ImageTask
 
-
 DIGITS = tuple("0123456789")
 
 

@@ -1,0 +1,132 @@
+"""Data of one's own as a folder of images by class: ``train/cat/0.png`` and ``test/cat/1.png``, or ``cat/0.png``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from core.data.own.parts import MAX_IMAGES, Outline, Part, Parts, Pixels8, check_count, check_size, refusal
+from core.data.suffixes import SUFFIXES
+from core.errors import DataError, one_line, reason_of
+from core.storage.files import open_regular
+
+_PARTS = {"train": ("train", "training"), "test": ("test", "testing")}
+_MAX_FILE = 4 << 20
+_OTHER_PARTS = ("val", "valid", "validation")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFolder:
+    """Images by class: `train` and `test` map each class to its images, in the order of their names."""
+
+    train: dict[str, list[Path]]
+    test: dict[str, list[Path]] | None
+    folder: Path
+    note: str = ""
+
+    @classmethod
+    def find(cls, folder: Path, entries: list[Path]) -> ImageFolder | None:
+        """The images in the folders of a folder; None where it has none.
+
+        Raises:
+            DataError: when only some of these folders have images.
+        """
+        folders = {path.name.lower(): path for path in entries if path.is_dir()}
+        train, test = (next((folders[name] for name in _PARTS[part] if name in folders), None) for part in _PARTS)
+        if train is not None:
+            left = [folders[name].name for name in _OTHER_PARTS if name in folders]
+            note = f"the folder {left[0]} is left out" if left else ""
+            return cls(_classes(train), _classes(test) if test else None, folder, note)
+        named = {path.name: _images(path) for path in entries if path.is_dir()}
+        if not any(named.values()):
+            return None
+        return cls(_filled(folder, named), None, folder)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        parts = [self.train, *([self.test] if self.test else [])]
+        return tuple(path for part in parts for paths in part.values() for path in paths)
+
+    def outline(self) -> Outline:
+        first = next(iter(self.train.values()))[0]
+        return Outline(_read_image(first).shape[0], frozenset(self.train))
+
+    def read(self) -> Parts:
+        return Parts(self._part(self.train), self._part(self.test) if self.test else None, self.note)
+
+    def _part(self, classes: dict[str, list[Path]]) -> Part:
+        """The images of a part, its classes taking turns, so that the first N are of all of them."""
+        turns = sorted(
+            (turn, at, path, name)
+            for at, (name, paths) in enumerate(classes.items())
+            for turn, path in enumerate(paths)
+        )
+        files = [path for _, _, path, _ in turns]
+        first = _read_image(files[0])
+        check_count(self.folder, len(files), first.shape[0])
+        images = np.empty((len(files), *first.shape), dtype=np.uint8)
+        for index, path in enumerate(files):
+            image = _read_image(path)
+            if image.shape != first.shape:
+                sizes = [" x ".join(map(str, one.shape)) for one in (image, first)]
+                raise refusal(path, f"{sizes[0]} pixels, but {files[0].name} has {sizes[1]}: all must be of one size")
+            images[index] = image
+        labels = np.array([name for *_, name in turns])
+        return Part(self.folder, images, labels, lambda index: str(files[index].relative_to(self.folder)))
+
+
+def _classes(folder: Path) -> dict[str, list[Path]]:
+    return _filled(folder, {path.name: _images(path) for path in _entries(folder) if path.is_dir()})
+
+
+def _filled(folder: Path, classes: dict[str, list[Path]]) -> dict[str, list[Path]]:
+    empty = next((name for name, paths in classes.items() if not paths), None)
+    if not classes or empty is not None:
+        where = folder if empty is None else folder / empty
+        raise refusal(where, "no folders of images" if empty is None else "no images in it")
+    if sum(map(len, classes.values())) > MAX_IMAGES:
+        raise refusal(folder, f"more than {MAX_IMAGES:,} images")
+    return classes
+
+
+def _images(folder: Path) -> list[Path]:
+    return [path for path in _entries(folder) if path.suffix.lower() in SUFFIXES]
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What is in a folder, but for hidden names, in order."""
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX")))
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read: {reason_of(error)}", hint="check its permissions") from error
+
+
+def _read_image(path: Path) -> Pixels8:
+    """A square grey image (S, S); one whose colours are all grey counts as such.
+
+    Raises:
+        DataError: naming the file, when it is no such image.
+    """
+    from PIL import Image
+
+    try:
+        with open_regular(path, follow_link=True) as file, Image.open(file) as image:
+            check_size(path, (image.height, image.width))
+            if getattr(image, "n_frames", 1) > 1:
+                raise refusal(path, f"{image.n_frames} images in one file")  # type: ignore[attr-defined]
+            if image.mode in ("L", "1"):
+                return np.array(image.convert("L"), dtype=np.uint8)
+            if image.mode not in ("P", "RGB", "RGBA", "LA", "PA"):
+                raise refusal(path, f"pixels of the kind {image.mode}, not 8 bits of grey")
+            values = np.array(image.convert("RGBA"), dtype=np.uint8)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {one_line(error)}", hint="make the file anew") from error
+    except (ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: corrupt: {one_line(error)}", hint="make the file anew") from error
+    if (values[..., 3] != 255).any():
+        raise refusal(path, "it is partly transparent")
+    if (values[..., :1] != values[..., :3]).any():
+        raise refusal(path, "it is in colour")
+    return np.ascontiguousarray(values[..., 0])

@@ -1,0 +1,154 @@
+"""Data of one's own on their way to tensors: what is allowed, and the parts that each form of file is read into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import DataError, shown
+
+SIZES = (8, 64)
+CLASSES = (2, 62)
+MAX_BYTES = 1 << 30
+"""Pixels of all images together; nothing larger is unpacked."""
+MAX_IMAGES = 4_000_000
+LONGEST_CLASS = 40
+ALLOWED_DATA = (
+    f"allowed are square grey images of {SIZES[0]} to {SIZES[1]} pixels, values 0 to 255, "
+    f"in {CLASSES[0]} to {CLASSES[1]} classes"
+)
+
+Pixels8 = npt.NDArray[np.uint8]
+Labels = npt.NDArray[Any]
+Place = Callable[[int], str]
+"""Names an image by its index, for a message: ``row 3``."""
+
+
+def refusal(path: Path, what: str) -> DataError:
+    """The error for a file that is none of what is allowed."""
+    return DataError(f"{path}: {what}", hint=ALLOWED_DATA)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Images (N, S, S) and their labels (N,), whole numbers or texts, of one file or folder `path`."""
+
+    path: Path
+    images: Pixels8
+    labels: Labels
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What was read: without a `test` part a share of the training images is to be it."""
+
+    train: Part
+    test: Part | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What headers say: the images' size, and their training labels, one of each."""
+
+    size: int
+    labels: frozenset[object]
+
+
+class Form(Protocol):
+    """Files of one form, found and not yet read. `files` are all that count, in an order that is always the same."""
+
+    @property
+    def files(self) -> tuple[Path, ...]: ...
+
+    def outline(self) -> Outline:
+        """Read as little as tells the task.
+
+        Raises:
+            DataError: when that little is wrong.
+        """
+        ...
+
+    def read(self) -> Parts:
+        """Read everything.
+
+        Raises:
+            DataError: naming the file, and the place in it, that is wrong.
+        """
+        ...
+
+
+def check_size(path: Path, shape: Sequence[int]) -> int:
+    """The size of square images of this shape.
+
+    Raises:
+        DataError: when they are no square, or not of a size that is allowed.
+    """
+    height, width = shape
+    if height != width or not SIZES[0] <= height <= SIZES[1]:
+        raise refusal(path, f"images of {height} x {width} pixels")
+    return int(height)
+
+
+def check_count(path: Path, images: int, size: int) -> None:
+    """Raise `DataError` for no images, or for more than are ever unpacked."""
+    if not images:
+        raise refusal(path, "no images")
+    if images > MAX_IMAGES or images * size * size > MAX_BYTES:
+        raise DataError(f"{path}: {images:,} images of {size} x {size} pixels", hint="leave some of them out")
+
+
+def check_classes(path: Path, labels: frozenset[object]) -> int:
+    """The number of classes that there are.
+
+    Raises:
+        DataError: when they are too few or too many.
+    """
+    if not CLASSES[0] <= len(labels) <= CLASSES[1]:
+        raise refusal(path, f"{len(labels):,} {'class' if len(labels) == 1 else 'classes'}")
+    for label in labels:
+        if isinstance(label, str) and (len(label) > LONGEST_CLASS or not label.isprintable() or not label.strip()):
+            raise refusal(path, f"{shown(label, LONGEST_CLASS + 10)} is no name for a class")
+    return len(labels)
+
+
+def distinct(labels: Labels) -> frozenset[object]:
+    return frozenset(np.unique(labels).tolist())
+
+
+def to_greys(path: Path, values: npt.NDArray[Any], place: Place, *, scaled: bool | None = None) -> tuple[Pixels8, bool]:
+    """Images (N, ...) of any kind of number as bytes, and whether they were from 0 to 1, which is 0 to 255 then.
+
+    Args:
+        scaled: whether they must be from 0 to 1; None to find out, which takes a value that is not whole.
+
+    Raises:
+        DataError: naming the first image with a value that is not allowed.
+    """
+    if values.dtype == np.uint8:
+        return values, False
+    if values.dtype == np.bool_:
+        return values.astype(np.uint8) * np.uint8(255), True
+    if scaled is None:
+        scaled = values.dtype.kind == "f" and _is_scaled(values)
+    with np.errstate(invalid="ignore"):
+        wrong = ~((values >= 0) & (values <= (1 if scaled else 255)))
+        if values.dtype.kind == "f" and not scaled:
+            wrong |= values != np.floor(values)
+    if wrong.any():
+        first = tuple(np.argwhere(wrong)[0])
+        limits = "from 0 to 1" if scaled else "a whole number from 0 to 255"
+        raise refusal(path, f"{place(int(first[0]))}: the value {values[first]:g} is not {limits}")
+    return (np.rint(values * 255) if scaled else values).astype(np.uint8), scaled
+
+
+def _is_scaled(values: npt.NDArray[Any]) -> bool:
+    if not values.size or not np.isfinite(values).all() or values.max() > 1 or values.min() < 0:
+        return False
+    return bool((values != np.floor(values)).any())
