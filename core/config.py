@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 
 from core.advice import Action, Advice, Tip
 from core.errors import InvalidValue, OverBudget, shown
+from core.fields import check_schedule, has_effect
 
 DatasetChoice = Literal["auto", "mnist", "fashion", "kmnist", "mnist-5k"]
 Schedule = Literal["constant", "onecycle", "cosine", "step", "multistep", "plateau"]
@@ -113,13 +114,13 @@ class TrainConfig(BaseModel):
     max_momentum: _Share = 0.95
     """cycle_momentum: the highest momentum."""
     step_size: Annotated[int, Field(ge=1, le=10_000)] = 7
-    """step: epochs between two drops of the learning rate."""
+    """step: epochs between two drops of the learning rate, counted from the end of a warm-up."""
     milestones: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}( *, *[1-9][0-9]{0,4})*$", max_length=1000)] = "10,15"
-    """multistep: epochs after which the learning rate drops."""
+    """multistep: epochs after which the learning rate drops, counted from the end of a warm-up."""
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
     """step, multistep, plateau: factor that the learning rate is multiplied by at each drop."""
     patience: Annotated[int, Field(ge=0, le=10_000)] = 3
-    """plateau: epochs without a lower loss that are let pass before a drop; it looks at what is scored each epoch."""
+    """plateau: epochs without a lower loss to let pass before a drop; by held-out images, else the test set."""
     threshold: Annotated[float, Field(ge=0, lt=1)] = 1e-4
     """plateau: a loss is lower when it is by this share."""
     min_lr: Annotated[float, Field(ge=0, le=100)] = 0.0
@@ -205,14 +206,25 @@ class TrainConfig(BaseModel):
             InvalidValue: naming the first field that is wrong, its value and what is allowed.
             OverBudget: for too many epochs.
         """
-        try:
-            config = cls.model_validate(dict(values))
-        except ValidationError as error:
-            raise _invalid_value(error.errors(include_url=False)[0]) from None
-        if config.nesterov and config.momentum == 0:
+        config = cls.each_checked(values)
+        every = config.model_dump()
+        if config.nesterov and config.momentum == 0 and has_effect("momentum", every):
             raise InvalidValue("nesterov", True, "needs a momentum above 0", hint=field_help("nesterov"))
+        check_schedule(every)
         config.check_epoch_budget()
         return config
+
+    @classmethod
+    def each_checked(cls, values: Mapping[str, object]) -> Self:
+        """Build a config from values each of which is checked by itself, not whether they go together.
+
+        Raises:
+            InvalidValue: naming the first field that is wrong, its value and what is allowed.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise _invalid_value(error.errors(include_url=False)[0]) from None
 
     def changed(self, **values: object) -> Self:
         """A copy with some fields changed, checked as `checked` does."""

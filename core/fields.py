@@ -1,8 +1,12 @@
-"""Which fields of a config have an effect beside the values of the others."""
+"""Which fields of a config have an effect beside the values of the others, and which values do not go together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
+
+from core.advice import Action, Advice, Tip
+from core.errors import InvalidValue
 
 NEEDS: Mapping[str, tuple[str, frozenset[object]]] = {
     "momentum": ("optimizer", frozenset({"sgd", "rmsprop", "muon"})),
@@ -54,9 +58,41 @@ def has_effect(field: str, values: Mapping[str, object]) -> bool:
         return bool(values["teacher"])
     if field in ("max_params", "max_epochs"):
         return bool(values["budget"])
+    if field in ("momentum", "beta1") and values["cycle_momentum"] and values["schedule"] == "onecycle":
+        return False  # it goes from max_momentum to base_momentum and back
     if field not in NEEDS:
         return True
     chooser, wanted = NEEDS[field]
     chosen = values[chooser]
     parts = [part.strip() for part in chosen.split(",")] if isinstance(chosen, str) else [chosen]
     return not wanted.isdisjoint(parts) and has_effect(chooser, values)
+
+
+def check_schedule(values: Mapping[str, Any]) -> None:
+    """Check that the values of a schedule go together, each being allowed by itself.
+
+    Raises:
+        InvalidValue: naming one of them.
+    """
+    schedule, epochs, warm = values["schedule"], values["epochs"], values["warmup_epochs"]
+    if warm and schedule == "onecycle":
+        hint = Advice(Tip(Action.SET, "warmup_epochs", "0"), ", or give the share of the run that warms up: ", _WARMUP)
+        raise InvalidValue("warmup_epochs", warm, "onecycle has a warm-up of its own", hint=hint)
+    if warm >= epochs:
+        shorter = "let the learning rate rise for a shorter time, or train longer"
+        raise InvalidValue("warmup_epochs", warm, f"must be below the {epochs:,} epochs of the run", hint=shorter)
+    if schedule in ("cosine", "plateau") and values["min_lr"] > values["lr"]:
+        reason = f"must be at most the learning rate, {values['lr']:g}"
+        raise InvalidValue("min_lr", values["min_lr"], reason, hint=Tip(Action.SET, "min_lr", "0"))
+    if schedule == "plateau" and values["gamma"] == 1:
+        reason = "must be below 1 for plateau, or the learning rate never changes"
+        raise InvalidValue("gamma", values["gamma"], reason, hint=Tip(Action.SET, "gamma", "0.1"))
+    if schedule == "onecycle" and values["three_phase"] and values["warmup"] > 0.5:
+        reason = "must be at most 0.5 with three phases, of which the first two take this share of the run each"
+        raise InvalidValue("warmup", values["warmup"], reason, hint=Tip(Action.SET, "warmup", "0.3"))
+    if has_effect("base_momentum", values) and values["base_momentum"] > values["max_momentum"]:
+        reason = f"must be at most max_momentum, {values['max_momentum']:g}"
+        raise InvalidValue("base_momentum", values["base_momentum"], reason, hint="exchange the two")
+
+
+_WARMUP = Tip(Action.OPTION, "warmup", "0.3")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from core.advice import Action, Advice, Tip
 from core.config import TrainConfig
-from core.errors import InvalidValue
+from core.errors import InvalidValue, OverBudget
 from experiments.presets.loader import load_config_file, load_preset
 from experiments.studies.space import Space
 
@@ -26,6 +27,12 @@ MAX_TRIALS = 100_000
 MAX_JOBS = 1024
 MAX_HELD_OUT = 5_000
 """Training images held out where nothing else is said: a tenth of them, and not more than this."""
+DECIDING = (
+    *("arch", "epochs", "dropout", "nesterov", "momentum"),
+    *("schedule", "lr", "min_lr", "gamma", "warmup_epochs", "warmup", "three_phase"),
+    *("cycle_momentum", "base_momentum", "max_momentum"),
+)
+"""The fields that decide together whether a config is allowed; each other one is allowed or not by itself."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,13 +115,28 @@ def make_plan(origin: tuple[str, str], options: Mapping[str, str], *, objective:
         test = Tip(Action.SET, "objective", "test")
         hint = Advice(Tip(Action.LEAVE_OUT, "val_split"), ", or ", test, ", which is then labelled as such")
         raise InvalidValue("val_split", 0, "the objective is the accuracy on held-out images", hint=hint)
-    base = TrainConfig.checked({**start_values(origin), **fixed, **({} if budget is None else {"budget": budget})})
+    base = _base({**start_values(origin), **fixed, **({} if budget is None else {"budget": budget})}, space)
     if not space:
         examples = {"lr": "0.01:0.1:log", "batch_size": "64,128,256", "arch": "conv9,conv5"}
         first, *others = (Tip(Action.OPTION, field, values) for field, values in examples.items())
         hint = Advice("give a range or a list: ", first, *(part for step in others for part in (", ", step)))
         raise InvalidValue("space", "empty", "nothing varies", hint=hint)
     return SweepPlan(space=space, base=base, origin=origin, objective=objective)
+
+
+def _base(values: Mapping[str, object], space: Space) -> TrainConfig:
+    """The config of these values. Where they go together only with some of those that vary, it has such ones of these.
+
+    Raises:
+        InvalidValue, OverBudget: for the values alone, where none of those that vary makes them any better.
+    """
+    try:
+        return TrainConfig.checked(values)
+    except InvalidValue:
+        for params in space.combinations(DECIDING):
+            with suppress(InvalidValue, OverBudget):
+                return TrainConfig.checked({**values, **params})
+        raise
 
 
 def continued(

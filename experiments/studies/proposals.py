@@ -10,11 +10,8 @@ from core.models.network import summarize_config
 from core.models.spec import is_user_module
 from experiments.execution.apart import examine
 from experiments.execution.own_files import FirstRead
-from experiments.studies.plan import SweepPlan
+from experiments.studies.plan import DECIDING, SweepPlan
 from experiments.studies.space import Space, Value
-
-_DECIDING = ("arch", "epochs", "dropout", "nesterov", "momentum")
-"""The fields that decide together whether a config is allowed; each other one is allowed or not by itself."""
 
 
 class Proposals:
@@ -57,7 +54,7 @@ class Proposals:
             if is_user_module(config.arch) and isinstance(problem := self._problem(config), InvalidValue):
                 raise problem
         problems: list[LabError] = []
-        for params in self.space.combinations(_DECIDING):
+        for params in self.space.combinations(DECIDING):
             try:
                 self.config(params)
                 return

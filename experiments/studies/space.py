@@ -206,7 +206,7 @@ def parse_value(field: str, text: str, *, whole: str = "") -> Value:
     kind = int if info.default is None else type(info.default)
     try:
         value: Value = _BOOLEANS[text.lower()] if kind is bool else kind(text)
-        checked = TrainConfig.checked({field: value, "budget": False})
+        checked = TrainConfig.each_checked({field: value})
     except (KeyError, ValueError, InvalidValue):
         allowed = f"must be {allowed_values(field)}"
         many = "" if field in FIXED else f", {FORMS if kind in (int, float) else 'written as VALUE or A,B,C'}"

@@ -20,7 +20,7 @@ SWITCHES = [field for field in FIELDS if allowed_values(field) == "true or false
 
 def is_accepted(field: str, value: object) -> bool:
     try:
-        return bool(getattr(TrainConfig.checked({"budget": False, field: value}), field) == value)
+        return bool(getattr(TrainConfig.checked({"budget": False, "epochs": 2000, field: value}), field) == value)
     except InvalidValue:
         return False
 
@@ -162,6 +162,48 @@ def test_21_epochs_are_over_the_budget_and_can_be_allowed(presentable):
 def test_nesterov_needs_momentum():
     with pytest.raises(InvalidValue, match="nesterov = True: needs a momentum above 0"):
         TrainConfig.checked({"nesterov": True, "momentum": 0.0})
+
+
+def test_nesterov_needs_no_momentum_of_its_own_where_that_is_cycled():
+    TrainConfig.checked({"nesterov": True, "momentum": 0.0, "schedule": "onecycle", "cycle_momentum": True})
+
+
+TOGETHER = [
+    ({"schedule": "onecycle", "warmup_epochs": 1.0}, "warmup_epochs = 1.0: onecycle has a warm-up of its own"),
+    ({"warmup_epochs": 20.0}, "warmup_epochs = 20.0: must be below the 20 epochs of the run"),
+    ({"schedule": "cosine", "min_lr": 0.1}, "min_lr = 0.1: must be at most the learning rate, 0.03772"),
+    ({"schedule": "plateau", "min_lr": 0.1}, "min_lr = 0.1: must be at most the learning rate, 0.03772"),
+    ({"schedule": "plateau", "gamma": 1.0}, "gamma = 1.0: must be below 1 for plateau"),
+    ({"schedule": "onecycle", "three_phase": True, "warmup": 0.51}, "warmup = 0.51: must be at most 0.5"),
+    (
+        {"schedule": "onecycle", "cycle_momentum": True, "base_momentum": 0.96},
+        "base_momentum = 0.96: must be at most max_momentum, 0.95",
+    ),
+]
+
+
+@pytest.mark.parametrize(("values", "message"), TOGETHER)
+def test_values_of_a_schedule_that_do_not_go_together_are_refused_with_a_way_out(values, message, presentable):
+    with pytest.raises(InvalidValue) as caught:
+        TrainConfig.checked(values)
+    presentable(caught.value.message, message)
+    assert caught.value.advice
+    assert TrainConfig.each_checked(values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"schedule": "onecycle", "three_phase": False, "warmup": 0.9},
+        {"schedule": "onecycle", "base_momentum": 0.96},
+        {"schedule": "step", "cycle_momentum": True, "base_momentum": 0.96},
+        {"schedule": "step", "min_lr": 0.1, "gamma": 1.0, "warmup": 0.9, "three_phase": True},
+        {"schedule": "onecycle", "cycle_momentum": True, "base_momentum": 0.95},
+        {"schedule": "plateau", "min_lr": 0.03772},
+    ],
+)
+def test_values_without_effect_contradict_nothing(values):
+    TrainConfig.checked(values)
 
 
 def test_a_changed_copy_is_checked_and_the_original_frozen():

@@ -8,7 +8,7 @@ import pytest
 
 from core.config import TrainConfig
 from core.errors import InvalidValue, OverBudget
-from experiments.studies.plan import make_plan, settle_data
+from experiments.studies.plan import SweepPlan, make_plan, settle_data
 from experiments.studies.proposals import Proposals
 
 PRESET = ("--preset", "modern")
@@ -107,6 +107,24 @@ def test_a_space_is_refused_only_when_all_of_it_is_over_the_budget():
         Proposals(TrainConfig.checked({"max_params": 9_000}), space).check_feasible()
     with pytest.raises(OverBudget, match="the whole search space"):
         Proposals(TrainConfig.checked({"max_epochs": 17, "epochs": 17}), space).check_feasible()
+
+
+def test_what_does_not_vary_need_go_together_only_with_some_of_what_does():
+    plan = plan_of({"lr": "0.001:0.5:log", "schedule": "cosine", "min_lr": "0.1"})
+    assert Proposals(plan.base, plan.space).config({"lr": 0.2}).min_lr == 0.1
+    with pytest.raises(InvalidValue, match=r"min_lr = 0.1: must be at most the learning rate, 0.05"):
+        Proposals(plan.base, plan.space).config({"lr": 0.05})
+    again = SweepPlan.from_json(plan.to_json())
+    assert again.difference(plan) == plan.difference(again) == ""
+    with pytest.raises(InvalidValue, match=r"min_lr = 5"):
+        plan_of({"lr": "0.001,0.05", "schedule": "cosine", "min_lr": "5"})
+
+
+def test_a_warmup_is_held_against_the_epochs_that_vary():
+    plan = plan_of({"epochs": "10,20", "warmup_epochs": "15", "schedule": "cosine"})
+    Proposals(plan.base, plan.space).check_feasible()
+    with pytest.raises(InvalidValue, match=r"warmup_epochs = 15.0: must be below the 10 epochs"):
+        Proposals(plan.base, plan.space).config({"epochs": 10})
 
 
 def test_a_space_in_which_no_values_go_together_is_refused():
