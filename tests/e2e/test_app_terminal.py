@@ -115,6 +115,30 @@ def test_stray_output_of_python_and_of_the_system_goes_to_the_log(in_training, t
         assert word in log
 
 
+def test_noise_on_the_line_does_not_make_it_deaf(terminal):
+    app = terminal((120, 40))
+    app.wait_for("19,458 of 20,000")
+    reports = (b"\x1b[99999999999u", b"\x1b[48;24;99999999;1;1t", b"\x1b[<0;99999999;99999999M")
+    for sent in (b"\xe9", b"\xc3", *reports, bytes(random.Random(0).choices(range(0x80, 0x100), k=500))):
+        app.process.send(sent)
+        app.read_for(0.2)
+    app.process.send(b"\x1b[200~lost")  # a paste without its end
+    app.read_for(4)
+    app.press("ctrl+q")
+    assert app.exit_code() == 0
+
+
+def test_a_spec_of_several_lines_is_pasted_as_one(terminal):
+    app = terminal((120, 40))
+    app.wait_for("19,458 of 20,000")
+    app.press("e")
+    app.press("ctrl+u")
+    app.process.send(b"\x1b[200~c8p1 p2\r\n  c16\n\ngap fc10\n\x1b[201~")
+    app.wait_for("c8p1 p2 c16 gap fc10")
+    app.press("ctrl+q")
+    assert app.exit_code() == 0
+
+
 def test_without_a_terminal_it_says_so_and_exits_2():
     done = subprocess.run([sys.executable, "-m", "tui"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert done.returncode == 2

@@ -6,19 +6,18 @@ import os
 import selectors
 import signal
 import sys
-from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Resize
 from textual.geometry import Size
 
 from core.storage.files import open_to_write
 from core.storage.trust import make_private_folder
+from tui.app.keyboard import KeyboardReader
 from tui.drawing.ascii import to_ascii
 
 if TYPE_CHECKING:
@@ -146,8 +145,7 @@ class _TerminalDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """Read the keyboard until told to stop or until it ends; Textual's own reads an ended one for ever."""
-        parser = XTermParser(self._debug)
-        decode = getincrementaldecoder("utf-8")(errors="replace").decode
+        keyboard = KeyboardReader(debug=self._debug)
         with selectors.DefaultSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
             while not self.exit_event.is_set():
@@ -155,9 +153,9 @@ class _TerminalDriver(LinuxDriver):
                     data = os.read(self.fileno, 4096)
                     if not data:
                         return
-                    for event in parser.feed(decode(data)):
+                    for event in keyboard.feed(data):
                         self.process_message(event)
-                for event in parser.tick():
+                for event in keyboard.tick():
                     self.process_message(event)
 
 

@@ -13,6 +13,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
+from tui.widgets.forms.field import Field
+
 
 class Ask(ModalScreen[str]):
     """Answers are (name, words); dismissed with the name, or with nothing for escape."""
@@ -52,7 +54,7 @@ class Prompt(ModalScreen[str | None]):
         with Vertical(classes="dialog") as box:
             box.border_title = Content(self._title)
             yield Static(self._text, classes="question", markup=False)
-            yield Input(self._value, max_length=200, compact=True, select_on_focus=False)
+            yield Field(self._value, max_length=200, compact=True, select_on_focus=False)
             yield Static("enter to keep, escape to leave as it was", classes="keys", markup=False)
 
     @on(Input.Submitted)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from textual.events import Paste
 from textual.geometry import Size
 from textual.reactive import Reactive
 from textual.widgets import Input
 from textual.widgets.input import Selection
+
+from tui.text.plain import plain_line
 
 
 class Field(Input):
@@ -16,6 +19,10 @@ class Field(Input):
     """
 
     virtual_size = Reactive(Size(0, 0), layout=False)
+
+    def _on_paste(self, event: Paste) -> None:
+        """Several lines are pasted as one, with blanks between them; textual's own handler follows and inserts it."""
+        event.text = plain_line(" ".join(event.text.split()))
 
     def on_focus(self) -> None:
         self.call_next(self._show_beginning)  # after textual's own handler has selected it
