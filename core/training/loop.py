@@ -212,7 +212,8 @@ class EpochLoop(Generic[Model]):
             for run in live:
                 run.step += 1
             now = time.perf_counter()
-            if now - reported_at >= PROGRESS_INTERVAL * max(1, len(live) / 10) or step + 1 == self._steps:
+            due = now - reported_at >= PROGRESS_INTERVAL * max(1, len(live) / 10) or step + 1 == self._steps
+            if due or any(run.tells_each_step for run in live):
                 totals, reported_at = self._step.totals(), now
                 for run in live:
                     yield run, run.progress(totals[run.copy])

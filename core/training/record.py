@@ -7,6 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -62,6 +63,9 @@ class RunRecord(ABC):
     Raises:
         InvalidValue: when data set and config do not fit together.
     """
+
+    tells_each_step: ClassVar[bool] = False
+    """Whether there is a progress event after each step, and not only by time."""
 
     def __init__(
         self, config: TrainConfig, dataset: Dataset, summary: Summary, device: torch.device, copy: int = 0

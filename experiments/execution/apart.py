@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,10 @@ from core.events import RunStopped
 from core.models.own.files import OwnFiles
 from core.models.spec import is_user_module
 from core.models.summary import Summary
+from core.training.range_curve import RangeTest
 from experiments.execution.executor import STOP_PATIENCE
 from experiments.execution.fleet import POLL
+from experiments.execution.lr_find import RangeStep, range_test, step_of
 from experiments.execution.own_process import serve_module
 from experiments.execution.records import error_of, files_of, files_record, summary_of
 from experiments.execution.runner import Runner, lost
@@ -117,6 +119,25 @@ def _ask(
                 raise Stopped(reason)
             if message := child.next_word(POLL):
                 return message
+    finally:
+        child.end(0.0)
+
+
+def find_rate(runner: Runner, config: TrainConfig, test: RangeTest) -> Iterator[RangeStep]:
+    """`range_test`, for a user's own module in a process of its own."""
+    runner.check_network(config)
+    if not is_user_module(config.arch):
+        yield from range_test(runner, config, test)
+        return
+    child = _Child(config.arch, {"do": "range test", "config": config.model_dump(), "test": asdict(test)}, runner)
+    try:
+        while True:
+            Stopped.check(runner.should_stop)
+            message = child.next_word(POLL) or {}
+            if "done" in message:
+                return
+            if message:
+                yield step_of(message)
     finally:
         child.end(0.0)
 

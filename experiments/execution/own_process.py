@@ -16,7 +16,9 @@ from typing import Any
 
 from core.config import TrainConfig
 from core.errors import InvalidValue, LabError
+from core.training.range_curve import RangeTest
 from experiments.execution.executor import STOP_PATIENCE
+from experiments.execution.lr_find import range_test, step_record
 from experiments.execution.records import error_record, files_of, files_record, summary_record
 from experiments.execution.runner import Runner
 from experiments.execution.spawning import hear_signals
@@ -110,6 +112,12 @@ def _do(order: Mapping[str, Any], locations: Locations | None, wishes: _Wishes, 
             assert config is not None
             trainer, source = runner.prepare(config, files)
             say({"summary": summary_record(trainer.summary), "source": files_record(source)})
+            return
+        case "range test":
+            assert config is not None
+            for step in range_test(runner, config, RangeTest(**order["test"]), files):
+                say(step_record(step))
+            say({"done": True})
             return
         case "run":
             assert config is not None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.advice import Action, Advice, Hint, Tip
 from core.config import MACHINE_FIELDS, TrainConfig
@@ -27,11 +27,16 @@ from experiments.runs.view import RunView
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
     from core.data.loader import Dataset
     from core.models.own.files import OwnFiles
+    from core.models.summary import Summary
     from core.training.record import RunRecord
     from core.training.trainer import Trainer
+
+AnyTrainer = TypeVar("AnyTrainer", bound="Trainer")
+MakeTrainer = Callable[["TrainConfig", "Dataset", "Summary", "nn.Module", "torch.device"], AnyTrainer]
 
 
 def never() -> str:
@@ -61,10 +66,14 @@ class Runner:
         Raises:
             InvalidValue, OverBudget, StorageError.
         """
+        self.check_network(config, files)
+        self.store.check_writable()
+
+    def check_network(self, config: TrainConfig, files: OwnFiles | None = None) -> None:
+        """`check`, of what is not to be kept: all but the home."""
         summarize_config(config)
         if is_user_module(config.arch) and files is None:
             check_module_file(config.arch)
-        self.store.check_writable()
 
     def run(self, config: TrainConfig, meta: Meta | None = None, files: OwnFiles | None = None) -> Iterator[Entry]:
         """Check, prepare and train, yielding each event once it is in the log.
@@ -140,11 +149,22 @@ class Runner:
         Raises:
             InvalidValue, OverBudget, DataError, Stopped, TrainingFailed.
         """
+        from core.training.trainer import Trainer
+
+        return self.prepare_as(Trainer, config, files)
+
+    def prepare_as(
+        self, make: MakeTrainer[AnyTrainer], config: TrainConfig, files: OwnFiles | None = None
+    ) -> tuple[AnyTrainer, OwnFiles | None]:
+        """`prepare` for another kind of trainer, made by `make`.
+
+        Raises:
+            InvalidValue, OverBudget, DataError, Stopped, TrainingFailed.
+        """
         from core.device.allocator import keep_freed_memory
         from core.device.device import pick_device
         from core.models.network import build_network
         from core.training.failures import preparing
-        from core.training.trainer import Trainer
 
         Stopped.check(self.should_stop)
         keep_freed_memory()
@@ -152,7 +172,7 @@ class Runner:
         network = build_network(config, files)
         dataset = self.load_dataset(config)
         with preparing(config, device):
-            trainer = Trainer(recorded_config(config, dataset), dataset, network.summary, network.module, device)
+            trainer = make(recorded_config(config, dataset), dataset, network.summary, network.module, device)
         return trainer, network.source
 
     def load_dataset(self, config: TrainConfig) -> Dataset:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -18,6 +18,7 @@ from tui.text.advice import command_line_record
 from tui.text.output import note, say
 from tui.text.progress import TextReport, last_line
 
+Said = TypeVar("Said")
 EventsAsJson = Annotated[bool, typer.Option("--json", help="Print one event a line as JSON.")]
 Quiet = Annotated[
     bool,
@@ -45,7 +46,7 @@ def report(
     return text.view
 
 
-def quietly(entries: Iterator[Entry]) -> Iterator[Entry]:
+def quietly(entries: Iterator[Said]) -> Iterator[Said]:
     """Pass the entries on. What a user's module prints meanwhile goes to stderr: stdout is for data."""
     while True:
         with redirect_stdout(sys.stderr):

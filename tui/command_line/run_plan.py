@@ -34,7 +34,7 @@ def plan_new(store: Store, asked: Asked) -> tuple[str | None, list[RunSpec]]:
     Raises:
         InvalidValue, OverBudget: for what cannot be trained.
     """
-    config = _configure(asked.preset, asked.config, asked.changes)
+    config = configure(asked.preset, asked.config, asked.changes)
     for field, words in (("name", (asked.name,)), ("tag", asked.tags)):
         for word in words:
             check_label(field, word)
@@ -73,7 +73,12 @@ def plan_more(store: Store, asked: Asked, group: str, *, detach: bool) -> tuple[
     return group_id, planned
 
 
-def _configure(preset: str | None, config: Path | None, changes: dict[str, object]) -> TrainConfig:
+def configure(preset: str | None, config: Path | None, changes: dict[str, object]) -> TrainConfig:
+    """The config of a preset or of a file, and the changes of the command line to it.
+
+    Raises:
+        InvalidValue, OverBudget: naming the option.
+    """
     if preset is not None and config is not None:
         raise InvalidValue(
             "config", str(config), "cannot be used with --preset", hint='name the preset in the file: base = "..."'

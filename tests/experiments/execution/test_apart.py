@@ -10,8 +10,10 @@ import pytest
 
 from core.errors import DataError, InvalidValue, LabError, OverBudget, Stopped
 from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress
+from core.training.range_curve import RangeTest
 from experiments.execution import apart
-from experiments.execution.apart import examine, train_new, train_on
+from experiments.execution.apart import examine, find_rate, train_new, train_on
+from experiments.execution.lr_find import range_test
 from experiments.execution.replicate import TrainingPlan, replicate
 from experiments.execution.runner import Runner
 from experiments.runs.folder import Meta, RunSpec
@@ -202,3 +204,15 @@ def test_an_error_comes_through_the_pipe_as_it_was(error: LabError):
 
     again = error_of(error_record(error))
     assert (type(again), again.message, again.advice) == (type(error), error.message, error.advice)
+
+
+def test_the_range_test_of_a_module_is_made_apart_and_is_the_one_that_this_process_would_make(runner, net):
+    test = RangeTest(1e-3, 1.0, 6)
+    there = list(find_rate(runner, net(), test))
+    assert there == list(range_test(runner, net(), test))
+    assert isinstance(there[0], RunStarted)
+    assert len(there) == 7
+    with pytest.raises(InvalidValue, match="exit code 3"):
+        list(find_rate(runner, net(forward="if self.passes > 3: os._exit(3)"), test))
+    with pytest.raises(Stopped, match="enough"):
+        list(find_rate(replace(runner, should_stop=lambda: "enough"), net(), test))

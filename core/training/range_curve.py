@@ -1,0 +1,131 @@
+"""The curve of a learning-rate range test, and the rate that it suggests: plain Python, without torch.
+
+Such a test trains for some hundred steps while the learning rate rises from far too low to far too high (L. N. Smith,
+Cyclical Learning Rates for Training Neural Networks, 2015). Where the loss falls fastest the rate is a good one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from core.config import Optimizer, TrainConfig
+from core.errors import InvalidValue
+
+LEAST_STEPS = 100
+"""Steps of a test where an epoch has fewer: in some dozen the noise of the batches hides what is looked for."""
+SMOOTHING = 0.2
+"""What a loss counts in the mean of another falls to 1/e over so many powers of ten of the rate, be the steps few or
+many."""
+EXPLOSION = 4.0
+"""The test ends when the running mean of the loss is so many times its lowest."""
+FALLEN = 0.9
+"""The loss has fallen when its mean has come down to this share of where it began."""
+RATES = "must be a number above 0 and at most 100"
+ENDS: dict[Optimizer, tuple[float, float]] = {
+    "sgd": (1e-4, 10.0),
+    "adam": (1e-6, 1.0),
+    "adamw": (1e-6, 1.0),
+    "rmsprop": (1e-6, 1.0),
+    "muon": (1e-4, 10.0),
+}
+"""The lowest and the highest rate of a test, by optimizer: what divides by the size of the gradients takes steps of
+about the rate itself, and needs lower ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class RangePoint:
+    """A step of the test, counted from 1: the mean loss over its batch, before the weights are moved at this rate."""
+
+    step: int
+    rate: float
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class RangeTest:
+    """From which rate to which, and in how many steps; None for those of an epoch."""
+
+    low: float
+    high: float
+    steps: int | None = None
+
+    @classmethod
+    def checked(
+        cls, config: TrainConfig, low: float | None = None, high: float | None = None, steps: int | None = None
+    ) -> RangeTest:
+        """The test that was asked for, with what suits the optimizer for what was not.
+
+        Raises:
+            InvalidValue: for ends that are no rates, or in the wrong order.
+        """
+        ends = ENDS[config.optimizer]
+        for name, end in (("low", low), ("high", high)):
+            if end is not None and not 0 < end <= 100:
+                raise InvalidValue(name, end, RATES, hint=f"for example {ends[name == 'high']:g}")
+        low, high = ends[0] if low is None else low, ends[1] if high is None else high
+        if not low < high:
+            raise InvalidValue("low", low, f"must be below high, {high:g}", hint="give both ends")
+        return cls(low, high, steps)
+
+    def steps_of(self, per_epoch: int) -> int:
+        """Its steps where an epoch has so many."""
+        return self.steps or max(per_epoch, LEAST_STEPS)
+
+
+def rising_rates(low: float, high: float, steps: int) -> list[float]:
+    """Rates from `low` to `high`, each larger than the one before by the same factor."""
+    return [low * (high / low) ** (step / max(steps - 1, 1)) for step in range(steps)]
+
+
+def running_mean(points: Sequence[RangePoint]) -> list[float]:
+    """The exponential mean of the losses up to each step, corrected for its start."""
+    weight = _weight(points)
+    shares = _sums([1.0] * len(points), weight)
+    return [total / share for total, share in zip(_sums([p.loss for p in points], weight), shares, strict=True)]
+
+
+def smoothed(points: Sequence[RangePoint]) -> list[float]:
+    """The geometric mean of the losses about each step, in which one counts the less the farther it is away.
+
+    The running mean looks back alone, so that all that can be seen in it comes some steps late, which here means at too
+    high a rate. This one moves nothing, as both sides count alike; at both ends it is corrected for what is missing.
+    Logarithms keep a single loss that is out of all proportion from raising its neighbours.
+    """
+    weight, logs = _weight(points), [math.log(max(point.loss, 1e-30)) for point in points]
+    up_to, from_on = _sums(logs, weight), _sums(logs[::-1], weight)[::-1]
+    shares = _sums([1.0] * len(logs), weight)
+    return [
+        math.exp((before + after - own) / (share + rest - 1))
+        for before, after, own, share, rest in zip(up_to, from_on, logs, shares, shares[::-1], strict=True)
+    ]
+
+
+def has_exploded(points: Sequence[RangePoint]) -> bool:
+    """Whether the running mean of the loss has left its lowest so far behind."""
+    means = running_mean(points)
+    return means[-1] > EXPLOSION * min(means)
+
+
+def suggest(points: Sequence[RangePoint]) -> float | None:
+    """The rate to train with, to three digits; None where the loss did not fall.
+
+    It is the one at which the mean loss is lowest, so the highest that still lowers it.
+    """
+    means = smoothed(points)
+    if not means or min(means) > FALLEN * means[0]:
+        return None
+    return float(f"{points[means.index(min(means))].rate:.3g}")
+
+
+def _weight(points: Sequence[RangePoint]) -> float:
+    """What the next neighbour of a step counts in a mean."""
+    factor = points[1].rate / points[0].rate if len(points) > 1 else 1.0
+    return math.exp(-math.log10(factor) / SMOOTHING)
+
+
+def _sums(values: Sequence[float], weight: float) -> list[float]:
+    """For each place the sum of the values up to it, one less by the weight for each place that it lies behind."""
+    return list(accumulate(values, lambda total, value: weight * total + value))

@@ -1,0 +1,116 @@
+"""The curve of a range test: its means move nothing, and the rule finds the place that it says."""
+
+import math
+import random
+from itertools import pairwise
+
+import pytest
+
+from core.config import TrainConfig
+from core.errors import InvalidValue
+from core.training.range_curve import (
+    LEAST_STEPS,
+    RangePoint,
+    RangeTest,
+    has_exploded,
+    rising_rates,
+    running_mean,
+    smoothed,
+    suggest,
+)
+
+
+def curve(loss_at, low=1e-4, high=10.0, steps=235, noise=0.0, seed=0):
+    numbers = random.Random(seed)
+    rates = rising_rates(low, high, steps)
+    return [
+        RangePoint(step, rate, loss_at(rate) * math.exp(noise * numbers.gauss(0, 1)))
+        for step, rate in enumerate(rates, start=1)
+    ]
+
+
+def valley(bottom: float):
+    """A loss that falls from 2.3 to 0.2 and rises again, as steeply on both sides of a rate."""
+    return lambda rate: 2.3 - 2.1 * math.exp(-(math.log10(rate / bottom) ** 2))
+
+
+@pytest.mark.parametrize(("low", "high", "steps"), [(1e-4, 10, 235), (1e-6, 1, 20), (0.5, 0.6, 2)])
+def test_rates_rise_by_one_factor_from_end_to_end(low, high, steps):
+    rates = rising_rates(low, high, steps)
+    assert len(rates) == steps
+    assert (rates[0], rates[-1]) == (pytest.approx(low), pytest.approx(high))
+    factors = [later / earlier for earlier, later in pairwise(rates)]
+    assert factors == pytest.approx([factors[0]] * (steps - 1))
+
+
+@pytest.mark.parametrize("steps", [100, 235, 938])
+@pytest.mark.parametrize("bottom", [0.001, 0.03772, 0.5])
+def test_smoothing_does_not_move_the_lowest_place_whatever_the_steps(bottom, steps):
+    found = suggest(curve(valley(bottom), steps=steps))
+    assert abs(math.log10(found / bottom)) <= 5 / steps  # one step
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_noise_as_large_as_that_of_batches_moves_it_by_less_than_a_factor_of_two(seed):
+    assert 0.5 < suggest(curve(valley(0.03772), noise=0.3, seed=seed)) / 0.03772 < 2
+
+
+def test_the_running_mean_comes_late_which_is_why_it_is_not_used_for_the_suggestion():
+    points = curve(valley(0.03772))
+    means = running_mean(points)
+    assert points[means.index(min(means))].rate > 1.2 * suggest(points)
+
+
+def test_a_single_loss_out_of_all_proportion_moves_nothing():
+    points = curve(valley(0.03772))
+    spiked = [RangePoint(p.step, p.rate, 1e4 if p.step == 180 else p.loss) for p in points]
+    assert suggest(spiked) == suggest(points)
+
+
+def test_means_of_a_constant_are_the_constant_to_both_ends():
+    points = curve(lambda _: 2.5)
+    assert smoothed(points) == pytest.approx([2.5] * len(points))
+    assert running_mean(points) == pytest.approx([2.5] * len(points))
+
+
+def test_a_straight_fall_is_still_straight_where_it_is_far_from_the_ends():
+    points = curve(lambda rate: math.exp(-math.log10(rate)))
+    means = smoothed(points)
+    assert [means[at] for at in range(90, 150)] == pytest.approx([points[at].loss for at in range(90, 150)], rel=1e-3)
+
+
+@pytest.mark.parametrize("loss_at", [lambda _: 2.3, lambda rate: 2.3 + rate, lambda rate: 2.3 - 0.001 * rate])
+def test_nothing_is_suggested_where_the_loss_does_not_fall(loss_at):
+    assert suggest(curve(loss_at)) is None
+    assert suggest([]) is None
+    assert suggest(curve(loss_at)[:1]) is None
+
+
+def test_it_has_exploded_when_the_mean_is_four_times_its_lowest_and_not_for_one_bad_batch():
+    points = curve(valley(0.001))
+    ends = [count for count in range(1, len(points) + 1) if has_exploded(points[:count])]
+    assert ends
+    assert running_mean(points)[ends[0] - 1] > 4 * min(running_mean(points))
+    assert not any(has_exploded(points[:count]) for count in range(1, ends[0]))
+    spiked = [*points[:47], RangePoint(48, points[47].rate, 20 * points[46].loss)]
+    assert not has_exploded(spiked)
+
+
+def test_ends_follow_the_optimizer_unless_they_are_given():
+    assert RangeTest.checked(TrainConfig()) == RangeTest(1e-4, 10.0)
+    assert RangeTest.checked(TrainConfig(optimizer="adam")) == RangeTest(1e-6, 1.0)
+    assert RangeTest.checked(TrainConfig(), 1e-3, 1.0, 50) == RangeTest(1e-3, 1.0, 50)
+    assert [RangeTest(1, 2).steps_of(count) for count in (1, 99, 235)] == [LEAST_STEPS, LEAST_STEPS, 235]
+    assert RangeTest(1, 2, 30).steps_of(235) == 30
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "field"),
+    [(0, None, "low"), (math.nan, None, "low"), (None, 101, "high"), (None, math.inf, "high"), (11, None, "low"),
+     (1, 1, "low"), (-1, None, "low")],
+)  # fmt: skip
+def test_ends_that_are_no_rates_or_in_the_wrong_order_are_named(low, high, field):
+    with pytest.raises(InvalidValue) as caught:
+        RangeTest.checked(TrainConfig(), low, high)
+    assert caught.value.field == field
+    assert caught.value.hint

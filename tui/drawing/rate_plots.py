@@ -1,0 +1,60 @@
+"""Plots of learning rates: of a schedule over a run, and of the loss over the rate in a range test."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from core.config import TrainConfig
+from core.training.range_curve import RangePoint, smoothed
+from core.training.schedule import learning_rate
+from tui.drawing.plot import LinePlot, PlotLine
+
+IMAGES = 60_000
+"""Training images where it does not matter how many there are, but that some dozen steps make an epoch."""
+
+
+def schedule_plot(config: TrainConfig, *, ascii_only: bool = False) -> LinePlot:
+    """The learning rate over the epochs of a run, its highest and its lowest value labelled."""
+    per_epoch = min(max(IMAGES // config.batch_size, 10), 100)
+    total = config.epochs * per_epoch
+    steps = np.unique(np.linspace(0, total - 1, 400).astype(int))
+    rates = np.array([learning_rate(config, int(step), per_epoch) for step in steps])
+    low, high = float(rates.min()), float(rates.max())
+    labels = {high: f"{high:.3g}"} if low == high else {low: f"{low:.2g}", high: f"{high:.3g}"}
+    epochs = f"{config.epochs} epoch{'' if config.epochs == 1 else 's'}"
+    up = (0.0, 2 * high) if low == high else (low, high)
+    xs = (steps + 0.5) / per_epoch
+    ends = {0.0: "0", float(config.epochs): epochs}
+    return LinePlot((0.0, float(config.epochs)), up, [PlotLine("line", xs, rates)], ends, labels, ascii_only=ascii_only)
+
+
+def range_plot(
+    points: Sequence[RangePoint], ends: tuple[float, float], suggestion: float | None, *, ascii_only: bool = False
+) -> LinePlot:
+    """The plot over all rates between the ends, those not tried yet included; the suggestion is marked."""
+    rates = np.array([point.rate for point in points])
+    losses = [point.loss for point in points]
+    means = np.array(smoothed(points))
+    lowest = int(means.argmin()) if points else 0
+    top = 1.1 * float(means[: lowest + 1].max(initial=1e-9))  # beyond the lowest the loss may rise without end
+    means, losses = np.minimum(means, top), [min(loss, top) for loss in losses]
+    raw = PlotLine("raw", rates, np.array(losses), joined=False)
+    labels = {0.0: "0", top: f"{top:.3g}"}
+    if points:
+        labels[float(means.min())] = f"{means.min():.3g}"
+    powers = range(math.ceil(math.log10(ends[0]) - 1e-9), math.floor(math.log10(ends[1]) + 1e-9) + 1)
+    ticks = {10.0**power: f"{10.0**power:g}" for power in powers}
+    marks = {} if suggestion is None else {suggestion: f"{suggestion:.3g}"}
+    return LinePlot(
+        ends,
+        (0.0, top),
+        [raw, PlotLine("mean", rates, means)],
+        marks | ticks,
+        labels,
+        log=True,
+        marked=suggestion,
+        ascii_only=ascii_only,
+    )
