@@ -211,6 +211,8 @@ class TrainConfig(BaseModel):
         if config.nesterov and config.momentum == 0 and has_effect("momentum", every):
             raise InvalidValue("nesterov", True, "needs a momentum above 0", hint=field_help("nesterov"))
         check_schedule(every)
+        if config.swa and config.ema:
+            raise InvalidValue("swa", True, "cannot be used with ema", hint="switch one of the two off")
         config.check_epoch_budget()
         return config
 

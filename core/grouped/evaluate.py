@@ -29,9 +29,9 @@ class GroupedEvaluator(Evaluator):
         size = max(min_size, whole_batch(data.images.device) // model.copies)
         super().__init__(model, data, pixels, forward, copies=model.copies, size=size)
 
-    def _inputs(self, images: Tensor) -> Tensor:
+    def inputs(self, images: Tensor) -> Tensor:
         """Each image once for each copy: (B * copies, 1, 28, 28)."""
-        each = super()._inputs(images).expand(-1, self._copies, -1, -1)
+        each = super().inputs(images).expand(-1, self._copies, -1, -1)
         return each.reshape(len(images) * self._copies, 1, *images.shape[1:])
 
     def _summed_losses(self, logits: Tensor, labels: Tensor) -> Tensor:

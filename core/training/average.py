@@ -1,10 +1,13 @@
-"""Copies and moving averages of a network's weights."""
+"""Copies and averages of a network's weights."""
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor, nn
 
+from core.config import TrainConfig
 from core.device.torch_private import copy_to_each, lerp_each
 from core.models.own.copying import copy_module
 
@@ -55,6 +58,55 @@ class WeightAverage:
         lerp_each(self._averages, self._sources, [share.to(mean.dtype) for mean in self._averages])
         if self._counters:
             copy_to_each(self._counters, self._counted)
+
+
+class EpochMean:
+    """The plain mean of a model's parameters after each epoch from `first` on; before that, what they are.
+
+    As torch's `AveragedModel` (Izmailov et al., "Averaging Weights Leads to Wider Optima", 2018), whose buffers are
+    the model's own: the statistics of batch norms are those of other weights, and have to be found anew.
+    """
+
+    def __init__(self, model: nn.Module, first: int) -> None:
+        self.model = copy_module(model).eval().requires_grad_(False)
+        self.first = first
+        self._pairs = list(zip(_tensors(self.model), _tensors(model), strict=True))
+        self._parameters = sum(1 for _ in model.parameters())
+
+    @torch.no_grad()
+    def end_epoch(self, epoch: int) -> None:
+        """Take in the model as it is after an epoch, counted from 1; to be called after each, once."""
+        for place, (mean, source) in enumerate(self._pairs):
+            if epoch > self.first and place < self._parameters and mean.is_floating_point():
+                mean.lerp_(source, 1 / (epoch - self.first + 1))
+            else:
+                mean.copy_(source)
+
+
+Average = WeightAverage | EpochMean
+
+
+def average_of(model: nn.Module, config: TrainConfig) -> Average | None:
+    """The average of a model's weights that a run scores in their place; None where it scores the weights."""
+    if config.ema:
+        return WeightAverage(model, config.ema_decay)
+    return EpochMean(model, first_averaged(config)) if config.swa else None
+
+
+def first_averaged(config: TrainConfig) -> int:
+    """The first epoch, counted from 1, after which the weights are part of the plain mean."""
+    return math.floor(config.swa_start * config.epochs + 1e-9) + 1
+
+
+def averaged_words(config: TrainConfig) -> str:
+    """What a run with a plain mean scores, for its record; empty for others."""
+    if not config.swa:
+        return ""
+    first, last = first_averaged(config), config.epochs
+    if first == last:
+        return f"the mean of the weights would begin in epoch {first}, the last: the weights themselves are scored"
+    before = ", before that the weights themselves" if first > 1 else ""
+    return f"scored is the mean of the weights of epochs {first} to {last}{before}"
 
 
 def _tensors(model: nn.Module) -> list[Tensor]:

@@ -147,7 +147,7 @@ class Evaluator:
         with torch.no_grad(), float32_products(self._device):
             places = self._places[:size]
             images, labels = self.data.at(places)
-            logits = self._forward(self._inputs(images))
+            logits = self._forward(self.inputs(images))
             self._losses += self._summed_losses(logits, labels)
             self._predictions[places] = logits.argmax(1).view(size, self._copies).to(torch.uint8)
             self._places += size
@@ -164,7 +164,8 @@ class Evaluator:
         """All tensors that a call changes and a later one reads."""
         return [self._places, self._losses, self._predictions]
 
-    def _inputs(self, images: Tensor) -> Tensor:
+    def inputs(self, images: Tensor) -> Tensor:
+        """The network's input of images (B, 28, 28) uint8."""
         return self._pixels(images)
 
     def _summed_losses(self, logits: Tensor, labels: Tensor) -> Tensor:

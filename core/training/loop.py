@@ -27,10 +27,11 @@ from core.models.spec import is_user_module
 from core.models.translate.translation import Translation, Untranslatable
 from core.models.translate.twin import InPlaceOf
 from core.storage.checkpoint import Checkpoint
-from core.training.average import WeightAverage, copy_of, copy_weights
+from core.training.average import EpochMean, WeightAverage, average_of, copy_of, copy_weights
 from core.training.evaluate import Evaluator, Labelled, Pixels, Score
 from core.training.record import RunRecord
 from core.training.sampling import EpochDraw, seed_dropout, seed_scoring, seed_script, split_validation
+from core.training.statistics import NormStatistics
 from core.training.step import TrainStep
 
 PROGRESS_INTERVAL = 0.1
@@ -93,22 +94,28 @@ class EpochLoop(Generic[Model]):
         choice = choose_engine(run_as, device, config.epochs * self._steps, copies)
         self._engine = make_engine(choice, config.batch_size, device, copies, config.precision)
         self._engine_reason = _with_translation(choice.reason, translated)
-        self._average = WeightAverage(model, config.ema_decay) if config.ema else None
+        self._average = average_of(model, config)
         pixels = Pixels(dataset.mean, dataset.std, memory_format=memory_format)
         forward = self._forward(model)
-        self._step = make_step(model, config, images, labels, pixels, self._average, forward)
+        moving = self._average if isinstance(self._average, WeightAverage) else None
+        self._step = make_step(model, config, images, labels, pixels, moving, forward)
         scored = forward if self.scored_model is model else self._forward(self.scored_model)
         test = Labelled(dataset.test_images.to(device), dataset.test_labels.to(device))
         self._test = make_evaluator(self.scored_model, test, pixels, scored)
         held = Labelled(images, labels, held_out.to(device))
         self._val = make_evaluator(self.scored_model, held, pixels, scored) if config.val_split else None
+        self._norms: NormStatistics | None = None
+        if isinstance(self._average, EpochMean):
+            network = scored.network if isinstance(scored, InPlaceOf) else self.scored_model
+            kept = Labelled(images, labels, self._kept.to(device))
+            self._norms = NormStatistics(network, kept, self._test.inputs, config.batch_size)
         # Where only torch's random numbers are drawn, the others need not be looked after.
         self._numbers = ScriptNumbers() if is_user_module(config.arch) and run_as is config else None
         self._read: dict[str, dict[str, Tensor]] = {}  # parts of the state of all copies after the last step
 
     @property
     def scored_model(self) -> Model:
-        """The network that evaluation scores: the moving average where there is one."""
+        """The network that evaluation scores: the average where there is one."""
         return self.model if self._average is None else cast("Model", self._average.model)
 
     def run(self, runs: Sequence[AnyRun], should_stop: StopsRun[AnyRun]) -> RunEvents[AnyRun]:
@@ -137,6 +144,8 @@ class EpochLoop(Generic[Model]):
             self.model.train()
             self._engine.prepare(self._step)
             (self._val or self._test).prepare(self._engine)
+            if self._norms is not None:
+                self._norms.prepare(self._engine)
         for run in runs:
             yield run, run.started(self._engine.name, self._engine.note, self._engine_reason)
         try:
@@ -209,6 +218,8 @@ class EpochLoop(Generic[Model]):
                 return
             self._read = {}
             self._engine.run(self._step, min(size, count - step * size))
+            if step + 1 == self._steps and isinstance(self._average, EpochMean):
+                self._average.end_epoch(runs[0].epoch)
             for run in live:
                 run.step += 1
             now = time.perf_counter()
@@ -223,6 +234,9 @@ class EpochLoop(Generic[Model]):
         if not runs:
             return
         trained, totals, evaluator = runs[0].epoch_seconds(), self._step.totals(), self._val or self._test
+        yield from self._find_statistics(runs, should_stop)
+        if not _live(runs):
+            return
         yield from self._evaluate(evaluator, runs, should_stop)
         if live := _live(runs):
             scores = evaluator.scores()
@@ -231,6 +245,14 @@ class EpochLoop(Generic[Model]):
                 if run.best_epoch == run.epoch:
                     run.best_weights = self._scored_weights(run.copy)
                 yield run, event
+
+    def _find_statistics(self, runs: Sequence[AnyRun], should_stop: StopsRun[AnyRun]) -> RunEvents[AnyRun]:
+        """Find the statistics of the mean of the weights, unless it is still the weights themselves."""
+        if self._norms is not None and isinstance(self._average, EpochMean) and runs[0].epoch > self._average.first:
+            self._read_back("average")  # for a checkpoint meanwhile, as statistics half found are no state
+            yield from self._through(self._norms.batches(self._engine), runs, should_stop)
+            if _live(runs):
+                del self._read["average"]
 
     def _finish(self, runs: Sequence[AnyRun], should_stop: StopsRun[AnyRun]) -> RunEvents[AnyRun]:
         """End the runs that are done, after scoring them on the test images where that has not been."""
@@ -258,7 +280,13 @@ class EpochLoop(Generic[Model]):
         """Score the network on an evaluator's images, until none of these runs is left that wants to know."""
         if self._numbers is not None:
             seed_scoring(self._numbers, runs[0].config, runs[0].epoch)
-        for _ in evaluator.batches(self._engine):
+        yield from self._through(evaluator.batches(self._engine), runs, should_stop)
+
+    def _through(
+        self, batches: Iterator[None], runs: Sequence[AnyRun], should_stop: StopsRun[AnyRun]
+    ) -> RunEvents[AnyRun]:
+        """Go through batches, until none of these runs is left that wants to know."""
+        for _ in batches:
             yield from _stopped(runs, should_stop)
             if not _live(runs):
                 return

@@ -26,6 +26,7 @@ from core.models.spec import is_user_module
 from core.models.summary import Summary
 from core.storage.checkpoint import Checkpoint
 from core.storage.tensors import weights_sha256
+from core.training.average import averaged_words
 from core.training.evaluate import Score
 from core.training.failures import HOW_TO_SEE_MORE, is_of_backward, is_out_of_memory, no_room
 from core.training.sampling import EpochDraw, draw_epoch
@@ -136,7 +137,7 @@ class RunRecord(ABC):
             val_images=self.config.val_split,
             test_images=len(self._dataset.test_labels),
             steps_per_epoch=self.steps_per_epoch,
-            note="; ".join(filter(None, (self._dataset.note, *self.notes, note))),
+            note="; ".join(filter(None, (self._dataset.note, averaged_words(self.config), *self.notes, note))),
             engine=engine,
             engine_reason=reason,
         )

@@ -244,6 +244,9 @@ def _extended(run: Run, config: TrainConfig, view: RunView, epochs: int) -> Trai
     if epochs != config.epochs and config.schedule in ("onecycle", "cosine"):
         reason = f"the {config.schedule} schedule was laid out for {config.epochs} epochs"
         raise InvalidValue("epochs", epochs, reason, hint="start a new run of that length")
+    if epochs != config.epochs and config.swa:
+        reason = f"the mean of the weights was laid out for {config.epochs} epochs"
+        raise InvalidValue("epochs", epochs, reason, hint="start a new run of that length")
     if isinstance(view.end, RunFinished) and config.stop_at_target and view.epochs_done < config.epochs:
         config = config.changed(stop_at_target=False)  # it has reached its target, and shall go on now
     try:

@@ -130,7 +130,7 @@ def _check_weights(run: Run, network: LoadedNetwork, view: RunView) -> Iterator[
     if checkpoint is None:
         yield not_checked(f"{source} weights, tensor by tensor", run.checkpoint.name, "there is none")
         return
-    part = "best" if source == "best" else "average" if network.config.ema else "model"
+    part = "best" if source == "best" else "average" if network.config.ema or network.config.swa else "model"
     kept = checkpoint.part(part)
     checks = (_compare_tensors(name, where, tensor, kept.get(name)) for name, tensor in network.weights.items())
     yield from summed_up(f"{source} weights as in the checkpoint", where, f"{len(network.weights)} tensors", checks)

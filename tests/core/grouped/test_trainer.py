@@ -63,7 +63,13 @@ def assert_alike(one: TrainEvent, other: TrainEvent) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"ema": True, "schedule": "onecycle"}, {"val_split": 60, "augment": "shift"}, {"momentum": 0.0}],
+    [
+        {},
+        {"ema": True, "schedule": "onecycle"},
+        {"val_split": 60, "augment": "shift"},
+        {"momentum": 0.0},
+        {"swa": True, "swa_start": 0.0},
+    ],
     ids=str,
 )
 def test_each_run_has_the_events_and_weights_that_it_has_alone(make_group, make_trainer, options):

@@ -24,6 +24,8 @@ FULL = PLAIN | {"dropout": 0.2, "augment": "affine", "ema": True, "schedule": "o
 SPLIT = PLAIN | {"val_split": 60, "augment": "shift", "schedule": "cosine", "weight_decay": 1e-4}
 BF16 = PLAIN | {"precision": "bf16", "momentum": 0.0, "schedule": "step", "step_size": 1}
 
+MEAN = PLAIN | {"swa": True, "swa_start": 0.0}
+
 
 def make_trainer(values, dataset) -> Trainer:
     config = TrainConfig.checked(values)
@@ -49,11 +51,12 @@ def outcome(end: RunFinished) -> tuple[object, ...]:
     return (end.epochs, end.final_test_accuracy, end.best_test_accuracy, end.selected_test_accuracy, end.weights_sha256)
 
 
-@pytest.mark.parametrize("values", [PLAIN, FULL, SPLIT, BF16], ids=["plain", "full", "split", "bf16"])
+@pytest.mark.parametrize("values", [PLAIN, FULL, SPLIT, BF16, MEAN], ids=["plain", "full", "split", "bf16", "mean"])
 def test_a_run_stopped_anywhere_goes_on_to_the_same_scores_and_weights(values, blobs, tmp_path):
     whole = list(make_trainer(values, blobs).run())
     path = tmp_path / "checkpoint.safetensors"
-    for questions in range(1, 18):  # five steps and an evaluation of one batch in each epoch
+    found = 5 * sum(epoch > 1 for epoch in range(1, 4)) * ("swa" in values)  # batches of statistics for a mean
+    for questions in range(1, 18 + found):  # five steps and an evaluation of one batch in each epoch
         first = make_trainer(values, blobs)
         before = list(first.run(after(questions)))
         assert isinstance(before[-1], RunStopped)

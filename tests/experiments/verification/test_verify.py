@@ -49,6 +49,7 @@ def edit_weights(path, name: str, change) -> None:
         {},
         {"val_split": 56},
         {"ema": True},
+        {"swa": True, "swa_start": 0.0},
         {"dropout": 0.1, "schedule": "onecycle"},
         {"stop_at_target": True, "target": 1},
     ],

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from core.config import TrainConfig
-from core.engines.engine import DeviceStep, Forward, Unchanged
+from core.engines.engine import DeviceStep, EagerEngine, Forward, Unchanged
 from core.engines.graph.replayable import operations_of, replay_obstacle
 from core.models.network import make_network
 from core.training.average import copy_weights
 from core.training.evaluate import Evaluator, Labelled, Pixels
+from core.training.statistics import NormStatistics
 from core.training.step import TrainStep, counted_together, counting_norms
 
 TINY = {"arch": "c4k5s3 p2 c8k3 gap fc10", "lr": 0.05, "batch_size": 48, "epochs": 3, "device": "cpu"}
@@ -137,6 +138,25 @@ def test_a_replayed_evaluation_equals_an_eager_one_for_whatever_weights_there_ar
             model[0].weight.mul_(-2.0)
     assert scores[0] != scores[1]
     assert model.training
+
+
+def test_statistics_of_batch_norms_that_are_replayed_equal_eager_ones(blobs):
+    config = TrainConfig.checked(TINY | {"arch": "c4k5s3 p2 tie2(c4p1) gap fc10"})
+    found = []
+    for engine in (ReplayEngine(), EagerEngine()):
+        model = make_network(config)[1]
+        data = Labelled(blobs.train_images, blobs.train_labels)
+        statistics = NormStatistics(model, data, Pixels(0.2, 0.15), 48)
+        statistics.prepare(engine)
+        for _ in range(2):  # of other weights the second time
+            for _ in statistics.batches(engine):
+                pass
+            found.append(copy_weights(model))
+            with torch.no_grad():
+                model[0].weight.mul_(-2.0)
+    for replayed, eager in ((found[0], found[2]), (found[1], found[3])):
+        assert all(torch.equal(replayed[name], tensor) for name, tensor in eager.items())
+    assert any(not torch.equal(found[0][name], tensor) for name, tensor in found[1].items() if "running" in name)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
