@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.sgd import sgd as _sgd
 from torch.utils import _device
 from torch.utils._python_dispatch import TorchDispatchMode as TorchDispatchMode
 from torch.utils._pytree import tree_flatten as tree_flatten
@@ -38,7 +37,12 @@ def makes_tensors(function: Callable[..., Any]) -> bool:
     return function in _device._device_constructors()
 
 
-def sgd_step(
+def has_fused_steps(device: torch.device) -> bool:
+    """Whether the fused steps of optimizers are known to work on a device."""
+    return device.type in ("cpu", "cuda")
+
+
+def fused_sgd(
     parameters: list[Tensor],
     gradients: list[Tensor],
     buffers: list[Tensor],
@@ -47,48 +51,76 @@ def sgd_step(
     momentum: float,
     nesterov: bool,
     weight_decay: float,
-    fused: bool,
 ) -> None:
     """The step of `torch.optim.SGD`, in place, on parameters and momentum `buffers` (empty where momentum is 0).
 
-    torch's optimizer is not used, because making the first one imports its compiler, for which a run would wait a
-    second. The buffers exist before the first step, as zeros; torch would make them in it, to the same effect.
+    For parameters of one type on one device. torch's optimizers are not used, because making the first one imports its
+    compiler, for which a run would wait a second; nor the functions behind them, which take longer to find a kernel
+    than it runs on a CPU. The buffers exist before the first step, as zeros; torch would make them in it, to the same
+    effect.
 
     Args:
         lr: (1,), read on the device, so that a recorded step sees it change.
-        fused: by one kernel, called directly, as the function that looks for it takes longer than it does on a CPU.
-            For parameters of one type on one device, a CPU or a CUDA device.
     """
-    if fused:
-        torch._fused_sgd_(
-            parameters,
-            gradients,
-            buffers,
-            lr=lr,
-            momentum=momentum,
-            nesterov=nesterov,
-            weight_decay=weight_decay,
-            dampening=0.0,
-            maximize=False,
-            is_first_step=False,
-        )
-        return
-    _sgd(
+    torch._fused_sgd_(
         parameters,
         gradients,
-        list(buffers) or [None] * len(parameters),
+        buffers,
         lr=lr,
         momentum=momentum,
         nesterov=nesterov,
         weight_decay=weight_decay,
         dampening=0.0,
         maximize=False,
+        is_first_step=False,
     )
 
 
-def add_to_each(tensors: Sequence[Tensor], addends: Sequence[Tensor]) -> None:
-    """tensors[i] += addends[i]; on a GPU by one kernel, as are the following ones."""
-    torch._foreach_add_(list(tensors), list(addends))
+def fused_adam(
+    parameters: list[Tensor],
+    gradients: list[Tensor],
+    means: list[Tensor],
+    squares: list[Tensor],
+    steps: list[Tensor],
+    *,
+    lr: Tensor,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+) -> None:
+    """The step of `torch.optim.Adam`, or with `decoupled` of `AdamW`, in place, for parameters as in `fused_sgd`.
+
+    Args:
+        means: of the gradients, zeros before the first step.
+        squares: means of their squares, likewise.
+        steps: () float32, for each parameter the number of its steps, this one included.
+        lr: (1,), read on the device.
+    """
+    step = torch._fused_adamw_ if decoupled else torch._fused_adam_
+    step(
+        parameters,
+        gradients,
+        means,
+        squares,
+        [],
+        steps,
+        lr=lr,
+        beta1=betas[0],
+        beta2=betas[1],
+        weight_decay=weight_decay,
+        eps=eps,
+        amsgrad=False,
+        maximize=False,
+    )
+
+
+def add_to_each(tensors: Sequence[Tensor], addends: Sequence[Tensor] | float, factor: float = 1.0) -> None:
+    """tensors[i] += factor * addends[i], or one number; on a GPU by one kernel, as are the following ones."""
+    if isinstance(addends, float):
+        torch._foreach_add_(list(tensors), addends)
+    else:
+        torch._foreach_add_(list(tensors), list(addends), alpha=factor)
 
 
 def count_each(counters: Sequence[Tensor]) -> None:
@@ -101,14 +133,50 @@ def sums_of_each(tensors: Sequence[Tensor], others: Sequence[Tensor], factor: fl
     return list(torch._foreach_add(list(tensors), list(others), alpha=factor))
 
 
-def multiply_each(tensors: Sequence[Tensor], factor: float) -> None:
-    """tensors[i] *= factor."""
+def multiply_each(tensors: Sequence[Tensor], factor: float | Tensor) -> None:
+    """tensors[i] *= factor, which may be a tensor ()."""
     torch._foreach_mul_(list(tensors), factor)
 
 
-def lerp_each(tensors: Sequence[Tensor], ends: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
-    """tensors[i] += weights[i] * (ends[i] - tensors[i]), each weight a tensor of one number."""
-    torch._foreach_lerp_(list(tensors), list(ends), list(weights))
+def products_of_each(tensors: Sequence[Tensor], factor: float | Tensor) -> list[Tensor]:
+    """tensors[i] * factor, as new tensors; the factor may be a tensor ()."""
+    return list(torch._foreach_mul(list(tensors), factor))
+
+
+def add_products_to_each(
+    tensors: Sequence[Tensor], ones: Sequence[Tensor], others: Sequence[Tensor], factor: float
+) -> None:
+    """tensors[i] += factor * ones[i] * others[i]."""
+    torch._foreach_addcmul_(list(tensors), list(ones), list(others), value=factor)
+
+
+def add_quotients_to_each(tensors: Sequence[Tensor], ones: Sequence[Tensor], others: Sequence[Tensor]) -> None:
+    """tensors[i] += ones[i] / others[i]."""
+    torch._foreach_addcdiv_(list(tensors), list(ones), list(others))
+
+
+def quotients_of_each(tensors: Sequence[Tensor], others: Sequence[Tensor]) -> list[Tensor]:
+    """tensors[i] / others[i], as new tensors."""
+    return list(torch._foreach_div(list(tensors), list(others)))
+
+
+def roots_of_each(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The square roots of each, as new tensors."""
+    return list(torch._foreach_sqrt(list(tensors)))
+
+
+def signs_of_each(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """-1, 0 or 1 for each number, as new tensors."""
+    return list(torch._foreach_sign(list(tensors)))
+
+
+def lerp_each(tensors: Sequence[Tensor], ends: Sequence[Tensor], weights: Sequence[Tensor] | Tensor | float) -> None:
+    """tensors[i] += weights[i] * (ends[i] - tensors[i]); a weight is a tensor of one number, or one is for all."""
+    if isinstance(weights, float):
+        torch._foreach_lerp_(list(tensors), list(ends), weights)
+    else:
+        of_each = [weights.to(one.dtype) for one in tensors] if isinstance(weights, Tensor) else list(weights)
+        torch._foreach_lerp_(list(tensors), list(ends), of_each)
 
 
 def copy_to_each(tensors: Sequence[Tensor], sources: Sequence[Tensor]) -> None:

@@ -71,9 +71,10 @@ class GroupTrainer:
         run_as = translated.summary if isinstance(translated, Translation) else summary
         check_last_batch(config, self.members[0].images, run_as)
         model = grouped_network(summary, models, translated).to(device)
+        step = partial(GroupedStep, highest=[one.lr for one in configs])
         evaluator = partial(GroupedEvaluator, min_size=config.batch_size)
         self.loop = EpochLoop(
-            config, dataset, model, device, GroupedStep, evaluator, copies=len(models), translated=translated
+            config, dataset, model, device, step, evaluator, copies=len(models), translated=translated
         )
         self.loop.start_epoch(self.members)  # so that an engine can get ready
 

@@ -24,7 +24,7 @@ from core.models.translate.twin import InPlaceOf
 from core.training.augment import shift_images, warp_images
 from core.training.average import WeightAverage, copy_of
 from core.training.evaluate import Pixels
-from core.training.optimizers import SGD
+from core.training.optimizers.optimizer import Optimizer
 from core.training.sampling import EpochDraw
 
 BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
@@ -51,6 +51,7 @@ class TrainStep:
         forward: called in the model's place, images (B, 1, 28, 28) to logits (B, 10); the model itself by default.
         shape: () for one model, (K,) for K as one. The epoch's order, changes and rates have it behind their first
             dimension, the totals are of this shape, and a batch of B has B * K images, those of one place together.
+        highest: for each model the learning rate of its config, where that is not `config`'s.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class TrainStep:
         average: WeightAverage | None,
         forward: Forward | None = None,
         shape: tuple[int, ...] = (),
+        highest: Sequence[float] = (),
     ) -> None:
         self._model = model
         self._forward = forward or model
@@ -75,10 +77,13 @@ class TrainStep:
         self._shape = shape
         # The fused optimizer reads the rate as float64 on the CPU and as float32 on CUDA; MPS has no float64.
         self._lr = torch.zeros(1, *shape, device=device, dtype=torch.float64 if device.type == "cpu" else torch.float32)
-        self._optimizer = self._make_optimizer()
+        # Where it changes from step to step; the models have the same.
+        changes = config.schedule == "onecycle" and config.cycle_momentum
+        self._momentum = torch.zeros(1, device=device, dtype=self._lr.dtype) if changes else None
+        self._momenta: Tensor | None = None
+        self._optimizer = Optimizer(model, config, self._lr, self._momentum, highest)
         network = forward.network if isinstance(forward, InPlaceOf) else model
         self._norms = counting_norms(network) if device.type == "cuda" else []
-        self._momentum = self._optimizer.momentum
         # The sum of a whole epoch deserves float64.
         self._loss = torch.zeros(shape, device=device, dtype=torch.float32 if device.type == "mps" else torch.float64)
         self._correct = torch.zeros(shape, device=device, dtype=torch.int64)
@@ -92,13 +97,20 @@ class TrainStep:
         self._shares: Tensor | None = None
         self._share = torch.zeros(1, device=device, dtype=pixels.dtype)
 
-    def start_epoch(self, draws: Sequence[EpochDraw], rates: Sequence[Sequence[float]], steps_before: int) -> None:
+    def start_epoch(
+        self,
+        draws: Sequence[EpochDraw],
+        rates: Sequence[Sequence[float]],
+        steps_before: int,
+        momenta: Sequence[float] = (),
+    ) -> None:
         """Take the epoch's random draws and the learning rate of each of its steps, and set the totals to zero.
 
         Args:
             draws: one for each model; its order indexes `images`.
             rates: for each model one for each step of the epoch.
             steps_before: steps of the epochs before this one.
+            momenta: the momentum in each step of the epoch, where it changes (of adam and adamw beta1).
         """
         self._order = self._kept(self._order, self._side_by_side([draw.order for draw in draws]))
         changes = [draw.changes for draw in draws if draw.changes is not None]
@@ -106,6 +118,8 @@ class TrainStep:
             self._changes = self._kept(self._changes, self._side_by_side(changes))
         of_each = [torch.tensor(one, dtype=self._lr.dtype) for one in rates]
         self._rates = self._kept(self._rates, self._side_by_side(of_each))
+        if self._momentum is not None:
+            self._momenta = self._kept(self._momenta, torch.tensor(momenta, dtype=self._momentum.dtype))
         if self._average is not None:
             shares = self._average.shares(steps_before, len(self._rates)).to(self._share.dtype)
             self._shares = self._kept(self._shares, shares)
@@ -123,6 +137,9 @@ class TrainStep:
         labels = self._labels.index_select(0, index)
         inputs = self._pixels(self._augmented(self._images.index_select(0, index), places))
         torch.index_select(self._rates, 0, self._done, out=self._lr)
+        if self._momentum is not None:
+            assert self._momenta is not None
+            torch.index_select(self._momenta, 0, self._done, out=self._momentum)
         self._optimizer.zero_grad()
         with float32_products(self._device, tf32=self._config.precision == "tf32"):
             with mixed(self._config.precision, self._device), counted_together(self._norms):
@@ -153,12 +170,13 @@ class TrainStep:
         """All tensors that a call changes and a later one reads."""
         own = [self._loss, self._correct, self._places, self._done, self._lr, self._share]
         averaged = [] if self._average is None else [*self._average.model.parameters(), *self._average.model.buffers()]
-        return [*own, *self._momentum.values(), *self._model.parameters(), *self._model.buffers(), *averaged]
+        own += [] if self._momentum is None else [self._momentum]
+        return [*own, *self._optimizer.state.values(), *self._model.parameters(), *self._model.buffers(), *averaged]
 
     def state(self) -> dict[str, Tensor]:
-        """Copies on the CPU of all that the next steps depend on beside the model: momentum, totals, steps taken."""
+        """Copies on the CPU of what the next steps depend on beside the model: the optimizer's state, totals, steps."""
         state = {"loss": self._loss, "correct": self._correct, "steps": self._steps_before + self._done[0]}
-        state |= {f"momentum.{name}": momentum for name, momentum in self._momentum.items()}
+        state |= self._optimizer.state
         return {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()}
 
     def state_of(self, state: Mapping[str, Tensor], copy: int) -> dict[str, Tensor]:
@@ -177,11 +195,11 @@ class TrainStep:
         self._loss.copy_(state["loss"])
         self._correct.copy_(state["correct"])
         self._go_to(int(state["steps"]) - self._steps_before)
-        for name, momentum in self._momentum.items():
-            if (kept := state.get(f"momentum.{name}")) is not None:
-                if kept.shape != momentum.shape:
-                    raise ValueError(f"the momentum of {name} is {tuple(kept.shape)}, not {tuple(momentum.shape)}")
-                momentum.copy_(kept)
+        for name, own in self._optimizer.state.items():
+            if (kept := state.get(name)) is not None:
+                if kept.shape != own.shape:
+                    raise ValueError(f"{name} is {tuple(kept.shape)}, not {tuple(own.shape)}")
+                own.copy_(kept)
 
     def _go_to(self, step: int) -> None:
         """Make the epoch's step of that number, counted from 0, the next; after the last comes another epoch."""
@@ -206,9 +224,6 @@ class TrainStep:
         if self._config.augment == "shift":
             return shift_images(images, changes)
         return warp_images(images.to(self._pixels.dtype), changes.to(self._pixels.dtype))
-
-    def _make_optimizer(self) -> SGD:
-        return SGD(self._model, self._config, self._lr)
 
     def _mean_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The mean loss over a batch, for each model where there are several."""

@@ -73,16 +73,16 @@ def every_step_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def steps_taken(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The learning rate of each step that an optimizer takes during the test."""
-    from core.training.optimizers import SGD
+    from core.training.optimizers.optimizer import Optimizer
 
     rates: list[float] = []
-    step = SGD.step
+    step = Optimizer.step
 
-    def told(self: SGD) -> None:
+    def told(self: Optimizer) -> None:
         step(self)
         rates.append(float(self.lr))
 
-    monkeypatch.setattr(SGD, "step", told)
+    monkeypatch.setattr(Optimizer, "step", told)
     return rates
 
 

@@ -62,7 +62,8 @@ def test_rate_momentum_weights_and_place_change_across_replays(blobs):
     seen: list[list[Tensor]] = []
     for size in (48, 48, 48, 32):
         engine.run(step, size)
-        watched = [step._lr, step._places, *step._momentum.values(), *model.parameters(), *average.model.parameters()]
+        state = step._optimizer.state.values()
+        watched = [step._lr, step._places, *state, *model.parameters(), *average.model.parameters()]
         seen.append([tensor.detach().clone() for tensor in watched])
     for before, after in pairwise(seen):
         assert not any(torch.equal(old, new) for old, new in zip(before, after, strict=True))

@@ -30,10 +30,9 @@ def numbers(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-@pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize(("momentum", "nesterov"), [(0.0, False), (0.9, False), (0.9, True)])
-def test_a_step_of_sgd_is_the_textbooks(fused, momentum, nesterov):
-    name = "torch._fused_sgd_" if fused else "torch.optim.sgd.sgd"
+def test_a_step_of_sgd_is_the_textbooks(momentum, nesterov):
+    name = "torch._fused_sgd_"
     parameters = [numbers(3, 2, seed=1), numbers(4, seed=2)]
     buffers = [torch.zeros_like(parameter) for parameter in parameters] if momentum else []
     expected, velocity = [one.clone() for one in parameters], [torch.zeros_like(one) for one in parameters]
@@ -41,7 +40,7 @@ def test_a_step_of_sgd_is_the_textbooks(fused, momentum, nesterov):
     for step in range(3):
         lr.fill_(0.1 / (step + 1))
         gradients = [numbers(*one.shape, seed=10 * step + index) for index, one in enumerate(parameters)]
-        torch_private.sgd_step(
+        torch_private.fused_sgd(
             parameters,
             [one.clone() for one in gradients],
             buffers,
@@ -49,7 +48,6 @@ def test_a_step_of_sgd_is_the_textbooks(fused, momentum, nesterov):
             momentum=momentum,
             nesterov=nesterov,
             weight_decay=0.01,
-            fused=fused,
         )
         for index, gradient in enumerate(gradients):
             slope = gradient + 0.01 * expected[index]
@@ -61,6 +59,43 @@ def test_a_step_of_sgd_is_the_textbooks(fused, momentum, nesterov):
         assert_equals(found, wanted, name)
     for found, wanted in zip(buffers, velocity, strict=False):
         assert_equals(found, wanted, f"{name} (momentum)")
+
+
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_a_step_of_adam_is_the_textbooks(decoupled):
+    name = "torch._fused_adamw_" if decoupled else "torch._fused_adam_"
+    parameters = [numbers(3, 2, seed=1), numbers(4, seed=2)]
+    means, squares = ([torch.zeros_like(parameter) for parameter in parameters] for _ in range(2))
+    steps = [torch.zeros(()) for _ in parameters]
+    expected = [one.clone() for one in parameters]
+    mean, square = ([torch.zeros_like(one) for one in parameters] for _ in range(2))
+    lr = torch.zeros(1, dtype=torch.float64)
+    for step in range(1, 4):
+        lr.fill_(0.1 / step)
+        gradients = [numbers(*one.shape, seed=10 * step + index) for index, one in enumerate(parameters)]
+        torch_private.count_each(steps)
+        torch_private.fused_adam(
+            parameters,
+            [one.clone() for one in gradients],
+            means,
+            squares,
+            steps,
+            lr=lr,
+            betas=(0.8, 0.95),
+            eps=1e-3,
+            weight_decay=0.01,
+            decoupled=decoupled,
+        )
+        for index, gradient in enumerate(gradients):
+            slope = gradient if decoupled else gradient + 0.01 * expected[index]
+            mean[index] = 0.8 * mean[index] + 0.2 * slope
+            square[index] = 0.95 * square[index] + 0.05 * slope**2
+            root = (square[index] / (1 - 0.95**step)).sqrt() + 1e-3
+            shrunk = expected[index] * (1 - 0.01 * lr) if decoupled else expected[index]
+            expected[index] = shrunk - lr * mean[index] / (1 - 0.8**step) / root
+    assert [float(one) for one in steps] == [3.0, 3.0], f"{VERSION} the steps that {name} counts"
+    for found, wanted in zip((*parameters, *means, *squares), (*expected, *mean, *square), strict=True):
+        assert_equals(found, wanted, name)
 
 
 def test_operations_on_lists_of_tensors_do_what_they_do_on_each():
@@ -79,7 +114,34 @@ def test_operations_on_lists_of_tensors_do_what_they_do_on_each():
             lambda to: torch_private.lerp_each(to, twos, weights),
             [a + w * (b - a) for a, b, w in zip(ones, twos, weights, strict=True)],
         ),
+        (
+            "torch._foreach_lerp_ with a number",
+            lambda to: torch_private.lerp_each(to, twos, 0.25),
+            [a + 0.25 * (b - a) for a, b in zip(ones, twos, strict=True)],
+        ),
+        (
+            "torch._foreach_lerp_ with a tensor",
+            lambda to: torch_private.lerp_each(to, twos, weights[0][0]),
+            [a + 0.25 * (b - a) for a, b in zip(ones, twos, strict=True)],
+        ),
         ("torch._foreach_add_ with a number", torch_private.count_each, [a + 1 for a in ones]),
+        ("torch._foreach_add_ with a number", lambda to: torch_private.add_to_each(to, 0.5), [a + 0.5 for a in ones]),
+        (
+            "torch._foreach_add_ with a factor",
+            lambda to: torch_private.add_to_each(to, twos, 0.5),
+            [a + 0.5 * b for a, b in zip(ones, twos, strict=True)],
+        ),
+        ("torch._foreach_mul_", lambda to: torch_private.multiply_each(to, weights[0][0]), [0.25 * a for a in ones]),
+        (
+            "torch._foreach_addcmul_",
+            lambda to: torch_private.add_products_to_each(to, ones, twos, 0.5),
+            [a + 0.5 * a * b for a, b in zip(ones, twos, strict=True)],
+        ),
+        (
+            "torch._foreach_addcdiv_",
+            lambda to: torch_private.add_quotients_to_each(to, ones, twos),
+            [a + a / b for a, b in zip(ones, twos, strict=True)],
+        ),
     ):
         tensors = [one.clone() for one in ones]
         call(tensors)
@@ -88,6 +150,19 @@ def test_operations_on_lists_of_tensors_do_what_they_do_on_each():
     sums = torch_private.sums_of_each(ones, twos, 0.5)
     for found, one, two in zip(sums, ones, twos, strict=True):
         assert_equals(found, one + 0.5 * two, "torch._foreach_add")
+    for name, results, wanted in (
+        ("torch._foreach_mul", torch_private.products_of_each(ones, 3.0), [3 * a for a in ones]),
+        ("torch._foreach_mul", torch_private.products_of_each(ones, weights[0][0]), [0.25 * a for a in ones]),
+        (
+            "torch._foreach_div",
+            torch_private.quotients_of_each(ones, twos),
+            [a / b for a, b in zip(ones, twos, strict=True)],
+        ),
+        ("torch._foreach_sqrt", torch_private.roots_of_each([a.abs() for a in ones]), [a.abs().sqrt() for a in ones]),
+        ("torch._foreach_sign", torch_private.signs_of_each(ones), [a.sign() for a in ones]),
+    ):
+        for found, expected in zip(results, wanted, strict=True):
+            assert_equals(found, expected, name)
 
 
 @pytest.mark.parametrize("padding", [0, 2])

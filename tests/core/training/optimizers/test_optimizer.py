@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from core.config import TrainConfig
-from core.training.optimizers import SGD
+from core.training.optimizers.optimizer import Optimizer
 
 RECIPES = [
     {"momentum": 0.0},
@@ -35,7 +35,10 @@ def make_model() -> nn.Module:
 def test_steps_equal_those_of_torchs_optimizer_bit_for_bit(options):
     config, rate = TrainConfig.checked(options), torch.zeros(1, dtype=torch.float64)
     ours, theirs = make_model(), make_model()
-    optimizer, reference = SGD(ours, config, rate), torch.optim.SGD(theirs.parameters(), lr=0.1, fused=True, **options)
+    optimizer, reference = (
+        Optimizer(ours, config, rate),
+        torch.optim.SGD(theirs.parameters(), lr=0.1, fused=True, **options),
+    )
     for step, lr in enumerate((0.1, 0.3, 0.02)):
         gradients_of(ours, step)
         gradients_of(theirs, step)
@@ -51,7 +54,7 @@ def test_parameters_of_several_types_are_moved_too():
     torch.manual_seed(0)
     ours = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2).double())
     theirs, options = deepcopy(ours), RECIPES[-1]
-    optimizer = SGD(ours, TrainConfig.checked(options), torch.full((1,), 0.1, dtype=torch.float64))
+    optimizer = Optimizer(ours, TrainConfig.checked(options), torch.full((1,), 0.1, dtype=torch.float64))
     reference = torch.optim.SGD(theirs.parameters(), lr=0.1, **options)
     for step in range(3):
         for mine, its in zip(ours.parameters(), theirs.parameters(), strict=True):
@@ -68,7 +71,7 @@ def test_parameters_that_are_frozen_or_unused_are_left_alone_even_with_weight_de
     model.add_module("unused", nn.Linear(2, 2))
     model[0].requires_grad_(False)
     before = deepcopy(model.state_dict())
-    optimizer = SGD(model, TrainConfig.checked({"weight_decay": 0.5}), torch.full((1,), 0.1, dtype=torch.float64))
+    optimizer = Optimizer(model, TrainConfig.checked({"weight_decay": 0.5}), torch.full((1,), 0.1, dtype=torch.float64))
     model[2](model[1](model[0](torch.randn(2, 3, 7, 7)))).sum().backward()
     optimizer.step()
     changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
@@ -79,9 +82,9 @@ def test_making_one_does_not_import_torchs_compiler():
     code = """
 import sys, torch
 from core.config import TrainConfig
-from core.training.optimizers import SGD
+from core.training.optimizers.optimizer import Optimizer
 model = torch.nn.Linear(2, 2)
-optimizer = SGD(model, TrainConfig(), torch.full((1,), 0.1, dtype=torch.float64))
+optimizer = Optimizer(model, TrainConfig(), torch.full((1,), 0.1, dtype=torch.float64))
 model(torch.ones(1, 2)).sum().backward()
 optimizer.step()
 assert "torch._dynamo" not in sys.modules
