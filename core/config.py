@@ -208,7 +208,7 @@ class TrainConfig(BaseModel):
         """
         config = cls.each_checked(values)
         every = config.model_dump()
-        if config.nesterov and config.momentum == 0 and has_effect("nesterov", every):
+        if config.nesterov and config.momentum == 0 and all(has_effect(one, every) for one in ("nesterov", "momentum")):
             raise InvalidValue("nesterov", True, "needs a momentum above 0", hint=field_help("nesterov"))
         check_schedule(every)
         if config.swa and config.ema:

@@ -58,7 +58,8 @@ def has_effect(field: str, values: Mapping[str, object]) -> bool:
         return bool(values["teacher"])
     if field in ("max_params", "max_epochs"):
         return bool(values["budget"])
-    if field in ("momentum", "beta1") and values["cycle_momentum"] and values["schedule"] == "onecycle":
+    cycled = "beta1" if values["optimizer"] in ("adam", "adamw") else "momentum"
+    if field == cycled and values["cycle_momentum"] and values["schedule"] == "onecycle":
         return False  # it goes from max_momentum to base_momentum and back
     if field not in NEEDS:
         return True

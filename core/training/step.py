@@ -26,6 +26,7 @@ from core.training.average import WeightAverage, copy_of
 from core.training.evaluate import Pixels
 from core.training.optimizers.optimizer import Optimizer
 from core.training.sampling import EpochDraw
+from core.training.schedule import cycles_momentum
 
 BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 
@@ -78,8 +79,7 @@ class TrainStep:
         # The fused optimizer reads the rate as float64 on the CPU and as float32 on CUDA; MPS has no float64.
         self._lr = torch.zeros(1, *shape, device=device, dtype=torch.float64 if device.type == "cpu" else torch.float32)
         # Where it changes from step to step; the models have the same.
-        changes = config.schedule == "onecycle" and config.cycle_momentum
-        self._momentum = torch.zeros(1, device=device, dtype=self._lr.dtype) if changes else None
+        self._momentum = torch.zeros(1, device=device, dtype=self._lr.dtype) if cycles_momentum(config) else None
         self._momenta: Tensor | None = None
         self._optimizer = Optimizer(model, config, self._lr, self._momentum, highest)
         network = forward.network if isinstance(forward, InPlaceOf) else model
