@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -27,6 +27,12 @@ Views = Literal["none", "shift", "affine"]
 Precision = Literal["fp32", "tf32", "bf16"]
 EngineChoice = Literal["auto", "eager", "native", "compile", "graph"]
 
+AUGMENTATIONS = (
+    *("shift", "affine", "rotate", "scale", "shear", "elastic"),
+    *("erase", "brightness", "contrast", "crop"),
+)
+"""The kinds of random changes to training images, that `augment` lists."""
+
 MAX_PARAMS = 20_000
 """The exercise's limit: a network fits when it has at most this many parameters."""
 
@@ -35,14 +41,13 @@ MACHINE_FIELDS = ("device", "engine", "precision")
 
 _Count = Annotated[int, Field(ge=1, le=10_000_000)]
 _Share = Annotated[float, Field(ge=0, lt=1)]
-_AUGMENTATION = "(shift|affine|rotate|scale|shear|elastic|erase|brightness|contrast|crop)"
-_Augmentations = Annotated[str, Field(pattern=rf"^(none|{_AUGMENTATION}( *[,+] *{_AUGMENTATION}){{0,9}})$")]
+_Augmentations = Annotated[str, AfterValidator(lambda text: ",".join(augmentations_of(text)) or "none")]
 _Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:[0-9]{1,2})?|mps)$")]
 
 _PATTERNS_IN_WORDS = {
     "device": "auto, cpu, cuda, cuda:N or mps",
-    "augment": "none, or some of shift, affine, rotate, scale, shear, elastic, erase, brightness, contrast and crop, "
-    "with commas between them",
+    "augment": f"none, or some of {', '.join(AUGMENTATIONS[:-1])} and {AUGMENTATIONS[-1]}, each once, "
+    "with commas or + between them",
     "milestones": "epochs from 1 on, with commas between them",
 }
 
@@ -126,7 +131,7 @@ class TrainConfig(BaseModel):
     min_lr: Annotated[float, Field(ge=0, le=100)] = 0.0
     """cosine, plateau: the lowest learning rate."""
     augment: _Augmentations = "none"
-    """Random changes to training images: none, or one or more of a list, in its order: affine,erase."""
+    """Random changes to training images: none, or a list of kinds in their order, such as affine,erase."""
     shift: Annotated[float, Field(ge=0, le=14)] = 2.0
     """shift, affine: the largest shift, in pixels (shift rounds it down to whole ones)."""
     rotation: Annotated[float, Field(ge=0, le=180)] = 10.0
@@ -134,21 +139,21 @@ class TrainConfig(BaseModel):
     scale: Annotated[float, Field(ge=0, le=0.5)] = 0.1
     """scale, affine: the largest change of size; 0.1 is ten percent."""
     shear: Annotated[float, Field(ge=0, le=60)] = 10.0
-    """shear: the largest slant, in degrees."""
+    """shear: the largest slant to either side, in degrees."""
     elastic: Annotated[float, Field(ge=0, le=100)] = 34.0
-    """elastic: strength of the displacements, in pixels before they are smoothed."""
+    """elastic: the largest displacement before displacements are smoothed, in pixels; after it most are far smaller."""
     elastic_sigma: Annotated[float, Field(gt=0, le=14)] = 4.0
     """elastic: deviation of the Gaussian that smooths the displacements, in pixels."""
     erase: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """erase: largest share of the image that a rectangle covers."""
+    """erase: largest share of the image that a rectangle covers; its pixels become 0, the background."""
     erase_chance: Annotated[float, Field(ge=0, le=1)] = 0.5
     """erase: share of the images in which a rectangle is erased."""
     brightness: Annotated[float, Field(ge=0, le=1)] = 0.3
-    """brightness: largest share by which all pixels become brighter or darker."""
+    """brightness: largest share by which all pixels are made brighter or darker."""
     contrast: Annotated[float, Field(ge=0, le=1)] = 0.3
-    """contrast: largest share by which pixels move from or to their mean."""
+    """contrast: largest share by which all pixels move from or to the image's mean."""
     crop: Annotated[int, Field(ge=0, le=14)] = 2
-    """crop: pixels of border that are added on each side before a piece of the old size is cut out."""
+    """crop: pixels of empty border on each side before a piece of the old size is cut out anywhere."""
     dropout: _Share = 0.0
     """Dropout after each block of the architecture that ends in a norm."""
     label_smoothing: _Share = 0.0
@@ -250,6 +255,20 @@ class TrainConfig(BaseModel):
                     "use narrower layers, ", Tip(Action.RAISE_BUDGET, "max_params"), ", or ", Tip(Action.LIFT_BUDGETS)
                 ),
             )
+
+
+def augmentations_of(text: str) -> tuple[str, ...]:
+    """The kinds in a list, which has commas or plus signs between them; none for "none".
+
+    Raises:
+        ValueError: when it is no such list.
+    """
+    kinds = tuple(part.strip() for part in text.replace("+", ",").split(","))
+    if kinds == ("none",):
+        return ()
+    if len(set(kinds)) < len(kinds) or not set(kinds).issubset(AUGMENTATIONS):
+        raise ValueError("it is no list of different augmentations")
+    return kinds
 
 
 def field_help(field: str) -> str:

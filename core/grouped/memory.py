@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
-from core.config import TrainConfig
+from core.augmentation.draws import numbers_of
+from core.config import TrainConfig, augmentations_of
 from core.data.loader import Dataset
 from core.grouped.network import GroupedNetwork, grouped_network
 from core.models.network import make_network
@@ -41,7 +42,7 @@ def bytes_per_copy(config: TrainConfig, dataset: Dataset) -> int:
     activations = BACKWARD * RECORDINGS * kept_bytes(network, PROBE) / PROBE * config.batch_size
     weights = WEIGHTS * sum(4 * parameter.numel() for parameter in network.parameters())
     images = len(dataset.train_labels)
-    draws = images * (8 + 16)  # the order, and four numbers of augmentation
+    draws = images * (8 + 4 * numbers_of(augmentations_of(config.augment)))  # the order, and what changes the images
     return int(activations + weights + draws) + len(dataset.test_labels)
 
 

@@ -14,9 +14,9 @@ from hashlib import sha256
 import torch
 from torch import Tensor
 
+from core.augmentation.draws import draw_changes
 from core.config import TrainConfig
 from core.device.random_state import ScriptNumbers
-from core.training.augment import draw_shifts, draw_warps
 
 VALIDATION_SEED = 20_000
 """The same for all runs, so that they hold out the same images and can be compared on them."""
@@ -57,16 +57,7 @@ def draw_epoch(config: TrainConfig, count: int, epoch: int) -> EpochDraw:
     """Draw one epoch over `count` images, on the CPU."""
     order = torch.randperm(count, generator=_generator(config.seed, "order", epoch))
     generator = _generator(config.seed, "augment", epoch)
-    match config.augment:
-        case "shift":
-            return EpochDraw(order, draw_shifts(count, config.shift, generator))
-        case "affine":
-            changes = draw_warps(
-                count, degrees=config.rotation, scale=config.scale, shift=config.shift, generator=generator
-            )
-            return EpochDraw(order, changes)
-        case "none":
-            return EpochDraw(order, None)
+    return EpochDraw(order, draw_changes(config, count, generator))
 
 
 def seed_dropout(config: TrainConfig, epoch: int) -> None:

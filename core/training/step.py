@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.augmentation.augmentation import Augmentation
 from core.config import TrainConfig
 from core.device.device import float32_products, mixed
 from core.device.torch_private import count_each
 from core.engines.engine import Forward, batch_sizes
 from core.models.translate.twin import InPlaceOf
-from core.training.augment import shift_images, warp_images
 from core.training.average import WeightAverage, copy_of
 from core.training.evaluate import Pixels
 from core.training.optimizers.optimizer import Optimizer
@@ -73,6 +73,7 @@ class TrainStep:
         self._images = images
         self._labels = labels
         self._pixels = pixels
+        self._augmentation = Augmentation(config, images.shape[-1], images.device, pixels.dtype)
         self._average = average
         self._device = device = images.device
         self._shape = shape
@@ -221,9 +222,7 @@ class TrainStep:
         if self._changes is None:
             return images
         changes = self._changes.index_select(0, places).flatten(0, -2)
-        if self._config.augment == "shift":
-            return shift_images(images, changes)
-        return warp_images(images.to(self._pixels.dtype), changes.to(self._pixels.dtype))
+        return self._augmentation(images, changes)
 
     def _mean_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The mean loss over a batch, for each model where there are several."""

@@ -2,6 +2,7 @@
 
 0.05             one value: the field is fixed
 64,128,256       a choice
+none,affine+erase  a choice of lists, each with + inside
 0.01:0.1         a range, both ends included
 0.01:0.1:log     a range searched by its logarithm
 0:0.2:0.05       a range in steps
@@ -48,7 +49,7 @@ class ListDimension:
     values: tuple[Value, ...]
 
     def __str__(self) -> str:
-        return ",".join(in_words(value) for value in self.values)
+        return ",".join(in_words(value).replace(",", "+") for value in self.values)
 
     def ends(self) -> tuple[Value, ...]:
         return self.values
@@ -209,8 +210,11 @@ def parse_value(field: str, text: str, *, whole: str = "") -> Value:
         checked = TrainConfig.each_checked({field: value})
     except (KeyError, ValueError, InvalidValue):
         allowed = f"must be {allowed_values(field)}"
-        many = "" if field in FIXED else f", {FORMS if kind in (int, float) else 'written as VALUE or A,B,C'}"
+        forms = "written as VALUE, A,B,C or A,B+C,D" if field == "augment" else "written as VALUE or A,B,C"
+        many = "" if field in FIXED else f", {FORMS if kind in (int, float) else forms}"
         raise InvalidValue(field, whole or text, allowed + many, hint=_hint(field, text, whole)) from None
+    if field == "augment":
+        return checked.augment
     if field != "arch":
         return value
     if is_user_module(checked.arch):
@@ -277,7 +281,7 @@ def _round_step(low: float, high: float) -> str:
     return f"{min(steps, key=lambda step: len(step.as_tuple().digits)):f}"
 
 
-_EXAMPLES = {"batch_size": "64:512:64", "epochs": "5:15:5", "dropout": "0:0.2"}
+_EXAMPLES = {"augment": "none,affine+erase", "batch_size": "64:512:64", "epochs": "5:15:5", "dropout": "0:0.2"}
 
 
 def _hint(field: str, part: str, whole: str) -> Hint:

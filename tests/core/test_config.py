@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from core.advice import Action, Tip
-from core.config import TrainConfig, allowed_values, field_help
+from core.config import TrainConfig, allowed_values, augmentations_of, field_help
 from core.errors import InvalidValue, LabError, OverBudget
 
 FIELDS = list(TrainConfig.model_fields)
@@ -105,6 +105,37 @@ def test_texts_and_devices_are_accepted_as_their_words_say():
     assert is_accepted("arch", "x")
     assert is_accepted("arch", "c" * 1000)
     assert not is_accepted("arch", "c" * 1001)
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("none", "none"),
+        (" none ", "none"),
+        ("affine", "affine"),
+        ("affine,erase", "affine,erase"),
+        ("affine+erase", "affine,erase"),
+        (" affine , erase+ shift", "affine,erase,shift"),
+        ("erase,affine", "erase,affine"),
+    ],
+)
+def test_a_list_of_augmentations_has_one_form(text, canonical):
+    config = TrainConfig.checked({"augment": text})
+    assert config.augment == canonical
+    assert config == TrainConfig.checked(config.model_dump())
+    assert augmentations_of(canonical) == (() if canonical == "none" else tuple(canonical.split(",")))
+
+
+BAD_LISTS = ("", ",", "flip", "Affine", "affine,", "affine,,erase", "affine,affine", "affine, affine", "affine;erase")
+
+
+@pytest.mark.parametrize(
+    "value", [*BAD_LISTS, "none,none", "none,shift", "shift+none", "affine erase", 3, None, ["affine"]]
+)
+def test_what_is_no_list_of_different_augmentations_is_refused(value, presentable):
+    with pytest.raises(InvalidValue) as caught:
+        TrainConfig.checked({"augment": value})
+    presentable(caught.value.message, "augment = ", "none, or some of shift, affine", "each once")
 
 
 def test_limits_may_be_left_open():

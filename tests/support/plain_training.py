@@ -12,11 +12,11 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR, StepLR
 from torch.utils.data import DataLoader, TensorDataset
 
+from core.augmentation.augmentation import Augmentation
 from core.config import TrainConfig
 from core.data.loader import Dataset
 from core.engines.engine import EagerEngine, Engine
 from core.models.network import make_network
-from core.training.augment import shift_images, warp_images
 from core.training.average import WeightAverage, copy_weights
 from core.training.evaluate import Pixels
 from core.training.sampling import draw_epoch, seed_dropout
@@ -33,6 +33,7 @@ COMMON_RECIPES: dict[str, dict[str, Any]] = {
         "weight_decay": 0.01,
         "label_smoothing": 0.1,
     },
+    "a list of augmentations": {"augment": "crop,affine,elastic,erase,contrast"},
     "steps, no momentum, average": {"schedule": "step", "step_size": 2, "momentum": 0.0, "ema": True},
 }
 """What every engine must follow, changes to a small config by name."""
@@ -124,14 +125,9 @@ def make_scheduler(config: TrainConfig, optimizer: torch.optim.Optimizer, steps:
 
 def _changed(config: TrainConfig, images: Tensor, changes: Tensor) -> Iterator[Tensor]:
     """The images of a batch, augmented one by one."""
+    augmentation = Augmentation(config, images.shape[-1], images.device, torch.float64)
     for image, change in zip(images.split(1), changes.split(1), strict=True):
-        match config.augment:
-            case "none":
-                yield image
-            case "shift":
-                yield shift_images(image, change)
-            case "affine":
-                yield warp_images(image.double(), change.double())
+        yield augmentation(image, change)
 
 
 def make_step(

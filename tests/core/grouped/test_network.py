@@ -10,6 +10,7 @@ from plain_training import plain_sgd
 from torch import Tensor
 from torch.nn import functional as F
 
+from core.augmentation.augmentation import Augmentation
 from core.config import TrainConfig
 from core.data.loader import Dataset
 from core.engines.engine import EagerEngine
@@ -18,7 +19,6 @@ from core.grouped.evaluate import GroupedEvaluator
 from core.grouped.network import GroupedNetwork, grouping_obstacle
 from core.grouped.step import GroupedStep
 from core.models.network import make_network
-from core.training.augment import shift_images, warp_images
 from core.training.average import WeightAverage
 from core.training.evaluate import Evaluator, Labelled, Pixels, Score
 from core.training.sampling import draw_epoch
@@ -47,6 +47,7 @@ RECIPES = {
         "weight_decay": 0.01,
     },
     "constant, average": {"ema": True, "ema_decay": 0.95},
+    "a list of augmentations": {"augment": "crop,affine,elastic,erase,contrast"},
     "steps, no momentum": {"schedule": "step", "step_size": 2, "momentum": 0.0, "label_smoothing": 0.1},
 }
 
@@ -82,10 +83,8 @@ def alone(config: TrainConfig, data: Dataset, dtype: torch.dtype, epochs: int) -
             part = slice(first, first + BATCH)
             index = draw.order[part]
             images, labels = data.train_images[index], data.train_labels[index]
-            if config.augment == "shift":
-                images = shift_images(images, draw.changes[part])
-            if config.augment == "affine":
-                images = warp_images(images.to(dtype), draw.changes[part].to(dtype))
+            if draw.changes is not None:
+                images = Augmentation(config, 28, images.device, dtype)(images, draw.changes[part])
             optimizer.param_groups[0]["lr"] = learning_rate(config, done, STEPS)
             optimizer.zero_grad()
             logits = model(pixels(images))

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from core.config import TrainConfig
+from core.config import AUGMENTATIONS, TrainConfig
 from core.errors import RunError
 from core.events import EpochFinished, RunFinished, RunStopped, StepProgress
 from core.models.network import make_network
@@ -68,6 +68,35 @@ def test_a_run_stopped_anywhere_goes_on_to_the_same_scores_and_weights(values, b
         assert scores(before) + scores(then) == scores(whole)
         assert outcome(then[-1]) == outcome(whole[-1])
         assert second.best_weights.keys() == second.model.state_dict().keys()
+
+
+@pytest.mark.parametrize("augment", [*AUGMENTATIONS, "affine,elastic,erase,contrast"])
+def test_the_changes_of_an_epoch_under_way_are_gone_on_with(augment, blobs, tmp_path):
+    values = PLAIN | {"augment": augment, "epochs": 2}
+    whole = list(make_trainer(values, blobs).run())
+    first = make_trainer(values, blobs)
+    list(first.run(after(9)))
+    assert (first.epoch, first.step) == (2, 3)
+    save_checkpoint(first.checkpoint(), tmp_path / "c.safetensors")
+    assert (tmp_path / "c.safetensors").stat().st_size < 100_000
+    second = make_trainer(values, blobs)
+    second.restore(load_checkpoint(tmp_path / "c.safetensors"))
+    then = list(second.run())
+    assert (scores(then)[-1], outcome(then[-1])) == (scores(whole)[-1], outcome(whole[-1]))
+    plain = list(make_trainer(PLAIN | {"epochs": 2}, blobs).run())
+    assert outcome(plain[-1]) != outcome(whole[-1])
+    other = make_trainer(PLAIN | {"augment": "affine,brightness"}, blobs)
+    with pytest.raises(RunError, match="does not fit"):
+        other.restore(load_checkpoint(tmp_path / "c.safetensors"))
+
+
+def test_shifts_and_warps_alone_are_kept_as_they_always_were(blobs):
+    for augment, dtype, numbers in (("shift", torch.int8, 2), ("affine", torch.float32, 4)):
+        trainer = make_trainer(PLAIN | {"augment": augment}, blobs)
+        list(trainer.run(after(2)))
+        kept = trainer.checkpoint().part("draw")
+        assert kept.keys() == {"order", "changes"}
+        assert (kept["changes"].dtype, tuple(kept["changes"].shape)) == (dtype, (320, numbers))
 
 
 def test_a_stop_loses_no_step_and_repeats_none(blobs, tmp_path, monkeypatch):

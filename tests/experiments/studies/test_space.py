@@ -32,6 +32,8 @@ from experiments.studies.space import FIXED, ListDimension, RangeDimension, Spac
             ListDimension("arch", ("c8b0r res(c8p1 | c8k1l) gap fc10", "rep2(c8k1x5) gap fc10")),
         ),
         ("schedule", "constant,onecycle", ListDimension("schedule", ("constant", "onecycle"))),
+        ("augment", "affine+erase", "affine,erase"),
+        ("augment", "none, affine + erase,shift", ListDimension("augment", ("none", "affine,erase", "shift"))),
         ("nesterov", "true,off", ListDimension("nesterov", (True, False))),
         ("limit_train", "600", 600),
         ("seed", "3", 3),
@@ -64,6 +66,10 @@ def test_each_form_means_what_it_says(field, text, parsed):
         ("batch_size", "64,1.5", "a whole number"),
         ("schedule", "constant,linear", "one of constant, onecycle"),
         ("nesterov", "maybe", "true or false"),
+        ("augment", "none,flip+erase", "written as VALUE, A,B,C or A,B+C,D"),
+        ("augment", "none+erase", "none, or some of"),
+        ("augment", "affine+erase,affine + erase", "twice"),
+        ("augment", "affine+affine", "each once"),
         ("seed", "1,2", "takes one value"),
         ("limit_train", "1:5", "a whole number"),
         ("arch", "", "1 to 1000 characters"),
@@ -157,6 +163,7 @@ def test_options_are_split_into_dimensions_and_fixed_values():
 
 def test_a_space_reads_what_it_writes():
     options = {"lr": "1e-05:0.1:log", "dropout": "0:0.2:0.1", "batch_size": "64,128", "nesterov": "true,false"}
+    options["augment"] = "none,affine+erase,erase+affine"
     space, _ = Space.parse(options)
     assert Space.parse(space.to_json())[0] == space
 
@@ -182,7 +189,12 @@ def test_a_space_without_end_has_no_grid(options):
 def test_what_a_sampler_proposes_is_a_config_and_lies_in_the_space(seed):
     space, _ = Space.parse(
         {"lr": "0.001:1:log", "batch_size": "32:256:32", "dropout": "0:0.3", "schedule": "constant,cosine"}
-        | {"nesterov": "on,off", "weight_decay": "0:0.01:0.001", "epochs": "1:20"}
+        | {
+            "nesterov": "on,off",
+            "augment": "none,shear+elastic,erase",
+            "weight_decay": "0:0.01:0.001",
+            "epochs": "1:20",
+        }
     )
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed))

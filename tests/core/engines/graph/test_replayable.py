@@ -10,7 +10,7 @@ from plain_training import Trained, make_step, start_epoch, train_with
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from core.config import TrainConfig
+from core.config import AUGMENTATIONS, TrainConfig
 from core.engines.engine import DeviceStep, EagerEngine, Forward, Unchanged
 from core.engines.graph.replayable import operations_of, replay_obstacle
 from core.models.network import make_network
@@ -25,6 +25,8 @@ RECIPES: dict[str, dict[str, Any]] = {
     "constant": {},
     "onecycle, shifts, average": {"schedule": "onecycle", "augment": "shift", "ema": True, "label_smoothing": 0.1},
     "cosine, warps, nesterov": {"schedule": "cosine", "augment": "affine", "nesterov": True, "weight_decay": 0.01},
+    "a list of all augmentations": {"augment": ",".join(AUGMENTATIONS)},
+    "shifts and rectangles": {"augment": "shift,crop,erase"},
     "dropout, steps": {"dropout": 0.2, "schedule": "step", "step_size": 1},
     "bfloat16, no momentum": {"precision": "bf16", "momentum": 0.0},
     "norms, activations, dropout of channels": {

@@ -2,11 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from torch.nn import functional as F
 
-from core.training.augment import draw_shifts, draw_warps, shift_images, warp_images
+from core.augmentation.draws import draw_warps
+from core.augmentation.geometry import map_of, one_map, resample, shift_images, warp_images
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -94,28 +97,68 @@ def test_each_image_of_a_batch_gets_its_own_warp():
     torch.testing.assert_close(together, alone)
 
 
-@pytest.mark.parametrize(("most", "limit"), [(0, 0), (0.9, 0), (1, 1), (2.7, 2), (14, 14)])
-def test_drawn_shifts_are_all_whole_numbers_up_to_the_limit(most, limit):
-    drawn = draw_shifts(6000, most, generator())
-    assert drawn.shape == (6000, 2)
-    for column in drawn.unbind(1):
-        values, counts = column.unique(return_counts=True)
-        assert values.tolist() == list(range(-limit, limit + 1))
-        expected = 6000 / (2 * limit + 1)
-        assert float((counts - expected).abs().max()) < 6 * math.sqrt(expected) + 1
-    assert limit == 0 or not torch.equal(drawn[:, 0], drawn[:, 1])
+PARTS = {
+    "shift": [[3.0, -2.0]],
+    "crop": [[-1.0, 4.0]],
+    "rotate": [[0.4]],
+    "scale": [[1.3]],
+    "shear": [[-0.5]],
+    "affine": [[0.3, 0.8, 1.5, -2.5]],
+}
 
 
-def test_drawn_warps_fill_their_limits_and_do_not_pass_them():
-    drawn = draw_warps(6000, degrees=10, scale=0.1, shift=2.5, generator=generator())
-    bounds = [(-math.radians(10), math.radians(10)), (0.9, 1.1), (-2.5, 2.5), (-2.5, 2.5)]
-    for column, (low, high) in zip(drawn.unbind(1), bounds, strict=True):
-        assert low - 1e-6 <= float(column.min()) < low + 0.01 * (high - low)
-        assert high - 0.01 * (high - low) < float(column.max()) <= high + 1e-6
-        assert float(column.mean()) == pytest.approx((low + high) / 2, abs=0.03 * (high - low))
-    assert float(torch.corrcoef(drawn.T).triu(1).abs().max()) < 0.1
+def by_scipy(image: torch.Tensor, matrix: np.ndarray, down: float, right: float) -> np.ndarray:
+    """The image after (row, column) -> matrix (row, column) + (down, right) about its centre."""
+    inverse = np.linalg.inv(matrix)
+    centre = (np.array(image.shape) - 1) / 2
+    offset = centre - inverse @ (centre + np.array([down, right]))
+    return ndimage.affine_transform(image.double().numpy(), inverse, offset, order=1, mode="grid-constant")
 
 
-def test_warps_with_limits_of_nothing_are_the_identity():
-    drawn = draw_warps(5, degrees=0, scale=0, shift=0, generator=generator())
-    assert torch.equal(drawn, changes().expand(5, 4))
+def forward(kind: str, numbers: list[float]) -> tuple[np.ndarray, float, float]:
+    """Where a kind takes (row, column), as a matrix and a shift: written down from what it means."""
+    match kind, numbers:
+        case (("shift" | "crop"), [down, right]):
+            return np.eye(2), down, right
+        case "rotate", [angle]:
+            return np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]]), 0, 0
+        case "scale", [factor]:
+            return factor * np.eye(2), 0, 0
+        case "shear", [angle]:
+            return np.array([[1, 0], [math.tan(angle), 1]]), 0, 0
+        case "affine", [angle, factor, down, right]:
+            return factor * forward("rotate", [angle])[0], down, right
+    raise ValueError(kind)
+
+
+@pytest.mark.parametrize("size", [28, 9, 64])
+@pytest.mark.parametrize("kind", PARTS)
+def test_each_map_is_what_scipy_makes_of_it(kind, size):
+    image = torch.rand(1, size, size, generator=generator(5), dtype=torch.float64)
+    changed = resample(image, map_of(kind, torch.tensor(PARTS[kind], dtype=torch.float64)), None)
+    expected = by_scipy(image[0], *forward(kind, PARTS[kind][0]))
+    np.testing.assert_allclose(changed[0].numpy(), expected, atol=1e-9)
+
+
+def test_maps_one_after_the_other_are_one_map():
+    image = torch.rand(1, 28, 28, generator=generator(5), dtype=torch.float64)
+    maps, matrix, place = None, np.eye(2), np.zeros(2)
+    for kind, numbers in PARTS.items():
+        own = map_of(kind, torch.tensor(numbers, dtype=torch.float64))
+        maps = own if maps is None else one_map(maps, own)
+        part, down, right = forward(kind, numbers[0])
+        matrix, place = part @ matrix, part @ place + np.array([down, right])
+    expected = by_scipy(image[0], matrix, *place)
+    assert expected.any()
+    np.testing.assert_allclose(resample(image, maps, None)[0].numpy(), expected, atol=1e-9)
+
+
+def test_a_map_of_warps_is_the_warp():
+    images = torch.rand(40, 28, 28, generator=generator(3))
+    drawn = draw_warps(40, degrees=25, scale=0.2, shift=3, generator=generator(4))
+    torch.testing.assert_close(resample(images, map_of("affine", drawn), None), warp_images(images, drawn))
+
+
+def test_what_moves_no_place_has_no_map():
+    with pytest.raises(ValueError, match="erase"):
+        map_of("erase", torch.zeros(1, 4))
