@@ -76,6 +76,7 @@ class SweepDriver(Fleet[SweepEvent]):
         self._proposals = Proposals(plan.base, plan.space, runner.first_read)
         self._active: dict[str, _RunningTrial] = {}
         self._left: list[FrozenTrial] = []
+        self._waiting: list[int] = []
         self._rejected = 0
         self._exhausted: OverBudget | None = None
 
@@ -94,25 +95,38 @@ class SweepDriver(Fleet[SweepEvent]):
             raise self._exhausted
 
     def prepare(self) -> None:
-        self._trials = Trials(self._folder, self._plan)
+        self._trials = Trials(self._folder, self._plan, self._runner.should_stop)
         self._left = self._trials.unfinished()
 
     def has_more(self) -> bool:
-        return bool(self._left) or self._wants_more()
+        return bool(self._left or self._waiting) or self._wants_more()
 
     def _wants_more(self) -> bool:
         return self._exhausted is None and self._trials.wants_more()
 
     def begin(self) -> Iterable[SweepEvent] | None:
-        """Take up a trial that an earlier driver left, else propose one."""
+        """Take up a trial that an earlier driver left or that waited for another one, else propose one.
+
+        A proposal is not trained beside another one with the same values; it waits for that one's result. As many as
+        there are trials under way may wait: a sampler that proposes on and on would learn nothing between.
+        """
         if (left := self._next_left()) is not None:
             return self._take_up(left)
+        for number in self._waiting:
+            if not self._trials.twins_under_way(number):
+                self._waiting.remove(number)
+                return self._enter_in_turn(number)
+        if self._waiting and len(self._waiting) >= len(self._active):
+            return None
         return self._propose() if self._wants_more() else None
 
     def _propose(self) -> Iterator[SweepEvent]:
-        trial, params = self._trials.propose()
-        event = self._enter(trial.number, params)
-        yield event
+        trial, _ = self._trials.propose()
+        for event in self._enter_in_turn(trial.number):
+            yield event
+            self._count_rejected(event)
+
+    def _count_rejected(self, event: SweepEvent) -> None:
         if not isinstance(event, ProposalRejected):
             self._rejected = 0
             return
@@ -135,7 +149,7 @@ class SweepDriver(Fleet[SweepEvent]):
         params = self._trials.params(trial)
         run = self._run_of(trial)
         if run is None:
-            yield self._enter(trial.number, params)
+            yield from self._enter_in_turn(trial.number)
             return
         self._trials.remember_run(trial.number, run.id)
         epochs = self._plan.base.changed(**params).epochs
@@ -160,6 +174,14 @@ class SweepDriver(Fleet[SweepEvent]):
         wanted = self._meta(trial.number)
         runs = self._runner.store.runs()
         return next((run for run in runs if _made_since(run, trial) and run.meta() == wanted), None)
+
+    def _enter_in_turn(self, number: int) -> Iterator[SweepEvent]:
+        """Enter a proposal, or let it wait while one before it with the same values is under way."""
+        params = self._trials.params(self._trials.get(number))
+        if self._trials.twins_under_way(number):
+            self._waiting.append(number)
+        else:
+            yield self._enter(number, params)
 
     def _enter(self, number: int, params: Mapping[str, Value]) -> SweepEvent:
         """Train a proposal, unless it repeats a finished trial or may not be trained."""

@@ -9,6 +9,8 @@ output.log       what a detached one wrote
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,6 +20,7 @@ from core.advice import Action, Advice, Tip
 from core.errors import InvalidValue, RunError, StorageError
 from experiments.runs.json_files import read_json, write_json
 from experiments.runs.owner import OwnedFolder
+from experiments.studies.locks import check_locks
 from experiments.studies.plan import SweepPlan
 
 ANOTHER = Advice("restore it, or ", Tip(Action.CHANGE, "study"), "; the runs are whole")
@@ -54,6 +57,10 @@ class StudyFolder(OwnedFolder):
         return self.folder / "journal.jsonl"
 
     @property
+    def journal_lock(self) -> Path:
+        return self.folder / "journal.lock"
+
+    @property
     def output(self) -> Path:
         return self.folder / "output.log"
 
@@ -84,6 +91,21 @@ class StudyFolder(OwnedFolder):
             write_json(self.folder / "study.json", plan.to_json())
         except OSError as error:
             raise self.unwritable(error) from error
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """As of any folder. It is not made on a file system without locks.
+
+        Raises:
+            InvalidValue: while another process has the lock.
+            StorageError: when the folder cannot be written, or there are no locks.
+        """
+        try:
+            check_locks(self.folder)
+        except OSError as error:
+            raise self.unwritable(error) from error
+        with OwnedFolder.locked(self):
+            yield
 
     def busy(self) -> InvalidValue:
         stop, other = Tip(Action.STOP_SWEEP, self.name), Tip(Action.CHANGE, "study")

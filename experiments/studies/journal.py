@@ -6,37 +6,33 @@ journal that are new. `tests/experiments/studies/test_journal.py` says so when a
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from optuna.exceptions import OptunaError
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 
-from core.advice import Action, Advice, Tip
-from core.errors import LabError, RunError, StorageError
+from core.errors import LabError, RunError, ShouldStop
 from core.storage.files import open_regular, open_to_write
 from experiments.studies.folder import ANOTHER, StudyFolder
-
-_NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
-"""Errors of a file system without locks."""
+from experiments.studies.locks import wait_for_lock, without_locks
 
 
 class Journal(JournalStorage):
-    """Optuna's storage of one study.
+    """Optuna's storage of one study. `should_stop` is as for `JournalFile`.
 
     Raises:
         StorageError: from every method, when the journal cannot be written or is gone.
         RunError: from every method, when it is damaged.
     """
 
-    def __init__(self, folder: StudyFolder) -> None:
+    def __init__(self, folder: StudyFolder, should_stop: ShouldStop | None = None) -> None:
         self._folder = folder
-        super().__init__(JournalFile(folder))
+        super().__init__(JournalFile(folder, should_stop))
 
     def _sync_with_backend(self) -> None:
         try:
@@ -56,19 +52,24 @@ class JournalFile(JournalFileBackend):
 
     Before a line is appended, a last line that a crash has torn is cut off, so that what comes starts a line of its
     own; after a whole line that is damaged nothing is appended.
+
+    While another process has the lock, one with `should_stop` says so once and waits; one without gives up after a
+    second.
     """
 
-    def __init__(self, folder: StudyFolder) -> None:
+    def __init__(self, folder: StudyFolder, should_stop: ShouldStop | None = None) -> None:
         os.close(open_to_write(folder.journal))  # Optuna would follow a link, and wait for a pipe
         super().__init__(str(folder.journal))
         self._folder = folder
+        self._should_stop = should_stop
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append a line for each.
 
         Raises:
-            StorageError: when the journal cannot be written or is gone.
+            StorageError: when the journal cannot be written, or is gone, or another process keeps its lock.
             RunError: when it is damaged.
+            Stopped: when there is a reason to, while another process has its lock.
         """
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
         try:
@@ -84,17 +85,20 @@ class JournalFile(JournalFileBackend):
     def _locked(self) -> Iterator[None]:
         """The operating system takes the lock from a process that ends. A file system without such locks is refused: a
         file as a lock would outlive its process."""
-        path = self._folder.journal.with_suffix(".lock")
+        path = self._folder.journal_lock
         os.close(open_to_write(path))  # no link, no pipe
-        lock = FileLock(path, poll_interval=0.01, fallback_to_soft=False)
-        try:
-            lock.acquire()
-        except (NotImplementedError, OSError) as error:
-            if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
-                raise
-            another = Advice(Tip(Action.START_WITH, "home", "a folder on another file system"))
-            text = f"{path}: its file system has no locks, which a sweep needs"
-            raise StorageError(text, hint=another) from error
+        lock = FileLock(path, fallback_to_soft=False)
+
+        def take() -> bool:
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                return False
+            except (NotImplementedError, OSError) as error:
+                raise without_locks(path) from error
+            return True
+
+        wait_for_lock(path, take, self._should_stop)
         try:
             yield
         finally:
@@ -111,8 +115,8 @@ class JournalFile(JournalFileBackend):
             file.seek(whole)
 
 
-def open_storage(folder: StudyFolder) -> JournalStorage:
-    """Optuna's storage of a study, made where there is none.
+def open_storage(folder: StudyFolder, should_stop: ShouldStop | None = None) -> JournalStorage:
+    """Optuna's storage of a study, made where there is none. `should_stop` is as for `JournalFile`.
 
     Raises:
         StorageError: when it cannot be written.
@@ -120,7 +124,7 @@ def open_storage(folder: StudyFolder) -> JournalStorage:
     """
     try:
         folder.make()
-        return Journal(folder)
+        return Journal(folder, should_stop)
     except OSError as error:
         raise folder.unwritable(error) from error
 

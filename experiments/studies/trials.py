@@ -11,6 +11,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from core.errors import ShouldStop
 from experiments.studies.folder import StudyFolder
 from experiments.studies.journal import name_within, open_storage
 from experiments.studies.notes import ADDED, FAILED, GIVEN_UP, PRUNED, REJECTED, REPEATS, RUN_ID
@@ -22,14 +23,17 @@ from experiments.studies.space import Value
 class Trials:
     """A study's trials. Numbers count from 0, steps are epochs and count from 1.
 
+    Args:
+        should_stop: asked while another process has the journal locked; without it that is an error.
+
     Raises:
         StorageError, RunError: when the study's folder cannot be written or its journal is damaged.
     """
 
-    def __init__(self, folder: StudyFolder, plan: SweepPlan) -> None:
+    def __init__(self, folder: StudyFolder, plan: SweepPlan, should_stop: ShouldStop | None = None) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._plan = plan
-        self._storage = open_storage(folder)
+        self._storage = open_storage(folder, should_stop)
         self._study = optuna.create_study(
             study_name=name_within(self._storage, folder),
             storage=self._storage,
@@ -42,6 +46,9 @@ class Trials:
 
     def all(self) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False)
+
+    def get(self, number: int) -> FrozenTrial:
+        return self.all()[number]
 
     def unfinished(self) -> list[FrozenTrial]:
         """Trials that an earlier driver left under way."""
@@ -62,14 +69,20 @@ class Trials:
         """A new trial and its values."""
         trial = self._study.ask()
         params = self._plan.space.suggest(trial)
-        return self._get(trial.number), params
+        return self.get(trial.number), params
 
     def twins(self, number: int) -> list[FrozenTrial]:
         """The finished trials with the values of a proposal; none for a trial that somebody added, which is trained
         in any case."""
-        trial = self._get(number)
+        trial = self.get(number)
         finished = [other for other in self.all() if other.state is TrialState.COMPLETE]
         return [other for other in finished if other.params == trial.params and ADDED not in trial.user_attrs]
+
+    def twins_under_way(self, number: int) -> bool:
+        """Whether an earlier trial with the values of a proposal has no result yet."""
+        trial = self.get(number)
+        before = (other for other in self.all()[:number] if other.state is TrialState.RUNNING)
+        return any(other.params == trial.params for other in before)
 
     def repeat(self, number: int, twin: FrozenTrial) -> None:
         """Give a trial the run and the result of its twin."""
@@ -90,12 +103,12 @@ class Trials:
 
     def report(self, number: int, epoch: int, value: float) -> None:
         """Report an intermediate value; one that is known already is left as it is."""
-        trial = self._get(number)
+        trial = self.get(number)
         if trial.state is TrialState.RUNNING and epoch not in trial.intermediate_values:
             self._storage.set_trial_intermediate_value(trial._trial_id, epoch, value)
 
     def should_prune(self, number: int) -> bool:
-        return self._study.pruner.prune(self._study, self._get(number))
+        return self._study.pruner.prune(self._study, self.get(number))
 
     def give_up(self, number: int, by: str) -> None:
         """Note which pruner gave a trial up. Its run goes on until it hears of that, maybe under the next driver."""
@@ -127,11 +140,8 @@ class Trials:
         self._note(number, note, reason)
         self._study.tell(number, state=TrialState.PRUNED)
 
-    def _get(self, number: int) -> FrozenTrial:
-        return self.all()[number]
-
     def _note(self, number: int, key: str, value: Any) -> None:
-        self._storage.set_trial_user_attr(self._get(number)._trial_id, key, value)
+        self._storage.set_trial_user_attr(self.get(number)._trial_id, key, value)
 
 
 def template(params: Mapping[str, Value]) -> FrozenTrial:

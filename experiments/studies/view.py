@@ -71,8 +71,13 @@ class StudyView:
         return sum(trial.state == state for trial in self.trials)
 
     def state_of(self, trial: TrialView) -> str:
-        """A trial's state, "stopped" for one that was left under way and that nobody drives."""
-        return "stopped" if trial.state == "running" and not self.is_driven else trial.state
+        """A trial's state, "stopped" for one that was left under way and that nobody drives, and "waiting" for one that
+        has no run yet, because another one with its values is being trained."""
+        if trial.state != "running":
+            return trial.state
+        if not self.is_driven:
+            return "stopped"
+        return "running" if trial.run_id is not None else "waiting"
 
     @property
     def states(self) -> Mapping[str, int]:

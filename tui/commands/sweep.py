@@ -16,7 +16,9 @@ from core.config import TrainConfig, field_help
 from core.errors import InvalidValue
 from experiments.locations import Locations
 from experiments.presets.loader import DEFAULT
+from experiments.runs.owner import is_locked
 from experiments.studies.folder import StudyFolder, no_such_study
+from experiments.studies.locks import wait_for_lock
 from experiments.studies.plan import (
     MAX_JOBS,
     MAX_TRIALS,
@@ -36,7 +38,7 @@ from tui.command_line.following import download_progress
 from tui.command_line.signals import StopFlag, stop_on_signals
 from tui.text.advice import flag
 from tui.text.numbers import whole_number
-from tui.text.output import note
+from tui.text.output import note, note_logs
 
 if TYPE_CHECKING:
     from experiments.execution.executor import Executor
@@ -181,12 +183,15 @@ def sweep(
     A space is written as options: --lr 0.01:0.1:log --batch-size 64,128,256 --arch conv9,conv5 --dropout 0:0.2:0.05.
     """
     locations: Locations = context.obj
+    note_logs("experiments")
     made_up = f"sweep-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     folder = StudyFolder.of(locations.home, made_up if study is None else study)
     stored = folder.plan()
     if stored is not None:
         with folder.locked():  # else another process drives it
             pass
+        with stop_on_signals() as stop:  # else the journal is locked by a process that does not drive it
+            wait_for_lock(folder.journal_lock, lambda: not is_locked(folder.journal_lock), stop)
     placement = _placement(stored, executor, jobs, gpus_per_trial, ray_address)
     budget: bool | None = options.pop("budget")
     written = {field: text for field, text in options.items() if text is not None}

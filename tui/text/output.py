@@ -79,9 +79,9 @@ class _Notes(logging.Handler):
 _notes = _Notes()
 
 
-def note_logs() -> None:
-    """From here on say what the core logs: that something takes long, which it does only once on a machine."""
-    log = logging.getLogger("core")
+def note_logs(package: str = "core") -> None:
+    """From here on say what a package logs: that something takes long, once on a machine, or has to wait."""
+    log = logging.getLogger(package)
     log.setLevel(logging.INFO)
     log.addHandler(_notes)  # which is there once, however often it is added
 

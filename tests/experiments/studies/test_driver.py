@@ -153,6 +153,38 @@ def test_a_proposal_that_repeats_a_finished_trial_takes_its_result_as_long_as_it
     assert len(store.runs()) == 1
 
 
+@pytest.mark.parametrize("sampler", ["random", "tpe", "grid"])
+def test_no_two_trials_with_the_same_values_are_trained_and_the_second_has_the_result_of_the_first(
+    locations, store, script, view, sampler
+):
+    trials = 2 if sampler == "grid" else 14
+    plan = tiny_plan({"lr": "0.1,0.2"}, sampler=sampler, trials=trials)
+    events = drive(locations, plan, Scripted(script, three_epochs(script, 0.8), room=4))
+    assert len(store.runs()) == 2
+    assert sorted(event.trial for event in ends(events, "finished")) == list(range(trials))
+    twins = {trial.params["lr"]: trial.run_id for trial in view().trials if not trial.repeats}
+    assert all(trial.run_id == twins[trial.params["lr"]] for trial in view().trials)
+
+
+def test_a_trial_that_waited_for_one_that_was_given_up_is_trained_after_it(locations, store, script, view):
+    def play(run, life):
+        if run.meta().name == "s-0":
+            run.ask_to_stop()
+            yield script.epoch(1, 0.5, on_test=False)
+        yield from three_epochs(script)(run, life)
+
+    add = {"lr": "0.1,0.2", "epochs": "3"}
+    plan = tiny_plan(add, sampler="random", trials=10)
+    drive(locations, plan, Scripted(script, play, room=3))
+    trials = view().trials
+    assert trials[0].state == "pruned"
+    same = [trial for trial in trials[1:] if trial.params == trials[0].params]
+    assert same[0].state == "finished"
+    assert not same[0].repeats
+    assert all(trial.repeats for trial in same[1:])
+    assert len(store.runs()) == 3
+
+
 def test_the_run_of_a_trial_that_somebody_has_extended_counts_as_it_was_after_the_trials_epochs(
     locations, store, script, view
 ):

@@ -5,7 +5,11 @@ The first three tests name what a version of Optuna has changed, to be mended in
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
+import logging
+import os
 import subprocess
 import sys
 
@@ -15,7 +19,7 @@ from filelock import FileLock
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from core.errors import RunError, StorageError
+from core.errors import RunError, Stopped, StorageError
 from experiments.studies.folder import StudyFolder
 from experiments.studies.journal import JournalFile, open_storage
 
@@ -67,6 +71,35 @@ def test_an_append_waits_for_the_process_that_holds_the_lock_and_not_for_one_tha
     assert folder.journal.read_text() == '{"op_code":0}\n'
 
 
+def test_whoever_waits_for_the_lock_says_so_once_and_hears_of_a_reason_to_stop(folder, caplog):
+    folder.folder.mkdir(parents=True)
+    reasons = []
+    file = JournalFile(folder, lambda: reasons[0] if reasons else "")
+    said = logging.getLogger("experiments")
+
+    class Stopping(logging.Handler):
+        def emit(self, record):
+            reasons.append("SIGTERM")
+
+    stopping = Stopping()
+    said.addHandler(stopping)
+    try:
+        with FileLock(folder.journal_lock), pytest.raises(Stopped, match="SIGTERM"):
+            file.append_logs([{"op_code": 0}])
+    finally:
+        said.removeHandler(stopping)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{folder.journal_lock}: another process has locked it; waiting for that"
+    ]
+    assert folder.journal.read_text() == ""
+
+
+def test_whoever_adds_to_a_journal_that_stays_locked_gives_up_and_names_the_file(folder):
+    folder.folder.mkdir(parents=True)
+    with FileLock(folder.journal_lock), pytest.raises(StorageError, match=r"journal\.lock: another process has locked"):
+        JournalFile(folder).append_logs([{"op_code": 0}])
+
+
 def test_a_file_that_is_damaged_or_gone_is_not_appended_to(folder):
     folder.folder.mkdir(parents=True)
     file = JournalFile(folder)
@@ -80,11 +113,19 @@ def test_a_file_that_is_damaged_or_gone_is_not_appended_to(folder):
     assert not folder.journal.exists()
 
 
-def test_a_file_system_without_locks_is_named_as_the_reason(tmp_path, monkeypatch):
-    def refuse(*_: object, **__: object) -> None:
-        raise NotImplementedError("flock is not supported")
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EPERM, errno.EIO])
+def test_on_a_file_system_without_locks_no_folder_is_made_and_that_is_the_reason(folder, monkeypatch, number):
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
-    with pytest.raises(StorageError, match="its file system has no locks, which a sweep needs") as refusal:
-        open_storage(StudyFolder.of(tmp_path, "first")).create_new_study([], "first")
-    assert "another file system" in refusal.value.hint
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    for attempt in (folder.locked, folder.held):
+        with (
+            pytest.raises(StorageError, match="its file system has no file locks, which a sweep needs") as refusal,
+            attempt(),
+        ):
+            pass
+        assert "another file system" in refusal.value.hint
+        assert list(folder.folder.parent.parent.iterdir()) == []
+    with pytest.raises(StorageError, match="no file locks"):
+        open_storage(folder).create_new_study([], "first")

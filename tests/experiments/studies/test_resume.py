@@ -78,6 +78,28 @@ def test_a_proposal_that_a_killed_driver_did_not_come_to_train_takes_the_result_
     assert len(store.runs()) == 2
 
 
+def test_of_two_trials_with_the_same_values_that_a_killed_driver_left_one_is_trained(locations, store, script, view):
+    class Killed(Scripted):
+        """Its driver is killed while one is trained and others wait for it."""
+
+        def wait(self, seconds):
+            if len(view().trials) > 2:
+                raise KeyboardInterrupt
+            return super().wait(seconds)
+
+    plan = tiny_plan({"lr": "0.1,0.2"}, sampler="random", trials=8)
+    with pytest.raises(KeyboardInterrupt):
+        drive(locations, plan, Killed(script, three_epochs(script), room=3))
+    waiting = [trial.number for trial in view().trials if trial.run_id is None]
+    assert waiting
+    for run in store.runs():
+        run.release()
+    drive(locations, plan, Scripted(script, three_epochs(script), room=3))
+    assert [trial.state for trial in view().trials] == ["finished"] * 8
+    assert all(view().trials[number].repeats for number in waiting)
+    assert len(store.runs()) == 2
+
+
 @pytest.mark.parametrize("has_asked", [True, False])
 def test_a_trial_that_a_killed_driver_gave_up_was_given_up_by_its_pruner(locations, store, script, view, has_asked):
     class Killed(Scripted):
