@@ -148,8 +148,7 @@ def train_new(runner: Runner, spec: RunSpec) -> Iterator[Entry]:
         return runner.run(spec.config, spec.meta, spec.files)
     files = spec.files or runner.first_read.of(spec.config)
     runner.check(spec.config, files)
-    meta = {"name": spec.meta.name, "tags": list(spec.meta.tags), "group_id": spec.meta.group_id}
-    order = {"do": "run", "config": spec.config.model_dump(), "meta": meta, "files": files_record(files)}
+    order = {"do": "run", "config": spec.config.model_dump(), "meta": spec.meta.to_json(), "files": files_record(files)}
     return _train(runner, spec.config.arch, order, None)
 
 

@@ -121,8 +121,7 @@ def _do(order: Mapping[str, Any], locations: Locations | None, wishes: _Wishes, 
             return
         case "run":
             assert config is not None
-            meta = Meta(order["meta"]["name"], tuple(order["meta"]["tags"]), order["meta"]["group_id"])
-            entries = runner.run(config, meta, files)
+            entries = runner.run(config, Meta.from_json(order["meta"]), files)
         case _:
             entries = runner.resume(runner.store.run(order["run"]), **order["options"])
     begun = False

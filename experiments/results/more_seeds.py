@@ -46,7 +46,8 @@ def more_seeds(
         raise InvalidValue("seeds", seeds_text(seeds), f"the group has {some} already", hint=hint)
     member = store.run(group.members[0].run_id)
     config, code = _same_recipe(member, changes)
-    specs = seed_specs(config, seeds, Meta(group.name, member.meta().tags, group.id))
+    meta = member.meta()
+    specs = seed_specs(config, seeds, Meta(group.name, meta.tags, group.id, meta.trackers))
     return group.id, [replace(spec, files=code.files) for spec in specs], code.note
 
 

@@ -1,7 +1,7 @@
 """One run's folder, which is the run's truth.
 
 config.json                  every field of its config
-meta.json                    name, tags and group: what people change afterwards
+meta.json                    name, tags, group and trackers: what people change afterwards
 owner.json                   the process that trains it, while one does; the file's time is its heartbeat
 env.json                     versions, device, git revision, command line
 events.jsonl                 what happened, only ever added to
@@ -20,10 +20,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from core.advice import Action, Advice, Tip
-from core.errors import InvalidValue, RunError, StorageError, is_full, reason_of
+from core.errors import RunError, StorageError, is_full, reason_of
 from core.events import CheckpointSaved, RunStarted
 from core.storage.files import open_to_write
 from experiments.runs.eventlog import Entry, EventReader, EventWriter
@@ -43,30 +43,38 @@ if TYPE_CHECKING:
 
 RESERVE = 4096
 """Bytes set aside in each run's folder, given up when the disk is full so that the end can still be written down."""
-MAX_LABEL = 100
 _WEIGHTS = tuple(f"{name}.safetensors" for name in ("checkpoint", "best", "final", "predictions"))
 REPLACED = ("config.json", "meta.json", "env.json", "owner.json", *_WEIGHTS)
 """The files of a run that are replaced as a whole."""
 
 
-def check_label(field: str, text: str) -> None:
-    """Raise `InvalidValue` for a name or tag that nobody could see or that would not fit in a table."""
-    if text.isspace() or (not text and field == "tag"):
-        raise InvalidValue(field, text, "must not be empty", hint=f"give a word, or leave the {field} out")
-    if len(text) > MAX_LABEL or not text.isprintable():
-        allowed = f"must be at most {MAX_LABEL} printable characters"
-        raise InvalidValue(field, text, allowed, hint="leave out line ends and control characters")
-    if text == "latest":
-        raise InvalidValue(field, text, "stands for the newest run", hint="choose another word")
-
-
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """A run's name, tags and group: the part of it that may change after it was begun."""
+    """A run's name, tags and group, and the trackers that it is shown in as it goes: the part of it that may change
+    after it was begun."""
 
     name: str = ""
     tags: tuple[str, ...] = ()
     group_id: str | None = None
+    trackers: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """What is damaged or missing is as if nobody had said it."""
+        name, group_id = values.get("name"), values.get("group_id")
+        return cls(
+            name if isinstance(name, str) else "",
+            _words(values.get("tags")),
+            group_id if isinstance(group_id, str) else None,
+            _words(values.get("trackers")),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {field: value for field, value in asdict(self).items() if field != "trackers" or value}
+
+
+def _words(values: object) -> tuple[str, ...]:
+    return tuple(word for word in values if isinstance(word, str)) if isinstance(values, list) else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,24 +136,18 @@ class Run(OwnedFolder):
 
     def meta(self) -> Meta:
         """Damaged or missing, it is as if nobody had named the run."""
-        values = read_json(self.folder / "meta.json")
-        name, tags, group_id = values.get("name"), values.get("tags"), values.get("group_id")
-        return Meta(
-            name if isinstance(name, str) else "",
-            tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
-            group_id if isinstance(group_id, str) else None,
-        )
+        return Meta.from_json(read_json(self.folder / "meta.json"))
 
-    def change_meta(self, *, name: str | None = None, tags: tuple[str, ...] | None = None) -> None:
-        """Rename or tag the run; None leaves what is there.
+    def change_meta(self, **changes: str | tuple[str, ...] | None) -> None:
+        """Change fields of `Meta`; None leaves what is there.
 
         Raises:
             StorageError: when the folder cannot be written; nothing has changed then.
         """
-        meta = self.meta()
-        meta = replace(meta, name=meta.name if name is None else name, tags=meta.tags if tags is None else tags)
+        given: dict[str, Any] = {field: value for field, value in changes.items() if value is not None}
+        meta = replace(self.meta(), **given)
         try:
-            write_json(self.folder / "meta.json", asdict(meta))
+            write_json(self.folder / "meta.json", meta.to_json())
         except OSError as error:
             raise self.unwritable(error) from error
 
@@ -209,7 +211,7 @@ class Run(OwnedFolder):
             OSError: when it cannot be written.
         """
         write_json(self.folder / "config.json", config.model_dump())
-        write_json(self.folder / "meta.json", asdict(meta))
+        write_json(self.folder / "meta.json", meta.to_json())
         write_json(self.folder / "env.json", environment)
         self._set_aside()
         write_json(self.owner_file, Owner.this_process().to_json())

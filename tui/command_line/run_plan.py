@@ -9,11 +9,14 @@ from core.config import TrainConfig
 from core.errors import InvalidValue
 from experiments.presets.loader import DEFAULT, load_config_file, load_preset
 from experiments.results.more_seeds import more_seeds
-from experiments.runs.folder import Meta, RunSpec, check_label
+from experiments.runs.folder import Meta, RunSpec
 from experiments.runs.row import Status
 from experiments.runs.seeds import name_of_seed, parse_seeds, seed_specs
 from experiments.runs.store import Store
 from tui.text.output import note
+
+MAX_LABEL = 100
+"""Characters of a name or a tag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ def plan_new(store: Store, asked: Asked) -> tuple[str | None, list[RunSpec]]:
     config = configure(asked.preset, asked.config, asked.changes)
     for field, words in (("name", (asked.name,)), ("tag", asked.tags)):
         for word in words:
-            check_label(field, word)
+            _check_label(field, word)
     if asked.seeds is None:
         return None, [RunSpec(config, Meta(asked.name, asked.tags))]
     seeds = _seeds(asked.seeds, asked.changes.get("seed"))
@@ -91,3 +94,14 @@ def _seeds(text: str, seed: object) -> tuple[int, ...]:
     if seed is not None:
         raise InvalidValue("seeds", text, "cannot be used with --seed", hint="give one of the two")
     return parse_seeds(text)
+
+
+def _check_label(field: str, text: str) -> None:
+    """Raise `InvalidValue` for a name or tag that nobody could see or that would not fit in a table."""
+    if text.isspace() or (not text and field == "tag"):
+        raise InvalidValue(field, text, "must not be empty", hint=f"give a word, or leave the {field} out")
+    if len(text) > MAX_LABEL or not text.isprintable():
+        allowed = f"must be at most {MAX_LABEL} printable characters"
+        raise InvalidValue(field, text, allowed, hint="leave out line ends and control characters")
+    if text == "latest":
+        raise InvalidValue(field, text, "stands for the newest run", hint="choose another word")

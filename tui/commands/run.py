@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,7 +27,7 @@ from tui.command_line.following import (
     quietly,
     report,
 )
-from tui.command_line.options import LogTo, WithTensorBoard, checked_tracking, tracking_options
+from tui.command_line.options import LogTo, WithTensorBoard, checked_tracking
 from tui.command_line.run_plan import Asked, plan_more, plan_new
 from tui.command_line.signals import stop_on_signals
 from tui.live.launch import resume_all_detached, runs_to_hand_over
@@ -89,8 +90,9 @@ def run(
     asked = Asked(preset, config, changes, seeds, name, tuple(tag or ()))
     group_id, planned = plan_new(store, asked) if group is None else plan_more(store, asked, group, detach=detach)
     tracking = checked_tracking(store, tensorboard=tensorboard, log_to=log_to)
+    planned = [replace(spec, meta=tracking.of(spec.meta)) for spec in planned]
     if detach:
-        _detach(locations, planned, tracking)
+        _detach(locations, planned)
         return
     keep_stdout_for_data()
     if not (quiet or as_json):
@@ -98,7 +100,7 @@ def run(
     with stop_on_signals("the run had not begun, so nothing was saved") as stop:
         runner = Runner(locations, stop, download_progress())
         if group_id:
-            jobs = 1 if tracking.is_on else jobs  # trackers take one run at a time
+            jobs = 1 if planned[0].meta.trackers else jobs  # trackers take one run at a time
             views = _train_group(runner, planned, tracking, jobs, as_json=as_json, quiet=quiet)
             say_group(runner.store, group_id, as_json=as_json)
             if waiting := [spec.config.seed for spec in planned[len(views) :]]:
@@ -138,12 +140,12 @@ def _train_group(
     return list(progress.views.values())
 
 
-def _detach(locations: Locations, planned: list[RunSpec], tracking: Tracking) -> None:
+def _detach(locations: Locations, planned: list[RunSpec]) -> None:
     """Make the folders of all runs, and start one process that trains them in turn. Every folder is there from the
     start, so that a run whose turn never comes can be resumed like any other."""
     with runs_to_hand_over(Runner(locations)) as make:
         made = [make(spec) for spec in planned]
         reference = planned[0].meta.group_id or made[0].id
-        resume_all_detached(reference, made, locations, *tracking_options(tracking))
+        resume_all_detached(reference, made, locations)
     note(f"training goes on by itself: mnist-tui watch {reference}, mnist-tui stop {reference}")
     say(reference)

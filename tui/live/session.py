@@ -7,6 +7,7 @@ waited for with a deadline.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,8 @@ class Job(Background):
         self.ends: dict[str, EndEvent] = {}
         """The last event of runs that have ended; it is here even when the disk was too full for it."""
         self._seeds: dict[str, int] = {}
+        self.warnings: deque[str] = deque()
+        """What failed beside training, for people to read; whoever shows it takes it away."""
         self._reason = ""
         asked_for = [run.id for run in self.resumed] + [spec.config.seed for spec in self.new]
         self._places: dict[object, int] = {run: place for place, run in enumerate(asked_for, start=1)}
@@ -104,7 +107,17 @@ class Job(Background):
     def train(self, locations: Locations) -> None:
         """Train every run. To be called on a thread of its own."""
         runner = Runner(locations, self.should_stop, self.note_download)
-        self._take_in(runner, self._alone(runner, self.tasks[0]) if self.size == 1 else self._together(runner))
+        entries = self._alone(runner, self.tasks[0]) if self.size == 1 else self._together(runner)
+        if self._is_tracked:
+            from experiments.export.tracking import Tracking
+
+            entries = Tracking(runner.store, self.warnings.append).follow(entries)
+        self._take_in(runner, entries)
+
+    @property
+    def _is_tracked(self) -> bool:
+        """Whether a run is shown in trackers as it goes, which take one run at a time."""
+        return any(run.meta().trackers for run in self.resumed) or any(spec.meta.trackers for spec in self.new)
 
     def _alone(self, runner: Runner, task: Task) -> Iterator[Entry]:
         self.stage = "preparing data and network"
@@ -118,7 +131,7 @@ class Job(Background):
         """Train as `mnist-tui run --seeds` does: as one network on a GPU, in a process a core, or in turn."""
         from experiments.execution.replicate import plan_runs, replicate
 
-        plan = plan_runs(runner, self.tasks)
+        plan = plan_runs(runner, self.tasks, 1 if self._is_tracked else None)
         self.stage = f"preparing {plan.words or 'data and network'}"
         return replicate(runner, self.tasks, plan)
 

@@ -99,6 +99,7 @@ class TrainingScreen(WorkScreen):
         if not self.ready:
             return
         follower = self._follower
+        self._say_warnings()
         waiting = self.lab.session.stage
         self.set_class(follower is None and not waiting, "-empty")
         shown = (follower.run.id, follower.status, follower.deleted) if follower is not None else None
@@ -119,6 +120,11 @@ class TrainingScreen(WorkScreen):
         self.query_one(EpochTable).show_view(follower.view)
         self.query_one(Facts).show(follower.view, self._device_use(follower))
         self.query_one(LogPane).show_lines(tuple(follower.log))
+
+    def _say_warnings(self) -> None:
+        job = self.lab.session.job
+        while job is not None and job.warnings:
+            self.notify(job.warnings.popleft(), title="Not tracked", severity="warning", markup=False)
 
     def _empty_reason(self) -> str:
         job = self.lab.session.job
