@@ -158,7 +158,7 @@ def _read_gray(path: Path) -> Tensor:
     except InvalidValue:
         raise
     except OSError as error:
-        reason = error.strerror.lower() if error.strerror else "is not an image that can be read"
+        reason = error.strerror.lower() if error.strerror else "is not a readable image"
         raise InvalidValue("image", str(path), reason, hint=hint) from error
     except Image.DecompressionBombError as error:
         raise InvalidValue("image", str(path), too_large, hint="make it smaller") from error

@@ -35,8 +35,8 @@ Method = Literal["welch", "mcnemar", "prediction"]
 
 SCOPE: Mapping[Method, str] = {
     "welch": "this covers the choice of seeds, on these test images",
-    "mcnemar": "this covers the choice of test images and not that of the seed: another seed of either could turn it "
-    "round; compare groups of several seeds to know which recipe is better",
+    "mcnemar": "this covers the choice of test images and not that of the seed: another seed could reverse this; "
+    "compare groups of several seeds to know which recipe is better",
     "prediction": "this holds the single run against what one more seed of the group could give, and takes for granted "
     "that its recipe varies as much",
 }

@@ -32,7 +32,7 @@ def parse_seeds(text: str, field: str = "seeds") -> tuple[int, ...]:
         last = int(match[2] or first) if match else 0
         ranges.append(range(first, last + 1))
     if not all(ranges) or sum(map(len, ranges)) > MAX_SEEDS:
-        allowed = f"must be seeds or ranges A-B with A at most B, with commas between them, {MAX_SEEDS:,} seeds at most"
+        allowed = f"must be first-last, such as 0-9, or a list, such as 0-2,5, of at most {MAX_SEEDS:,} seeds"
         raise InvalidValue(field, text, allowed, hint="for example 0-9, or 0-2,5")
     seeds = sorted({seed for seeds in ranges for seed in seeds})
     TrainConfig.checked({"seed": seeds[-1]})

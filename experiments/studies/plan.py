@@ -120,7 +120,7 @@ def make_plan(origin: tuple[str, str], options: Mapping[str, str], *, objective:
         examples = {"lr": "0.01:0.1:log", "batch_size": "64,128,256", "arch": "conv9,conv5"}
         first, *others = (Tip(Action.OPTION, field, values) for field, values in examples.items())
         hint = Advice("give a range or a list: ", first, *(part for step in others for part in (", ", step)))
-        raise InvalidValue("space", "empty", "nothing varies", hint=hint)
+        raise InvalidValue("space", "empty", "nothing to search yet", hint=hint)
     return SweepPlan(space=space, base=base, origin=origin, objective=objective)
 
 

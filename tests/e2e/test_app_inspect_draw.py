@@ -29,7 +29,7 @@ def test_train_inspect_the_most_confused_pair_and_draw_a_one(terminal, tmp_path)
     app.wait_for("Conv2d-1: 8 of 28 x 28")
 
     app.press("d")
-    app.wait_for("pen up (space: down)")
+    app.wait_for("pen up, space to draw")
     app.press(" ")
     app.wait_for("pen down: arrows draw")
     app.press(*["down"] * 19, " ")

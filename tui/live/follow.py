@@ -148,7 +148,7 @@ def _in_words(view: RunView, entry: Entry) -> str:
         case RunFinished() as event:
             return f"finished: final {percent(event.final_test_accuracy)} after {duration(event.seconds)}"
         case RunStopped(epoch=epoch, reason=reason):
-            return f"stopped in epoch {epoch}: {reason}"
+            return f"stopped {f'in epoch {epoch}' if epoch else 'before the first epoch'}: {reason}"
         case RunFailed() as event:
             return f"failed in epoch {event.epoch}: {what_failed(event)}. {for_interface(event.advice)}"
         case _:

@@ -55,7 +55,7 @@ class Prompt(ModalScreen[str | None]):
             box.border_title = Content(self._title)
             yield Static(self._text, classes="question", markup=False)
             yield Field(self._value, max_length=200, compact=True, select_on_focus=False)
-            yield Static("enter to keep, escape to leave as it was", classes="keys", markup=False)
+            yield Static("enter saves, escape cancels", classes="keys", markup=False)
 
     @on(Input.Submitted)
     def _done(self, event: Input.Submitted) -> None:

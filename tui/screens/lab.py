@@ -57,7 +57,7 @@ class LabScreen(WorkScreen):
         Binding("v", "values", "Values", tooltip="To learning rate, batch size and the rest"),
         Binding("escape", "leave_field", "Leave field", key_display="esc"),
         Binding("t", "translate", "As a spec", tooltip="Write the module of your own as the spec that equals it"),
-        Binding("u", "unfork", "Forget original", tooltip="Stop comparing with the run that the values came from"),
+        Binding("u", "unfork", "Unlink original", tooltip="Stop comparing with the run that the values came from"),
         Binding("down", "app.focus_next", show=False),
         Binding("up", "app.focus_previous", show=False),
     ]
@@ -176,7 +176,7 @@ class LabScreen(WorkScreen):
         title, box = "Run", self.query_one("#values")
         if self._fork is not None:
             changes = list(self._form.changes) + (["network"] if self._editor.arch != self._fork.arch else [])
-            title = f"Fork, {len(changes)} changed, of {self._fork.title}"
+            title = f"Fork of {self._fork.title}, {len(changes)} change{'s' * (len(changes) != 1)}"
         if str(box.border_title) != title:  # else all that is in the box would be painted anew
             box.border_title = Content(title)  # a name may hold what markup would take for a tag
         self.query_one("#network").set_class(

@@ -55,7 +55,8 @@ class RunsScreen(WorkScreen):
         Binding("x", "stop", "Stop", tooltip="Stop it after a checkpoint, wherever it is trained"),
         Binding("d,delete", "delete", "Delete", tooltip="Delete it, after a question"),
         Binding("r", "reload", "Read again", show=False),
-        Binding("escape", "leave_filter", "Leave filter", key_display="esc", tooltip="Leave the filter, then clear it"),
+        Binding("escape", "leave_filter", "Leave filter", key_display="esc", tooltip="Leave the filter as it is"),
+        Binding("escape", "clear_filter", "Clear filter", key_display="esc", tooltip="Show all runs again"),
         Binding("escape", "unmark", "Unmark", key_display="esc", tooltip="Take all marks away"),
     ]
 
@@ -214,10 +215,10 @@ class RunsScreen(WorkScreen):
         self.set_focus(self.query_one("#filter", Input))
 
     def action_leave_filter(self) -> None:
-        """Leave the filter; outside of it, clear it."""
-        field = self.query_one("#filter", Input)
-        if not field.has_focus:
-            field.value = ""
+        self.set_focus(self._table)
+
+    def action_clear_filter(self) -> None:
+        self.query_one("#filter", Input).value = ""
         self.set_focus(self._table)
 
     def action_unmark(self) -> None:
@@ -300,14 +301,18 @@ class RunsScreen(WorkScreen):
                 resumable = (Status.STOPPED, Status.CRASHED, Status.FAILED)
                 return current is not None and current[1] in resumable and not self.lab.session.live
             case "leave_filter":
+                return self.ready and self.query_one("#filter", Input).has_focus
+            case "clear_filter":
                 field = self.query_one("#filter", Input) if self.ready else None
-                return field is not None and (field.has_focus or bool(field.value))
+                return field is not None and not field.has_focus and bool(field.value)
             case "mark_group":
                 return current is not None and current[0].group_id is not None
             case "compare":
                 return self.ready and len(self._to_compare) > 1
             case "unmark":
-                return bool(self._marks.references) and not self.check_action("leave_filter", ())
+                return bool(self._marks.references) and not any(
+                    self.check_action(action, ()) for action in ("leave_filter", "clear_filter")
+                )
             case "filter" | "sort":
                 return bool(self._catalog.items)
             case "mark" | "open" | "inspect" | "draw" | "delete" | "fork" | "tag" | "rename":

@@ -74,8 +74,8 @@ class MoreTrials(FormDialog[int]):
         """`most` is the largest number of trials that there can be."""
         asked = view.plan.trials
         added = sum(trial.added for trial in view.trained)
-        beside = f", beside {added:,} added by hand" if added else ""
-        text = f"{view.name} has done the {asked:,} trials that it was asked for{beside}. How many are there to be?"
+        beside = f", plus {added:,} added by hand" if added else ""
+        text = f"All {asked:,} trials of {view.name} are done{beside}. New total:"
         super().__init__("Continue", text, "continue")
         self._least, self._most = asked + 1, most
 

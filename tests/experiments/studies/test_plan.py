@@ -43,7 +43,7 @@ def test_flags_lie_over_the_preset_and_ranges_span_the_space():
 
 
 def test_nothing_that_varies_is_no_search():
-    with pytest.raises(InvalidValue, match="nothing varies"):
+    with pytest.raises(InvalidValue, match="nothing to search yet"):
         plan_of({"lr": "0.1"})
 
 

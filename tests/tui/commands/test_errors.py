@@ -46,7 +46,7 @@ BAD_VALUES = [
     refuse("tag", "''", "must not be empty", "--tag", ""),
     refuse("tag", "' '", "must not be empty", "--tag", " "),
     refuse("name", "' '", "must not be empty", "--name", " "),
-    refuse("seeds", "3-1", "A at most B", "--seeds", "3-1"),
+    refuse("seeds", "3-1", "first-last, such as 0-9", "--seeds", "3-1"),
     refuse("seeds", "0,,1", "seeds or ranges A-B", "--seeds", "0,,1"),
     refuse("seeds", "0-99999", "10,000 seeds at most", "--seeds", "0-99999"),
     refuse("seeds", "-1-2", "A-B", "--seeds=-1-2"),

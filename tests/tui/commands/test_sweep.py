@@ -25,7 +25,7 @@ def sweep(cli):
 @pytest.mark.parametrize(
     ("arguments", "code", "named"),
     [
-        ((), 2, "nothing varies"),
+        ((), 2, "nothing to search yet"),
         (("--lr", "0.5:0.1"), 2, "lr = 0.5:0.1: LOW must be below HIGH"),
         (("--lr", "low:high"), 2, "lr = low:high: must be a number above 0"),
         (("--arch", "conv9,conv10"), 2, "conv10"),

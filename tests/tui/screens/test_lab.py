@@ -172,7 +172,7 @@ WRONG_VALUES = (
     ("batch_size", "60001", "a whole number at least 1 and at most 60,000"),
     ("epochs", "21", "at most 20 within the budget (raise Max epochs"),
     ("epochs", "", "a whole number"),
-    ("seed", "5-2", "A-B with A at most B"),
+    ("seed", "5-2", "first-last, such as 0-9"),
     ("dropout", "1", "a number at least 0 and below 1"),
 )
 """Fields, what is typed into each, and what is said of it."""
@@ -259,14 +259,14 @@ async def test_a_fork_brings_the_config_and_marks_what_is_changed(tmp_path, scri
         await pilot.press("3")
         await wait_for_text(pilot, "conv5")
         await pilot.press("f")
-        await wait_for_text(pilot, "Fork, 0 changed")
+        await wait_for_text(pilot, ", 0 changes")
         form = pilot.app.screen.query_one(RunForm)
         assert (form.texts["lr"], form.texts["batch_size"]) == ("0.2", "32")
         assert REGISTRY["conv5"] in screen_text(pilot)
-        assert "0 changed" in screen_text(pilot)
+        assert ", 0 changes" in screen_text(pilot)
         await pilot.press(*"0.3")
         text = screen_text(pilot)
-        assert "1 changed" in text
+        assert ", 1 change" in text
         assert "* Learning rate" in text
         assert "The original has 0.2" in text
 
@@ -287,7 +287,7 @@ async def test_of_a_long_value_in_a_fork_the_beginning_shows_and_typing_replaces
         await wait_for_text(pilot, "0.000123456")
         pilot.app.screen.query_one("#field-lr").focus()
         await pilot.press(*"0.3")
-        await wait_for_text(pilot, "1 changed")
+        await wait_for_text(pilot, ", 1 change")
         assert form.texts["lr"] == "0.3"
         pilot.app.screen.query_one("#field-weight_decay").focus()
         await pilot.press("right", *"9")
@@ -298,7 +298,7 @@ async def test_a_fork_of_a_run_with_brackets_in_its_name_shows_them(tmp_path, sc
     run = make_run(tmp_path, script, script.started(), script.stopped(), meta=Meta("x[/y] [b"))
     async with staged(LabScreen(), tmp_path) as pilot:
         pilot.app.screen.load_fork(run, run.meta().name)
-        await wait_for_text(pilot, "Fork, 0 changed, of x[/y] [b")
+        await wait_for_text(pilot, "Fork of x[/y] [b")
 
 
 async def test_coming_back_leaves_the_field_so_that_digits_lead_on(tmp_path):

@@ -342,7 +342,7 @@ async def test_a_new_sweep_is_checked_as_it_is_typed_and_never_takes_a_name_agai
         await pilot.pause()
         assert problem._said == "", "nothing has been typed yet"
         await pilot.press("enter")
-        await wait_for_text(pilot, "nothing varies")
+        await wait_for_text(pilot, "nothing to search yet")
         await pilot.press("down")
         for text, words in {
             "--lr 0.5:0.1": "LOW must be below HIGH",

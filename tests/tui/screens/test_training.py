@@ -65,7 +65,7 @@ async def test_a_run_that_failed_in_its_first_step_is_shown(tmp_path, script):
     run = make_run(tmp_path, script, script.started(), script.failed(1))
     async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:
         await wait_for_text(pilot, "✗ failed")
-        await wait_for_text(pilot, "Best   no epoch was finished")
+        await wait_for_text(pilot, "Best   no finished epoch yet")
         assert "after the first epoch" not in screen_text(pilot)
 
 

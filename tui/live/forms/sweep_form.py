@@ -138,7 +138,7 @@ def options_of(text: str) -> dict[str, str]:
         if not flag.startswith("--") or field not in fields:
             close = get_close_matches(field, fields, n=1)
             hint = f"did you mean {flag_of(close[0])}?" if close else "for example --lr 0.01:0.1:log"
-            raise InvalidValue("space", flag, "is no option that can be searched", hint=hint)
+            raise InvalidValue("space", flag, "cannot be searched", hint=hint)
         if not value or value.startswith("--"):
             if field in FIXED:
                 first = TrainConfig.model_fields[field].default

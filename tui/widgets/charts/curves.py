@@ -14,7 +14,7 @@ from tui.widgets.charts.chart import Chart
 
 ZOOMS = (0, 10, 5, 2)
 """So many of the last epochs, 0 for all of them."""
-LATER, NEVER = "drawn after the first epoch", "no epoch was finished"
+LATER, NEVER = "drawn after the first epoch", "no finished epoch yet"
 CHARTS = ("loss", "accuracy", "steps")
 
 

@@ -48,7 +48,7 @@ class Facts(Static):
 
 def best(view: RunView) -> Fact:
     if not view.accuracies:
-        return ("Best", "after the first epoch" if view.end is None else "no epoch was finished", "")
+        return ("Best", "after the first epoch" if view.end is None else "no finished epoch yet", "")
     on_test = view.best_test_accuracy is not None
     what = "test, optimistic" if on_test else "held-out images"
     return ("Best", f"{percent(max(view.accuracies.values()))} in epoch {view.best_epoch} ({what})", "bold")
@@ -71,7 +71,7 @@ def early(view: RunView) -> Fact:
     if EARLY_EPOCHS not in view.accuracies and view.end is None:
         return ("Early", f"after epoch {EARLY_EPOCHS}: above {limit}?", "")
     if view.early_signal is None:
-        return ("Early", "no verdict: no epoch was finished", "")
+        return ("Early", "no verdict: no finished epoch", "")
     top = percent(max(accuracy for epoch, accuracy in view.accuracies.items() if epoch <= EARLY_EPOCHS))
     if view.early_signal:
         return ("Early", f"{top} above {limit}: good", "$text-success")

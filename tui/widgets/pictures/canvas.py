@@ -64,7 +64,7 @@ class Canvas(Widget, can_focus=True):
         return 2 if self.size.width >= 2 * SIDE and self.size.height >= SIDE else 1
 
     def watch_pen_down(self) -> None:
-        self.border_subtitle = "pen down: arrows draw" if self.pen_down else "pen up (space: down)"
+        self.border_subtitle = "pen down: arrows draw" if self.pen_down else "pen up, space to draw"
 
     def on_mount(self) -> None:
         self.watch_pen_down()

@@ -59,7 +59,7 @@ def class_cells(digit: int, score: ClassScore, counts: Sequence[int]) -> tuple[C
         percent(score.precision),
         percent(score.recall),
         percent(score.f1),
-        "never wrong" if other is None else f"{other}, {counts[other]:,} time{'s' * (counts[other] != 1)}",
+        "never wrong" if other is None else f"{other} ({'once' if counts[other] == 1 else f'{counts[other]:,} times'})",
     )
 
 

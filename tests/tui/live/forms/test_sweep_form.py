@@ -107,5 +107,5 @@ def test_a_sweep_that_may_be_started_is_the_words_of_a_command(tmp_path):
     locations = Locations.resolve(tmp_path, tmp_path / "data")
     wanted = check_sweep(TEXTS, TrainConfig(val_split=50), locations)
     assert wanted.options[:6] == ("--preset", "seed-conv9", "--epochs", "3", "--val-split", "50")
-    with pytest.raises(InvalidValue, match="nothing varies"):
+    with pytest.raises(InvalidValue, match="nothing to search yet"):
         check_sweep(TEXTS | {"space": ""}, TrainConfig(), locations)
