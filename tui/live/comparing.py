@@ -202,9 +202,7 @@ def other_data(entrants: Sequence[Entrant]) -> str:
         for follower in entrant.followers
         if (started := follower.view.started) is not None
     }
-    return "These runs were scored on different images: their curves are not comparable." * (
-        len(facts) > 1
-    )
+    return "These runs were scored on different images: their curves are not comparable." * (len(facts) > 1)
 
 
 def _member(follower: Follower) -> GroupMember:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -249,14 +250,13 @@ class RunsScreen(WorkScreen):
 
     async def action_tag(self) -> None:
         if (run := self._run) is not None:
-            text = f"{run.id}: tags, with spaces between them"
-            await self.app.push_screen(
-                Prompt("Tag", text, " ".join(run.meta().tags)), lambda tags: self._tag(run, tags)
-            )
+            text, tags = f"{run.id}: tags, with commas or spaces between them", ", ".join(run.meta().tags)
+            await self.app.push_screen(Prompt("Tag", text, tags), lambda answer: self._tag(run, tags, answer))
 
-    def _tag(self, run: Run, tags: str | None) -> None:
-        if tags is not None:
-            self._change(run, tags=tuple(dict.fromkeys(tag.lstrip("#") for tag in tags.split() if tag.strip("#"))))
+    def _tag(self, run: Run, before: str, answer: str | None) -> None:
+        if answer not in (None, before):  # a tag that was given on the command line may have a space in it
+            parts = (part.lstrip("#") for part in re.split(r"[,\s]+", answer))
+            self._change(run, tags=tuple(dict.fromkeys(filter(None, parts))))
 
     def _change(self, run: Run, *, name: str | None = None, tags: tuple[str, ...] | None = None) -> None:
         try:
