@@ -207,7 +207,7 @@ def parse_value(field: str, text: str, *, whole: str = "") -> Value:
     kind = int if info.default is None else type(info.default)
     try:
         value: Value = _BOOLEANS[text.lower()] if kind is bool else kind(text)
-        checked = TrainConfig.each_checked({field: value})
+        checked = TrainConfig.each_checked({field: value, "budget": False})
     except (KeyError, ValueError, InvalidValue):
         allowed = f"must be {allowed_values(field)}"
         forms = "written as VALUE, A,B,C or A,B+C,D" if field == "augment" else "written as VALUE or A,B,C"

@@ -263,7 +263,7 @@ async def test_how_many_trials_more_begins_with_a_number_that_is_accepted(tmp_pa
     async with staged(StudyScreen("s"), tmp_path, SMALL) as pilot:
         await wait_for_text(pilot, "5 of 5 trials")
         await pilot.press("c")
-        await wait_for_text(pilot, "s has done the 5 trials that it was asked for.")
+        await wait_for_text(pilot, "All 5 trials of s are done. New total:")
         dialog = pilot.app.screen
         assert (dialog.texts, dialog.judge()) == ({"trials": "10"}, 10)
         assert "enter to continue, escape to leave" in screen_text(pilot)
