@@ -88,7 +88,8 @@ class RunFinished:
     """The run did all that its config asks.
 
     `best_test_accuracy` is the best over epochs, and optimistic for that; with a validation split it is None, and
-    `selected_test_accuracy` is the test accuracy of the epoch that was best on the held-out images.
+    `selected_test_accuracy` is the test accuracy of the epoch that was best on the held-out images. The `tta_*` are of
+    the last epoch with test-time augmentation, a score apart from all others, and None without it.
     """
 
     NAME: ClassVar = "run_finished"
@@ -102,6 +103,8 @@ class RunFinished:
     early_signal: bool | None
     seconds: float
     weights_sha256: str
+    tta_test_accuracy: float | None = None
+    tta_test_correct: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from core.engines.engine import Forward
 from core.grouped.network import GroupedNetwork
 from core.training.evaluate import Evaluator, Labelled, Pixels, whole_batch
+from core.training.views import ImageViews
 
 
 class GroupedEvaluator(Evaluator):
@@ -23,11 +24,12 @@ class GroupedEvaluator(Evaluator):
         data: Labelled,
         pixels: Pixels,
         forward: Forward | None = None,
+        views: ImageViews | None = None,
         *,
         min_size: int = 1,
     ) -> None:
         size = max(min_size, whole_batch(data.images.device) // model.copies)
-        super().__init__(model, data, pixels, forward, copies=model.copies, size=size)
+        super().__init__(model, data, pixels, forward, views, copies=model.copies, size=size)
 
     def inputs(self, images: Tensor) -> Tensor:
         """Each image once for each copy: (B * copies, 1, 28, 28)."""

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from core.device.device import float32_products
 from core.engines.engine import EagerEngine, Engine, Forward, batch_sizes
 from core.errors import ShouldStop, Stopped
+from core.training.views import ImageViews
 
 BATCH = 500
 """Images scored at once on a CPU: few enough for the activations of a tiny network to stay in its cache."""
@@ -82,6 +83,7 @@ class Evaluator:
 
     Args:
         forward: called in the model's place, images (B, 1, 28, 28) to logits (B, 10); the model itself by default.
+        views: where the mean of the logits over an image and these views of it is scored, not those of the image alone.
         copies: networks that `model` is made of, each of which is scored (`core.grouped.evaluate`).
         size: images in a batch.
     """
@@ -92,6 +94,7 @@ class Evaluator:
         data: Labelled,
         pixels: Pixels,
         forward: Forward | None = None,
+        views: ImageViews | None = None,
         *,
         copies: int = 1,
         size: int | None = None,
@@ -100,6 +103,7 @@ class Evaluator:
         self._model = model
         self._forward = forward or model
         self._pixels = pixels
+        self._views = views
         self._copies = copies
         self._device = device = data.images.device
         self._size = min(size or whole_batch(device), len(data))
@@ -147,7 +151,7 @@ class Evaluator:
         with torch.no_grad(), float32_products(self._device):
             places = self._places[:size]
             images, labels = self.data.at(places)
-            logits = self._forward(self.inputs(images))
+            logits = self._logits(images)
             self._losses += self._summed_losses(logits, labels)
             self._predictions[places] = logits.argmax(1).view(size, self._copies).to(torch.uint8)
             self._places += size
@@ -167,6 +171,14 @@ class Evaluator:
     def inputs(self, images: Tensor) -> Tensor:
         """The network's input of images (B, 28, 28) uint8."""
         return self._pixels(images)
+
+    def _logits(self, images: Tensor) -> Tensor:
+        logits = self._forward(self.inputs(images))
+        if self._views is None:
+            return logits
+        for view in self._views(images):
+            logits = logits + self._forward(self.inputs(view))
+        return logits / (1 + len(self._views))
 
     def _summed_losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The sum over a batch, for each copy where there are several."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext
-from typing import Generic, TypeVar, cast
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, nullcontext
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -27,17 +27,16 @@ from core.models.spec import is_user_module
 from core.models.translate.translation import Translation, Untranslatable
 from core.models.translate.twin import InPlaceOf
 from core.storage.checkpoint import Checkpoint
-from core.training.average import EpochMean, WeightAverage, average_of, copy_of, copy_weights
+from core.training.average import WeightAverage, copy_of, copy_weights
 from core.training.evaluate import Evaluator, Labelled, Pixels, Score
 from core.training.record import RunRecord
 from core.training.sampling import EpochDraw, seed_dropout, seed_scoring, seed_script, split_validation
-from core.training.statistics import NormStatistics
+from core.training.scoring import MakeEvaluator, Model, RunImages, Scoring
 from core.training.step import TrainStep
 
 PROGRESS_INTERVAL = 0.1
 """Seconds between two progress events of a run, at least; in proportion more where over ten are trained together."""
 
-Model = TypeVar("Model", bound=nn.Module)
 AnyRun = TypeVar("AnyRun", bound=RunRecord)
 
 StopsRun = Callable[[AnyRun], str]
@@ -46,7 +45,6 @@ RunEvents = Iterator[tuple[AnyRun, TrainEvent]]
 """The events of several runs, each with the run that it is of."""
 
 MakeStep = Callable[[Model, TrainConfig, Tensor, Tensor, Pixels, WeightAverage | None, Forward], TrainStep]
-MakeEvaluator = Callable[[Model, Labelled, Pixels, Forward], Evaluator]
 
 
 class EpochLoop(Generic[Model]):
@@ -94,21 +92,22 @@ class EpochLoop(Generic[Model]):
         choice = choose_engine(run_as, device, config.epochs * self._steps, copies)
         self._engine = make_engine(choice, config.batch_size, device, copies, config.precision)
         self._engine_reason = _with_translation(choice.reason, translated)
-        self._average = average_of(model, config)
         pixels = Pixels(dataset.mean, dataset.std, memory_format=memory_format)
         forward = self._forward(model)
-        moving = self._average if isinstance(self._average, WeightAverage) else None
-        self._step = make_step(model, config, images, labels, pixels, moving, forward)
-        scored = forward if self.scored_model is model else self._forward(self.scored_model)
-        test = Labelled(dataset.test_images.to(device), dataset.test_labels.to(device))
-        self._test = make_evaluator(self.scored_model, test, pixels, scored)
-        held = Labelled(images, labels, held_out.to(device))
-        self._val = make_evaluator(self.scored_model, held, pixels, scored) if config.val_split else None
-        self._norms: NormStatistics | None = None
-        if isinstance(self._average, EpochMean):
-            network = scored.network if isinstance(scored, InPlaceOf) else self.scored_model
-            kept = Labelled(images, labels, self._kept.to(device))
-            self._norms = NormStatistics(network, kept, self._test.inputs, config.batch_size)
+        run_images = RunImages(
+            Labelled(images, labels, self._kept.to(device)),
+            Labelled(images, labels, held_out.to(device)),
+            Labelled(dataset.test_images.to(device), dataset.test_labels.to(device)),
+        )
+        self._scoring = Scoring(
+            config,
+            model,
+            run_images,
+            pixels,
+            lambda scored: forward if scored is model else self._forward(scored),
+            make_evaluator,
+        )
+        self._step = make_step(model, config, images, labels, pixels, self._scoring.moving, forward)
         # Where only torch's random numbers are drawn, the others need not be looked after.
         self._numbers = ScriptNumbers() if is_user_module(config.arch) and run_as is config else None
         self._read: dict[str, dict[str, Tensor]] = {}  # parts of the state of all copies after the last step
@@ -116,7 +115,7 @@ class EpochLoop(Generic[Model]):
     @property
     def scored_model(self) -> Model:
         """The network that evaluation scores: the average where there is one."""
-        return self.model if self._average is None else cast("Model", self._average.model)
+        return self._scoring.model
 
     def run(self, runs: Sequence[AnyRun], should_stop: StopsRun[AnyRun]) -> RunEvents[AnyRun]:
         """Train from wherever the runs have come to, yielding each event with the run that it is of.
@@ -143,9 +142,7 @@ class EpochLoop(Generic[Model]):
         with nullcontext() if self._numbers is None else self._numbers.untouched():
             self.model.train()
             self._engine.prepare(self._step)
-            (self._val or self._test).prepare(self._engine)
-            if self._norms is not None:
-                self._norms.prepare(self._engine)
+            self._scoring.prepare(self._engine)
         for run in runs:
             yield run, run.started(self._engine.name, self._engine.note, self._engine_reason)
         try:
@@ -188,8 +185,8 @@ class EpochLoop(Generic[Model]):
         """
         self._read = {}
         self.model.load_state_dict(checkpoint.part("model"))
-        if self._average is not None:
-            self._average.model.load_state_dict(checkpoint.part("average"))
+        if self._scoring.average is not None:
+            self.scored_model.load_state_dict(checkpoint.part("average"))
         self._step.load_state(checkpoint.part("engine"))
         if self._numbers is not None:
             if state := checkpoint.part("script"):
@@ -218,8 +215,8 @@ class EpochLoop(Generic[Model]):
                 return
             self._read = {}
             self._engine.run(self._step, min(size, count - step * size))
-            if step + 1 == self._steps and isinstance(self._average, EpochMean):
-                self._average.end_epoch(runs[0].epoch)
+            if step + 1 == self._steps:
+                self._scoring.end_epoch(runs[0].epoch)
             for run in live:
                 run.step += 1
             now = time.perf_counter()
@@ -233,7 +230,7 @@ class EpochLoop(Generic[Model]):
         """Score the epoch under way."""
         if not runs:
             return
-        trained, totals, evaluator = runs[0].epoch_seconds(), self._step.totals(), self._val or self._test
+        trained, totals, evaluator = runs[0].epoch_seconds(), self._step.totals(), self._scoring.by_epoch
         yield from self._find_statistics(runs, should_stop)
         if not _live(runs):
             return
@@ -247,10 +244,11 @@ class EpochLoop(Generic[Model]):
                 yield run, event
 
     def _find_statistics(self, runs: Sequence[AnyRun], should_stop: StopsRun[AnyRun]) -> RunEvents[AnyRun]:
-        """Find the statistics of the mean of the weights, unless it is still the weights themselves."""
-        if self._norms is not None and isinstance(self._average, EpochMean) and runs[0].epoch > self._average.first:
+        """Find the statistics of the batch norms of a mean of weights."""
+        batches = self._scoring.statistics(runs[0].epoch, self._engine)
+        if batches is not None:
             self._read_back("average")  # for a checkpoint meanwhile, as statistics half found are no state
-            yield from self._through(self._norms.batches(self._engine), runs, should_stop)
+            yield from self._through(batches, runs, should_stop)
             if _live(runs):
                 del self._read["average"]
 
@@ -262,17 +260,21 @@ class EpochLoop(Generic[Model]):
             run.final_weights = self._scored_weights(run.copy)
         last: list[Score] | None = None
         selected: list[Score] | None = None
-        if self._val is not None or not all(run.predictions for run in done):
-            yield from self._evaluate(self._test, done, should_stop)
-            last = self._test.scores()
-        if self._val is not None and (left := _live(done)):
+        viewed: list[Score] | None = None
+        if self._scoring.val is not None or not all(run.predictions for run in done):
+            yield from self._evaluate(self._scoring.test, done, should_stop)
+            last = self._scoring.test.scores()
+        if self._scoring.viewed is not None and (left := _live(done)):
+            yield from self._evaluate(self._scoring.viewed, left, should_stop)
+            viewed = self._scoring.viewed.scores()
+        if self._scoring.val is not None and (left := _live(done)):
             # A checkpoint that is asked for meanwhile has the run's own weights: they have just been read back.
-            with self._lent({run.copy: run.best_weights for run in left}):
-                yield from self._evaluate(self._test, left, should_stop)
-            selected = self._test.scores()
+            with self._scoring.lent({run.copy: run.best_weights for run in left}, self._copies):
+                yield from self._evaluate(self._scoring.test, left, should_stop)
+            selected = self._scoring.test.scores()
         for run in _live(done):
-            of_last = None if last is None else last[run.copy]
-            yield run, run.finish(of_last, None if selected is None else selected[run.copy])
+            scores = [None if of_all is None else of_all[run.copy] for of_all in (last, selected, viewed)]
+            yield run, run.finish(*scores)
 
     def _evaluate(
         self, evaluator: Evaluator, runs: Sequence[AnyRun], should_stop: StopsRun[AnyRun]
@@ -291,20 +293,8 @@ class EpochLoop(Generic[Model]):
             if not _live(runs):
                 return
 
-    @contextmanager
-    def _lent(self, weights: Mapping[int, Mapping[str, Tensor]]) -> Iterator[None]:
-        """Within the block the copies that are named score with these weights."""
-        own = {name: tensor.clone() for name, tensor in self.scored_model.state_dict().items()}
-        try:
-            for name, tensor in self.scored_model.state_dict().items():
-                for copy, lent in weights.items():
-                    copy_of(tensor, copy, self._copies).copy_(lent[name])
-            yield
-        finally:
-            self.scored_model.load_state_dict(own)
-
     def _scored_weights(self, copy: int) -> dict[str, Tensor]:
-        return self._weights("model" if self._average is None else "average", copy)
+        return self._weights("model" if self._scoring.average is None else "average", copy)
 
     def _weights(self, part: str, copy: int) -> dict[str, Tensor]:
         return {name: copy_of(tensor, copy, self._copies).clone() for name, tensor in self._read_back(part).items()}
@@ -318,7 +308,7 @@ class EpochLoop(Generic[Model]):
                 case "model":
                     self._read[part] = copy_weights(self.model)
                 case _:
-                    self._read[part] = {} if self._average is None else copy_weights(self._average.model)
+                    self._read[part] = {} if self._scoring.average is None else copy_weights(self.scored_model)
         return self._read[part]
 
 

@@ -201,12 +201,13 @@ class RunRecord(ABC):
             images_per_second=self.images / trained,
         )
 
-    def finish(self, last: Score | None, selected: Score | None) -> RunFinished:
+    def finish(self, last: Score | None, selected: Score | None, viewed: Score | None = None) -> RunFinished:
         """End the run, its `final_weights` being set.
 
         Args:
             last: the test score of the last epoch, where that is not yet among the accuracies.
             selected: with a validation split, that of the selected epoch.
+            viewed: with test-time augmentation, that of the last epoch with it.
         """
         self.ended = True
         scores = {"final": last, "selected": selected}
@@ -224,6 +225,8 @@ class RunRecord(ABC):
             early_signal=early_signal(self._accuracies),
             seconds=self._run_clock.seconds(),
             weights_sha256=weights_sha256(self.final_weights),
+            tta_test_accuracy=None if viewed is None else viewed.accuracy,
+            tta_test_correct=None if viewed is None else viewed.correct,
         )
 
     def stop(self, reason: str) -> RunStopped:

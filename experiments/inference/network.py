@@ -46,7 +46,7 @@ class LoadedNetwork:
     code: NamedCode
 
     def logits(self, images: Tensor) -> Tensor:
-        """(N, 10) float32 for images (N, 28, 28) uint8.
+        """(N, 10) float32 for images (N, 28, 28), 0 to 255 of any type.
 
         Raises:
             RunError: when one is not finite, as finite weights may make it.

@@ -15,9 +15,11 @@ import jinja2
 from markupsafe import Markup
 
 from core.errors import LabError
+from core.events import RunFinished
 from core.models.network import summarize_config
 from core.models.spec import is_user_module
 from core.models.summary import CLASSES
+from core.views import views_in_words
 from experiments.reports.charts import RunCurve, accuracy_chart, loss_chart
 from experiments.results.groups import SCORES, Group, GroupMember, find_group, make_group
 from experiments.results.subjects import Incomparable, Subject, check_comparable
@@ -206,13 +208,21 @@ def _run(run: Run, member: GroupMember) -> dict[str, Any]:
     return {
         "id": run.id,
         "name": member.name,
-        "note": started.note if started is not None else "",
+        "note": "; ".join(filter(None, (started.note if started is not None else "", _with_views(member)))),
         "confusion": _confusion(run),
         "epochs": _epochs(member),
         "layers": _layers(run),
         "config": {key: _plain(value) for key, value in member.config.items()},
         "environment": dict(_flat(run.environment())),
     }
+
+
+def _with_views(member: GroupMember) -> str:
+    """The score with test-time augmentation, which stands apart from the others; empty without one."""
+    end = member.view.end
+    if not isinstance(end, RunFinished) or end.tta_test_accuracy is None:
+        return ""
+    return views_in_words(str(member.config.get("tta", "")), end.tta_test_accuracy)
 
 
 def _confusion(run: Run) -> dict[str, Any]:

@@ -131,7 +131,11 @@ def check_length(view: RunView, end: RunFinished, config: TrainConfig) -> Iterat
     held_out = view.started is not None and view.started.val_images > 0
     yield from _present("selected", where, (end.selected_epoch, end.selected_test_accuracy), held_out)
     yield from _present("best", where, (end.best_epoch, end.best_test_accuracy), not held_out)
+    yield from _present("tta", where, (end.tta_test_accuracy, end.tta_test_correct), config.tta != "none")
     images = view.started.test_images if view.started is not None else 0
+    if end.tta_test_accuracy is not None and images:
+        share = (end.tta_test_correct or 0) / images
+        yield compare(f"tta_test_accuracy as a share of {images:,} images", where, end.tta_test_accuracy, share)
     for name in ("final_test_accuracy", "selected_test_accuracy"):
         if (share := getattr(end, name)) is not None:
             whole = round(share * images) / images if images else None

@@ -53,15 +53,22 @@ class Rescored:
         return Check(item, where, not differing, f"{len(classes):,} classes", found)
 
 
-def rescore(network: LoadedNetwork, images: Tensor, labels: Tensor, *, exact: bool) -> Rescored:
+def rescore(network: LoadedNetwork, images: Tensor, labels: Tensor, *, exact: bool, views: str = "none") -> Rescored:
     """Score a network on images (N, 28, 28) uint8 and labels (N,) int64.
 
     Args:
         exact: whether the run was scored on a CPU, so that the narrower bounds hold.
+        views: those over which the mean of the logits is scored, beside the images themselves.
     """
     from torch.nn import functional as F
 
+    from core.training.views import ImageViews
+
+    others = ImageViews(views, images.device)
     logits = network.logits(images).double()
+    for view in others(images):
+        logits += network.logits(view)
+    logits /= 1 + len(others)
     best = logits.topk(2, dim=1).values
     tie = CPU_TIE if exact else GPU_TIE
     predictions = logits.argmax(1)

@@ -167,6 +167,10 @@ def _check_scores(
             name = "selected" if source == "best" else "final"
             accuracy = end.selected_test_accuracy if source == "best" else end.final_test_accuracy
             yield from test.compare_with(f"test, {name} weights", "events.jsonl, run_finished", accuracy, None)
+    if source == "final" and isinstance(end, RunFinished) and network.config.tta != "none":
+        views = rescore(network, data.test_images, data.test_labels, exact=exact, views=network.config.tta)
+        item, where = f"test, {network.config.tta} views, final weights", "events.jsonl, run_finished"
+        yield from views.compare_with(item, where, end.tta_test_accuracy, None)
     yield from _check_predictions(run, source, test, data)
 
 

@@ -6,6 +6,7 @@ import sys
 from typing import TextIO
 
 from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress
+from core.views import views_in_words
 from experiments.runs.eventlog import Entry
 from experiments.runs.view import RunView, reduce
 from tui.text.output import complain, duration, loss_in_digits, note, percent, say, write
@@ -66,7 +67,7 @@ def last_line(view: RunView, run_id: str, folder: object) -> str:
             final = percent(end.final_test_accuracy)
             if end.final_test_accuracy <= GUESSING:
                 final += " (no better than guessing)"
-            what = f"finished: final {final}, {best}, {target} first reached: {reached}"
+            what = f"finished: final {final}, {best}, {target} first reached: {reached}{with_views(view, end)}"
         case RunStopped(reason=reason):
             what = f"stopped ({reason}) after {done}: best {percent(view.best_test_accuracy)}"
         case RunFailed(epoch=epoch):
@@ -75,6 +76,13 @@ def last_line(view: RunView, run_id: str, folder: object) -> str:
             what = f"without an end after {done}: best {percent(view.best_test_accuracy)}"
     seed = f" (seed {view.config['seed']})" if "seed" in view.config else ""
     return f"run {run_id}{seed} {what}, {duration(view.seconds)}, {folder}"
+
+
+def with_views(view: RunView, end: RunFinished) -> str:
+    """The score with test-time augmentation, apart from the others; empty without one."""
+    if end.tta_test_accuracy is None:
+        return ""
+    return f"; {views_in_words(str(view.config.get('tta', '')), end.tta_test_accuracy)}"
 
 
 class TextReport:

@@ -49,7 +49,8 @@ def edit_weights(path, name: str, change) -> None:
         {},
         {"val_split": 56},
         {"ema": True},
-        {"swa": True, "swa_start": 0.0},
+        {"swa": True, "swa_start": 0.0, "tta": "affine"},
+        {"val_split": 56, "tta": "shift"},
         {"dropout": 0.1, "schedule": "onecycle"},
         {"stop_at_target": True, "target": 1},
     ],
@@ -235,10 +236,21 @@ CONTRADICTIONS = {
         None,
         "selected_test_accuracy as a share",
     ),
+    "a score of views": ("run_finished", put(tta_test_accuracy=0.5, tta_test_correct=32), None, "tta scores"),
     "a step that there is not": ("step_progress", put(step=3), 2, "line out of order"),
     "a checkpoint of later": ("checkpoint_saved", put(epoch=9), 1, "line out of order"),
     "an epoch before its time": ("epoch_finished", put(epoch=2), 1, "line out of order"),
 }
+
+
+def test_a_score_with_views_that_is_not_that_of_the_weights_is_found(verified, locations, tiny):
+    runner = Runner(locations)
+    run = runner.store.run(list(runner.run(tiny.changed(tta="shift")))[-1].run_id)
+    edit_log(run, "run_finished", lambda record: record.update(tta_test_correct=record["tta_test_correct"] + 1))
+    assert "tta_test_accuracy as a share" in differing(verified(run))
+    images = next(json.loads(line)["test_images"] for line in run.log.read_text().splitlines())
+    edit_log(run, "run_finished", lambda record: record.update(tta_test_accuracy=record["tta_test_correct"] / images))
+    assert "test, shift views, final weights: accuracy" in differing(verified(run))
 
 
 @pytest.mark.parametrize("name", CONTRADICTIONS)

@@ -18,6 +18,7 @@ from core.training.average import copy_weights
 from core.training.evaluate import Evaluator, Labelled, Pixels
 from core.training.statistics import NormStatistics
 from core.training.step import TrainStep, counted_together, counting_norms
+from core.training.views import ImageViews
 
 TINY = {"arch": "c4k5s3 p2 c8k3 gap fc10", "lr": 0.05, "batch_size": 48, "epochs": 3, "device": "cpu"}
 
@@ -123,11 +124,13 @@ def test_a_step_is_recorded_wherever_in_an_epoch_it_stands(blobs):
         assert torch.equal(tensor, states[1][name]), name
 
 
-def test_a_replayed_evaluation_equals_an_eager_one_for_whatever_weights_there_are(blobs):
+@pytest.mark.parametrize("views", [None, "shift", "affine"])
+def test_a_replayed_evaluation_equals_an_eager_one_for_whatever_weights_there_are(blobs, views):
     model = make_network(TrainConfig.checked(TINY))[1]
     rows = torch.arange(320).flip(0)[:310]
     data = Labelled(blobs.train_images, blobs.train_labels, rows)
-    evaluator = Evaluator(model, data, Pixels(0.2, 0.15), size=100)  # three batches and one of 10
+    views = views and ImageViews(views, torch.device("cpu"))
+    evaluator = Evaluator(model, data, Pixels(0.2, 0.15), views=views, size=100)  # three batches and one of 10
     engine = ReplayEngine()
     evaluator.prepare(engine)
     scores = []
