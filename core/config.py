@@ -14,11 +14,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from core import dataset_names
 from core.advice import Action, Advice, Tip
 from core.errors import InvalidValue, OverBudget, shown
 from core.fields import check_schedule, has_effect
 
-DatasetChoice = Literal["auto", "mnist", "fashion", "kmnist", "mnist-5k"]
 Schedule = Literal["constant", "onecycle", "cosine", "step", "multistep", "plateau"]
 Optimizer = Literal["sgd", "adam", "adamw", "rmsprop", "muon"]
 Decayed = Literal["all", "weights"]
@@ -42,9 +42,11 @@ MACHINE_FIELDS = ("device", "engine", "precision")
 _Count = Annotated[int, Field(ge=1, le=10_000_000)]
 _Share = Annotated[float, Field(ge=0, lt=1)]
 _Augmentations = Annotated[str, AfterValidator(lambda text: ",".join(augmentations_of(text)) or "none")]
+_Dataset = Annotated[str, Field(pattern=dataset_names.PATTERN, max_length=1000)]
 _Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:[0-9]{1,2})?|mps)$")]
 
 _PATTERNS_IN_WORDS = {
+    "dataset": dataset_names.ALLOWED,
     "device": "auto, cpu, cuda, cuda:N or mps",
     "augment": f"none, or some of {', '.join(AUGMENTATIONS[:-1])} and {AUGMENTATIONS[-1]}, each once, "
     "with commas or + between them",
@@ -66,8 +68,8 @@ class TrainConfig(BaseModel):
 
     arch: Annotated[str, Field(min_length=1, max_length=1000)] = "conv9"
     """Architecture: a name, a spec such as "c8p1 p2 c16 gap fc10", or FILE.py:CLASS."""
-    dataset: DatasetChoice = "auto"
-    """Data set; auto is full MNIST, or the bundled 5,000 digits where that cannot be had."""
+    dataset: _Dataset = "auto"
+    """Data set, by name or path; auto is full MNIST, or the bundled 5,000 digits where that cannot be had."""
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 20
     """Passes over the training images."""
     batch_size: Annotated[int, Field(ge=1, le=60_000)] = 256

@@ -30,11 +30,12 @@ TASKS: Mapping[str, ImageTask] = {
 }
 """What each known data set asks of a network."""
 
+_EMNIST = ", ".join(name.removeprefix("emnist") for name in TASKS if name.startswith("emnist-"))
 ALLOWED = (
-    f"one of {', '.join(TASKS)}, or the path of your own data: a .npz or .csv file, or a folder "
-    "(./NAME for one that is here)"
+    f"one of {', '.join(name for name in TASKS if not name.startswith('emnist-'))} (or with {_EMNIST}), or the path of "
+    "your own data: a .npz or .csv file, or a folder (./NAME for one that is here)"
 )
-_PATH = r"[^\x00-\x1f\x7f]*/[^\x00-\x1f\x7f]*|~[^\x00-\x1f\x7f]*|\.{1,2}|[^\x00-\x1f\x7f]+\.(npz|csv|csv\.gz)"
+_PATH = r"[^\x00-\x1f\x7f]*/[^\x00-\x1f\x7f]*|~[^\x00-\x1f\x7f]*|\.{1,2}|[^\x00-\x1f\x7f]+\.(?i:npz|csv|csv\.gz)"
 PATTERN = rf"^({'|'.join(TASKS)}|({_PATH})(@[0-9a-f]{{12}})?)$"
 """Fits every name and whatever is written like a path."""
 

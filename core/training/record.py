@@ -140,6 +140,8 @@ class RunRecord(ABC):
             note="; ".join(filter(None, (self._dataset.note, averaged_words(self.config), *self.notes, note))),
             engine=engine,
             engine_reason=reason,
+            pixel_mean=self._dataset.mean,
+            pixel_std=self._dataset.std,
         )
 
     def begin_epoch(self) -> None:

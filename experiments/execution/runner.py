@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from core.advice import Action, Advice, Hint, Tip
 from core.config import MACHINE_FIELDS, TrainConfig
 from core.data.download import Progress
+from core.dataset_names import absolute_dataset
 from core.errors import InvalidValue, LabError, OverBudget, ShouldStop, Stopped, StorageError, one_line
 from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, TrainEvent
 from core.models.network import absolute_arch, check_module_file, summarize_config
@@ -267,7 +268,7 @@ def owning(run: Run) -> Iterator[None]:
 
 def _portable(config: TrainConfig) -> TrainConfig:
     """The config as another process, in another folder, understands it."""
-    return config.changed(arch=absolute_arch(config.arch))
+    return config.changed(arch=absolute_arch(config.arch), dataset=absolute_dataset(config.dataset))
 
 
 def describe_training(device: torch.device) -> dict[str, Any]:
@@ -279,7 +280,7 @@ def describe_training(device: torch.device) -> dict[str, Any]:
 
 def recorded_config(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     """The config that a run's record shows: which data set it was, whatever `auto` would find another day."""
-    return _portable(config).changed(dataset=dataset.name)
+    return _portable(config).changed(dataset=dataset.choice)
 
 
 def kept(trainer: RunRecord, run: Run, event: TrainEvent) -> Iterator[TrainEvent]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from core.dataset_names import name_of
 from core.errors import printable
 from core.events import RunFinished, RunStarted
 from experiments.inference.network import StoredWeights, pixel_statistics
@@ -31,7 +32,7 @@ def describe_network(
         "run_id": run.id,
         "arch": config.arch,
         "spec": printable(view.started.spec) if view.started else "",
-        "dataset": config.dataset,
+        "dataset": name_of(config.dataset),
         "pixel_mean": str(mean),
         "pixel_std": str(std),
         "classes": "10",

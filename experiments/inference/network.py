@@ -183,6 +183,9 @@ def pixel_statistics(run: Run, config: TrainConfig) -> tuple[float, float]:
     from core.data.sources import BUNDLED, SOURCES
 
     source = SOURCES.get("mnist" if config.dataset == BUNDLED else config.dataset)
-    if source is None:
+    if source is not None and source.mean is not None and source.std is not None:
+        return source.mean, source.std
+    started = run.view().started
+    if started is None or started.pixel_mean is None or not started.pixel_std:
         raise RunError(f"run {run.id} does not say which data set it used", hint="it has not been started yet")
-    return source.mean, source.std
+    return started.pixel_mean, started.pixel_std

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.dataset_names import name_of
 from core.errors import ShouldStop, Stopped, StorageError
 from experiments.inference.network import LoadedNetwork, StoredWeights, check_finite, load_network
 from experiments.locations import Locations
@@ -69,7 +70,7 @@ def score_run(
     network = load_network(run, source, arch=arch)
     Stopped.check(should_stop)
     config = network.config
-    report(f"reading {config.dataset}", 0.0)
+    report(f"reading {name_of(config.dataset)}", 0.0)
     data = Loader(locations.data, locations.cache, should_stop).load(config.dataset)
     data = data.limited(None, config.limit_test)
     words = f"classifying {len(data.test_images):,} test images"

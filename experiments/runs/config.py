@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.config import TrainConfig
+from core.dataset_names import name_of
 from core.errors import InvalidValue, RunError
+from core.events import RunStarted
 from experiments.runs.folder import Run
 from experiments.runs.view import RunView
 
@@ -26,8 +28,17 @@ def stored_config(run: Run, view: RunView | None = None) -> TrainConfig:
     values, view = run.config(), view or run.view()
     if values and view.started is not None:
         logged = {field: view.config[field] for field in EXTENDED if field in view.config}
-        values |= {**logged, "dataset": view.started.dataset}
+        values |= {**logged, "dataset": settled_dataset(view.started)}
     return checked_config(run, values)
+
+
+def settled_dataset(started: RunStarted) -> str:
+    """The data set that a run turned out to use, as its config says it; of one's own data with their path.
+
+    Earlier versions left ``auto`` in the config.
+    """
+    chosen = started.config.get("dataset")
+    return chosen if isinstance(chosen, str) and name_of(chosen) == started.dataset else started.dataset
 
 
 def checked_config(run: Run, values: Mapping[str, Any]) -> TrainConfig:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from core.advice import Action, Advice, Tip
+from core.dataset_names import name_of
 from core.errors import RunError, StorageError, is_full, reason_of
 from core.events import CheckpointSaved, RunStarted
 from core.storage.files import open_to_write
@@ -323,7 +324,7 @@ class Run(OwnedFolder):
         from experiments.runs.predictions import write_predictions
 
         try:
-            write_predictions(self.predictions, trainer.predictions, trainer.config.dataset)
+            write_predictions(self.predictions, trainer.predictions, name_of(trainer.config.dataset))
         except OSError as error:
             raise self.unwritable(error, self.predictions) from error
 

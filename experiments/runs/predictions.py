@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     Classes = NDArray[np.uint8]
 
 CLASSES = 10
-MAX_BYTES = 1 << 20
-"""Far above three bytes for each of 70,000 images; a larger file is not read into memory."""
+MAX_BYTES = 16 << 20
+"""Far above three bytes for each test image of any data set; a larger file is not read into memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from core.dataset_names import name_of
 from core.errors import RunError
 from core.models.spec import is_user_module
 from experiments.runs.source import read_source
@@ -21,6 +22,8 @@ the run's copy. A run that keeps none does not have it, and is of any recipe in 
 
 def recipe_of(run: Run, config: Mapping[str, Any]) -> dict[str, Any]:
     """A run's config, with its code where that is a user's own."""
+    if "dataset" in config:  # one's own data are the same wherever they lie
+        config = {**config, "dataset": name_of(str(config["dataset"]))}
     if not is_user_module(str(config.get("arch", ""))):
         return dict(config)
     try:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, TypeVar, get_args, get_type_hints
 
+from core.dataset_names import name_of
 from core.events import EndEvent, RunFailed, RunFinished, RunStopped
 from experiments.runs.view import RunView
 
@@ -98,7 +99,7 @@ def make_row(
         name=name,
         ended=ended_as(view.end),
         arch=_of(str, config, "arch") or "",
-        dataset=started.dataset if started else _of(str, config, "dataset") or "",
+        dataset=started.dataset if started else name_of(_of(str, config, "dataset") or ""),
         seed=_of(int, config, "seed"),
         total_params=started.total_params if started else None,
         epochs_done=view.epochs_done,

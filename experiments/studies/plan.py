@@ -159,7 +159,7 @@ def settle_data(plan: SweepPlan, dataset: Dataset) -> SweepPlan:
     Raises:
         InvalidValue: when too few images are there to hold any out.
     """
-    base = plan.base.model_copy(update={"dataset": dataset.name})
+    base = plan.base.model_copy(update={"dataset": dataset.choice})
     if plan.objective == "val" and not base.val_split:
         count = min(len(dataset.train_labels), base.limit_train or len(dataset.train_labels))
         base = base.changed(val_split=min(MAX_HELD_OUT, count // 10))

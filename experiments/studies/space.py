@@ -236,6 +236,8 @@ def divides(step: float, distance: float) -> bool:
 
 def in_words(value: Value) -> str:
     """A value as it would be written on the command line: ``100`` for a number of any type."""
+    if isinstance(value, str):
+        return value
     return str(value).lower() if isinstance(value, bool) else str(value).removesuffix(".0")
 
 

@@ -9,7 +9,7 @@ from core.config import TrainConfig
 from core.errors import LabError, RunError
 from core.events import EpochFinished, RunFinished, RunStarted
 from core.training.schedule import learning_rate
-from experiments.runs.config import checked_config
+from experiments.runs.config import checked_config, settled_dataset
 from experiments.runs.eventlog import Entry, EventReader
 from experiments.runs.folder import Run
 from experiments.runs.view import RunView, fold
@@ -59,7 +59,7 @@ def check_config(run: Run, configs: Sequence[Mapping[str, Any]], started: RunSta
     """Compare the stored config with the one in the log, the first of those that it may be, field by field."""
     stored = run.config()
     try:
-        stored = checked_config(run, stored and stored | {"dataset": started.dataset}).model_dump()
+        stored = checked_config(run, stored and stored | {"dataset": settled_dataset(started)}).model_dump()
         logged = [checked_config(run, values).model_dump() for values in configs]
     except LabError as error:
         yield missing("config", "config.json", error.message)

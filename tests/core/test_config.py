@@ -9,12 +9,13 @@ from pydantic import ValidationError
 
 from core.advice import Action, Tip
 from core.config import TrainConfig, allowed_values, augmentations_of, field_help
+from core.dataset_names import TASKS
 from core.errors import InvalidValue, LabError, OverBudget
 
 FIELDS = list(TrainConfig.model_fields)
 DEFAULTS = TrainConfig().model_dump()
 NUMBERS = [field for field in FIELDS if "number" in allowed_values(field)]
-CHOICES = [field for field in FIELDS if allowed_values(field).startswith("one of")]
+CHOICES = [field for field in FIELDS if allowed_values(field).startswith("one of") and field != "dataset"]
 SWITCHES = [field for field in FIELDS if allowed_values(field) == "true or false"]
 
 
@@ -40,10 +41,13 @@ def test_every_field_has_help_and_says_what_it_accepts(field, presentable):
 
 
 def test_every_field_is_of_one_of_the_kinds_tested_here():
-    assert {*NUMBERS, *CHOICES, *SWITCHES} | {"arch", "augment", "device", "milestones", "teacher"} == set(FIELDS)
+    assert {*NUMBERS, *CHOICES, *SWITCHES} | {"arch", "augment", "dataset", "device", "milestones", "teacher"} == set(
+        FIELDS
+    )
 
 
 BAD_VALUES = [
+    *[("dataset", value) for value in ("other", "", 1, None, True)],
     *[(field, value) for field in NUMBERS for value in (math.nan, math.inf, -math.inf, -1, True, "20", [1], 10**12)],
     *[(field, 2.5) for field in NUMBERS if "whole" in allowed_values(field)],
     *[(field, value) for field in CHOICES for value in ("other", "", 1, None, True)],
@@ -97,6 +101,17 @@ def test_switches_take_true_and_false(field):
     values = {"momentum": 0.9, "budget": False}
     for value in (True, False):
         assert getattr(TrainConfig.checked(values | {field: value}), field) is value
+
+
+def test_data_sets_are_accepted_by_name_and_whatever_is_written_like_a_path():
+    for name in TASKS:
+        assert name.removeprefix("emnist") in allowed_values("dataset")
+        assert is_accepted("dataset", name)
+    for path in ("./letters", "/data/letters", "letters/", "~/x", "..", "own.npz", "own.CSV", "a b/ü.csv.gz"):
+        assert is_accepted("dataset", path)
+        assert is_accepted("dataset", f"{path}@0123456789ab")
+    for other in ("letters", "cifar", "", "a\nb/", "\x1b[1m/x", "x" * 1000 + "/", "own.npy", "@0123456789ab"):
+        assert not is_accepted("dataset", other)
 
 
 def test_texts_and_devices_are_accepted_as_their_words_say():

@@ -11,16 +11,22 @@ from typing import Annotated, Any, get_args
 import typer
 
 from core.config import TrainConfig, allowed_values, field_help
+from core.dataset_names import TASKS
 from core.errors import InvalidValue
 from tui.text.advice import flag
 
 METAVARS = {
     "arch": "NAME|SPEC|FILE.py:CLASS",
+    "dataset": "NAME|PATH",
     "augment": "none|A,B,...",
     "device": "auto|cpu|cuda|cuda:N|mps",
     "milestones": "N,N,...",
     "teacher": "RUN",
 }
+
+
+_NAMES = {"dataset": tuple(TASKS)}
+"""Names that a field may have which takes other texts, too."""
 
 
 def with_config_options(
@@ -63,7 +69,7 @@ def _parameter(field: str) -> Parameter:
         metavar = METAVARS.get(field) or "|".join(choices) or {int: "N", float: "X"}[kind]
         # typer's own conversion would name neither the value nor what is allowed.
         option = typer.Option(name, help=text, metavar=metavar, parser=partial(_parse, field, kind))
-        option.autocompletion = lambda: list(choices)
+        option.autocompletion = lambda: list(choices or _NAMES.get(field, ()))
     return Parameter(field, Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option])
 
 

@@ -108,7 +108,7 @@ def _with_data(design: Design, locations: Locations, stop: StopFlag) -> Design:
     dataset = Loader(locations.data, locations.cache, stop, download_progress()).load(design.base.dataset)
     if dataset.note:
         note(f"warning: {dataset.note}")
-    return replace(design, base=design.base.changed(dataset=dataset.name))
+    return replace(design, base=design.base.changed(dataset=dataset.choice))
 
 
 def _train(study: ClaimsStudy, locations: Locations, jobs: int | None, stop: StopFlag) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from core.errors import DataError
+from core.config import TrainConfig
+from core.dataset_names import TASKS, is_own, path_and_pin
+from core.errors import DataError, InvalidValue
 from experiments.locations import Locations
 from tui.command_line.following import download_progress
 from tui.command_line.signals import stop_on_signals
@@ -14,7 +17,15 @@ from tui.text.advice import for_command_line
 from tui.text.output import note, say, table
 
 if TYPE_CHECKING:
-    from core.data.loader import Loader
+    from core.data.loader import Dataset, Loader
+
+Row = tuple[str, str, str, str, str]
+
+
+def _checked(text: str) -> str:
+    if text == "auto":
+        raise InvalidValue("dataset", text, "must be one of the data sets that it chooses from", hint="try mnist")
+    return TrainConfig.checked({"dataset": text}).dataset
 
 
 def data(
@@ -24,46 +35,96 @@ def data(
         typer.Argument(help="Download what is missing, verify every file, or print the folder.", show_default=False),
     ] = None,
     dataset: Annotated[
-        Literal["mnist", "fashion", "kmnist", "mnist-5k"] | None, typer.Option(help="Which data set.")
+        str | None,
+        typer.Option(
+            help="Which data set: one of the list, or the path of your own data.",
+            metavar="NAME|PATH",
+            parser=_checked,
+            autocompletion=lambda: [name for name in TASKS if name != "auto"],
+        ),
     ] = None,
 ) -> None:
     """List the data sets, or download, verify or locate one. That is mnist unless --dataset names another."""
-    from core.data.bundled import find_bundled
     from core.data.loader import Loader
-    from core.data.sources import BUNDLED, NAMES
+    from core.data.sources import ALIASES, NAMES
 
     locations: Locations = context.obj
     with stop_on_signals("files that are whole were kept") as stop:
         loader = Loader(locations.data, locations.cache, stop, download_progress())
         name = dataset or "mnist"
+        name = ALIASES.get(name, name)
         match action:
             case "download":
-                if name == BUNDLED:
-                    find_bundled()
-                else:
-                    loader.fetch(name)
-                note(f"{name}: ready")
+                _download(loader, name)
             case "verify":
-                paths = loader.verify(name)
-                for path in paths.values():
-                    say(f"{path}: good")
-                note(f"{name}: every file is good")
+                _verify(loader, name)
             case "path":
-                say(str(find_bundled() if name == BUNDLED else loader.folder(name)))
+                say(str(_where(loader, name)))
             case None:
-                rows = [(one, *_state(loader, one)) for one in NAMES if dataset in (None, one)]
-                say(table(("data set", "state", "where"), rows))
+                rows = [_row(loader, one) for one in ([name] if dataset else NAMES)]
+                say(table(("data set", "images", "classes", "state", "where"), rows))
 
 
-def _state(loader: Loader, name: str) -> tuple[str, str]:
+def _download(loader: Loader, name: str) -> None:
+    from core.data.bundled import find_bundled
+    from core.data.sources import BUNDLED, EMNIST_BYTES, SOURCES
+
+    if is_own(name):
+        raise InvalidValue("dataset", name, "is your own, which is not downloaded", hint="leave it where it is")
+    if name == BUNDLED:
+        find_bundled()
+    else:
+        if SOURCES[name].archive and loader.place(name).missing:
+            note(f"{name} is in an archive with the rest of EMNIST: {EMNIST_BYTES / 1e6:.0f} MB are downloaded")
+        loader.fetch(name, asked=True)
+    note(f"{name}: ready")
+
+
+def _verify(loader: Loader, name: str) -> None:
+    if is_own(name):
+        own = loader.load(name)
+        say(f"{own.path}: good")
+        note(_in_words(own))
+        return
+    files = loader.verify(name)
+    for stored, verified in files:
+        say(f"{stored}: good" if verified else f"{stored}: whole, but no published sum of what is in it is known")
+    unknown = sum(not verified for _, verified in files)
+    note(f"{name}: every file is good" if not unknown else f"{name}: {unknown} of 4 files cannot be verified by a sum")
+
+
+def _in_words(own: Dataset) -> str:
+    task = own.task
+    images = f"{len(own.train_labels):,} images to train on, {len(own.test_labels):,} to test on"
+    words = f"{own.name}: {images}, {task.size} x {task.size} pixels, {task.classes} classes"
+    return f"{words}; {own.note}" if own.note else words
+
+
+def _where(loader: Loader, name: str) -> Path:
     from core.data.bundled import find_bundled
     from core.data.sources import BUNDLED
 
+    if is_own(name):
+        return path_and_pin(name)[0]
+    return find_bundled() if name == BUNDLED else loader.place(name).folder
+
+
+def _row(loader: Loader, name: str) -> Row:
+    from core.data.bundled import PER_CLASS, TEST_PER_CLASS, find_bundled
+    from core.data.sources import BUNDLED, SOURCES
+
+    if is_own(name):
+        own = loader.load(name)
+        counts = f"{len(own.train_labels):,} + {len(own.test_labels):,}"
+        return own.name, counts, str(own.task.classes), "here", str(path_and_pin(name)[0])
     if name == BUNDLED:
+        counts = f"{10 * (PER_CLASS - TEST_PER_CLASS):,} + {10 * TEST_PER_CLASS:,}"
         try:
-            return "here", str(find_bundled())
+            return name, counts, "10", "here", str(find_bundled())
         except DataError as error:
-            return "missing", for_command_line(error.advice)
-    missing = loader.missing_files(name)
-    state = "here" if not missing else f"{len(missing)} of 4 files missing"
-    return state, str(loader.folder(name))
+            return name, counts, "10", "missing", for_command_line(error.advice)
+    source, place = SOURCES[name], loader.place(name)
+    counts = f"{source.files[1].shape[0]:,} + {source.files[3].shape[0] - source.skipped:,}"
+    state = "here" if not place.missing else f"{len(place.missing)} of 4 files missing"
+    where = "; ".join((str(place.folder), *place.others))
+    return name, counts, str(len(source.classes)), state, where

@@ -119,14 +119,15 @@ def _data(locations: Locations) -> Iterator[Finding]:
         bundled = Finding("mnist-5k", "good", str(find_bundled()))
     except LabError as error:
         bundled = Finding("mnist-5k", "missing", error.message, for_command_line(error.advice))
-    if missing := Loader(locations.data, locations.cache).missing_files("mnist"):
+    place = Loader(locations.data, locations.cache).place("mnist")
+    if missing := place.missing:
         instead = ", or else trains on mnist-5k" if bundled.state == "good" else ""
         hint = (
             f"a run downloads it{instead}; mnist-tui data download does so now, --data-dir names a folder that has it"
         )
         yield Finding("mnist", "missing", f"{len(missing)} of 4 files are not under {locations.data}", hint)
     else:
-        yield Finding("mnist", "good", f"under {locations.data} (mnist-tui data verify checks every byte)")
+        yield Finding("mnist", "good", f"in {place.folder} (mnist-tui data verify checks every byte)")
     yield bundled
 
 

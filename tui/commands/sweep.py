@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.config import TrainConfig, field_help
+from core.dataset_names import is_own, path_and_pin
 from core.errors import InvalidValue
 from experiments.locations import Locations
 from experiments.presets.loader import DEFAULT
@@ -276,10 +277,18 @@ def _as_before(plan: SweepPlan, stored: SweepPlan | None, written: dict[str, str
     if stored is None:
         return plan
     same = {field: getattr(stored.base, field) for field in ("dataset", "val_split") if field not in written}
-    if written.get("dataset") == "auto":
+    if _is_same_data(written.get("dataset", ""), stored.base.dataset):
         same["dataset"] = stored.base.dataset
     base = plan.base.model_copy(update=same)
     return replace(plan, base=base, sampler=stored.sampler, pruner=stored.pruner, trials=stored.trials)
+
+
+def _is_same_data(written: str, stored: str) -> bool:
+    """Whether a data set is the one that a study settled on: so is auto, and one's own at the same path."""
+    if is_own(written) and is_own(stored):
+        (path, pin), (old, _) = path_and_pin(written), path_and_pin(stored)
+        return path == old and not pin
+    return written == "auto"
 
 
 def _check_same(name: str, stored: SweepPlan, plan: SweepPlan) -> None:

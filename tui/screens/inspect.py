@@ -11,6 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import ContentSwitcher, Static
 
+from core.dataset_names import name_of
 from experiments.runs.folder import Run
 from tui.drawing.digit import Digit
 from tui.drawing.picture import palette_of, spread
@@ -146,7 +147,7 @@ class InspectScreen(WorkScreen):
     def _title(self, work: Inspecting) -> Content:
         meta, config = work.meta, work.config
         arch = arch_in_short(str(config.get("arch", "?")))
-        parts = [arch, str(config.get("dataset", "?"))]
+        parts = [arch, name_of(str(config.get("dataset", "?")))]
         if self._shown is not None:
             scored = self._shown.scored
             epoch = f"epoch {scored.network.epoch}" if scored.network.epoch else "epoch unknown"

@@ -12,6 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Input
 
+from core.dataset_names import name_of
 from core.errors import LabError
 from core.models.network import summarize_config
 from core.models.spec import REGISTRY, is_user_module
@@ -170,7 +171,7 @@ class LabScreen(WorkScreen):
         assert config is not None
         runs = f"{len(seeds)} runs" if len(seeds) > 1 else "ready"
         arch = short if len(short := arch_in_short(config.arch)) < 24 else "this network"
-        return f"{runs.capitalize()}: {arch} on {config.dataset}, {config.epochs} epochs."
+        return f"{runs.capitalize()}: {arch} on {name_of(config.dataset)}, {config.epochs} epochs."
 
     def _show_fork(self) -> None:
         title, box = "Run", self.query_one("#values")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from core.advice import Tip
 from core.config import TrainConfig
+from core.dataset_names import name_of
 from core.errors import InvalidValue, LabError
 from experiments.locations import Locations
 from experiments.studies.plan import SweepPlan
@@ -61,7 +62,7 @@ class NewSweep(FormDialog[SweepRequest]):
 
 def _base_in_words(base: TrainConfig) -> str:
     """The Lab's network and values in short, with the numbers of images where not all are used."""
-    words = [f"{arch_in_short(base.arch)} on {base.dataset}", f"lr {base.lr:g}", f"batch {base.batch_size}"]
+    words = [f"{arch_in_short(base.arch)} on {name_of(base.dataset)}", f"lr {base.lr:g}", f"batch {base.batch_size}"]
     data = {"val_split": "{:,} held out", "limit_train": "{:,} training images", "limit_test": "{:,} test images"}
     words += [form.format(count) for field, form in data.items() if (count := getattr(base, field))]
     return ", ".join(words)

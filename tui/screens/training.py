@@ -11,6 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from core.dataset_names import name_of
 from core.events import RunFailed
 from experiments.runs.row import Status
 from tui.drawing.series import SMOOTHING
@@ -253,7 +254,7 @@ def title_of(follower: Follower, place: str = "") -> Content:
     arch = str(config.get("arch", "?"))
     facts = [
         arch_in_short(arch),
-        str(started.dataset if started else config.get("dataset", "?")),
+        started.dataset if started else name_of(str(config.get("dataset", "?"))),
     ]
     lr = f"{lr:.4g}" if isinstance(lr, float) else lr  # one that a sweep proposed has 17 digits
     facts += [f"seed {seed} ({place})" if place else f"seed {seed}", f"lr {lr}", f"batch {batch}"]

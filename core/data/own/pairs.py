@@ -8,6 +8,7 @@ from pathlib import Path
 
 from core.data import idx
 from core.data.own.parts import Labels, Outline, Part, Parts, check_count, check_size, distinct, refusal
+from core.data.stored import unpacked
 from core.errors import DataError
 
 _NAME = re.compile(
@@ -65,7 +66,7 @@ class IdxFolder:
 
     def outline(self) -> Outline:
         images, labels = self.train
-        with idx.unpacked(images) as file:
+        with unpacked(images) as file:
             count, size = _checked(images, idx.read_header(images, file)[0])
         return Outline(size, distinct(_labels(labels, count, images)))
 
@@ -74,7 +75,7 @@ class IdxFolder:
 
 
 def _read(images: Path, labels: Path) -> Part:
-    with idx.unpacked(images) as file:
+    with unpacked(images) as file:
         shape, kind = idx.read_header(images, file)
         count, size = _checked(images, shape)
         if kind.itemsize != 1:
@@ -93,7 +94,7 @@ def _checked(path: Path, shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def _labels(path: Path, count: int, images: Path) -> Labels:
-    with idx.unpacked(path) as file:
+    with unpacked(path) as file:
         shape, kind = idx.read_header(path, file)
         if len(shape) != 1 or shape[0] != count:
             raise DataError(

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.data import idx
 from core.data.own.parts import Outline, Part, Parts, check_count, check_size, distinct, refusal, to_greys
+from core.data.stored import unpacked
 from core.errors import DataError, shown
 
 _LABEL = re.compile(r"^(label|labels|class|target|y|digit|letter)$", re.IGNORECASE)
@@ -139,7 +139,7 @@ def _lines(path: Path) -> Iterator[str]:
     Raises:
         DataError: when it is no text, or one line of it is far too long.
     """
-    with idx.unpacked(path) as file:
+    with unpacked(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8-sig", newline=None)
         try:
             number = 0

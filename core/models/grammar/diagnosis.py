@@ -73,4 +73,6 @@ def _wrong_modifier(rest: str, before: str, numbered: str, flags: str) -> str:
     if letter.lower() in numbered + flags and letter != letter.lower():
         return f"modifiers are written in small letters: {letter.lower()}"
     known = " ".join(numbered + flags)
-    return f"{letter!r} is not a modifier; " + (f"modifiers are {known}" if len(known) > 1 else f"the modifier is {known}")
+    return f"{letter!r} is not a modifier; " + (
+        f"modifiers are {known}" if len(known) > 1 else f"the modifier is {known}"
+    )

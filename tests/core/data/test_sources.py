@@ -11,7 +11,7 @@ import torch
 import torchvision.datasets
 
 from core.data.loader import Loader
-from core.data.sources import FILES, SOURCES, check_md5, md5_of, published_md5
+from core.data.stored import md5_of
 from core.errors import DataError, Stopped
 
 PARTS = ("train_images", "train_labels", "test_images", "test_labels")
@@ -128,31 +128,18 @@ def test_missing_files_are_downloaded_from_torchvisions_mirrors_and_the_rest_lef
     for file in missing:
         (raw / f"{file}.gz").unlink()
     loader = Loader(tmp_path / "root", tmp_path / "cache")
-    assert loader.missing_files("mnist") == missing
+    assert list(loader.place("mnist").missing) == missing
     mirrors = ["http://127.0.0.1:9/", f"{(mnist_root / 'MNIST' / 'raw').as_uri()}/"]
     monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", mirrors)
     loader.fetch("mnist")
-    assert loader.missing_files("mnist") == []
+    assert not loader.place("mnist").missing
     assert contents(raw) == contents(mnist_root / "MNIST" / "raw")
-
-
-def test_every_source_is_one_that_torchvision_lists_with_these_four_files():
-    for name in SOURCES:
-        assert set(published_md5(name)) == set(FILES)
 
 
 def test_the_sum_of_a_file_of_several_blocks_is_its_md5(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"x" * (3 << 20) + b"y")
     assert md5_of(path) == md5(b"x" * (3 << 20) + b"y").hexdigest()
-
-
-def test_another_sum_than_the_published_one_is_refused_with_both(tmp_path, presentable):
-    check_md5(tmp_path / "file", "0" * 32, "0" * 32)
-    with pytest.raises(DataError) as caught:
-        check_md5(tmp_path / "file", "0" * 32, "f" * 32)
-    presentable(caught.value.message, str(tmp_path / "file"), "0" * 32, "f" * 32)
-    assert "delete the file" in caught.value.hint
 
 
 def test_a_file_that_cannot_be_summed_up_is_named(tmp_path, presentable):

@@ -69,9 +69,9 @@ def test_a_corrupt_file_is_named_and_left_as_it_is(cli, refused, root, store, da
 
 
 @pytest.fixture
-def fashion(tmp_path):
+def kmnist(tmp_path):
     """Plain files whose sums are not known: only their headers and lengths can tell. Only the first is ever read."""
-    raw = tmp_path / "data" / "FashionMNIST" / "raw"
+    raw = tmp_path / "data" / "KMNIST" / "raw"
     raw.mkdir(parents=True)
     for name, sides in HEADERS.items():
         (raw / name).write_bytes(bytes([0, 0, 8, sides]))
@@ -91,11 +91,11 @@ GOOD_HEADER = bytes([0, 0, 8, 3]) + b"".join(side.to_bytes(4, "big") for side in
         (GOOD_HEADER + b"\x00" * 1000, "truncated"),
     ],
 )
-def test_a_file_that_is_not_what_its_header_should_say_is_named(cli, refused, no_network, fashion, content, reason):
-    fashion.write_bytes(content)
-    refused(cli("data", "verify", "--dataset", "fashion"), 4, str(fashion), reason)
-    refused(cli("run", "--dataset", "fashion", *QUICK), 4, str(fashion), reason)
-    assert fashion.read_bytes() == content
+def test_a_file_that_is_not_what_its_header_should_say_is_named(cli, refused, no_network, kmnist, content, reason):
+    kmnist.write_bytes(content)
+    refused(cli("data", "verify", "--dataset", "kmnist"), 4, str(kmnist), reason)
+    refused(cli("run", "--dataset", "kmnist", *QUICK), 4, str(kmnist), reason)
+    assert kmnist.read_bytes() == content
 
 
 def test_a_missing_file_is_named_with_the_command_that_fetches_it(cli, refused, root):
