@@ -20,14 +20,15 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the polynomial that each singular value goes through in each round."""
 ROUNDS = 5
 SMALLEST_NORM = 1e-7
+TOGETHER = 32
+"""Matrices of up to so many rows are worked on together, and so are those between two powers of 2 above."""
 
 
 class Muon(Rule):
     """Steps of the length of the learning rate in every direction of a matrix.
 
     torch rounds the matrices to bfloat16 before they are made orthogonal. Here they keep their type, which costs
-    nothing for matrices this small, and lets every engine come to the same result. Those of one shape, all copies'
-    included, are worked on together.
+    nothing for matrices this small, and lets every engine come to the same result.
     """
 
     decoupled = True
@@ -59,30 +60,43 @@ def orthogonal_of_each(matrices: Sequence[Tensor]) -> list[Tensor]:
 
     Those of more rows than columns are larger by the root of R / C, so that a step moves what they put out alike.
     """
-    found: list[Tensor] = [*matrices]
-    of_shape = defaultdict(list)
-    for place, stack in enumerate(matrices):
-        rows, columns = stack.shape[1:]
-        of_shape[min(rows, columns), max(rows, columns)].append(place)
-    for places in of_shape.values():
-        wide = [matrices[place] if _is_wide(matrices[place]) else matrices[place].mT for place in places]
-        together = orthogonalized(torch.cat(wide))
-        for place, stack in zip(places, torch.split(together, [len(one) for one in wide]), strict=True):
-            rows, columns = matrices[place].shape[1:]
-            found[place] = stack if _is_wide(matrices[place]) else stack.mT * math.sqrt(rows / columns)
-    return [stack.contiguous() for stack in found]
+    is_wide = [stack.shape[1] <= stack.shape[2] for stack in matrices]
+    found = [stack if wide else stack.mT for stack, wide in zip(matrices, is_wide, strict=True)]
+    together = defaultdict(list)
+    for place, stack in enumerate(found):
+        together[max(TOGETHER, 1 << (stack.shape[1] - 1).bit_length())].append(place)
+    for places in together.values():
+        for place, stack in zip(places, _orthogonal([found[place] for place in places]), strict=True):
+            found[place] = stack
+    return [
+        one if wide else one.mT.mul(math.sqrt(one.shape[2] / one.shape[1])).contiguous()
+        for one, wide in zip(found, is_wide, strict=True)
+    ]
 
 
-def orthogonalized(matrices: Tensor) -> Tensor:
-    """The iteration of Newton and Schulz, to degree five, for matrices (N, R, C) with R at most C."""
+def _orthogonal(matrices: Sequence[Tensor]) -> list[Tensor]:
+    """Five rounds of Newton and Schulz's iteration, to degree five, for stacks with no more rows than columns.
+
+    A round multiplies X by a polynomial P of G = X X^T, which is symmetric and commutes with G, so the next G is P G P.
+    Thus all rounds are made with the small matrices G, of all stacks at once, with zeros where one is smaller, and X is
+    multiplied by the product of the polynomials in the end.
+    """
     first, third, fifth = COEFFICIENTS
-    x: Tensor = matrices / torch.linalg.vector_norm(matrices, dim=(1, 2), keepdim=True).clamp(min=SMALLEST_NORM)
-    for _ in range(ROUNDS):
-        squares = torch.bmm(x, x.mT)
-        slopes: Tensor = torch.baddbmm(squares, squares, squares, beta=third, alpha=fifth)
-        x = torch.baddbmm(x, slopes, x, beta=first)
-    return x
-
-
-def _is_wide(stack: Tensor) -> bool:
-    return stack.shape[1] <= stack.shape[2]
+    rows, counts = max(stack.shape[1] for stack in matrices), [len(stack) for stack in matrices]
+    squares = matrices[0].new_zeros(sum(counts), rows, rows)
+    for stack, square in zip(matrices, squares.split(counts), strict=True):
+        torch.bmm(stack, stack.mT, out=square[:, : stack.shape[1], : stack.shape[1]])
+    norms = squares.diagonal(dim1=1, dim2=2).sum(1).sqrt_().clamp_(min=SMALLEST_NORM).view(-1, 1, 1)
+    squares.div_(norms).div_(norms)
+    product = None
+    for left in reversed(range(ROUNDS)):
+        polynomial: Tensor = torch.baddbmm(squares, squares, squares, beta=third, alpha=fifth)
+        polynomial.diagonal(dim1=1, dim2=2).add_(first)
+        product = polynomial.div(norms) if product is None else torch.bmm(polynomial, product)
+        if left:
+            squares = torch.bmm(torch.bmm(polynomial, squares), polynomial)
+    assert product is not None
+    return [
+        torch.bmm(factor[:, : stack.shape[1], : stack.shape[1]], stack)
+        for stack, factor in zip(matrices, product.split(counts), strict=True)
+    ]
