@@ -27,7 +27,7 @@ TOGETHER = 32
 class Muon(Rule):
     """Steps of the length of the learning rate in every direction of a matrix.
 
-    torch rounds the matrices to bfloat16 before they are made orthogonal. Here they keep their type, which costs
+    torch rounds the matrices to bfloat16 before they are made orthogonal. Here they are float32 at least, which costs
     nothing for matrices this small, and lets every engine come to the same result.
     """
 
@@ -48,11 +48,15 @@ class Muon(Rule):
         if self._nesterov:
             updates = products_of_each(buffers, self._momentum)
             add_to_each(updates, products_of_each(gradients, 1 - self._momentum))
+        precise = torch.promote_types(updates[0].dtype, torch.float32)
         matrices = [
-            update.reshape(blocks, len(update) // blocks, -1)
+            update.reshape(blocks, len(update) // blocks, -1).to(precise)
             for update, blocks in zip(updates, moving.blocks, strict=True)
         ]
-        return [found.view(update.shape) for found, update in zip(orthogonal_of_each(matrices), updates, strict=True)]
+        return [
+            found.view(update.shape).to(update.dtype)
+            for found, update in zip(orthogonal_of_each(matrices), updates, strict=True)
+        ]
 
 
 def orthogonal_of_each(matrices: Sequence[Tensor]) -> list[Tensor]:
