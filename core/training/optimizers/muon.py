@@ -88,7 +88,7 @@ def _orthogonal(matrices: Sequence[Tensor]) -> list[Tensor]:
     first, third, fifth = COEFFICIENTS
     rows, counts = max(stack.shape[1] for stack in matrices), [len(stack) for stack in matrices]
     squares = matrices[0].new_zeros(sum(counts), rows, rows)
-    for stack, square in zip(matrices, squares.split(counts), strict=True):
+    for stack, square in zip(matrices, torch.split(squares, counts), strict=True):
         torch.bmm(stack, stack.mT, out=square[:, : stack.shape[1], : stack.shape[1]])
     norms = squares.diagonal(dim1=1, dim2=2).sum(1).sqrt_().clamp_(min=SMALLEST_NORM).view(-1, 1, 1)
     squares.div_(norms).div_(norms)
@@ -102,5 +102,5 @@ def _orthogonal(matrices: Sequence[Tensor]) -> list[Tensor]:
     assert product is not None
     return [
         torch.bmm(factor[:, : stack.shape[1], : stack.shape[1]], stack)
-        for stack, factor in zip(matrices, product.split(counts), strict=True)
+        for stack, factor in zip(matrices, torch.split(product, counts), strict=True)
     ]
