@@ -78,7 +78,7 @@ class Augmentation:
 
     def _steps(self, group: Sequence[str], changes: Tensor) -> Tensor:
         """How many pixels down and to the right images go by all of the group, (B, 2)."""
-        return torch.stack([self._of(kind, changes) for kind in group]).sum(0)
+        return reduce(torch.add, [self._of(kind, changes) for kind in group])
 
     def _of(self, kind: str, changes: Tensor) -> Tensor:
         return changes[:, self._columns[kind]].to(self._dtype)
