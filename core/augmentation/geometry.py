@@ -88,17 +88,20 @@ def resample(images: Tensor, map_: Tensor | None, moves: Tensor | None) -> Tenso
         images: (B, S, S), floating point; outside they are 0.
         map_: None for none.
         moves: (B, S, S, 2), how far to the right and down from each place the pixel that is seen there comes from;
-            None for none.
+            None for none where there is a map.
     """
     batch, size, _ = images.shape
     half = size / 2  # affine_grid and grid_sample have coordinates from -1 to 1
     if map_ is None:
-        map_ = torch.eye(2, 3, device=images.device, dtype=images.dtype).expand(batch, 2, 3)
-    theta = torch.cat([map_[:, :, :2], map_[:, :, 2:] / half], 2)
-    grid = F.affine_grid(theta, [batch, 1, size, size], align_corners=False)
+        theta = torch.eye(2, 3, device=images.device, dtype=images.dtype)[None]
+    else:
+        theta = torch.cat([map_[:, :, :2], map_[:, :, 2:] / half], 2)
+    grid = F.affine_grid(theta, [len(theta), 1, size, size], align_corners=False)
     if moves is not None:
-        x, y = (moves / half).unbind(3)
-        along = map_[:, :, :2].reshape(batch, 4, 1, 1)
-        turned = [along[:, 0] * x + along[:, 1] * y, along[:, 2] * x + along[:, 3] * y]
-        grid = grid + torch.stack(turned, 3)
+        moves = moves / half
+        if map_ is not None:
+            x, y = moves.unbind(3)
+            along = map_[:, :, :2].reshape(batch, 4, 1, 1)
+            moves = torch.stack([along[:, 0] * x + along[:, 1] * y, along[:, 2] * x + along[:, 3] * y], 3)
+        grid = grid + moves
     return F.grid_sample(images[:, None], grid, align_corners=False)[:, 0]

@@ -71,7 +71,7 @@ class RunRecord(ABC):
     def __init__(
         self, config: TrainConfig, dataset: Dataset, summary: Summary, device: torch.device, copy: int = 0
     ) -> None:
-        _check_split(config, dataset)
+        check_split(config, dataset)
         self.config = config
         self.summary = summary
         self.device = device
@@ -301,7 +301,8 @@ class RunRecord(ABC):
         use_threads(int(state.get("threads", 0)), self.device)
 
 
-def _check_split(config: TrainConfig, dataset: Dataset) -> None:
+def check_split(config: TrainConfig, dataset: Dataset) -> None:
+    """Raise `InvalidValue` when more images are to be held out than there are."""
     count = len(dataset.train_labels)
     if config.val_split >= count:
         raise InvalidValue(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from inspect import Parameter
 from typing import Annotated, Any, get_args
@@ -30,12 +30,13 @@ _NAMES = {"dataset": tuple(TASKS)}
 
 
 def with_config_options(
-    after: str, parameter_of: Callable[[str], Parameter] | None = None
+    after: str, parameter_of: Callable[[str], Parameter] | None = None, *, fields: Collection[str] = ()
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Replace a command's ``**changes`` by an option for each config field, listed behind the option `after`.
 
     A field whose option is not used arrives as None. Values have not been checked against their limits yet.
-    `parameter_of` makes the option of a field; without it, each takes one plain value.
+    `parameter_of` makes the option of a field; without it, each takes one plain value. Where `fields` are named, they
+    alone have options.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -45,7 +46,11 @@ def with_config_options(
             if parameter.kind is not Parameter.VAR_KEYWORD:
                 parameters.append(parameter)
             if parameter.name == after:
-                parameters += [(parameter_of or _parameter)(field) for field in TrainConfig.model_fields]
+                parameters += [
+                    (parameter_of or _parameter)(field)
+                    for field in TrainConfig.model_fields
+                    if field in (fields or TrainConfig.model_fields)
+                ]
         command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         return command
 

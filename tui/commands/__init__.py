@@ -28,7 +28,7 @@ COMMANDS: Mapping[str, Row] = {
     "presets": Row("tui.commands.archs:presets", "List the presets."),
     "data": Row(
         "tui.commands.data:data",
-        "List the data sets, or download, verify or locate one. That is mnist unless --dataset names another.",
+        "List the data sets, or download, verify, locate or show one. That is mnist unless --dataset names another.",
     ),
     "doctor": Row(
         "tui.commands.doctor:doctor",

@@ -1,25 +1,39 @@
-"""`data`: where the data sets are and whether they are whole."""
+"""`data`: where the data sets are, whether they are whole, and what augmentation makes of them."""
 
 from __future__ import annotations
 
+import shutil
+import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from core.config import TrainConfig
 from core.dataset_names import TASKS, is_own, path_and_pin
 from core.errors import DataError, InvalidValue
+from core.fields import NEEDS
 from experiments.locations import Locations
+from tui.command_line.config_options import with_config_options
 from tui.command_line.following import download_progress
 from tui.command_line.signals import stop_on_signals
+from tui.drawing.plain_text import has_braille
 from tui.text.advice import for_command_line
+from tui.text.numbers import whole_number
 from tui.text.output import note, say, table
 
 if TYPE_CHECKING:
     from core.data.loader import Dataset, Loader
 
 Row = tuple[str, str, str, str, str]
+
+SHOWN = 16
+"""Images that are drawn unless another number is asked for."""
+FIELDS = frozenset({"augment", "seed"} | {field for field, (chooser, _) in NEEDS.items() if chooser == "augment"})
+"""The fields of a config that decide what is drawn."""
+
+_COUNT = whole_number("count", 1, 1000)
 
 
 def _checked(text: str) -> str:
@@ -28,11 +42,15 @@ def _checked(text: str) -> str:
     return TrainConfig.checked({"dataset": text}).dataset
 
 
+@with_config_options(after="ascii_only", fields=FIELDS)
 def data(
     context: typer.Context,
     action: Annotated[
-        Literal["download", "verify", "path"] | None,
-        typer.Argument(help="Download what is missing, verify every file, or print the folder.", show_default=False),
+        Literal["download", "verify", "path", "show"] | None,
+        typer.Argument(
+            help="Download what is missing, verify every file, print the folder, or draw augmented images.",
+            show_default=False,
+        ),
     ] = None,
     dataset: Annotated[
         str | None,
@@ -43,12 +61,20 @@ def data(
             autocompletion=lambda: [name for name in TASKS if name != "auto"],
         ),
     ] = None,
+    count: Annotated[
+        int | None, typer.Option(help="show: so many images [default: 16].", metavar="N", parser=_COUNT)
+    ] = None,
+    ascii_only: Annotated[bool, typer.Option("--ascii", help="show: draw with ASCII characters only.")] = False,
+    **changes: Any,
 ) -> None:
-    """List the data sets, or download, verify or locate one. That is mnist unless --dataset names another."""
+    """List the data sets, or download, verify, locate or show one. That is mnist unless --dataset names another."""
     from core.data.loader import Loader
     from core.data.sources import ALIASES, NAMES
 
     locations: Locations = context.obj
+    given = {field: value for field, value in changes.items() if value is not None}
+    if action != "show":
+        _refuse_others(given | ({} if count is None else {"count": count}) | ({"ascii": True} if ascii_only else {}))
     with stop_on_signals("files that are whole were kept") as stop:
         loader = Loader(locations.data, locations.cache, stop, download_progress())
         name = dataset or "mnist"
@@ -58,11 +84,24 @@ def data(
                 _download(loader, name)
             case "verify":
                 _verify(loader, name)
+            case "show":
+                from tui.commands.data_show import show_augmented
+
+                config = TrainConfig.checked({"dataset": dataset or "auto", **given})
+                width = shutil.get_terminal_size().columns
+                braille = has_braille(sys.stdout.encoding) and not ascii_only
+                show_augmented(loader, config, count or SHOWN, width=width, braille=braille)
             case "path":
                 say(str(_where(loader, name)))
             case None:
                 rows = [_row(loader, one) for one in ([name] if dataset else NAMES)]
                 say(table(("data set", "images", "classes", "state", "where"), rows))
+
+
+def _refuse_others(given: Mapping[str, object]) -> None:
+    """Raise `InvalidValue` for the first option that has a meaning beside `show` alone."""
+    for name, value in given.items():
+        raise InvalidValue(name, value, "is an option of data show", hint="write mnist-tui data show, or leave it out")
 
 
 def _download(loader: Loader, name: str) -> None:

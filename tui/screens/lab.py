@@ -24,6 +24,7 @@ from tui.live.forms.form import Checked, check, texts_of
 from tui.live.machine import devices_found
 from tui.live.messages import StartRequested
 from tui.live.translating import Translating
+from tui.screens.augmented import AugmentedDigits
 from tui.screens.base import WorkScreen
 from tui.screens.dialogs import Ask
 from tui.text.wording import arch_in_short
@@ -56,6 +57,7 @@ class LabScreen(WorkScreen):
         Binding("ctrl+r", "start", "Start", tooltip="Train the network with these values", priority=True),
         Binding("e", "edit", "Edit spec", tooltip="Type a network of your own"),
         Binding("v", "values", "Values", tooltip="To learning rate, batch size and the rest"),
+        Binding("g,ctrl+g", "digits", "Digits", tooltip="Look at digits as augmentation makes them"),
         Binding("escape", "leave_field", "Leave field", key_display="esc"),
         Binding("t", "translate", "As a spec", tooltip="Write the module of your own as the spec that equals it"),
         Binding("u", "unfork", "Unlink original", tooltip="Stop comparing with the run that the values came from"),
@@ -228,6 +230,17 @@ class LabScreen(WorkScreen):
         if len(seeds) > 1:
             specs = seed_specs(config, seeds, Meta(name, (), self.lab.store.new_group_id()))
         self.post_message(StartRequested(specs))
+
+    def action_digits(self) -> None:
+        """Draw digits by the values as they are; the budget and the network have no part in it."""
+        self._form.read_controls()
+        checked = check(self._form.texts | {"budget": "off"}, DEFAULT_ARCH)
+        if checked.config is not None:
+            self.app.push_screen(AugmentedDigits(self.lab.locations, checked.config))
+            return
+        for field, error in checked.errors.items():
+            self.notify(f"{label(field)} {error}" if field else error, severity="error", markup=False)
+            return
 
     def action_edit(self) -> None:
         field = self.query_one("#spec", Input)
