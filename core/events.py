@@ -92,7 +92,8 @@ class RunFinished:
 
     `best_test_accuracy` is the best over epochs, and optimistic for that; with a validation split it is None, and
     `selected_test_accuracy` is the test accuracy of the epoch that was best on the held-out images. The `tta_*` are of
-    the last epoch with test-time augmentation, a score apart from all others, and None without it.
+    the last epoch with test-time augmentation, a score apart from all others, and None without it. `ended_by` is the
+    field of the config that ended it: epochs, stop_at_target or early_stop; empty in the logs of earlier versions.
     """
 
     NAME: ClassVar = "run_finished"
@@ -108,6 +109,7 @@ class RunFinished:
     weights_sha256: str
     tta_test_accuracy: float | None = None
     tta_test_correct: int | None = None
+    ended_by: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,6 +9,7 @@ both is stored with them. The tensors are named by part (`core.training.record`)
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -101,6 +102,9 @@ def _checked_state(state: Any) -> dict[str, Any]:
     accuracies = state.get("accuracies", [])
     if not isinstance(accuracies, list) or not all(_is_within(value, 1) for value in accuracies):
         raise ValueError("its accuracies are no list of fractions")
+    losses = state.get("losses", [])
+    if not isinstance(losses, list) or not all(_is_within(value, sys.float_info.max) for value in losses):
+        raise ValueError("its losses are no list of numbers from 0 on")
     for name, largest in _LARGEST.items():
         if not _is_within(state.get(name, 0), largest):
             raise ValueError(f"{name} is no number from 0 to {largest:g}")

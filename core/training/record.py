@@ -19,7 +19,7 @@ from core.device.device import describe_device, threads_of, use_threads
 from core.device.random_state import random_state
 from core.errors import InvalidValue, TrainingFailed, one_line
 from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress
-from core.history import best_epoch, early_signal, first_epoch_at, reaches
+from core.history import End, best_epoch, early_signal, end_of, first_epoch_at
 from core.models.own.blame import blame
 from core.models.reference import split_reference
 from core.models.spec import is_user_module
@@ -30,7 +30,7 @@ from core.training.average import averaged_words
 from core.training.evaluate import Score
 from core.training.failures import HOW_TO_SEE_MORE, is_of_backward, is_out_of_memory, no_room
 from core.training.sampling import EpochDraw, draw_epoch
-from core.training.schedule import learning_rate
+from core.training.schedule import learning_rate, plateau_rates
 from core.training.step import Totals
 
 
@@ -88,6 +88,7 @@ class RunRecord(ABC):
         self.final_weights: dict[str, Tensor] = {}
         self.predictions: dict[str, Tensor] = {}
         self._accuracies: dict[int, float] = {}
+        self._losses: list[float] = []  # of the same scores; empty in a run that an earlier version began
         self._run_clock, self._epoch_clock = Clock(), Clock()
         self._reported = Totals(0.0, 0)  # what the last progress told of
         self._reported_images = 0
@@ -104,13 +105,13 @@ class RunRecord(ABC):
 
     @property
     def done(self) -> bool:
-        """Whether the last epoch is scored: the last of all, or the one at whose target the run shall end."""
-        if not self.between_epochs:
-            return False
-        at_target = (
-            self.config.stop_at_target and self.epoch > 0 and reaches(self._accuracies[self.epoch], self.config.target)
-        )
-        return at_target or self.epoch >= self.config.epochs
+        """Whether the last epoch is scored: the last of all, or one after which the run shall end before."""
+        return self._end is not None
+
+    @property
+    def _end(self) -> End | None:
+        """Where and why the run ends; None as long as it goes on."""
+        return end_of(self.config, self._accuracies) if self.between_epochs else None
 
     @property
     def images_done(self) -> int:
@@ -127,6 +128,7 @@ class RunRecord(ABC):
 
     def started(self, engine: str, note: str, reason: str = "") -> RunStarted:
         """`note` is the engine's; that of the data set and those of the run itself come before it."""
+        notes = (averaged_words(self.config), on_test_set(self.config))
         return RunStarted(
             config=self.config.model_dump(),
             spec=self.summary.spec,
@@ -137,7 +139,7 @@ class RunRecord(ABC):
             val_images=self.config.val_split,
             test_images=len(self._dataset.test_labels),
             steps_per_epoch=self.steps_per_epoch,
-            note="; ".join(filter(None, (self._dataset.note, averaged_words(self.config), *self.notes, note))),
+            note="; ".join(filter(None, (self._dataset.note, *notes, *self.notes, note))),
             engine=engine,
             engine_reason=reason,
             pixel_mean=self._dataset.mean,
@@ -153,8 +155,15 @@ class RunRecord(ABC):
 
     def rates(self) -> list[float]:
         """The learning rate of each step of the epoch under way; before the first, of that one's."""
-        before = (max(self.epoch, 1) - 1) * self.steps_per_epoch
-        return [learning_rate(self.config, before + step, self.steps_per_epoch) for step in range(self.steps_per_epoch)]
+        epoch = max(self.epoch, 1) - 1
+        of_epoch = None
+        if self.config.schedule == "plateau":
+            of_epoch = plateau_rates(self.config, self._losses[:epoch], self.steps_per_epoch)[-1]
+        first = epoch * self.steps_per_epoch
+        return [
+            learning_rate(self.config, first + step, self.steps_per_epoch, of_epoch)
+            for step in range(self.steps_per_epoch)
+        ]
 
     def go_on(self, totals: Totals) -> None:
         """Begin or go on with the steps of the epoch under way, whose totals so far are these."""
@@ -184,6 +193,8 @@ class RunRecord(ABC):
         """Take in the score of the epoch under way, which took so many seconds to train."""
         if not math.isfinite(score.loss):
             return self._diverged()
+        if len(self._losses) == len(self._accuracies):
+            self._losses.append(score.loss)
         self._accuracies[self.epoch] = score.accuracy
         on_test = self.config.val_split == 0
         if on_test:
@@ -229,6 +240,7 @@ class RunRecord(ABC):
             weights_sha256=weights_sha256(self.final_weights),
             tta_test_accuracy=None if viewed is None else viewed.accuracy,
             tta_test_correct=None if viewed is None else viewed.correct,
+            ended_by="" if self._end is None else self._end.by,
         )
 
     def stop(self, reason: str) -> RunStopped:
@@ -275,6 +287,7 @@ class RunRecord(ABC):
             "epoch": self.epoch,
             "step": self.step,
             "accuracies": [self._accuracies[epoch] for epoch in sorted(self._accuracies)],
+            "losses": list(self._losses),
             "seconds": self._run_clock.seconds(),
             "epoch_seconds": self._epoch_clock.seconds(),
             "threads": threads_of(self.device),
@@ -291,6 +304,9 @@ class RunRecord(ABC):
         self._accuracies = dict(enumerate(map(float, state["accuracies"]), start=1))
         if len(self._accuracies) not in (self.epoch - 1, self.epoch):
             raise ValueError(f"{len(self._accuracies)} scores in epoch {self.epoch}")
+        self._losses = list(map(float, state.get("losses", [])))
+        if len(self._losses) != len(self._accuracies) and (self._losses or self.config.schedule == "plateau"):
+            raise ValueError(f"{len(self._losses)} losses beside {len(self._accuracies)} accuracies")
         self._run_clock = Clock(float(state["seconds"]))
         self._epoch_clock = Clock(float(state["epoch_seconds"]))
         steps = max(self.epoch - 1, 0) * self.steps_per_epoch + self.step
@@ -299,6 +315,16 @@ class RunRecord(ABC):
         if draw := checkpoint.part("draw"):
             self.draw = EpochDraw.from_tensors(draw, like=self.draw)
         use_threads(int(state.get("threads", 0)), self.device)
+
+
+def on_test_set(config: TrainConfig) -> str:
+    """What follows the scores on the test set, which is then no test of it, in words; empty where nothing does."""
+    if config.val_split:
+        return ""
+    rate, early = config.schedule == "plateau", config.early_stop > 0
+    if rate and early:
+        return "the learning rate and early stopping follow the test set"
+    return "the learning rate follows the test set" * rate + "early stopping follows the test set" * early
 
 
 def check_split(config: TrainConfig, dataset: Dataset) -> None:

@@ -77,9 +77,9 @@ def plateau_rates(config: TrainConfig, losses: Sequence[float], steps_per_epoch:
     """
     rate, best, bad = config.lr, math.inf, 0
     rates = [rate]
-    warm = math.ceil(warmup_steps(config, steps_per_epoch) / steps_per_epoch)
+    warm = warmup_steps(config, steps_per_epoch)
     for epoch, loss in enumerate(losses):
-        if epoch < warm:
+        if epoch * steps_per_epoch < warm:
             pass
         elif loss < best * (1 - config.threshold):
             best, bad = loss, 0

@@ -13,6 +13,7 @@ from core.data.download import Progress
 from core.dataset_names import absolute_dataset
 from core.errors import InvalidValue, LabError, OverBudget, ShouldStop, Stopped, StorageError, one_line
 from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, TrainEvent
+from core.history import end_of
 from core.models.network import absolute_arch, check_module_file, summarize_config
 from core.models.spec import is_user_module
 from experiments.execution.own_files import FirstRead
@@ -248,13 +249,15 @@ def _extended(run: Run, config: TrainConfig, view: RunView, epochs: int) -> Trai
     if epochs != config.epochs and config.swa:
         reason = f"the mean of the weights was laid out for {config.epochs} epochs"
         raise InvalidValue("epochs", epochs, reason, hint="start a new run of that length")
-    if isinstance(view.end, RunFinished) and config.stop_at_target and view.epochs_done < config.epochs:
-        config = config.changed(stop_at_target=False)  # it has reached its target, and shall go on now
     try:
-        return config.changed(epochs=epochs)
+        config = config.changed(epochs=epochs)
     except OverBudget as error:
         error.advice = Advice(Tip(Action.LIFT_RUN_BUDGETS, run.id))
         raise
+    if isinstance(view.end, RunFinished):  # whatever rule would end it where it is, it shall go on now
+        while (end := end_of(config, view.accuracies)) is not None and end.by != "epochs":
+            config = config.changed(**{end.by: type(getattr(config, end.by))()})
+    return config
 
 
 @contextmanager

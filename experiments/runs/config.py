@@ -12,7 +12,7 @@ from core.events import RunStarted
 from experiments.runs.folder import Run
 from experiments.runs.view import RunView
 
-EXTENDED = ("epochs", "stop_at_target", "budget")
+EXTENDED = ("epochs", "stop_at_target", "early_stop", "budget")
 """The fields that going on with a run may change. The log has them first (`Run.begin`)."""
 
 

@@ -49,6 +49,12 @@ class RunView:
         return {epoch: value for epoch, value in values.items() if value is not None}
 
     @property
+    def losses(self) -> dict[int, float]:
+        """By epoch, of the same scores as `accuracies`."""
+        values = {e.epoch: e.test_loss if e.val_loss is None else e.val_loss for e in self.epochs}
+        return {epoch: value for epoch, value in values.items() if value is not None}
+
+    @property
     def best_test_accuracy(self) -> float | None:
         return max((e.test_accuracy for e in self.epochs if e.test_accuracy is not None), default=None)
 

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from core.config import TrainConfig
 from core.events import CheckpointSaved, EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress
-from core.history import reaches
+from core.history import End, EndedBy, end_of
 from core.models.spec import is_user_module
 from experiments.runs.eventlog import Entry
 from experiments.runs.view import RunView
@@ -21,6 +21,11 @@ ROUNDING = 1e-6
 """The share by which two times that are taken one after the other may lie the wrong way round."""
 _CONSTANT = ("spec", "total_params", "dataset", "train_images", "val_images", "test_images", "steps_per_epoch")
 """What every start of one run says alike."""
+_UP_TO: Mapping[EndedBy, str] = {
+    "epochs": "of the config",
+    "stop_at_target": "up to the target",
+    "early_stop": "up to the last one without a better accuracy",
+}
 
 
 class EventOrder:
@@ -119,12 +124,10 @@ def _present(item: str, where: str, values: Sequence[object], wanted: bool) -> I
 def check_length(view: RunView, end: RunFinished, config: TrainConfig) -> Iterator[Check]:
     """Check that a run has ended where its config says, and took as long as its epochs."""
     where = f"{LOG}, run_finished"
-    accuracies = view.accuracies
-    if config.stop_at_target:
-        at_target = (number for number, value in accuracies.items() if reaches(value, config.target))
-        yield compare("epochs up to the target", where, end.epochs, min(at_target, default=config.epochs))
-    else:
-        yield compare("epochs of the config", where, end.epochs, config.epochs)
+    expected = end_of(config, view.accuracies) or End(config.epochs, "epochs")
+    yield compare(f"epochs {_UP_TO[expected.by]}", where, end.epochs, expected.epoch)
+    if end.ended_by:  # earlier versions did not say
+        yield compare("ended_by", where, end.ended_by, expected.by)
     seconds = sum(epoch.seconds for epoch in view.epochs)
     if end.seconds < seconds * (1 - ROUNDING):
         yield missing("seconds", where, f"{end.seconds:g}, and its epochs took {seconds:g}")

@@ -8,13 +8,16 @@ from typing import Any
 from core.config import TrainConfig
 from core.errors import LabError, RunError
 from core.events import EpochFinished, RunFinished, RunStarted
-from core.training.schedule import learning_rate
+from core.training.schedule import learning_rate, plateau_rates
 from experiments.runs.config import checked_config, settled_dataset
 from experiments.runs.eventlog import Entry, EventReader
 from experiments.runs.folder import Run
 from experiments.runs.view import RunView, fold
 from experiments.verification.consistency import LOG, EventOrder, check_epoch_values, check_length
 from experiments.verification.findings import Check, compare, missing, not_checked, summed_up
+
+MAX_STEPS = 10_000_000
+"""More than any epoch has."""
 
 
 def read_log(run: Run) -> tuple[RunView, list[Mapping[str, Any]], list[Check]]:
@@ -79,15 +82,21 @@ def check_epochs(view: RunView, started: RunStarted, config: TrainConfig) -> Ite
     gap = next((place for place, number in enumerate(numbers, start=1) if number != place), None)
     yield compare("first epoch missing in the log", LOG, gap, None)
     checks = [compare("epochs beyond those of the config", LOG, sum(number > config.epochs for number in numbers), 0)]
-    checks += [check for epoch in view.epochs for check in _epoch_checks(epoch, started, config)]
+    # Numbers that cannot be are findings of their own, and shall not be too large to be computed with.
+    steps = min(max(1, started.steps_per_epoch), MAX_STEPS)
+    losses = list(view.losses.values()) if config.schedule == "plateau" else []
+    on_plateau = dict(enumerate(plateau_rates(config, losses, steps), start=1))
+    for epoch in view.epochs:
+        last_step = min(max(1, epoch.epoch), config.epochs) * steps - 1
+        rate = learning_rate(config, last_step, steps, on_plateau.get(epoch.epoch))
+        checks += _epoch_checks(epoch, started, rate)
     yield from summed_up("epochs", LOG, f"{len(numbers)} epochs", checks)
 
 
-def _epoch_checks(epoch: EpochFinished, started: RunStarted, config: TrainConfig) -> Iterator[Check]:
+def _epoch_checks(epoch: EpochFinished, started: RunStarted, rate: float) -> Iterator[Check]:
     where = f"{LOG}, epoch {epoch.epoch}"
-    last_step = epoch.epoch * started.steps_per_epoch - 1
     yield from check_epoch_values(epoch, started)
-    yield compare("lr", where, epoch.lr, learning_rate(config, last_step, started.steps_per_epoch))
+    yield compare("lr", where, epoch.lr, rate)
     for part, count, accuracy in (
         ("train", started.train_images, epoch.train_accuracy),
         ("val", started.val_images, epoch.val_accuracy),
@@ -125,7 +134,7 @@ def check_end(view: RunView, config: TrainConfig) -> Iterator[Check]:
 
 
 def check_checkpoint_scores(run: Run, view: RunView) -> Iterator[Check]:
-    """Compare the accuracies of all epochs with those kept in the checkpoint."""
+    """Compare the scores of all epochs with those in the checkpoint, where earlier versions kept no losses."""
     from core.storage.checkpoint import load_checkpoint
 
     where = run.checkpoint.name
@@ -137,10 +146,9 @@ def check_checkpoint_scores(run: Run, view: RunView) -> Iterator[Check]:
     if checkpoint is None:
         yield not_checked("scores of the epochs", where, "there is none")
         return
-    accuracies = view.accuracies
-    kept = checkpoint.state.get("accuracies")
     checks = [
-        compare("accuracy", f"{LOG}, epoch {epoch}", accuracies.get(epoch), value)
-        for epoch, value in enumerate(kept if isinstance(kept, list) else [], start=1)
+        compare(name, f"{LOG}, epoch {epoch}", logged.get(epoch), value)
+        for name, part, logged in (("accuracy", "accuracies", view.accuracies), ("loss", "losses", view.losses))
+        for epoch, value in enumerate(checkpoint.state.get(part, []), start=1)
     ]
     yield from summed_up("scores of the epochs", where, f"{len(checks)} epochs", checks)

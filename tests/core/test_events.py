@@ -55,7 +55,7 @@ KINDS = {
         **dict.fromkeys(["best_test_accuracy", "selected_test_accuracy"], NUMBER | st.none()),
         **dict.fromkeys(["best_epoch", "selected_epoch", "first_epoch_at_target"], WHOLE | st.none()),
         "early_signal": st.booleans() | st.none(),
-        "weights_sha256": TEXT,
+        **dict.fromkeys(["weights_sha256", "ended_by"], TEXT),
     },
     RunStopped: {"epoch": WHOLE, "reason": TEXT},
     RunFailed: {"epoch": WHOLE, "error": TEXT, "advice": ADVICE},
@@ -166,7 +166,7 @@ def test_a_log_from_before_there_were_engines_is_read(script):
 @given(record=RECORDS, data=st.data())
 def test_a_record_without_a_key_that_it_needs_is_none(record, data):
     kind = EVENT_TYPES[record["event"]]
-    later = {"engine", "engine_reason", "advice"}  # which logs of earlier versions do not have
+    later = {"engine", "engine_reason", "advice", "ended_by"}  # which logs of earlier versions do not have
     needed = [key for key in record if key == "event" or (record[key] is not None and key not in later)]
     key = data.draw(st.sampled_from(needed))
     nullable = "None" in str(kind.__annotations__.get(key))

@@ -2,7 +2,8 @@
 
 import pytest
 
-from core.history import best_epoch, early_signal, first_epoch_at, reaches
+from core.config import TrainConfig
+from core.history import best_epoch, early_signal, end_of, first_epoch_at, reaches
 
 
 def by_epoch(accuracies):
@@ -42,3 +43,31 @@ def test_the_first_epoch_at_a_target_counts_from_one():
 )
 def test_the_early_signal_is_a_score_above_the_mark_within_three_epochs(accuracies, signal):
     assert early_signal(by_epoch(accuracies)) is signal
+
+
+TARGET = {"stop_at_target": True, "target": 90.0}
+
+
+@pytest.mark.parametrize(
+    ("options", "accuracies", "end"),
+    [
+        ({}, [], None),
+        ({}, [0.5, 0.6], None),
+        ({}, [0.5, 0.6, 0.7], (3, "epochs")),
+        (TARGET, [0.5, 0.89], None),
+        (TARGET, [0.5, 0.9], (2, "stop_at_target")),
+        (TARGET, [0.5, 0.6, 0.9], (3, "epochs")),
+        ({"early_stop": 1}, [0.5, 0.6], None),
+        ({"early_stop": 1}, [0.5, 0.5], (2, "early_stop")),
+        ({"early_stop": 1}, [0.0, 0.0], (2, "early_stop")),
+        ({"early_stop": 2}, [0.5, 0.5], None),
+        ({"early_stop": 2, "epochs": 9}, [0.5, 0.4, 0.5, 0.9, 0.9], (3, "early_stop")),
+        ({"early_stop": 2, "epochs": 9}, [0.5, 0.4, 0.6, 0.5, 0.6], (5, "early_stop")),
+        ({"early_stop": 2, "epochs": 9}, [0.5, 0.4, 0.6, 0.5, 0.61], None),
+        ({"early_stop": 1, **TARGET, "epochs": 9}, [0.95, 0.9], (1, "stop_at_target")),
+        ({"early_stop": 1, **TARGET, "epochs": 9}, [0.5, 0.4, 0.9], (2, "early_stop")),
+    ],
+    ids=str,
+)
+def test_a_run_ends_after_all_epochs_or_where_a_rule_says_so(options, accuracies, end):
+    assert end_of(TrainConfig.checked({"epochs": 3, **options}), by_epoch(accuracies)) == end

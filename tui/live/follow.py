@@ -15,7 +15,7 @@ from experiments.runs.row import Status, ended_as, status_of
 from experiments.runs.view import RunView, reduce
 from tui.live.forms.advice import for_interface
 from tui.text.output import duration, percent
-from tui.text.progress import epoch_line, with_views
+from tui.text.progress import epoch_line, why_ended, with_views
 from tui.text.wording import arch_in_short, what_failed
 
 CHUNK = 1500
@@ -146,8 +146,9 @@ def _in_words(view: RunView, entry: Entry) -> str:
         case CheckpointSaved() as event if view.started and event.step < view.started.steps_per_epoch:
             return f"checkpoint at epoch {event.epoch}, step {event.step}: {event.file}"
         case RunFinished() as event:
-            views = with_views(view, event)
-            return f"finished: final {percent(event.final_test_accuracy)} after {duration(event.seconds)}{views}"
+            finished = f"finished {why_ended(view)}".rstrip()
+            final = f"final {percent(event.final_test_accuracy)} after {duration(event.seconds)}"
+            return f"{finished}: {final}{with_views(view, event)}"
         case RunStopped(epoch=epoch, reason=reason):
             return f"stopped {f'in epoch {epoch}' if epoch else 'before the first epoch'}: {reason}"
         case RunFailed() as event:

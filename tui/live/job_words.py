@@ -13,6 +13,7 @@ from tui.live.follow import Follower
 from tui.live.forms.advice import for_interface
 from tui.live.session import Job
 from tui.text.output import percent
+from tui.text.progress import why_ended
 
 Outcome = tuple[str, str, Literal["information", "warning", "error"]]
 """Title, text, severity."""
@@ -88,6 +89,8 @@ def _ending(job: Job, follower: Follower | None, log_path: str) -> Outcome:
         status = Status.FAILED
         words += f": {failed.error}"
     is_wrong = status in (Status.FAILED, Status.CRASHED)
+    if why := why_ended(view):
+        words += f"; it finished {why}"
     return (str(status).capitalize(), follower.title + words, "error" if is_wrong else "information")
 
 

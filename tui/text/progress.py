@@ -67,7 +67,9 @@ def last_line(view: RunView, run_id: str, folder: object) -> str:
             final = percent(end.final_test_accuracy)
             if end.final_test_accuracy <= GUESSING:
                 final += " (no better than guessing)"
-            what = f"finished: final {final}, {best}, {target} first reached: {reached}{with_views(view, end)}"
+            why = f" {words}" if (words := why_ended(view)) else ""
+            reached = f"{target} first reached: {reached}{with_views(view, end)}"
+            what = f"finished{why}: final {final}, {best}, {reached}"
         case RunStopped(reason=reason):
             what = f"stopped ({reason}) after {done}: best {percent(view.best_test_accuracy)}"
         case RunFailed(epoch=epoch):
@@ -83,6 +85,22 @@ def with_views(view: RunView, end: RunFinished) -> str:
     if end.tta_test_accuracy is None:
         return ""
     return f"; {views_in_words(str(view.config.get('tta', '')), end.tta_test_accuracy)}"
+
+
+def why_ended(view: RunView) -> str:
+    """Why a run finished before all of its epochs, in words; empty where it did not."""
+    if not isinstance(view.end, RunFinished):
+        return ""
+    match view.end.ended_by:
+        case "stop_at_target":
+            return "early, at its target"
+        case "early_stop":
+            scored = "test" if view.end.best_test_accuracy is not None else "held-out"
+            waited = view.end.epochs - view.best_epoch
+            last = f"last {waited} epochs" if waited > 1 else "last epoch"
+            return f"early, as its {last} had no better {scored} accuracy"
+        case _:
+            return ""
 
 
 class TextReport:

@@ -70,6 +70,7 @@ def assert_alike(one: TrainEvent, other: TrainEvent) -> None:
         {"momentum": 0.0},
         {"swa": True, "swa_start": 0.0},
         {"tta": "shift", "val_split": 60},
+        {"schedule": "plateau", "patience": 0, "threshold": 0.9, "epochs": 4, "warmup_epochs": 0.5},
     ],
     ids=str,
 )
@@ -209,6 +210,25 @@ def test_a_run_that_reaches_its_target_finishes_before_the_others(make_group, ma
     alone = [list(make_trainer(**TINY | options | {"seed": k, "lr": lr}).run())[-1] for k, lr in enumerate(rates)]
     assert [end.epochs for end in ends] == [end.epochs for end in alone]
     assert ends[0].epochs < ends[1].epochs == 6
+
+
+def test_a_run_that_gets_no_better_finishes_before_the_others(make_group):
+    rates = (0.2, 1e-6, 0.1)
+    ends = [events[-1] for events in run(make_group(rates=rates, epochs=6, early_stop=3))]
+    assert (ends[1].epochs, ends[1].ended_by) == (4, "early_stop")
+    assert ends[0].epochs > 4
+    whole = run(make_group(rates=rates, epochs=4))
+    assert ends[1].weights_sha256 == whole[1][-1].weights_sha256
+
+
+def test_each_run_has_a_plateau_of_its_own(make_group):
+    """Those that learn nothing have their rate lowered after every second epoch, the others later or not at all."""
+    rule = {"schedule": "plateau", "patience": 0, "threshold": 0.02, "gamma": 0.5, "epochs": 5}
+    events = run(make_group(rates=(0.1, 1e-5, 0.05), **rule))
+    rates = [[event.lr for event in one if isinstance(event, EpochFinished)] for one in events]
+    assert rates[1] == [1e-5, 1e-5, 5e-6, 2.5e-6, 1.25e-6] or rates[1][-1] == 1e-5
+    assert rates[0][2] == 0.1
+    assert rates[2][2] == 0.05
 
 
 def test_the_runs_take_turns_and_begin_together(make_group):

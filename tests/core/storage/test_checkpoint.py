@@ -22,6 +22,7 @@ SPEC = "c4 p2 c8 gap fc10"
 PLAIN = {"arch": SPEC, "epochs": 3, "batch_size": 64, "device": "cpu"}  # five steps an epoch
 FULL = PLAIN | {"dropout": 0.2, "augment": "affine", "ema": True, "schedule": "onecycle", "nesterov": True}
 SPLIT = PLAIN | {"val_split": 60, "augment": "shift", "schedule": "cosine", "weight_decay": 1e-4}
+PLATEAU = PLAIN | {"schedule": "plateau", "patience": 0, "threshold": 0.2, "gamma": 0.5, "warmup_epochs": 0.5}
 BF16 = PLAIN | {"precision": "bf16", "momentum": 0.0, "schedule": "step", "step_size": 1}
 
 MEAN = PLAIN | {"swa": True, "swa_start": 0.0}
@@ -51,7 +52,9 @@ def outcome(end: RunFinished) -> tuple[object, ...]:
     return (end.epochs, end.final_test_accuracy, end.best_test_accuracy, end.selected_test_accuracy, end.weights_sha256)
 
 
-@pytest.mark.parametrize("values", [PLAIN, FULL, SPLIT, BF16, MEAN], ids=["plain", "full", "split", "bf16", "mean"])
+@pytest.mark.parametrize(
+    "values", [PLAIN, FULL, SPLIT, BF16, MEAN, PLATEAU], ids=["plain", "full", "split", "bf16", "mean", "plateau"]
+)
 def test_a_run_stopped_anywhere_goes_on_to_the_same_scores_and_weights(values, blobs, tmp_path):
     whole = list(make_trainer(values, blobs).run())
     path = tmp_path / "checkpoint.safetensors"
@@ -116,6 +119,46 @@ def test_a_finished_run_can_be_trained_on_for_more_epochs(blobs, tmp_path):
     save_checkpoint(first.checkpoint(), tmp_path / "c.safetensors")
     second.restore(load_checkpoint(tmp_path / "c.safetensors"))
     assert outcome(list(second.run())[-1]) == outcome(longer[-1])
+
+
+@pytest.mark.parametrize("rule", [{"threshold": 0.2}, {"threshold": 0.9}, {"warmup_epochs": 1.0}])
+def test_and_on_a_plateau_it_goes_on_as_if_it_had_been_longer(blobs, tmp_path, rule):
+    values = PLATEAU | rule
+    longer = list(make_trainer(values | {"epochs": 6}, blobs).run())
+    first, second = make_trainer(values, blobs), make_trainer(values | {"epochs": 6}, blobs)
+    before = list(first.run())
+    save_checkpoint(first.checkpoint(), tmp_path / "c.safetensors")
+    second.restore(load_checkpoint(tmp_path / "c.safetensors"))
+    then = list(second.run())
+    assert scores(before) + scores(then) == scores(longer)
+    assert outcome(then[-1]) == outcome(longer[-1])
+    assert len({rates[-1] for rates in scores(longer)}) > 1
+
+
+def without_losses(checkpoint: Checkpoint) -> Checkpoint:
+    """As earlier versions made it."""
+    return Checkpoint(checkpoint.tensors, {key: value for key, value in checkpoint.state.items() if key != "losses"})
+
+
+def test_a_checkpoint_of_before_losses_were_kept_goes_on_to_the_same_weights(blobs):
+    whole = list(make_trainer(PLAIN, blobs).run())
+    first, second = make_trainer(PLAIN, blobs), make_trainer(PLAIN, blobs)
+    before = list(first.run(after(8)))
+    second.restore(without_losses(first.checkpoint()))
+    then = list(second.run())
+    assert scores(before) + scores(then) == scores(whole)
+    assert outcome(then[-1]) == outcome(whole[-1])
+    assert second.checkpoint().state["losses"] == []  # rather than those of some epochs
+    third = make_trainer(PLAIN, blobs)
+    third.restore(second.checkpoint())
+    assert third.done
+
+
+def test_a_plateau_needs_the_losses_of_all_epochs(blobs):
+    first = make_trainer(PLATEAU, blobs)
+    list(first.run(after(8)))
+    with pytest.raises(RunError, match="0 losses beside 1 accuracies"):
+        make_trainer(PLATEAU, blobs).restore(without_losses(first.checkpoint()))
 
 
 def test_a_checkpoint_of_another_network_is_refused_with_a_hint(blobs):

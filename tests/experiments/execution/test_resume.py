@@ -12,7 +12,7 @@ import pytest
 from safetensors.torch import load_file
 
 from core.engines.engine import EagerEngine
-from core.errors import DataError, InvalidValue, OverBudget, RunError, Stopped
+from core.errors import DataError, InvalidValue, RunError, Stopped
 from core.events import CheckpointSaved, EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped
 from core.storage.checkpoint import Checkpoint, load_checkpoint, previous, save_checkpoint
 from core.storage.tensors import weights_sha256
@@ -90,46 +90,6 @@ def test_the_environment_of_a_run_is_that_of_its_first_step(runner, locations, t
     list(runner.resume(fresh))
     assert fresh.status() is Status.FINISHED
     assert fresh.environment() == elsewhere
-
-
-def test_a_finished_run_is_extended_only_when_asked_to(runner, tiny):
-    run, longer = train(runner, tiny), train(runner, tiny.changed(epochs=4))
-    with pytest.raises(InvalidValue, match="is finished") as caught:
-        next(runner.resume(run))
-    assert "more epochs" in caught.value.hint
-    list(runner.resume(run, epochs=4))
-    assert weights(run) == weights(longer)
-    assert run.config()["epochs"] == 4
-
-
-def test_a_run_that_reached_its_target_can_be_extended_beyond_it(runner, tiny):
-    run = train(runner, tiny.changed(target=0.1, stop_at_target=True))
-    assert run.view().end.epochs == 1
-    list(runner.resume(run, epochs=3))
-    assert run.view().end.epochs == 3
-
-
-@pytest.mark.parametrize("schedule", ["onecycle", "cosine"])
-def test_a_schedule_laid_out_for_its_length_is_not_extended(runner, tiny, schedule):
-    run = train(runner, tiny.changed(schedule=schedule))
-    with pytest.raises(InvalidValue, match=f"{schedule} schedule was laid out for 2 epochs"):
-        next(runner.resume(run, epochs=3))
-    assert run.status() is Status.FINISHED
-
-
-def test_epochs_that_are_done_are_not_undone(runner, tiny):
-    run = train(runner, tiny)
-    with pytest.raises(InvalidValue, match="2 epochs are done"):
-        next(runner.resume(run, epochs=2))
-
-
-def test_the_epoch_budget_holds_for_an_extension_too_unless_it_is_lifted(runner, tiny):
-    run = train(runner, tiny)
-    with pytest.raises(OverBudget, match="epochs = 21"):
-        next(runner.resume(run, epochs=21))
-    entries = runner.resume(run, epochs=21, no_budget=True)
-    assert isinstance(next(entries).event, RunStarted)
-    entries.close()
 
 
 def test_a_run_cannot_be_trained_twice_at_once(runner, tiny):

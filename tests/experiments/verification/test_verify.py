@@ -53,6 +53,11 @@ def edit_weights(path, name: str, change) -> None:
         {"val_split": 56, "tta": "shift"},
         {"dropout": 0.1, "schedule": "onecycle"},
         {"stop_at_target": True, "target": 1},
+        {"schedule": "plateau", "patience": 0, "threshold": 0.9, "epochs": 4},
+        {"schedule": "plateau", "patience": 0, "threshold": 0.9, "epochs": 4, "val_split": 56, "warmup_epochs": 0.5},
+        {"schedule": "multistep", "milestones": "1", "warmup_epochs": 0.5},
+        {"schedule": "onecycle", "cycle_momentum": True, "three_phase": True, "anneal": "linear"},
+        {"early_stop": 1, "lr": 1e-7, "arch": "fc10", "epochs": 4},
     ],
 )
 def test_a_run_that_nobody_touched_agrees(verified, locations, tiny, changes):
@@ -223,6 +228,13 @@ CONTRADICTIONS = {
         None,
         "epochs up to the target",
     ),
+    "ended by another rule": ("run_finished", put(ended_by="early_stop"), None, "ended_by"),
+    "a rate that does not fall": (
+        "run_started",
+        put_config(schedule="plateau", threshold=0.99, patience=0, warmup_epochs=1.0),
+        None,
+        "lr",
+    ),
     "scores on held-out images": ("epoch_finished", put(val_accuracy=0.5, val_loss=1.0), 2, "held-out scores"),
     "no score on the test images": ("epoch_finished", put(test_accuracy=None, test_correct=None), 1, "test scores"),
     "a loss below 0": ("epoch_finished", put(train_loss=-0.1), 2, "losses below 0"),
@@ -261,6 +273,57 @@ def test_what_contradicts_something_else_in_the_log_is_found(finished, verified,
         config = next(json.loads(line)["config"] for line in finished.log.read_text().splitlines())
         (finished.folder / "config.json").write_text(json.dumps(config))
     assert item in differing(verified(finished))
+
+
+EARLY = {"early_stop": 2, "lr": 1e-7, "arch": "fc10", "epochs": 5}
+
+
+@pytest.fixture
+def early(locations, tiny):
+    """A run that ended after three of five epochs."""
+    runner = Runner(locations)
+    return runner.store.run(list(runner.run(tiny.changed(**EARLY)))[-1].run_id)
+
+
+@pytest.mark.parametrize(
+    ("event", "change", "epoch", "item"),
+    [
+        ("run_started", put_config(early_stop=1), None, "epochs up to the last one without a better accuracy"),
+        ("run_started", put_config(early_stop=0), None, "epochs of the config"),
+        ("run_started", put_config(early_stop=3), None, "epochs of the config"),
+        ("run_finished", put(ended_by="epochs"), None, "ended_by"),
+    ],
+)
+def test_an_early_end_that_its_scores_do_not_call_for_is_found(early, verified, event, change, epoch, item):
+    assert verified(early).agrees
+    edit_log(early, event, change, epoch=epoch)
+    if event == "run_started":
+        config = next(json.loads(line)["config"] for line in early.log.read_text().splitlines())
+        (early.folder / "config.json").write_text(json.dumps(config))
+    assert item in differing(verified(early))
+
+
+def test_a_rate_that_did_not_follow_its_plateau_is_found(locations, tiny, verified):
+    runner = Runner(locations)
+    rule = {"schedule": "plateau", "patience": 0, "threshold": 0.9, "epochs": 3}
+    run = runner.store.run(list(runner.run(tiny.changed(**rule)))[-1].run_id)
+    assert verified(run).agrees
+    edit_log(run, "epoch_finished", put(lr=tiny.lr), epoch=3)
+    assert differing(verified(run)) == "events.jsonl, epoch 3: lr"
+    edit_log(run, "epoch_finished", put(test_loss=1e-9), epoch=2)  # after which the rate would not have fallen
+    found = differing(verified(run))
+    assert "epoch 3: lr" not in found
+    assert "epoch 2: loss" in found
+
+
+@pytest.mark.parametrize("schedule", ["step", "onecycle", "cosine", "plateau", "multistep"])
+@pytest.mark.parametrize("steps", [0, -1, 10**400], ids=["none", "less than none", "huge"])
+def test_a_number_of_steps_that_cannot_be_is_found(finished, verified, schedule, steps):
+    edit_log(finished, "run_started", put(steps_per_epoch=steps))
+    edit_log(finished, "run_started", put_config(schedule=schedule))
+    config = next(json.loads(line)["config"] for line in finished.log.read_text().splitlines())
+    (finished.folder / "config.json").write_text(json.dumps(config))
+    assert "steps for batches" in differing(verified(finished))
 
 
 @pytest.mark.parametrize("change", [{"spec": "c4 p2 c8 gap d0.1 fc10"}, {"dataset": "mnist"}, {"train_images": 255}])

@@ -76,6 +76,29 @@ def test_a_run_that_finished_without_having_learnt_anything_is_said_to_have_gues
     assert ("% (no better than guessing), best " in last_line(view, "id", "folder")) is is_said
 
 
+@pytest.mark.parametrize(
+    ("by", "on_test", "words"),
+    [
+        ("epochs", True, "finished: final"),
+        ("", True, "finished: final"),
+        ("stop_at_target", True, "finished early, at its target: final"),
+        ("early_stop", True, "finished early, as its last 2 epochs had no better test accuracy: final"),
+        ("early_stop", False, "finished early, as its last 2 epochs had no better held-out accuracy: final"),
+    ],
+)
+def test_the_last_line_says_why_a_run_ended_before_all_of_its_epochs(script, by, on_test, words):
+    epochs = [script.epoch(epoch, accuracy, on_test=on_test) for epoch, accuracy in ((1, 0.98), (2, 0.97), (3, 0.98))]
+    chosen = {} if on_test else {"best_test_accuracy": None, "selected_epoch": 1, "selected_test_accuracy": 0.97}
+    view = script.view(script.started(), *epochs, script.finished(3, 0.98, ended_by=by, **chosen))
+    assert words in last_line(view, "r", "/runs/r")
+
+
+def test_a_single_epoch_without_a_better_accuracy_is_one(script):
+    end = script.finished(2, 0.97, ended_by="early_stop")
+    view = script.view(script.started(), script.epoch(1, 0.98), script.epoch(2, 0.97), end)
+    assert "as its last epoch had no better test accuracy" in last_line(view, "r", "/runs/r")
+
+
 def test_with_a_validation_split_the_selected_epoch_takes_the_place_of_the_best(script):
     end = {"best_test_accuracy": None, "best_epoch": None, "selected_epoch": 2, "selected_test_accuracy": 0.9935}
     view = script.view(script.started(), script.epoch(1, on_test=False), script.finished(1, 0.992, **end))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from core.events import RunFinished
 from experiments.runs.row import Status
 from experiments.runs.view import RunView
 from tui.text.output import duration
-from tui.text.progress import meter
+from tui.text.progress import meter, why_ended
 from tui.widgets.lines.line import Line
 
 
@@ -51,19 +52,23 @@ def overall(view: RunView, status: str, width: int) -> str:
     speed = f", {view.progress.images_per_second:,.0f} images/s" if view.progress else ""
     if status == Status.RUNNING:
         left = seconds_left(view)
-        words = (f"{duration(left)} left" if left is not None else "time left not known yet") + speed
+        at_most = "at most " * bool(view.config.get("early_stop") or view.config.get("stop_at_target"))
+        words = (f"{at_most}{duration(left)} left" if left is not None else "time left not known yet") + speed
     else:
-        words = f"{status} after {duration(view.seconds)}"
+        early = " early" * bool(why_ended(view))
+        words = f"{status}{early} after {duration(view.seconds)}"
     bar_width = max(8, min(40, width - len(words) - 17))
     filled = round(done * bar_width)
     return f"whole run {done:4.0%}|{'█' * filled}{' ' * (bar_width - filled)}| {words}"
 
 
 def fraction_done(view: RunView) -> float | None:
-    """The share of all epochs that is done; None while it cannot be told."""
+    """The share of all epochs that is done, all of it when the run has finished; None while it cannot be told."""
     epochs = view.config.get("epochs")
     if view.started is None or not isinstance(epochs, int) or epochs < 1:
         return None
+    if isinstance(view.end, RunFinished):
+        return 1.0
     finished = view.epochs_done
     part = 0.0
     if view.progress is not None and view.progress.epoch > finished:
