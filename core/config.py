@@ -50,7 +50,7 @@ _PATTERNS_IN_WORDS = {
     "device": "auto, cpu, cuda, cuda:N or mps",
     "augment": f"none, or some of {', '.join(AUGMENTATIONS[:-1])} and {AUGMENTATIONS[-1]}, each once, "
     "with commas or + between them",
-    "milestones": "epochs from 1 on, with commas between them",
+    "milestones": "epochs from 1 on, with commas or + between them",
 }
 
 
@@ -122,7 +122,7 @@ class TrainConfig(BaseModel):
     """cycle_momentum: the highest momentum."""
     step_size: Annotated[int, Field(ge=1, le=10_000)] = 7
     """step: epochs between two drops of the learning rate, counted from the end of a warm-up."""
-    milestones: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}( *, *[1-9][0-9]{0,4})*$", max_length=1000)] = "10,15"
+    milestones: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}( *[,+] *[1-9][0-9]{0,4})*$", max_length=1000)] = "10,15"
     """multistep: epochs after which the learning rate drops, counted from the end of a warm-up."""
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
     """step, multistep, plateau: factor that the learning rate is multiplied by at each drop."""

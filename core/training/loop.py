@@ -166,11 +166,12 @@ class EpochLoop(Generic[Model]):
                 yield run, failure
 
     def start_epoch(self, runs: Sequence[RunRecord]) -> None:
-        """Give the step the draws and rates of the epoch under way, of the first one before it."""
-        epoch = max(1, *(run.epoch for run in runs))
+        """Give the step the draws, rates and momenta of the epoch under way, of the first one before it."""
+        latest = max(runs, key=lambda run: run.epoch)  # one that has ended stays behind
         draws = [EpochDraw(self._kept[run.draw.order], run.draw.changes) for run in runs]
         self._read = {}
-        self._step.start_epoch(draws, [run.rates() for run in runs], (epoch - 1) * self._steps)
+        rates, steps_before = [run.rates() for run in runs], max(0, latest.epoch - 1) * self._steps
+        self._step.start_epoch(draws, rates, steps_before, latest.momenta())
 
     def parts_of(self, copy: int) -> dict[str, dict[str, Tensor]]:
         """The tensors of one run for a checkpoint, by part, as copies on the CPU: the state after its last step."""

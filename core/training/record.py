@@ -30,7 +30,7 @@ from core.training.average import averaged_words
 from core.training.evaluate import Score
 from core.training.failures import HOW_TO_SEE_MORE, is_of_backward, is_out_of_memory, no_room
 from core.training.sampling import EpochDraw, draw_epoch
-from core.training.schedule import learning_rate, plateau_rates
+from core.training.schedule import cycles_momentum, learning_rate, momentum_of, plateau_rates
 from core.training.step import Totals
 
 
@@ -164,6 +164,12 @@ class RunRecord(ABC):
             learning_rate(self.config, first + step, self.steps_per_epoch, of_epoch)
             for step in range(self.steps_per_epoch)
         ]
+
+    def momenta(self) -> list[float]:
+        """The momentum of each step of the same epoch, or Adam's beta1; empty where it does not change."""
+        first = (max(self.epoch, 1) - 1) * self.steps_per_epoch
+        steps = range(self.steps_per_epoch if cycles_momentum(self.config) else 0)
+        return [momentum_of(self.config, first + step, self.steps_per_epoch) for step in steps]
 
     def go_on(self, totals: Totals) -> None:
         """Begin or go on with the steps of the epoch under way, whose totals so far are these."""

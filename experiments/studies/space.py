@@ -32,7 +32,7 @@ Value = str | int | float | bool
 
 FIXED = frozenset(
     {"dataset", "seed", "val_split", "target", "stop_at_target", "limit_train", "limit_test", "device", "engine"}
-    | {"max_params", "max_epochs", "budget", "run_whole_file", "milestones", "teacher", "tta"}
+    | {"max_params", "max_epochs", "budget", "run_whole_file", "teacher", "tta"}
 )
 """Fields that say what a result is a result of, or where it is worked out; a search over them would mean nothing."""
 FORMS = "written as VALUE, A,B,C, LOW:HIGH, LOW:HIGH:log or LOW:HIGH:STEP"

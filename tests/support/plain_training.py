@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR, StepLR
+from torch.optim.lr_scheduler import (
+    ConstantLR,
+    CosineAnnealingLR,
+    LinearLR,
+    LRScheduler,
+    MultiStepLR,
+    OneCycleLR,
+    SequentialLR,
+    StepLR,
+)
 from torch.utils.data import DataLoader, TensorDataset
 
 from core.augmentation.augmentation import Augmentation
@@ -20,7 +30,7 @@ from core.models.network import make_network
 from core.training.average import WeightAverage, copy_weights
 from core.training.evaluate import Pixels
 from core.training.sampling import draw_epoch, seed_dropout
-from core.training.schedule import learning_rate
+from core.training.schedule import cycles_momentum, learning_rate, momentum_of
 from core.training.step import TrainStep
 
 COMMON_RECIPES: dict[str, dict[str, Any]] = {
@@ -35,6 +45,18 @@ COMMON_RECIPES: dict[str, dict[str, Any]] = {
     },
     "a list of augmentations": {"augment": "crop,affine,elastic,erase,contrast"},
     "steps, no momentum, average": {"schedule": "step", "step_size": 2, "momentum": 0.0, "ema": True},
+    "warm-up, milestones": {"schedule": "multistep", "milestones": "1+2,5", "gamma": 0.5, "warmup_epochs": 1.3},
+    "onecycle with momentum": {
+        "schedule": "onecycle",
+        "cycle_momentum": True,
+        "nesterov": True,
+        "weight_decay": 0.01,
+        "three_phase": True,
+        "anneal": "linear",
+        "div_factor": 5.0,
+        "final_div_factor": 10.0,
+        "base_momentum": 0.5,
+    },
 }
 """What every engine must follow, changes to a small config by name."""
 
@@ -98,29 +120,55 @@ def train_plainly(config: TrainConfig, data: Dataset) -> Trained:
             now = copy_weights(model)
             for name, mean in average.items():
                 average[name] = keep * mean + (1 - keep) * now[name] if now[name].is_floating_point() else now[name]
-            if config.schedule in ("onecycle", "cosine") and len(trained.rates) < config.epochs * steps:
-                scheduler.step()
-        if config.schedule == "step":
-            scheduler.step()
+            if len(trained.rates) < config.epochs * steps:
+                step_quietly(scheduler)
     trained.weights, trained.average = copy_weights(model), average
-    if config.momentum:
+    if config.momentum or cycles_momentum(config):
         named = dict(model.named_parameters())
         trained.momentum = {name: optimizer.state[named[name]]["momentum_buffer"] for name in named}
     return trained
 
 
 def make_scheduler(config: TrainConfig, optimizer: torch.optim.Optimizer, steps: int) -> LRScheduler:
-    """torch's scheduler for a config; for a constant rate one that never changes it."""
+    """torch's scheduler for a config, to be stepped after each batch; for a constant rate one that never changes it."""
+    total = config.epochs * steps
+    warm = round(config.warmup_epochs * steps)
     match config.schedule:
         case "onecycle":
-            total = config.epochs * steps
-            return OneCycleLR(optimizer, config.lr, total, pct_start=config.warmup, cycle_momentum=False)
+            return OneCycleLR(
+                optimizer,
+                config.lr,
+                total_steps=total,
+                pct_start=config.warmup,
+                anneal_strategy=config.anneal,
+                cycle_momentum=config.cycle_momentum,
+                base_momentum=config.base_momentum,
+                max_momentum=config.max_momentum,
+                div_factor=config.div_factor,
+                final_div_factor=config.final_div_factor,
+                three_phase=config.three_phase,
+            )
         case "cosine":
-            return CosineAnnealingLR(optimizer, T_max=config.epochs * steps)
+            proper: LRScheduler = CosineAnnealingLR(optimizer, T_max=total - warm, eta_min=config.min_lr)
         case "step":
-            return StepLR(optimizer, config.step_size, config.gamma)
-        case "constant":
-            return StepLR(optimizer, config.epochs + 1)
+            proper = StepLR(optimizer, config.step_size * steps, config.gamma)
+        case "multistep":
+            milestones = [int(epoch) * steps for epoch in config.milestones.replace("+", ",").split(",")]
+            proper = MultiStepLR(optimizer, milestones, config.gamma)
+        case _:
+            proper = ConstantLR(optimizer, factor=1.0)
+    if not warm:
+        return proper
+    rising = LinearLR(optimizer, start_factor=1 / (warm + 1), total_iters=warm)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of calls in the wrong order, which are its own
+        return SequentialLR(optimizer, [rising, proper], [warm])
+
+
+def step_quietly(scheduler: LRScheduler) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of calls in the wrong order, which are SequentialLR's own
+        scheduler.step()
 
 
 def _changed(config: TrainConfig, images: Tensor, changes: Tensor) -> Iterator[Tensor]:
@@ -147,7 +195,8 @@ def start_epoch(step: TrainStep, config: TrainConfig, count: int, epoch: int) ->
     steps = -(-count // config.batch_size)
     before = (epoch - 1) * steps
     rates = [learning_rate(config, before + index, steps) for index in range(steps)]
-    step.start_epoch([draw_epoch(config, count, epoch)], [rates], before)
+    momenta = [momentum_of(config, before + index, steps) for index in range(steps)] if cycles_momentum(config) else []
+    step.start_epoch([draw_epoch(config, count, epoch)], [rates], before, momenta)
 
 
 def train_with(

@@ -22,7 +22,7 @@ from core.models.network import make_network
 from core.training.average import WeightAverage
 from core.training.evaluate import Evaluator, Labelled, Pixels, Score
 from core.training.sampling import draw_epoch
-from core.training.schedule import learning_rate
+from core.training.schedule import cycles_momentum, learning_rate, momentum_of
 
 IMAGES, BATCH, EPOCHS = 52, 8, 8
 """Six batches and a tail of 4 an epoch, 56 steps in all."""
@@ -48,6 +48,7 @@ RECIPES = {
     },
     "constant, average": {"ema": True, "ema_decay": 0.95},
     "a list of augmentations": {"augment": "crop,affine,elastic,erase,contrast"},
+    "onecycle with momentum": {"schedule": "onecycle", "cycle_momentum": True, "nesterov": True, "weight_decay": 0.01},
     "steps, no momentum": {"schedule": "step", "step_size": 2, "momentum": 0.0, "label_smoothing": 0.1},
 }
 
@@ -86,6 +87,8 @@ def alone(config: TrainConfig, data: Dataset, dtype: torch.dtype, epochs: int) -
             if draw.changes is not None:
                 images = Augmentation(config, 28, images.device, dtype)(images, draw.changes[part])
             optimizer.param_groups[0]["lr"] = learning_rate(config, done, STEPS)
+            if cycles_momentum(config):
+                optimizer.param_groups[0]["momentum"] = momentum_of(config, done, STEPS)
             optimizer.zero_grad()
             logits = model(pixels(images))
             loss = F.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
@@ -117,7 +120,9 @@ def make_group(configs: list[TrainConfig], data: Dataset, dtype: torch.dtype, de
 def start_epoch(step: GroupedStep, configs: list[TrainConfig], epoch: int) -> None:
     before = (epoch - 1) * STEPS
     rates = [[learning_rate(config, before + step, STEPS) for step in range(STEPS)] for config in configs]
-    step.start_epoch([draw_epoch(config, IMAGES, epoch) for config in configs], rates, before)
+    steps = range(STEPS if cycles_momentum(configs[0]) else 0)
+    momenta = [momentum_of(configs[0], before + step, STEPS) for step in steps]
+    step.start_epoch([draw_epoch(config, IMAGES, epoch) for config in configs], rates, before, momenta)
 
 
 def together(configs: list[TrainConfig], data: Dataset, dtype: torch.dtype, epochs: int) -> list[Trained]:

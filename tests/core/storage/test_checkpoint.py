@@ -23,6 +23,7 @@ PLAIN = {"arch": SPEC, "epochs": 3, "batch_size": 64, "device": "cpu"}  # five s
 FULL = PLAIN | {"dropout": 0.2, "augment": "affine", "ema": True, "schedule": "onecycle", "nesterov": True}
 SPLIT = PLAIN | {"val_split": 60, "augment": "shift", "schedule": "cosine", "weight_decay": 1e-4}
 PLATEAU = PLAIN | {"schedule": "plateau", "patience": 0, "threshold": 0.2, "gamma": 0.5, "warmup_epochs": 0.5}
+CYCLE = PLAIN | {"schedule": "onecycle", "cycle_momentum": True, "optimizer": "adam", "lr": 0.01}
 BF16 = PLAIN | {"precision": "bf16", "momentum": 0.0, "schedule": "step", "step_size": 1}
 
 MEAN = PLAIN | {"swa": True, "swa_start": 0.0}
@@ -53,7 +54,9 @@ def outcome(end: RunFinished) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize(
-    "values", [PLAIN, FULL, SPLIT, BF16, MEAN, PLATEAU], ids=["plain", "full", "split", "bf16", "mean", "plateau"]
+    "values",
+    [PLAIN, FULL, SPLIT, BF16, MEAN, PLATEAU, CYCLE],
+    ids=["plain", "full", "split", "bf16", "mean", "plateau", "cycle"],
 )
 def test_a_run_stopped_anywhere_goes_on_to_the_same_scores_and_weights(values, blobs, tmp_path):
     whole = list(make_trainer(values, blobs).run())

@@ -43,6 +43,32 @@ def test_every_trial_is_a_run_of_the_store_scored_on_held_out_images(locations, 
     assert not study.is_driven
 
 
+@pytest.mark.parametrize("sampler", ["random", "grid"])
+def test_a_trial_that_stops_early_is_whole_and_has_its_last_score(locations, store, view, sampler):
+    plan = tiny_plan(
+        {"lr": "1e-7,2e-7", "arch": "fc10", "epochs": "6", "early_stop": "2"},
+        sampler=sampler,
+        trials=2,
+        pruner="median",
+    )
+    events = drive(locations, plan, Inline(locations))
+    assert [event.epochs for event in ends(events, "finished")] == [3, 3]
+    for trial in view().trials:
+        run = store.run(trial.run_id)
+        assert (run.view().end.epochs, run.view().end.ended_by) == (3, "early_stop")
+        assert trial.value == run.view().accuracies[3]
+    assert view().is_complete
+    assert drive(locations, plan, Inline(locations)) == []
+
+
+@pytest.mark.parametrize("changes", [{"schedule": "cosine,step,multistep,plateau"}, {"cycle_momentum": "true,false"}])
+def test_every_schedule_can_be_searched(locations, view, changes):
+    base = {"lr": "0.05", "warmup_epochs": "0.5"} if "schedule" in changes else {"lr": "0.05", "schedule": "onecycle"}
+    plan = tiny_plan({**base, **changes}, sampler="grid", trials=4)
+    drive(locations, plan, Inline(locations))
+    assert view().count("finished") == len(next(iter(changes.values())).split(","))
+
+
 def test_the_test_set_is_the_objective_only_on_demand_and_then_labelled(locations, store, view):
     plan = tiny_plan({"val_split": "0"}, objective="test", trials=1)
     drive(locations, plan, Inline(locations))

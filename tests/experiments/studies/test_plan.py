@@ -120,6 +120,14 @@ def test_what_does_not_vary_need_go_together_only_with_some_of_what_does():
         plan_of({"lr": "0.001,0.05", "schedule": "cosine", "min_lr": "5"})
 
 
+def test_lists_of_epochs_are_values_of_a_search():
+    plan = plan_of({"schedule": "multistep", "milestones": "2+4,3"})
+    assert [Proposals(plan.base, plan.space).config({"milestones": text}).milestones for text in ("2+4", "3")] == [
+        "2+4",
+        "3",
+    ]
+
+
 def test_a_warmup_is_held_against_the_epochs_that_vary():
     plan = plan_of({"epochs": "10,20", "warmup_epochs": "15", "schedule": "cosine"})
     Proposals(plan.base, plan.space).check_feasible()
