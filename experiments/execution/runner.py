@@ -24,6 +24,7 @@ from experiments.runs.environment import describe_environment
 from experiments.runs.eventlog import Entry, EventWriter
 from experiments.runs.folder import Meta, Run
 from experiments.runs.own_code import NamedCode, named_code
+from experiments.runs.reserve import keep_end
 from experiments.runs.store import Store
 from experiments.runs.view import RunView
 
@@ -317,7 +318,9 @@ def lost(run: Run, view: RunView, reason: str) -> Entry:
     event = RunFailed(epoch=view.epochs_done, error=reason, advice=advice)
     try:
         with run.open_log() as log:
+            keep_end(run.reserve, run.id, event)
             entry = log.append(event)
+            run.release_reserve()
     except (InvalidValue, StorageError):
         return Entry("", run.id, event)
     run.release()
@@ -327,8 +330,10 @@ def lost(run: Run, view: RunView, reason: str) -> Entry:
 def failed(run: Run, log: EventWriter, trainer: RunRecord, error: str, hint: Hint) -> Entry:
     """Write down that the run has failed, in the space set aside for this; what cannot be written is still yielded."""
     event = RunFailed(epoch=trainer.epoch, error=one_line(error, 300), advice=Advice.of(hint))
-    run.release_reserve()
+    keep_end(run.reserve, run.id, event)
     try:
-        return log.append(event)
-    except StorageError:
+        entry = log.append(event)
+    except StorageError:  # others have taken even what was given up for it: whoever looks at the run finds it kept
         return Entry("", run.id, event)
+    run.release_reserve()
+    return entry

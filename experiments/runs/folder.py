@@ -10,6 +10,7 @@ best.safetensors             weights of the best epoch, final.safetensors those 
 source.json, source/         the code of a user's own module, see experiments/runs/source.py
 predictions.safetensors      the class that a finished run gave to each test image, see experiments/runs/predictions.py
 stop                         there while somebody wants the run to stop
+reserve                      space for the end of a run whose disk is full, see experiments/runs/reserve.py
 output.log                   what a detached process wrote beside the log
 """
 
@@ -30,8 +31,9 @@ from core.storage.files import open_to_write
 from experiments.runs.eventlog import Entry, EventReader, EventWriter
 from experiments.runs.json_files import read_json, write_json
 from experiments.runs.owner import OwnedFolder, Owner
+from experiments.runs.reserve import kept_end, set_aside
 from experiments.runs.row import RunRow, Status, make_row, status_of
-from experiments.runs.view import RunView, fold
+from experiments.runs.view import RunView, fold, reduce
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,8 +44,6 @@ if TYPE_CHECKING:
     from core.training.trainer import Trainer
     from experiments.runs.predictions import Predictions
 
-RESERVE = 4096
-"""Bytes set aside in each run's folder, given up when the disk is full so that the end can still be written down."""
 _WEIGHTS = tuple(f"{name}.safetensors" for name in ("checkpoint", "best", "final", "predictions"))
 REPLACED = ("config.json", "meta.json", "env.json", "owner.json", *_WEIGHTS)
 """The files of a run that are replaced as a whole."""
@@ -133,7 +133,9 @@ class Run(OwnedFolder):
         return EventWriter(self.log, self.id)
 
     def view(self) -> RunView:
-        return fold(EventReader(self.log).skim())
+        view = fold(EventReader(self.log).skim())
+        end = kept_end(self.reserve) if view.end is None else None
+        return view if end is None else reduce(view, end)
 
     def meta(self) -> Meta:
         """Damaged or missing, it is as if nobody had named the run."""
@@ -214,7 +216,7 @@ class Run(OwnedFolder):
         write_json(self.folder / "config.json", config.model_dump())
         write_json(self.folder / "meta.json", meta.to_json())
         write_json(self.folder / "env.json", environment)
-        self._set_aside()
+        set_aside(self.reserve)
         write_json(self.owner_file, Owner.this_process().to_json())
 
     def take_over(self) -> None:
@@ -226,7 +228,7 @@ class Run(OwnedFolder):
         try:
             if not self.is_owned_here():  # else the wish to stop came after the run was handed over
                 self.forget_stop()
-            self._set_aside()
+            set_aside(self.reserve)
             self.hand_over(Owner.this_process())
         except OSError as error:
             raise self.unwritable(error) from error
@@ -256,20 +258,18 @@ class Run(OwnedFolder):
     def wants_stop(self) -> bool:
         return self._stop_file.is_file()
 
-    def _set_aside(self) -> None:
-        """Make the reserve, in the place of whatever there is of its name."""
-        reserve = self.folder / "reserve"
-        reserve.unlink(missing_ok=True)
-        with os.fdopen(open_to_write(reserve, os.O_CREAT | os.O_EXCL), "wb") as file:
-            file.write(b"\0" * RESERVE)
+    @property
+    def reserve(self) -> Path:
+        return self.folder / "reserve"
 
     def release_reserve(self) -> None:
         with suppress(OSError):
-            (self.folder / "reserve").unlink(missing_ok=True)
+            self.reserve.unlink(missing_ok=True)
 
     def release(self) -> None:
         """Say that nobody trains the run any more."""
-        self.release_reserve()
+        if kept_end(self.reserve) is None:  # else the log does not have it
+            self.release_reserve()
         self.disown()
 
     def save_checkpoint(self, trainer: RunRecord) -> CheckpointSaved:

@@ -122,7 +122,8 @@ def _is_quiet(run: Run) -> bool:
 def _stamp(run: Run) -> str:
     """A text that changes whenever a file does that a row is made from."""
     parts = []
-    for path in (run.log, run.folder / "meta.json"):
+    kept = [run.reserve] if run.reserve.is_file() else []
+    for path in (run.log, run.folder / "meta.json", *kept):
         try:
             status = path.stat()
             parts.append(f"{status.st_mtime_ns}/{status.st_size}/{status.st_ino}")

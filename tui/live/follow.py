@@ -11,6 +11,7 @@ from itertools import islice
 from core.events import CheckpointSaved, EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress
 from experiments.runs.eventlog import Entry, EventReader
 from experiments.runs.folder import Meta, Run
+from experiments.runs.reserve import kept_end
 from experiments.runs.row import Status, ended_as, status_of
 from experiments.runs.view import RunView, reduce
 from tui.live.forms.advice import for_interface
@@ -122,7 +123,10 @@ class Follower:
         self._update_status()
 
     def _update_status(self) -> None:
-        status = status_of(ended_as(self.view.end), is_alive=self.run.is_alive())
+        is_alive = self.run.is_alive()
+        if not is_alive and self.view.end is None and (end := kept_end(self.run.reserve)) is not None:
+            self._take(end)
+        status = status_of(ended_as(self.view.end), is_alive=is_alive)
         if status is not self.status:
             self.status = status
             self.version += 1

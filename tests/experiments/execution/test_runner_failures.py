@@ -180,6 +180,26 @@ def test_a_disk_that_fills_up_while_training_still_takes_the_end_of_the_run(loca
     assert list(EventReader(run.log).poll()) == entries
 
 
+def test_a_disk_that_stays_full_leaves_a_failed_run_with_the_reason_to_whoever_looks_and_it_goes_on_later(runner, tiny):
+    events = runner.run(tiny.changed(epochs=60, budget=False))
+    next(events)
+    run = runner.store.find("latest")
+    assert [status for _, status in runner.store.rows()] == [Status.RUNNING]
+    with files_no_larger_than(24_000):  # no line of the log fits, whatever is given up for it
+        *_, last = events
+    assert not last.time, "it is not in the log"
+    ((row, status),) = runner.store.rows()
+    assert (row.ended, status) == ("failed", Status.FAILED)
+    assert run.view().end == last.event
+    assert "cannot be written" in last.event.error
+    again = runner.resume(run)
+    next(again)
+    assert run.status() is Status.RUNNING
+    assert isinstance(list(again)[-1].event, RunFinished)
+    assert run.status() is Status.FINISHED
+    assert not run.reserve.exists()
+
+
 def test_a_cache_that_cannot_be_written_costs_no_run(locations, tiny, tmp_path, small_disk):
     for cache in (tmp_path / "file" / "cache", small_disk / "cache"):
         (tmp_path / "file").write_text("")
