@@ -14,7 +14,7 @@ from core.models.spec import EXERCISE, GRAMMAR, REGISTRY, find, is_user_module
 from core.models.summary import Summary, summarize
 from experiments.presets.loader import load_preset, preset_names
 from tui.text.output import note, percent, say, say_json, table
-from tui.text.wording import arch_in_short
+from tui.text.wording import arch_in_short, unused_in_words
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -81,14 +81,6 @@ def show(
     say(f"{summary.total_params:,} of {MAX_PARAMS:,} parameters, {room}; {summary.macs:,} MACs an image")
     if summary.unused:
         say(unused_in_words(summary))
-
-
-def unused_in_words(summary: Summary) -> str:
-    """``forward never uses old (890 parameters), which counts in the budget; 970 are used``."""
-    named = ", ".join(f"{name} ({count:,} parameter{'s' * (count != 1)})" for name, count in summary.unused.items())
-    several = len(summary.unused) > 1
-    used = summary.total_params - sum(summary.unused.values())
-    return f"forward never uses {named}, which count{'s' * (not several)} in the budget; {used:,} are used"
 
 
 @app.command("translate")

@@ -9,13 +9,14 @@ from experiments.runs.row import RunRow, Status
 from experiments.runs.store import Store
 from tui.live.catalog import Item, stem_of
 from tui.text.output import percent
+from tui.text.wording import arch_in_short
 
 
 def run_in_words(row: RunRow, size: int, result: str) -> str:
     """The id and network of a run alone, or the result of the group that it is in. `size` is the group's; `result` is
     empty while it is not known."""
     if row.group_id is None:
-        return f"{row.run_id}  {row.arch}"
+        return f"{row.run_id}  {arch_in_short(row.arch)}"
     name = f"group {stem_of(row)} of {size}".replace("  ", " ")
     return f"{name}: {result}  {row.group_id}" if result else f"{name}  {row.group_id}"
 

@@ -25,6 +25,7 @@ from tui.screens.base import WorkScreen
 from tui.screens.dialogs import Ask, Prompt
 from tui.screens.opening import open_compare, open_draw, open_inspect
 from tui.text.output import percent
+from tui.text.wording import arch_in_short
 from tui.widgets.forms.field import Field
 from tui.widgets.lines.line import Line
 from tui.widgets.tables.run_table import RunTable
@@ -273,7 +274,7 @@ class RunsScreen(WorkScreen):
         if status is Status.RUNNING:
             self.notify("it is being trained; stop it first", title="Cannot delete", severity="warning")
             return
-        what = f"{row.name or row.run_id}: {row.arch} on {row.dataset}, {row.epochs_done} epochs"
+        what = f"{row.name or row.run_id}: {arch_in_short(row.arch)} on {row.dataset}, {row.epochs_done} epochs"
         best = percent(row.best_test_accuracy)
         text = f"{what}, best {best}.\n\nIts log, weights and checkpoint are deleted for good."
         await self.app.push_screen(

@@ -79,6 +79,9 @@ class TrainingScreen(WorkScreen):
                     yield Facts(id="facts")
                     yield LogPane(id="log")
 
+    _has_drawn = False
+    """Whether a run was shown; its curves are not those of one that is being prepared."""
+
     def on_screen_resume(self) -> None:
         self.repaint()
 
@@ -103,6 +106,7 @@ class TrainingScreen(WorkScreen):
         self._say_warnings()
         waiting = self.lab.session.stage
         self.set_class(follower is None and not waiting, "-empty")
+        self.set_class(follower is None and bool(waiting) and self._has_drawn, "-preparing")
         shown = (follower.run.id, follower.status, follower.deleted) if follower is not None else None
         self.refresh_keys(shown, self.lab.session.live, self._others_live, self.has_class("-wide"))
         if follower is None:
@@ -110,6 +114,7 @@ class TrainingScreen(WorkScreen):
             self.query_one("#run-title", Line).show(Content.styled("Preparing the run" if waiting else "", "bold"))
             self.query_one(ProgressPanel).show_stage(f"{waiting}..." if waiting else "")
             return
+        self._has_drawn = True
         job = self.lab.session.job if self.lab.session.live else None
         place = job.place_of(follower.run.id) if job is not None else ""
         self.query_one("#run-title", Line).show(title_of(follower, place))

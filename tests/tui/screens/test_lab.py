@@ -431,6 +431,16 @@ class Other(Net):
 """
 
 
+UNUSED = """
+class Unused(Net):
+    def __init__(self):
+        super().__init__()
+        self.old = nn.Linear(5, 4, bias=False)
+
+
+"""
+
+
 async def test_a_module_of_ones_own_is_written_as_a_spec(tmp_path):
     (tmp_path / "net.py").write_text(OWN)
     async with staged(LabScreen(), tmp_path) as pilot:
@@ -444,6 +454,19 @@ async def test_a_module_of_ones_own_is_written_as_a_spec(tmp_path):
         await wait_for_text(pilot, "the log_softmax at the end is left out")
         assert screen.query_one(SpecEditor).summary.total_params == 72 + 90
         assert "As a spec" not in screen_text(pilot)
+
+
+async def test_a_layer_that_a_module_never_uses_is_named_and_counted(tmp_path):
+    (tmp_path / "net.py").write_text(OWN.replace("class Other", UNUSED + "class Other", 1))
+    async with staged(LabScreen(), tmp_path) as pilot:
+        screen = pilot.app.screen
+        screen.query_one("#spec", Input).value = f"{tmp_path / 'net.py'}:Unused"
+        await wait_for(pilot, lambda: (found := screen.query_one(SpecEditor).summary) is not None and found.unused)
+        line = screen.query_one("#spec-error", Static)
+        assert str(line.content).startswith("forward never uses old (20 parameters), which counts in the budget")
+        await wait_for(pilot, lambda: line.size.height > 0)
+        assert screen.query_one(SpecEditor).problem == ""
+        assert "182 of 20,000" in screen_text(pilot)
 
 
 async def test_what_keeps_a_module_from_being_a_spec_is_said(tmp_path):

@@ -270,3 +270,19 @@ async def test_in_the_order_by_best_runs_with_held_out_images_stand_where_their_
         text = screen_text(pilot)
     places = [text.index(name) for name in ("alive", "high", "split", "low", "nothing")]
     assert places == sorted(places)
+
+
+async def test_a_module_of_ones_own_is_shown_without_the_path_of_its_file(tmp_path, script):
+    folder = tmp_path / "a-folder-of-mine"
+    folder.mkdir()
+    (folder / "net.py").write_text("import torch\n\nclass Net(torch.nn.Module):\n    pass\n")
+    run = _finished(tmp_path, script, "", 0.95, arch=f"{folder / 'net.py'}:Net")
+    assert run_in_words(run.row(), 1, "") == f"{run.id}  net.py:Net"
+    async with opened(tmp_path) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "net.py:Net")
+        await pilot.press("delete")
+        await wait_for_text(pilot, "Delete this run?")
+        text = screen_text(pilot)
+    assert "net.py:Net on" in text
+    assert "a-folder-of-mine" not in text

@@ -45,6 +45,25 @@ async def test_a_live_run_moves_from_start_to_end(tmp_path, script, size):
     assert "⣀ train" in text
 
 
+async def test_while_another_run_is_prepared_nothing_is_shown_of_the_one_before(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.epoch(1, 0.9812), script.finished(1, 0.9812))
+    run.release()
+    async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:
+        await wait_for_text(pilot, "98.12%")
+        lab = pilot.app.screen.lab
+        lab.session.job = Job([])
+        lab.session.job.stage = "preparing data and network"
+        lab.run_watch.expect_new_runs()
+        pilot.app.screen.repaint()
+        await wait_for_text(pilot, "Preparing the run")
+        await wait_for(pilot, lambda: "98.12%" not in screen_text(pilot))
+        assert "Best" not in screen_text(pilot)
+        lab.session.job.done.set()
+        lab.run_watch.show(run)
+        pilot.app.screen.repaint()
+        await wait_for_text(pilot, "98.12%")
+
+
 async def test_without_a_run_it_says_how_to_get_one(tmp_path):
     async with staged(TrainingScreen(), tmp_path) as pilot:
         await wait_for_text(pilot, "No run is open")

@@ -18,6 +18,7 @@ from core.models.summary import Summary
 from tui.live.examining import ModuleExamination
 from tui.live.forms.advice import for_interface
 from tui.live.forms.module_file import module_problem
+from tui.text.wording import unused_in_words
 from tui.widgets.forms.budget_meter import BudgetMeter
 from tui.widgets.forms.field import Field
 from tui.widgets.tables.arch_list import layers_so_far, name_of, summary_of
@@ -180,19 +181,23 @@ class SpecEditor(Vertical):
                 rows = layers_so_far(error, spec, self._dropout)
         self._mark.position = self.error.position if self.error and spec not in REGISTRY else 0
         self._show_error(found if isinstance(found, str) else "")
-        total = sum(layer.params for layer in rows) if rows else None
+        counted = self.summary.total_params if self.summary is not None else sum(layer.params for layer in rows)
+        total = counted if rows else None
         wrong = bool(self.problem) or isinstance(found, str)
         self.query_one(BudgetMeter).show(total, self._budget, partial=wrong, waiting=self._examination.under_way)
         self.query_one("#layers", Table).show(len(rows), lambda row: _cells(rows[row]))
 
     def _show_error(self, found: str) -> None:
-        """Show what is wrong with the spec, or was `found` wrong with a module when its code was run."""
+        """Show what is wrong with the spec, or was `found` wrong with a module when its code was run; else which of its
+        layers it never uses."""
         line = self.query_one("#spec-error", Static)
         if self.error is not None:
             hint = f" ({for_interface(self.error.advice)})" if self.error.advice else ""
             text = Text.assemble((self.error.token, "bold underline"), f" at position {self.error.position}: ")
             line.update(text.append(self.error.reason + hint))
         else:
+            unused = unused_in_words(self.summary) if self.summary is not None and self.summary.unused else ""
+            found = found or unused
             line.update(self._module_problem or found)
         line.set_class(bool(self.problem or found), "-shown")
 
