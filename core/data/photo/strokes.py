@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.spatial import cKDTree
+from scipy.spatial import ConvexHull, cKDTree
 
 from core.data.photo.paper import Mask, Values
 
@@ -19,6 +19,9 @@ STACKED, BESIDE = 0.13, 0.11
 beside each other as a share of the larger one's longer side."""
 LARGEST = 60
 """So many pieces of ink are looked at, the largest ones."""
+STOUT, SOLID, FOUR_CORNERS, WIDE, NO_DIGIT = 0.2, 0.65, 0.88, 0.4, 0.02
+"""A sheet with a digit on it takes so much of the square of its longer side, and so much of itself without its holes;
+so much of that lies between its four corners, and it is so wide, as a share of its diagonal. The last scores it."""
 MOST = 4_000
 """With more components than that a threshold shows noise."""
 
@@ -200,8 +203,35 @@ def _judged(gray: Values, ink: Values, everything: Mask, threshold: float, piece
         * _off_the_rim(inside, box, ink.shape)
         * _alone(everything, inside, box)
         * _on_paper(gray, inside, box)
+        * _no_sheet(inside)
     )
     return StrokeGroup(box, inside, strength, pen, score)
+
+
+def _no_sheet(inside: Mask) -> float:
+    """1, but little for a shape with four corners whose holes take little of it: a sheet of paper with something on it.
+
+    The corners are the place of its hull that lies farthest from the middle, the one farthest from that, and the ones
+    farthest from the line through both, on either side. Of an ellipse the four leave out a third, of a sheet that lies
+    askew nearly nothing.
+    """
+    if int(inside.sum()) < STOUT * max(inside.shape) ** 2:
+        return 1.0
+    filled = ndimage.binary_fill_holes(inside)
+    area = int(filled.sum())
+    places = np.argwhere(filled & ~ndimage.binary_erosion(filled)).astype(float)
+    if int(inside.sum()) < SOLID * area or np.ptp(places, axis=0).min() < 3:
+        return 1.0
+    hull = ConvexHull(places)
+    corners = places[hull.vertices]
+    first = corners[np.argmax(np.hypot(*(corners - corners.mean(0)).T))]
+    along = corners[np.argmax(np.hypot(*(corners - first).T))] - first
+    length = float(np.hypot(*along))
+    away = (corners - first) @ np.array([-along[1], along[0]]) / length
+    across = float(away.max() - away.min())
+    # Of a hull in the plane `volume` is the area.
+    is_sheet = across > WIDE * length and min(area, across * length / 2) > FOUR_CORNERS * hull.volume
+    return NO_DIGIT if is_sheet else 1.0
 
 
 def _between(value: float, none: float, low: float, high: float, over: float) -> float:
