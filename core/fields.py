@@ -65,7 +65,7 @@ def has_effect(field: str, values: Mapping[str, object]) -> bool:
         return True
     chooser, wanted = NEEDS[field]
     chosen = values[chooser]
-    parts = [part.strip() for part in chosen.split(",")] if isinstance(chosen, str) else [chosen]
+    parts = [part.strip() for part in chosen.replace("+", ",").split(",")] if isinstance(chosen, str) else [chosen]
     return not wanted.isdisjoint(parts) and has_effect(chooser, values)
 
 

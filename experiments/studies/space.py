@@ -35,6 +35,8 @@ FIXED = frozenset(
     | {"max_params", "max_epochs", "budget", "run_whole_file", "teacher", "tta"}
 )
 """Fields that say what a result is a result of, or where it is worked out; a search over them would mean nothing."""
+LISTS = frozenset({"augment", "milestones"})
+"""Fields whose values are lists, within which a sweep has + where the config has commas."""
 FORMS = "written as VALUE, A,B,C, LOW:HIGH, LOW:HIGH:log or LOW:HIGH:STEP"
 MAX_GRID = 100_000
 
@@ -49,7 +51,8 @@ class ListDimension:
     values: tuple[Value, ...]
 
     def __str__(self) -> str:
-        return ",".join(in_words(value).replace(",", "+") for value in self.values)
+        words = [in_words(value) for value in self.values]
+        return ",".join([word.replace(",", "+") for word in words] if self.field in LISTS else words)
 
     def ends(self) -> tuple[Value, ...]:
         return self.values

@@ -153,6 +153,8 @@ def test_modules_with_arguments_are_values_of_a_list(tmp_path):
     (tmp_path / "net.py").touch()
     archs = [f"{tmp_path}/net.py:Net(8, norm='a,b')", f"{tmp_path}/net.py:Net((1, 2))", "conv9"]
     assert parse_option("arch", ",".join(archs)) == ListDimension("arch", tuple(archs))
+    space, _ = Space.parse({"arch": ",".join(archs)})
+    assert Space.parse(space.to_json())[0] == space
 
 
 def test_options_are_split_into_dimensions_and_fixed_values():
@@ -163,7 +165,7 @@ def test_options_are_split_into_dimensions_and_fixed_values():
 
 def test_a_space_reads_what_it_writes():
     options = {"lr": "1e-05:0.1:log", "dropout": "0:0.2:0.1", "batch_size": "64,128", "nesterov": "true,false"}
-    options["augment"] = "none,affine+erase,erase+affine"
+    options |= {"augment": "none,affine+erase,erase+affine", "milestones": "10,5+10"}
     space, _ = Space.parse(options)
     assert Space.parse(space.to_json())[0] == space
 
