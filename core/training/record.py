@@ -29,6 +29,7 @@ from core.storage.tensors import weights_sha256
 from core.training.average import averaged_words
 from core.training.evaluate import Score
 from core.training.failures import HOW_TO_SEE_MORE, is_of_backward, is_out_of_memory, no_room
+from core.training.optimizers.rates import note_on_rate
 from core.training.sampling import EpochDraw, draw_epoch
 from core.training.schedule import cycles_momentum, learning_rate, momentum_of, plateau_rates
 from core.training.step import Totals
@@ -128,7 +129,7 @@ class RunRecord(ABC):
 
     def started(self, engine: str, note: str, reason: str = "") -> RunStarted:
         """`note` is the engine's; that of the data set and those of the run itself come before it."""
-        notes = (averaged_words(self.config), on_test_set(self.config))
+        notes = averaged_words(self.config), on_test_set(self.config), note_on_rate(self.config)
         return RunStarted(
             config=self.config.model_dump(),
             spec=self.summary.spec,
