@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from itertools import zip_longest
 
+import numpy as np
+from numpy.typing import NDArray
+
 from core.config import TrainConfig
 from core.data.loader import Loader
 from core.training.preview import Preview, preview
-from tui.drawing.picture import digit_values
+from tui.drawing.picture import Shades, digit_values
 from tui.drawing.plain_text import small_picture
 from tui.text.output import note, say
 
 GAP = 3
 """Columns between two pairs."""
+USUAL = 28
+"""Pixels of a side; images that are far smaller are magnified to about as many."""
 
 
 def show_augmented(loader: Loader, config: TrainConfig, count: int, *, width: int, braille: bool) -> None:
@@ -38,7 +43,7 @@ def pair_lines(shown: Preview, width: int, *, braille: bool, paired: bool) -> li
     """The pictures of a preview as lines, as many side by side as fit into the width; unpaired, the originals alone."""
     cards: list[list[str]] = []
     for name, original, changed in zip(shown.classes, shown.originals.numpy(), shown.changed.numpy(), strict=True):
-        sides = [small_picture(digit_values(image), braille=braille) for image in (original, changed)[: 1 + paired]]
+        sides = [small_picture(_readable(image), braille=braille) for image in (original, changed)[: 1 + paired]]
         cards.append([name, *(" ".join(parts) for parts in zip(*sides, strict=True))])
     if not cards:
         return []
@@ -50,3 +55,8 @@ def pair_lines(shown: Preview, width: int, *, braille: bool, paired: bool) -> li
         lines += [(" " * GAP).join(part[:wide].ljust(wide) for part in parts).rstrip() for parts in rows]
         lines.append("")
     return lines[:-1]
+
+
+def _readable(image: NDArray[np.uint8]) -> Shades:
+    zoom = max(1, USUAL // len(image))
+    return digit_values(image).repeat(zoom, 0).repeat(zoom, 1)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from core.training.preview import Preview
 
 SHOWN = 16
+SMALL = 16
+"""Pixels of a side up to which images are drawn as large as they are."""
 POLL = 0.1
 """Seconds between two looks at whether the images are there."""
 
@@ -126,7 +128,9 @@ class AugmentedDigits(ModalScreen[None]):
 
 
 def _halved(values: Shades) -> Shades:
-    """Each 2 x 2 values made their mean, so that more pictures are in view."""
+    """Each 2 x 2 values made their mean, so that more pictures are in view, where there are values enough."""
+    if len(values) <= SMALL:
+        return values
     side = len(values) // 2 * 2
     halved: Shades = values[:side, :side].reshape(side // 2, 2, side // 2, 2).mean((1, 3))
     return halved

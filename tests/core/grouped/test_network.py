@@ -164,6 +164,7 @@ def assert_same(one: dict[str, Tensor], other: dict[str, Tensor], tolerance: flo
         ("conv9", "constant, average"),
         ("conv5", "cosine, warps, nesterov, decay"),
         ("global pooling", "steps, no momentum"),
+        ("global pooling", "a list of augmentations"),
         ("separable", "onecycle, shifts, average"),
         ("separable", "cosine, warps, nesterov, decay"),
         ("norms", "steps, no momentum"),

@@ -1,5 +1,6 @@
 """`data show`: augmented digits beside what they were, as wide as the terminal is."""
 
+import numpy as np
 import pytest
 
 SHOW = ("data", "show", "--dataset", "mnist-5k")
@@ -86,3 +87,14 @@ def test_where_there_is_no_mnist_the_bundled_digits_are_shown_and_it_is_said(cli
     answer = cli("data", "show", "--augment", "shift", "--count", "1", data=tmp_path / "nothing")
     assert answer.code == 0
     assert "bundled mnist-5k" in answer.err
+
+
+@pytest.mark.parametrize(("size", "columns"), [(8, 12), (28, 14), (64, 32)])
+def test_images_of_any_size_are_drawn_in_a_size_that_can_be_read(cli, tmp_path, size, columns):
+    images = np.zeros((20, size, size), np.uint8)
+    images[:, size // 4 : size // 2] = 255
+    labels = np.arange(20) % 2
+    np.savez(tmp_path / "own.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    answer = cli("data", "show", "--dataset", tmp_path / "own.npz", "--augment", "shear", "--count", "1")
+    assert answer.code == 0, answer
+    assert widths(answer.out) == 2 * columns + 1
