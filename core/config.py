@@ -51,6 +51,7 @@ _PATTERNS_IN_WORDS = {
     "augment": f"none, or some of {', '.join(AUGMENTATIONS[:-1])} and {AUGMENTATIONS[-1]}, each once, "
     "with commas or + between them",
     "milestones": "epochs from 1 on, with commas or + between them",
+    "teacher": "the id or name of a run or a group, latest, or nothing",
 }
 
 

@@ -21,7 +21,8 @@ class RunStarted:
 
     `spec` is the network in full, dropout included; `note` says what a user should know about data set and engine;
     `engine` is how steps are executed, and `engine_reason` why so. `pixel_mean` and `pixel_std` are those by which the
-    images are standardised, scaled to 0..1; earlier versions did not say them.
+    images are standardised, scaled to 0..1; earlier versions did not say them. `teacher` is the SHA-256 of the weights
+    of the network that the run learns from, empty where there is none.
     """
 
     NAME: ClassVar = "run_started"
@@ -39,6 +40,7 @@ class RunStarted:
     engine_reason: str = ""
     pixel_mean: float | None = None
     pixel_std: float | None = None
+    teacher: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

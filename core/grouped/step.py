@@ -16,6 +16,7 @@ from core.grouped.network import GroupedNetwork
 from core.training.average import WeightAverage
 from core.training.evaluate import Pixels
 from core.training.step import TrainStep
+from core.training.teacher import SoftTargets, distilled_losses
 
 
 class GroupedStep(TrainStep):
@@ -34,12 +35,16 @@ class GroupedStep(TrainStep):
         pixels: Pixels,
         average: WeightAverage | None,
         forward: Callable[[Tensor], Tensor] | None = None,
+        teacher: SoftTargets | None = None,
         highest: Sequence[float] = (),
     ) -> None:
         self.copies = model.copies
         shape = (model.copies,)
-        super().__init__(model, config, images, labels, pixels, average, forward, shape=shape, highest=highest)
+        super().__init__(model, config, images, labels, pixels, average, forward, teacher, shape, highest)
 
-    def _mean_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        losses = F.cross_entropy(logits, labels, reduction="none", label_smoothing=self._config.label_smoothing)
+    def _mean_loss(self, logits: Tensor, labels: Tensor, targets: Tensor | None) -> Tensor:
+        if targets is None:
+            losses = F.cross_entropy(logits, labels, reduction="none", label_smoothing=self._config.label_smoothing)
+        else:
+            losses = distilled_losses(logits, labels, targets, self._config)
         return losses.view(-1, self.copies).mean(0)

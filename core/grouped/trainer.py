@@ -24,13 +24,22 @@ from core.storage.checkpoint import Checkpoint
 from core.training.failures import check_last_batch, is_out_of_memory
 from core.training.loop import EpochLoop
 from core.training.record import RunRecord
+from core.training.teacher import Teacher
 
 
 class GroupedRun(RunRecord):
     """One run of a group, as `Trainer` is one by itself: its checkpoints are those of the single run."""
 
-    def __init__(self, config: TrainConfig, dataset: Dataset, summary: Summary, group: GroupTrainer, copy: int) -> None:
-        super().__init__(config, dataset, summary, group.device, copy)
+    def __init__(
+        self,
+        config: TrainConfig,
+        dataset: Dataset,
+        summary: Summary,
+        group: GroupTrainer,
+        copy: int,
+        teacher: Teacher | None,
+    ) -> None:
+        super().__init__(config, dataset, summary, group.device, copy, teacher)
         self._group: GroupTrainer = weakref.proxy(group)  # which has its runs, and a lot of memory to give back
 
     def checkpoint(self) -> Checkpoint:
@@ -50,6 +59,7 @@ class GroupTrainer:
 
     Args:
         models: the network of each config, initial weights and all.
+        teacher: the one that the configs name, for all copies.
 
     Raises:
         InvalidValue: when data set and config do not fit together.
@@ -62,11 +72,12 @@ class GroupTrainer:
         summary: Summary,
         models: Sequence[nn.Module],
         device: torch.device,
+        teacher: Teacher | None = None,
     ) -> None:
         config = configs[0]
         dataset = dataset.limited(config.limit_train, config.limit_test)
         self.device = device
-        self.members = [GroupedRun(one, dataset, summary, self, copy) for copy, one in enumerate(configs)]
+        self.members = [GroupedRun(one, dataset, summary, self, copy, teacher) for copy, one in enumerate(configs)]
         translated = translate(models[0]) if is_user_module(config.arch) else None
         run_as = translated.summary if isinstance(translated, Translation) else summary
         check_last_batch(config, self.members[0].images, run_as)
@@ -74,7 +85,15 @@ class GroupTrainer:
         step = partial(GroupedStep, highest=[one.lr for one in configs])
         evaluator = partial(GroupedEvaluator, min_size=config.batch_size)
         self.loop = EpochLoop(
-            config, dataset, model, device, step, evaluator, copies=len(models), translated=translated
+            config,
+            dataset,
+            model,
+            device,
+            step,
+            evaluator,
+            copies=len(models),
+            translated=translated,
+            teacher=teacher,
         )
         self.loop.start_epoch(self.members)  # so that an engine can get ready
 

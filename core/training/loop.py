@@ -24,7 +24,7 @@ from core.engines.choose import choose_engine, make_engine
 from core.engines.engine import Forward
 from core.events import RunStopped, TrainEvent
 from core.models.spec import is_user_module
-from core.models.translate.translation import Translation, Untranslatable
+from core.models.translate.translation import Translation, Untranslatable, with_translation
 from core.models.translate.twin import InPlaceOf
 from core.storage.checkpoint import Checkpoint
 from core.training.average import WeightAverage, copy_of, copy_weights
@@ -33,6 +33,7 @@ from core.training.record import RunRecord
 from core.training.sampling import EpochDraw, seed_dropout, seed_scoring, seed_script, split_validation
 from core.training.scoring import MakeEvaluator, Model, RunImages, Scoring
 from core.training.step import TrainStep
+from core.training.teacher import SoftTargets, Teacher
 
 PROGRESS_INTERVAL = 0.1
 """Seconds between two progress events of a run, at least; in proportion more where over ten are trained together."""
@@ -44,7 +45,9 @@ StopsRun = Callable[[AnyRun], str]
 RunEvents = Iterator[tuple[AnyRun, TrainEvent]]
 """The events of several runs, each with the run that it is of."""
 
-MakeStep = Callable[[Model, TrainConfig, Tensor, Tensor, Pixels, WeightAverage | None, Forward], TrainStep]
+MakeStep = Callable[
+    [Model, TrainConfig, Tensor, Tensor, Pixels, WeightAverage | None, Forward, SoftTargets | None], TrainStep
+]
 
 
 class EpochLoop(Generic[Model]):
@@ -62,6 +65,7 @@ class EpochLoop(Generic[Model]):
         translated: of a user's own module, the spec that it equals, or why there is none.
         twin_of: makes the network of that spec, with the tensors of a model, which is run in the model's place.
         memory_format: of the model's parameters, and of the images that it is given.
+        teacher: the network or networks to learn from beside the labels.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class EpochLoop(Generic[Model]):
         translated: Translation | Untranslatable | None = None,
         twin_of: Callable[[Model], nn.Module] | None = None,
         memory_format: torch.memory_format = torch.channels_last,
+        teacher: Teacher | None = None,
     ) -> None:
         check_precision(config.precision, device)
         self.model = model
@@ -91,7 +96,7 @@ class EpochLoop(Generic[Model]):
             run_as = config.model_copy(update={"arch": translated.spec})
         choice = choose_engine(run_as, device, config.epochs * self._steps, copies)
         self._engine = make_engine(choice, config.batch_size, device, copies, config.precision)
-        self._engine_reason = _with_translation(choice.reason, translated)
+        self._engine_reason = with_translation(choice.reason, translated)
         pixels = Pixels(dataset.mean, dataset.std, memory_format=memory_format)
         forward = self._forward(model)
         run_images = RunImages(
@@ -107,7 +112,12 @@ class EpochLoop(Generic[Model]):
             lambda scored: forward if scored is model else self._forward(scored),
             make_evaluator,
         )
-        self._step = make_step(model, config, images, labels, pixels, self._scoring.moving, forward)
+        self._targets: SoftTargets | None = None
+        if teacher is not None:
+            its_pixels = Pixels(dataset.mean, dataset.std)
+            self._targets = SoftTargets(teacher, config, run_images.train, its_pixels, self._engine)
+        moving = self._scoring.moving
+        self._step = make_step(model, config, images, labels, pixels, moving, forward, self._targets)
         # Where only torch's random numbers are drawn, the others need not be looked after.
         self._numbers = ScriptNumbers() if is_user_module(config.arch) and run_as is config else None
         self._read: dict[str, dict[str, Tensor]] = {}  # parts of the state of all copies after the last step
@@ -204,6 +214,11 @@ class EpochLoop(Generic[Model]):
 
     def _train(self, runs: Sequence[AnyRun], should_stop: StopsRun[AnyRun]) -> RunEvents[AnyRun]:
         """Train up to the end of the epoch under way."""
+        if self._targets is not None:
+            yield from self._through(self._targets.batches(), runs, should_stop)
+            runs = _live(runs)
+            if not runs:
+                return
         size, count, first = self._config.batch_size, len(self._kept), runs[0].step
         self.model.train()
         totals = self._step.totals()
@@ -311,17 +326,6 @@ class EpochLoop(Generic[Model]):
                 case _:
                     self._read[part] = {} if self._scoring.average is None else copy_weights(self.scored_model)
         return self._read[part]
-
-
-def _with_translation(reason: str, translated: Translation | Untranslatable | None) -> str:
-    """The reason for an engine, for a user's module with the spec that it is run as, or what there is in the way."""
-    match translated:
-        case Translation(spec=spec):
-            return f"{reason}; the module equals {spec}"
-        case Untranslatable():
-            return f"{reason}; the module equals no spec: {translated}"
-        case _:
-            return reason
 
 
 def _live(runs: Sequence[AnyRun]) -> list[AnyRun]:

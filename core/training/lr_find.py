@@ -89,5 +89,13 @@ def _without_end(config: TrainConfig) -> dict[str, object]:
     """Changes to a config that leave out all but its training steps. Scores after an epoch, which only a test over
     several has, are made on few images."""
     scored = min(config.limit_test or BATCH, BATCH)
-    ends = {"stop_at_target": False, "early_stop": 0, "ema": False, "swa": False, "tta": "none", "limit_test": scored}
+    ends = {
+        "stop_at_target": False,
+        "early_stop": 0,
+        "ema": False,
+        "swa": False,
+        "tta": "none",
+        "teacher": "",
+        "limit_test": scored,
+    }
     return ends | {"schedule": "constant", "warmup_epochs": 0.0}

@@ -33,6 +33,7 @@ from core.training.optimizers.rates import note_on_rate
 from core.training.sampling import EpochDraw, draw_epoch
 from core.training.schedule import cycles_momentum, learning_rate, momentum_of, plateau_rates
 from core.training.step import Totals
+from core.training.teacher import Teacher
 
 
 class Clock:
@@ -70,14 +71,22 @@ class RunRecord(ABC):
     """Whether there is a progress event after each step, and not only by time."""
 
     def __init__(
-        self, config: TrainConfig, dataset: Dataset, summary: Summary, device: torch.device, copy: int = 0
+        self,
+        config: TrainConfig,
+        dataset: Dataset,
+        summary: Summary,
+        device: torch.device,
+        copy: int = 0,
+        teacher: Teacher | None = None,
     ) -> None:
+        assert bool(config.teacher) == (teacher is not None), "whoever makes a run with a teacher brings it"
         check_split(config, dataset)
         self.config = config
         self.summary = summary
         self.device = device
         self.copy = copy
         self._dataset = dataset
+        self._teacher = teacher
         self.images = len(dataset.train_labels) - config.val_split
         self.steps_per_epoch = math.ceil(self.images / config.batch_size)
         self.epoch = 0
@@ -129,7 +138,8 @@ class RunRecord(ABC):
 
     def started(self, engine: str, note: str, reason: str = "") -> RunStarted:
         """`note` is the engine's; that of the data set and those of the run itself come before it."""
-        notes = averaged_words(self.config), on_test_set(self.config), note_on_rate(self.config)
+        taught = "" if self._teacher is None else f"learns from {self._teacher.words}"
+        notes = taught, averaged_words(self.config), on_test_set(self.config), note_on_rate(self.config)
         return RunStarted(
             config=self.config.model_dump(),
             spec=self.summary.spec,
@@ -145,6 +155,7 @@ class RunRecord(ABC):
             engine_reason=reason,
             pixel_mean=self._dataset.mean,
             pixel_std=self._dataset.std,
+            teacher="" if self._teacher is None else self._teacher.sha256,
         )
 
     def begin_epoch(self) -> None:

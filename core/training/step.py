@@ -27,6 +27,7 @@ from core.training.evaluate import Pixels
 from core.training.optimizers.optimizer import Optimizer
 from core.training.sampling import EpochDraw
 from core.training.schedule import cycles_momentum
+from core.training.teacher import SoftTargets, distilled_losses
 
 BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 
@@ -50,6 +51,7 @@ class TrainStep:
         labels: (N,) int64 on the device.
         average: brought up to date after each step, where there is one.
         forward: called in the model's place, images (B, 1, 28, 28) to logits (B, 10); the model itself by default.
+        teacher: gives the targets beside the labels, where there is one.
         shape: () for one model, (K,) for K as one. The epoch's order, changes and rates have it behind their first
             dimension, the totals are of this shape, and a batch of B has B * K images, those of one place together.
         highest: for each model the learning rate of its config, where that is not `config`'s.
@@ -64,11 +66,13 @@ class TrainStep:
         pixels: Pixels,
         average: WeightAverage | None,
         forward: Forward | None = None,
+        teacher: SoftTargets | None = None,
         shape: tuple[int, ...] = (),
         highest: Sequence[float] = (),
     ) -> None:
         self._model = model
         self._forward = forward or model
+        self._teacher = teacher
         self._config = config
         self._images = images
         self._labels = labels
@@ -136,7 +140,9 @@ class TrainStep:
         places = self._places[:size]
         index = self._order.index_select(0, places).flatten()
         labels = self._labels.index_select(0, index)
-        inputs = self._pixels(self._augmented(self._images.index_select(0, index), places))
+        augmented = self._augmented(self._images.index_select(0, index), places)
+        inputs = self._pixels(augmented)
+        targets = None if self._teacher is None else self._teacher(index, augmented)
         torch.index_select(self._rates, 0, self._done, out=self._lr)
         if self._momentum is not None:
             assert self._momenta is not None
@@ -146,7 +152,7 @@ class TrainStep:
             with mixed(self._config.precision, self._device), counted_together(self._norms):
                 logits = self._forward(inputs)
             logits = logits.to(self._pixels.dtype)
-            loss = self._mean_loss(logits, labels)
+            loss = self._mean_loss(logits, labels, targets)
             loss.backward(self._ones)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self._optimizer.step()
         if self._average is not None:
@@ -224,8 +230,10 @@ class TrainStep:
         changes = self._changes.index_select(0, places).flatten(0, -2)
         return self._augmentation(images, changes)
 
-    def _mean_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The mean loss over a batch, for each model where there are several."""
+    def _mean_loss(self, logits: Tensor, labels: Tensor, targets: Tensor | None) -> Tensor:
+        """The mean loss over a batch, for each model where there are several; `targets` are a teacher's."""
+        if targets is not None:
+            return distilled_losses(logits, labels, targets, self._config).mean()
         return F.cross_entropy(logits, labels, label_smoothing=self._config.label_smoothing)
 
 

@@ -22,21 +22,31 @@ from core.training.failures import check_last_batch
 from core.training.loop import EpochLoop
 from core.training.record import RunRecord
 from core.training.step import TrainStep
+from core.training.teacher import Teacher
 from core.training.trial import Sizes, try_module
 
 
 class Trainer(RunRecord):
     """One run by itself: made with everything ready, then `run` once.
 
+    Args:
+        teacher: the one that the config names.
+
     Raises:
         InvalidValue: when data set and config do not fit together.
     """
 
     def __init__(
-        self, config: TrainConfig, dataset: Dataset, summary: Summary, model: nn.Module, device: torch.device
+        self,
+        config: TrainConfig,
+        dataset: Dataset,
+        summary: Summary,
+        model: nn.Module,
+        device: torch.device,
+        teacher: Teacher | None = None,
     ) -> None:
         dataset = dataset.limited(config.limit_train, config.limit_test)
-        super().__init__(config, dataset, summary, device)
+        super().__init__(config, dataset, summary, device, teacher=teacher)
         memory_format = torch.channels_last
         translated = translate(model) if is_user_module(config.arch) else None
         if isinstance(translated, Translation):  # it is run as the spec's network
@@ -59,6 +69,7 @@ class Trainer(RunRecord):
             memory_format=memory_format,
             translated=translated,
             twin_of=translated.twin_of if isinstance(translated, Translation) else None,
+            teacher=teacher,
         )
         self._loop.start_epoch([self])  # so that an engine can get ready
 

@@ -146,6 +146,7 @@ def train_new(runner: Runner, spec: RunSpec) -> Iterator[Entry]:
     """`Runner.run`, for a user's own module in a process of its own."""
     if not is_user_module(spec.config.arch):
         return runner.run(spec.config, spec.meta, spec.files)
+    spec = replace(spec, config=runner.teachers.settled(runner.store, spec.config))
     files = spec.files or runner.first_read.of(spec.config)
     runner.check(spec.config, files)
     order = {"do": "run", "config": spec.config.model_dump(), "meta": spec.meta.to_json(), "files": files_record(files)}

@@ -15,8 +15,10 @@ from core.grouped.trainer import GroupedRun, GroupTrainer
 from core.models.own.files import OwnFiles
 from experiments.execution.runner import Runner, describe_training, failed, kept, owning, recorded_config
 from experiments.execution.supervision import Supervision
+from experiments.execution.teachers import check_dataset
 from experiments.runs.eventlog import Entry, EventWriter
 from experiments.runs.folder import Meta, Run, RunSpec
+from experiments.runs.teacher import TeacherCopy
 
 SAVE_INTERVAL = 5.0
 """Seconds between two checkpoints of a run: an epoch may take less than it takes to write those of all runs."""
@@ -40,8 +42,8 @@ def _train(runner: Runner, planned: Sequence[RunSpec]) -> Iterator[Entry]:
     from core.device.device import flushed_denormals
 
     with flushed_denormals(), ExitStack() as open_runs:
-        trainer, source = _prepare(runner, planned)
-        runs = _create(runner, trainer, [spec.meta for spec in planned], source)
+        trainer, source, teacher = _prepare(runner, planned)
+        runs = _create(runner, trainer, [spec.meta for spec in planned], source, teacher)
         keepers = []
         for member, run in zip(trainer.members, runs, strict=True):
             open_runs.enter_context(owning(run))
@@ -50,8 +52,8 @@ def _train(runner: Runner, planned: Sequence[RunSpec]) -> Iterator[Entry]:
         yield from _execute(trainer, keepers)
 
 
-def _prepare(runner: Runner, planned: Sequence[RunSpec]) -> tuple[GroupTrainer, OwnFiles | None]:
-    """The trainer, and the code of a user's own module, which is read once for all runs."""
+def _prepare(runner: Runner, planned: Sequence[RunSpec]) -> tuple[GroupTrainer, OwnFiles | None, TeacherCopy | None]:
+    """The trainer, and the code of a user's own module and the teacher, which are read once for all runs."""
     from core.device.allocator import keep_freed_memory
     from core.device.device import pick_device
     from core.models.network import build_network
@@ -59,7 +61,8 @@ def _prepare(runner: Runner, planned: Sequence[RunSpec]) -> tuple[GroupTrainer, 
 
     Stopped.check(runner.should_stop)
     keep_freed_memory()
-    configs = [spec.config for spec in planned]
+    configs = [runner.teachers.settled(runner.store, spec.config) for spec in planned]
+    teacher = runner.teachers.of(runner.store, configs[0], planned[0].meta.group_id)
     device = pick_device(configs[0].device)
     dataset = runner.load_dataset(configs[0])
     source = planned[0].files or runner.first_read.of(configs[0])
@@ -71,16 +74,24 @@ def _prepare(runner: Runner, planned: Sequence[RunSpec]) -> tuple[GroupTrainer, 
     recorded = [recorded_config(config, dataset) for config in configs]
     with preparing(configs[0], device):
         modules = [network.module for network in networks]
-        return GroupTrainer(recorded, dataset, networks[0].summary, modules, device), source
+        check_dataset(teacher, dataset.name)
+        taught = None if teacher is None else teacher.teacher(configs[0])
+        return GroupTrainer(recorded, dataset, networks[0].summary, modules, device, taught), source, teacher
 
 
-def _create(runner: Runner, trainer: GroupTrainer, metas: Sequence[Meta], source: OwnFiles | None) -> list[Run]:
+def _create(
+    runner: Runner,
+    trainer: GroupTrainer,
+    metas: Sequence[Meta],
+    source: OwnFiles | None,
+    teacher: TeacherCopy | None,
+) -> list[Run]:
     """Make the folders of all runs, or of none."""
     environment = describe_training(trainer.device)
     runs: list[Run] = []
     try:
         for member, meta in zip(trainer.members, metas, strict=True):
-            runs.append(runner.store.create(member.config, meta, environment, source))
+            runs.append(runner.store.create(member.config, meta, environment, source, teacher))
     except BaseException:
         for run in runs:
             run.release()

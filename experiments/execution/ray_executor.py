@@ -26,6 +26,7 @@ from experiments.runs.eventlog import EventWriter
 from experiments.runs.folder import Run
 from experiments.runs.own_code import kept_code
 from experiments.runs.owner import Owner
+from experiments.runs.teacher import TEACHER
 
 CONNECT_PATIENCE = 5.0
 """Seconds that a cluster has to answer; Ray itself would go on trying for minutes."""
@@ -98,8 +99,9 @@ class RayExecutor:
     def start(self, run: Run) -> None:
         run.hand_over(Owner.this_process())
         files: dict[str, bytes] = {}
-        with suppress(FileNotFoundError), open_regular(run.checkpoint) as file:
-            files[run.checkpoint.name] = file.read()
+        for path in (run.checkpoint, run.folder / TEACHER):
+            with suppress(FileNotFoundError), open_regular(path) as file:
+                files[path.name] = file.read()
         order = Order(run.id, run.config(), files, self._data, kept_code(run))
         actor = self._idle.pop() if self._idle else self._new_actor()
         parcels = actor.train.options(num_returns="streaming").remote(order)

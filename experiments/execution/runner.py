@@ -18,6 +18,7 @@ from core.models.network import absolute_arch, check_module_file, summarize_conf
 from core.models.spec import is_user_module
 from experiments.execution.own_files import FirstRead
 from experiments.execution.supervision import Supervision
+from experiments.execution.teachers import KnownTeachers, kept_teacher, learning_from
 from experiments.locations import Locations
 from experiments.runs.config import stored_config
 from experiments.runs.environment import describe_environment
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from core.models.summary import Summary
     from core.training.record import RunRecord
     from core.training.trainer import Trainer
+    from experiments.runs.teacher import TeacherCopy
 
 AnyTrainer = TypeVar("AnyTrainer", bound="Trainer")
 MakeTrainer = Callable[["TrainConfig", "Dataset", "Summary", "nn.Module", "torch.device"], AnyTrainer]
@@ -55,6 +57,7 @@ class Runner:
     should_stop: ShouldStop = never
     progress: Progress = lambda *_: None
     first_read: FirstRead = field(default_factory=FirstRead)
+    teachers: KnownTeachers = field(default_factory=KnownTeachers)
 
     @property
     def store(self) -> Store:
@@ -87,15 +90,18 @@ class Runner:
         Raises:
             LabError: before the first event, when the run cannot be started; there is no run folder then.
         """
+        meta = meta or Meta()
         files = files or self.first_read.of(config)
         self.check(config, files)
+        config = self.teachers.settled(self.store, config)
         Stopped.check(self.should_stop)
         from core.device.device import flushed_denormals
 
         with flushed_denormals():
-            trainer, source = self.prepare(config, files)
+            teacher = self.teachers.of(self.store, config, meta.group_id)
+            trainer, source = self.prepare(config, files, teacher)
             self.first_read.keep(config, source)
-            run = self.store.create(trainer.config, meta or Meta(), describe_training(trainer.device), source)
+            run = self.store.create(trainer.config, meta, describe_training(trainer.device), source, teacher)
             with run.open_log() as log, owning(run):
                 yield from self._execute(trainer, run, log)
 
@@ -103,8 +109,10 @@ class Runner:
         """Check a run and make its folder, for another process to `resume`. `files` are as for `run`."""
         files = files or self.first_read.of(config)
         self.check(config, files)
+        config = self.teachers.settled(self.store, config)
         files = files or self.first_read.find(config)
-        return self.store.create(_portable(config), meta, describe_environment(config.device), files)
+        teacher = self.teachers.of(self.store, config, meta.group_id)
+        return self.store.create(_portable(config), meta, describe_environment(config.device), files, teacher)
 
     def resume(
         self, run: Run, *, epochs: int | None = None, arch: str | None = None, no_budget: bool = False
@@ -129,7 +137,8 @@ class Runner:
                 run.take_over()
                 try:
                     supervised = replace(self, should_stop=Supervision(run, self.should_stop))
-                    trainer, _ = supervised.prepare(config, code.files)
+                    teacher = kept_teacher(run, config, before.started)
+                    trainer, _ = supervised.prepare(config, code.files, teacher)
                     run.load_checkpoint_into(trainer)
                     if trainer.epoch == 0:  # another process may have made the folder, on another machine
                         if before.started is not None:  # and killed, it starts over as it began
@@ -144,17 +153,20 @@ class Runner:
                     raise
                 yield from self._execute(trainer, run, log, code.note)
 
-    def prepare(self, config: TrainConfig, files: OwnFiles | None = None) -> tuple[Trainer, OwnFiles | None]:
+    def prepare(
+        self, config: TrainConfig, files: OwnFiles | None = None, teacher: TeacherCopy | None = None
+    ) -> tuple[Trainer, OwnFiles | None]:
         """Import torch, load the data and build the network; returns its code, too, where that is a user's own.
 
-        `files` are as for `check`.
+        `files` are as for `check`; without `teacher` one that the config names is looked for.
 
         Raises:
             InvalidValue, OverBudget, DataError, Stopped, TrainingFailed.
         """
-        from core.training.trainer import Trainer
-
-        return self.prepare_as(Trainer, config, files)
+        if teacher is None:
+            config = self.teachers.settled(self.store, config)
+            teacher = self.teachers.of(self.store, config)
+        return self.prepare_as(learning_from(teacher), config, files)
 
     def prepare_as(
         self, make: MakeTrainer[AnyTrainer], config: TrainConfig, files: OwnFiles | None = None

@@ -8,6 +8,7 @@ events.jsonl                 what happened, only ever added to
 checkpoint.safetensors       the state to go on from, and checkpoint-previous.safetensors the one before
 best.safetensors             weights of the best epoch, final.safetensors those of the last
 source.json, source/         the code of a user's own module, see experiments/runs/source.py
+teacher.safetensors          the network that it learns from, see experiments/runs/teacher.py
 predictions.safetensors      the class that a finished run gave to each test image, see experiments/runs/predictions.py
 stop                         there while somebody wants the run to stop
 reserve                      space for the end of a run whose disk is full, see experiments/runs/reserve.py

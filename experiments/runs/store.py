@@ -27,6 +27,7 @@ from experiments.runs.source import write_source
 if TYPE_CHECKING:
     from core.config import TrainConfig
     from core.models.own.files import OwnFiles
+    from experiments.runs.teacher import TeacherCopy
 
 DRAFT, GRAVE, PROBE = ".new-", ".deleted-", ".writable-"
 """Beginnings of the names of what is there for a moment: a run that is made, one that is deleted, a test for space."""
@@ -58,7 +59,12 @@ class Store:
             raise self._unwritable(error) from error
 
     def create(
-        self, config: TrainConfig, meta: Meta, environment: dict[str, Any], files: OwnFiles | None = None
+        self,
+        config: TrainConfig,
+        meta: Meta,
+        environment: dict[str, Any],
+        files: OwnFiles | None = None,
+        teacher: TeacherCopy | None = None,
     ) -> Run:
         """Make the folder of a new run, owned by this process. `files` are the code of its own module.
 
@@ -73,6 +79,8 @@ class Store:
             draft.write(config, meta, environment)
             if files is not None:
                 write_source(draft.folder, files)
+            if teacher is not None:
+                teacher.write(draft.folder)
             return self._name_new(draft)
         except OSError as error:
             if draft is not None:

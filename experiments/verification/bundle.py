@@ -33,6 +33,8 @@ from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Run
 from experiments.runs.json_files import parse_json
 from experiments.runs.source import FOLDER, MAX_BYTES, MAX_FILES, RECORD, names_obstacle, read_source
+from experiments.runs.teacher import MAX_BYTES as MAX_TEACHER
+from experiments.runs.teacher import TEACHER
 from experiments.runs.view import how_to_finish
 from experiments.verification.findings import Check, compare_sums
 
@@ -47,6 +49,7 @@ LIMITS = {
     "final.safetensors": 64 * MIB,
     "best.safetensors": 64 * MIB,
     "predictions.safetensors": MIB,
+    TEACHER: MAX_TEACHER,
     RECORD: MIB,
 }
 """The files of a bundle beside its manifest and its code, and the largest size of each in bytes, unpacked."""

@@ -19,7 +19,16 @@ from experiments.verification.findings import Check, compare, missing, summed_up
 LOG = "events.jsonl"
 ROUNDING = 1e-6
 """The share by which two times that are taken one after the other may lie the wrong way round."""
-_CONSTANT = ("spec", "total_params", "dataset", "train_images", "val_images", "test_images", "steps_per_epoch")
+_CONSTANT = (
+    "spec",
+    "total_params",
+    "dataset",
+    "train_images",
+    "val_images",
+    "test_images",
+    "steps_per_epoch",
+    "teacher",
+)
 """What every start of one run says alike."""
 _UP_TO: Mapping[EndedBy, str] = {
     "epochs": "of the config",

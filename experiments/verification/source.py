@@ -1,15 +1,19 @@
-"""Checks of the code of a user's own module: of the copy that the run keeps, and of the files that it was made from."""
+"""Checks of what a run was made from: the copy that it keeps of the code of a user's own module, the files of that, and
+the copy of its teacher."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from core.config import TrainConfig
 from core.errors import RunError
+from core.events import RunStarted
 from core.models.spec import is_user_module
 from experiments.runs.folder import Run
 from experiments.runs.own_code import NamedCode, changes_since
 from experiments.runs.source import RECORD, KeptSource, read_source
-from experiments.verification.findings import Check, missing, not_checked
+from experiments.runs.teacher import TEACHER, TeacherCopy
+from experiments.verification.findings import Check, compare, compare_sums, missing, not_checked
 
 COPY, NOW = "copy of the code", "files of the code now"
 
@@ -38,6 +42,20 @@ def check_source(run: Run, code: NamedCode) -> Iterator[Check]:
         yield not_checked(NOW, str(kept.original), changed)
     else:
         yield Check(NOW, str(kept.original), True, _count(kept), "the same")
+
+
+def check_teacher(run: Run, started: RunStarted, config: TrainConfig) -> Iterator[Check]:
+    """Check the copy that a run keeps of its teacher against the hash in its log."""
+    if not config.teacher:
+        return
+    try:
+        copy = TeacherCopy.read(run.folder)
+    except RunError as error:
+        yield missing("teacher", TEACHER, error.message)
+        return
+    yield compare("teacher", TEACHER, copy.reference, config.teacher)
+    yield compare("data set of the teacher", TEACHER, copy.dataset, started.dataset)
+    yield compare_sums("teacher", TEACHER, copy.sha256, started.teacher)
 
 
 def _count(kept: KeptSource) -> str:

@@ -22,7 +22,7 @@ from experiments.verification.consistency import check_images, check_start
 from experiments.verification.findings import Check, compare, compare_sums, missing, not_checked, summed_up
 from experiments.verification.log import check_checkpoint_scores, check_config, check_end, check_epochs, read_log
 from experiments.verification.rescoring import Rescored, rescore
-from experiments.verification.source import check_source
+from experiments.verification.source import check_source, check_teacher
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,6 +72,7 @@ def verify(run: Run, locations: Locations, *, arch: str | None = None, before: t
     checks += check_end(view, loaded[0].config)
     checks += check_checkpoint_scores(run, view)
     checks += check_source(run, loaded[0].code)
+    checks += check_teacher(run, view.started, loaded[0].config)
     checks += _check_parameters(loaded[0], view.started)
     data = _test_images(loaded[0], locations)
     checks += check_images(view.started, len(data.train_labels), len(data.test_labels))

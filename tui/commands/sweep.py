@@ -227,6 +227,7 @@ def sweep(
             note(changed)
         Proposals(plan.base, plan.space, runner.first_read).check_feasible()
         plan = _with_data(plan, locations, stop)
+        plan = replace(plan, base=runner.teachers.settled(runner.store, plan.base))
         if stored is not None:
             _check_same(folder.name, stored, plan)
         trainer = _executor(plan, locations)

@@ -272,3 +272,14 @@ def _disproof(copy: nn.Module, translation: Translation, *, log_softmax: bool) -
     except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001  # in another precision
         return f"it cannot be compared with {translation.spec}: {type(error).__name__}: {one_line(error)}"
     return f"{translation.spec} does not compute the same: {reason}" if reason else ""
+
+
+def with_translation(reason: str, translated: Translation | Untranslatable | None) -> str:
+    """The reason for an engine, for a user's module with the spec that it is run as, or what there is in the way."""
+    match translated:
+        case Translation(spec=spec):
+            return f"{reason}; the module equals {spec}"
+        case Untranslatable():
+            return f"{reason}; the module equals no spec: {translated}"
+        case _:
+            return reason

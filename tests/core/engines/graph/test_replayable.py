@@ -19,6 +19,7 @@ from core.training.average import copy_weights
 from core.training.evaluate import Evaluator, Labelled, Pixels
 from core.training.statistics import NormStatistics
 from core.training.step import TrainStep, counted_together, counting_norms
+from core.training.teacher import SoftTargets, Teacher
 from core.training.views import ImageViews
 
 TINY = {"arch": "c4k5s3 p2 c8k3 gap fc10", "lr": 0.05, "batch_size": 48, "epochs": 3, "device": "cpu"}
@@ -148,6 +149,28 @@ def test_a_replayed_evaluation_equals_an_eager_one_for_whatever_weights_there_ar
             model[0].weight.mul_(-2.0)
     assert scores[0] != scores[1]
     assert model.training
+
+
+@pytest.mark.parametrize("augment", ["none", "shift,erase"])
+def test_replayed_steps_learn_from_a_teacher_as_eager_ones_do(blobs, augment):
+    config = TrainConfig.checked(TINY | {"augment": augment, "teacher": "somebody"})
+    found = []
+    for engine in (ReplayEngine(), EagerEngine()):
+        torch.manual_seed(3)
+        teacher = Teacher((make_network(config)[1], make_network(config)[1]), "somebody", "")
+        model, images = make_network(config)[1].train(), Labelled(blobs.train_images, blobs.train_labels)
+        targets = SoftTargets(teacher, config, images, Pixels(0.2, 0.15), engine)
+        step = TrainStep(model, config, *(images.images, images.labels), Pixels(0.2, 0.15), None, None, targets)
+        start_epoch(step, config, 320, 1)
+        engine.prepare(step)  # before the targets are there, as a run does
+        for _ in targets.batches():
+            pass
+        first, second = operations_of(lambda step=step: step(48)), operations_of(lambda step=step: step(48))
+        assert replay_obstacle(first, second) == ""
+        for _ in range(3):
+            engine.run(step, 48)
+        found.append(copy_weights(model))
+    assert all(torch.equal(found[1][name], tensor) for name, tensor in found[0].items())
 
 
 def test_statistics_of_batch_norms_that_are_replayed_equal_eager_ones(blobs):
