@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +26,7 @@ from core.models.summary import Summary
 from core.storage.checkpoint import Checkpoint
 from core.storage.tensors import weights_sha256
 from core.training.average import averaged_words
+from core.training.clock import Clock
 from core.training.evaluate import Score
 from core.training.failures import HOW_TO_SEE_MORE, is_of_backward, is_out_of_memory, no_room
 from core.training.optimizers.rates import note_on_rate
@@ -34,22 +34,6 @@ from core.training.sampling import EpochDraw, draw_epoch
 from core.training.schedule import cycles_momentum, learning_rate, momentum_of, plateau_rates
 from core.training.step import Totals
 from core.training.teacher import Teacher
-
-
-class Clock:
-    """Counts seconds from `start` on, in addition to those of earlier sittings of the run."""
-
-    def __init__(self, before: float = 0.0) -> None:
-        self._before = before
-        self._started: float | None = None
-
-    def start(self) -> None:
-        """Start counting; a clock that runs just goes on."""
-        if self._started is None:
-            self._started = time.perf_counter()
-
-    def seconds(self) -> float:
-        return self._before + (0.0 if self._started is None else time.perf_counter() - self._started)
 
 
 class RunRecord(ABC):

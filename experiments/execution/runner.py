@@ -11,16 +11,15 @@ from core.advice import Action, Advice, Hint, Tip
 from core.config import MACHINE_FIELDS, TrainConfig
 from core.data.download import Progress
 from core.dataset_names import absolute_dataset
-from core.errors import InvalidValue, LabError, OverBudget, ShouldStop, Stopped, StorageError, one_line
+from core.errors import InvalidValue, LabError, ShouldStop, Stopped, StorageError, one_line
 from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, TrainEvent
-from core.history import end_of
 from core.models.network import absolute_arch, check_module_file, summarize_config
 from core.models.spec import is_user_module
 from experiments.execution.own_files import FirstRead
 from experiments.execution.supervision import Supervision
 from experiments.execution.teachers import KnownTeachers, kept_teacher, learning_from
 from experiments.locations import Locations
-from experiments.runs.config import stored_config
+from experiments.runs.config import extended_config, stored_config
 from experiments.runs.environment import describe_environment
 from experiments.runs.eventlog import Entry, EventWriter
 from experiments.runs.folder import Meta, Run
@@ -245,32 +244,10 @@ class Runner:
         if isinstance(view.end, RunFinished) and epochs is None:
             raise InvalidValue("run", run.id, "is finished", hint=Tip(Action.EXTEND, run.id))
         if epochs is not None:
-            config = _extended(run, config, view, epochs)
+            config = extended_config(run, config, view, epochs)
         code = named_code(run, config, arch, exactly=True)
         self.check(code.config, code.files)
         return code
-
-
-def _extended(run: Run, config: TrainConfig, view: RunView, epochs: int) -> TrainConfig:
-    """The config of a run that shall go on to so many epochs in all."""
-    if epochs <= view.epochs_done:
-        hint = "give a larger number of epochs in all"
-        raise InvalidValue("epochs", epochs, f"{view.epochs_done} epochs are done", hint=hint)
-    if epochs != config.epochs and config.schedule in ("onecycle", "cosine"):
-        reason = f"the {config.schedule} schedule was laid out for {config.epochs} epochs"
-        raise InvalidValue("epochs", epochs, reason, hint="start a new run of that length")
-    if epochs != config.epochs and config.swa:
-        reason = f"the mean of the weights was laid out for {config.epochs} epochs"
-        raise InvalidValue("epochs", epochs, reason, hint="start a new run of that length")
-    try:
-        config = config.changed(epochs=epochs)
-    except OverBudget as error:
-        error.advice = Advice(Tip(Action.LIFT_RUN_BUDGETS, run.id))
-        raise
-    if isinstance(view.end, RunFinished):  # whatever rule would end it where it is, it shall go on now
-        while (end := end_of(config, view.accuracies)) is not None and end.by != "epochs":
-            config = config.changed(**{end.by: type(getattr(config, end.by))()})
-    return config
 
 
 @contextmanager

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from core.advice import Action, Advice, Tip
 from core.config import TrainConfig
 from core.dataset_names import name_of
-from core.errors import InvalidValue, RunError
-from core.events import RunStarted
+from core.errors import InvalidValue, OverBudget, RunError
+from core.events import RunFinished, RunStarted
+from core.history import end_of
 from experiments.runs.folder import Run
 from experiments.runs.view import RunView
 
@@ -54,3 +56,30 @@ def checked_config(run: Run, values: Mapping[str, Any]) -> TrainConfig:
     if not values:
         raise RunError(f"{run.folder / 'config.json'}: damaged", hint="start a new run")
     return checked.model_copy(update={"budget": values.get("budget") is not False})
+
+
+def extended_config(run: Run, config: TrainConfig, view: RunView, epochs: int) -> TrainConfig:
+    """The config of a run that shall go on to so many epochs in all.
+
+    Raises:
+        InvalidValue: when it has as many, or was laid out for its length.
+        OverBudget: for too many.
+    """
+    if epochs <= view.epochs_done:
+        hint = "give a larger number of epochs in all"
+        raise InvalidValue("epochs", epochs, f"{view.epochs_done} epochs are done", hint=hint)
+    if epochs != config.epochs and config.schedule in ("onecycle", "cosine"):
+        reason = f"the {config.schedule} schedule was laid out for {config.epochs} epochs"
+        raise InvalidValue("epochs", epochs, reason, hint="start a new run of that length")
+    if epochs != config.epochs and config.swa:
+        reason = f"the mean of the weights was laid out for {config.epochs} epochs"
+        raise InvalidValue("epochs", epochs, reason, hint="start a new run of that length")
+    try:
+        config = config.changed(epochs=epochs)
+    except OverBudget as error:
+        error.advice = Advice(Tip(Action.LIFT_RUN_BUDGETS, run.id))
+        raise
+    if isinstance(view.end, RunFinished):  # whatever rule would end it where it is, it shall go on now
+        while (end := end_of(config, view.accuracies)) is not None and end.by != "epochs":
+            config = config.changed(**{end.by: type(getattr(config, end.by))()})
+    return config

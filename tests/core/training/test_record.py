@@ -2,7 +2,7 @@
 
 import time
 
-from core.training.record import Clock
+from core.training.clock import Clock
 
 
 def test_a_clock_counts_from_its_first_start_on_top_of_what_was_before(monkeypatch):
