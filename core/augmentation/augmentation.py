@@ -37,7 +37,9 @@ class Augmentation:
         self._columns = columns_of(kinds)
         self._dtype = dtype
         self._strength = config.elastic
-        self._smoothing = gaussian_matrix(config.elastic_sigma, size).to(device, dtype) if "elastic" in kinds else None
+        self._smoothing: Tensor | None = None
+        if "elastic" in kinds:  # in this order, as not every device has float64
+            self._smoothing = gaussian_matrix(config.elastic_sigma, size).to(dtype).to(device)
         self._stages: list[_Stage] = [self._stage(group) for group in groups_of(kinds)]
 
     def __call__(self, images: Tensor, changes: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ def erase_images(images: Tensor, boxes: Tensor) -> Tensor:
 
 def _between(share: Tensor, place: Tensor, size: int) -> Tensor:
     """Which pixels along one side, (B, size), the rectangle covers."""
-    length = torch.where(share > 0, (share * size).round().clamp(1, size), 0)[:, None]
+    length = ((share * size).round().clamp(1, size) * (share > 0))[:, None]
     start = (place[:, None] * (size - length + 1)).floor()
     pixels = torch.arange(size, device=share.device)
     return (pixels >= start) & (pixels < start + length)
