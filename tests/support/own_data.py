@@ -14,9 +14,9 @@ Images = npt.NDArray[np.uint8]
 
 def draw(count: int, size: int = 12, classes: int = 3, seed: int = 0) -> tuple[Images, npt.NDArray[np.int64]]:
     """Noise with a bright square whose place tells the class; the classes take turns."""
-    noise = np.random.default_rng(seed)
+    noise = np.random.RandomState(seed)
     labels = np.arange(count) % classes
-    images = noise.integers(0, 90, (count, size, size), dtype=np.uint8)
+    images = noise.randint(0, 90, (count, size, size), dtype=np.uint8)
     side = max(2, size // 4)
     for image, label in zip(images, labels, strict=True):
         top, left = (label * side) // size * side, (label * side) % size

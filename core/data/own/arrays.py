@@ -6,8 +6,10 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from lzma import LZMAError
 from math import isqrt
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
@@ -37,6 +39,11 @@ SPLIT_NAMES = (
 WHOLE_NAMES = (("x", "y"), ("images", "labels"), ("data", "target"))
 _NUMBERS = "buif"
 _MAX_HEADER = 10_000
+_DAMAGE = (
+    *(BadZipFile, zlib.error, LZMAError, EOFError, NotImplementedError, RuntimeError, KeyError),
+    *(ValueError, TypeError, OverflowError, SyntaxError, TokenError),
+)
+"""What reading an archive, and NumPy's reading of a header, may end in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,7 @@ class ArrayFile:
                 yield file
         except OSError as error:
             raise DataError(f"{self.path}: cannot be read: {reason_of(error)}", hint="check the file") from error
-        except (BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+        except _DAMAGE as error:
             raise DataError(f"{self.path}: corrupt: {one_line(error)}", hint="make the file anew") from error
 
     def _names(self, file: ZipFile) -> tuple[str, ...]:

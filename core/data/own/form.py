@@ -28,7 +28,7 @@ def find_form(path: Path) -> Form:
         reason = reason_of(error) if isinstance(error, OSError) else str(error)
         raise DataError(
             f"{path}: {'missing' if isinstance(error, FileNotFoundError) else reason}",
-            hint="data of your own must be at the same path on every machine that trains on them",
+            hint=f"give {FORMS}; it must be at the same path on every machine that trains on it",
         ) from error
     if stat.S_ISDIR(mode):
         return _in_folder(path)

@@ -81,7 +81,7 @@ def _read(images: Path, labels: Path) -> Part:
         if kind.itemsize != 1:
             raise refusal(images, "its pixels are no bytes")
         pixels = idx.read_data(images, file, shape, kind).reshape(count, size, size)
-    return Part(images, pixels, _labels(labels, count, images), lambda index: f"image {index}")
+    return Part(images, pixels, _labels(labels, count, images), lambda index: f"label {index} in {labels.name}")
 
 
 def _checked(path: Path, shape: tuple[int, ...]) -> tuple[int, int]:

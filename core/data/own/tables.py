@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from math import isqrt
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.data.own.parts import Outline, Part, Parts, check_count, check_size, distinct, refusal, to_greys
+from core.data.own.parts import CLASSES, Outline, Part, Parts, check_count, check_size, distinct, refusal, to_greys
 from core.data.stored import unpacked
 from core.errors import DataError, shown
 
@@ -24,6 +24,8 @@ _MAX_LINE = 64 * 64 * 32
 _LINES = 2_000
 """Lines that are made into numbers at once."""
 _WIDTH = 40
+_BACKGROUND = 0.9
+"""The share of the images in which a column that has one value is no label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +121,19 @@ def _layout(path: Path, like: _Layout | None = None) -> _Layout:
     if header and (named := [at for at in (0, -1) if _LABEL.match(fields[at])]):
         return _Layout(separator, columns, header, named[0], size)
     layout = _Layout(separator, columns, header, 0, size, guessed=True)
-    return _Layout(separator, columns, header, _likelier(path, layout), size, guessed=True)
+    return replace(layout, label=_likelier(path, layout))
 
 
 def _likelier(path: Path, layout: _Layout) -> int:
-    """Which column is the label: of the first and the last the one whose commonest value is the rarer, as that of a
-    pixel in a corner is nearly always the background."""
-    shares = {}
+    """Which column is the label: of the first and the last the one of fewer values, leaving aside what has but one or
+    more than there are classes, and what is nearly always the same, as a pixel in a corner is."""
+    values: dict[int, int] = {}
     for column in (0, -1):
-        texts = _texts(path, _Layout(layout.separator, layout.columns, layout.header, column, layout.size))
+        texts = _texts(path, replace(layout, label=column))
         _, counts = np.unique(texts, return_counts=True)
-        shares[column] = counts.max() / len(texts)
-    return 0 if shares[0] <= shares[-1] else -1
+        if CLASSES[0] <= len(counts) <= CLASSES[1] and counts.max() <= _BACKGROUND * len(texts):
+            values[column] = len(counts)
+    return min(values, key=lambda column: values[column], default=0)
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -71,7 +71,7 @@ def test_what_is_not_there_is_named(tmp_path, presentable):
     with pytest.raises(DataError) as caught:
         task_of(str(tmp_path / "nothing.npz"))
     presentable(caught.value.message, str(tmp_path / "nothing.npz"), "missing")
-    assert "same path on every machine" in caught.value.hint
+    assert "at the same path on every machine" in caught.value.hint
 
 
 def test_it_needs_no_torch(own):
