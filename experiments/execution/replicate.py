@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from core.config import TrainConfig
+from core.dataset_names import is_own
 from core.errors import Stopped
 from core.events import RunStopped
 from core.models.network import summarize_config
@@ -65,6 +66,7 @@ def plan_runs(runner: Runner, tasks: Sequence[Task], jobs: int | None = None) ->
     Raises:
         InvalidValue, OverBudget, StorageError: when the runs cannot be trained here.
     """
+    tasks = _of_one_data_set(runner, tasks)
     configs = [_config_of(runner, task) for task in tasks]
     runner.check(configs[0])
     from core.device.device import pick_device
@@ -154,6 +156,18 @@ def replicate(runner: Runner, tasks: Sequence[Task], plan: TrainingPlan) -> Iter
             yield entry
         if stopped:
             return
+
+
+def _of_one_data_set(runner: Runner, tasks: Sequence[Task]) -> Sequence[Task]:
+    """New runs on one's own data, all on what is in the files now, whoever changes one meanwhile."""
+    specs = [task for task in tasks if isinstance(task, RunSpec) and is_own(task.config.dataset)]
+    if not specs or len({spec.config.dataset for spec in specs}) > 1:
+        return tasks
+    choice = runner.load_dataset(specs[0].config).choice
+    return [
+        replace(task, config=task.config.changed(dataset=choice)) if isinstance(task, RunSpec) else task
+        for task in tasks
+    ]
 
 
 def _config_of(runner: Runner, task: Task) -> TrainConfig:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -11,6 +15,9 @@ from core.data.own.parts import MAX_IMAGES, Outline, Part, Parts, Pixels8, check
 from core.data.suffixes import SUFFIXES
 from core.errors import DataError, one_line, reason_of
 from core.storage.files import open_regular
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _PARTS = {"train": ("train", "training"), "test": ("test", "testing")}
 _MAX_FILE = 4 << 20
@@ -103,16 +110,24 @@ def _entries(folder: Path) -> list[Path]:
         raise DataError(f"{folder}: cannot be read: {reason_of(error)}", hint="check its permissions") from error
 
 
+@contextmanager
+def _opened(file: BinaryIO) -> Iterator[Image]:
+    import PIL.Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Pillow, about what it repairs in damaged files
+        with PIL.Image.open(file) as image:
+            yield image
+
+
 def _read_image(path: Path) -> Pixels8:
     """A square grey image (S, S); one whose colours are all grey counts as such.
 
     Raises:
         DataError: naming the file, when it is no such image.
     """
-    from PIL import Image
-
     try:
-        with open_regular(path, follow_link=True) as file, Image.open(file) as image:
+        with open_regular(path, follow_link=True) as file, _opened(file) as image:
             check_size(path, (image.height, image.width))
             if getattr(image, "n_frames", 1) > 1:
                 raise refusal(path, f"{image.n_frames} images in one file")  # type: ignore[attr-defined]
@@ -123,7 +138,9 @@ def _read_image(path: Path) -> Pixels8:
             values = np.array(image.convert("RGBA"), dtype=np.uint8)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {one_line(error)}", hint="make the file anew") from error
-    except (ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # decoders raise whatever a damaged file leads them to
         raise DataError(f"{path}: corrupt: {one_line(error)}", hint="make the file anew") from error
     if (values[..., 3] != 255).any():
         raise refusal(path, "it is partly transparent")

@@ -116,10 +116,10 @@ def _layout(path: Path, like: _Layout | None = None) -> _Layout:
     if side * side != columns - 1:
         raise refusal(path, f"{columns:,} columns, not a label and the pixels of a square")
     size = check_size(path, (side, side))
-    if like is not None and columns == like.columns:
-        return _Layout(separator, columns, header, like.label, size)
     if header and (named := [at for at in (0, -1) if _LABEL.match(fields[at])]):
         return _Layout(separator, columns, header, named[0], size)
+    if like is not None and columns == like.columns:
+        return _Layout(separator, columns, header, like.label, size)
     layout = _Layout(separator, columns, header, 0, size, guessed=True)
     return replace(layout, label=_likelier(path, layout))
 

@@ -7,6 +7,7 @@ from types import NoneType
 from typing import get_args
 
 from core.config import TrainConfig, allowed_values, field_help
+from core.dataset_names import TASKS
 
 MAIN_FIELDS = ("dataset", "lr", "batch_size", "epochs", "schedule", "seed", "dropout", "device")
 ADVANCED_FIELDS = tuple(field for field in TrainConfig.model_fields if field not in {*MAIN_FIELDS, "arch"})
@@ -48,6 +49,8 @@ def help_text(field: str) -> str:
 
 def range_text(field: str) -> str:
     """The values of a typed field, in a short sentence; empty for one that takes anything."""
+    if suggestions(field):
+        return "A name, such as mnist or fashion, or a path."
     words = allowed(field)
     for pattern, short in _SHORTER:
         words = re.sub(pattern, short, words)
@@ -72,6 +75,11 @@ def choices(field: str) -> tuple[str, ...]:
         return ("off", "on")
     members = get_args(annotation)
     return members if members and all(isinstance(member, str) for member in members) else ()
+
+
+def suggestions(field: str) -> tuple[str, ...]:
+    """Names that a typed field may have beside other texts."""
+    return tuple(TASKS) if field == "dataset" else ()
 
 
 def is_optional(field: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.suggester import SuggestFromList
 from textual.widgets import Input, Static
 
 from tui.widgets.forms.choice import Choice
@@ -28,13 +29,22 @@ class FieldRow(Horizontal):
     """
 
     def __init__(
-        self, field: str, title: str, value: str, *, options: Sequence[str] = (), placeholder: str = ""
+        self,
+        field: str,
+        title: str,
+        value: str,
+        *,
+        options: Sequence[str] = (),
+        placeholder: str = "",
+        suggestions: Sequence[str] = (),
     ) -> None:
-        """With `options` it is one of a few words, else it is typed."""
+        """With `options` it is one of a few words, else it is typed; of `suggestions` the right arrow takes the first
+        that goes on as it was begun."""
         super().__init__(id=f"row-{field}")
         self.field = field
         self._label, self._value = title, value
         self._options, self._placeholder = tuple(options), placeholder
+        self._suggester = SuggestFromList(suggestions, case_sensitive=False) if suggestions else None
         self._marked = (False, False)
 
     def compose(self) -> ComposeResult:
@@ -45,6 +55,7 @@ class FieldRow(Horizontal):
             yield Field(
                 self._value,
                 placeholder=self._placeholder,
+                suggester=self._suggester,
                 compact=True,
                 max_length=1000,
                 select_on_focus=True,

@@ -25,6 +25,7 @@ from tui.live.forms.fields import (
     help_text,
     label,
     range_text,
+    suggestions,
 )
 from tui.live.forms.form import KEPT_BY_PRESETS, changed_fields, texts_of
 from tui.widgets.forms.choice import Choice
@@ -250,7 +251,8 @@ class Fold(Line, can_focus=True):
 
 def _row(field: str, value: str) -> FieldRow:
     empty = "all" if "empty for all" in allowed(field) else "optional" if field == "name" else ""
-    return FieldRow(field, label(field), value, options=choices(field), placeholder=empty)
+    known = suggestions(field)
+    return FieldRow(field, label(field), value, options=choices(field), placeholder=empty, suggestions=known)
 
 
 @cache
