@@ -2,7 +2,8 @@
 
     python tests/benchmark/pictures.py RUN [KIND...]
 
-The run is looked for in MNIST_TUI_HOME, MNIST in MNIST_TUI_DATA. The kinds are those of tests/support/photographs.py.
+The run is looked for in MNIST_TUI_HOME, MNIST in MNIST_TUI_DATA. The kinds are those of
+tests/support/photographs.py and more_photographs.py.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
-from photographs import KINDS, two_digits
+from more_photographs import KINDS
+from photographs import two_digits
 from PIL import Image
 
 from core.data.loader import Loader

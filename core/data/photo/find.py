@@ -20,7 +20,7 @@ SMALL = 120
 """A digit of fewer pixels across is looked at again in the resolution that the picture has."""
 REACH = 0.3
 """Of the longer side: no stroke is as wide."""
-PENS, AGAIN = 2.5, 0.9
+PENS, AGAIN = 2.5, 0.85
 """The paper is judged a second time within so many widths of the pen, and that is taken where the digit looks as much
 like one as before, but for a little."""
 UNLIKE = 0.1

@@ -22,6 +22,8 @@ THIN = 0.06
 FAINT = 0.2
 """Below this share of the contrast there is paper."""
 SMALL, FINE, STEEPER = 20, 224, 0.8
+FEWEST_EDGES, SMALLEST_BLOCK = 4, 2.5
+"""Of the blocks of a picture that was enlarged without smoothing: down and across, and in pixels."""
 
 
 def digit_on_plain_paper(gray: Values) -> Values | None:
@@ -47,8 +49,24 @@ def digit_on_plain_paper(gray: Values) -> Values | None:
     sides = [(part[0].stop - part[0].start, part[1].stop - part[1].start) for part in parts]
     if not any(down > WHOLE * height and across > WHOLE * width for down, across in sides):
         return None
-    ink: Values = np.clip((_sharpened(share) - FAINT) / (1 - FAINT), 0, 1).astype(np.float32)
+    ink: Values = np.clip((_sharpened(without_blocks(share)) - FAINT) / (1 - FAINT), 0, 1).astype(np.float32)
     return ink
+
+
+def without_blocks(share: Values) -> Values:
+    """The small picture of which each pixel was made a block of equal ones; another picture as it is."""
+    edges = [np.flatnonzero(np.abs(np.diff(share, axis=axis)).max(1 - axis) > SAME) + 1 for axis in (0, 1)]
+    if min(map(len, edges)) < FEWEST_EDGES:
+        return share
+    for side in range(max(map(len, edges)) + 1, min(int(min(share.shape) / SMALLEST_BLOCK), SMALL) + 1):
+        blocks = [length / side for length in share.shape]
+        # Programs do not agree on where the edge is between two blocks whose side is no whole number.
+        if all(
+            (np.abs(there - np.rint(there / one) * one) <= 0.5).all() for there, one in zip(edges, blocks, strict=True)
+        ):
+            middles = [((np.arange(side) + 0.5) * one).astype(int) for one in blocks]
+            return np.ascontiguousarray(share[np.ix_(*middles)])
+    return share
 
 
 def _sharpened(share: Values) -> Values:

@@ -22,6 +22,8 @@ LARGEST = 60
 STOUT, SOLID, FOUR_CORNERS, WIDE, NO_DIGIT = 0.2, 0.65, 0.88, 0.4, 0.02
 """A sheet with a digit on it takes so much of the square of its longer side, and so much of itself without its holes;
 so much of that lies between its four corners, and it is so wide, as a share of its diagonal. The last scores it."""
+STRAIGHT, LEFT_OVER = 0.35, 0.6
+"""A straight edge takes so much of the longer side, straight edges so much of all. The second scores such a shape."""
 MOST = 4_000
 """With more components than that a threshold shows noise."""
 
@@ -204,6 +206,7 @@ def _judged(gray: Values, ink: Values, everything: Mask, threshold: float, piece
         * _alone(everything, inside, box)
         * _on_paper(gray, inside, box)
         * _no_sheet(inside)
+        * _drawn(inside)
     )
     return StrokeGroup(box, inside, strength, pen, score)
 
@@ -232,6 +235,20 @@ def _no_sheet(inside: Mask) -> float:
     # Of a hull in the plane `volume` is the area.
     is_sheet = across > WIDE * length and min(area, across * length / 2) > FOUR_CORNERS * hull.volume
     return NO_DIGIT if is_sheet else 1.0
+
+
+def _drawn(inside: Mask) -> float:
+    """1, and less for a wide shape much of whose edge runs straight along a row or a column: what is left of a ground
+    or a frame between strokes of the other colour."""
+    height, width = inside.shape
+    if not WIDE < height / width < 1 / WIDE:
+        return 1.0
+    straight = total = 0
+    for axis in (0, 1):
+        changes = np.abs(np.diff(np.pad(inside, 1).astype(np.int8), axis=axis)).sum(1 - axis)
+        total += int(changes.sum())
+        straight += int(changes[changes > STRAIGHT * max(height, width)].sum())
+    return LEFT_OVER if straight > STRAIGHT * total else 1.0
 
 
 def _between(value: float, none: float, low: float, high: float, over: float) -> float:

@@ -251,8 +251,8 @@ async def test_the_path_of_a_module_gives_way_to_its_name(tmp_path, script):
     async with staged(RunsScreen(), tmp_path, SMALL) as pilot:
         await wait_for_text(pilot, "net.py:Net")
         lines = screen_text(pilot).splitlines()
-    assert any(" net.py:Net " in line for line in lines)
-    assert any(arch in line for line in lines), "in full in the line below the list"
+    assert sum("net.py:Net" in line for line in lines) == 2, "in the list and in the line below it"
+    assert not any("/a/very/long" in line for line in lines)
 
 
 async def test_in_the_order_by_best_runs_with_held_out_images_stand_where_their_final_puts_them(tmp_path, script):
