@@ -120,6 +120,19 @@ def test_time_left_goes_by_the_last_epochs(script):
     assert overall(script.view(), Status.RUNNING, 100) == ""
 
 
+def test_a_run_that_may_end_early_has_at_most_so_long_to_go_and_is_whole_when_it_has(script):
+    begun = (script.started(config={"early_stop": 2}), *(script.epoch(epoch, 0.9) for epoch in (1, 2)))
+    running = script.view(*begun)
+    assert "at most 2m 24s left" in overall(running, Status.RUNNING, 100)
+    ended = script.view(*begun, script.epoch(3, 0.9), script.finished(3, 0.9, ended_by="early_stop"))
+    assert fraction_done(ended) == 1.0
+    assert "whole run 100%" in overall(ended, Status.FINISHED, 100)
+    assert "finished early after 25.0s" in overall(ended, Status.FINISHED, 100)
+    stopped = script.view(*begun, script.stopped(3))
+    assert fraction_done(stopped) == pytest.approx(0.1)
+    assert " early" not in overall(stopped, Status.STOPPED, 100)
+
+
 def _study_of(values: list[float], *, repeated: int = 0) -> StudyView:
     """A study of finished trials and a pruned one, of which some repeat others."""
     rest = {"run_id": None, "reason": "", "added": False, "started": None, "seconds": None, "params": {}, "values": {}}
