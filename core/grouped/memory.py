@@ -21,8 +21,9 @@ BACKWARD = 2.0
 """Memory of a step in units of what its forward pass keeps: the gradients of the backward pass take at most as much."""
 RECORDINGS = 3
 """Times that a step's memory is held: by the one taken to warm up, and by the graphs of a whole and of a last batch."""
-WEIGHTS = 8
-"""Tensors of the size of the weights: they, gradients, momentum, average, and as many again for updates on the way."""
+WEIGHTS = 10
+"""Tensors of the size of the weights: they, gradients, an optimizer's two means, the moving average, and as many again
+for updates on the way."""
 SHARED_BYTES = 2 << 30
 """Set aside for the device's context, its libraries, the data set, and what others take meanwhile."""
 USABLE = 0.9

@@ -28,7 +28,7 @@ MAX_JOBS = 1024
 MAX_HELD_OUT = 5_000
 """Training images held out where nothing else is said: a tenth of them, and not more than this."""
 DECIDING = (
-    *("arch", "epochs", "dropout", "nesterov", "momentum"),
+    *("arch", "epochs", "dropout", "optimizer", "nesterov", "momentum"),
     *("schedule", "lr", "min_lr", "gamma", "warmup_epochs", "warmup", "three_phase"),
     *("cycle_momentum", "base_momentum", "max_momentum"),
 )

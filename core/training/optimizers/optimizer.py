@@ -98,30 +98,29 @@ class _Part:
     def __init__(self, rule: Rule, weight_decay: float, parameters: Sequence[Parameter]) -> None:
         self._rule = rule
         self._weight_decay = weight_decay
-        self._parameters = parameters
+        self._names = [one.name for one in parameters]
+        self._tensors = [one.tensor for one in parameters]
+        self._blocks = [one.blocks for one in parameters]
         states = [rule.make_state(one.tensor) for one in parameters]
         self._state = {kind: [state[kind] for state in states] for kind in states[0]}
 
     def named_state(self) -> Iterator[tuple[str, Tensor]]:
         for kind, tensors in self._state.items():
-            for parameter, tensor in zip(self._parameters, tensors, strict=True):
-                yield f"{kind}.{parameter.name}", tensor
+            for name, tensor in zip(self._names, tensors, strict=True):
+                yield f"{kind}.{name}", tensor
 
     def move(self) -> None:
         """One step of those that have a gradient."""
-        places = [place for place, one in enumerate(self._parameters) if one.tensor.grad is not None]
-        if not places:
-            return
-        parameters = [self._parameters[place] for place in places]
-        self._rule.move(
-            Moving(
-                [one.tensor for one in parameters],
-                [one.tensor.grad for one in parameters if one.tensor.grad is not None],
-                [one.blocks for one in parameters],
-                self._weight_decay,
-                {kind: [tensors[place] for place in places] for kind, tensors in self._state.items()},
-            )
-        )
+        gradients = [tensor.grad for tensor in self._tensors]
+        given = [gradient for gradient in gradients if gradient is not None]
+        if len(given) == len(gradients):
+            self._rule.move(Moving(self._tensors, given, self._blocks, self._weight_decay, self._state))
+        elif given:
+            places = [place for place, gradient in enumerate(gradients) if gradient is not None]
+            state = {kind: [tensors[place] for place in places] for kind, tensors in self._state.items()}
+            tensors = [self._tensors[place] for place in places]
+            blocks = [self._blocks[place] for place in places]
+            self._rule.move(Moving(tensors, given, blocks, self._weight_decay, state))
 
 
 def _alike(parameters: Sequence[Parameter]) -> list[list[Parameter]]:

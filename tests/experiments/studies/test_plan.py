@@ -138,6 +138,8 @@ def test_a_warmup_is_held_against_the_epochs_that_vary():
 def test_a_space_in_which_no_values_go_together_is_refused():
     space = plan_of({"nesterov": "true,false", "lr": "0.1:0.2"}).space
     Proposals(TrainConfig.checked({"momentum": 0.0}), space).check_feasible()
+    others = plan_of({"optimizer": "sgd,adam", "nesterov": "true"}).space
+    Proposals(TrainConfig.checked({"momentum": 0.0}), others).check_feasible()
     with pytest.raises(InvalidValue, match="nesterov"):
         Proposals(TrainConfig.checked({"momentum": 0.0}), plan_of({"lr": "0.1:0.2"}).space).config({"nesterov": True})
 
