@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -57,6 +57,12 @@ class Labelled:
 
     def __len__(self) -> int:
         return len(self.labels if self.rows is None else self.rows)
+
+    def first(self, count: int) -> Labelled:
+        """The first so many of them, or all."""
+        if self.rows is not None:
+            return replace(self, rows=self.rows[:count])
+        return replace(self, images=self.images[:count], labels=self.labels[:count])
 
     def at(self, places: Tensor) -> tuple[Tensor, Tensor]:
         """The images and labels at these places (B,), counted among the rows where there are some."""
