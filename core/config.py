@@ -160,7 +160,7 @@ class TrainConfig(BaseModel):
     dropout: _Share = 0.0
     """Dropout after each block of the architecture that ends in a norm."""
     label_smoothing: _Share = 0.0
-    """Share of each target that is spread over all ten classes."""
+    """Share of each target that is spread over all classes."""
     ema: bool = False
     """Score an exponential moving average of the weights instead of the weights themselves."""
     ema_decay: Annotated[float, Field(gt=0, lt=1)] = 0.998

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, get_args, get_type_hints
 
 from core.advice import Advice
 from core.errors import LabError
+from core.task import DIGITS, ImageTask
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +24,7 @@ class RunStarted:
     `engine` is how steps are executed, and `engine_reason` why so. `pixel_mean` and `pixel_std` are those by which the
     images are standardised, scaled to 0..1; earlier versions did not say them. `teacher` is the SHA-256 of the weights
     of the network that the run learns from, empty where there is none.
+    Images have `image_size` pixels across and down, and are of one of the `classes`, given by name.
     """
 
     NAME: ClassVar = "run_started"
@@ -41,6 +43,12 @@ class RunStarted:
     pixel_mean: float | None = None
     pixel_std: float | None = None
     teacher: str = ""
+    image_size: int = 28
+    classes: tuple[str, ...] = DIGITS
+
+    @property
+    def task(self) -> ImageTask:
+        return ImageTask(self.image_size, len(self.classes))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -175,6 +183,10 @@ def from_record(record: object) -> TrainEvent | None:
         value = record.get(name)
         if float in types and type(value) is int and abs(value) < _LARGEST_WHOLE:
             value = float(value)
+        if isinstance(value, list):  # of names
+            value = tuple(value)
+            if not value or not all(isinstance(name, str) for name in value):
+                return None
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             return None
         if isinstance(value, float) and not math.isfinite(value):
@@ -189,7 +201,8 @@ def _types_of(event_type: type[TrainEvent]) -> dict[str, tuple[type, ...]]:
     for field in fields(event_type):
         hint = hints[field.name]
         members = get_args(hint) if NoneType in get_args(hint) else (hint,)
-        accepted[field.name] = tuple(dict if member == Mapping[str, Any] else member for member in members)
+        plain: dict[object, type] = {Mapping[str, Any]: dict, tuple[str, ...]: tuple}
+        accepted[field.name] = tuple(plain.get(member, member) for member in members)
     return accepted
 
 

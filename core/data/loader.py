@@ -14,11 +14,11 @@ from core.data.decoded import Decoded, decoded
 from core.data.download import Progress, download
 from core.data.known import is_as_published, read_known
 from core.data.places import SourcePlace, find_place, is_open_to_downloads
-from core.data.sources import ALIASES, BUNDLED, DIGITS, EMNIST_BYTES, SOURCES, addresses
+from core.data.sources import ALIASES, BUNDLED, EMNIST_BYTES, SOURCES, addresses
 from core.data.stored import Stored, md5_of
 from core.dataset_names import is_own, name_of, path_and_pin, pinned
 from core.errors import DataError, ShouldStop
-from core.task import ImageTask
+from core.task import DIGITS, ImageTask
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,38 @@ def read_picture(path: Path) -> Tensor:
     return max(read_digits(path), key=lambda digit: digit.score).image
 
 
+def read_whole(path: Path, size: int) -> Tensor:
+    """All of an image file as one image (size, size) uint8, as it is: neither turned light on dark nor searched.
+
+    One that is not square is set in the middle of what most of its rim is.
+
+    Raises:
+        InvalidValue: naming the file, when it is missing, no image, or too large.
+    """
+    gray = _read_gray(path)
+    if gray.dtype != torch.uint8:
+        gray = (gray * 255).round().to(torch.uint8)
+    height, width = gray.shape
+    side = max(height, width)
+    rim = torch.cat((gray[0], gray[-1], gray[:, 0], gray[:, -1]))
+    square = torch.full((side, side), int(rim.median()), dtype=torch.uint8)
+    top, left = (side - height) // 2, (side - width) // 2
+    square[top : top + height, left : left + width] = gray
+    return scaled(square, size)
+
+
+def scaled(image: Tensor, size: int) -> Tensor:
+    """A square image (S, S) uint8 in (size, size) uint8; one of that size as it is."""
+    from PIL import Image
+
+    if image.shape == (size, size):
+        return image
+    side = len(image)
+    picture = Image.frombytes("L", (side, side), image.contiguous().numpy().tobytes())
+    how = Image.Resampling.BOX if side > size else Image.Resampling.BILINEAR
+    return _pixels(picture.resize((size, size), how), torch.uint8)
+
+
 def _in_form(gray: Tensor, *, digits: bool) -> bool:
     if gray.shape != (SIDE, SIDE) or gray.dtype != torch.uint8 or int(gray.max()) == int(gray.min()):
         return False

@@ -9,9 +9,9 @@ from typing import Any
 
 from core.data.idx import BYTES, INTEGERS
 from core.errors import DataError, one_line
+from core.task import DIGITS
 
 BUNDLED = "mnist-5k"
-DIGITS = tuple(string.digits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from core.engines.engine import EagerEngine, Engine
 from core.errors import InvalidValue
 from core.models.spec import find, is_user_module
 from core.models.summary import summarize
+from core.task import MNIST_TASK, ImageTask
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +33,9 @@ class ChosenEngine:
     note: str = ""
 
 
-def choose_engine(config: TrainConfig, device: torch.device, steps: int, copies: int = 1) -> ChosenEngine:
+def choose_engine(
+    config: TrainConfig, device: torch.device, steps: int, copies: int = 1, task: ImageTask = MNIST_TASK
+) -> ChosenEngine:
     """The engine for a run of so many steps. ``auto`` takes the one that finishes first, preparation included.
 
     The rule for ``auto`` comes from measurements: on a CPU the kernels of `core.engines.native` are two to four times
@@ -41,6 +44,7 @@ def choose_engine(config: TrainConfig, device: torch.device, steps: int, copies:
 
     Args:
         copies: how many networks are trained as one.
+        task: that of the config's data set.
 
     Raises:
         InvalidValue: when the config names an engine that cannot work here.
@@ -51,7 +55,7 @@ def choose_engine(config: TrainConfig, device: torch.device, steps: int, copies:
             raise InvalidValue("engine", config.engine, reason, hint=hint)
         return ChosenEngine(config.engine, "asked for")
     if device.type == "cpu":
-        if reason := _native_obstacle(config, copies):
+        if reason := _native_obstacle(config, copies, task):
             return ChosenEngine("eager", f"native {reason}")
         if reason := _obstacle("native", device):
             slower = "trained by torch's own kernels, which are slower"
@@ -113,7 +117,7 @@ def _obstacle(name: EngineChoice, device: torch.device) -> str:
     return ""
 
 
-def _native_obstacle(config: TrainConfig, copies: int) -> str:
+def _native_obstacle(config: TrainConfig, copies: int, task: ImageTask) -> str:
     """The reason why `auto` does not take the kernels for a run; empty when it does."""
     if is_user_module(config.arch):
         return "has kernels for the layers of specs, not for a module of your own"
@@ -127,4 +131,4 @@ def _native_obstacle(config: TrainConfig, copies: int) -> str:
     from core.models.build import build_model
 
     with torch.device("meta"):  # layers without memory, and without random numbers for their weights
-        return kernels_gain_nothing(build_model(summarize(find(config.arch))))
+        return kernels_gain_nothing(build_model(summarize(find(config.arch, task), task)))

@@ -31,7 +31,7 @@ class DeviceStep(Protocol):
 
 
 Forward = Callable[[Tensor], Tensor]
-"""A network's forward pass: images (B, 1, 28, 28) to logits (B, 10)."""
+"""A network's forward pass: images (B, 1, S, S) to logits (B, classes)."""
 
 
 class Engine(Protocol):

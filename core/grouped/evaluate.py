@@ -32,7 +32,7 @@ class GroupedEvaluator(Evaluator):
         super().__init__(model, data, pixels, forward, views, copies=model.copies, size=size)
 
     def inputs(self, images: Tensor) -> Tensor:
-        """Each image once for each copy: (B * copies, 1, 28, 28)."""
+        """Each image once for each copy: (B * copies, 1, S, S)."""
         each = super().inputs(images).expand(-1, self._copies, -1, -1)
         return each.reshape(len(images) * self._copies, 1, *images.shape[1:])
 

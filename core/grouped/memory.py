@@ -37,18 +37,19 @@ def copies_that_fit(free_bytes: int, copy_bytes: int) -> int:
 
 def bytes_per_copy(config: TrainConfig, dataset: Dataset) -> int:
     """Memory of one more copy on the device, in training with graphs; about twice what was measured, to be safe."""
-    summary, model = make_network(config)
-    translated = translate(model) if is_user_module(config.arch) else None
+    summary, model = make_network(config, dataset.task)
+    translated = translate(model, dataset.task) if is_user_module(config.arch) else None
     network = grouped_network(summary, [model], translated)
-    activations = BACKWARD * RECORDINGS * kept_bytes(network, PROBE) / PROBE * config.batch_size
+    activations = BACKWARD * RECORDINGS * kept_bytes(network, PROBE, dataset.task.size) / PROBE * config.batch_size
     weights = WEIGHTS * sum(4 * parameter.numel() for parameter in network.parameters())
     images = len(dataset.train_labels)
     draws = images * (8 + 4 * numbers_of(augmentations_of(config.augment)))  # the order, and what changes the images
     return int(activations + weights + draws) + len(dataset.test_labels)
 
 
-def kept_bytes(network: GroupedNetwork, batch: int) -> int:
-    """Memory that a forward pass in training keeps for the backward pass, with so many images for each copy.
+def kept_bytes(network: GroupedNetwork, batch: int, size: int = 28) -> int:
+    """Memory that a forward pass in training keeps for the backward pass, with so many images of `size` x `size` pixels
+    for each copy.
 
     Tensors that share memory count once; weights do not count.
     """
@@ -61,7 +62,7 @@ def kept_bytes(network: GroupedNetwork, batch: int) -> int:
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    images = torch.zeros(batch * network.copies, 28, 28, dtype=torch.uint8)
+    images = torch.zeros(batch * network.copies, size, size, dtype=torch.uint8)
     network.train()
     with saved_tensors_hooks(keep, lambda tensor: tensor):
         logits = network(Pixels(0.0, 1.0)(images))

@@ -19,6 +19,7 @@ from core.models.build import row_of
 from core.models.network import make_network, summarize_config
 from core.models.summary import Summary
 from core.models.translate.translation import Translation, Untranslatable, translate
+from core.task import MNIST_TASK, ImageTask
 from core.training.average import copy_of
 
 OWN_FIELDS = frozenset({"seed", "lr"})
@@ -26,7 +27,7 @@ OWN_FIELDS = frozenset({"seed", "lr"})
 
 
 class GroupedNetwork(nn.Sequential):
-    """Maps images (B * copies, 1, 28, 28) to logits (B * copies, 10), row b * copies + k being copy k's.
+    """Maps images (B * copies, 1, S, S) to logits (B * copies, classes), row b * copies + k being copy k's.
 
     Its parameters and buffers have the names of the single network's; `weights_of` takes a copy's share out of them.
 
@@ -92,15 +93,15 @@ def grouped_network(
     return GroupedNetwork(summary, models)
 
 
-def grouping_obstacle(configs: Sequence[TrainConfig]) -> str:
+def grouping_obstacle(configs: Sequence[TrainConfig], task: ImageTask = MNIST_TASK) -> str:
     """The reason why runs cannot be trained as one network; empty when they can."""
     first = configs[0]
     shared = first.model_dump(exclude=set(OWN_FIELDS))
     if any(config.model_dump(exclude=set(OWN_FIELDS)) != shared for config in configs):
         return f"they differ in more than {' and '.join(sorted(OWN_FIELDS))}"
-    if (summary := summarize_config(first)) is None:
-        _, module = make_network(first)
-        translated = translate(module)
+    if (summary := summarize_config(first, task)) is None:
+        _, module = make_network(first, task)
+        translated = translate(module, task)
         if isinstance(translated, Untranslatable):
             return f"{first.arch} equals no spec: {translated}"
         if set(translated.names.values()) != set(module.state_dict()):

@@ -78,7 +78,7 @@ class GroupTrainer:
         dataset = dataset.limited(config.limit_train, config.limit_test)
         self.device = device
         self.members = [GroupedRun(one, dataset, summary, self, copy, teacher) for copy, one in enumerate(configs)]
-        translated = translate(models[0]) if is_user_module(config.arch) else None
+        translated = translate(models[0], dataset.task) if is_user_module(config.arch) else None
         run_as = translated.summary if isinstance(translated, Translation) else summary
         check_last_batch(config, self.members[0].images, run_as)
         model = grouped_network(summary, models, translated).to(device)

@@ -64,7 +64,7 @@ class FeatureMaps:
 def layer_statistics(
     module: nn.Module, images: Tensor, labels: Tensor, pixels: Pixels, should_stop: ShouldStop
 ) -> list[LayerStatistics]:
-    """Every layer, in the order in which they are used, on uint8 images (N, 28, 28) and labels (N,).
+    """Every layer, in the order in which they are used, on uint8 images (N, S, S) and labels (N,).
 
     The module is to be in evaluation mode, so that batch norm and dropout are as in scoring; it is not changed.
 
@@ -97,7 +97,7 @@ def layer_statistics(
 
 
 def feature_maps(module: nn.Module, image: Tensor, pixels: Pixels) -> list[FeatureMaps]:
-    """The output of each layer, in the order in which they are used, for one image (28, 28) uint8."""
+    """The output of each layer, in the order in which they are used, for one image (S, S) uint8."""
     found: list[FeatureMaps] = []
 
     def take(name: str, layer: nn.Module, use: int, output: Tensor) -> None:
@@ -112,16 +112,17 @@ def feature_maps(module: nn.Module, image: Tensor, pixels: Pixels) -> list[Featu
     return found
 
 
-def first_filters(module: nn.Module) -> tuple[str, Tensor] | None:
+def first_filters(module: nn.Module, size: int = 28) -> tuple[str, Tensor] | None:
     """The name of the first layer with weights that look at pixels, and these weights as pictures (F, H, W) float32.
 
-    A convolution's are its kernels, a linear layer's of 784 inputs one picture for each unit. None for other networks.
+    A convolution's are its kernels, those of a linear layer of all `size` x `size` pixels one picture for each unit.
+    None for other networks.
     """
     for name, layer in named_layers(module):
         if isinstance(layer, nn.Conv2d) and layer.in_channels == 1:
             return name, layer.weight.detach()[:, 0].to(torch.float32)
-        if isinstance(layer, nn.Linear) and layer.in_features == 28 * 28:
-            return name, layer.weight.detach().view(-1, 28, 28).to(torch.float32)
+        if isinstance(layer, nn.Linear) and layer.in_features == size * size:
+            return name, layer.weight.detach().view(-1, size, size).to(torch.float32)
         if next(layer.parameters(recurse=False), None) is not None:
             return None
     return None

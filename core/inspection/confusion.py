@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import ShouldStop, Stopped
-from core.models.summary import CLASSES
 from core.training.evaluate import BATCH, Pixels
 
 ReportShare = Callable[[float], None]
@@ -21,7 +20,7 @@ ReportShare = Callable[[float], None]
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """`probabilities` (N, 10) float32, rows adding up to 1; `predictions` (N,) int64, the class of each largest."""
+    """`probabilities` (N, classes) float32, rows adding up to 1; `predictions` (N,) int64, the class of the largest."""
 
     probabilities: Tensor
     predictions: Tensor
@@ -58,40 +57,42 @@ class ClassScore:
 def classify(
     module: nn.Module, images: Tensor, pixels: Pixels, should_stop: ShouldStop, report: ReportShare
 ) -> Outputs:
-    """The outputs for uint8 images (N, 28, 28), in the batches of `core.training.evaluate`, so that the classes agree.
+    """The outputs for uint8 images (N, S, S), in the batches of `core.training.evaluate`, so that the classes agree.
 
     The module is to be in evaluation mode.
 
     Raises:
         Stopped: between two batches, when asked to.
     """
-    probabilities = torch.empty(len(images), CLASSES)
+    probabilities = torch.empty(0, 0)
     predictions = torch.empty(len(images), dtype=torch.int64)
     with torch.inference_mode():
         for start in range(0, len(images), BATCH):
             Stopped.check(should_stop)
             batch = slice(start, start + BATCH)
             logits = module(pixels(images[batch]))
+            if not start:
+                probabilities = torch.empty(len(images), logits.shape[1])
             probabilities[batch] = logits.softmax(1)
             predictions[batch] = logits.argmax(1)
             report(min(start + BATCH, len(images)) / len(images))
     return Outputs(probabilities, predictions)
 
 
-def confusion_matrix(labels: Tensor, predictions: Tensor) -> Tensor:
-    """(10, 10) int64: the number of images of the row's class that were predicted as the column's."""
-    pairs = labels.long() * CLASSES + predictions.long()
-    return torch.bincount(pairs, minlength=CLASSES * CLASSES).view(CLASSES, CLASSES)
+def confusion_matrix(labels: Tensor, predictions: Tensor, classes: int) -> Tensor:
+    """(classes, classes) int64: the number of images of the row's class that were predicted as the column's."""
+    pairs = labels.long() * classes + predictions.long()
+    return torch.bincount(pairs, minlength=classes * classes).view(classes, classes)
 
 
 def class_scores(matrix: Tensor) -> list[ClassScore]:
     """The score of each class by its confusion matrix."""
     counts = matrix.tolist()
     scores = []
-    for own in range(CLASSES):
+    for own in range(len(counts)):
         right, images = counts[own][own], sum(counts[own])
         called = sum(row[own] for row in counts)
-        mistakes = [0 if other == own else counts[own][other] for other in range(CLASSES)]
+        mistakes = [0 if other == own else counts[own][other] for other in range(len(counts))]
         scores.append(
             ClassScore(
                 images=images,
@@ -108,7 +109,7 @@ def most_confused(matrix: Tensor) -> tuple[int, int] | None:
     wrong = matrix.clone().fill_diagonal_(0)
     if not int(wrong.sum()):
         return None
-    return divmod(int(wrong.argmax()), CLASSES)
+    return divmod(int(wrong.argmax()), len(matrix))
 
 
 def surest_first(outputs: Outputs, chosen: Tensor) -> Tensor:

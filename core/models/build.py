@@ -12,13 +12,14 @@ from core.models.layer import Layer
 from core.models.norm import BatchNorm2d
 from core.models.parts import Residual, Scale, Tied
 from core.models.summary import Summary
+from core.task import MNIST_TASK, ImageTask
 
 OURS: dict[str, type[nn.Module]] = {"Conv2d": Conv2d, "BatchNorm2d": BatchNorm2d, "Scale": Scale}
 """Modules used in place of torch's of the same name, and those that it has not."""
 
 
 def build_model(summary: Summary) -> nn.Sequential:
-    """Build the network of a summary: images of shape (N, 1, 28, 28) to logits of shape (N, 10).
+    """Build the network of a summary: images of shape (N, 1, S, S) to logits of shape (N, classes).
 
     Draws the initial weights from torch's global random state. Modules are named by their row in the layer table.
     """
@@ -54,8 +55,8 @@ def count_parameters(model: nn.Module, *, trainable_only: bool = False) -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad or not trainable_only)
 
 
-def check_output(model: nn.Module) -> str:
-    """The reason why the module does not map images (2, 1, 28, 28) to logits (2, 10); empty when it does.
+def check_output(model: nn.Module, task: ImageTask = MNIST_TASK) -> str:
+    """The reason why the module does not map images (2, 1, S, S) to logits (2, classes); empty when it does.
 
     Runs a forward pass in evaluation mode; the module's mode is restored.
     """
@@ -63,13 +64,13 @@ def check_output(model: nn.Module) -> str:
     model.eval()
     try:
         with torch.no_grad():
-            output = model(torch.zeros(2, 1, 28, 28))
+            output = model(torch.zeros(2, 1, task.size, task.size))
     finally:
         model.train(was_training)
     if not isinstance(output, torch.Tensor):
         return f"forward returned {type(output).__name__}, not a tensor"
-    if output.shape != (2, 10):
-        return f"2 images gave an output of shape {tuple(output.shape)}, not (2, 10)"
+    if output.shape != (wanted := (2, task.classes)):
+        return f"2 images gave an output of shape {tuple(output.shape)}, not {wanted}"
     if not output.is_floating_point():
         return f"the output is {output.dtype}, not floating point"
     return ""

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.config import TrainConfig
+from core.dataset_names import name_of
 from core.errors import InvalidValue
 from core.models.reference import HOW_TO_NAME, parse_reference, split_reference
-from core.models.spec import find, is_user_module
+from core.models.spec import REGISTRY, find, is_user_module, named_spec
 from core.models.summary import Summary, summarize
+from core.task import MNIST_TASK, ImageTask
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,6 +28,14 @@ def absolute_arch(arch: str) -> str:
     return f"{Path(file).expanduser().absolute()}:{call.strip()}"
 
 
+def recorded_arch(arch: str, task: ImageTask) -> str:
+    """An architecture as a run's record has it: it means the same in any folder, and a named network whose last layer
+    is another for the classes of the task is written as the spec that it is then."""
+    if arch in REGISTRY and task.classes != MNIST_TASK.classes:
+        return named_spec(arch, task.classes)
+    return absolute_arch(arch)
+
+
 def check_module_file(arch: str) -> None:
     """Raise `InvalidValue` when the file of a user's own module is not there, or what is named in it is no name; the
     file is not read."""
@@ -38,8 +48,8 @@ def check_module_file(arch: str) -> None:
         raise InvalidValue("arch", arch, "is in a folder whose name is not UTF-8", hint=hint) from error
 
 
-def summarize_config(config: TrainConfig) -> Summary | None:
-    """The layer table of a config's network, within its budget, without importing torch.
+def summarize_config(config: TrainConfig, task: ImageTask = MNIST_TASK) -> Summary | None:
+    """The layer table of a config's network for its data set's task, within its budget, without importing torch.
 
     None for a user's own module, which has to be run to know its layers.
 
@@ -52,7 +62,8 @@ def summarize_config(config: TrainConfig) -> Summary | None:
                 "dropout", config.dropout, "must be 0 for a module of your own", hint="put the dropout into its forward"
             )
         return None
-    summary = summarize(find(config.arch).with_dropout(config.dropout))
+    arch = find(config.arch, task).with_dropout(config.dropout)
+    summary = summarize(arch, task, name_of(config.dataset))
     config.check_parameter_budget(summary.total_params)
     return summary
 
@@ -66,16 +77,17 @@ class Network:
     source: OwnFiles | None = None
 
 
-def make_network(config: TrainConfig) -> tuple[Summary, nn.Module]:
+def make_network(config: TrainConfig, task: ImageTask = MNIST_TASK) -> tuple[Summary, nn.Module]:
     """The layer table and the module of `build_network`."""
-    network = build_network(config)
+    network = build_network(config, task=task)
     return network.summary, network.module
 
 
-def build_network(config: TrainConfig, files: OwnFiles | None = None) -> Network:
+def build_network(config: TrainConfig, files: OwnFiles | None = None, task: ImageTask = MNIST_TASK) -> Network:
     """The network of a config, its initial weights fixed by the seed, with its layer table.
 
     Args:
+        task: that of the config's data set.
         files: the code of a user's own module, in place of what lies on the disk.
 
     Raises:
@@ -86,7 +98,7 @@ def build_network(config: TrainConfig, files: OwnFiles | None = None) -> Network
 
     from core.models.build import build_model
 
-    summary = summarize_config(config)
+    summary = summarize_config(config, task)
     if summary is not None:
         torch.manual_seed(config.seed)
         return Network(summary, build_model(summary))
@@ -97,7 +109,7 @@ def build_network(config: TrainConfig, files: OwnFiles | None = None) -> Network
 
     own = load_own_module(config.arch, seed=config.seed, whole_file=config.run_whole_file, files=files)
     with isolated():
-        check_own_module(own)
-        summary = summarize_module(own.module, absolute_arch(config.arch), own.files)
+        check_own_module(own, task)
+        summary = summarize_module(own.module, absolute_arch(config.arch), own.files, task)
     config.check_parameter_budget(summary.total_params)
     return Network(summary, own.module, own.source)

@@ -24,8 +24,8 @@ from core.models.grammar.blocks import (
     Reuse,
 )
 from core.models.layer import Layer, Option, Shape
+from core.task import MNIST_TASK
 
-INPUT_SHAPE = (1, 28, 28)
 MAX_SIDE = 256
 MAX_VALUES = 2**22
 """Values of one image in a layer: as many channels as there may be on the largest maps without padding."""
@@ -42,7 +42,7 @@ place, which saves a pass over the activations."""
 class Incoming:
     """What comes in: (channels, height, width), or (units, 1, 1) once flattened, and what one value of it sees."""
 
-    shape: Shape = INPUT_SHAPE
+    shape: Shape = (1, MNIST_TASK.size, MNIST_TASK.size)
     flat: bool = False
     rows: Sight = PIXEL
     columns: Sight = PIXEL

@@ -14,13 +14,24 @@ from core.advice import Advice
 from core.errors import SpecError
 from core.models.grammar.blocks import Block, Branching, Drop, Reuse, all_blocks, ends_in_norm
 from core.models.grammar.diagnosis import NO_LAYER
-from core.models.grammar.named import EXERCISE, REGISTRY
+from core.models.grammar.named import EXERCISE, REGISTRY, named_spec
 from core.models.grammar.parser import blocks_of
 from core.models.grammar.table import GRAMMAR
 from core.models.grammar.words import joined, texts_of, words
 from core.models.reference import is_reference
+from core.task import MNIST_TASK, ImageTask
 
-__all__ = ["EXERCISE", "GRAMMAR", "REGISTRY", "Architecture", "find", "is_user_module", "parse", "words"]
+__all__ = [
+    "EXERCISE",
+    "GRAMMAR",
+    "REGISTRY",
+    "Architecture",
+    "find",
+    "is_user_module",
+    "named_spec",
+    "parse",
+    "words",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +80,17 @@ def is_user_module(arch: str) -> bool:
     return is_reference(arch)
 
 
-def find(arch: str) -> Architecture:
+def find(arch: str, task: ImageTask = MNIST_TASK) -> Architecture:
     """A registered network by name, or else a spec.
+
+    A named network ends in a logit for each class. Where these are not the ten of MNIST, it is not the network of that
+    name any more, and has none.
 
     Raises:
         SpecError: when it is neither.
     """
     if arch in REGISTRY:
-        return parse(REGISTRY[arch], name=arch)
+        return parse(named_spec(arch, task.classes), name=arch if task.classes == MNIST_TASK.classes else "")
     try:
         return parse(arch)
     except SpecError as error:

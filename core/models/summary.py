@@ -9,12 +9,11 @@ from pathlib import Path
 from core.config import MAX_PARAMS
 from core.errors import SpecError
 from core.models.layer import UNLISTED_KINDS, Layer, Shape, all_layers, label_rows
-from core.models.plan import INPUT_SHAPE, Plan, times
+from core.models.plan import Incoming, Plan, times
 from core.models.spec import Architecture
+from core.task import MNIST_TASK, ImageTask
 
-__all__ = ["CLASSES", "INPUT_SHAPE", "UNLISTED_KINDS", "Layer", "Shape", "Summary", "label_rows", "summarize"]
-
-CLASSES = 10
+__all__ = ["UNLISTED_KINDS", "Layer", "Shape", "Summary", "label_rows", "summarize"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +48,24 @@ class Summary:
         return self.total_params <= max_params
 
 
-def summarize(arch: Architecture) -> Summary:
-    """The layer table of a spec.
+def summarize(arch: Architecture, task: ImageTask = MNIST_TASK, dataset: str = "the data set") -> Summary:
+    """The layer table of a spec for a task, that of `dataset`.
 
     Raises:
         SpecError: naming the first word whose layer does not fit its input, or the last one when the result is not
-            10 logits.
+            a logit for each class.
     """
 
     def fail(at: int, reason: str, hint: str = "") -> SpecError:
         return SpecError(arch.spec, arch.tokens[at - 1], at, reason, hint=hint)
 
-    plan = Plan(fail).add_all(arch.blocks)
-    if plan.state.shape != (CLASSES, 1, 1):
-        hint = "end with fc10, or with c10l on a map that it reduces to 1x1"
-        reason = f"the result is {times(plan.state.shape)}, not {CLASSES} logits"
+    plan = Plan(fail, Incoming((1, task.size, task.size))).add_all(arch.blocks)
+    if plan.state.shape != (task.classes, 1, 1):
+        hint = f"end with fc{task.classes}, or with c{task.classes}l on a map that it reduces to 1x1"
+        reason = f"the result is {times(plan.state.shape)}, not {task.classes} logits"
+        if task.classes != MNIST_TASK.classes and plan.state.shape[1:] == (1, 1):
+            reason = f"gives {plan.state.shape[0]} logits, {dataset} has {task.classes} classes"
+            hint = f"end it with fc{task.classes}"
         raise fail(max(block.at for block in arch.blocks), reason, hint)
     plan.flatten()
     layers = label_rows(plan.layers)

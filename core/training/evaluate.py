@@ -33,7 +33,7 @@ class Pixels:
     """In which the network computes: its parameters have it, too."""
 
     def __call__(self, images: Tensor) -> Tensor:
-        """(B, 28, 28), 0 to 255 of any type, to (B, 1, 28, 28) of `dtype`, its strides those of the memory format.
+        """(B, S, S), 0 to 255 of any type, to (B, 1, S, S) of `dtype`, its strides those of the memory format.
 
         With one channel, `Tensor.to(memory_format=...)` may silently do nothing, hence the view and the permutation.
         """
@@ -46,7 +46,7 @@ class Pixels:
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Images (N, 28, 28) uint8 and labels (N,) int64 on one device, or those at `rows` (M,) of them.
+    """Images (N, S, S) uint8 and labels (N,) int64 on one device, or those at `rows` (M,) of them.
 
     With rows, training and held-out images share one copy of the data set.
     """
@@ -88,7 +88,7 @@ class Evaluator:
     """Scores one model on one list of images, as often as wanted: a step, which an engine may record and replay.
 
     Args:
-        forward: called in the model's place, images (B, 1, 28, 28) to logits (B, 10); the model itself by default.
+        forward: called in the model's place, images (B, 1, S, S) to logits (B, classes); the model itself by default.
         views: where the mean of the logits over an image and these views of it is scored, not those of the image alone.
         copies: networks that `model` is made of, each of which is scored (`core.grouped.evaluate`).
         size: images in a batch.
@@ -175,7 +175,7 @@ class Evaluator:
         return [self._places, self._losses, self._predictions]
 
     def inputs(self, images: Tensor) -> Tensor:
-        """The network's input of images (B, 28, 28) uint8."""
+        """The network's input of images (B, S, S) uint8."""
         return self._pixels(images)
 
     def _logits(self, images: Tensor) -> Tensor:

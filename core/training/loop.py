@@ -94,7 +94,7 @@ class EpochLoop(Generic[Model]):
         run_as = config
         if isinstance(translated, Translation):
             run_as = config.model_copy(update={"arch": translated.spec})
-        choice = choose_engine(run_as, device, config.epochs * self._steps, copies)
+        choice = choose_engine(run_as, device, config.epochs * self._steps, copies, dataset.task)
         self._engine = make_engine(choice, config.batch_size, device, copies, config.precision)
         self._engine_reason = with_translation(choice.reason, translated)
         pixels = Pixels(dataset.mean, dataset.std, memory_format=memory_format)

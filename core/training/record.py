@@ -140,6 +140,8 @@ class RunRecord(ABC):
             pixel_mean=self._dataset.mean,
             pixel_std=self._dataset.std,
             teacher="" if self._teacher is None else self._teacher.sha256,
+            image_size=self._dataset.task.size,
+            classes=self._dataset.classes,
         )
 
     def begin_epoch(self) -> None:
@@ -264,7 +266,7 @@ class RunRecord(ABC):
             backward = ", in the backward pass" * is_of_backward(error)
             file, name = split_reference(self.config.arch)
             place = f"{Path(file).name}:{name} raised in {where}, epoch {self.epoch}, step {self.step + 1}{backward}"
-            text = f"{place}: {blame(error, self.summary.files)}"
+            text = f"{place}: {blame(error, self.summary.files, self._dataset.task)}"
             return self.fail(TrainingFailed(one_line(text, 350), hint=HOW_TO_SEE_MORE))
         return None
 

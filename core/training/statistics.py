@@ -23,7 +23,7 @@ class NormStatistics:
 
     Args:
         network: whose statistics are found; it does nothing where there are no batch norms that keep some.
-        inputs: makes the network's input of images (B, 28, 28) uint8.
+        inputs: makes the network's input of images (B, S, S) uint8.
         size: images in a batch, for each copy where the network has several.
     """
 

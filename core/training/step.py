@@ -47,10 +47,10 @@ class TrainStep:
 
     Args:
         model: on the device, in training mode when a step is taken.
-        images: (N, 28, 28) uint8 on the device.
+        images: (N, S, S) uint8 on the device.
         labels: (N,) int64 on the device.
         average: brought up to date after each step, where there is one.
-        forward: called in the model's place, images (B, 1, 28, 28) to logits (B, 10); the model itself by default.
+        forward: called in the model's place, images (B, 1, S, S) to logits (B, classes); the model itself by default.
         teacher: gives the targets beside the labels, where there is one.
         shape: () for one model, (K,) for K as one. The epoch's order, changes and rates have it behind their first
             dimension, the totals are of this shape, and a batch of B has B * K images, those of one place together.

@@ -48,11 +48,13 @@ class Trainer(RunRecord):
         dataset = dataset.limited(config.limit_train, config.limit_test)
         super().__init__(config, dataset, summary, device, teacher=teacher)
         memory_format = torch.channels_last
-        translated = translate(model) if is_user_module(config.arch) else None
+        translated = translate(model, dataset.task) if is_user_module(config.arch) else None
         if isinstance(translated, Translation):  # it is run as the spec's network
             summary = translated.summary
         if isinstance(translated, Untranslatable):
-            trial = try_module(model, config, device, self._batches(), images=self.images, files=summary.files)
+            trial = try_module(
+                model, config, device, self._batches(), images=self.images, files=summary.files, task=dataset.task
+            )
             memory_format, self.notes = trial.memory_format, trial.notes
         else:
             check_last_batch(config, self.images, summary)

@@ -26,6 +26,7 @@ from core.errors import InvalidValue, one_line
 from core.models.own.blame import blame, way_out
 from core.models.own.copying import copy_module
 from core.models.own.isolation import isolated
+from core.task import MNIST_TASK, ImageTask
 from core.training.evaluate import Pixels
 from core.training.failures import is_out_of_memory
 
@@ -78,6 +79,7 @@ def try_module(
     images: int,
     files: Sequence[Path] = (),
     again: Callable[[], nn.Module] | None = None,
+    task: ImageTask = MNIST_TASK,
 ) -> Trial:
     """Find the memory format in which to train a module, which is not changed; nor is any random state.
 
@@ -85,27 +87,28 @@ def try_module(
         images: of the training set, by which a batch size is advised.
         files: those of its author, which an error is to name.
         again: makes the module anew; called where it cannot be copied.
+        task: that of the data set.
 
     Raises:
         InvalidValue: when it does not train in either.
         MemoryError, RuntimeError: when the device has no room for the batch.
     """
-    trial = _Trial(model, config.precision, config.label_smoothing, device, again)
+    trial = _Trial(model, config.precision, config.label_smoothing, device, again, task)
     found = trial.run(sizes)
     if found.failed:
-        raise _problem(found, trial.trace(found), config, images, files) from found.error
+        raise _problem(found, trial.trace(found), config, images, files, task) from found.error
     notes: tuple[str, ...] = ()
     if not all(bool(found.outcome[name].isfinite().all()) for name in found.outcome if name.startswith("logits")):
         notes = ("the network gives logits that are not finite before it is trained",)
     return Trial(trial.memory_format, notes)
 
 
-def scoring_format(model: nn.Module) -> torch.memory_format:
+def scoring_format(model: nn.Module, task: ImageTask = MNIST_TASK) -> torch.memory_format:
     """The memory format in which to score a module on the CPU, and to find its gradients in evaluation mode.
 
     One that works in neither has that of a script. torch's random state is not touched, not for a moment.
     """
-    trial = _Trial(model, "fp32", 0.0, torch.device("cpu"), None)
+    trial = _Trial(model, "fp32", 0.0, torch.device("cpu"), None, task)
     found = trial.run(Sizes(inspected=(2,)), seed=None)
     return torch.contiguous_format if found.failed else trial.memory_format
 
@@ -120,12 +123,14 @@ class _Trial:
         smoothing: float,
         device: torch.device,
         again: Callable[[], nn.Module] | None,
+        task: ImageTask,
     ) -> None:
         self._model = model
         self._precision = precision
         self._smoothing = smoothing
         self._device = device
         self._again = again
+        self._task = task
         self.memory_format = torch.channels_last
 
     def run(self, sizes: Sizes, seed: int | None = 0) -> _Attempt:
@@ -204,13 +209,13 @@ class _Trial:
 
     def _step(self, copy: nn.Module, pixels: Pixels, attempt: _Attempt, mode: str) -> None:
         size, trained, graded = attempt.size, mode == "trained", mode != "scored"
-        inputs = pixels(_images(size).to(self._device))
+        inputs = pixels(_images(size, self._task.size).to(self._device))
         copy.zero_grad(set_to_none=True)
         tf32 = trained and self._precision == "tf32"
         with torch.set_grad_enabled(graded), float32_products(self._device, tf32=tf32):
             with mixed(self._precision, self._device) if trained else nullcontext():
                 logits = copy(inputs)
-            attempt.reason = _output_problem(logits, size, self._device)
+            attempt.reason = _output_problem(logits, (size, self._task.classes), self._device)
             if attempt.reason:
                 return
             attempt.outcome[f"logits {mode} {size}"] = logits.detach().clone()
@@ -220,7 +225,7 @@ class _Trial:
             if not logits.requires_grad:
                 attempt.reason = "gave logits without a gradient (no_grad, detach or .data cut it off)"
                 return
-            labels = torch.arange(size, device=self._device) % 10
+            labels = torch.arange(size, device=self._device) % self._task.classes
             loss = F.cross_entropy(logits.float(), labels, label_smoothing=self._smoothing)
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             gradients = {name: p.grad for name, p in copy.named_parameters() if p.grad is not None}
@@ -229,12 +234,12 @@ class _Trial:
             attempt.outcome |= {f"{name} {mode} {size}": gradient.clone() for name, gradient in gradients.items()}
 
 
-def _output_problem(output: object, size: int, device: torch.device) -> str:
-    """The reason why this is not the logits of so many images; empty when it is."""
+def _output_problem(output: object, wanted: tuple[int, int], device: torch.device) -> str:
+    """The reason why this is not the logits of so many images, for so many classes; empty when it is."""
     if not isinstance(output, Tensor):
         return f"gave {_kind(output)}, not a tensor"
-    if output.shape != (size, 10):
-        return f"gave an output of shape {tuple(output.shape)}, not {(size, 10)}"
+    if output.shape != wanted:
+        return f"gave an output of shape {tuple(output.shape)}, not {wanted}"
     if not output.is_floating_point():
         return f"gave {output.dtype}, not floating point"
     if output.device.type != device.type:
@@ -249,7 +254,12 @@ def _kind(output: object) -> str:
 
 
 def _problem(
-    failed: _Attempt, traces: Sequence[str], config: TrainConfig, images: int, files: Sequence[Path]
+    failed: _Attempt,
+    traces: Sequence[str],
+    config: TrainConfig,
+    images: int,
+    files: Sequence[Path],
+    task: ImageTask,
 ) -> InvalidValue:
     """The error of an attempt, in a sentence of its own."""
     error, size = failed.error, failed.size
@@ -258,7 +268,7 @@ def _problem(
     alone = size == 1 and (error is None or "Expected more than 1" in str(error))
     words = f"forward {failed.reason}, in {where} mode" if failed.reason else ""
     if error is not None:
-        words = blame(error, files)
+        words = blame(error, files, task)
         if failed.stage == "backward":
             line = next((line for trace in traces if (line := _last_line(trace, files))), "")
             words = f"in the backward pass{f' of {line}' if line else ''}: {words}"
@@ -270,12 +280,12 @@ def _problem(
             hint = Tip(Action.SET, "batch_size", str(batch_size_without_one(images, config.batch_size)))
         return InvalidValue("batch_size", config.batch_size, f"leaves {last} of {batch}, {words}", hint=hint)
     size_named = "" if not failed.done else f" (a batch of {batch})"
-    return InvalidValue("arch", config.arch, words + size_named, hint=_advice(error))
+    return InvalidValue("arch", config.arch, words + size_named, hint=_advice(error, task))
 
 
-def _advice(error: BaseException | None) -> Hint:
+def _advice(error: BaseException | None, task: ImageTask) -> Hint:
     if error is None:
-        return "forward takes (N, 1, 28, 28) and returns logits (N, 10), in training as in evaluation mode"
+        return f"{task.forward}, in training as in evaluation mode"
     if "inplace operation" in str(error):
         return "leave out what changes that tensor in place: add_, +=, inplace=True"
     return way_out(error)
@@ -307,7 +317,7 @@ def _seeded(device: torch.device, seed: int) -> Iterator[None]:
         restore_random_state(before, device)
 
 
-def _images(size: int) -> Tensor:
-    """Images (N, 28, 28) uint8 of noise, always the same."""
+def _images(size: int, side: int) -> Tensor:
+    """Images (N, S, S) uint8 of noise, always the same."""
     generator = torch.Generator().manual_seed(size)
-    return torch.randint(0, 256, (size, 28, 28), generator=generator, dtype=torch.uint8)
+    return torch.randint(0, 256, (size, side, side), generator=generator, dtype=torch.uint8)

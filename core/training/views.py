@@ -28,7 +28,7 @@ class ImageViews:
         return len(self._changes)
 
     def __call__(self, images: Tensor) -> Iterator[Tensor]:
-        """Each of the views of images (B, 28, 28), uint8; pixels from outside are 0."""
+        """Each of the views of images (B, S, S), uint8; pixels from outside are 0."""
         for change in self._changes:
             changes = change.expand(len(images), -1)
             yield shift_images(images, changes) if self._is_shift else warp_images(images.float(), changes)

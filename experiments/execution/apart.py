@@ -18,11 +18,13 @@ from typing import Any
 
 from core.advice import Advice
 from core.config import TrainConfig
+from core.data.task_of import task_of
 from core.errors import InvalidValue, LabError, ShouldStop, Stopped
 from core.events import RunStopped
 from core.models.own.files import OwnFiles
 from core.models.spec import is_user_module
 from core.models.summary import Summary
+from core.task import ImageTask
 from core.training.range_curve import RangeTest
 from experiments.execution.executor import STOP_PATIENCE
 from experiments.execution.fleet import POLL
@@ -32,7 +34,7 @@ from experiments.execution.records import error_of, files_of, files_record, summ
 from experiments.execution.runner import Runner, lost
 from experiments.execution.spawning import signals_held_back, worker_context
 from experiments.execution.translating import FoundSpec
-from experiments.runs.config import stored_config
+from experiments.runs.config import stored_config, stored_task
 from experiments.runs.eventlog import Entry, EventReader
 from experiments.runs.folder import Run, RunSpec
 from experiments.runs.own_code import named_code
@@ -58,19 +60,21 @@ def examine(
     should_stop: ShouldStop = lambda: "",
     runner: Runner | None = None,
     files: OwnFiles | None = None,
+    task: ImageTask | None = None,
 ) -> Examined:
     """What a config's own module is, found in a process of its own.
 
     Args:
         files: its code, in place of what lies on the disk.
         runner: where its data set is to be found, to try the training of the module, too.
+        task: what the data set asks of it, where that is known already.
 
     Raises:
         InvalidValue, OverBudget: for a module that cannot be trained, and what its code did to its process.
         LabError: for a data set or a device that is not there.
         Stopped: when asked to.
     """
-    found = _ask("examine", config, should_stop, runner, files)
+    found = _ask("examine", config, should_stop, runner, files, task)
     return Examined(summary_of(found["summary"]), files_of(found["source"]))
 
 
@@ -84,22 +88,26 @@ def try_code(run: Run, arch: str | None, should_stop: ShouldStop = lambda: "") -
     if arch is None:
         return
     try:
-        code = named_code(run, stored_config(run), arch)
+        view = run.view()
+        code, task = named_code(run, stored_config(run, view), arch), stored_task(run, view)
     except LabError:
         return  # whoever loads it says so
     if is_user_module(code.config.arch):
-        examine(code.config.model_copy(update={"budget": False}), should_stop, files=code.files)
+        examine(code.config.model_copy(update={"budget": False}), should_stop, files=code.files, task=task)
 
 
-def find_spec(arch: str, should_stop: ShouldStop = lambda: "", *, run_whole_file: bool = False) -> FoundSpec:
-    """The spec that equals the module of ``FILE.py:CLASS``, of any number of parameters; its code is run in a process
-    of its own.
+def find_spec(
+    arch: str, should_stop: ShouldStop = lambda: "", *, run_whole_file: bool = False, dataset: str = "auto"
+) -> FoundSpec:
+    """The spec that equals the module of ``FILE.py:CLASS``, of any number of parameters, on images of a data set; its
+    code is run in a process of its own.
 
     Raises:
         InvalidValue: for a module that cannot be loaded, or does not map images to logits.
         Stopped: when asked to.
     """
-    config = TrainConfig.checked({"arch": arch, "run_whole_file": run_whole_file, "budget": False})
+    values = {"arch": arch, "run_whole_file": run_whole_file, "dataset": dataset, "budget": False}
+    config = TrainConfig.checked(values)
     found = _ask("translate", config, should_stop)
     return FoundSpec(**{**found, "obstacles": tuple(found["obstacles"]), "notes": tuple(found["notes"])})
 
@@ -110,8 +118,10 @@ def _ask(
     should_stop: ShouldStop,
     runner: Runner | None = None,
     files: OwnFiles | None = None,
+    task: ImageTask | None = None,
 ) -> Mapping[str, Any]:
-    order = {"do": what, "config": config.model_dump(), "files": files_record(files)}
+    task = task or task_of(config.dataset)
+    order = {"do": what, "config": config.model_dump(), "files": files_record(files), "task": [task.size, task.classes]}
     child = _Child(config.arch, order, runner)
     try:
         while True:

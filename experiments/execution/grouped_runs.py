@@ -68,14 +68,14 @@ def _prepare(runner: Runner, planned: Sequence[RunSpec]) -> tuple[GroupTrainer, 
     source = planned[0].files or runner.first_read.of(configs[0])
     networks = []
     for config in configs:
-        networks.append(build_network(config, source))
+        networks.append(build_network(config, source, dataset.task))
         source = networks[0].source
     runner.first_read.keep(configs[0], source)
     recorded = [recorded_config(config, dataset) for config in configs]
     with preparing(configs[0], device):
         modules = [network.module for network in networks]
         check_dataset(teacher, dataset.name)
-        taught = None if teacher is None else teacher.teacher(configs[0])
+        taught = None if teacher is None else teacher.teacher(configs[0], dataset.task)
         return GroupTrainer(recorded, dataset, networks[0].summary, modules, device, taught), source, teacher
 
 

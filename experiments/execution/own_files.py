@@ -7,6 +7,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 
 from core.config import TrainConfig
+from core.data.task_of import task_of
 from core.models.network import absolute_arch, build_network
 from core.models.own.files import OwnFiles
 from core.models.spec import is_user_module
@@ -38,7 +39,7 @@ class FirstRead:
         """
         if is_user_module(config.arch) and self.of(config) is None:
             with redirect_stdout(sys.stderr):  # stdout is for data, not for what the module prints
-                self.keep(config, build_network(config).source)
+                self.keep(config, build_network(config, task=task_of(config.dataset)).source)
         return self.of(config)
 
 

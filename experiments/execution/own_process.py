@@ -16,6 +16,7 @@ from typing import Any
 
 from core.config import TrainConfig
 from core.errors import InvalidValue, LabError
+from core.task import ImageTask
 from core.training.range_curve import RangeTest
 from experiments.execution.executor import STOP_PATIENCE
 from experiments.execution.lr_find import range_test, step_record
@@ -94,8 +95,9 @@ def _fence() -> None:
 
 
 def _do(order: Mapping[str, Any], locations: Locations | None, wishes: _Wishes, say: Say) -> None:
+    task = ImageTask(*order.get("task", ()))
     if order["do"] == "translate":
-        say(asdict(spec_of(TrainConfig.model_validate(order["config"]))))
+        say(asdict(spec_of(TrainConfig.model_validate(order["config"]), task)))
         return
     config = TrainConfig.model_validate(order["config"]) if "config" in order else None
     files = files_of(order.get("files"))
@@ -103,8 +105,8 @@ def _do(order: Mapping[str, Any], locations: Locations | None, wishes: _Wishes, 
         assert config is not None
         from core.models.network import build_network
 
-        network = build_network(config, files)
-        say({"summary": summary_record(table_of(network)), "source": files_record(network.source)})
+        network = build_network(config, files, task)
+        say({"summary": summary_record(table_of(network, task)), "source": files_record(network.source)})
         return
     runner = Runner(locations, wishes, lambda *told: say({"progress": told}))
     match order["do"]:

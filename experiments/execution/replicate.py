@@ -92,7 +92,7 @@ def _plan_groups(
 
     if is_user_module(configs[0].arch):
         examine(configs[0], runner.should_stop)  # what its code does to a process, before it is run in this one
-    if reason := grouping_obstacle(configs):
+    if reason := grouping_obstacle(configs, runner.task(configs[0])):
         return _one_by_one(configs, reason)
     import torch
 
@@ -128,7 +128,7 @@ def replicate(runner: Runner, tasks: Sequence[Task], plan: TrainingPlan) -> Iter
     configs = [_config_of(runner, task) for task in tasks]
     runner.check(configs[0])
     for config in configs:
-        summarize_config(config)
+        summarize_config(config, runner.task(config))
     parts: Iterator[Iterator[Entry]]
     match plan.way:
         case "in turn":

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from core.advice import Action, Advice, Hint, Tip
 from core.config import MACHINE_FIELDS, TrainConfig
 from core.data.download import Progress
+from core.data.task_of import task_of
 from core.dataset_names import absolute_dataset
-from core.errors import InvalidValue, LabError, ShouldStop, Stopped, StorageError, one_line
+from core.errors import DataError, InvalidValue, LabError, ShouldStop, Stopped, StorageError, one_line
 from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, TrainEvent
-from core.models.network import absolute_arch, check_module_file, summarize_config
+from core.models.network import check_module_file, recorded_arch, summarize_config
 from core.models.spec import is_user_module
+from core.task import ImageTask
 from experiments.execution.own_files import FirstRead
 from experiments.execution.supervision import Supervision
 from experiments.execution.teachers import KnownTeachers, kept_teacher, learning_from
@@ -69,14 +71,14 @@ class Runner:
             files: the code of its own module, where that is not to be what lies on the disk.
 
         Raises:
-            InvalidValue, OverBudget, StorageError.
+            InvalidValue, OverBudget, StorageError, DataError.
         """
         self.check_network(config, files)
         self.store.check_writable()
 
     def check_network(self, config: TrainConfig, files: OwnFiles | None = None) -> None:
         """`check`, of what is not to be kept: all but the home."""
-        summarize_config(config)
+        summarize_config(config, self.task(config))
         if is_user_module(config.arch) and files is None:
             check_module_file(config.arch)
 
@@ -111,7 +113,8 @@ class Runner:
         config = self.teachers.settled(self.store, config)
         files = files or self.first_read.find(config)
         teacher = self.teachers.of(self.store, config, meta.group_id)
-        return self.store.create(_portable(config), meta, describe_environment(config.device), files, teacher)
+        portable = _portable(config, self.task(config))
+        return self.store.create(portable, meta, describe_environment(config.device), files, teacher)
 
     def resume(
         self, run: Run, *, epochs: int | None = None, arch: str | None = None, no_budget: bool = False
@@ -183,11 +186,22 @@ class Runner:
         Stopped.check(self.should_stop)
         keep_freed_memory()
         device = pick_device(config.device)
-        network = build_network(config, files)
+        task = self.task(config)
+        network = build_network(config, files, task)
         dataset = self.load_dataset(config)
+        if dataset.task != task:
+            raise DataError(f"{dataset.name}: changed while the run was prepared", hint="start it again")
         with preparing(config, device):
             trainer = make(recorded_config(config, dataset), dataset, network.summary, network.module, device)
         return trainer, network.source
+
+    def task(self, config: TrainConfig) -> ImageTask:
+        """What a config's data set asks of a network. Needs no torch.
+
+        Raises:
+            DataError: when it is one's own and not there, or of no use.
+        """
+        return task_of(config.dataset, self.locations.data)
 
     def load_dataset(self, config: TrainConfig) -> Dataset:
         """The data set of a config, downloaded where it has to be.
@@ -259,9 +273,10 @@ def owning(run: Run) -> Iterator[None]:
         run.release()
 
 
-def _portable(config: TrainConfig) -> TrainConfig:
+def _portable(config: TrainConfig, task: ImageTask) -> TrainConfig:
     """The config as another process, in another folder, understands it."""
-    return config.changed(arch=absolute_arch(config.arch), dataset=absolute_dataset(config.dataset))
+    arch, dataset = recorded_arch(config.arch, task), absolute_dataset(config.dataset)
+    return config.changed(arch=arch, dataset=dataset)
 
 
 def describe_training(device: torch.device) -> dict[str, Any]:
@@ -273,7 +288,7 @@ def describe_training(device: torch.device) -> dict[str, Any]:
 
 def recorded_config(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     """The config that a run's record shows: which data set it was, whatever `auto` would find another day."""
-    return _portable(config).changed(dataset=dataset.choice)
+    return _portable(config, dataset.task).changed(dataset=dataset.choice)
 
 
 def kept(trainer: RunRecord, run: Run, event: TrainEvent) -> Iterator[TrainEvent]:

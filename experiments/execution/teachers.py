@@ -12,7 +12,7 @@ from core.errors import InvalidValue, LabError, RunError
 from core.events import RunStarted
 from core.models.network import summarize_config
 from core.models.spec import is_user_module
-from experiments.runs.config import stored_config
+from experiments.runs.config import stored_config, stored_task
 from experiments.runs.folder import Run
 from experiments.runs.store import Store
 from experiments.runs.teacher import MAX_NETWORKS, TEACHER, TaughtBy, TeacherCopy
@@ -102,7 +102,8 @@ def learning_from(
         config: TrainConfig, dataset: Dataset, summary: Summary, module: nn.Module, device: torch.device
     ) -> Trainer:
         check_dataset(copy, dataset.name)
-        return Trainer(config, dataset, summary, module, device, None if copy is None else copy.teacher(config))
+        taught = None if copy is None else copy.teacher(config, dataset.task)
+        return Trainer(config, dataset, summary, module, device, taught)
 
     return make
 
@@ -177,7 +178,7 @@ def _copy_of(teacher: str, runs: Sequence[Run]) -> TeacherCopy:
     datasets = []
     for number, run in enumerate(runs):
         config = stored_config(run)
-        summary = summarize_config(config.model_copy(update={"budget": False}))
+        summary = summarize_config(config.model_copy(update={"budget": False}), stored_task(run))
         assert summary is not None, "a module of one's own is refused before"
         which = "final" if run.final_weights.is_file() else "best"
         weights, metadata = read_tensors(run.final_weights if which == "final" else run.best_weights, 64 << 20)

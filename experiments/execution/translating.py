@@ -8,6 +8,7 @@ from core.config import TrainConfig
 from core.models.network import Network
 from core.models.spec import is_user_module
 from core.models.summary import Summary
+from core.task import MNIST_TASK, ImageTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +22,15 @@ class FoundSpec:
     total_params: int | None = None
 
 
-def table_of(network: Network) -> Summary:
+def table_of(network: Network, task: ImageTask = MNIST_TASK) -> Summary:
     """The layer table of a network, with receptive fields where a user's own module equals a spec; its code is run."""
     from core.models.translate.translation import Translation, translate
 
-    found = translate(network.module) if is_user_module(network.summary.name) else None
+    found = translate(network.module, task) if is_user_module(network.summary.name) else None
     return found.completed(network.summary) if isinstance(found, Translation) else network.summary
 
 
-def spec_of(config: TrainConfig) -> FoundSpec:
+def spec_of(config: TrainConfig, task: ImageTask = MNIST_TASK) -> FoundSpec:
     """The spec that equals a user's own module, whose code is run in this process.
 
     Raises:
@@ -38,7 +39,7 @@ def spec_of(config: TrainConfig) -> FoundSpec:
     from core.models.network import make_network
     from core.models.translate.translation import Translation, translate
 
-    found = translate(make_network(config)[1])
+    found = translate(make_network(config, task)[1], task)
     if isinstance(found, Translation):
         return FoundSpec(found.spec, notes=found.notes, total_params=found.summary.total_params)
     return FoundSpec(None, tuple(map(str, found.obstacles)))

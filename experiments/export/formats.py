@@ -41,7 +41,7 @@ FORMATS: Mapping[str, Format] = {
     "onnx": Format(
         "onnx_model",
         ".onnx",
-        "the network: pixels (N, 1, 28, 28) from 0 to 1 to logits (N, 10), with the same metadata",
+        "the network: pixels (N, 1, S, S) from 0 to 1 to logits (N, classes), with the same metadata",
         runs_code=True,
         packages=("onnx", "onnxscript"),
         extra="export",

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from core.dataset_names import name_of
 from core.errors import printable
 from core.events import RunFinished, RunStarted
+from core.task import MNIST_TASK
 from experiments.inference.network import StoredWeights, pixel_statistics
+from experiments.runs.config import class_names
 from experiments.runs.environment import package_versions
 from experiments.runs.folder import Run
 from experiments.runs.view import RunView
@@ -28,6 +30,7 @@ def describe_network(
 
     view = run.view()
     mean, std = pixel_statistics(run, config)
+    names = class_names(view.started)
     return {
         "run_id": run.id,
         "arch": config.arch,
@@ -35,7 +38,9 @@ def describe_network(
         "dataset": name_of(config.dataset),
         "pixel_mean": str(mean),
         "pixel_std": str(std),
-        "classes": "10",
+        "image_size": str(view.started.image_size if view.started else MNIST_TASK.size),
+        "classes": str(len(names)),
+        "class_names": json.dumps(names),
         "weights": source,
         "epoch": str(epoch),
         "total_params": str(view.started.total_params if view.started else ""),

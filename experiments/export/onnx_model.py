@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from core.training.evaluate import Pixels
 
-DESCRIPTION = """Input image: float32 (N, 1, 28, 28), pixels from 0 (black) to 1, for any N; the standardisation by the
-data set's mean and deviation is part of the model. Output logits: float32 (N, 10)."""
+DESCRIPTION = """Input image: float32 (N, 1, {size}, {size}), pixels from 0 (black) to 1, for any N; the standardisation
+by the data set's mean and deviation is part of the model. Output logits: float32 (N, {classes})."""
 
 
 def render(run: Run, source: StoredWeights | None, arch: str | None) -> bytes:
@@ -38,7 +38,7 @@ def render(run: Run, source: StoredWeights | None, arch: str | None) -> bytes:
         try:
             program = torch.onnx.export(
                 _with_standardisation(network.module, network.pixels),
-                (torch.zeros(2, 1, 28, 28),),
+                (torch.zeros(2, 1, network.task.size, network.task.size),),
                 input_names=["image"],
                 output_names=["logits"],
                 dynamic_shapes=({0: batch},),
@@ -55,7 +55,7 @@ def render(run: Run, source: StoredWeights | None, arch: str | None) -> bytes:
     for key, value in facts.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
-    model.doc_string = " ".join(DESCRIPTION.split())
+    model.doc_string = " ".join(DESCRIPTION.format(size=network.task.size, classes=network.task.classes).split())
     return cast("bytes", model.SerializeToString())
 
 

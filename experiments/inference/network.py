@@ -14,7 +14,8 @@ from core.models.network import build_network, summarize_config
 from core.models.own.files import OwnFiles
 from core.models.spec import is_user_module
 from core.models.summary import Summary
-from experiments.runs.config import stored_config
+from core.task import ImageTask
+from experiments.runs.config import class_names, stored_config, stored_task
 from experiments.runs.folder import Run
 from experiments.runs.own_code import NamedCode, named_code
 from experiments.runs.view import RunView, how_to_finish
@@ -33,7 +34,8 @@ class LoadedNetwork:
     """A network in evaluation mode on the CPU.
 
     `weights` are its parameters and buffers by name, `source` says which of the stored ones they are, and `epoch` after
-    how many epochs they were stored (0 where the file does not say). `code` says where a user's own module is from.
+    how many epochs they were stored (0 where the file does not say). `code` says where a user's own module is from. It
+    is for images of `task`, of one of these `classes`.
     """
 
     config: TrainConfig
@@ -44,9 +46,11 @@ class LoadedNetwork:
     source: StoredWeights
     epoch: int
     code: NamedCode
+    task: ImageTask
+    classes: tuple[str, ...]
 
     def logits(self, images: Tensor) -> Tensor:
-        """(N, 10) float32 for images (N, 28, 28), 0 to 255 of any type.
+        """(N, classes) float32 for images (N, S, S), 0 to 255 of any type.
 
         Raises:
             RunError: when one is not finite, as finite weights may make it.
@@ -64,12 +68,12 @@ class LoadedNetwork:
         return logits
 
     def probabilities(self, images: Tensor) -> Tensor:
-        """(N, 10) float32, each row adding up to 1, for images (N, 28, 28) uint8."""
+        """(N, classes) float32, each row adding up to 1, for images (N, S, S) uint8."""
         return self.logits(images).softmax(1)
 
 
 def check_finite(outputs: Tensor, network: LoadedNetwork) -> None:
-    """Raise `RunError` when a network's outputs, (N, 10), are not numbers that can be compared."""
+    """Raise `RunError` when a network's outputs, (N, classes), are not numbers that can be compared."""
     finite = outputs.isfinite().all(1)
     if not bool(finite.all()):
         first = int((~finite).nonzero()[0])
@@ -98,18 +102,20 @@ def load_network(
     from core.training.evaluate import Pixels
     from core.training.trial import scoring_format
 
-    code = named_code(run, stored_config(run, view), arch)
+    view = view or run.view()
+    code, task = named_code(run, stored_config(run, view), arch), stored_task(run, view)
     config = code.config
     source, weights, epoch = read_weights(run, source)
-    summary, module = _build(config, code.files)
+    summary, module = _build(config, code.files, task)
     _load_weights(module, weights, run)
     memory_format = torch.channels_last
     if is_user_module(config.arch):
-        memory_format = scoring_format(module)
+        memory_format = scoring_format(module, task)
     if memory_format is torch.channels_last:
         module.to(memory_format=memory_format)
     pixels = Pixels(*pixel_statistics(run, config), memory_format=memory_format)
-    return LoadedNetwork(config, module.eval(), pixels, summary, weights, source, epoch, code)
+    names = class_names(view.started)
+    return LoadedNetwork(config, module.eval(), pixels, summary, weights, source, epoch, code, task, names)
 
 
 def read_weights(run: Run, source: StoredWeights | None) -> tuple[StoredWeights, dict[str, Tensor], int]:
@@ -138,17 +144,17 @@ def read_weights(run: Run, source: StoredWeights | None) -> tuple[StoredWeights,
     raise RunError(f"run {run.id} has no {what}", hint=how_to_finish(run.id, [run.view().end]))
 
 
-def _build(config: TrainConfig, files: OwnFiles | None) -> tuple[Summary, nn.Module]:
+def _build(config: TrainConfig, files: OwnFiles | None, task: ImageTask) -> tuple[Summary, nn.Module]:
     """The network before its weights are loaded. Only a user's own module has memory for them; others are on "meta"."""
     import torch
 
     from core.models.build import build_model
 
     unbounded = config.model_copy(update={"budget": False})
-    summary = summarize_config(unbounded)
+    summary = summarize_config(unbounded, task)
     if summary is None:
         with torch.random.fork_rng(devices=[]):
-            network = build_network(unbounded, files)
+            network = build_network(unbounded, files, task)
         return network.summary, network.module
     with torch.device("meta"):
         return summary, build_model(summary)

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.advice import Action, Advice, Tip
+from core.dataset_names import is_own
 from core.errors import InvalidValue, StorageError
 from core.storage.trust import make_private_folder
+from core.task import DIGITS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,16 +22,17 @@ if TYPE_CHECKING:
 
 DOUBTFUL = 0.05
 """A class whose runner-up has so much of its probability, at least, is in doubt: see `Prediction.doubtful`."""
-LOOKALIKE = ("mnist", "mnist-5k", "emnist", "qmnist")
-"""Data sets of handwritten digits. Pictures for networks that were trained on others are not searched for digits."""
+HANDWRITING = ("mnist", "emnist", "qmnist")
+"""How the names of data sets of handwriting begin. Pictures for networks that were trained on others are not searched
+for digits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The predicted class of a digit on a picture, and the probability of each of the ten classes in order.
+    """The predicted class of a digit on a picture, and the probability of each of the `classes` in order.
 
     `digit` and `digits` say which it is of how many on the picture, from left to right, `box` where it lies (left, top,
-    width, height in pixels), and `image`, (28, 28) uint8, is what the network was given.
+    width, height in pixels), and `image`, (S, S) uint8, is what the network was given.
     """
 
     path: Path
@@ -39,6 +42,12 @@ class Prediction:
     digits: int
     box: tuple[int, int, int, int]
     image: Tensor
+    classes: tuple[str, ...] = DIGITS
+
+    @property
+    def name(self) -> str:
+        """That of the predicted class."""
+        return self.classes[self.prediction]
 
     @property
     def doubtful(self) -> bool:
@@ -51,6 +60,7 @@ class Prediction:
         return {
             "path": str(self.path),
             "prediction": self.prediction,
+            "class": self.name,
             "probabilities": list(self.probabilities),
             "digit": self.digit,
             "digits": self.digits,
@@ -64,6 +74,11 @@ class Prediction:
         return ranked[:count]
 
 
+def is_handwriting(dataset: str) -> bool:
+    """Whether a data set is of digits or letters written by hand, in MNIST's form."""
+    return dataset.startswith(HANDWRITING) and not is_own(dataset)
+
+
 def predict(
     network: LoadedNetwork, paths: Sequence[Path], *, many: bool = False
 ) -> tuple[list[Prediction], list[InvalidValue]]:
@@ -74,14 +89,17 @@ def predict(
     """
     import torch
 
-    from core.data.picture import PicturedDigit, read_digits
+    from core.data.picture import PicturedDigit, read_digits, read_whole, scaled
 
-    of_digits = network.config.dataset in LOOKALIKE
+    dataset, size = network.config.dataset, network.task.size
     found: list[tuple[Path, int, int, PicturedDigit]] = []
     errors = []
     for path in paths:
         try:
-            digits = read_digits(path, digits=of_digits)
+            if is_own(dataset):
+                digits = [PicturedDigit(read_whole(path, size), (0, 0, 0, 0), 1.0)]
+            else:
+                digits = read_digits(path, digits=is_handwriting(dataset))
         except InvalidValue as error:
             errors.append(error)
             continue
@@ -90,10 +108,11 @@ def predict(
         found += [one for one in numbered if many or one[3] is likeliest]
     if not found:
         return [], errors
-    rows = network.probabilities(torch.stack([digit.image for *_, digit in found]))
+    images = torch.stack([scaled(digit.image, size) for *_, digit in found])
+    rows = network.probabilities(images)
     predictions = [
-        Prediction(path, int(row.argmax()), tuple(row.tolist()), number, count, digit.box, digit.image)
-        for (path, number, count, digit), row in zip(found, rows, strict=True)
+        Prediction(path, int(row.argmax()), tuple(row.tolist()), number, count, digit.box, image, network.classes)
+        for (path, number, count, digit), image, row in zip(found, images, rows, strict=True)
     ]
     return predictions, errors
 

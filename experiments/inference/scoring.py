@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ ReportProgress = Callable[[str, float], None]
 class Scored:
     """A network's outputs on the test images of its run.
 
-    `images` (T, 28, 28) uint8 and `labels` (T,) int64 are the test images in order, `outputs` what the network returns
+    `images` (T, S, S) uint8 and `labels` (T,) int64 are the test images in order, `outputs` what the network returns
     for them, and `dataset` the name of their data set.
     """
 
@@ -94,11 +95,12 @@ def save_wrong(scored: Scored, folder: Path) -> int:
     """
     from core.data.picture import write_picture
 
+    names = [re.sub(r"[^\w-]", "_", name) for name in scored.network.classes]
     wrong = (scored.outputs.predictions != scored.labels).nonzero().flatten().tolist()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for index in wrong:
-            truth, said = int(scored.labels[index]), int(scored.outputs.predictions[index])
+            truth, said = (names[int(of[index])] for of in (scored.labels, scored.outputs.predictions))
             write_picture(folder / f"{index:05}-is-{truth}-said-{said}.png", scored.images[index])
     except OSError as error:
         raise StorageError(

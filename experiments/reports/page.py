@@ -18,12 +18,11 @@ from core.errors import LabError
 from core.events import RunFinished
 from core.models.network import summarize_config
 from core.models.spec import is_user_module
-from core.models.summary import CLASSES
 from core.views import views_in_words
 from experiments.reports.charts import RunCurve, accuracy_chart, loss_chart
 from experiments.results.groups import SCORES, Group, GroupMember, find_group, make_group
 from experiments.results.subjects import Incomparable, Subject, check_comparable
-from experiments.runs.config import stored_config
+from experiments.runs.config import class_names, stored_config, stored_task
 from experiments.runs.environment import package_versions
 from experiments.runs.folder import Run
 from experiments.runs.store import Store
@@ -209,7 +208,7 @@ def _run(run: Run, member: GroupMember) -> dict[str, Any]:
         "id": run.id,
         "name": member.name,
         "note": "; ".join(filter(None, (started.note if started is not None else "", _with_views(member)))),
-        "confusion": _confusion(run),
+        "confusion": _confusion(run, class_names(started)),
         "epochs": _epochs(member),
         "layers": _layers(run),
         "config": {key: _plain(value) for key, value in member.config.items()},
@@ -225,33 +224,35 @@ def _with_views(member: GroupMember) -> str:
     return views_in_words(str(member.config.get("tta", "")), end.tta_test_accuracy)
 
 
-def _confusion(run: Run) -> dict[str, Any]:
-    """The confusion matrix, or the obstacle to it."""
+def _confusion(run: Run, names: Sequence[str]) -> dict[str, Any]:
+    """The confusion matrix of the classes of these names, or the obstacle to it."""
     try:
         kept = run.load_predictions()
     except LabError as error:
         return {"obstacle": error.message}
     if kept is None:
         return {"obstacle": "The run has no predictions: it has not finished, or an earlier version made it."}
-    return {"obstacle": "", **_matrix(kept)}
+    if max(kept.labels.max(initial=0), kept.final.max(initial=0)) >= len(names):
+        return {"obstacle": f"The run's predictions are of more than the {len(names)} classes of its log."}
+    return {"obstacle": "", "names": names, **_matrix(kept, len(names))}
 
 
-def _matrix(kept: Predictions) -> dict[str, Any]:
+def _matrix(kept: Predictions, classes: int) -> dict[str, Any]:
     """A row for each true class with a cell for each predicted one, and precision and recall of each class."""
     import numpy as np
 
-    pairs = kept.labels.astype(int) * CLASSES + kept.final
-    counts = np.bincount(pairs, minlength=CLASSES**2).reshape(CLASSES, CLASSES)
+    pairs = kept.labels.astype(int) * classes + kept.final
+    counts = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
     right, images, called = counts.diagonal(), counts.sum(1), counts.sum(0)
     most_wrong = int((counts - np.diag(right)).max())
     rows = []
     for true, row in enumerate(counts.tolist()):
-        most = [int(images[true]) if cls == true else most_wrong for cls in range(CLASSES)]
-        cells = [_matrix_cell(row[cls], most[cls], "right" if cls == true else "wrong") for cls in range(CLASSES)]
+        most = [int(images[true]) if cls == true else most_wrong for cls in range(classes)]
+        cells = [_matrix_cell(row[cls], most[cls], "right" if cls == true else "wrong") for cls in range(classes)]
         rows.append({"cells": cells, "recall": _share(right[true], images[true])})
     return {
         "rows": rows,
-        "precisions": [_share(right[cls], called[cls]) for cls in range(CLASSES)],
+        "precisions": [_share(right[cls], called[cls]) for cls in range(classes)],
         "correct": f"{right.sum():,} of {len(pairs):,}",
     }
 
@@ -290,7 +291,7 @@ def _layers(run: Run) -> dict[str, Any]:
     """The network layer by layer, or the obstacle to it."""
     try:
         config = stored_config(run)
-        summary = summarize_config(config.model_copy(update={"budget": False}))
+        summary = summarize_config(config.model_copy(update={"budget": False}), stored_task(run))
     except LabError as error:
         return {"obstacle": error.message}
     if summary is None or is_user_module(config.arch):

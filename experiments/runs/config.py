@@ -8,9 +8,10 @@ from typing import Any
 from core.advice import Action, Advice, Tip
 from core.config import TrainConfig
 from core.dataset_names import name_of
-from core.errors import InvalidValue, OverBudget, RunError
+from core.errors import InvalidValue, OverBudget, RunError, printable
 from core.events import RunFinished, RunStarted
 from core.history import end_of
+from core.task import DIGITS, MNIST_TASK, ImageTask
 from experiments.runs.folder import Run
 from experiments.runs.view import RunView
 
@@ -41,6 +42,23 @@ def settled_dataset(started: RunStarted) -> str:
     """
     chosen = started.config.get("dataset")
     return chosen if isinstance(chosen, str) and name_of(chosen) == started.dataset else started.dataset
+
+
+def stored_task(run: Run, view: RunView | None = None) -> ImageTask:
+    """What the run's data set asked of its network; that of MNIST where the log does not say.
+
+    Raises:
+        RunError: when it is none that there are networks for.
+    """
+    started = (view or run.view()).started
+    if started is not None and not started.task.allowed:
+        raise RunError(f"{run.log}: damaged: images of {started.task} are not for networks", hint="start a new run")
+    return MNIST_TASK if started is None else started.task
+
+
+def class_names(started: RunStarted | None) -> tuple[str, ...]:
+    """The names of a run's classes, each in one line; the digits where its log does not say."""
+    return DIGITS if started is None else tuple(printable(name) for name in started.classes)
 
 
 def checked_config(run: Run, values: Mapping[str, Any]) -> TrainConfig:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from core.errors import RunError, one_line
 from core.storage.files import open_regular
 from core.storage.header import check_header
+from core.task import MOST
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,14 +25,13 @@ if TYPE_CHECKING:
 
     Classes = NDArray[np.uint8]
 
-CLASSES = 10
 MAX_BYTES = 16 << 20
 """Far above three bytes for each test image of any data set; a larger file is not read into memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Classes 0 to 9 by test image, each (T,) uint8; `selected` is None without a validation split."""
+    """Classes, from 0, by test image, each (T,) uint8; `selected` is None without a validation split."""
 
     dataset: str
     labels: Classes
@@ -79,5 +79,5 @@ def read_predictions(path: Path) -> Predictions | None:
 
 
 def _check(name: str, classes: Classes, count: int) -> None:
-    if classes.dtype != "uint8" or classes.shape != (count,) or (count and classes.max() >= CLASSES):
+    if classes.dtype != "uint8" or classes.shape != (count,) or (count and classes.max() >= MOST):
         raise ValueError(f"{name} is not a class for each of {count:,} test images")

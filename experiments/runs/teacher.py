@@ -18,6 +18,7 @@ from core.errors import RunError, SpecError, one_line
 from core.models.spec import parse
 from core.models.summary import summarize
 from core.storage.tensors import read_tensors, weights_sha256, write_tensors
+from core.task import MNIST_TASK, ImageTask
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,8 +76,8 @@ class TeacherCopy:
         one = self.networks[0]
         return f"run {one.run_id} ({one.spec}; {one.weights} weights of epoch {one.epoch}, {weights})"
 
-    def teacher(self, config: TrainConfig) -> Teacher:
-        """The networks, ready for a run with this config to learn from.
+    def teacher(self, config: TrainConfig, task: ImageTask = MNIST_TASK) -> Teacher:
+        """The networks, ready for a run with this config, on images of a task, to learn from.
 
         Raises:
             RunError: when the weights do not fit.
@@ -92,7 +93,7 @@ class TeacherCopy:
             own = {name.removeprefix(start): value for name, value in self.tensors.items() if name.startswith(start)}
             try:
                 with torch.device("meta"):
-                    module = build_model(summarize(parse(network.spec)))
+                    module = build_model(summarize(parse(network.spec), task))
                 for name, tensor in module.state_dict().items():
                     if name in own and own[name].dtype != tensor.dtype:
                         raise ValueError(f"{name} is {own[name].dtype}, not {tensor.dtype}")

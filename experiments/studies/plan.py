@@ -12,7 +12,7 @@ from core.advice import Action, Advice, Tip
 from core.config import TrainConfig
 from core.errors import InvalidValue, OverBudget
 from experiments.presets.loader import load_config_file, load_preset
-from experiments.studies.space import Space
+from experiments.studies.space import Space, parse_value
 
 if TYPE_CHECKING:
     from core.data.loader import Dataset
@@ -110,12 +110,16 @@ def make_plan(origin: tuple[str, str], options: Mapping[str, str], *, objective:
         InvalidValue: for a value or a dimension that is wrong, or when nothing varies.
         OverBudget: for too many epochs.
     """
-    space, fixed = Space.parse(options)
+    start = start_values(origin)
+    dataset = str(start.get("dataset", TrainConfig().dataset))
+    if "dataset" in options:
+        dataset = str(parse_value("dataset", options["dataset"]))
+    space, fixed = Space.parse(options, dataset)
     if objective == "val" and fixed.get("val_split") == 0:
         test = Tip(Action.SET, "objective", "test")
         hint = Advice(Tip(Action.LEAVE_OUT, "val_split"), ", or ", test, ", which is then labelled as such")
         raise InvalidValue("val_split", 0, "the objective is the accuracy on held-out images", hint=hint)
-    base = _base({**start_values(origin), **fixed, **({} if budget is None else {"budget": budget})}, space)
+    base = _base({**start, **fixed, **({} if budget is None else {"budget": budget})}, space)
     if not space:
         examples = {"lr": "0.01:0.1:log", "batch_size": "64,128,256", "arch": "conv9,conv5"}
         first, *others = (Tip(Action.OPTION, field, values) for field, values in examples.items())
@@ -148,7 +152,7 @@ def continued(
     Raises:
         InvalidValue, OverBudget: for a value that is wrong.
     """
-    _, fixed = Space.parse(options)
+    _, fixed = Space.parse(options, stored.base.dataset)
     changes = {**fixed, **({} if budget is None else {"budget": budget})}
     return replace(stored, base=stored.base.changed(**changes), objective=objective or stored.objective)
 

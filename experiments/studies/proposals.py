@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from core.config import TrainConfig
+from core.data.task_of import task_of
 from core.errors import InvalidValue, LabError, OverBudget
 from core.models.network import summarize_config
 from core.models.spec import is_user_module
@@ -79,7 +80,7 @@ def check_machine(plan: SweepPlan) -> None:
     for params in plan.space.combinations(("engine", "precision")):
         config = plan.base.changed(**params)
         check_precision(config.precision, device)
-        choose_engine(config, device, steps=1)
+        choose_engine(config, device, steps=1, task=task_of(config.dataset))
 
 
 def _problem_of(config: TrainConfig, first_read: FirstRead) -> LabError | None:
@@ -91,7 +92,7 @@ def _problem_of(config: TrainConfig, first_read: FirstRead) -> LabError | None:
             first_read.keep(config, found.source)
             config.check_parameter_budget(found.summary.total_params)
         else:
-            summarize_config(config)
+            summarize_config(config, task_of(config.dataset))
     except (OverBudget, InvalidValue) as problem:
         return problem
     return None

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Self
 
 from core.advice import Action, Advice, Hint, Tip
 from core.config import TrainConfig, allowed_values
+from core.data.task_of import task_of
 from core.errors import InvalidValue
 from core.models.grammar.words import joined, texts_of
 from core.models.network import absolute_arch, check_module_file, summarize_config
@@ -125,18 +126,22 @@ class Space:
     dimensions: tuple[Dimension, ...]
 
     @classmethod
-    def parse(cls, options: Mapping[str, str]) -> tuple[Self, dict[str, Value]]:
+    def parse(cls, options: Mapping[str, str], dataset: str | None = None) -> tuple[Self, dict[str, Value]]:
         """The space that options span, field by field, and the values of the fields that they fix.
+
+        Args:
+            dataset: what networks are for; None for one that they have been held against before.
 
         Raises:
             InvalidValue: naming the field, what was written and what is allowed.
+            DataError: for a data set of one's own that is not there, or of no use.
         """
         dimensions: list[Dimension] = []
         fixed: dict[str, Value] = {}
         for field in TrainConfig.model_fields:
             if field not in options:
                 continue
-            parsed = parse_option(field, options[field])
+            parsed = parse_option(field, options[field], dataset)
             if isinstance(parsed, ListDimension | RangeDimension):
                 dimensions.append(parsed)
             else:
@@ -180,7 +185,7 @@ class Space:
         return [dict(zip(names, values, strict=True)) for values in products]
 
 
-def parse_option(field: str, text: str) -> Value | Dimension:
+def parse_option(field: str, text: str, dataset: str | None = None) -> Value | Dimension:
     """One option: a value, or a dimension.
 
     Raises:
@@ -190,18 +195,18 @@ def parse_option(field: str, text: str) -> Value | Dimension:
     if field in FIXED or (kind is not str and not any(mark in text for mark in ",:")):
         if field in FIXED and "," in text:
             raise InvalidValue(field, text, "takes one value", hint="a sweep does not search over it")
-        return parse_value(field, text)
+        return parse_value(field, text, dataset=dataset)
     if kind in (int, float) and ":" in text:
         return _range(field, text)
     parts = split_archs(text) if field == "arch" else text.split(",")
-    values = tuple(parse_value(field, part.strip(), whole=text) for part in parts)
+    values = tuple(parse_value(field, part.strip(), whole=text, dataset=dataset) for part in parts)
     if len(set(values)) < len(values):
         raise InvalidValue(field, text, "lists a value twice", hint="leave one of them out")
     return values[0] if len(values) == 1 else ListDimension(field, values)
 
 
-def parse_value(field: str, text: str, *, whole: str = "") -> Value:
-    """One value of a field, held against the field's own limits; an architecture is also built on paper.
+def parse_value(field: str, text: str, *, whole: str = "", dataset: str | None = None) -> Value:
+    """One value of a field, held against the field's own limits; an architecture is also built on paper for a data set.
 
     Raises:
         InvalidValue: naming what was written, all of it where `text` is only a part.
@@ -223,7 +228,8 @@ def parse_value(field: str, text: str, *, whole: str = "") -> Value:
     if is_user_module(checked.arch):
         check_module_file(checked.arch)
         return absolute_arch(checked.arch)
-    summarize_config(checked)
+    if dataset is not None:
+        summarize_config(checked.model_copy(update={"dataset": dataset}), task_of(dataset))
     return joined(texts_of(checked.arch))  # one network is one value, however it is spaced
 
 

@@ -236,7 +236,7 @@ def _value_inside(plan: SweepPlan, field: str, text: str) -> Value:
     dimension = plan.space.dimension(field)
     if dimension is None:
         raise InvalidValue(field, text, "is not searched in this study", hint=f"searched: {plan.space}")
-    value = parse_value(field, text)
+    value = parse_value(field, text, dataset=plan.base.dataset)
     if not dimension.holds(value):
         raise InvalidValue(field, text, f"must lie within {dimension}", hint="choose a value of the study's space")
     return value

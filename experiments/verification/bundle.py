@@ -28,7 +28,7 @@ from core.events import EpochFinished, RunStarted
 from core.models.network import summarize_config
 from core.models.spec import is_user_module
 from core.storage.files import open_regular
-from experiments.runs.config import stored_config
+from experiments.runs.config import stored_config, stored_task
 from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Run
 from experiments.runs.json_files import parse_json
@@ -48,7 +48,7 @@ LIMITS = {
     "events.jsonl": 64 * MIB,
     "final.safetensors": 64 * MIB,
     "best.safetensors": 64 * MIB,
-    "predictions.safetensors": MIB,
+    "predictions.safetensors": 16 * MIB,
     TEACHER: MAX_TEACHER,
     RECORD: MIB,
 }
@@ -268,8 +268,9 @@ def _check_log_size(run: Run) -> None:
 def _check_network_size(run: Run) -> None:
     """Refuse a network too large to be run. A user's own module is not checked: it runs only when named again."""
     try:
-        config = stored_config(run)
-        summary = None if is_user_module(config.arch) else summarize_config(config.model_copy(update={"budget": False}))
+        view = run.view()
+        config, task = stored_config(run, view).model_copy(update={"budget": False}), stored_task(run, view)
+        summary = None if is_user_module(config.arch) else summarize_config(config, task)
     except LabError as error:
         raise _Refused(error.message) from error
     if summary is None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple
 
 from core.config import TrainConfig
 from core.events import CheckpointSaved, EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress
 from core.history import End, EndedBy, end_of
 from core.models.spec import is_user_module
+from core.task import MNIST_TASK, ImageTask
 from experiments.runs.eventlog import Entry
 from experiments.runs.view import RunView
 from experiments.verification.findings import Check, compare, missing, summed_up
@@ -20,14 +22,8 @@ LOG = "events.jsonl"
 ROUNDING = 1e-6
 """The share by which two times that are taken one after the other may lie the wrong way round."""
 _CONSTANT = (
-    "spec",
-    "total_params",
-    "dataset",
-    "train_images",
-    "val_images",
-    "test_images",
-    "steps_per_epoch",
-    "teacher",
+    *("spec", "total_params", "dataset", "train_images", "val_images", "test_images", "steps_per_epoch"),
+    *("teacher", "image_size", "classes"),
 )
 """What every start of one run says alike."""
 _UP_TO: Mapping[EndedBy, str] = {
@@ -101,11 +97,13 @@ def check_start(started: RunStarted, config: TrainConfig) -> Iterator[Check]:
     yield from summed_up("counts at the start", where, f"{len(checks)} values", checks)
 
 
-def check_images(started: RunStarted, train_images: int, test_images: int) -> Iterator[Check]:
-    """Check the counts of a start against those of the data set."""
+def check_images(started: RunStarted, train_images: int, test_images: int, task: ImageTask) -> Iterator[Check]:
+    """Check the counts of a start, and what is on the images, against the data set."""
     where = f"{LOG}, run_started"
     yield compare("training images", where, started.train_images + started.val_images, train_images)
     yield compare("test images", where, started.test_images, test_images)
+    if (started.task, task) != (MNIST_TASK, MNIST_TASK):
+        yield compare("pixels across and classes", where, astuple(started.task), astuple(task))
 
 
 def check_epoch_values(epoch: EpochFinished, started: RunStarted) -> Iterator[Check]:

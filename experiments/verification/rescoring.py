@@ -54,7 +54,7 @@ class Rescored:
 
 
 def rescore(network: LoadedNetwork, images: Tensor, labels: Tensor, *, exact: bool, views: str = "none") -> Rescored:
-    """Score a network on images (N, 28, 28) uint8 and labels (N,) int64.
+    """Score a network on images (N, S, S) uint8 and labels (N,) int64.
 
     Args:
         exact: whether the run was scored on a CPU, so that the narrower bounds hold.

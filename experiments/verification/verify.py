@@ -75,11 +75,13 @@ def verify(run: Run, locations: Locations, *, arch: str | None = None, before: t
     checks += check_teacher(run, view.started, loaded[0].config)
     checks += _check_parameters(loaded[0], view.started)
     data = _test_images(loaded[0], locations)
-    checks += check_images(view.started, len(data.train_labels), len(data.test_labels))
+    checks += check_images(view.started, len(data.train_labels), len(data.test_labels), data.task)
     if view.started.pixel_mean is not None:
         where = "events.jsonl, run_started"
         statistics = (view.started.pixel_mean, view.started.pixel_std)
         checks.append(compare("mean and deviation of the pixels", where, statistics, (data.mean, data.std)))
+    if data.task != view.started.task:  # the weights cannot be scored on it
+        return Verification(run.id, (*before, *checks), loaded[0].code.note)
     for source, network in networks.items():
         if isinstance(network, RunError):
             checks.append(missing(f"{source} weights", f"{source}.safetensors", network.message))

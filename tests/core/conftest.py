@@ -48,7 +48,10 @@ def make_trainer(blobs: Dataset) -> Callable[..., Trainer]:
 
     def make(*, model: nn.Module | None = None, data: Dataset = blobs, **options: object) -> Trainer:
         config = TrainConfig.checked(TINY | options)
-        network = make_network(config) if model is None else (summarize_module(model, config.arch), model)
+        task = data.task
+        network = (
+            make_network(config, task) if model is None else (summarize_module(model, config.arch, (), task), model)
+        )
         return Trainer(config, data, *network, torch.device("cpu"))
 
     return make

@@ -92,7 +92,7 @@ def plain_sgd(model: nn.Module, config: TrainConfig) -> torch.optim.SGD:
 
 def train_plainly(config: TrainConfig, data: Dataset) -> Trained:
     """A loop over a DataLoader with torch's own optimizer and scheduler and nothing fused, in double precision."""
-    model = make_network(config)[1].double()
+    model = make_network(config, data.task)[1].double()
     optimizer = plain_sgd(model, config)
     count = len(data.train_labels)
     steps = -(-count // config.batch_size)
@@ -183,7 +183,7 @@ def make_step(
 ) -> tuple[TrainStep, nn.Module, WeightAverage | None]:
     """A step as the trainer makes it, on the config's device."""
     device = torch.device("cpu" if config.device == "auto" else config.device)
-    model = make_network(config)[1].to(device, dtype).to(memory_format=torch.channels_last)
+    model = make_network(config, data.task)[1].to(device, dtype).to(memory_format=torch.channels_last)
     average = WeightAverage(model, config.ema_decay) if config.ema else None
     images, labels = data.train_images.to(device), data.train_labels.to(device)
     forward = None if engine is None else engine.forward(model)

@@ -9,7 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from core.config import MAX_PARAMS, TrainConfig, field_help
-from core.errors import InvalidValue, printable
+from core.data.task_of import task_of
+from core.dataset_names import name_of
+from core.errors import InvalidValue, SpecError, printable
 from core.models.spec import EXERCISE, GRAMMAR, REGISTRY, find, is_user_module
 from core.models.summary import Summary, summarize
 from experiments.presets.loader import load_preset, preset_names
@@ -17,6 +19,12 @@ from tui.text.output import note, percent, say, say_json, table
 from tui.text.wording import arch_in_short, unused_in_words
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ForDataset = Annotated[
+    str,
+    typer.Option(
+        "--dataset", help="What the network is for: its images and classes; MNIST's by default.", metavar="NAME|PATH"
+    ),
+]
 
 app = typer.Typer(
     add_completion=False,
@@ -26,14 +34,24 @@ app = typer.Typer(
 
 
 @app.callback(invoke_without_command=True)
-def archs(context: typer.Context, as_json: AsJson = False) -> None:
+def archs(context: typer.Context, as_json: AsJson = False, dataset: ForDataset = "auto") -> None:
     if context.invoked_subcommand is not None:
         return
-    summaries = [(summarize(find(name)), "exercise" if name in EXERCISE else "mnist-tui") for name in REGISTRY]
+    found: list[dict[str, Any]] = []
+    rows: list[tuple[object, ...]] = []
+    for name in REGISTRY:
+        source = "exercise" if name in EXERCISE else "mnist-tui"
+        try:
+            s = _summary(name, False, dataset)
+        except SpecError as error:  # too small for the images
+            found.append({"name": name, "spec": None, "problem": error.allowed, "source": source})
+            rows.append((name, "-", "-", "-", source, "-", error.allowed))
+            continue
+        found.append({**_totals(s), "name": name, "source": source})
+        rows.append((name, s.total_params, s.macs, s.receptive_field, source, _fits(s), s.spec))
     if as_json:
-        say_json([{**_totals(summary), "source": source} for summary, source in summaries])
+        say_json(found)
         return
-    rows = [(s.name, s.total_params, s.macs, s.receptive_field, source, _fits(s), s.spec) for s, source in summaries]
     say(table(("name", "parameters", "MACs", "field", "source", "budget", "spec"), rows))
     say()
     say(table(("layer", "what it is"), GRAMMAR.items()))
@@ -44,9 +62,10 @@ def show(
     arch: Annotated[str, typer.Argument(help="A name, a spec or FILE.py:CLASS.", metavar="NAME|SPEC|FILE.py:CLASS")],
     as_json: AsJson = False,
     run_whole_file: Annotated[bool, typer.Option("--run-whole-file", help=field_help("run_whole_file"))] = False,
+    dataset: ForDataset = "auto",
 ) -> None:
     """Show an architecture layer by layer."""
-    summary = _summary(arch, run_whole_file)
+    summary = _summary(arch, run_whole_file, dataset)
     if as_json:
         layers = [
             {
@@ -88,13 +107,14 @@ def translate(
     arch: Annotated[str, typer.Argument(help="The module, as FILE.py:CLASS.", metavar="FILE.py:CLASS")],
     as_json: AsJson = False,
     run_whole_file: Annotated[bool, typer.Option("--run-whole-file", help=field_help("run_whole_file"))] = False,
+    dataset: ForDataset = "auto",
 ) -> None:
     """Print the spec that equals a module of your own, or which of its layers have none."""
     if not is_user_module(arch):
         raise InvalidValue("arch", arch, "is not a module of your own", hint="write FILE.py:CLASS")
     from experiments.execution.apart import find_spec
 
-    found = find_spec(arch, run_whole_file=run_whole_file)
+    found = find_spec(arch, run_whole_file=run_whole_file, dataset=dataset)
     if as_json:
         say_json({"name": arch, **asdict(found)})
         return
@@ -137,12 +157,14 @@ def reported_in_words(found: Mapping[str, Any]) -> str:
     return "-" if best is None else f"{percent(best)} (best)"
 
 
-def _summary(arch: str, run_whole_file: bool) -> Summary:
+def _summary(arch: str, run_whole_file: bool, dataset: str) -> Summary:
+    values = {"arch": arch, "run_whole_file": run_whole_file, "dataset": dataset, "budget": False}
     if not is_user_module(arch):
-        return summarize(find(arch))
+        task = task_of(str(TrainConfig.checked({"dataset": dataset}).dataset))
+        return summarize(find(arch, task), task, name_of(dataset))
     from experiments.execution.apart import examine
 
-    return examine(TrainConfig.checked({"arch": arch, "run_whole_file": run_whole_file, "budget": False})).summary
+    return examine(TrainConfig.checked(values)).summary
 
 
 def _totals(summary: Summary) -> dict[str, Any]:

@@ -75,7 +75,8 @@ def _say(predictions: list[Prediction], *, many: bool) -> None:
     for prediction in predictions:
         (_, first), (second, rest) = prediction.likeliest(2)
         name = f"{prediction.path} ({prediction.digit} of {prediction.digits})" if many else str(prediction.path)
-        rows.append((name, str(prediction.prediction), percent(first), f"{second} ({percent(rest)})"))
+        other = prediction.classes[second]
+        rows.append((name, prediction.name, percent(first), f"{other} ({percent(rest)})"))
     say(table(("image", "class", "probability", "next"), rows))
     for prediction in predictions:
         if prediction.digits > 1 and not many:
@@ -89,7 +90,8 @@ def _say(predictions: list[Prediction], *, many: bool) -> None:
 
 def _choice(prediction: Prediction) -> str:
     (first, share), (second, rest) = prediction.likeliest(2)
-    return f"{first} ({percent(share)}) or {second} ({percent(rest)})"
+    one, other = prediction.classes[first], prediction.classes[second]
+    return f"{one} ({percent(share)}) or {other} ({percent(rest)})"
 
 
 def _show(predictions: list[Prediction], *, to_stderr: bool) -> None:
@@ -99,6 +101,6 @@ def _show(predictions: list[Prediction], *, to_stderr: bool) -> None:
     tell = note if to_stderr else say
     for prediction in predictions:
         of = f" ({prediction.digit} of {prediction.digits})" if prediction.digits > 1 else ""
-        tell(f"\n{prediction.path}{of}: {prediction.prediction}")
+        tell(f"\n{prediction.path}{of}: {prediction.name}")
         for line in text_picture(digit_values(prediction.image.numpy()), sys.stdout.encoding):
             tell(line)

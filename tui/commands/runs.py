@@ -11,6 +11,7 @@ import typer
 from core.errors import InvalidValue, RunError, printable
 from core.events import EndEvent, RunFailed, RunStarted, to_record
 from core.models.spec import is_user_module
+from core.task import MNIST_TASK
 from experiments.locations import Locations
 from experiments.results.groups import name_of, titled
 from experiments.runs.eventlog import EventReader
@@ -167,7 +168,9 @@ def _data_in_words(row: RunRow, started: RunStarted | None) -> str:
     if started is None:
         return name
     counts = {"training": started.train_images, "held-out": started.val_images, "test": started.test_images}
-    return f"{name}: {', '.join(f'{count:,} {what}' for what, count in counts.items() if count)} images"
+    images = f"{name}: {', '.join(f'{count:,} {what}' for what, count in counts.items() if count)} images"
+    task = started.task
+    return images if task == MNIST_TASK else f"{images} of {task.size} x {task.size} in {task.classes} classes"
 
 
 def _show_group(store: Store, group_id: str, *, as_json: bool) -> None:

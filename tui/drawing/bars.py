@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 
+from core.task import DIGITS
+
 EIGHTHS = " ▏▎▍▌▋▊▉█"
+MOST_LINES = 10
+"""Classes whose probabilities are shown."""
 
 
 def bar(share: float, width: int) -> str:
@@ -19,23 +24,43 @@ def bar(share: float, width: int) -> str:
     return ("█" * full + (EIGHTHS[rest] if rest else "")).ljust(width)
 
 
+def short(name: str, columns: int) -> str:
+    """A name, cut where it takes more columns of a terminal."""
+    return name if cell_len(name) <= columns else set_cell_size(name, columns - 1) + "…"
+
+
 def probability_lines(
-    probabilities: Sequence[float], width: int, *, truth: int | None, plain: Style, good: Style, bad: Style
+    probabilities: Sequence[float],
+    width: int,
+    *,
+    truth: int | None,
+    plain: Style,
+    good: Style,
+    bad: Style,
+    names: Sequence[str] = DIGITS,
 ) -> list[list[Segment]]:
-    """Ten lines, one for each class: its digit, a bar, and the percentage where there is room for it.
+    """A line for each class, of more than ten for the ten likeliest, the true one among them: its name, a bar, and the
+    percentage where there is room for it.
 
     The bar of the true class is `good`, that of another that is likelier is `bad`; without a truth the likeliest is
     `good`.
     """
+    shown = list(range(len(probabilities)))
+    if len(shown) > MOST_LINES:
+        shown = sorted(shown, key=lambda cls: -probabilities[cls])[:MOST_LINES]
+        if truth is not None and truth not in shown:
+            shown[-1] = truth
     likeliest = max(range(len(probabilities)), key=lambda digit: probabilities[digit])
     right = likeliest if truth is None else truth
     roomy = width >= 16
-    room = width - 2 - (7 if roomy else 0)
+    longest = min(max(cell_len(names[cls]) for cls in shown), max(1, width // 3))
+    room = width - longest - 1 - (7 if roomy else 0)
     lines = []
-    for digit, probability in enumerate(probabilities):
+    for digit in shown:
+        probability = probabilities[digit]
         style = good if digit == right else bad if digit == likeliest else plain
         words = f" {100 * probability:5.1f}%" if roomy else ""
         mark = Style(bold=True) if digit in (right, likeliest) else Style()
-        label, filled = Segment(f"{digit} ", plain + mark), Segment(bar(probability, room), style)
-        lines.append([label, filled, Segment(words, plain)])
+        label = Segment(set_cell_size(short(names[digit], longest), longest + 1), plain + mark)
+        lines.append([label, Segment(bar(probability, room), style), Segment(words, plain)])
     return lines

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.task import DIGITS
+
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """The prediction of one network, called `who` where there are several: (10,) probabilities and the class."""
+    """The prediction of one network, called `who` where there are several: a probability for each class, and the
+    class."""
 
     probabilities: NDArray[np.float32]
     prediction: int
@@ -19,9 +22,10 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True)
 class Digit:
-    """One image, (28, 28) uint8; `index` is its place among the test images, from 0."""
+    """One image, (S, S) uint8; `index` is its place among the test images, from 0, and `names` are those of classes."""
 
     index: int
     image: NDArray[np.uint8]
     truth: int
     opinions: tuple[Opinion, ...]
+    names: tuple[str, ...] = DIGITS

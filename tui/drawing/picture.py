@@ -158,6 +158,26 @@ def digit_values(image: NDArray[np.uint8]) -> Shades:
     return image.astype(np.float32) / np.float32(255)
 
 
+def fitted(values: Shades, side: int) -> Shades:
+    """A square picture (S, S) in (side, side): a small one with whole pixels, in the middle; of a large one each value
+    is the mean of what lies there."""
+    size = len(values)
+    if size == side:
+        return values
+    if size > side:
+        ends = np.arange(side + 1) * (size / side)
+        starts = np.arange(size)
+        share = np.clip(np.minimum(ends[1:, None], starts + 1) - np.maximum(ends[:-1, None], starts), 0, None)
+        share = (share * (side / size)).astype(np.float32)
+        means: Shades = share @ values @ share.T
+        return means
+    zoom = side // size
+    margin = (side - zoom * size) // 2
+    whole = np.zeros((side, side), dtype=np.float32)
+    whole[margin : margin + zoom * size, margin : margin + zoom * size] = values.repeat(zoom, 0).repeat(zoom, 1)
+    return whole
+
+
 def spread(values: Shades, *, signed: bool) -> Shades:
     """Values scaled to use the whole range: from the smallest at 0 to the largest at 1, or about 0 where `signed`."""
     if signed:

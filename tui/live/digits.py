@@ -20,12 +20,19 @@ class Confusions:
         self.scored = scored
         self._cells: dict[tuple[int, int], list[int]] = {}
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those of the classes."""
+        return self.scored.network.classes
+
     @cached_property
     def counts(self) -> list[list[int]]:
         """Images by true class, then predicted one."""
         from core.inspection.confusion import confusion_matrix
 
-        counts: list[list[int]] = confusion_matrix(self.scored.labels, self.scored.outputs.predictions).tolist()
+        counts: list[list[int]] = confusion_matrix(
+            self.scored.labels, self.scored.outputs.predictions, len(self.names)
+        ).tolist()
         return counts
 
     @cached_property
@@ -66,7 +73,8 @@ def digit_of(index: int, *networks: Scored, who: tuple[str, ...] = ("",)) -> Dig
         Opinion(scored.outputs.probabilities[index].numpy(), int(scored.outputs.predictions[index]), name)
         for scored, name in zip(networks, who, strict=True)
     )
-    return Digit(index, first.images[index].numpy(), int(first.labels[index]), opinions)
+    names = first.network.classes
+    return Digit(index, first.images[index].numpy(), int(first.labels[index]), opinions, names)
 
 
 def disagreements(one: Scored, other: Scored) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
@@ -14,9 +15,10 @@ from textual.widgets import Static
 
 from core.errors import LabError, RunError, ShouldStop, one_line
 from core.models.spec import is_user_module
+from core.task import DIGITS
 from experiments.execution.apart import try_code
 from experiments.inference.network import LoadedNetwork, load_network
-from experiments.inference.predict import save_drawing
+from experiments.inference.predict import is_handwriting, save_drawing
 from experiments.runs.folder import Run
 from experiments.runs.own_code import own_arch
 from tui.live.forms.advice import as_sentence
@@ -156,7 +158,8 @@ class DrawScreen(WorkScreen):
     async def _classify(self) -> None:
         """On a thread, the latest drawing at last: a module of somebody's own may take its time."""
         try:
-            seen, probabilities = await asyncio.to_thread(_classified, self._network, self.drawing())
+            network = self._network
+            seen, probabilities = await asyncio.to_thread(_classified, network, self.drawing())
         except RunError as error:
             self.notify(error.message, title="The network failed", severity="error", markup=False)
         except LabError:
@@ -164,11 +167,11 @@ class DrawScreen(WorkScreen):
         except Exception as error:  # noqa: BLE001  # the code of a user's module raises whatever it likes
             self.notify(one_line(error), title="The network failed", severity="error", markup=False)
         else:
-            self._show(seen, probabilities)
+            self._show(seen, probabilities, DIGITS if network is None else network.classes)
 
-    def _show(self, seen: Tensor | None, probabilities: list[float] | None) -> None:
+    def _show(self, seen: Tensor | None, probabilities: list[float] | None, names: Sequence[str] = DIGITS) -> None:
         self.query_one(Seen).show(None if seen is None else seen.numpy())
-        self.query_one(Probabilities).show(probabilities)
+        self.query_one(Probabilities).show(probabilities, names)
 
     # --- Keys
 
@@ -205,8 +208,14 @@ class DrawScreen(WorkScreen):
 
 
 def _classified(network: LoadedNetwork | None, drawing: Tensor) -> tuple[Tensor, list[float] | None]:
-    """The drawing in MNIST's form, and the ten probabilities where there is a network."""
-    from core.data.picture import normalise
+    """The drawing as the network is given it, and the probabilities where there is a network.
 
-    seen = normalise(drawing)
+    One of handwriting is given it in MNIST's form, any other the whole drawing in the size of its images."""
+    from core.data.picture import normalise, scaled
+
+    seen = normalise(drawing)  # which refuses an empty one
+    if network is not None and not is_handwriting(network.config.dataset):
+        seen = drawing
+    if network is not None:
+        seen = scaled(seen, network.task.size)
     return seen, None if network is None else network.probabilities(seen[None])[0].tolist()

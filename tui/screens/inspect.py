@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.widgets import ContentSwitcher, Static
 
 from core.dataset_names import name_of
+from core.task import DIGITS
 from experiments.runs.folder import Run
 from tui.drawing.digit import Digit
 from tui.drawing.picture import palette_of, spread
@@ -164,12 +165,12 @@ class InspectScreen(WorkScreen):
         if first and (code_note := shown.scored.network.code.note):
             self.notify(as_sentence(code_note), title="Its code", timeout=15, markup=False)
         heat_map = self.query_one(HeatMap)
-        heat_map.show(shown.counts)
+        heat_map.show(shown.counts, shown.names)
         wrong = len(shown.scored.labels) - shown.scored.correct
         heat_map.border_subtitle = f"{wrong:,} mistake{'s' * (wrong != 1)}"
         if first:
             heat_map.cell = shown.worst or (0, 0)
-        self.query_one(ClassTable).show_scores(shown.classes, shown.counts)
+        self.query_one(ClassTable).show_scores(shown.classes, shown.counts, shown.names)
         self._show_cell()
         maps = self.query_one(MapsView)
         maps.use(shown)
@@ -181,7 +182,7 @@ class InspectScreen(WorkScreen):
         from core.inspection.activations import first_filters
 
         grid = self.query_one(PictureGrid)
-        found = first_filters(shown.scored.network.module)
+        found = first_filters(shown.scored.network.module, shown.scored.network.task.size)
         if found is None:
             grid.border_title = "The first layer has no filters that look at pixels"
             grid.show((), signed=True)
@@ -220,20 +221,27 @@ class InspectScreen(WorkScreen):
         assert self._shown is not None
         counts, scores = self._shown.counts, self._shown.classes
         count, images = counts[true][predicted], sum(counts[true])
-        share = f"{100 * count / images:.2f}% of the {images:,} {true}s" if images else "there are no such images"
-        called = f"True {true}, taken for {predicted}" if true != predicted else f"True {true}, recognised"
-        words = [f"{called}: {count:,}", share]
-        words.append(f"recall of {true}: {percent(scores[true].recall)}")
-        words.append(f"precision of {predicted}: {percent(scores[predicted].precision)}")
+        name, other = self._shown.names[true], self._shown.names[predicted]
+        kind = f"{name}s" if name.isdigit() else f"images of {name}"
+        share = f"{100 * count / images:.2f}% of the {images:,} {kind}" if images else "there are no such images"
+        words = [f"{self._called(true, predicted)}: {count:,}", share]
+        words.append(f"recall of {name}: {percent(scores[true].recall)}")
+        words.append(f"precision of {other}: {percent(scores[predicted].precision)}")
         if self._shown.worst is not None:
-            one, other = self._shown.worst
-            words.append(f"most confused (w): {one} taken for {other}, {counts[one][other]:,}")
+            most, names = counts[self._shown.worst[0]][self._shown.worst[1]], self._shown.names
+            one, other = (names[cls] for cls in self._shown.worst)
+            words.append(f"most confused (w): {one} taken for {other}, {most:,}")
         return words
+
+    def _called(self, true: int, predicted: int) -> str:
+        """A cell of the matrix in words."""
+        names = DIGITS if self._shown is None else self._shown.names
+        return f"True {names[true]}, " + ("recognised" if true == predicted else f"taken for {names[predicted]}")
 
     @on(Gallery.Moved)
     def _name_digits(self) -> None:
         true, predicted = self.query_one(HeatMap).cell
-        kind = f"True {true}, taken for {predicted}" if true != predicted else f"True {true}, recognised"
+        kind = self._called(true, predicted)
         count, place = len(self._indices), self.query_one(Gallery).current + 1
         words = f"{place:,} of {count:,}, surest first" if count else "no image; choose another cell in Confusion"
         self.query_one("#gallery-title", Line).show(Content.assemble((kind, "bold"), f"   {words}"))

@@ -10,15 +10,17 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.timer import Timer
 from textual.widgets import Button, Input
 
 from core.dataset_names import name_of
 from core.errors import LabError
-from core.models.network import summarize_config
-from core.models.spec import REGISTRY, is_user_module
+from core.models.network import recorded_arch, summarize_config
+from core.models.spec import REGISTRY, is_user_module, named_spec
 from experiments.presets.loader import load_preset
 from experiments.runs.folder import Meta, Run, RunSpec
 from experiments.runs.seeds import seed_specs
+from tui.live.examining import DataLook
 from tui.live.forms.fields import label
 from tui.live.forms.form import Checked, check, texts_of
 from tui.live.machine import devices_found
@@ -31,12 +33,14 @@ from tui.text.wording import arch_in_short
 from tui.widgets.forms.run_form import OWN_VALUES, RunForm
 from tui.widgets.forms.spec_editor import SpecEditor
 from tui.widgets.lines.paragraph import Paragraph
-from tui.widgets.tables.arch_list import ArchList
+from tui.widgets.tables.arch_list import ArchList, DataFor
 from tui.widgets.tables.table import Table
 
 DEFAULT_ARCH = "conv9"
 TRANSLATION_INTERVAL = 0.1
 """Seconds between two looks at whether a spec has been found."""
+DATA_PAUSE, DATA_INTERVAL = 0.4, 0.1
+"""Seconds without a key after which one's own data are looked at, and between two looks at whether that is done."""
 DEVICES_INTERVAL = 0.5
 """Seconds between two looks at whether the machine's devices are known."""
 
@@ -71,6 +75,8 @@ class LabScreen(WorkScreen):
         self._fork: Fork | None = None
         self._own_spec = ""
         self._translating: Translating | None = None
+        self._data = DataLook()
+        self._data_timer: Timer | None = None
 
     def compose_body(self) -> ComposeResult:
         state = self.lab.state
@@ -78,7 +84,7 @@ class LabScreen(WorkScreen):
         with Horizontal(id="lab"):
             with Vertical(id="network"):
                 yield ArchList(state.own_spec, id="archs")
-                yield SpecEditor(REGISTRY.get(spec, spec), id="editor")
+                yield SpecEditor(self._spec_of(spec), id="editor")
             with Vertical(id="values"):
                 yield RunForm(state.form, id="form")
                 yield Paragraph(id="verdict", min_height=2)
@@ -100,6 +106,7 @@ class LabScreen(WorkScreen):
             self.judge()  # only now is it known whether there is the device that was asked for
 
     def on_screen_resume(self) -> None:
+        self._look_at_data()  # files may have changed
         self.judge()  # a run may have begun or ended meanwhile
 
     def on_unmount(self) -> None:
@@ -122,7 +129,7 @@ class LabScreen(WorkScreen):
         self._fork = Fork(title, arch, texts)
         self._form.put(texts | {"name": ""})
         self._form.compare_with(texts)
-        self._editor.put(REGISTRY.get(arch, arch))
+        self._editor.put(self._spec_of(arch))
         self.query_one(ArchList).select(self._editor.spec)
         self.set_focus(self.query_one("#field-lr"))
         self.judge()
@@ -141,8 +148,10 @@ class LabScreen(WorkScreen):
         config = self._checked.config
         if config is not None:
             budget = config.max_params if config.budget else None
-            editor.hold_against(budget, config.dropout, whole_file=config.run_whole_file)
-            self.query_one(ArchList).show_all(budget, editor.summary if is_user_module(editor.arch) else None)
+            self._turn_to_data(config.dataset)
+            data = DataFor(config.dataset, self._data.task)
+            editor.hold_against(budget, config.dropout, whole_file=config.run_whole_file, data=data)
+            self.query_one(ArchList).show_all(budget, editor.summary if is_user_module(editor.arch) else None, data)
         problem = self._problem()
         verdict = self.query_one("#verdict", Paragraph)
         verdict.show(f"Cannot start: {problem}" if problem else self._promise())
@@ -151,15 +160,44 @@ class LabScreen(WorkScreen):
         self._show_fork()
         self.lab.remember(form=form.texts | {"arch": editor.arch}, own_spec=self.query_one(ArchList).own_spec)
 
+    def _spec_of(self, arch: str) -> str:
+        """What a config's network is for the data set of the form: a named one as its spec."""
+        return named_spec(arch, self._data.task.classes) if arch in REGISTRY else arch
+
+    def _turn_to_data(self, dataset: str) -> None:
+        """Know what a data set asks of a network, or find it out once no more is typed of its path."""
+        if dataset == self._data.dataset:
+            return
+        self._data.turn_to(dataset)
+        if self._data_timer is not None:
+            self._data_timer.stop()
+        self._data_timer = self.set_timer(DATA_PAUSE, self._look_at_data) if self._data.waits else None
+
+    def _look_at_data(self) -> None:
+        self._data.begin()
+        if self._data.under_way:
+            if self._data_timer is not None:
+                self._data_timer.stop()
+            self._data_timer = self.set_interval(DATA_INTERVAL, self._take_data)
+
+    def _take_data(self) -> None:
+        if not self._data.under_way:
+            if self._data_timer is not None:
+                self._data_timer.stop()
+            self._data.settle()
+            self.judge()
+
     def _problem(self) -> str:
         """The reason why no run can start; empty when one can."""
+        if self._checked.config is not None and self._data.problem:
+            return self._data.problem
         if self._editor.problem:
             return self._editor.problem
         for field, error in self._checked.errors.items():
             return f"{label(field)} {error}" if field else error
         assert self._checked.config is not None, "a form without errors has a config"
         try:
-            summarize_config(self._checked.config)
+            summarize_config(self._checked.config, self._data.task)
             if self._editor.summary is not None:  # a module that has been counted
                 self._checked.config.check_parameter_budget(self._editor.summary.total_params)
         except LabError as error:
@@ -176,15 +214,15 @@ class LabScreen(WorkScreen):
         return f"{runs.capitalize()}: {arch} on {name_of(config.dataset)}, {config.epochs} epochs."
 
     def _show_fork(self) -> None:
-        title, box = "Run", self.query_one("#values")
+        title, box, is_other = "Run", self.query_one("#values"), False
         if self._fork is not None:
-            changes = list(self._form.changes) + (["network"] if self._editor.arch != self._fork.arch else [])
+            mine, theirs = (recorded_arch(arch, self._data.task) for arch in (self._editor.arch, self._fork.arch))
+            is_other = mine != theirs
+            changes = list(self._form.changes) + ["network"] * is_other
             title = f"Fork of {self._fork.title}, {len(changes)} change{'s' * (len(changes) != 1)}"
         if str(box.border_title) != title:  # else all that is in the box would be painted anew
             box.border_title = Content(title)  # a name may hold what markup would take for a tag
-        self.query_one("#network").set_class(
-            self._fork is not None and self._editor.arch != self._fork.arch, "-changed"
-        )
+        self.query_one("#network").set_class(is_other, "-changed")
         self.refresh_keys(self._fork is not None, self._is_own_module, self._translating is not None)
 
     @on(Table.Moved, "#archs")
@@ -209,7 +247,7 @@ class LabScreen(WorkScreen):
         if event.preset:
             is_own = event.preset == OWN_VALUES
             arch = self._own_spec if is_own else load_preset(event.preset).config.arch
-            self._editor.put(REGISTRY.get(arch, arch))
+            self._editor.put(self._spec_of(arch))
             self.query_one(ArchList).select(self._editor.spec)
         self.judge()
 
@@ -260,7 +298,8 @@ class LabScreen(WorkScreen):
     def action_translate(self) -> None:
         """Find the spec of the module in the editor, on a thread: its code is run."""
         config = self._checked.config
-        self._translating = Translating(self._editor.arch, run_whole_file=config is not None and config.run_whole_file)
+        whole_file, dataset = (False, "auto") if config is None else (config.run_whole_file, config.dataset)
+        self._translating = Translating(self._editor.arch, run_whole_file=whole_file, dataset=dataset)
         self._translating_timer = self.set_interval(TRANSLATION_INTERVAL, self._take_translation)
         self.judge()
 

@@ -12,7 +12,8 @@ from experiments.runs.view import RunView, reduce
 from tui.text.output import complain, duration, loss_in_digits, note, percent, say, write
 
 GUESSING = 0.1135
-"""The accuracy on MNIST of a network that takes everything for a 1, its commonest digit. Elsewhere it is 10%."""
+"""The accuracy on MNIST of a network that takes everything for a 1, its commonest digit. Elsewhere it is 10%, and of so
+many classes the share of one, which is not always the same."""
 
 
 def meter(view: RunView, width: int | None = None) -> str:
@@ -65,7 +66,8 @@ def last_line(view: RunView, run_id: str, folder: object) -> str:
             else:
                 best = f"best {percent(end.best_test_accuracy)} (epoch {end.best_epoch}, optimistic)"
             final = percent(end.final_test_accuracy)
-            if end.final_test_accuracy <= GUESSING:
+            classes = len(view.started.classes) if view.started is not None else 10
+            if end.final_test_accuracy <= GUESSING * 10 / classes + 1e-9:
                 final += " (no better than guessing)"
             why = f" {words}" if (words := why_ended(view)) else ""
             reached = f"{target} first reached: {reached}{with_views(view, end)}"

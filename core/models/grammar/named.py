@@ -12,7 +12,13 @@ REGISTRY: Mapping[str, str] = {
     "sep8k": "c16p1 s32p1 p2 s40p1 s48p1 p2 s56p1 gap fc10",
     "sep4k": "c10p1 s20p1 p2 s28p1 s32p1 p2 s36p1 gap fc10",
 }
-"""Named networks, all below 20,000 parameters."""
+"""Named networks, all below 20,000 parameters, with the ten logits of MNIST."""
 
 EXERCISE = ("conv9", "conv5")
 """The networks of the course exercise."""
+
+
+def named_spec(name: str, classes: int) -> str:
+    """The spec of a named network, its last layer giving so many logits."""
+    *others, last = REGISTRY[name].split()
+    return " ".join([*others, last.replace("10", str(classes))])

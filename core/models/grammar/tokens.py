@@ -34,10 +34,11 @@ from core.models.grammar.forms import (
     POOL_MODIFIER,
     SCALE,
 )
+from core.task import LARGEST
 
 MAX_TOKEN = 40
 MAX_WIDTH = 4096
-MAX_EXTENT = 28
+MAX_EXTENT = LARGEST
 MAX_SCALE = 1000
 
 Fail = Callable[[str], SpecError]

@@ -15,8 +15,9 @@ from core.advice import Action, Advice, Hint, Tip
 from core.errors import InvalidValue, LabError, one_line
 from core.models.own.program import PROGRAMS, Program
 from core.models.own.source import place
+from core.task import MNIST_TASK, ImageTask
 
-_IMAGES = "images here are 1 x 28 x 28"
+_IMAGES = "images here are {images}"
 _SENTENCES: tuple[tuple[str, str], ...] = (
     (
         r"Expected more than 1 (?:value per channel|spatial element) when training, "
@@ -82,14 +83,14 @@ RUN_ALL = Advice(Tip(Action.OPTION, "run_whole_file"), " runs all of the file")
 Frame = tuple[FrameType, int]
 
 
-def blame(error: BaseException, files: Iterable[Path]) -> str:
+def blame(error: BaseException, files: Iterable[Path], task: ImageTask = MNIST_TASK) -> str:
     """An exception in one line: ``net.py:17: x = self.fc(x): a linear layer wants 64 values, and its input has 32``.
 
     The line is the innermost one of the user's `files`; without one of theirs, the layer where it happened is named.
     """
     cause, program, name = _cause(error)
     where = _where(cause, {str(path) for path in files})
-    what = f"needs {left_out_in_words(program, name)}" if program and name in program.left_out else _what(cause)
+    what = f"needs {left_out_in_words(program, name)}" if program and name in program.left_out else _what(cause, task)
     return one_line(": ".join(filter(None, (where, what))), 260)
 
 
@@ -104,14 +105,14 @@ def way_out(error: BaseException) -> Hint:
 
 
 @contextmanager
-def blaming(arch: str, files: Iterable[Path], doing: str = "") -> Iterator[None]:
+def blaming(arch: str, files: Iterable[Path], doing: str = "", task: ImageTask = MNIST_TASK) -> Iterator[None]:
     """Turn whatever the user's code raises, leaving by SystemExit too, into one line that names it."""
     try:
         yield
     except LabError:
         raise
     except (Exception, SystemExit) as error:
-        reason = ": ".join(filter(None, (doing, blame(error, files))))
+        reason = ": ".join(filter(None, (doing, blame(error, files, task))))
         raise InvalidValue("arch", arch, reason, hint=way_out(error)) from error
 
 
@@ -149,7 +150,7 @@ def _shown(statement: str) -> str:
     return one_line(statement, 60)
 
 
-def _what(error: BaseException) -> str:
+def _what(error: BaseException, task: ImageTask) -> str:
     """What happened, in a sentence where that is known."""
     if isinstance(error, ModuleNotFoundError):
         missing, last = _missing(error), (error.name or "").rpartition(".")[2]
@@ -161,7 +162,7 @@ def _what(error: BaseException) -> str:
     message = re.sub(r"\bown\d+\.", "", str(error))
     for pattern, sentence in _SENTENCES:
         if match := re.search(pattern, message, re.DOTALL):
-            return sentence.format(*match.groups())
+            return sentence.format(*match.groups(), images=task.pixels)
     return _plain(error)
 
 

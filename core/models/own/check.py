@@ -11,25 +11,26 @@ from core.models.own.copying import copy_module
 from core.models.own.lazy import has_lazy_layers, make_lazy_layers
 from core.models.own.load import OwnModule
 from core.models.own.seeding import only_our_seeds
+from core.task import MNIST_TASK, ImageTask
 
 
-def check_own_module(own: OwnModule) -> None:
-    """Raise `InvalidValue` when a module does not map images to 10 logits, or has nothing to train.
+def check_own_module(own: OwnModule, task: ImageTask = MNIST_TASK) -> None:
+    """Raise `InvalidValue` when a module does not map images to a logit for each class, or has nothing to train.
 
     Lazy layers learn their sizes from its input, and draw their initial weights. Otherwise the module and torch's
     random state are left as they are.
     """
     model, arch, name = own.module, str(own.reference), own.reference.name
-    with blaming(arch, own.files, f"{name}'s forward raised"):
+    with blaming(arch, own.files, f"{name}'s forward raised", task):
         if has_lazy_layers(model):
             with only_our_seeds():
-                make_lazy_layers(model)
+                make_lazy_layers(model, task)
         with torch.random.fork_rng(devices=[]):
             # A copy, so that a forward pass that changes the module's state leaves the one to train as it was made.
-            problem = check_output(copy_module(model))
+            problem = check_output(copy_module(model), task)
     if has_lazy_layers(model):
         problem = f"{name} has lazy layers that its forward does not use, whose parameters nobody can count"
     if problem:
-        raise InvalidValue("arch", arch, problem, hint="forward takes (N, 1, 28, 28) and returns logits (N, 10)")
+        raise InvalidValue("arch", arch, problem, hint=task.forward)
     if not count_parameters(model, trainable_only=True):
         raise InvalidValue("arch", arch, f"{name} has no trainable parameters", hint="there is nothing to train")

@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
+from core.task import MNIST_TASK, ImageTask
+
 
 def has_lazy_layers(model: nn.Module) -> bool:
     """Whether parameters or buffers of a module have no sizes yet."""
@@ -13,12 +15,12 @@ def has_lazy_layers(model: nn.Module) -> bool:
     return any(isinstance(tensor, UninitializedParameter | UninitializedBuffer) for tensor in tensors)
 
 
-def make_lazy_layers(model: nn.Module) -> None:
+def make_lazy_layers(model: nn.Module, task: ImageTask = MNIST_TASK) -> None:
     """Give lazy layers their sizes and initial weights, drawn from torch's global random state, by a forward pass."""
     was_training = model.training
     model.eval()
     try:
         with torch.no_grad():
-            model(torch.zeros(2, 1, 28, 28))
+            model(torch.zeros(2, 1, task.size, task.size))
     finally:
         model.train(was_training)

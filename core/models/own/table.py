@@ -15,12 +15,15 @@ from core.device.torch_private import TorchDispatchMode, tree_flatten
 from core.models.build import count_parameters
 from core.models.own.copying import copy_module
 from core.models.summary import UNLISTED_KINDS, Layer, Shape, Summary, label_rows
+from core.task import MNIST_TASK, ImageTask
 
 BATCH = 2
 """Images in the forward pass that is looked at."""
 
 
-def summarize_module(model: nn.Module, name: str, files: tuple[Path, ...] = ()) -> Summary:
+def summarize_module(
+    model: nn.Module, name: str, files: tuple[Path, ...] = (), task: ImageTask = MNIST_TASK
+) -> Summary:
     """The layer table of a module, which is not changed; nor is torch's random state.
 
     There is a row for each use of an innermost module, and one for each other that has parameters of its own or
@@ -34,10 +37,10 @@ def summarize_module(model: nn.Module, name: str, files: tuple[Path, ...] = ()) 
         # In train mode it would change batch-norm statistics.
         copy = copy_module(model).eval()
         names = {id(part): path for path, part in copy.named_modules()}
-        uses = _Uses(copy)
+        uses = _Uses(copy, task.size)
         with uses:
             rows = torchinfo_summary(
-                copy, input_size=(BATCH, 1, 28, 28), device="cpu", mode="eval", verbose=0, col_names=()
+                copy, input_size=(BATCH, 1, task.size, task.size), device="cpu", mode="eval", verbose=0, col_names=()
             ).summary_list
         uses.settle()
         counted: set[int] = set()
@@ -91,6 +94,7 @@ class _Uses(TorchDispatchMode):
     """Within the context, which is of one forward pass, the uses of a model's modules and weights are noted."""
 
     model: nn.Module
+    size: int
     calls: dict[int, list[_Use]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -145,7 +149,7 @@ class _Uses(TorchDispatchMode):
         self.model.train()
         # What fails in training is told by `core.training.trial`.
         with suppress(Exception, SystemExit, KeyboardInterrupt), torch.no_grad(), self:
-            self.model(torch.zeros(BATCH, 1, 28, 28))
+            self.model(torch.zeros(BATCH, 1, self.size, self.size))
         return self._used
 
     def _begin(self, part: nn.Module, _inputs: object) -> None:

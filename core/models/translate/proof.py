@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from core.task import MNIST_TASK, ImageTask
+
 TOLERANCE = 1e-9
 """In float64, relative to the largest value, of gradients to the largest of all. What is computed in another order
 differs by about 1e-14."""
@@ -42,16 +44,18 @@ class WithoutDropout(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def difference(module: nn.Module, twin: nn.Module, *, log_softmax: bool) -> str:
+def difference(module: nn.Module, twin: nn.Module, *, log_softmax: bool, task: ImageTask = MNIST_TASK) -> str:
     """As `_difference`; what differs has done so with several sets of weights. With a single one, the slope of a ReLU
     or the choice of a maximum may hang on a rounding error."""
     for seed in range(ATTEMPTS):
-        if not (reason := _difference(module, twin, log_softmax, torch.Generator().manual_seed(seed))):
+        if not (reason := _difference(module, twin, log_softmax, task, torch.Generator().manual_seed(seed))):
             break
     return reason
 
 
-def _difference(module: nn.Module, twin: nn.Module, log_softmax: bool, generator: torch.Generator) -> str:
+def _difference(
+    module: nn.Module, twin: nn.Module, log_softmax: bool, task: ImageTask, generator: torch.Generator
+) -> str:
     """What differs between a module and the network that has its very tensors; empty when nothing does.
 
     Compares outputs, gradients of parameters and images, and running statistics, in training and in evaluation mode,
@@ -64,10 +68,10 @@ def _difference(module: nn.Module, twin: nn.Module, log_softmax: bool, generator
     _scatter(module, generator)
     for training, sizes in ((True, TRAINING), (False, SCORING)):
         for size in sizes:
-            images = torch.randn(size, 1, 28, 28, generator=generator, dtype=torch.float64) * 1.5
-            weights = torch.randn(size, 10, generator=generator, dtype=torch.float64)
+            images = torch.randn(size, 1, task.size, task.size, generator=generator, dtype=torch.float64) * 1.5
+            weights = torch.randn(size, task.classes, generator=generator, dtype=torch.float64)
             before = [buffer.clone() for buffer in module.buffers()]
-            if size == 1 and not _takes_one(module, images):
+            if size == 1 and not _takes_one(module, images, task.classes):
                 continue
             found = _results(module, module, images, weights, training=training)
             for buffer, value in zip(module.buffers(), before, strict=True):
@@ -82,12 +86,12 @@ def _difference(module: nn.Module, twin: nn.Module, log_softmax: bool, generator
     return ""
 
 
-def _takes_one(module: nn.Module, image: Tensor) -> bool:
-    """Whether a module scores a single image (1, 1, 28, 28), as one that squeezes its output does not."""
+def _takes_one(module: nn.Module, image: Tensor, classes: int) -> bool:
+    """Whether a module scores a single image (1, 1, S, S), as one that squeezes its output does not."""
     module.eval()
     try:
         with torch.no_grad():
-            return bool(module(image).shape == (1, 10))
+            return bool(module(image).shape == (1, classes))
     except (RuntimeError, IndexError):
         return False
 

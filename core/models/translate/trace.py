@@ -89,7 +89,7 @@ class Trace:
 
 
 def trace(module: nn.Module, images: Tensor) -> Trace:
-    """Run the module on images (B, 1, 28, 28), in the mode in which it is, and record it.
+    """Run the module on images (B, 1, S, S), in the mode in which it is, and record it.
 
     `output` is None when the result does not come from the images. What the forward raises is not caught.
     """

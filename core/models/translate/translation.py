@@ -26,6 +26,7 @@ from core.models.translate.reading import is_dropout, piece_of
 from core.models.translate.structure import Row, find_obstacles, pieces_in, row_of
 from core.models.translate.trace import Place, Trace, place_of, torch_class, trace
 from core.models.translate.words import spec_of
+from core.task import MNIST_TASK, ImageTask
 
 LOOKS = 4
 """Forward passes that are recorded; a module that does something else in one of them is not translated."""
@@ -82,8 +83,9 @@ class Untranslatable:
         return f"{first}" + (f", and {more} more" if more else "")
 
 
-def translate(module: nn.Module) -> Translation | Untranslatable:
-    """Find the spec that equals a module on the CPU, and prove it. Module and random states stay as they are."""
+def translate(module: nn.Module, task: ImageTask = MNIST_TASK) -> Translation | Untranslatable:
+    """Find the spec that equals a module for a task on the CPU, and prove it. Module and random states stay as they
+    are."""
     if obstacles := list(_outside_of_forward(module)):
         return Untranslatable(tuple(obstacles))
     try:
@@ -92,7 +94,7 @@ def translate(module: nn.Module) -> Translation | Untranslatable:
         return Untranslatable((Obstacle(f"it cannot be copied: {one_line(error)}", Place()),))
     with isolated(), torch.random.fork_rng(devices=[]):
         try:
-            return _translate(copy, module)
+            return _translate(copy, module, task)
         except Obstacle as obstacle:
             return Untranslatable((obstacle,))
         except SpecError as error:
@@ -107,12 +109,12 @@ def tensors_of(module: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def _translate(copy: nn.Module, module: nn.Module) -> Translation | Untranslatable:
-    traced, obstacles = _looked_at(copy)
+def _translate(copy: nn.Module, module: nn.Module, task: ImageTask) -> Translation | Untranslatable:
+    traced, obstacles = _looked_at(copy, task.size)
     if obstacles:
         return Untranslatable(tuple(obstacles))
     row, log_softmax = _without_log_softmax(row_of(traced))
-    summary = summarize(parse(spec_of(row)))
+    summary = summarize(parse(spec_of(row)), task)
     names = _names(summary, row, copy)
     unused = tuple(name for name, _ in module.named_parameters() if name not in names.values())
     notes = [LEFT_OUT] if log_softmax else []
@@ -121,7 +123,7 @@ def _translate(copy: nn.Module, module: nn.Module) -> Translation | Untranslatab
     if frozen := [name for name, tensor in module.named_parameters() if not tensor.requires_grad]:
         notes.append(f"{', '.join(frozen)}: not trained by the module, but by a network of the spec alone")
     translation = Translation(summary, names, unused, tuple(notes), fields_of(summary, row))
-    reason = _disproof(copy, translation, log_softmax=log_softmax)
+    reason = _disproof(copy, translation, log_softmax=log_softmax, task=task)
     return Untranslatable((Obstacle(reason, Place()),)) if reason else translation
 
 
@@ -145,7 +147,7 @@ def _outside_of_forward(module: nn.Module) -> Iterator[Obstacle]:
             yield Obstacle("has hooks", Place(layer=name))
 
 
-def _looked_at(copy: nn.Module) -> tuple[Trace, list[Obstacle]]:
+def _looked_at(copy: nn.Module, side: int) -> tuple[Trace, list[Obstacle]]:
     """Record the module's forward pass in training, several times, and hold it against that of evaluation.
 
     Raises:
@@ -154,8 +156,8 @@ def _looked_at(copy: nn.Module) -> tuple[Trace, list[Obstacle]]:
     before = _state(copy)
     with WithoutDropout():
         numbers = random_states()
-        first, *more = [_trace(copy, size, training=True) for size in range(2, 2 + LOOKS)]
-        scored = _trace(copy, 3, training=False)
+        first, *more = [_trace(copy, size, side, training=True) for size in range(2, 2 + LOOKS)]
+        scored = _trace(copy, 3, side, training=False)
         drawn = random_states() != numbers
     obstacles = find_obstacles(first)
     if drawn:
@@ -174,10 +176,10 @@ def _looked_at(copy: nn.Module) -> tuple[Trace, list[Obstacle]]:
     return first, obstacles
 
 
-def _trace(copy: nn.Module, size: int, *, training: bool) -> Trace:
+def _trace(copy: nn.Module, size: int, side: int, *, training: bool) -> Trace:
     copy.train(training)
     try:
-        return trace(copy, torch.randn(size, 1, 28, 28, generator=torch.Generator().manual_seed(size)))
+        return trace(copy, torch.randn(size, 1, side, side, generator=torch.Generator().manual_seed(size)))
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         mode = "training" if training else "evaluation"
         reason = f"forward fails for {size} images in {mode} mode: {type(error).__name__}: {one_line(error)}"
@@ -260,7 +262,7 @@ def _tensors_in(layer: nn.Module) -> Iterator[tuple[str, Tensor]]:
             yield name, tensor
 
 
-def _disproof(copy: nn.Module, translation: Translation, *, log_softmax: bool) -> str:
+def _disproof(copy: nn.Module, translation: Translation, *, log_softmax: bool, task: ImageTask) -> str:
     """The reason why the spec is not the module's after all; empty when they are proven equal."""
     copy.double()
     twin = translation.twin_of(copy)
@@ -268,7 +270,7 @@ def _disproof(copy: nn.Module, translation: Translation, *, log_softmax: bool) -
         if isinstance(layer, Conv2d | BatchNorm2d):  # ours, which round otherwise than torch's
             layer.__class__ = torch_class(type(layer))  # type: ignore[assignment]
     try:
-        reason = difference(copy, twin, log_softmax=log_softmax)
+        reason = difference(copy, twin, log_softmax=log_softmax, task=task)
     except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001  # in another precision
         return f"it cannot be compared with {translation.spec}: {type(error).__name__}: {one_line(error)}"
     return f"{translation.spec} does not compute the same: {reason}" if reason else ""

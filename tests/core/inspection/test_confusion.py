@@ -23,14 +23,14 @@ def outputs() -> Outputs:
 
 
 def test_a_matrix_counts_true_classes_down_and_predicted_ones_across():
-    matrix = confusion_matrix(torch.tensor([3, 3, 5, 9]), torch.tensor([3, 5, 5, 4], dtype=torch.uint8))
+    matrix = confusion_matrix(torch.tensor([3, 3, 5, 9]), torch.tensor([3, 5, 5, 4], dtype=torch.uint8), 10)
     assert matrix.sum() == 4
     assert {tuple(place) for place in matrix.nonzero().tolist()} == {(3, 3), (3, 5), (5, 5), (9, 4)}
 
 
 def test_precision_recall_and_what_a_class_is_taken_for():
     labels = torch.tensor([1, 1, 1, 1, 2, 2])
-    scores = class_scores(confusion_matrix(labels, torch.tensor([1, 1, 7, 2, 2, 1])))
+    scores = class_scores(confusion_matrix(labels, torch.tensor([1, 1, 7, 2, 2, 1]), 10))
     assert (scores[1].images, scores[1].precision, scores[1].recall) == (4, pytest.approx(2 / 3), 0.5)
     assert scores[1].f1 == pytest.approx(4 / 7)
     assert scores[1].taken_for == 2  # of two that are equally common the first

@@ -127,7 +127,7 @@ def test_a_range_in_steps_holds_its_steps_only(text, value, holds):
 
 def test_an_architecture_that_cannot_be_built_is_named_by_its_token():
     with pytest.raises(SpecError, match="c8 at position 1"):
-        parse_option("arch", "conv9,c8")
+        parse_option("arch", "conv9,c8", "mnist")
 
 
 def test_a_network_is_one_value_however_it_is_spaced():

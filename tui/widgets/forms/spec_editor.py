@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from core.errors import SpecError
 from core.models.layer import Layer
-from core.models.spec import REGISTRY, is_user_module, words
+from core.models.spec import REGISTRY, is_user_module, named_spec, words
 from core.models.summary import Summary
 from tui.live.examining import ModuleExamination
 from tui.live.forms.advice import for_interface
@@ -21,7 +21,7 @@ from tui.live.forms.module_file import module_problem
 from tui.text.wording import unused_in_words
 from tui.widgets.forms.budget_meter import BudgetMeter
 from tui.widgets.forms.field import Field
-from tui.widgets.tables.arch_list import layers_so_far, name_of, summary_of
+from tui.widgets.tables.arch_list import MNIST, DataFor, layers_so_far, name_of, summary_of
 from tui.widgets.tables.table import Cell, Column, Table
 
 LAYER_COLUMNS = (
@@ -78,6 +78,7 @@ class SpecEditor(Vertical):
         self.error: SpecError | None = None
         self._module_problem = ""
         self._whole_file = False
+        self._data = MNIST
         self._examination = ModuleExamination()
         self._typing: Timer | None = None
         self._looking: Timer | None = None
@@ -100,7 +101,7 @@ class SpecEditor(Vertical):
     @property
     def arch(self) -> str:
         """The network as a config names it: by its name where it has one."""
-        return name_of(self.spec)
+        return name_of(self.spec, self._data.task.classes)
 
     @property
     def problem(self) -> str:
@@ -120,11 +121,16 @@ class SpecEditor(Vertical):
         """Take over what stands in the field now, whether its message has arrived here or not."""
         self._update()
 
-    def hold_against(self, budget: int | None, dropout: float, *, whole_file: bool = False) -> None:
-        """Show the network with this dropout, against this budget; a module with all of its file run, or not."""
-        if (budget, dropout, whole_file) != (self._budget, self._dropout, self._whole_file):
-            self._budget, self._dropout, self._whole_file = budget, dropout, whole_file
-            self._update()
+    def hold_against(
+        self, budget: int | None, dropout: float, *, whole_file: bool = False, data: DataFor = MNIST
+    ) -> None:
+        """Show the network with this dropout, against this budget, for a data set; a module with all of its file run,
+        or not. A named network gets the last layer that the data set's classes need."""
+        held = (budget, dropout, whole_file, data)
+        if held != (self._budget, self._dropout, self._whole_file, self._data):
+            name, known = self.arch, data == self._data
+            self._budget, self._dropout, self._whole_file, self._data = held
+            self.put(named_spec(name, data.task.classes) if name in REGISTRY and not known else self.spec)
 
     @on(Input.Changed, "#spec")
     def _typed(self, event: Input.Changed) -> None:
@@ -146,7 +152,7 @@ class SpecEditor(Vertical):
 
         One that comes from elsewhere, such as a run's, is not run for a table: nobody has named it here.
         """
-        self._examination.begin(self.spec.strip(), whole_file=self._whole_file, again=again)
+        self._examination.begin(self.spec.strip(), whole_file=self._whole_file, dataset=self._data.dataset, again=again)
         if self._examination.under_way and self._looking is None:
             self._looking = self.set_interval(LOOK, self._look)
         self._update()
@@ -168,17 +174,18 @@ class SpecEditor(Vertical):
         found: Summary | str | None = None
         if is_user_module(spec):
             self._module_problem = module_problem(spec)
-            found = self._examination.found(spec, whole_file=self._whole_file)
+            found = self._examination.found(spec, whole_file=self._whole_file, dataset=self._data.dataset)
             if isinstance(found, Summary):
                 self.summary, rows = found, found.rows
         else:
             try:
-                summary_of(spec)  # first without dropout, so that an error counts positions as they are typed
-                self.summary = summary_of(spec, self._dropout)
+                # First without dropout, so that an error counts positions as they are typed.
+                summary_of(spec, data=self._data)
+                self.summary = summary_of(spec, self._dropout, self._data)
                 rows = self.summary.rows
             except SpecError as error:
                 self.error = error
-                rows = layers_so_far(error, spec, self._dropout)
+                rows = layers_so_far(error, spec, self._dropout, self._data)
         self._mark.position = self.error.position if self.error and spec not in REGISTRY else 0
         self._show_error(found if isinstance(found, str) else "")
         counted = self.summary.total_params if self.summary is not None else sum(layer.params for layer in rows)

@@ -14,7 +14,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.drawing.picture import Shades, digit_values, palette_of, picture
+from tui.drawing.picture import Shades, digit_values, fitted, palette_of, picture
 
 SIDE = 28
 CORE, RIM = 0.6, 1.7
@@ -164,7 +164,7 @@ def stroke(start: tuple[float, float], stop: tuple[float, float]) -> Shades:
 
 
 class Seen(Widget):
-    """One image as a network sees it: (28, 28) uint8, or nothing yet."""
+    """One image as a network sees it: (S, S) uint8, or nothing yet."""
 
     DEFAULT_CSS = """
     Seen { border: round $foreground 25%; border-title-color: $text-muted; }
@@ -173,14 +173,14 @@ class Seen(Widget):
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
         self.border_title = "As the network sees it"
-        self._image = np.zeros((28, 28), dtype=np.uint8)
+        self._values: Shades = np.zeros((SIDE, SIDE), dtype=np.float32)
 
     def show(self, image: NDArray[np.uint8] | None) -> None:
-        self._image = np.zeros((28, 28), dtype=np.uint8) if image is None else image
+        self._values = np.zeros_like(self._values) if image is None else fitted(digit_values(image), SIDE)
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
         base = self.rich_style
-        rows = self._image[2 * y : 2 * y + 2]
-        line = picture(digit_values(rows), palette_of(self.app))[0] if len(rows) else []
+        rows = self._values[2 * y : 2 * y + 2]
+        line = picture(rows, palette_of(self.app))[0] if len(rows) else []
         return Strip(line).apply_style(base).adjust_cell_length(self.size.width, base)

@@ -1,4 +1,4 @@
-"""Test digits as cards: the picture, what it is, what networks say it is, and their ten probabilities as bars."""
+"""Test images as cards: the picture, what it is, what networks say it is, and their probabilities as bars."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from rich.cells import set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -17,12 +18,12 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.drawing.bars import probability_lines
+from tui.drawing.bars import probability_lines, short
 from tui.drawing.digit import Digit, Opinion
-from tui.drawing.picture import Ink, Palette, digit_values, palette_of, picture
+from tui.drawing.picture import Ink, Palette, digit_values, fitted, palette_of, picture
 
 SIDE, LINES = 28, 14
-"""Columns and lines of a picture; a card is as high."""
+"""Columns and lines of a picture of whatever size; a card is as high."""
 PANEL = 9
 """Columns that what one network says takes, at least."""
 
@@ -186,7 +187,7 @@ class CardStyles:
 
 def card_lines(digit: Digit, width: int, palette: Palette, styles: CardStyles, *, current: bool) -> list[list[Segment]]:
     """The 14 lines of a card, each `width` columns."""
-    shown = picture(digit_values(digit.image), palette)
+    shown = picture(fitted(digit_values(digit.image), SIDE), palette)
     panel = (width - SIDE - 2) // len(digit.opinions) - 1
     sides = [_panel(digit, number, panel, styles) for number in range(len(digit.opinions))]
     mark = Segment("┃" if palette.ink is not Ink.ASCII else "|", styles.mark) if current else Segment(" ")
@@ -208,14 +209,21 @@ def _panel(digit: Digit, number: int, width: int, styles: CardStyles) -> list[li
     sure = f"{100 * float(opinion.probabilities[opinion.prediction]):.1f}%"
     heads = [
         Segment(f"no. {digit.index}" if number == 0 else "", styles.plain),
-        Segment(f"true {digit.truth}" if number == 0 else "", Style(bold=True)),
-        Segment(f"{opinion.who or 'says'} {opinion.prediction}", verdict),
+        Segment(f"true {digit.names[digit.truth]}" if number == 0 else "", Style(bold=True)),
+        Segment(f"{opinion.who or 'says'} {digit.names[opinion.prediction]}", verdict),
         Segment(sure, styles.plain),
     ]
     bars = probability_lines(
-        opinion.probabilities.tolist(), width, truth=digit.truth, plain=styles.plain, good=styles.good, bad=styles.bad
+        opinion.probabilities.tolist(),
+        width,
+        truth=digit.truth,
+        plain=styles.plain,
+        good=styles.good,
+        bad=styles.bad,
+        names=digit.names,
     )
-    return [[Segment(head.text[:width].ljust(width), head.style)] for head in heads] + bars
+    lines = [[Segment(set_cell_size(short(head.text, width), width), head.style)] for head in heads] + bars
+    return lines + [[Segment(" " * width)]] * (LINES - len(lines))
 
 
 _NOTHING = Digit(0, np.zeros((SIDE, SIDE), dtype=np.uint8), 0, (Opinion(np.zeros(10, dtype=np.float32), 0),))

@@ -60,8 +60,8 @@ class MapsView(Horizontal):
         digit = self._shown.digit(index)
         opinion = digit.opinions[0]
         words = (
-            f"no. {index}: true {digit.truth}",
-            f"says {opinion.prediction}, {percent(float(opinion.probabilities[opinion.prediction]))} sure",
+            f"no. {index}: true {digit.names[digit.truth]}",
+            f"says {digit.names[opinion.prediction]}, {percent(float(opinion.probabilities[opinion.prediction]))} sure",
             "[ and ] for another digit",
         )
         self.query_one(CellPanel).show(words, digit)

@@ -1,4 +1,4 @@
-"""Ten probabilities as bars, and what they come to in words."""
+"""Probabilities of classes as bars, and what they come to in words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.drawing.bars import probability_lines
+from core.task import DIGITS
+from tui.drawing.bars import probability_lines, short
 
 
 class Probabilities(Widget):
@@ -25,24 +26,30 @@ class Probabilities(Widget):
         super().__init__(id=id)
         self.border_title = "It is"
         self._probabilities: tuple[float, ...] | None = None
+        self._names: Sequence[str] = DIGITS
 
-    def show(self, probabilities: Sequence[float] | None) -> None:
+    def show(self, probabilities: Sequence[float] | None, names: Sequence[str] = DIGITS) -> None:
+        """Show those of the classes of these names, or none."""
         self._probabilities = None if probabilities is None else tuple(probabilities)
+        self._names = names
         self.refresh()
 
     @property
     def verdict(self) -> str:
         if self._probabilities is None:
             return "nothing yet"
-        likeliest = max(range(10), key=lambda digit: (self._probabilities or ())[digit])
-        return f"a {likeliest}, {100 * self._probabilities[likeliest]:.1f}% sure"
+        likeliest = max(range(len(self._probabilities)), key=self._probabilities.__getitem__)
+        name = self._names[likeliest]
+        return f"{f'a {name}' if name.isdigit() else short(name, 24)}, {100 * self._probabilities[likeliest]:.1f}% sure"
 
     def render_line(self, y: int) -> Strip:
         width, base = self.size.width, self.rich_style
         if y == 0:
             return Strip([Segment(self.verdict, base + Style(bold=True))]).adjust_cell_length(width, base)
-        if y > 10 or self._probabilities is None:
+        if self._probabilities is None:
             return Strip.blank(width, base)
         plain, good = (self.get_component_rich_style(f"probabilities--{name}") for name in ("plain", "good"))
-        lines = probability_lines(self._probabilities, width, truth=None, plain=plain, good=good, bad=good)
-        return Strip(lines[y - 1]).apply_style(base).adjust_cell_length(width, base)
+        lines = probability_lines(
+            self._probabilities, width, truth=None, plain=plain, good=good, bad=good, names=self._names
+        )
+        return Strip(lines[y - 1] if y <= len(lines) else ()).apply_style(base).adjust_cell_length(width, base)

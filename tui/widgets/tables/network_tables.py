@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
+
+from tui.drawing.bars import short
 from tui.text.output import percent
 from tui.widgets.tables.table import Cell, Column, Table
 
 if TYPE_CHECKING:
     from core.inspection.activations import LayerStatistics
     from core.inspection.confusion import ClassScore
+
+LONGEST_NAME = 12
 
 CLASS_COLUMNS = (
     Column("Class", 5, right=True),
@@ -38,8 +44,11 @@ class ClassTable(Table):
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(CLASS_COLUMNS, id=id)
 
-    def show_scores(self, scores: Sequence[ClassScore], counts: Sequence[Sequence[int]]) -> None:
-        self.show(len(scores), lambda row: class_cells(row, scores[row], counts[row]))
+    def show_scores(self, scores: Sequence[ClassScore], counts: Sequence[Sequence[int]], names: Sequence[str]) -> None:
+        first, *others = CLASS_COLUMNS
+        width = min(max(first.width, *map(cell_len, names)), LONGEST_NAME)
+        self._columns = (replace(first, width=width), *others)
+        self.show(len(scores), lambda row: class_cells(row, scores[row], counts[row], names))
 
 
 class LayerTable(Table):
@@ -50,16 +59,19 @@ class LayerTable(Table):
         self.show(len(layers), lambda row: layer_cells(layers[row]))
 
 
-def class_cells(digit: int, score: ClassScore, counts: Sequence[int]) -> tuple[Cell, ...]:
-    other = score.taken_for
+def class_cells(digit: int, score: ClassScore, counts: Sequence[int], names: Sequence[str]) -> tuple[Cell, ...]:
+    taken_for = "never wrong"
+    if (other := score.taken_for) is not None:
+        times = "once" if counts[other] == 1 else f"{counts[other]:,} times"
+        taken_for = f"{short(names[other], 2 * LONGEST_NAME)} ({times})"
     return (
-        str(digit),
+        short(names[digit], LONGEST_NAME),
         f"{score.images:,}",
         f"{counts[digit]:,}",
         percent(score.precision),
         percent(score.recall),
         percent(score.f1),
-        "never wrong" if other is None else f"{other} ({'once' if counts[other] == 1 else f'{counts[other]:,} times'})",
+        taken_for,
     )
 
 
