@@ -20,9 +20,9 @@ SMALL = 120
 """A digit of fewer pixels across is looked at again in the resolution that the picture has."""
 REACH = 0.3
 """Of the longer side: no stroke is as wide."""
-PENS, AGAIN = 2.5, 0.85
+PENS, AGAIN, KEPT = 2.5, 0.85, 0.7
 """The paper is judged a second time within so many widths of the pen, and that is taken where the digit looks as much
-like one as before, but for a little."""
+like one as before, but for a little, and has not lost much of its size."""
 UNLIKE = 0.1
 """What looks less like a digit than that is no digit: a stain, an edge, noise."""
 LEVELS = 8
@@ -93,7 +93,8 @@ def _analysed(gray: Values) -> tuple[Values, list[StrokeGroup]]:
         near = PENS * candidates[0].width
         if near < reach:
             again, better = _looked_at(smooth, near, dark=dark)
-            if better and better[0].score > AGAIN * candidates[0].score:
+            first = candidates[0]
+            if better and better[0].score > AGAIN * first.score and better[0].side > KEPT * first.side:
                 return again, _digits(better)
     return ink, _digits(candidates)
 
