@@ -71,7 +71,7 @@ def assert_alike(one: TrainEvent, other: TrainEvent) -> None:
         {"swa": True, "swa_start": 0.0},
         {"tta": "shift", "val_split": 60},
         {"schedule": "onecycle", "cycle_momentum": True, "optimizer": "adamw", "lr": 0.01},
-        {"optimizer": "muon", "lr": 0.02, "clip_norm": 0.5, "weight_decay": 0.1, "decay": "weights"},
+        {"clip_norm": 0.5, "weight_decay": 0.1, "decay": "weights"},
         {"schedule": "plateau", "patience": 0, "threshold": 0.9, "epochs": 4, "warmup_epochs": 0.5},
     ],
     ids=str,
