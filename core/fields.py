@@ -1,4 +1,4 @@
-"""Which fields of a config have an effect beside the values of the others, and which values do not go together."""
+"""The fields of a config in groups, which of them have an effect beside the others, and which do not go together."""
 
 from __future__ import annotations
 
@@ -7,6 +7,30 @@ from typing import Any
 
 from core.advice import Action, Advice, Tip
 from core.errors import InvalidValue
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "Training": ("arch", "dataset", "epochs", "batch_size", "lr", "seed"),
+    "Optimizer": ("optimizer", "momentum", "nesterov", "alpha", "beta1", "beta2", "eps", "adamw_lr"),
+    "Schedule": (
+        "schedule",
+        *("warmup_epochs", "warmup", "anneal", "div_factor", "final_div_factor", "three_phase"),
+        *("cycle_momentum", "base_momentum", "max_momentum"),
+        *("step_size", "milestones", "gamma", "patience", "threshold", "min_lr"),
+    ),
+    "Augmentation": (
+        "augment",
+        *("shift", "rotation", "scale", "shear", "elastic", "elastic_sigma", "erase", "erase_chance"),
+        *("brightness", "contrast", "crop"),
+    ),
+    "Regularization": ("dropout", "label_smoothing", "weight_decay", "l1", "decay", "clip_norm"),
+    "Averages": ("ema", "ema_decay", "swa", "swa_start"),
+    "Teacher": ("teacher", "teacher_weight", "temperature"),
+    "Scoring": ("val_split", "target", "stop_at_target", "early_stop", "tta"),
+    "Data": ("limit_train", "limit_test"),
+    "Machine": ("device", "engine", "precision", "run_whole_file"),
+    "Budget": ("budget", "max_params", "max_epochs"),
+}
+"""Every field, in an order in which one that belongs to a choice stands below that choice."""
 
 NEEDS: Mapping[str, tuple[str, frozenset[object]]] = {
     "momentum": ("optimizer", frozenset({"sgd", "rmsprop", "muon"})),
@@ -55,7 +79,7 @@ NEEDS: Mapping[str, tuple[str, frozenset[object]]] = {
 def has_effect(field: str, values: Mapping[str, object]) -> bool:
     """Whether a field makes a difference beside the values of the others, as `TrainConfig` has them."""
     if field in ("teacher_weight", "temperature"):
-        return bool(values["teacher"])
+        return bool(str(values["teacher"]).strip())
     if field in ("max_params", "max_epochs"):
         return bool(values["budget"])
     cycled = "beta1" if values["optimizer"] in ("adam", "adamw") else "momentum"

@@ -24,6 +24,7 @@ from core.errors import LabError, Stopped, StorageError
 from experiments.locations import DATA_VARIABLE, HOME_VARIABLE, Locations
 from tui.command_line.early_signals import end_commands_by_exception
 from tui.command_line.exit_codes import ExitCode, exit_code_of
+from tui.command_line.grouped_help import GroupedCommand
 from tui.command_line.typer_private import spare_pydantic
 from tui.commands import COMMANDS
 from tui.text.output import complain, note, say, unwritable
@@ -106,7 +107,7 @@ def load_command(name: str) -> Any:
     command = getattr(import_module(module), attribute)
     if not isinstance(command, typer.Typer):
         function, command = command, typer.Typer(add_completion=False, rich_markup_mode=None)
-        command.command(name)(function)
+        command.command(name, cls=GroupedCommand)(function)
     return typer.main.get_command(command)
 
 

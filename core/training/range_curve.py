@@ -1,7 +1,7 @@
 """The curve of a learning-rate range test, and the rate that it suggests: plain Python, without torch.
 
 Such a test trains for some hundred steps while the learning rate rises from far too low to far too high (L. N. Smith,
-Cyclical Learning Rates for Training Neural Networks, 2015). Where the loss falls fastest the rate is a good one.
+Cyclical Learning Rates for Training Neural Networks, 2015). What the loss does meanwhile tells a rate to train with.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ SMOOTHING = 0.2
 many."""
 EXPLOSION = 4.0
 """The test ends when the running mean of the loss is so many times its lowest."""
-FALLEN = 0.9
-"""The loss has fallen when its mean has come down to this share of where it began."""
+FALL = 0.92
+"""The fall of the loss ends where its logarithm has made so much of it."""
+LEAST_FALL = 0.1
+"""A loss that falls by a smaller share than this does not tell a rate."""
 RATES = "must be a number above 0 and at most 100"
 ENDS: dict[Optimizer, tuple[float, float]] = {
     "sgd": (1e-4, 10.0),
@@ -112,12 +114,15 @@ def has_exploded(points: Sequence[RangePoint]) -> bool:
 def suggest(points: Sequence[RangePoint]) -> float | None:
     """The rate to train with, to three digits; None where the loss did not fall.
 
-    It is the one at which the mean loss is lowest, so the highest that still lowers it.
+    It is the lowest one at which the mean loss has come down: where its fall ends. Higher ones are no better for the
+    loss, and noisier. Below its floor's edge, where the loss falls fastest, a rate is too low to get far in few epochs;
+    and the floor is so flat that where on it the mean is lowest is left to chance.
     """
     means = smoothed(points)
-    if not means or min(means) > FALLEN * means[0]:
+    if not means or min(means) > (1 - LEAST_FALL) * means[0]:
         return None
-    return float(f"{points[means.index(min(means))].rate:.3g}")
+    end = means[0] * (min(means) / means[0]) ** FALL
+    return float(f"{next(point.rate for point, mean in zip(points, means, strict=True) if mean <= end):.3g}")
 
 
 def _weight(points: Sequence[RangePoint]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from core.advice import Action, Advice, Hint, Tip
 from core.config import MACHINE_FIELDS, TrainConfig
@@ -19,7 +19,7 @@ from core.models.spec import is_user_module
 from core.task import ImageTask
 from experiments.execution.own_files import FirstRead
 from experiments.execution.supervision import Supervision
-from experiments.execution.teachers import KnownTeachers, kept_teacher, learning_from
+from experiments.execution.teachers import AnyTrainer, KnownTeachers, kept_teacher, learning_from
 from experiments.locations import Locations
 from experiments.runs.config import extended_config, stored_config
 from experiments.runs.environment import describe_environment
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from core.training.trainer import Trainer
     from experiments.runs.teacher import TeacherCopy
 
-AnyTrainer = TypeVar("AnyTrainer", bound="Trainer")
 MakeTrainer = Callable[["TrainConfig", "Dataset", "Summary", "nn.Module", "torch.device"], AnyTrainer]
 
 
@@ -168,7 +167,9 @@ class Runner:
         if teacher is None:
             config = self.teachers.settled(self.store, config)
             teacher = self.teachers.of(self.store, config)
-        return self.prepare_as(learning_from(teacher), config, files)
+        from core.training.trainer import Trainer
+
+        return self.prepare_as(learning_from(teacher, Trainer), config, files)
 
     def prepare_as(
         self, make: MakeTrainer[AnyTrainer], config: TrainConfig, files: OwnFiles | None = None

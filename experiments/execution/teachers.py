@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from core.config import TrainConfig
 from core.dataset_names import is_own, name_of
@@ -92,18 +92,21 @@ def kept_teacher(run: Run, config: TrainConfig, started: RunStarted | None) -> T
     return copy
 
 
+AnyTrainer = TypeVar("AnyTrainer", bound="Trainer")
+
+
 def learning_from(
     copy: TeacherCopy | None,
-) -> Callable[[TrainConfig, Dataset, Summary, nn.Module, torch.device], Trainer]:
-    """Makes trainers with this teacher; none can be made for another data set (`check_dataset`)."""
-    from core.training.trainer import Trainer
+    kind: Callable[..., AnyTrainer],
+) -> Callable[[TrainConfig, Dataset, Summary, nn.Module, torch.device], AnyTrainer]:
+    """Makes trainers of a kind with this teacher; none can be made for another data set (`check_dataset`)."""
 
     def make(
         config: TrainConfig, dataset: Dataset, summary: Summary, module: nn.Module, device: torch.device
-    ) -> Trainer:
+    ) -> AnyTrainer:
         check_dataset(copy, dataset.name)
         taught = None if copy is None else copy.teacher(config, dataset.task)
-        return Trainer(config, dataset, summary, module, device, taught)
+        return kind(config, dataset, summary, module, device, taught)
 
     return make
 

@@ -128,22 +128,10 @@ def ready_to_train(rounds: int) -> Iterator[Measurement]:
     yield Measurement(what, statistics.median(over), "s", 1.5, samples=rounds)
 
 
-def choose(app: TerminalApp, dataset: str, device: str) -> None:
-    """Set data set and device by keys."""
-    app.press("v", "up")
-    _turn_to(app, f"◂ {dataset} ▸")
-    app.press(*["down"] * 7)
-    _turn_to(app, f"◂ {device}")
-
-
-def _turn_to(app: TerminalApp, wanted: str) -> None:
-    """Press right until a choice has come to what is wanted."""
-    for _ in range(8):
-        app.read_for(0.2)
-        if wanted in app.screen.text:
-            return
-        app.press("right")
-    raise AssertionError(f"no choice came to {wanted!r}:\n{app.screen.text}")
+def choose(home: Path, dataset: str, device: str) -> Path:
+    """Let the Lab of a home begin with a data set and a device."""
+    State(form={"dataset": dataset, "device": device}).save(home / "state.json")
+    return home
 
 
 LARGE = "c8p1 c8p1b0r rep12(res(c8p1b0r c8p1b0l bn) relu dc0.1) p2 tie8(c8p1r) rep4(c12p1 gn4 silu) gap fc10"
@@ -250,9 +238,8 @@ def log_of_a_run(store: Store, number: int) -> None:
 
 def while_training(seconds: float, device: str, dataset: str) -> Iterator[Measurement]:
     times = []
-    with fresh_home() as home, interface(home) as app:
+    with fresh_home() as home, interface(choose(home, dataset, device)) as app:
         app.wait_for("Ready")
-        choose(app, dataset, device)
         app.press("ctrl+r")
         app.wait_for("/20 loss=", 120)
         app.read_for(2)
@@ -287,9 +274,8 @@ def throughput(rounds: int, seconds: float, device: str, dataset: str) -> Iterat
     for _ in range(rounds):
         with fresh_home() as home:
             headless.append(_headless(home, seconds, device, dataset))
-        with fresh_home() as home, interface(home) as app:
+        with fresh_home() as home, interface(choose(home, dataset, device)) as app:
             app.wait_for("Ready")
-            choose(app, dataset, device)
             app.press("ctrl+r")
             app.wait_for("/20 loss=", 120)
             app.read_for(seconds)

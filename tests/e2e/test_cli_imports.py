@@ -52,6 +52,7 @@ def test_what_needs_no_training_imports_neither_torch_nor_textual(tmp_path):
         "resume --help",
         "stop --help",
         "bench --help",
+        "lr-find --help",
     ]
     outcome = outcome_of([words.split() for words in commands], str(tmp_path / "home"))
     assert outcome == {words: [0, []] for words in commands}
@@ -75,6 +76,7 @@ def test_wrong_usage_is_found_before_torch_is_imported(tmp_path):
         **dict.fromkeys(["archs show c8", "archs show x9", "runs --sort x", "data path --dataset x"], 2),
         **dict.fromkeys(["run --dropout 0.1 --arch mine.py:Net", "run --nesterov --momentum 0", "bench --arch c8"], 2),
         **dict.fromkeys(["run --arch none.py:Net", "bench --device tpu"], 2),
+        **dict.fromkeys(["lr-find --arch c8", "lr-find --low x", "lr-find --low 2 --high 1", "lr-find --steps 3"], 2),
         **dict.fromkeys(["run --epochs 21", "run --arch conv9 --max-params 9"], 3),
         **dict.fromkeys(["show nobody", "watch nobody", "rm nobody", "resume nobody", "stop nobody"], 5),
         "": 2,

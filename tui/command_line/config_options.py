@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from inspect import Parameter
 from typing import Annotated, Any, get_args
@@ -13,6 +13,7 @@ import typer
 from core.config import TrainConfig, allowed_values, field_help
 from core.dataset_names import TASKS
 from core.errors import InvalidValue
+from core.fields import GROUPS
 from tui.text.advice import flag
 
 METAVARS = {
@@ -46,15 +47,21 @@ def with_config_options(
             if parameter.kind is not Parameter.VAR_KEYWORD:
                 parameters.append(parameter)
             if parameter.name == after:
-                parameters += [
-                    (parameter_of or _parameter)(field)
-                    for field in TrainConfig.model_fields
-                    if field in (fields or TrainConfig.model_fields)
-                ]
+                parameters += _in_groups(parameter_of or _parameter, fields or TrainConfig.model_fields)
         command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         return command
 
     return decorate
+
+
+def _in_groups(parameter_of: Callable[[str], Parameter], wanted: Collection[str]) -> Iterator[Parameter]:
+    """The options of fields, group by group, each to be listed under the title of its group."""
+    for title, fields in GROUPS.items():
+        for field in (field for field in fields if field in wanted):
+            parameter = parameter_of(field)
+            (option,) = parameter.annotation.__metadata__
+            option.rich_help_panel = title
+            yield parameter
 
 
 def option_help(field: str) -> str:

@@ -22,7 +22,7 @@ COMMANDS: Mapping[str, Row] = {
     "run": Row("tui.commands.run:run", "Train a network. Flags override the preset or file."),
     "lr-find": Row(
         "tui.commands.lr_find:lr_find",
-        "Look for a learning rate. Trains for an epoch while it rises, and says where the loss is lowest.",
+        "Look for a learning rate. Trains for an epoch while it rises, and says where the loss stops falling.",
     ),
     "archs": Row("tui.commands.archs:app", "Architectures: list them, show one, write a module as a spec."),
     "presets": Row("tui.commands.archs:presets", "List the presets."),

@@ -74,7 +74,7 @@ def lr_find(
     as_json: AsJson = False,
     **changes: Any,
 ) -> None:
-    """Look for a learning rate. Trains for an epoch while it rises, and says where the loss is lowest.
+    """Look for a learning rate. Trains for an epoch while it rises, and says where the loss stops falling.
 
     All else is as `run` would do it with the same options. No run is kept.
     """
@@ -162,4 +162,4 @@ def _print(started: RunStarted, test: RangeTest, points: Sequence[RangePoint], f
     if found is not None:
         config = started.config
         where = f"{config['arch']} on {started.dataset}, {config['optimizer']}, batch size {config['batch_size']}"
-        say(f"suggestion: {found:g}, where the smoothed loss is lowest ({where})")
+        say(f"suggestion: {found:g}, where the fall of the loss ends ({where})")

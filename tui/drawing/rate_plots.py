@@ -9,24 +9,23 @@ import numpy as np
 
 from core.config import TrainConfig
 from core.training.range_curve import RangePoint, smoothed
-from core.training.schedule import learning_rate
+from core.training.schedule import curve
 from tui.drawing.plot import LinePlot, PlotLine
 
-IMAGES = 60_000
-"""Training images where it does not matter how many there are, but that some dozen steps make an epoch."""
+STEPS = 200
+"""Steps of an epoch where it does not matter how many there are: more than the points of a curve."""
 
 
 def schedule_plot(config: TrainConfig, *, ascii_only: bool = False) -> LinePlot:
     """The learning rate over the epochs of a run, its highest and its lowest value labelled."""
-    per_epoch = min(max(IMAGES // config.batch_size, 10), 100)
-    total = config.epochs * per_epoch
-    steps = np.unique(np.linspace(0, total - 1, 400).astype(int))
-    rates = np.array([learning_rate(config, int(step), per_epoch) for step in steps])
+    rates = np.array(curve(config, STEPS))
     low, high = float(rates.min()), float(rates.max())
     labels = {high: f"{high:.3g}"} if low == high else {low: f"{low:.2g}", high: f"{high:.3g}"}
     epochs = f"{config.epochs} epoch{'' if config.epochs == 1 else 's'}"
+    if config.schedule == "plateau":
+        epochs += ", drops unknown"
     up = (0.0, 2 * high) if low == high else (low, high)
-    xs = (steps + 0.5) / per_epoch
+    xs = np.linspace(0.0, float(config.epochs), len(rates))
     ends = {0.0: "0", float(config.epochs): epochs}
     return LinePlot((0.0, float(config.epochs)), up, [PlotLine("line", xs, rates)], ends, labels, ascii_only=ascii_only)
 

@@ -26,9 +26,8 @@ from tui.live.forms.form import Checked, check, texts_of
 from tui.live.machine import devices_found
 from tui.live.messages import StartRequested
 from tui.live.translating import Translating
-from tui.screens.augmented import AugmentedDigits
-from tui.screens.base import WorkScreen
 from tui.screens.dialogs import Ask
+from tui.screens.lab_base import DEFAULT_ARCH, LabBase
 from tui.text.wording import arch_in_short
 from tui.widgets.forms.run_form import OWN_VALUES, RunForm
 from tui.widgets.forms.spec_editor import SpecEditor
@@ -36,7 +35,6 @@ from tui.widgets.lines.paragraph import Paragraph
 from tui.widgets.tables.arch_list import ArchList, DataFor
 from tui.widgets.tables.table import Table
 
-DEFAULT_ARCH = "conv9"
 TRANSLATION_INTERVAL = 0.1
 """Seconds between two looks at whether a spec has been found."""
 DATA_PAUSE, DATA_INTERVAL = 0.4, 0.1
@@ -54,7 +52,7 @@ class Fork:
     texts: dict[str, str]
 
 
-class LabScreen(WorkScreen):
+class LabScreen(LabBase):
     MODE = "lab"
     AUTO_FOCUS = "#archs"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -62,9 +60,10 @@ class LabScreen(WorkScreen):
         Binding("e", "edit", "Edit spec", tooltip="Type a network of your own"),
         Binding("v", "values", "Values", tooltip="To learning rate, batch size and the rest"),
         Binding("g,ctrl+g", "digits", "Digits", tooltip="Look at digits as augmentation makes them"),
+        Binding("l,ctrl+l", "find_rate", "Find rate", tooltip="Look for a learning rate: train while it rises"),
         Binding("escape", "leave_field", "Leave field", key_display="esc"),
-        Binding("t", "translate", "As a spec", tooltip="Write the module of your own as the spec that equals it"),
-        Binding("u", "unfork", "Unlink original", tooltip="Stop comparing with the run that the values came from"),
+        Binding("t", "translate", "As a spec", tooltip="Write a module of your own as the spec it equals"),
+        Binding("u", "unfork", "Unlink original", tooltip="Stop comparing with the original of a fork"),
         Binding("down", "app.focus_next", show=False),
         Binding("up", "app.focus_previous", show=False),
     ]
@@ -117,10 +116,6 @@ class LabScreen(WorkScreen):
     def _editor(self) -> SpecEditor:
         return self.query_one(SpecEditor)
 
-    @property
-    def _form(self) -> RunForm:
-        return self.query_one(RunForm)
-
     def load_fork(self, run: Run, title: str) -> None:
         """Take over a run's config, and mark from now on what differs from it."""
         values = run.config()
@@ -147,6 +142,7 @@ class LabScreen(WorkScreen):
         form.show_errors(self._checked.errors)
         config = self._checked.config
         if config is not None:
+            form.draw(config)
             budget = config.max_params if config.budget else None
             self._turn_to_data(config.dataset)
             data = DataFor(config.dataset, self._data.task)
@@ -186,6 +182,12 @@ class LabScreen(WorkScreen):
                 self._data_timer.stop()
             self._data.settle()
             self.judge()
+
+    def judge_again(self) -> str:
+        self._form.read_controls()
+        self._editor.read_field()
+        self.judge()
+        return self._problem()
 
     def _problem(self) -> str:
         """The reason why no run can start; empty when one can."""
@@ -257,10 +259,7 @@ class LabScreen(WorkScreen):
 
     @on(Button.Pressed, "#start")
     def action_start(self) -> None:
-        self._form.read_controls()
-        self._editor.read_field()
-        self.judge()
-        if self._problem():
+        if self.judge_again():
             return  # the verdict says why
         config, seeds, name = self._checked.config, self._checked.seeds, self._form.texts["name"].strip()
         assert config is not None
@@ -268,17 +267,6 @@ class LabScreen(WorkScreen):
         if len(seeds) > 1:
             specs = seed_specs(config, seeds, Meta(name, (), self.lab.store.new_group_id()))
         self.post_message(StartRequested(specs))
-
-    def action_digits(self) -> None:
-        """Draw digits by the values as they are; the budget and the network have no part in it."""
-        self._form.read_controls()
-        checked = check(self._form.texts | {"budget": "off"}, DEFAULT_ARCH)
-        if checked.config is not None:
-            self.app.push_screen(AugmentedDigits(self.lab.locations, checked.config))
-            return
-        for field, error in checked.errors.items():
-            self.notify(f"{label(field)} {error}" if field else error, severity="error", markup=False)
-            return
 
     def action_edit(self) -> None:
         field = self.query_one("#spec", Input)

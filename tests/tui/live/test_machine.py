@@ -7,12 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from app_pilot import wait_for
 from stage import staged
 from waiting import wait_until
 
 from core.device.device import available_devices
 from tui.live.machine import devices_found, import_torch
 from tui.screens.lab import LabScreen
+from tui.widgets.forms.run_form import RunForm
 
 _TYPE_AND_COUNT = """
 import asyncio, sys
@@ -48,12 +50,19 @@ async def test_the_lab_offers_the_devices_once_they_are_known(tmp_path, monkeypa
     found: list[str] = []
     monkeypatch.setattr("tui.screens.lab.devices_found", lambda: tuple(found))
     async with staged(LabScreen(), tmp_path) as pilot:
+        form = pilot.app.screen.query_one(RunForm)
+        form.on_fold_toggled()
+        await wait_for(pilot, lambda: form.unfolded)
         field = pilot.app.screen.query_one("#field-device")
         assert field.options == ("auto", "cpu")
         found += ["cpu", "mps", "cuda:0", "cuda:1"]
         while "mps" not in field.options:
             await pilot.pause(0.05)
         assert field.options == ("auto", "cpu", "mps", "cuda:0", "cuda:1")
+        for unfolded in (False, True):
+            form.on_fold_toggled()
+            await wait_for(pilot, lambda is_so=unfolded: form.unfolded == is_so)
+        assert pilot.app.screen.query_one("#field-device").options == field.options
 
 
 def test_a_keystroke_in_the_lab_opens_no_file(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 from multiprocessing import active_children
 
@@ -13,15 +14,21 @@ from rich.text import Text
 from stage import staged
 from textual.widgets import Input, Static
 
+from core.config import TrainConfig
+from core.fields import GROUPS, NEEDS
 from core.models.spec import GRAMMAR, REGISTRY
 from experiments.runs.folder import Meta
-from tui.live.forms.fields import ADVANCED_FIELDS, MAIN_FIELDS, help_text, range_text
+from tui.live.forms.fields import ADVANCED_FIELDS, MAIN_FIELDS, help_text, label, range_text
 from tui.live.forms.module_file import module_problem
 from tui.screens.lab import LabScreen
 from tui.widgets.forms import spec_editor
 from tui.widgets.forms.budget_meter import BudgetMeter
-from tui.widgets.forms.run_form import Fold, RunForm
+from tui.widgets.forms.completion import ListCompletion
+from tui.widgets.forms.field_row import FieldRow
+from tui.widgets.forms.form_parts import Fold
+from tui.widgets.forms.run_form import RunForm
 from tui.widgets.forms.spec_editor import SpecEditor
+from tui.widgets.lines.line import Line
 from tui.widgets.tables.table import Table
 
 
@@ -173,7 +180,7 @@ WRONG_VALUES = (
     ("epochs", "21", "at most 20 within the budget (raise Max epochs"),
     ("epochs", "", "a whole number"),
     ("seed", "5-2", "first-last, such as 0-9"),
-    ("dropout", "1", "a number at least 0 and below 1"),
+    ("augment", "spin", "none, or some of shift, affine"),
 )
 """Fields, what is typed into each, and what is said of it."""
 
@@ -326,7 +333,7 @@ async def test_the_help_of_every_field_is_there_to_its_last_word(tmp_path):
     async with staged(LabScreen(), tmp_path, SMALL) as pilot:
         screen = pilot.app.screen
         form, shown = screen.query_one(RunForm), screen.query_one("#help")
-        form.compare_with({field: f"{original.get(field, 0)}" for field in form.texts})
+        form.compare_with({field: f"{original.get(field, 0.125)}" for field in form.texts})
         screen.query_one("#fold").focus()
         await pilot.press("enter")
         await wait_for_text(pilot, "Momentum")
@@ -337,7 +344,7 @@ async def test_the_help_of_every_field_is_there_to_its_last_word(tmp_path):
             lines = screen_text(pilot).splitlines()[region.y : region.bottom]
             words = " ".join(" ".join(line[region.x : region.right] for line in lines).split())
             expected = [help_text(field), range_text(field)]
-            expected += [f"The original has {original.get(field, 0)}."] if field in form.changes else []
+            expected += [f"The original has {original.get(field, 0.125)}."] if field in form.changes else []
             assert all(part in words for part in expected), (field, words)
 
 
@@ -577,3 +584,209 @@ async def test_a_module_of_a_run_is_not_run_for_a_table(tmp_path, script):
         await pilot.pause(0.3)
         assert "parameters are counted when the run starts" in screen_text(pilot)
     assert not (tmp_path / "was-run").exists()
+
+
+def shown_fields(pilot) -> set[str]:
+    return {row.field for row in pilot.app.screen.query(FieldRow).results(FieldRow) if row.display}
+
+
+def shown_titles(pilot) -> list[str]:
+    lines = pilot.app.screen.query("#advanced > Line").results(Line)
+    return [line.text for line in lines if line.display]
+
+
+async def unfold(pilot) -> None:
+    pilot.app.screen.query_one(Fold).action_unfold()
+    await wait_for(pilot, lambda: pilot.app.screen.query_one(RunForm).unfolded)
+
+
+async def test_only_fields_that_make_a_difference_are_shown_under_the_titles_of_their_groups(tmp_path):
+    async with staged(LabScreen(), tmp_path) as pilot:
+        form = pilot.app.screen.query_one(RunForm)
+        await unfold(pilot)
+        assert {"momentum", "nesterov", "weight_decay", "warmup_epochs", "ema", "device"} <= shown_fields(pilot)
+        assert not {"beta1", "alpha", "warmup", "step_size", "shift", "ema_decay", "temperature"} & shown_fields(pilot)
+        assert shown_titles(pilot)[:3] == ["Optimizer: sgd", "Schedule: constant", "Regularization"]
+        assert "Augmentation: none" not in shown_titles(pilot), "it has no field"
+        for field, value, comes, goes in (
+            ("optimizer", "adam", {"beta1", "beta2", "eps"}, {"momentum", "nesterov"}),
+            ("schedule", "onecycle", {"warmup", "div_factor", "cycle_momentum"}, {"warmup_epochs"}),
+            ("cycle_momentum", "on", {"base_momentum", "max_momentum"}, {"beta1"}),
+            ("augment", "rotate + erase", {"rotation", "erase", "erase_chance"}, {"shift"}),
+            ("ema", "on", {"ema_decay"}, set()),
+            ("teacher", "latest", {"teacher_weight", "temperature"}, set()),
+            ("budget", "off", set(), {"max_params", "max_epochs"}),
+        ):
+            before = shown_fields(pilot)
+            form.take(field, value)
+            await pilot.pause()
+            assert comes.isdisjoint(before), field
+            assert comes <= shown_fields(pilot), field
+            assert goes.isdisjoint(shown_fields(pilot)), field
+        form.take("schedule", "cosine")
+        await pilot.pause()
+        assert not {"base_momentum", "cycle_momentum"} & shown_fields(pilot), "nor what depends on a hidden choice"
+
+
+def test_a_field_that_depends_on_a_choice_stands_below_it_and_none_is_left_out():
+    fields = [field for group in GROUPS.values() for field in group]
+    assert sorted(fields) == sorted(TrainConfig.model_fields)
+    for field, (chooser, _) in NEEDS.items():
+        assert fields.index(chooser) < fields.index(field)
+        assert any(field in group and chooser in group for group in GROUPS.values()), field
+    assert all(len(label(field)) <= 15 for field in fields), "there is no room for more before the value"
+
+
+async def test_a_hidden_field_keeps_its_text_and_is_shown_while_it_is_wrong(tmp_path):
+    async with staged(LabScreen(), tmp_path) as pilot:
+        form = pilot.app.screen.query_one(RunForm)
+        await unfold(pilot)
+        form.take("optimizer", "adam")
+        form.take("beta1", "1.5")
+        await wait_for_text(pilot, "Beta1 must be")
+        form.take("optimizer", "sgd")
+        await pilot.pause()
+        assert "beta1" in shown_fields(pilot), "it stands in the way of a start"
+        field = pilot.app.screen.query_one("#field-beta1")
+        field.focus()
+        await pilot.press("ctrl+u", "ctrl+k", "0")
+        await wait_for_text(pilot, "Ready")
+        assert "beta1" in shown_fields(pilot), "while it is being typed"
+        await pilot.press(*".7")
+        pilot.app.screen.query_one("#field-lr").focus()
+        await pilot.press("end", "0")
+        await pilot.pause()
+        assert "beta1" not in shown_fields(pilot)
+        form.take("optimizer", "adam")
+        await pilot.pause()
+        assert (field.value, field.region.height) == ("0.7", 1)
+
+
+async def test_what_a_fork_changes_is_never_hidden_and_counted(tmp_path, script):
+    config = {"optimizer": "adam", "beta1": 0.8}
+    run = make_run(tmp_path, script, script.started(config=config), script.stopped(), **config)
+    async with staged(LabScreen(), tmp_path) as pilot:
+        form = pilot.app.screen.query_one(RunForm)
+        await unfold(pilot)
+        pilot.app.screen.load_fork(run, "it")
+        form.take("beta1", "0.7")
+        form.take("optimizer", "sgd")
+        await wait_for_text(pilot, "Fork of it, 2 changes")
+        assert "beta1" in shown_fields(pilot)
+        assert "beta2" not in shown_fields(pilot)
+        row = pilot.app.screen.query_one("#row-beta1")
+        assert row.has_class("-changed")
+        form.take("beta1", "0.8")
+        await wait_for_text(pilot, "Fork of it, 1 change")
+        assert "beta1" not in shown_fields(pilot)
+
+
+async def test_a_list_of_augmentations_is_completed_word_by_word(tmp_path):
+    async with staged(LabScreen(), tmp_path) as pilot:
+        form = pilot.app.screen.query_one(RunForm)
+        field = pilot.app.screen.query_one("#field-augment")
+        field.focus()
+        await pilot.press(*"aff")
+        await wait_for(pilot, lambda: field._suggestion == "affine")
+        await pilot.press("right", *",er")
+        await wait_for(pilot, lambda: field._suggestion == "affine,erase")
+        await pilot.press("right")
+        assert form.texts["augment"] == "affine,erase"
+    words = ListCompletion(("affine", "erase", "elastic"))
+    for typed, completed in {
+        "": None,
+        "x": None,
+        "erase": None,
+        "erase, e": "erase, elastic",
+        "e+ a": "e+ affine",
+    }.items():
+        assert await words.get_suggestion(typed) == completed
+
+
+async def test_a_data_set_is_chosen_by_left_and_right_or_typed(tmp_path):
+    async with staged(LabScreen(), tmp_path) as pilot:
+        form, field = pilot.app.screen.query_one(RunForm), pilot.app.screen.query_one("#field-dataset")
+        field.focus()
+        await pilot.pause()
+        seen = []
+        for key in ("right", "right", "left", "left", "left", "right"):
+            await pilot.press(key)
+            seen.append(form.texts["dataset"])
+        assert seen == ["mnist", "fashion", "mnist", "auto", "emnist", "auto"]
+        await pilot.press(*"./mine", "left", "delete", "n")  # edited, not turned
+        assert form.texts["dataset"] == "./minn"
+        await pilot.press("home", "shift+end", "right", "right", "left", "left")
+        assert form.texts["dataset"] == "./minn", "what was typed is one of the choices"
+        await pilot.press(*"emnist-l")
+        await wait_for(pilot, lambda: field._suggestion == "emnist-letters")
+        await pilot.press("right")
+        assert form.texts["dataset"] == "emnist-letters"
+
+
+@pytest.mark.parametrize("size", [WIDE, SMALL])
+async def test_the_schedule_is_drawn_as_it_is_edited(tmp_path, size):
+    async with staged(LabScreen(), tmp_path, size) as pilot:
+        curve = pilot.app.screen.query_one("#curve")
+        assert curve.display == (size == WIDE)
+        await pilot.press("v")
+        await wait_for(pilot, lambda: "20 epochs" in screen_text(pilot) and "0.0377" in screen_text(pilot))
+        flat = str(curve.render())
+        schedule = pilot.app.screen.query_one("#field-schedule")
+        schedule.focus()
+        await pilot.press("o")
+        await wait_for(pilot, lambda: "1.5e-07" in screen_text(pilot))
+        assert str(curve.render()) != flat
+        assert schedule.region in pilot.app.screen.query_one("#fields").region, "it is not scrolled out of sight"
+        await pilot.press("p")
+        await wait_for_text(pilot, "drops unknown")
+        pilot.app.screen.query_one("#field-name").focus()
+        await wait_for(pilot, lambda: curve.display == (size == WIDE))
+
+
+@pytest.mark.parametrize("size", [WIDE, SMALL])
+async def test_a_range_test_draws_the_loss_and_enter_puts_its_rate_into_the_field(tmp_path, size, monkeypatch):
+    monkeypatch.setattr("core.training.range_curve.LEAST_STEPS", 30)
+    form = {"dataset": "mnist-5k", "limit_train": "1280", "batch_size": "64", "device": "cpu"}
+    tmp_path.joinpath("state.json").write_text(json.dumps({"form": form | {"arch": "p2 fc32 fc10"}}))
+    async with staged(LabScreen(), tmp_path, size) as pilot:
+        texts = pilot.app.screen.query_one(RunForm).texts
+        await pilot.press("l")
+        await wait_for_text(pilot, "Loss while the learning rate rises")
+        await wait_for(pilot, lambda: "Suggested: " in screen_text(pilot), 100)
+        text = screen_text(pilot)
+        rate = re.search(r"Suggested: (\S+), where", text)[1]
+        assert re.search("[⠁-⣿]{3}", text)
+        assert "enter to put it into the field" in text
+        assert f"{rate}" in text.partition("Suggested")[0], "it is marked"
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: texts["lr"] == rate)
+        assert pilot.app.screen.focused.id == "field-lr"
+        assert pilot.app.screen.query_one("#field-lr").value == rate
+
+
+async def test_escape_gives_a_range_test_up_and_leaves_the_field_as_it_was(tmp_path):
+    form = {"dataset": "mnist-5k", "device": "cpu", "lr": "0.123", "batch_size": "8"}
+    tmp_path.joinpath("state.json").write_text(json.dumps({"form": form}))
+    async with staged(LabScreen(), tmp_path) as pilot:
+        await pilot.press("v", "ctrl+l")
+        await wait_for(pilot, lambda: "learning rate 0.0" in screen_text(pilot), 100)
+        (search,) = [thread for thread in threading.enumerate() if thread.name == "lr-find"]
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, LabScreen))
+        assert not search.is_alive(), "a run that is begun now has torch to itself"
+        assert pilot.app.screen.query_one(RunForm).texts["lr"] == "0.123"
+
+
+async def test_a_range_test_says_what_is_in_its_way(tmp_path, no_network):
+    form = {"dataset": "kmnist", "device": "cpu"}
+    tmp_path.joinpath("state.json").write_text(json.dumps({"form": form}))
+    async with staged(LabScreen(), tmp_path) as pilot:
+        await pilot.press("l")
+        await wait_for(pilot, lambda: "kmnist" in screen_text(pilot) and "escape to leave" in screen_text(pilot), 100)
+        await pilot.press("enter")
+        assert not isinstance(pilot.app.screen, LabScreen), "there is nothing to take"
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, LabScreen))
+        pilot.app.screen.query_one(RunForm).take("lr", "0")
+        await pilot.press("l")
+        await wait_for_text(pilot, "No range test")

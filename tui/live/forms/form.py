@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from core.config import TrainConfig
@@ -36,18 +37,11 @@ def check(texts: Mapping[str, str], arch: str) -> Checked:
     """Hold every text against its field, then all of them together."""
     values: dict[str, Any] = {"arch": arch}
     errors: dict[str, str] = {}
-    seeds: tuple[int, ...] = (0,)
     for field in (*MAIN_FIELDS, *ADVANCED_FIELDS):
-        text = texts.get(field, "").strip()
-        try:
-            if field == "seed":
-                seeds = parse_seeds(text, "seed")
-                values[field] = seeds[0]
-            else:
-                values[field] = _value(field, text)
-            TrainConfig.checked({field: values[field], "budget": False, "momentum": 0.5} | {field: values[field]})
-        except InvalidValue as error:
-            errors[field] = error.allowed
+        values[field], error = _checked_alone(field, texts.get(field, "").strip())
+        if error:
+            errors[field] = error
+    seeds = (0,) if "seed" in errors else parse_seeds(texts.get("seed", "").strip(), "seed")
     if errors:
         return Checked(None, seeds, errors)
     try:
@@ -63,6 +57,17 @@ def check(texts: Mapping[str, str], arch: str) -> Checked:
         )
     except LabError as error:
         return Checked(None, seeds, {"": error.message})
+
+
+@lru_cache(maxsize=1000)
+def _checked_alone(field: str, text: str) -> tuple[Any, str]:
+    """The value of a field by itself, or what is allowed. At a keystroke the texts of all fields but one are known."""
+    try:
+        value = parse_seeds(text, "seed")[0] if field == "seed" else _value(field, text)
+        TrainConfig.each_checked({field: value})
+    except InvalidValue as error:
+        return None, error.allowed
+    return value, ""
 
 
 def changed_fields(texts: Mapping[str, str], original: Mapping[str, str]) -> dict[str, str]:

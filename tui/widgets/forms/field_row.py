@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.suggester import SuggestFromList
+from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
 from tui.widgets.forms.choice import Choice
 from tui.widgets.forms.field import Field
+from tui.widgets.forms.open_choice import OpenChoice
 
 
 class FieldRow(Horizontal):
@@ -36,31 +38,26 @@ class FieldRow(Horizontal):
         *,
         options: Sequence[str] = (),
         placeholder: str = "",
-        suggestions: Sequence[str] = (),
+        suggester: Suggester | None = None,
     ) -> None:
-        """With `options` it is one of a few words, else it is typed; of `suggestions` the right arrow takes the first
-        that goes on as it was begun."""
+        """With `options` it is one of a few words, else it is typed; with a `suggester`, which completes, either."""
         super().__init__(id=f"row-{field}")
         self.field = field
         self._label, self._value = title, value
         self._options, self._placeholder = tuple(options), placeholder
-        self._suggester = SuggestFromList(suggestions, case_sensitive=False) if suggestions else None
+        self._suggester = suggester
         self._marked = (False, False)
 
     def compose(self) -> ComposeResult:
         yield Static(self._title(), classes="label", markup=False)
-        if self._options:
-            yield Choice(self._options, self._value, id=f"field-{self.field}")
+        name = f"field-{self.field}"
+        typed: dict[str, Any] = {"compact": True, "max_length": 1000, "select_on_focus": True, "id": name}
+        if self._suggester is not None:
+            yield OpenChoice(self._options, self._value, suggester=self._suggester, **typed)
+        elif self._options:
+            yield Choice(self._options, self._value, id=name)
         else:
-            yield Field(
-                self._value,
-                placeholder=self._placeholder,
-                suggester=self._suggester,
-                compact=True,
-                max_length=1000,
-                select_on_focus=True,
-                id=f"field-{self.field}",
-            )
+            yield Field(self._value, placeholder=self._placeholder, **typed)
 
     def put(self, value: str) -> None:
         """Take a value without telling anyone; of a long one the beginning shows."""
