@@ -6,9 +6,10 @@ Accuracies are fractions by epoch; epochs count from 1.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from core.config import TrainConfig
+if TYPE_CHECKING:
+    from core.config import TrainConfig  # which costs more to import than what only looks at runs may take
 
 EARLY_EPOCHS = 3
 EARLY_ACCURACY = 0.9910

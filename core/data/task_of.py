@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.data.own.form import find_form
-from core.data.own.parts import check_classes
 from core.dataset_names import TASKS, is_own, path_and_pin
 from core.errors import DataError
 from core.task import ImageTask
@@ -14,20 +12,22 @@ _Stamp = tuple[tuple[str, int, int], ...]
 _known: dict[str, tuple[_Stamp, ImageTask]] = {}
 
 
-def task_of(dataset: str, root: Path | None = None) -> ImageTask:  # noqa: ARG001  # of a known set it is not needed yet
+def task_of(dataset: str) -> ImageTask:
     """The size of a data set's images and the number of its classes; one's own data by a glance at the files.
 
-    What was found is remembered as long as the files have the same times and sizes. The root of data is not looked at.
+    What was found is remembered as long as the files have the same times and sizes.
 
     Args:
         dataset: a name, or the path of one's own data, as `TrainConfig.dataset` has it.
-        root: the root of data.
 
     Raises:
         DataError: when the data are not there, or are none that a network can be trained on.
     """
     if not is_own(dataset):
         return TASKS[dataset]
+    from core.data.own.form import find_form  # with numpy, which those of known sets do without
+    from core.data.own.parts import check_classes
+
     try:
         path, _ = path_and_pin(dataset)
     except RuntimeError as error:

@@ -202,7 +202,7 @@ class Runner:
         Raises:
             DataError: when it is one's own and not there, or of no use.
         """
-        return task_of(config.dataset, self.locations.data)
+        return task_of(config.dataset)
 
     def load_dataset(self, config: TrainConfig) -> Dataset:
         """The data set of a config, downloaded where it has to be.

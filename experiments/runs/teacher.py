@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Self
 from core.errors import RunError, SpecError, one_line
 from core.models.spec import parse
 from core.models.summary import summarize
-from core.storage.tensors import read_tensors, weights_sha256, write_tensors
 from core.task import MNIST_TASK, ImageTask
 
 if TYPE_CHECKING:
@@ -65,6 +64,8 @@ class TeacherCopy:
     @property
     def sha256(self) -> str:
         """The hash of all weights."""
+        from core.storage.tensors import weights_sha256
+
         return weights_sha256(self.tensors)
 
     @property
@@ -115,6 +116,8 @@ class TeacherCopy:
         Raises:
             OSError: when it cannot be written.
         """
+        from core.storage.tensors import write_tensors
+
         networks = json.dumps([asdict(network) for network in self.networks])
         metadata = {"reference": self.reference, "dataset": self.dataset, "networks": networks}
         write_tensors(folder / TEACHER, self.tensors, metadata)
@@ -126,6 +129,8 @@ class TeacherCopy:
         Raises:
             RunError: when there is nothing, or it is damaged.
         """
+        from core.storage.tensors import read_tensors
+
         path = folder / TEACHER
         hint = "the run cannot go on without it: start a new run with the same config"
         try:

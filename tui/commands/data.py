@@ -18,7 +18,6 @@ from experiments.locations import Locations
 from tui.command_line.config_options import with_config_options
 from tui.command_line.following import download_progress
 from tui.command_line.signals import stop_on_signals
-from tui.drawing.plain_text import has_braille
 from tui.text.advice import for_command_line
 from tui.text.numbers import whole_number
 from tui.text.output import note, say, table
@@ -86,6 +85,7 @@ def data(
                 _verify(loader, name)
             case "show":
                 from tui.commands.data_show import show_augmented
+                from tui.drawing.plain_text import has_braille
 
                 config = TrainConfig.checked({"dataset": dataset or "auto", **given})
                 width = shutil.get_terminal_size().columns

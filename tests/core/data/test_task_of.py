@@ -18,7 +18,7 @@ IMAGES, LABELS = draw(30, size=12, classes=3)
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_known_set_has_its_task_wherever_it_lies(name):
-    task = task_of(name, None)
+    task = task_of(name)
     assert 10 <= task.classes <= 62
     assert task.size == 28
 
@@ -37,8 +37,8 @@ def own(request, tmp_path):
 
 
 def test_ones_own_data_have_the_task_that_is_in_them(own):
-    assert task_of(str(own), None) == ImageTask(12, 3)
-    assert task_of(f"{own}@0123456789ab", None) == ImageTask(12, 3)
+    assert task_of(str(own)) == ImageTask(12, 3)
+    assert task_of(f"{own}@0123456789ab") == ImageTask(12, 3)
 
 
 def test_it_is_remembered_until_a_file_changes(tmp_path):

@@ -163,5 +163,5 @@ def test_an_error_that_names_its_epoch_does_not_name_it_twice():
 def test_the_help_has_a_line_for_each_key_whatever_it_does_at_which_moment():
     keys = keys_of(RunsScreen())
     assert len(dict(keys)) == len(keys)
-    assert dict(keys)["esc"] == "Leave the filter, then clear it; take all marks away"
+    assert dict(keys)["esc"] == "Leave the filter as it is; show all runs again; take all marks away"
     assert dict(keys)["d"] == "Delete it, after a question"
