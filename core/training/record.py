@@ -25,6 +25,7 @@ from core.models.spec import is_user_module
 from core.models.summary import Summary
 from core.storage.checkpoint import Checkpoint
 from core.storage.tensors import weights_sha256
+from core.task import ImageTask
 from core.training.average import averaged_words
 from core.training.clock import Clock
 from core.training.evaluate import Score
@@ -86,6 +87,11 @@ class RunRecord(ABC):
         self._run_clock, self._epoch_clock = Clock(), Clock()
         self._reported = Totals(0.0, 0)  # what the last progress told of
         self._reported_images = 0
+
+    @property
+    def task(self) -> ImageTask:
+        """What the run's network is to do."""
+        return self._dataset.task
 
     @property
     def best_epoch(self) -> int:

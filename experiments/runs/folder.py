@@ -7,11 +7,11 @@ env.json                     versions, device, git revision, command line
 events.jsonl                 what happened, only ever added to
 checkpoint.safetensors       the state to go on from, and checkpoint-previous.safetensors the one before
 best.safetensors             weights of the best epoch, final.safetensors those of the last
-source.json, source/         the code of a user's own module, see experiments/runs/source.py
-teacher.safetensors          the network that it learns from, see experiments/runs/teacher.py
-predictions.safetensors      the class that a finished run gave to each test image, see experiments/runs/predictions.py
+source.json, source/         the code of a user's own module, see source.py
+teacher.safetensors          the network that it learns from, see teacher.py
+predictions.safetensors      the class that a finished run gave to each test image, see predictions.py
 stop                         there while somebody wants the run to stop
-reserve                      space for the end of a run whose disk is full, see experiments/runs/reserve.py
+reserve                      space for the end of a run whose disk is full, see reserve.py
 output.log                   what a detached process wrote beside the log
 """
 
@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from core.advice import Action, Advice, Tip
-from core.dataset_names import name_of
 from core.errors import RunError, StorageError, is_full, reason_of
 from core.events import CheckpointSaved, RunStarted
 from core.storage.files import open_to_write
@@ -325,7 +324,7 @@ class Run(OwnedFolder):
         from experiments.runs.predictions import write_predictions
 
         try:
-            write_predictions(self.predictions, trainer.predictions, name_of(trainer.config.dataset))
+            write_predictions(self.predictions, trainer.predictions, trainer.config.dataset, trainer.task.classes)
         except OSError as error:
             raise self.unwritable(error, self.predictions) from error
 

@@ -2,7 +2,8 @@
 
 The file is safetensors. Its tensors are uint8 of one length (T,), the test images in their order: `labels`, `final` (by
 the weights of the last epoch) and, with a validation split, `selected` (by those of the epoch chosen on the held-out
-images). Its metadata are the name of the data set, `dataset`, and T, `test_images`. Runs of older versions have none.
+images). Its metadata are the name of the data set, `dataset`, T, `test_images`, and how many `classes` there are (ten
+where that is left out). Runs of older versions have no such file.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.dataset_names import name_of
 from core.errors import RunError, one_line
 from core.storage.files import open_regular
 from core.storage.header import check_header
-from core.task import MOST
+from core.task import MNIST_TASK
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,15 +41,18 @@ class Predictions:
     selected: Classes | None
 
 
-def write_predictions(path: Path, predictions: Mapping[str, Tensor], dataset: str) -> None:
-    """Write the named tensors as a whole file or not at all.
+def write_predictions(
+    path: Path, predictions: Mapping[str, Tensor], dataset: str, classes: int = MNIST_TASK.classes
+) -> None:
+    """Write the named tensors as a whole file or not at all; `dataset` is as a config has it.
 
     Raises:
         OSError: when it cannot be written.
     """
     from core.storage.tensors import write_tensors
 
-    write_tensors(path, predictions, {"dataset": dataset, "test_images": str(len(predictions["labels"]))})
+    images = str(len(predictions["labels"]))
+    write_tensors(path, predictions, {"dataset": name_of(dataset), "test_images": images, "classes": str(classes)})
 
 
 def read_predictions(path: Path) -> Predictions | None:
@@ -68,8 +73,9 @@ def read_predictions(path: Path) -> Predictions | None:
             raise ValueError(f"larger than {MAX_BYTES:,} bytes")
         tensors = load(content)
         metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
+        images, classes = int(metadata["test_images"]), int(metadata.get("classes", MNIST_TASK.classes))
         for name in ("labels", "final", *(["selected"] if "selected" in tensors else [])):
-            _check(name, tensors[name], int(metadata["test_images"]))
+            _check(name, tensors[name], images, classes)
         return Predictions(metadata["dataset"], tensors["labels"], tensors["final"], tensors.get("selected"))
     except FileNotFoundError:
         return None
@@ -78,6 +84,6 @@ def read_predictions(path: Path) -> Predictions | None:
         raise RunError(f"{path}: damaged: {one_line(error)}", hint=hint) from error
 
 
-def _check(name: str, classes: Classes, count: int) -> None:
-    if classes.dtype != "uint8" or classes.shape != (count,) or (count and classes.max() >= MOST):
-        raise ValueError(f"{name} is not a class for each of {count:,} test images")
+def _check(name: str, given: Classes, images: int, classes: int) -> None:
+    if given.dtype != "uint8" or given.shape != (images,) or (images and given.max() >= classes):
+        raise ValueError(f"{name} is not one of {classes} classes for each of {images:,} test images")

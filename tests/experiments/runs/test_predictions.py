@@ -81,6 +81,9 @@ def test_what_is_written_is_read(tmp_path):
     found = read_predictions(path)
     assert found.dataset == "kmnist"
     assert [part.tolist() for part in (found.labels, found.final, found.selected)] == [[1, 2], [1, 9], [0, 2]]
+    write_predictions(path, {"labels": classes(1, 2), "final": classes(1, 25)}, "/a/letters.npz@0123456789ab", 26)
+    assert read_predictions(path).dataset == "letters.npz@0123456789ab"
+    assert read_predictions(path).final.tolist() == [1, 25]
 
 
 WHOLE = {"labels": classes(1, 2), "final": classes(1, 3)}
@@ -97,6 +100,8 @@ NAMED = {"dataset": "mnist", "test_images": "2"}
         ({"labels": classes(1, 2)}, NAMED),
         (WHOLE | {"final": classes(1)}, NAMED),
         (WHOLE | {"final": classes(1, 10)}, NAMED),
+        (WHOLE | {"final": classes(1, 26)}, NAMED | {"classes": "26"}),
+        (WHOLE, NAMED | {"classes": "ten"}),
         (WHOLE | {"final": torch.tensor([1, 2])}, NAMED),
         (WHOLE | {"final": torch.tensor([1.0, 2.0], dtype=torch.bfloat16)}, NAMED),
         (WHOLE | {"selected": classes(1, 2, 3)}, NAMED),
