@@ -25,6 +25,9 @@ FALL = 0.92
 """The fall of the loss ends where its logarithm has made so much of it."""
 LEAST_FALL = 0.1
 """A loss that falls by a smaller share than this does not tell a rate."""
+LEARNT = 0.01
+"""A loss below this share of the first is nothing more to bring down: images so easy are learnt before a rate is too
+high, and how near to 0 the loss then comes tells nothing of the rate."""
 RATES = "must be a number above 0 and at most 100"
 ENDS: dict[Optimizer, tuple[float, float]] = {
     "sgd": (1e-4, 10.0),
@@ -108,7 +111,7 @@ def smoothed(points: Sequence[RangePoint]) -> list[float]:
 def has_exploded(points: Sequence[RangePoint]) -> bool:
     """Whether the running mean of the loss has left its lowest so far behind."""
     means = running_mean(points)
-    return means[-1] > EXPLOSION * min(means)
+    return means[-1] > EXPLOSION * _lowest(means)
 
 
 def suggest(points: Sequence[RangePoint]) -> float | None:
@@ -121,8 +124,13 @@ def suggest(points: Sequence[RangePoint]) -> float | None:
     means = smoothed(points)
     if not means or min(means) > (1 - LEAST_FALL) * means[0]:
         return None
-    end = means[0] * (min(means) / means[0]) ** FALL
+    end = means[0] * (_lowest(means) / means[0]) ** FALL
     return float(f"{next(point.rate for point, mean in zip(points, means, strict=True) if mean <= end):.3g}")
+
+
+def _lowest(means: Sequence[float]) -> float:
+    """The lowest of some means, or what is as good."""
+    return max(min(means), LEARNT * means[0])
 
 
 def _weight(points: Sequence[RangePoint]) -> float:

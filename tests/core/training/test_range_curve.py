@@ -10,6 +10,7 @@ from core.config import TrainConfig
 from core.errors import InvalidValue
 from core.training.range_curve import (
     FALL,
+    LEARNT,
     LEAST_STEPS,
     RangePoint,
     RangeTest,
@@ -138,3 +139,16 @@ def test_ends_that_are_no_rates_or_in_the_wrong_order_are_named(low, high, field
         RangeTest.checked(TrainConfig(), low, high)
     assert caught.value.field == field
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("depth", [3, 10, 100])
+def test_images_that_are_learnt_within_the_test_move_the_suggestion_no_further_however_near_to_0_the_loss_comes(depth):
+    points = curve(lambda rate: 2.3 * math.exp(-depth * (math.log10(rate) + 4) ** 2))
+    learnt = next(point.rate for point in points if point.loss < 2.3 * LEARNT)
+    assert 0.5 < suggest(points) / learnt < 1.5
+
+
+def test_a_loss_that_is_next_to_nothing_does_not_explode_by_being_next_to_nothing_some_times_over():
+    points = curve(lambda rate: 2.3 if rate < 1e-2 else 1e-20 * rate**6)
+    assert not has_exploded(points)
+    assert has_exploded([*points, RangePoint(236, 10.1, 100.0)])
