@@ -81,3 +81,17 @@ def name_of(dataset: str) -> str:
     if len(name) > _LONGEST_NAME:
         name = f"...{name[3 - _LONGEST_NAME :]}"
     return f"{name}{pin[0] if pin else ''}"
+
+
+def identity_of(name: str) -> str:
+    """What tells a data set, by its name in results, from all others. Of one's own it is the digits, since the same
+    data may lie in several forms and places."""
+    pin = _PIN.search(name)
+    return pin[0] if pin else name
+
+
+def is_called(name: str, wanted: str) -> bool:
+    """Whether a data set, by its name in results, is what somebody calls by that name, by its path, or without its
+    digits."""
+    called = name_of(wanted)
+    return called in (name, _PIN.sub("", name))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from core.config import TrainConfig
-from core.dataset_names import is_own, name_of
+from core.dataset_names import identity_of, is_own, name_of
 from core.errors import InvalidValue, LabError, RunError
 from core.events import RunStarted
 from core.models.network import summarize_config
@@ -113,7 +113,7 @@ def learning_from(
 
 def check_dataset(copy: TeacherCopy | None, dataset: str) -> None:
     """Raise `InvalidValue` when a teacher was trained on other images than those of a data set."""
-    if copy is not None and copy.dataset != dataset:
+    if copy is not None and identity_of(copy.dataset) != identity_of(dataset):
         raise InvalidValue(
             "teacher",
             copy.reference,

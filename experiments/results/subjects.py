@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import Any, ClassVar
 
 from core.advice import Action, Advice, Tip
+from core.dataset_names import identity_of
 from core.errors import InvalidValue, RunError
 from core.events import RunStarted
 from experiments.results.groups import Group, GroupMember, ScoreKind, find_group, make_group
@@ -118,7 +119,8 @@ def check_comparable(subjects: Sequence[Subject], score: ScoreKind) -> None:
 def _check_pair(first: Subject, other: Subject) -> None:
     theirs = _scored_by(other)
     for field, here in _scored_by(first).items():
-        if here != (there := theirs[field]):
+        there = theirs[field]
+        if identity_of(here) != identity_of(there) if field == "dataset" else here != there:
             reason = f"{field} must be the same: it is {here} for {first.label} and {there} for {other.label}"
             option = Tip(Action.OPTION, field)
             hint = Advice("train one of them again with the other's ", option, ", or ", *OTHERS.parts)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.advice import Action, Advice, Tip
+from core.dataset_names import is_called
 from core.errors import InvalidValue, RunError, StorageError, reason_of
 from core.storage.files import is_left, make_draft, open_regular, remove_leftovers
 from core.storage.trust import make_private_folder
@@ -245,7 +246,7 @@ def filtered(
         for row, state in rows
         if (tag is None or tag in row.tags)
         and (status is None or state is status)
-        and (dataset is None or row.dataset == dataset)
+        and (dataset is None or is_called(row.dataset, dataset))
     ]
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from core.config import TrainConfig
+from core.dataset_names import identity_of
 from core.errors import RunError
 from core.events import RunStarted
 from core.models.spec import is_user_module
@@ -54,7 +55,8 @@ def check_teacher(run: Run, started: RunStarted, config: TrainConfig) -> Iterato
         yield missing("teacher", TEACHER, error.message)
         return
     yield compare("teacher", TEACHER, copy.reference, config.teacher)
-    yield compare("data set of the teacher", TEACHER, copy.dataset, started.dataset)
+    same = identity_of(copy.dataset) == identity_of(started.dataset)
+    yield compare("data set of the teacher", TEACHER, copy.dataset, copy.dataset if same else started.dataset)
     yield compare_sums("teacher", TEACHER, copy.sha256, started.teacher)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from core.dataset_names import identity_of
 from core.errors import InvalidValue, RunError, ShouldStop
 from core.events import EpochFinished
 from core.models.spec import is_user_module
@@ -197,7 +198,7 @@ def config_differences(entrants: Sequence[Entrant]) -> list[tuple[str, list[str]
 def other_data(entrants: Sequence[Entrant]) -> str:
     """A warning when the entrants were not scored on the same images; empty when they were."""
     facts = {
-        (started.dataset, started.test_images, started.val_images > 0)
+        (identity_of(started.dataset), started.test_images, started.val_images > 0)
         for entrant in entrants
         for follower in entrant.followers
         if (started := follower.view.started) is not None

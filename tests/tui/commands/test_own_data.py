@@ -42,9 +42,23 @@ def test_the_same_run_on_the_same_data_elsewhere_has_the_same_weights(cli, own, 
     (tmp_path / "tables").mkdir()
     write_csv(tmp_path / "tables" / "train.csv.gz", TRAIN, TRAIN_LABELS)
     write_csv(tmp_path / "tables" / "test.csv", TEST, TEST_LABELS, last=True)
-    ends = [cli("run", "--dataset", path, "--json", *QUICK).records for path in (own, tmp_path / "tables")]
+    forms = (own, tmp_path / "tables")
+    ends = [cli("run", "--dataset", path, "--name", path.name, "--json", *QUICK).records for path in forms]
     assert ends[0][-1]["weights_sha256"] == ends[1][-1]["weights_sha256"]
     assert ends[0][0]["dataset"].partition("@")[2] == ends[1][0]["dataset"].partition("@")[2]
+    assert "the two give every test image the same class" in cli("compare", "letters.npz", "tables").out
+    taught = cli("run", "--dataset", own, "--teacher", "tables", "--quiet", *QUICK)
+    assert taught.code == 0, taught.err
+    assert cli("verify", "latest").code == 0
+
+
+@pytest.mark.parametrize("asked", ["letters.npz", "./letters.npz", "{own}", "{recorded}"])
+def test_runs_on_ones_own_data_are_found_by_its_path_or_name(cli, own, asked):
+    assert cli("run", "--dataset", own, "--quiet", *QUICK).code == 0
+    assert cli("run", "--dataset", "mnist-5k", "--limit-train", "100", "--quiet", *QUICK).code == 0
+    (recorded,) = [row["dataset"] for row in cli("runs", "--json").json if row["dataset"] != "mnist-5k"]
+    wanted = asked.format(own=own, recorded=recorded)
+    assert [row["dataset"] for row in cli("runs", "--json", "--dataset", wanted).json] == [recorded]
 
 
 def test_a_run_whose_data_changed_is_neither_gone_on_with_nor_verified(cli, refused, own):
