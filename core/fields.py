@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.advice import Action, Advice, Tip
+from core.advice import Action, Tip
 from core.errors import InvalidValue
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -94,16 +94,13 @@ def has_effect(field: str, values: Mapping[str, object]) -> bool:
 
 
 def check_schedule(values: Mapping[str, Any]) -> None:
-    """Check that the values of a schedule go together, each being allowed by itself.
+    """Check that the values of a schedule go together, each being allowed by itself; those without effect do.
 
     Raises:
         InvalidValue: naming one of them.
     """
     schedule, epochs, warm = values["schedule"], values["epochs"], values["warmup_epochs"]
-    if warm and schedule == "onecycle":
-        hint = Advice(Tip(Action.SET, "warmup_epochs", "0"), ", or give the share of the run that warms up: ", _WARMUP)
-        raise InvalidValue("warmup_epochs", warm, "onecycle has a warm-up of its own", hint=hint)
-    if warm >= epochs:
+    if warm >= epochs and has_effect("warmup_epochs", values):
         shorter = "let the learning rate rise for a shorter time, or train longer"
         raise InvalidValue("warmup_epochs", warm, f"must be below the {epochs:,} epochs of the run", hint=shorter)
     if schedule in ("cosine", "plateau") and values["min_lr"] > values["lr"]:
@@ -118,6 +115,3 @@ def check_schedule(values: Mapping[str, Any]) -> None:
     if has_effect("base_momentum", values) and values["base_momentum"] > values["max_momentum"]:
         reason = f"must be at most max_momentum, {values['max_momentum']:g}"
         raise InvalidValue("base_momentum", values["base_momentum"], reason, hint="exchange the two")
-
-
-_WARMUP = Tip(Action.OPTION, "warmup", "0.3")

@@ -215,7 +215,6 @@ def test_nesterov_needs_no_momentum_of_its_own_where_that_is_cycled():
 
 
 TOGETHER = [
-    ({"schedule": "onecycle", "warmup_epochs": 1.0}, "warmup_epochs = 1.0: onecycle has a warm-up of its own"),
     ({"warmup_epochs": 20.0}, "warmup_epochs = 20.0: must be below the 20 epochs of the run"),
     ({"schedule": "cosine", "min_lr": 0.1}, "min_lr = 0.1: must be at most the learning rate, 0.03772"),
     ({"schedule": "plateau", "min_lr": 0.1}, "min_lr = 0.1: must be at most the learning rate, 0.03772"),
@@ -241,6 +240,7 @@ def test_values_of_a_schedule_that_do_not_go_together_are_refused_with_a_way_out
     "values",
     [
         {"schedule": "onecycle", "three_phase": False, "warmup": 0.9},
+        {"schedule": "onecycle", "warmup_epochs": 30.0},
         {"schedule": "onecycle", "base_momentum": 0.96},
         {"schedule": "step", "cycle_momentum": True, "base_momentum": 0.96},
         {"schedule": "step", "min_lr": 0.1, "gamma": 1.0, "warmup": 0.9, "three_phase": True},

@@ -17,17 +17,26 @@ STEPS = 200
 
 
 def schedule_plot(config: TrainConfig, *, ascii_only: bool = False) -> LinePlot:
-    """The learning rate over the epochs of a run, its highest and its lowest value labelled."""
+    """The learning rate over the epochs of a run, its highest and its lowest value labelled.
+
+    Where the lowest depends on how many steps an epoch has, that is the value to which it comes close with many.
+    """
     rates = np.array(curve(config, STEPS))
-    low, high = float(rates.min()), float(rates.max())
-    labels = {high: f"{high:.3g}"} if low == high else {low: f"{low:.2g}", high: f"{high:.3g}"}
+    low, high = _lowest(config, float(rates.min())), config.lr
+    labels = {high: f"{high:.3g}"} if low == high else {low: f"{low:.3g}", high: f"{high:.3g}"}
     epochs = f"{config.epochs} epoch{'' if config.epochs == 1 else 's'}"
     if config.schedule == "plateau":
         epochs += ", drops unknown"
     up = (0.0, 2 * high) if low == high else (low, high)
     xs = np.linspace(0.0, float(config.epochs), len(rates))
-    ends = {0.0: "0", float(config.epochs): epochs}
+    ends = {float(config.epochs): epochs, 0.0: "0"}  # the first matters more where there is no room for both
     return LinePlot((0.0, float(config.epochs)), up, [PlotLine("line", xs, rates)], ends, labels, ascii_only=ascii_only)
+
+
+def _lowest(config: TrainConfig, drawn: float) -> float:
+    if config.warmup_epochs and config.schedule != "onecycle":
+        return 0.0
+    return config.min_lr if config.schedule == "cosine" else drawn
 
 
 def range_plot(

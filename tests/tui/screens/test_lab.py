@@ -734,7 +734,7 @@ async def test_the_schedule_is_drawn_as_it_is_edited(tmp_path, size):
         schedule = pilot.app.screen.query_one("#field-schedule")
         schedule.focus()
         await pilot.press("o")
-        await wait_for(pilot, lambda: "1.5e-07" in screen_text(pilot))
+        await wait_for(pilot, lambda: "1.51e-07" in screen_text(pilot))
         assert str(curve.render()) != flat
         assert schedule.region in pilot.app.screen.query_one("#fields").region, "it is not scrolled out of sight"
         await pilot.press("p")
