@@ -140,9 +140,9 @@ class LabScreen(LabBase):
         form.offer_for_modules(is_user_module(editor.arch))
         self._checked = check(form.texts, editor.arch)
         form.show_errors(self._checked.errors)
+        form.draw()
         config = self._checked.config
         if config is not None:
-            form.draw(config)
             budget = config.max_params if config.budget else None
             self._turn_to_data(config.dataset)
             data = DataFor(config.dataset, self._data.task)

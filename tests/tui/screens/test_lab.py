@@ -253,6 +253,12 @@ async def test_values_are_remembered_wrong_ones_too_and_a_damaged_memory_is_forg
     async with opened(tmp_path) as pilot:
         assert pilot.app.screen.query_one(RunForm).texts["lr"].startswith("0.7")
         assert "c10q at position" in screen_text(pilot)
+        pilot.app.screen.query_one(RunForm).take("lr", "fast")
+        await pilot.pause()
+        pilot.app.save_state()
+    async with opened(tmp_path) as pilot:
+        await wait_for_text(pilot, "Cannot start")
+        assert "of 20,000" in screen_text(pilot), "the budget has nothing to do with what is wrong"
     for damage in ("", "{", "[]", '{"form": 3, "theme": 4}', json.dumps({"form": {"lr": 7}, "theme": "no such"})):
         (tmp_path / "state.json").write_text(damage)
         async with opened(tmp_path) as pilot:
@@ -739,8 +745,25 @@ async def test_the_schedule_is_drawn_as_it_is_edited(tmp_path, size):
         assert schedule.region in pilot.app.screen.query_one("#fields").region, "it is not scrolled out of sight"
         await pilot.press("p")
         await wait_for_text(pilot, "drops unknown")
+        form = pilot.app.screen.query_one(RunForm)
+        form.take("lr", "fast")
+        await wait_for(pilot, lambda: not str(curve.render()))  # no curve rather than one that is no more
+        form.take("batch_size", "many")
+        form.take("lr", "0.25")
+        await wait_for(pilot, lambda: "0.25 ▏" in str(curve.render()))
         pilot.app.screen.query_one("#field-name").focus()
         await wait_for(pilot, lambda: curve.display == (size == WIDE))
+
+
+async def test_the_field_that_is_edited_stays_in_sight_in_a_window_that_gets_smaller(tmp_path):
+    async with staged(LabScreen(), tmp_path) as pilot:
+        name, fields = (pilot.app.screen.query_one(one) for one in ("#field-name", "#fields"))
+        name.focus()
+        await pilot.resize_terminal(*SMALL)
+        await wait_for(pilot, lambda: fields.region.bottom < SMALL[1])
+        await pilot.resize_terminal(SMALL[0], 20)
+        await wait_for(pilot, lambda: fields.region.height < 9)
+        await wait_for(pilot, lambda: name.region in fields.region)
 
 
 @pytest.mark.parametrize("size", [WIDE, SMALL])

@@ -11,7 +11,7 @@ from core.config import TrainConfig
 from core.errors import InvalidValue, LabError, OverBudget
 from experiments.runs.seeds import parse_seeds
 from tui.live.forms.advice import for_interface
-from tui.live.forms.fields import ADVANCED_FIELDS, MAIN_FIELDS, allowed, is_optional
+from tui.live.forms.fields import ADVANCED_FIELDS, CURVE_FIELDS, MAIN_FIELDS, allowed, is_optional
 from tui.live.machine import missing_here
 
 KEPT_BY_PRESETS = ("dataset", "device", "seed", "name")
@@ -68,6 +68,12 @@ def _checked_alone(field: str, text: str) -> tuple[Any, str]:
     except InvalidValue as error:
         return None, error.allowed
     return value, ""
+
+
+def curve_config(texts: Mapping[str, str]) -> TrainConfig | None:
+    """A config with the texts that the curve of the learning rate depends on; None while one of them is wrong."""
+    curve = {field: texts[field] for field in CURVE_FIELDS}
+    return check(texts_of({}) | curve | {"budget": "off"}, TrainConfig().arch).config
 
 
 def changed_fields(texts: Mapping[str, str], original: Mapping[str, str]) -> dict[str, str]:

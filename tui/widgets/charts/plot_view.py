@@ -45,6 +45,12 @@ class PlotView(Widget):
             self._key, self._make = key, make
             self.refresh()
 
+    def clear(self) -> None:
+        """Show nothing."""
+        if self._make is not None:
+            self._key, self._make, self._drawn, self._text = None, None, None, Text()
+            self.refresh()
+
     def render(self) -> Text:
         key = (self._key, self.content_size, self.app.theme)
         if self._make is not None and key != self._drawn:

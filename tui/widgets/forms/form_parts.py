@@ -20,12 +20,17 @@ class PresetRow(Horizontal):
 
 
 class Fields(VerticalScroll, inherit_bindings=False):
-    """Up and down go from field to field, and what is focused scrolls into view."""
+    """Up and down go from field to field, and what is focused scrolls into view, also when the room for it shrinks."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "app.focus_next", show=False),
         Binding("up", "app.focus_previous", show=False),
     ]
+
+    def on_resize(self) -> None:
+        focused = self.screen.focused
+        if focused is not None and self in focused.ancestors:
+            focused.scroll_visible(animate=False)
 
 
 class Fold(Line, can_focus=True):

@@ -14,7 +14,6 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from core.config import TrainConfig
 from experiments.presets.loader import load_preset, preset_names
 from tui.drawing.rate_plots import schedule_plot
 from tui.live.forms.fields import (
@@ -32,7 +31,7 @@ from tui.live.forms.fields import (
     label,
     range_text,
 )
-from tui.live.forms.form import KEPT_BY_PRESETS, changed_fields, texts_of
+from tui.live.forms.form import KEPT_BY_PRESETS, changed_fields, curve_config, texts_of
 from tui.widgets.charts.plot_view import PlotView
 from tui.widgets.forms.choice import Choice
 from tui.widgets.forms.completion import ListCompletion
@@ -137,10 +136,14 @@ class RunForm(Vertical):
             device = self.query_one("#field-device", Choice)
             device.options = tuple(dict.fromkeys((*device.options, *self._devices)))
 
-    def draw(self, config: TrainConfig) -> None:
-        """Draw the schedule of a config."""
-        key = tuple(getattr(config, field) for field in CURVE_FIELDS)
-        self.query_one("#curve", PlotView).show(key, lambda plain: schedule_plot(config, ascii_only=plain))
+    def draw(self) -> None:
+        """Draw the schedule, if what it depends on is right; nothing else need be."""
+        plot, config = self.query_one("#curve", PlotView), curve_config(self.texts)
+        if config is None:
+            plot.clear()
+        else:
+            key = tuple(getattr(config, field) for field in CURVE_FIELDS)
+            plot.show(key, lambda plain: schedule_plot(config, ascii_only=plain))
 
     def take(self, field: str, text: str) -> None:
         """Put a value into a field as if it had been typed."""
@@ -274,8 +277,6 @@ class RunForm(Vertical):
         curve = self.query_one("#curve")
         if curve.has_class("-shaped") != (field in CURVE_FIELDS):
             curve.toggle_class("-shaped")
-            if field:  # in a low window the list of fields has become shorter
-                self.call_after_refresh(self._rows[field].scroll_visible, animate=False)
         text = Content()
         if self.query_one("#preset").has_focus:
             text = Content(self._preset_help())

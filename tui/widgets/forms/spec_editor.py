@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
+from core.config import MAX_PARAMS
 from core.errors import SpecError
 from core.models.layer import Layer
 from core.models.spec import REGISTRY, is_user_module, named_spec, words
@@ -73,7 +74,7 @@ class SpecEditor(Vertical):
         self._initial = spec
         self._mark = _MarkToken()
         self._dropout = 0.0
-        self._budget: int | None = None
+        self._budget: int | None = MAX_PARAMS
         self.summary: Summary | None = None
         self.error: SpecError | None = None
         self._module_problem = ""
