@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -27,6 +28,18 @@ def bar(share: float, width: int) -> str:
 def short(name: str, columns: int) -> str:
     """A name, cut where it takes more columns of a terminal."""
     return name if cell_len(name) <= columns else set_cell_size(name, columns - 1) + "…"
+
+
+@lru_cache(maxsize=64)
+def short_names(names: tuple[str, ...], columns: int) -> tuple[str, ...]:
+    """All names in the form in which they fit: where one must be cut, without the beginning that they have in common,
+    which would be all that is left of each."""
+    first, last = min(names), max(names)  # what these have in common, all have
+    alike = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
+    common = min(alike, *(len(name) - 1 for name in names))
+    if common > 2 and max(map(cell_len, names)) > columns:
+        names = tuple("…" + name[common:] for name in names)
+    return tuple(short(name, columns) for name in names)
 
 
 def probability_lines(
@@ -61,6 +74,7 @@ def probability_lines(
         style = good if digit == right else bad if digit == likeliest else plain
         words = f" {100 * probability:5.1f}%" if roomy else ""
         mark = Style(bold=True) if digit in (right, likeliest) else Style()
-        label = Segment(set_cell_size(short(names[digit], longest), longest + 1), plain + mark)
+        name = short_names(tuple(names), longest)[digit]
+        label = Segment(set_cell_size(name, longest + 1), plain + mark)
         lines.append([label, Segment(bar(probability, room), style), Segment(words, plain)])
     return lines

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.style import Style
 from textual.app import App
 
-from tui.drawing.bars import probability_lines, short
+from tui.drawing.bars import probability_lines, short, short_names
 from tui.drawing.digit import Digit, Opinion
 from tui.drawing.picture import Ink, Palette, fitted
 from tui.widgets.pictures.gallery import LINES, CardStyles, card_lines
@@ -112,3 +112,19 @@ async def test_the_verdict_names_the_class():
         assert any(line.strip().startswith("cat") for line in text_of(widget))
         widget.show([0.1] * 9 + [0.1001])
         assert widget.verdict.startswith("a 9, ")
+
+
+@pytest.mark.parametrize(
+    ("names", "columns", "expected"),
+    [
+        (("letter-a", "letter-b"), 3, ("…a", "…b")),
+        (("letter-a", "letter-b"), 8, ("letter-a", "letter-b")),
+        (("kind 1", "kind 23456"), 4, ("…1", "…23…")),
+        (("letter", "letters"), 4, ("…r", "…rs")),
+        (("cat", "camel"), 4, ("cat", "cam…")),
+        (("zebra", "cat"), 3, ("ze…", "cat")),
+        (("七七七八", "七七七九"), 3, ("…八", "…九")),
+    ],
+)
+def test_names_that_must_be_cut_stay_apart_where_they_begin_alike(names, columns, expected):
+    assert short_names(names, columns) == expected

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from rich.cells import set_cell_size
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -18,7 +18,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.drawing.bars import probability_lines, short
+from tui.drawing.bars import probability_lines, short, short_names
 from tui.drawing.digit import Digit, Opinion
 from tui.drawing.picture import Ink, Palette, digit_values, fitted, palette_of, picture
 
@@ -209,8 +209,8 @@ def _panel(digit: Digit, number: int, width: int, styles: CardStyles) -> list[li
     sure = f"{100 * float(opinion.probabilities[opinion.prediction]):.1f}%"
     heads = [
         Segment(f"no. {digit.index}" if number == 0 else "", styles.plain),
-        Segment(f"true {digit.names[digit.truth]}" if number == 0 else "", Style(bold=True)),
-        Segment(f"{opinion.who or 'says'} {digit.names[opinion.prediction]}", verdict),
+        Segment(_named("true", digit, digit.truth, width) if number == 0 else "", Style(bold=True)),
+        Segment(_named(opinion.who or "says", digit, opinion.prediction, width), verdict),
         Segment(sure, styles.plain),
     ]
     bars = probability_lines(
@@ -224,6 +224,10 @@ def _panel(digit: Digit, number: int, width: int, styles: CardStyles) -> list[li
     )
     lines = [[Segment(set_cell_size(short(head.text, width), width), head.style)] for head in heads] + bars
     return lines + [[Segment(" " * width)]] * (LINES - len(lines))
+
+
+def _named(word: str, digit: Digit, cls: int, width: int) -> str:
+    return f"{word} {short_names(digit.names, max(width - cell_len(word) - 1, 2))[cls]}"
 
 
 _NOTHING = Digit(0, np.zeros((SIDE, SIDE), dtype=np.uint8), 0, (Opinion(np.zeros(10, dtype=np.float32), 0),))

@@ -18,7 +18,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.drawing.bars import short
+from tui.drawing.bars import short_names
 from tui.drawing.picture import Ink, Palette, palette_of, theme_colour
 
 LABEL = 3
@@ -150,7 +150,7 @@ class HeatMap(Widget, can_focus=True):
             heads = [Segment(" " * self._label, base)]
             for column in self._columns:
                 style = base + Style(bold=True, underline=column == self.cell[1])
-                name = short(self._names[column], width - 1)
+                name = short_names(self._names, width - 1)[column]
                 space = width - cell_len(name)
                 heads.append(Segment(" " * (space // 2) + name + " " * (space - space // 2), style))
             return Strip(heads).adjust_cell_length(self.size.width, base)
@@ -160,7 +160,7 @@ class HeatMap(Widget, can_focus=True):
             return Strip.blank(self.size.width, base)
         middle = line == (height - 1) // 2
         label = base + Style(bold=True, underline=middle and row == self.cell[0])
-        name = short(self._names[row], self._label - 2) if middle else ""
+        name = short_names(self._names, self._label - 2)[row] if middle else ""
         segments = [Segment(" " + set_cell_size(name, self._label - 2), label), Segment(" ", base)]
         segments += [self._cell(row, column, width, middle, palette, base) for column in self._columns]
         return Strip(segments).adjust_cell_length(self.size.width, base)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from tui.drawing.bars import short
+from tui.drawing.bars import short_names
 from tui.text.output import percent
 from tui.widgets.tables.table import Cell, Column, Table
 
@@ -63,9 +63,9 @@ def class_cells(digit: int, score: ClassScore, counts: Sequence[int], names: Seq
     taken_for = "never wrong"
     if (other := score.taken_for) is not None:
         times = "once" if counts[other] == 1 else f"{counts[other]:,} times"
-        taken_for = f"{short(names[other], 2 * LONGEST_NAME)} ({times})"
+        taken_for = f"{short_names(tuple(names), 2 * LONGEST_NAME)[other]} ({times})"
     return (
-        short(names[digit], LONGEST_NAME),
+        short_names(tuple(names), LONGEST_NAME)[digit],
         f"{score.images:,}",
         f"{counts[digit]:,}",
         percent(score.precision),
