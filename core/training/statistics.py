@@ -7,11 +7,11 @@ from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from core.device.device import float32_products
 from core.engines.engine import Engine, batch_sizes
 from core.training.evaluate import Labelled
+from core.training.step import BatchNorm
 
 
 class NormStatistics:
@@ -34,7 +34,7 @@ class NormStatistics:
         self._device = data.images.device
         self._size = min(size, len(data))
         self._places = torch.arange(self._size, device=self._device)
-        norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+        norms = [module for module in network.modules() if isinstance(module, BatchNorm)]
         self._norms = [norm for norm in norms if norm.track_running_stats]
         self._sums = {norm: [torch.zeros_like(tensor) for tensor in _statistics(norm)] for norm in self._norms}
 
@@ -103,17 +103,17 @@ class NormStatistics:
                 self._network.train(was_training)
 
     def _add(self, norm: nn.Module, *_: object) -> None:
-        assert isinstance(norm, _BatchNorm)
+        assert isinstance(norm, BatchNorm)
         for total, tensor in zip(self._sums[norm], _statistics(norm), strict=True):
             total += tensor
 
 
-def _statistics(norm: _BatchNorm) -> tuple[Tensor, Tensor]:
+def _statistics(norm: BatchNorm) -> tuple[Tensor, Tensor]:
     assert norm.running_mean is not None
     assert norm.running_var is not None
     return norm.running_mean, norm.running_var
 
 
-def _counter(norm: _BatchNorm) -> Tensor:
+def _counter(norm: BatchNorm) -> Tensor:
     assert norm.num_batches_tracked is not None
     return norm.num_batches_tracked

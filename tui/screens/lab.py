@@ -221,7 +221,10 @@ class LabScreen(LabBase):
             mine, theirs = (recorded_arch(arch, self._data.task) for arch in (self._editor.arch, self._fork.arch))
             is_other = mine != theirs
             changes = list(self._form.changes) + ["network"] * is_other
-            title = f"Fork of {self._fork.title}, {len(changes)} change{'s' * (len(changes) != 1)}"
+            count = f"{len(changes)} change{'s' * (len(changes) != 1)}"
+            title = f"Fork of {self._fork.title}, {count}"
+            if len(title) > box.size.width - 4:  # the number must not be what is cut off
+                title = f"Fork, {count}, of {self._fork.title}"
         if str(box.border_title) != title:  # else all that is in the box would be painted anew
             box.border_title = Content(title)  # a name may hold what markup would take for a tag
         self.query_one("#network").set_class(is_other, "-changed")

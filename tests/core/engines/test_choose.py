@@ -140,9 +140,9 @@ def test_a_run_on_all_of_mnist_keeps_at_most_60_megabytes_of_data(options):
     )
     config = TrainConfig.checked({"device": "cpu"} | options)
     trainer = Trainer(config, dataset, *make_network(config), CPU)
-    loop = trainer._loop
-    owners = [loop._step, loop._test, loop._test.data]
-    owners += [loop._val, loop._val.data] if loop._val else []
+    step, scoring = trainer._loop._step, trainer._loop._scoring
+    owners = [step, scoring.test, scoring.test.data]
+    owners += [scoring.val, scoring.val.data] if scoring.val else []
     held = [value for owner in owners for value in _attributes(owner) if isinstance(value, Tensor)]
     storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in held}
     assert dataset.train_images.untyped_storage().data_ptr() in storages
@@ -156,5 +156,5 @@ def test_scores_of_held_out_images_are_of_the_images_that_are_not_trained_on(mak
     *_, finished = trainer.run()
     trained_on = set(trainer._loop._step._order.tolist())
     assert len(trained_on) == 280
-    assert trained_on.isdisjoint(trainer._loop._val.data.rows.tolist())
+    assert trained_on.isdisjoint(trainer._loop._scoring.val.data.rows.tolist())
     assert finished.selected_epoch == 1

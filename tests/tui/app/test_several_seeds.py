@@ -27,7 +27,8 @@ class _Workers:
         self.finish: set[int] = set()
         """Seeds that are to come to their end."""
 
-    def plan(self, runner, planned):
+    def plan(self, runner, planned, jobs):
+        assert jobs is None
         return TrainingPlan("processes", self._size, f"{len(planned)} runs, {self._size} at a time")
 
     def train(self, runner, planned, plan):

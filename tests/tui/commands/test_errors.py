@@ -98,7 +98,7 @@ def test_over_the_budget_is_exit_code_3_with_the_ways_to_lift_it(cli, refused, a
         (("rm",), ("RUN",)),
         (("archs", "show"), ("NAME",)),
         (("data", "erase"), ("erase", "download", "verify", "path")),
-        (("data", "path", "--dataset", "cifar"), ("--dataset", "cifar", "kmnist")),
+        (("data", "path", "--dataset", "cifar"), ("dataset = cifar", "kmnist")),
         (("bench", "--arch", "c8 x4"), ("x4 at position 2",)),
         (("bench", "--batch-size", "0"), ("batch", "0", "1")),
         (("--verbose", "runs"), ("--verbose",)),

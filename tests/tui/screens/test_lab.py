@@ -272,14 +272,14 @@ async def test_a_fork_brings_the_config_and_marks_what_is_changed(tmp_path, scri
         await pilot.press("3")
         await wait_for_text(pilot, "conv5")
         await pilot.press("f")
-        await wait_for_text(pilot, ", 0 changes")
+        await wait_for_text(pilot, "0 changes")
         form = pilot.app.screen.query_one(RunForm)
         assert (form.texts["lr"], form.texts["batch_size"]) == ("0.2", "32")
         assert REGISTRY["conv5"] in screen_text(pilot)
-        assert ", 0 changes" in screen_text(pilot)
+        assert "0 changes" in screen_text(pilot)
         await pilot.press(*"0.3")
         text = screen_text(pilot)
-        assert ", 1 change" in text
+        assert "1 change" in text
         assert "* Learning rate" in text
         assert "The original has 0.2" in text
 
@@ -300,7 +300,7 @@ async def test_of_a_long_value_in_a_fork_the_beginning_shows_and_typing_replaces
         await wait_for_text(pilot, "0.000123456")
         pilot.app.screen.query_one("#field-lr").focus()
         await pilot.press(*"0.3")
-        await wait_for_text(pilot, ", 1 change")
+        await wait_for_text(pilot, "1 change")
         assert form.texts["lr"] == "0.3"
         pilot.app.screen.query_one("#field-weight_decay").focus()
         await pilot.press("right", *"9")
