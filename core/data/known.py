@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from core.data import idx
+from core.data.decoded import PARTS
 from core.data.places import SourcePlace, holds
 from core.data.sources import FILES, SOURCES, FileFacts, Source
 from core.data.stored import REPLACE_IT, Stored, unpacked_md5
 from core.errors import DataError
 
-_PARTS = ("train_images", "train_labels", "test_images", "test_labels")
 _HEADER = 16
 
 Arrays = dict[str, npt.NDArray[np.uint8]]
@@ -36,7 +36,7 @@ def read_known(name: str, place: SourcePlace, sums: Mapping[str, str]) -> tuple[
     source = SOURCES[name]
     arrays: Arrays = {}
     unverified = []
-    for part, facts in zip(_PARTS, source.files, strict=True):
+    for part, facts in zip(PARTS, source.files, strict=True):
         stored = place.files[facts.name]
         if not is_as_published(name, place, facts, sums[facts.name]):
             unverified.append(facts.name)

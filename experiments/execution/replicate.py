@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from core.config import TrainConfig
+from core.data.task_of import task_of
 from core.dataset_names import is_own
 from core.errors import Stopped
 from core.events import RunStopped
@@ -92,7 +93,7 @@ def _plan_groups(
 
     if is_user_module(configs[0].arch):
         examine(configs[0], runner.should_stop)  # what its code does to a process, before it is run in this one
-    if reason := grouping_obstacle(configs, runner.task(configs[0])):
+    if reason := grouping_obstacle(configs, task_of(configs[0].dataset)):
         return _one_by_one(configs, reason)
     import torch
 
@@ -128,7 +129,7 @@ def replicate(runner: Runner, tasks: Sequence[Task], plan: TrainingPlan) -> Iter
     configs = [_config_of(runner, task) for task in tasks]
     runner.check(configs[0])
     for config in configs:
-        summarize_config(config, runner.task(config))
+        summarize_config(config, task_of(config.dataset))
     parts: Iterator[Iterator[Entry]]
     match plan.way:
         case "in turn":

@@ -77,7 +77,7 @@ class Runner:
 
     def check_network(self, config: TrainConfig, files: OwnFiles | None = None) -> None:
         """`check`, of what is not to be kept: all but the home."""
-        summarize_config(config, self.task(config))
+        summarize_config(config, task_of(config.dataset))
         if is_user_module(config.arch) and files is None:
             check_module_file(config.arch)
 
@@ -112,7 +112,7 @@ class Runner:
         config = self.teachers.settled(self.store, config)
         files = files or self.first_read.find(config)
         teacher = self.teachers.of(self.store, config, meta.group_id)
-        portable = _portable(config, self.task(config))
+        portable = _portable(config, task_of(config.dataset))
         return self.store.create(portable, meta, describe_environment(config.device), files, teacher)
 
     def resume(
@@ -187,7 +187,7 @@ class Runner:
         Stopped.check(self.should_stop)
         keep_freed_memory()
         device = pick_device(config.device)
-        task = self.task(config)
+        task = task_of(config.dataset)
         network = build_network(config, files, task)
         dataset = self.load_dataset(config)
         if dataset.task != task:
@@ -195,14 +195,6 @@ class Runner:
         with preparing(config, device):
             trainer = make(recorded_config(config, dataset), dataset, network.summary, network.module, device)
         return trainer, network.source
-
-    def task(self, config: TrainConfig) -> ImageTask:
-        """What a config's data set asks of a network. Needs no torch.
-
-        Raises:
-            DataError: when it is one's own and not there, or of no use.
-        """
-        return task_of(config.dataset)
 
     def load_dataset(self, config: TrainConfig) -> Dataset:
         """The data set of a config, downloaded where it has to be.

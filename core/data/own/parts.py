@@ -11,16 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import DataError, shown
+from core.task import FEWEST, LARGEST, MOST, SMALLEST
 
-SIZES = (8, 64)
-CLASSES = (2, 62)
 MAX_BYTES = 1 << 30
 """Pixels of all images together; nothing larger is unpacked."""
 MAX_IMAGES = 4_000_000
 LONGEST_CLASS = 40
 ALLOWED_DATA = (
-    f"allowed are square grey images of {SIZES[0]} to {SIZES[1]} pixels, values 0 to 255, "
-    f"in {CLASSES[0]} to {CLASSES[1]} classes"
+    f"allowed are square grey images of {SMALLEST} to {LARGEST} pixels, values 0 to 255, in {FEWEST} to {MOST} classes"
 )
 
 Pixels8 = npt.NDArray[np.uint8]
@@ -91,7 +89,7 @@ def check_size(path: Path, shape: Sequence[int]) -> int:
         DataError: when they are no square, or not of a size that is allowed.
     """
     height, width = shape
-    if height != width or not SIZES[0] <= height <= SIZES[1]:
+    if height != width or not SMALLEST <= height <= LARGEST:
         raise refusal(path, f"images of {height} x {width} pixels")
     return int(height)
 
@@ -110,7 +108,7 @@ def check_classes(path: Path, labels: frozenset[object]) -> int:
     Raises:
         DataError: when they are too few or too many.
     """
-    if not CLASSES[0] <= len(labels) <= CLASSES[1]:
+    if not FEWEST <= len(labels) <= MOST:
         raise refusal(path, f"{len(labels):,} {'class' if len(labels) == 1 else 'classes'}")
     for label in labels:
         if isinstance(label, str) and (len(label) > LONGEST_CLASS or not label.isprintable() or not label.strip()):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.data.decoded import PARTS
 from core.data.own.parts import Part, Parts, check_classes, distinct, refusal
 from core.errors import shown
 
@@ -18,7 +19,6 @@ TEST_SHARE = 6
 """One image in so many is set aside to test on, where there are none for that."""
 SPLIT_SEED = 0
 _NAME_WIDTH = 40
-_PARTS = ("train_images", "train_labels", "test_images", "test_labels")
 
 Indices = npt.NDArray[np.uint8]
 
@@ -59,7 +59,7 @@ def settle(path: Path, parts: Parts) -> Settled:
         pieces = (train.images[~chosen], labels[~chosen], train.images[chosen], labels[chosen])
         share = f"{chosen.sum():,} of the {len(chosen):,}, a sixth of each class"
         notes.append(f"there are no images to test on, so {share}, are kept for that")
-    return Settled(dict(zip(_PARTS, pieces, strict=True)), tuple(map(str, order)), "; ".join(notes))
+    return Settled(dict(zip(PARTS, pieces, strict=True)), tuple(map(str, order)), "; ".join(notes))
 
 
 def _indices(part: Part, order: list[object]) -> Indices:

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.data.own.parts import CLASSES, Outline, Part, Parts, check_count, check_size, distinct, refusal, to_greys
+from core.data.own.parts import Outline, Part, Parts, check_count, check_size, distinct, refusal, to_greys
 from core.data.stored import unpacked
 from core.errors import DataError, shown
+from core.task import FEWEST, MOST
 
 _LABEL = re.compile(r"^(label|labels|class|target|y|digit|letter)$", re.IGNORECASE)
 _SEPARATORS = (",", ";", "\t")
@@ -131,7 +132,7 @@ def _likelier(path: Path, layout: _Layout) -> int:
     for column in (0, -1):
         texts = _texts(path, replace(layout, label=column))
         _, counts = np.unique(texts, return_counts=True)
-        if CLASSES[0] <= len(counts) <= CLASSES[1] and counts.max() <= _BACKGROUND * len(texts):
+        if FEWEST <= len(counts) <= MOST and counts.max() <= _BACKGROUND * len(texts):
             values[column] = len(counts)
     return min(values, key=lambda column: values[column], default=0)
 

@@ -11,8 +11,10 @@ from own_data import contents, idx_bytes, write_idx
 
 from core.data.loader import Loader
 from core.data.places import find_place, holds, is_open_to_downloads
-from core.data.sources import SOURCES
+from core.data.sources import ALIASES, SOURCES
+from core.data.sources import NAMES as ALL
 from core.data.stored import ZipMember
+from core.dataset_names import TASKS
 from core.errors import DataError
 
 NAMES = SOURCES["mnist"].names
@@ -263,9 +265,9 @@ def test_a_damaged_archive_is_named(tmp_path, letters, presentable):
     assert len(find_place(tmp_path, "emnist-letters").missing) == 4
 
 
-def test_every_part_of_emnist_has_as_many_names_as_its_task_has_classes():
-    from core.dataset_names import TASKS
-
+def test_every_known_set_is_named_once_and_has_as_many_classes_as_its_task():
+    assert sorted(TASKS) == sorted(["auto", *ALIASES, *ALL])
+    assert all(TASKS[alias] == TASKS[name] for alias, name in ALIASES.items())
     for name, source in SOURCES.items():
         assert TASKS[name].classes == len(source.classes) == len(set(source.classes))
     assert SOURCES["emnist-byclass"].classes[8:12] == ("8", "9", "A", "B")
