@@ -42,6 +42,11 @@ MACHINE_FIELDS = ("device", "engine", "precision")
 _Count = Annotated[int, Field(ge=1, le=10_000_000)]
 _Share = Annotated[float, Field(ge=0, lt=1)]
 _Augmentations = Annotated[str, AfterValidator(lambda text: ",".join(augmentations_of(text)) or "none")]
+_Milestones = Annotated[
+    str,
+    Field(pattern=r"^[1-9][0-9]{0,4}( *[,+] *[1-9][0-9]{0,4})*$", max_length=1000),
+    AfterValidator(lambda text: ",".join(map(str, sorted(map(int, text.replace("+", ",").split(",")))))),
+]
 _Dataset = Annotated[str, Field(pattern=dataset_names.PATTERN, max_length=1000)]
 _Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:[0-9]{1,2})?|mps)$")]
 
@@ -123,7 +128,7 @@ class TrainConfig(BaseModel):
     """cycle_momentum: the highest momentum."""
     step_size: Annotated[int, Field(ge=1, le=10_000)] = 7
     """step: epochs between two drops of the learning rate, counted from the end of a warm-up."""
-    milestones: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}( *[,+] *[1-9][0-9]{0,4})*$", max_length=1000)] = "10,15"
+    milestones: _Milestones = "10,15"
     """multistep: epochs after which the learning rate drops, counted from the end of a warm-up."""
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
     """step, multistep, plateau: factor that the learning rate is multiplied by at each drop."""

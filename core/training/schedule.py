@@ -122,7 +122,7 @@ def _step(config: TrainConfig, epoch: int) -> float:
 
 def _multi_step(config: TrainConfig, epoch: int) -> float:
     """`MultiStepLR`, stepped once an epoch: a milestone that is named twice counts twice."""
-    milestones = sorted(map(int, config.milestones.replace("+", ",").split(",")))
+    milestones = list(map(int, config.milestones.split(",")))
     return float(config.lr * config.gamma ** bisect_right(milestones, epoch))
 
 

@@ -218,11 +218,11 @@ def parse_value(field: str, text: str, *, whole: str = "", dataset: str | None =
         checked = TrainConfig.each_checked({field: value, "budget": False})
     except (KeyError, ValueError, InvalidValue):
         allowed = f"must be {allowed_values(field)}"
-        forms = "written as VALUE, A,B,C or A,B+C,D" if field == "augment" else "written as VALUE or A,B,C"
+        forms = "written as VALUE, A,B,C or A,B+C,D" if field in LISTS else "written as VALUE or A,B,C"
         many = "" if field in FIXED else f", {FORMS if kind in (int, float) else forms}"
         raise InvalidValue(field, whole or text, allowed + many, hint=_hint(field, text, whole)) from None
-    if field == "augment":
-        return checked.augment
+    if field in LISTS:  # one list is one value, however it is written
+        return str(getattr(checked, field))
     if field != "arch":
         return value
     if is_user_module(checked.arch):
@@ -292,7 +292,13 @@ def _round_step(low: float, high: float) -> str:
     return f"{min(steps, key=lambda step: len(step.as_tuple().digits)):f}"
 
 
-_EXAMPLES = {"augment": "none,affine+erase", "batch_size": "64:512:64", "epochs": "5:15:5", "dropout": "0:0.2"}
+_EXAMPLES = {
+    "augment": "none,affine+erase",
+    "milestones": "10,5+10",
+    "batch_size": "64:512:64",
+    "epochs": "5:15:5",
+    "dropout": "0:0.2",
+}
 
 
 def _hint(field: str, part: str, whole: str) -> Hint:

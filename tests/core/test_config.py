@@ -141,6 +141,11 @@ def test_a_list_of_augmentations_has_one_form(text, canonical):
     assert augmentations_of(canonical) == (() if canonical == "none" else tuple(canonical.split(",")))
 
 
+@pytest.mark.parametrize("text", ["3,10,10", "10+3+10", "10 , 3+ 10"])
+def test_a_list_of_epochs_has_one_form(text):
+    assert TrainConfig.checked({"milestones": text}) == TrainConfig(milestones="3,10,10")
+
+
 BAD_LISTS = ("", ",", "flip", "Affine", "affine,", "affine,,erase", "affine,affine", "affine, affine", "affine;erase")
 
 

@@ -153,7 +153,7 @@ def make_scheduler(config: TrainConfig, optimizer: torch.optim.Optimizer, steps:
         case "step":
             proper = StepLR(optimizer, config.step_size * steps, config.gamma)
         case "multistep":
-            milestones = [int(epoch) * steps for epoch in config.milestones.replace("+", ",").split(",")]
+            milestones = [int(epoch) * steps for epoch in config.milestones.split(",")]
             proper = MultiStepLR(optimizer, milestones, config.gamma)
         case _:
             proper = ConstantLR(optimizer, factor=1.0)

@@ -170,6 +170,12 @@ def test_a_space_reads_what_it_writes():
     assert Space.parse(space.to_json())[0] == space
 
 
+@pytest.mark.parametrize(("field", "text"), [("milestones", "5+10,10 + 5"), ("augment", "shift,shift")])
+def test_a_list_that_is_written_twice_is_one_value(field, text):
+    with pytest.raises(InvalidValue, match="lists a value twice"):
+        parse_option(field, text)
+
+
 def test_the_grid_has_every_value_and_no_rounding_errors():
     space, _ = Space.parse({"dropout": "0:0.3:0.1", "batch_size": "64:192:64", "epochs": "1:3", "arch": "conv9,conv5"})
     assert space.grid() == {
