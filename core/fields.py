@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from core.advice import Action, Tip
+from core.advice import Action, Advice, Tip
 from core.errors import InvalidValue
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -115,3 +115,15 @@ def check_schedule(values: Mapping[str, Any]) -> None:
     if has_effect("base_momentum", values) and values["base_momentum"] > values["max_momentum"]:
         reason = f"must be at most max_momentum, {values['max_momentum']:g}"
         raise InvalidValue("base_momentum", values["base_momentum"], reason, hint="exchange the two")
+
+
+def check_given(given: Collection[str], values: Mapping[str, Any]) -> None:
+    """Raise `InvalidValue` for a warm-up that was asked for in so many words where the schedule makes nothing of it.
+
+    Args:
+        given: the fields that a user has just named, as opposed to those of a preset, a file or another run.
+    """
+    if "warmup_epochs" in given and values["warmup_epochs"] and values["schedule"] == "onecycle":
+        share = Tip(Action.OPTION, "warmup", "0.3")
+        hint = Advice(Tip(Action.LEAVE_OUT, "warmup_epochs"), ", or give the share of the run that warms up: ", share)
+        raise InvalidValue("warmup_epochs", values["warmup_epochs"], "onecycle has a warm-up of its own", hint=hint)

@@ -11,6 +11,7 @@ from core.advice import Action, Tip
 from core.config import TrainConfig, allowed_values, augmentations_of, field_help
 from core.dataset_names import TASKS
 from core.errors import InvalidValue, LabError, OverBudget
+from core.fields import check_given
 
 FIELDS = list(TrainConfig.model_fields)
 DEFAULTS = TrainConfig().model_dump()
@@ -230,6 +231,16 @@ TOGETHER = [
         "base_momentum = 0.96: must be at most max_momentum, 0.95",
     ),
 ]
+
+
+@pytest.mark.parametrize("warm", [1.0, 1000.0])
+def test_what_has_no_effect_makes_nothing_invalid_unless_it_was_asked_for(warm, presentable):
+    values = TrainConfig.checked({"schedule": "onecycle", "warmup_epochs": warm}).model_dump()
+    check_given({"schedule", "epochs"}, values)
+    with pytest.raises(InvalidValue) as caught:
+        check_given({"schedule", "warmup_epochs"}, values)
+    presentable(caught.value.message, "warmup_epochs", "onecycle has a warm-up of its own")
+    check_given({"warmup_epochs"}, values | {"schedule": "cosine"})
 
 
 @pytest.mark.parametrize(("values", "message"), TOGETHER)

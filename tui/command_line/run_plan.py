@@ -7,6 +7,7 @@ from pathlib import Path
 
 from core.config import TrainConfig
 from core.errors import InvalidValue
+from core.fields import check_given
 from experiments.presets.loader import DEFAULT, load_config_file, load_preset
 from experiments.results.more_seeds import more_seeds
 from experiments.runs.folder import Meta, RunSpec
@@ -87,7 +88,9 @@ def configure(preset: str | None, config: Path | None, changes: dict[str, object
             "config", str(config), "cannot be used with --preset", hint='name the preset in the file: base = "..."'
         )
     base = load_config_file(config) if config is not None else load_preset(preset or DEFAULT)
-    return TrainConfig.checked({**base.values, **changes})
+    chosen = TrainConfig.checked({**base.values, **changes})
+    check_given(changes, chosen.model_dump())
+    return chosen
 
 
 def _seeds(text: str, seed: object) -> tuple[int, ...]:

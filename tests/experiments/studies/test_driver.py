@@ -61,10 +61,12 @@ def test_a_trial_that_stops_early_is_whole_and_has_its_last_score(locations, sto
     assert drive(locations, plan, Inline(locations)) == []
 
 
-@pytest.mark.parametrize("changes", [{"schedule": "cosine,step,multistep,plateau"}, {"cycle_momentum": "true,false"}])
+@pytest.mark.parametrize(
+    "changes", [{"schedule": "cosine,onecycle,step,multistep,plateau"}, {"cycle_momentum": "true,false"}]
+)
 def test_every_schedule_can_be_searched(locations, view, changes):
     base = {"lr": "0.05", "warmup_epochs": "0.5"} if "schedule" in changes else {"lr": "0.05", "schedule": "onecycle"}
-    plan = tiny_plan({**base, **changes}, sampler="grid", trials=4)
+    plan = tiny_plan({**base, **changes}, sampler="grid", trials=5)
     drive(locations, plan, Inline(locations))
     assert view().count("finished") == len(next(iter(changes.values())).split(","))
 

@@ -52,6 +52,7 @@ BAD_VALUES = [
     refuse("seeds", "-1-2", "first-last", "--seeds=-1-2"),
     refuse("seeds", "0-1", "--seed", "--seeds", "0-1", "--seed", "0"),
     refuse("nesterov", "True", "momentum above 0", "--nesterov", "--momentum", "0"),
+    refuse("warmup_epochs", "2.0", "a warm-up of its own", "--preset", "modern", "--warmup-epochs", "2"),
     refuse("arch", "c8 x4", "x4 at position 2: no such layer", "--arch", "c8 x4"),
     refuse("arch", "c8 gap", "gap at position 2: the result is 8x1x1", "--arch", "c8 gap"),
     refuse("arch", "cnv9", "cnv9 at position 1", "--arch", "cnv9"),
