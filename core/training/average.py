@@ -99,14 +99,14 @@ def first_averaged(config: TrainConfig) -> int:
 
 
 def averaged_words(config: TrainConfig) -> str:
-    """What a run with a plain mean scores, for its record; empty for others."""
+    """What a run with a plain mean scores, for its record, also where it ends early; empty for others."""
     if not config.swa:
         return ""
-    first, last = first_averaged(config), config.epochs
-    if first == last:
+    first = first_averaged(config)
+    if first == config.epochs:
         return f"the mean of the weights would begin in epoch {first}, the last: the weights themselves are scored"
     before = ", before that the weights themselves" if first > 1 else ""
-    return f"scored is the mean of the weights of epochs {first} to {last}{before}"
+    return f"scored is the mean of the weights of all epochs from {first} on{before}"
 
 
 def _tensors(model: nn.Module) -> list[Tensor]:

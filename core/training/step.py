@@ -198,15 +198,20 @@ class TrainStep:
         return [Totals(*both) for both in zip(losses, counts, strict=True)]
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from a `state` of one model, after `start_epoch` where an epoch is under way."""
+        """Go on from a `state` of one model, after `start_epoch` where an epoch is under way.
+
+        Raises:
+            ValueError, KeyError: when it is not the state of such an optimizer.
+        """
         self._loss.copy_(state["loss"])
         self._correct.copy_(state["correct"])
         self._go_to(int(state["steps"]) - self._steps_before)
         for name, own in self._optimizer.state.items():
-            if (kept := state.get(name)) is not None:
-                if kept.shape != own.shape:
-                    raise ValueError(f"{name} is {tuple(kept.shape)}, not {tuple(own.shape)}")
-                own.copy_(kept)
+            if name not in state:
+                raise ValueError(f"it has no {name}")
+            if state[name].shape != own.shape:
+                raise ValueError(f"{name} is {tuple(state[name].shape)}, not {tuple(own.shape)}")
+            own.copy_(state[name])
 
     def _go_to(self, step: int) -> None:
         """Make the epoch's step of that number, counted from 0, the next; after the last comes another epoch."""

@@ -172,6 +172,19 @@ def test_a_checkpoint_of_another_network_is_refused_with_a_hint(blobs):
     assert caught.value.hint
 
 
+@pytest.mark.parametrize("values", [{}, {"optimizer": "adam", "lr": 0.01}, {"optimizer": "muon", "lr": 0.01}])
+def test_a_checkpoint_that_lacks_a_part_of_the_optimizers_state_is_refused_as_damaged(blobs, values):
+    checkpoint = make_trainer(PLAIN | values, blobs).checkpoint()
+    kinds = ("engine.momentum.", "engine.exp_avg.", "engine.step.")
+    parts = [next((name for name in checkpoint.tensors if name.startswith(kind)), "") for kind in kinds]
+    for part in filter(None, parts):
+        rest = {name: tensor for name, tensor in checkpoint.tensors.items() if name != part}
+        with pytest.raises(RunError, match=f"does not fit the run's config: it has no {part.removeprefix('engine.')}"):
+            make_trainer(PLAIN | values, blobs).restore(Checkpoint(rest, checkpoint.state))
+    make_trainer(PLAIN | values, blobs).restore(checkpoint)
+    assert any(parts)
+
+
 @pytest.fixture
 def two(tmp_path):
     """Where two checkpoints were saved, the second over the first."""

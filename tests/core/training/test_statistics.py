@@ -108,7 +108,7 @@ def test_a_run_scores_and_keeps_the_mean_of_its_last_epochs(make_trainer, blobs,
         if isinstance(event, EpochFinished):
             after.append(copy_weights(trainer.model))
             scored.append(weights_sha256(copy_weights(trainer.scored_model)))
-    assert "mean of the weights of epochs 3 to 4, before that the weights themselves" in note
+    assert "mean of the weights of all epochs from 3 on, before that the weights themselves" in note
     assert scored[:3] == [weights_sha256(weights) for weights in after[:3]]
     mean = {name: (after[2][name] + after[3][name]) / 2 for name, _ in trainer.model.named_parameters()}
     for name, tensor in mean.items():
@@ -122,6 +122,19 @@ def test_a_run_scores_and_keeps_the_mean_of_its_last_epochs(make_trainer, blobs,
     plain = make_trainer(epochs=4, val_split=val_split)
     list(plain.run())  # the mean has no part in training
     assert weights_sha256(copy_weights(plain.model)) == weights_sha256(after[3])
+
+
+@pytest.mark.parametrize(("start", "scored"), [(0.75, "the weights"), (0.0, "their mean")])
+def test_a_run_that_ends_early_scores_what_its_note_says(make_trainer, start, scored):
+    trainer = make_trainer(swa=True, swa_start=start, arch="fc10", lr=1e-7, epochs=8, early_stop=1)
+    started, *_, end = list(trainer.run())
+    assert isinstance(end, RunFinished)
+    assert (end.epochs, end.ended_by) == (2, "early_stop")
+    first = first_averaged(TrainConfig(epochs=8, swa_start=start))
+    assert f"mean of the weights of all epochs from {first} on" in started.note
+    assert (", before that the weights themselves" in started.note) == (first > 1)
+    is_alike = weights_sha256(trainer.final_weights) == weights_sha256(copy_weights(trainer.model))
+    assert is_alike == (scored == "the weights")
 
 
 def test_a_checkpoint_that_is_taken_while_statistics_are_found_has_none_half_found(make_trainer):
