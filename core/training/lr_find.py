@@ -16,7 +16,6 @@ from core.events import RunFailed, RunStarted, RunStopped, StepProgress
 from core.models.summary import Summary
 from core.training.evaluate import BATCH
 from core.training.range_curve import RangePoint, RangeTest, has_exploded, rising_rates
-from core.training.teacher import Teacher
 from core.training.trainer import Trainer
 
 
@@ -38,14 +37,13 @@ class RangeTrainer(Trainer):
         summary: Summary,
         model: nn.Module,
         device: torch.device,
-        teacher: Teacher | None = None,
     ) -> None:
         images = len(dataset.limited(config.limit_train, config.limit_test).train_labels) - config.val_split
         per_epoch = max(1, math.ceil(images / config.batch_size))
         self.rising = rising_rates(test.low, test.high, test.steps_of(per_epoch))
         self._diverges = False
         changes = _without_end(config) | {"epochs": math.ceil(len(self.rising) / per_epoch)}
-        super().__init__(config.model_copy(update=changes), dataset, summary, model, device, teacher)
+        super().__init__(config.model_copy(update=changes), dataset, summary, model, device)
 
     def rates(self) -> list[float]:
         """The rates of the epoch under way; the last one again where it has more steps than the test."""

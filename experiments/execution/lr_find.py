@@ -12,7 +12,6 @@ from core.events import RunStarted, from_record, to_record
 from core.models.own.files import OwnFiles
 from core.training.range_curve import RangePoint, RangeTest
 from experiments.execution.runner import Runner
-from experiments.execution.teachers import learning_from
 
 RangeStep = RunStarted | RangePoint
 """What a test says: how it is made, and each step of it."""
@@ -32,9 +31,7 @@ def range_test(
     from core.training.lr_find import RangeTrainer
 
     with flushed_denormals():
-        config = runner.teachers.settled(runner.store, config)
-        teacher = runner.teachers.of(runner.store, config)
-        trainer, source = runner.prepare_as(learning_from(teacher, partial(RangeTrainer, test)), config, files)
+        trainer, source = runner.prepare_as(partial(RangeTrainer, test), config, files)
         runner.first_read.keep(config, source)
         yield from trainer.points(runner.should_stop)
 

@@ -33,6 +33,12 @@ def test_json_has_every_step_and_is_the_same_again(cli):
     assert (record["dataset"], record["spec"]) == ("mnist-5k", "c4 p2 c8 gap fc10")
 
 
+def test_it_leaves_the_teacher_out(cli):
+    alone, taught = (cli(*WORDS, *SHORT, *words, "--json") for words in ((), ("--teacher", "somebody")))
+    assert (alone.code, taught.code) == (0, 0), taught.err
+    assert alone.json == taught.json
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
