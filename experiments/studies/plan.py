@@ -30,7 +30,7 @@ MAX_HELD_OUT = 5_000
 DECIDING = (
     *("arch", "epochs", "dropout", "optimizer", "nesterov", "momentum"),
     *("schedule", "lr", "min_lr", "gamma", "warmup_epochs", "warmup", "three_phase"),
-    *("cycle_momentum", "base_momentum", "max_momentum"),
+    *("cycle_momentum", "base_momentum", "max_momentum", "ema", "swa"),
 )
 """The fields that decide together whether a config is allowed; each other one is allowed or not by itself."""
 

@@ -118,6 +118,8 @@ def test_what_does_not_vary_need_go_together_only_with_some_of_what_does():
     assert again.difference(plan) == plan.difference(again) == ""
     with pytest.raises(InvalidValue, match=r"min_lr = 5"):
         plan_of({"lr": "0.001,0.05", "schedule": "cosine", "min_lr": "5"})
+    averaged = plan_of({"swa": "true", "ema": "true,false"}, origin=("--preset", "best-20k"))
+    assert (averaged.base.swa, averaged.base.ema) == (True, False)  # the preset has ema
 
 
 def test_lists_of_epochs_are_values_of_a_search():
