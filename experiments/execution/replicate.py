@@ -67,7 +67,6 @@ def plan_runs(runner: Runner, tasks: Sequence[Task], jobs: int | None = None) ->
     Raises:
         InvalidValue, OverBudget, StorageError: when the runs cannot be trained here.
     """
-    tasks = _of_one_data_set(runner, tasks)
     configs = [_config_of(runner, task) for task in tasks]
     runner.check(configs[0])
     from core.device.device import pick_device
@@ -126,6 +125,7 @@ def replicate(runner: Runner, tasks: Sequence[Task], plan: TrainingPlan) -> Iter
     Raises:
         LabError: before the first event, when the runs cannot be started.
     """
+    tasks = _of_one_data_set(runner, tasks)
     configs = [_config_of(runner, task) for task in tasks]
     runner.check(configs[0])
     for config in configs:

@@ -9,6 +9,7 @@ from threading import Thread
 import pytest
 import torch
 from gated_module import Gate
+from own_data import draw, write_npz
 from safetensors.torch import load_file
 
 from core.errors import DataError, InvalidValue, OverBudget, StorageError
@@ -372,3 +373,17 @@ def test_on_a_gpu_runs_to_go_on_with_are_trained_one_by_one(runner, planned, gpu
     made = [runner.create(spec.config, spec.meta) for spec in planned[:2]]
     plan = plan_runs(runner, [ResumedRun(run) for run in made])
     assert (plan.way, plan.words.partition(", because ")[0]) == ("in turn", "2 runs, one after the other")
+
+
+def test_seeds_are_trained_on_the_data_that_the_first_was(runner, tiny, tmp_path):
+    def write(seed: int) -> str:
+        images, labels = draw(120, size=28, classes=10, seed=seed)
+        return str(write_npz(tmp_path / "letters.npz", x=images, y=labels))
+
+    config = tiny.changed(dataset=write(0), limit_train=None, limit_test=None, epochs=1)
+    told = replicate(runner, seed_specs(config, range(2), Meta("try", (), "g20260102-030405-abcd")), IN_TURN)
+    next(entry for entry in told if isinstance(entry.event, RunFinished))
+    write(1)
+    with pytest.raises(DataError, match=r"letters.npz: changed"):
+        list(told)
+    assert len(list(runner.store.runs())) == 1
