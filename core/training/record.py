@@ -126,10 +126,13 @@ class RunRecord(ABC):
         """Let the run's time begin, or go on."""
         self._run_clock.start()
 
+    def _note_on_rate(self) -> str:
+        return note_on_rate(self.config)
+
     def started(self, engine: str, note: str, reason: str = "") -> RunStarted:
         """`note` is the engine's; that of the data set and those of the run itself come before it."""
         taught = "" if self._teacher is None else f"learns from {self._teacher.words}"
-        notes = taught, averaged_words(self.config), on_test_set(self.config), note_on_rate(self.config)
+        notes = taught, averaged_words(self.config), on_test_set(self.config), self._note_on_rate()
         return RunStarted(
             config=self.config.model_dump(),
             spec=self.summary.spec,

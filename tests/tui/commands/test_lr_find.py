@@ -56,6 +56,12 @@ def test_what_is_wrong_exits_as_with_run(cli, refused, no_network, words, code, 
     refused(cli(*WORDS, *words), code, said)
 
 
+def test_the_rate_that_is_looked_for_is_not_remarked_on(cli):
+    answer = cli(*WORDS, *SHORT, "--optimizer", "adamw")
+    assert answer.code == 0, answer.err
+    assert "usual" not in answer.err
+
+
 def test_without_a_fall_there_is_no_suggestion_and_it_exits_1(cli, refused):
     answer = cli(*WORDS, "--limit-train", "640", "--low", "1e-9", "--high", "1e-8", "--steps", "20")
     assert answer.code == 1
