@@ -6,6 +6,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 from queue import Empty, Queue
@@ -32,6 +33,8 @@ def download(
 ) -> None:
     """Fetch the first of `urls` that answers into `destination`, if it has this MD5 sum.
 
+    Folders that are not there are made, and where nothing comes, such as for a mistyped path, are none afterwards.
+
     Args:
         otherwise: what else a user can do to have it.
 
@@ -39,8 +42,11 @@ def download(
         DataError: when no mirror delivers, naming each one's failure, or when the folder cannot be written.
         Stopped: when `should_stop` gives a reason.
     """
+    folder = destination.parent
+    made: list[Path] = []
     try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
+        made += [one for one in (folder, *folder.parents) if not one.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
         with replacing(destination) as part:
             failures = []
             for url in urls:
@@ -59,6 +65,10 @@ def download(
     except OSError as error:
         hint = Advice("free some space there, or ", Tip(Action.START_WITH, "data_dir", "a writable folder"))
         raise DataError(f"{destination}: cannot be written: {error.strerror}", hint=hint) from error
+    finally:
+        with suppress(OSError):  # which says that there is something in it
+            for one in made:
+                one.rmdir()
 
 
 def _fetch(url: str, write: Callable[[bytes], object], should_stop: ShouldStop, progress: Progress) -> str:

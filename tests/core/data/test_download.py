@@ -191,3 +191,13 @@ def test_a_folder_that_cannot_be_written_is_named(server, tmp_path, presentable)
     presentable(caught.value.message, str(destination), "cannot be written")
     assert Tip(Action.START_WITH, "data_dir", "a writable folder") in caught.value.advice.parts
     assert left_in(tmp_path) == [tmp_path / "file"]
+
+
+@pytest.mark.parametrize("answer", ["missing", "other", "short"])
+def test_folders_that_nothing_came_for_are_not_left_behind(server, tmp_path, answer):
+    (tmp_path / "data").mkdir()
+    with pytest.raises(DataError):
+        download([f"{server}/{answer}/file.gz"], tmp_path / "data" / "MNIST" / "raw" / "file.gz", MD5, never)
+    assert list(tmp_path.rglob("*")) == [tmp_path / "data"]
+    download([f"{server}/good/file.gz"], tmp_path / "data" / "MNIST" / "raw" / "file.gz", MD5, never)
+    assert [path.name for path in tmp_path.rglob("*.gz")] == ["file.gz"]
