@@ -55,7 +55,7 @@ class FindRate(ModalScreen[float | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Leave"),
-        Binding("enter", "take", "Take it"),
+        Binding("enter", "take", "Take it", key_display="enter"),
     ]
 
     def __init__(self, locations: Locations, config: TrainConfig) -> None:

@@ -231,3 +231,13 @@ async def test_a_long_learning_rate_is_shown_in_four_digits(tmp_path, script):
     run = make_run(tmp_path, script, script.started(config={"lr": 0.06577746163470212}), script.finished())
     async with staged(TrainingScreen(), tmp_path, SMALL, watched=run) as pilot:
         assert "lr 0.06578  batch 256" in pilot.app.screen.query_one("#run-title", Line).text
+
+
+async def test_a_stored_run_is_opened_with_all_of_its_facts(tmp_path, script):
+    make_run(tmp_path, script, script.started(), script.epoch(1, 0.5), script.finished(1, 0.5))
+    async with opened(tmp_path) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "50.00%")
+        await pilot.press("enter")
+        for fact in ("Best   50.00%", "Target 99.4%", "Early ", "Device"):
+            await wait_for_text(pilot, fact)

@@ -32,7 +32,7 @@ class Facts(Static):
 
     def on_resize(self, _event: events.Resize) -> None:
         self._lay_out(self.content_size.width)
-        self.refresh(layout=True)
+        self.call_after_refresh(self.refresh, layout=True)  # a layout that is asked for amid the first one is not made
 
     def _lay_out(self, width: int) -> None:
         if width <= 0:  # before the first layout: words wrapped for no width would make it high, and keep it so
