@@ -58,7 +58,8 @@ class Commands(TyperGroup):
             path = context.command_path if context is not None else self._path
             hint = f"{path} --help lists what is allowed"
             if (option := getattr(error, "option_name", "")) in _BEFORE_COMMANDS:
-                hint = f"{option} goes before the command: {path.replace(' ', f' {option} ... ', 1)}"
+                program = path if context is None else context.find_root().command_path
+                hint = f"{option} goes before the command: {program} {option} ...{path.removeprefix(program)}"
             _complain(_plain(error.format_message()), hint)
             code = ExitCode.USAGE
         except Stopped as error:

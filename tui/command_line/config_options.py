@@ -105,4 +105,6 @@ def _parse(field: str, kind: type, text: str) -> Any:
 def _in_words(default: object) -> str:
     if default is None:
         return "all"
+    if default == "":
+        return "nothing"
     return {True: "on", False: "off"}[default] if isinstance(default, bool) else str(default)

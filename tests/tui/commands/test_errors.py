@@ -1,6 +1,9 @@
 """Wrong usage: one line that names the value and what is allowed, a hint, exit code 2 or 3, and nothing is done."""
 
+import os
 import random
+import subprocess
+import sys
 
 import pytest
 
@@ -241,3 +244,10 @@ def test_an_option_of_all_commands_is_told_its_place(cli, refused, option):
     answer = cli("sweeps", option)
     refused(answer, 2, f"No such option: {option}")
     assert f"hint: {option} goes before the command: mnist-tui {option} ... sweeps" in answer.err
+
+
+def test_its_place_is_told_to_who_runs_the_module_too(tmp_path):
+    words = [sys.executable, "-m", "tui", "data", "--data-dir", "x"]
+    answer = subprocess.run(words, capture_output=True, text=True, env=os.environ | {"HOME": str(tmp_path)})
+    assert answer.returncode == 2
+    assert "-m tui --data-dir ... data\n" in answer.stderr
