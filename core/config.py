@@ -222,7 +222,8 @@ class TrainConfig(BaseModel):
         config = cls.each_checked(values)
         every = config.model_dump()
         if config.nesterov and config.momentum == 0 and all(has_effect(one, every) for one in ("nesterov", "momentum")):
-            raise InvalidValue("nesterov", True, "needs a momentum above 0", hint=field_help("nesterov"))
+            way_out = Tip(Action.SET, "momentum", "0.9")
+            raise InvalidValue("nesterov", True, "needs a momentum above 0", hint=way_out)
         check_schedule(every)
         if config.swa and config.ema:
             raise InvalidValue("swa", True, "cannot be used with ema", hint="switch one of the two off")

@@ -212,8 +212,9 @@ def test_21_epochs_are_over_the_budget_and_can_be_allowed(presentable):
 
 
 def test_nesterov_needs_momentum():
-    with pytest.raises(InvalidValue, match="nesterov = True: needs a momentum above 0"):
+    with pytest.raises(InvalidValue, match="nesterov = True: needs a momentum above 0") as caught:
         TrainConfig.checked({"nesterov": True, "momentum": 0.0})
+    assert Tip(Action.SET, "momentum", "0.9") in caught.value.advice.parts
 
 
 def test_nesterov_needs_no_momentum_of_its_own_where_that_is_cycled():

@@ -52,7 +52,7 @@ def for_interface(advice: Advice) -> str:
 
 def as_sentence(text: str) -> str:
     """A text as a sentence: with a capital and a full stop. So a tip never begins with a key, whose case matters."""
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('?') else '.'}" if text else ""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('?', '.')) else '.'}" if text else ""
 
 
 def tip_in_words(tip: Tip, words: Mapping[Action, str] = WORDS) -> str:

@@ -62,4 +62,5 @@ def test_a_new_sweep_has_words_of_its_own(advice, words):
 def test_a_sentence_begins_and_ends_as_one():
     assert as_sentence("did you mean conv5?") == "Did you mean conv5?"
     assert as_sentence("use tpe") == "Use tpe."
+    assert as_sentence("it is too low.") == "It is too low."
     assert as_sentence("") == ""
