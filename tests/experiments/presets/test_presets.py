@@ -95,7 +95,7 @@ BAD_FILES = {
     "UTF-16 the other way round": ("lr = 0.1".encode("utf-16-be"), "config", "is UTF-16", "UTF-8"),
     "binary": (bytes(range(256)), "config", "not TOML", ""),
     "nested a thousand deep": ("lr = " + "[" * 5000 + "]" * 5000, "config", "not TOML", ""),
-    "unknown key": ("learning_rate = 0.1", "learning_rate", "there is no such field", "fields are"),
+    "unknown key": ("learning_rate = 0.1", "learning_rate", "there is no such field", "names of the options"),
     "near miss": ("batchsize = 64", "batchsize", "there is no such field", "did you mean batch_size?"),
     "a text for a number": ('lr = "0.1"', "lr", '"0.1": must be a number above 0 and at most 100', "Learning rate"),
     "a fraction for a count": ("epochs = 2.5", "epochs", "2.5: must be a whole number", ""),
