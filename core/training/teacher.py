@@ -21,7 +21,7 @@ from core.training.evaluate import BATCH, Labelled, Pixels
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
-    """Trained networks, images (B, 1, 28, 28) to logits (B, 10); of several the mean of their probabilities counts.
+    """Trained networks, images (B, 1, S, S) to logits (B, C); of several the mean of their probabilities counts.
 
     `words` say what they are, and `sha256` is the hash of all their weights, for the record of a run.
     """
@@ -69,7 +69,7 @@ class SoftTargets:
         self._is_filled = True
 
     def __call__(self, index: Tensor, images: Tensor) -> Tensor:
-        """The targets (B, 10) of the images (B, 28, 28) that were made of those at `index` (B,) of the data set."""
+        """The targets (B, C) of the images (B, S, S) that were made of those at `index` (B,) of the data set."""
         return self._of(images) if self._table is None else self._table.index_select(0, index)
 
     def _of(self, images: Tensor) -> Tensor:
@@ -84,7 +84,7 @@ class SoftTargets:
 def distilled_losses(logits: Tensor, labels: Tensor, targets: Tensor, config: TrainConfig) -> Tensor:
     """The loss of each image (B,): the cross entropy with the labels, and the divergence from the targets.
 
-    (1 - w) * CE(labels, z) + w * T^2 * KL(targets || softmax(z / T)) for logits z (B, 10), the teacher's weight w and
+    (1 - w) * CE(labels, z) + w * T^2 * KL(targets || softmax(z / T)) for logits z (B, C), the teacher's weight w and
     the temperature T. T^2 keeps the size of the second gradient, which is 1 / T^2, whatever the temperature.
     """
     hard = F.cross_entropy(logits, labels, reduction="none", label_smoothing=config.label_smoothing)

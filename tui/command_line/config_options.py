@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from inspect import Parameter
+from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
@@ -14,7 +15,11 @@ from core.config import TrainConfig, allowed_values, field_help
 from core.dataset_names import TASKS
 from core.errors import InvalidValue
 from core.fields import GROUPS
+from experiments.presets.loader import DEFAULT
 from tui.text.advice import flag
+
+FromPreset = Annotated[str | None, typer.Option(help=f"Start from a preset [default: {DEFAULT}].", metavar="NAME")]
+FromFile = Annotated[Path | None, typer.Option(help="Start from a TOML file.", metavar="FILE.toml")]
 
 METAVARS = {
     "arch": "NAME|SPEC|FILE.py:CLASS",

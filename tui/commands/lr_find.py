@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,8 +15,7 @@ from core.errors import InvalidValue, TrainingFailed
 from core.events import RunStarted
 from core.training.range_curve import RATES, RangePoint, RangeTest, smoothed, suggest
 from experiments.execution.runner import Runner
-from experiments.presets.loader import DEFAULT
-from tui.command_line.config_options import with_config_options
+from tui.command_line.config_options import FromFile, FromPreset, with_config_options
 from tui.command_line.following import download_progress, quietly
 from tui.command_line.options import AsJson
 from tui.command_line.run_plan import configure
@@ -45,10 +43,8 @@ def _rate(name: str, example: float) -> Callable[[str], float]:
 def lr_find(
     context: typer.Context,
     *,
-    preset: Annotated[
-        str | None, typer.Option(help=f"Start from a preset [default: {DEFAULT}].", metavar="NAME")
-    ] = None,
-    config: Annotated[Path | None, typer.Option(help="Start from a TOML file.", metavar="FILE.toml")] = None,
+    preset: FromPreset = None,
+    config: FromFile = None,
     low: Annotated[
         float | None,
         typer.Option(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import groupby
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,12 +12,11 @@ from core.errors import InvalidValue
 from experiments.execution.runner import Runner
 from experiments.export.tracking import Tracking
 from experiments.locations import Locations
-from experiments.presets.loader import DEFAULT
 from experiments.runs.folder import RunSpec
 from experiments.runs.seeds import MAX_SEEDS, seeds_text
 from experiments.runs.store import Store
 from experiments.runs.view import RunView
-from tui.command_line.config_options import with_config_options
+from tui.command_line.config_options import FromFile, FromPreset, with_config_options
 from tui.command_line.following import (
     EventsAsJson,
     Quiet,
@@ -41,10 +39,8 @@ from tui.text.output import keep_stdout_for_data, note, note_logs, say
 def run(
     context: typer.Context,
     *,
-    preset: Annotated[
-        str | None, typer.Option(help=f"Start from a preset [default: {DEFAULT}].", metavar="NAME")
-    ] = None,
-    config: Annotated[Path | None, typer.Option(help="Start from a TOML file.", metavar="FILE.toml")] = None,
+    preset: FromPreset = None,
+    config: FromFile = None,
     seeds: Annotated[
         str | None, typer.Option(help="Several seeds as one group: 0-9 (both ends included), or 0-2,5.", metavar="A-B")
     ] = None,

@@ -33,7 +33,7 @@ from experiments.studies.plan import (
     settle_data,
 )
 from experiments.studies.space import FIXED, Space
-from tui.command_line.config_options import option_help, with_config_options
+from tui.command_line.config_options import FromFile, FromPreset, option_help, with_config_options
 from tui.command_line.exit_codes import ExitCode, stop_code
 from tui.command_line.following import download_progress
 from tui.command_line.signals import StopFlag, stop_on_signals
@@ -102,10 +102,8 @@ def _space_option(field: str) -> Parameter:
 def sweep(
     context: typer.Context,
     *,
-    preset: Annotated[
-        str | None, typer.Option(help=f"Start from a preset [default: {DEFAULT}].", metavar="NAME")
-    ] = None,
-    config: Annotated[Path | None, typer.Option(help="Start from a TOML file.", metavar="FILE.toml")] = None,
+    preset: FromPreset = None,
+    config: FromFile = None,
     trials: Annotated[
         int | None,
         typer.Option(
