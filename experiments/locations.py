@@ -1,4 +1,4 @@
-"""The folders of this machine: the home of runs, the root of data sets, the cache of decoded ones."""
+"""The folders of this machine: the home of runs, the root of data sets, the cache of decoded ones; and the settings."""
 
 from __future__ import annotations
 
@@ -47,6 +47,14 @@ def _user_data() -> Path:
         allowed = "cannot be found out: this user has no home folder"
         hint = Tip(Action.START_WITH, "home", "a folder for the runs")
         raise InvalidValue("home", "", allowed, hint=hint) from None
+
+
+def settings_file() -> Path | None:
+    """The file of this user's settings, whether there is one or not; None where the user has no home folder."""
+    try:
+        return platformdirs.user_config_path(APP, appauthor=False) / "settings.toml"
+    except RuntimeError:
+        return None
 
 
 def named_code_folder() -> Path:

@@ -89,9 +89,10 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(cache_home: Path) -> Iterator[None]:
-    """Whatever is cached outside the folders that a test names goes to the session's cache too."""
+    """Whatever is cached outside the folders that a test names goes to the session's cache too, and nothing is set."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(cache_home))
+        patch.setenv("XDG_CONFIG_HOME", str(cache_home / "no-settings"))
         yield
 
 

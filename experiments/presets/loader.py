@@ -6,8 +6,6 @@ were measured or published for it.
 
 from __future__ import annotations
 
-import codecs
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -17,14 +15,11 @@ from typing import Any
 
 from core.advice import Action, Advice, Tip
 from core.config import TrainConfig
-from core.errors import InvalidValue, one_line
-from core.storage.files import open_regular
+from core.errors import InvalidValue
+from experiments.toml_files import read_toml
 
 FOLDER = Path(__file__).parent
 DEFAULT = "seed-conv9"
-MAX_BYTES = 1 << 16
-MAX_DOTS = 1_000
-"""Dots in a line; no field of a config has a name of several parts."""
 LISTED = Advice(Tip(Action.LIST_PRESETS), " lists them")
 
 
@@ -78,7 +73,7 @@ def load_config_file(path: Path) -> Preset:
 
 
 def _load(name: str, path: Path) -> Preset:
-    values = _read(path)
+    values, _ = read_toml(path, "config", "lr = 0.03")
     base = values.pop("base", None)
     description = values.pop("description", "")
     reported = values.pop("reported", {})
@@ -91,33 +86,3 @@ def _load(name: str, path: Path) -> Preset:
     if not isinstance(reported, dict):
         raise InvalidValue("reported", reported, "must be a table")
     return Preset(name, values, description, reported)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        with open_regular(path, follow_link=True) as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise InvalidValue("config", str(path), f"cannot be read: {error.strerror}", hint="name a TOML file") from error
-    if len(content) > MAX_BYTES:
-        raise InvalidValue("config", str(path), f"larger than {MAX_BYTES:,} bytes", hint="name a TOML file")
-    if _is_utf16(content):
-        raise InvalidValue("config", str(path), "is UTF-16, and TOML is UTF-8", hint="save it as UTF-8")
-    if any(line.count(b".") > MAX_DOTS for line in content.splitlines()):  # takes the square of their number to read
-        raise InvalidValue(
-            "config", str(path), f"has a line of over {MAX_DOTS} dots", hint="fields look like lr = 0.03"
-        )
-    try:
-        return tomllib.loads(content.decode("utf-8-sig"))  # some editors begin a file with a byte-order mark
-    except (ValueError, RecursionError) as error:
-        raise InvalidValue(
-            "config", str(path), f"not TOML: {one_line(error)}", hint="fields look like lr = 0.03"
-        ) from error
-
-
-def _is_utf16(content: bytes) -> bool:
-    """Whether a text begins with the byte-order mark of UTF-16, or without one has a zero in every other byte."""
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return True
-    even, odd = content[0:8:2], content[1:8:2]
-    return any(zeros == bytes(4) and all(letters) for zeros, letters in ((even, odd), (odd, even)))

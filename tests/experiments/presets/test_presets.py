@@ -5,7 +5,8 @@ import pytest
 from core.config import TrainConfig
 from core.errors import InvalidValue
 from core.models.network import summarize_config
-from experiments.presets.loader import MAX_BYTES, load_config_file, load_preset, preset_names
+from experiments.presets.loader import load_config_file, load_preset, preset_names
+from experiments.toml_files import MAX_BYTES
 
 
 @pytest.mark.parametrize("name", preset_names())
