@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -19,7 +19,9 @@ from core.events import RunFinished
 from core.models.network import summarize_config
 from core.models.spec import is_user_module
 from core.views import views_in_words
-from experiments.reports.charts import RunCurve, accuracy_chart, loss_chart
+from experiments.reports.charts import RunCurve, charts_of
+from experiments.reports.confusion import confusion_of
+from experiments.reports.verdict import verdict_on
 from experiments.results.groups import SCORES, Group, GroupMember, find_group, make_group
 from experiments.results.subjects import Incomparable, Subject, check_comparable
 from experiments.runs.config import class_names, stored_config, stored_task
@@ -28,17 +30,19 @@ from experiments.runs.folder import Run
 from experiments.runs.store import Store
 from experiments.statistics.descriptive import Sample
 
-if TYPE_CHECKING:
-    from experiments.runs.predictions import Predictions
-
 TEMPLATES = Path(__file__).parent / "templates"
 SCORE_MEANINGS = {
     "final": "test accuracy after the last epoch",
     "best": "the highest test accuracy over the epochs; choosing it by the test set makes it optimistic",
     "selected": "test accuracy of the epoch that was best on held-out training images",
 }
+CHART_SIZES = {"roomy": (520, 340), "tight": (380, 320)}
+"""Width and height of the charts in a wide and in a narrow window: one that is made smaller has words too small."""
 SHOWN_OPEN = 3
 """With more runs than this, the details of each are folded."""
+
+LONG = 40
+"""Characters of a text that may be broken between its words."""
 
 _Cell = str | int | None
 """None is a dash."""
@@ -48,6 +52,7 @@ _Cell = str | int | None
 class ReportPart:
     """The runs of one reference: those of a group, or one run by itself (`group` is None then). `name` may be empty."""
 
+    store: Store
     id: str
     name: str
     runs: tuple[Run, ...]
@@ -78,9 +83,9 @@ def find_part(store: Store, reference: str) -> ReportPart:
     group = find_group(store, group_id) if group_id is not None else None
     if group is not None:
         members = (*group.members, *group.repeated)
-        return ReportPart(group.id, group.name, tuple(store.run(member.run_id) for member in members), group)
+        return ReportPart(store, group.id, group.name, tuple(store.run(member.run_id) for member in members), group)
     run = store.find(reference)
-    return ReportPart(run.id, run.meta().name, (run,), None)
+    return ReportPart(store, run.id, run.meta().name, (run,), None)
 
 
 def report(parts: Sequence[ReportPart]) -> str:
@@ -97,16 +102,22 @@ def report(parts: Sequence[ReportPart]) -> str:
         RunCurve("" if len(parts) == 1 else label, [members[run.id].view for run in part.runs])
         for part, label in zip(parts, labels, strict=True)
     ]
+    scores = _scores(members.values())
+    differences = _differences(parts, labels, members)
     return (
         _environment()
         .get_template("report.html")
         .render(
             title="mnist-tui: " + ", ".join(part.title for part in parts),
-            differences=_differences(parts, labels, members),
-            scores=_scores(members.values()),
-            score_meanings=SCORE_MEANINGS,
+            differences=differences,
+            scores=scores,
+            score_meanings={name: text for name, text in SCORE_MEANINGS.items() if name in scores.columns},
+            verdict=None if differences else verdict_on(parts[0].store, list(dict.fromkeys(part.id for part in parts))),
             groups=[_group(part.group) for part in parts if part.group is not None],
-            charts=[Markup(accuracy_chart(curves)), Markup(loss_chart(curves))],  # they escape the texts in them
+            charts={
+                kind: list(map(Markup, charts_of(curves, width=width, height=height)))  # they escape the texts in them
+                for kind, (width, height) in CHART_SIZES.items()
+            },
             has_bands=any(len(part.runs) > 1 for part in parts),
             runs=[_run(run, members[run.id]) for run in runs],
             is_open=len(runs) <= SHOWN_OPEN,
@@ -117,21 +128,34 @@ def report(parts: Sequence[ReportPart]) -> str:
 
 def _environment() -> jinja2.Environment:
     """Templates in which every value is escaped, and a name that is not given is an error."""
-    environment = jinja2.Environment(
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.tests["numeric"] = lambda text: text.rstrip("%").translate(str.maketrans("", "", ".,")).isdigit()
-    return environment
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+
+    @property
+    def kinds(self) -> list[str]:
+        """The style class of each column: numbers stand under each other, and only what is long is broken."""
+        return [_kind([row[place] for row in self.rows]) for place in range(len(self.columns))]
+
+
+def _kind(texts: Sequence[str]) -> str:
+    if texts and all(text == "-" or _is_number(text) for text in texts):
+        return "number"
+    return "text" if any(len(text) > LONG for text in texts) else "short"
+
+
+def _is_number(text: str) -> bool:
+    return text.rstrip("%").translate(str.maketrans("", "", ".,")).isdigit()
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[_Cell]]) -> _Table:
@@ -204,11 +228,13 @@ def _in_words(sample: Sample) -> tuple[str | None, str | None, str | None]:
 
 def _run(run: Run, member: GroupMember) -> dict[str, Any]:
     started = member.view.started
+    confusion = confusion_of(run, class_names(started))
     return {
         "id": run.id,
         "name": member.name,
         "note": "; ".join(filter(None, (started.note if started is not None else "", _with_views(member)))),
-        "confusion": _confusion(run, class_names(started)),
+        "confusion": confusion,
+        "picture": Markup(confusion.picture),
         "epochs": _epochs(member),
         "layers": _layers(run),
         "config": {key: _plain(value) for key, value in member.config.items()},
@@ -222,50 +248,6 @@ def _with_views(member: GroupMember) -> str:
     if not isinstance(end, RunFinished) or end.tta_test_accuracy is None:
         return ""
     return views_in_words(str(member.config.get("tta", "")), end.tta_test_accuracy)
-
-
-def _confusion(run: Run, names: Sequence[str]) -> dict[str, Any]:
-    """The confusion matrix of the classes of these names, or the obstacle to it."""
-    try:
-        kept = run.load_predictions()
-    except LabError as error:
-        return {"obstacle": error.message}
-    if kept is None:
-        return {"obstacle": "The run has no predictions: it has not finished, or an earlier version made it."}
-    if max(kept.labels.max(initial=0), kept.final.max(initial=0)) >= len(names):
-        return {"obstacle": f"The run's predictions are of more than the {len(names)} classes of its log."}
-    return {"obstacle": "", "names": names, **_matrix(kept, len(names))}
-
-
-def _matrix(kept: Predictions, classes: int) -> dict[str, Any]:
-    """A row for each true class with a cell for each predicted one, and precision and recall of each class."""
-    import numpy as np
-
-    pairs = kept.labels.astype(int) * classes + kept.final
-    counts = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
-    right, images, called = counts.diagonal(), counts.sum(1), counts.sum(0)
-    most_wrong = int((counts - np.diag(right)).max())
-    rows = []
-    for true, row in enumerate(counts.tolist()):
-        most = [int(images[true]) if cls == true else most_wrong for cls in range(classes)]
-        cells = [_matrix_cell(row[cls], most[cls], "right" if cls == true else "wrong") for cls in range(classes)]
-        rows.append({"cells": cells, "recall": _share(right[true], images[true])})
-    return {
-        "rows": rows,
-        "precisions": [_share(right[cls], called[cls]) for cls in range(classes)],
-        "correct": f"{right.sum():,} of {len(pairs):,}",
-    }
-
-
-def _matrix_cell(count: int, most: int, colour: str) -> dict[str, str]:
-    """A count and its colour, the stronger the nearer the count is to `most`."""
-    if not count:
-        return {"text": "", "colour": "", "strength": ""}
-    return {"text": f"{count:,}", "colour": colour, "strength": f"{0.12 + 0.5 * count / most:.2f}"}
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.2f}%" if whole else "-"
 
 
 def _epochs(member: GroupMember) -> _Table:

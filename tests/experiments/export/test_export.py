@@ -69,10 +69,10 @@ def test_json_has_config_curves_and_result(finished):
     assert places == sorted(set(places))
 
 
-def test_svg_is_a_picture_with_both_charts(finished):
+def test_svg_is_a_picture_with_all_charts(finished):
     root = ElementTree.fromstring(render(finished, find_format("svg"), None, None))
     titles = [element.text for element in root.iter("{http://www.w3.org/2000/svg}title")]
-    assert titles == ["Accuracy", "Loss"]
+    assert titles == ["Accuracy", "Accuracy, that on training images too", "Loss, log scale"]
 
 
 def test_event_files_are_read_by_tensorboard(finished, tmp_path):

@@ -3,15 +3,19 @@
 import json
 import re
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import pytest
 import torch
 
+from experiments.reports.confusion import picture
 from experiments.reports.page import find_part, report
+from experiments.results.compare import compare
 from experiments.runs.folder import Run
 from experiments.runs.predictions import write_predictions
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'"
+GROUPS = {"worse": "g20260101-120000-0001", "better": "g20260101-120000-0002"}
 VOID = {"meta"}
 INERT = {"html", "head", "title", "style", "body", "h1", "h2", "h3", "p", "ul", "li", "b", "code", "div", "table"}
 INERT |= {
@@ -87,7 +91,7 @@ def test_a_run_is_shown_in_full(finished, store):
         "Loss",
     ):
         assert text in page.words, text
-    assert len(re.findall("<svg", report([find_part(store, finished.id)]))) == 2
+    assert len(re.findall('<div class="chart">', report([find_part(store, finished.id)]))) == 2 * 3 + 1
     correct = round(view.end.final_test_accuracy * 200)
     assert f"{correct} of 200" in page.words
     assert "default-src 'none'" in str(page.attributes)
@@ -155,22 +159,67 @@ def test_an_unfinished_run_has_a_page_too(new_run, script, store):
     assert "no data" in Page(report([find_part(store, empty.id)])).words
 
 
-def test_the_matrix_counts_truth_by_row_and_prediction_by_column(finished, store):
+def test_the_matrix_is_a_picture_of_truth_by_row_and_prediction_by_column(finished, store):
     classes = {"labels": [3, 3, 3, 5], "final": [3, 3, 5, 5]}
     tensors = {name: torch.tensor(values, dtype=torch.uint8) for name, values in classes.items()}
     write_predictions(finished.predictions, tensors, "mnist-5k")
     text = report([find_part(store, finished.id)])
-    matrix = Page(text[text.index('<table class="matrix">') :].partition("</table>")[0] + "</table>")
-    words = [row.split() for row in matrix.words.split("\n") if row.strip()]
-    rows = {first: rest for first, *rest in words[words.index(["recall"]) :]}
-    assert rows["3"] == ["2", "1", "66.67%"]
-    assert rows["5"] == ["1", "100.00%"]
-    assert rows["precision"] == ["-", "-", "-", "100.00%", "-", "50.00%", "-", "-", "-", "-", "3", "of", "4"]
-    assert rows["0"] == ["-"]
-    coloured = [value for name, value in matrix.attributes if name == "style"]
-    assert coloured == [
-        f"background: rgba(var(--{shade})" for shade in ("right), 0.45", "wrong), 0.62", "right), 0.62")
-    ]
+    picture = text[text.rindex("<svg") : text.rindex("</svg>")]
+    cells = re.findall(r'<rect x="([0-9.]+)" y="([0-9.]+)"[^>]*><title>([^<]*)</title>', picture)
+    assert [words for *_, words in cells] == ["3 taken for 3: 2", "3 taken for 5: 1", "5 taken for 5: 1"]
+    (x3, y3), (x5, y3_again), (x5_again, y5) = [(float(x), float(y)) for x, y, _ in cells]
+    assert (x5, y3) == (x5_again, y3_again)
+    assert (x5 - x3, y5 - y3) == pytest.approx((2 * 44, 2 * 44))
+    table = Page(text[text.index('<table class="classes">') :].partition("</table>")[0] + "</table>")
+    words = " ".join(table.words.split())
+    assert "3 3 2 100.00% 66.67%" in words
+    assert "5 1 1 50.00% 100.00%" in words
+    assert "0 0 0 - -" in words
+    assert "3 of 4 right" in Page(text).words
+
+
+def test_many_classes_and_long_names_have_a_picture_too():
+    names = [f"class <{number}> of a long name" for number in range(47)]
+    counts = [[1000 if true == cls else int(cls == true + 1) for cls in range(47)] for true in range(47)]
+    root = ElementTree.fromstring(picture(counts, names))
+    assert sum("taken for" in (title.text or "") for title in root.iter("{http://www.w3.org/2000/svg}title")) == 94
+    width, height = float(root.get("width")), float(root.get("height"))
+    for rect in root.iter("{http://www.w3.org/2000/svg}rect"):
+        assert float(rect.get("x")) + float(rect.get("width")) <= width + 0.5
+        assert float(rect.get("y")) + float(rect.get("height")) <= height + 0.5
+
+
+def test_a_page_of_several_has_the_verdict_of_compare(new_run, script, store):
+    for name, base in (("worse", 0.95), ("better", 0.99)):
+        for seed in range(3):
+            score = base + seed / 1000
+            end = script.finished(1, score, weights_sha256=f"{base}{seed}")
+            values = {"seed": seed, "lr": base}
+            new_run(
+                script.started(config=values), script.epoch(1, score), end, name=f"{name}-{seed}", group_id=GROUPS[name]
+            )
+    page = Page(report([find_part(store, name) for name in ("worse", "better")]))
+    words = compare(store, list(GROUPS.values())).comparisons[0].in_words()
+    assert words == "better is better by 4.00 points (95% interval 3.77 to 4.23, p < 0.001)"
+    assert f"B{words[1:]}." in page.words
+    assert "This covers the choice of seeds, on these test images." in page.words
+    assert "Verdict" not in Page(report([find_part(store, "worse")])).words
+
+
+def test_why_there_is_no_verdict_is_said(new_run, script, store):
+    new_run(script.started(), script.epoch(1), script.finished(1), name="a")
+    new_run(script.started(), script.epoch(1), name="b")
+    assert "No verdict: Run" in Page(report([find_part(store, "a"), find_part(store, "b")])).words
+
+
+def test_scores_are_explained_where_they_stand_in_the_table(new_run, script, store):
+    new_run(script.started(), script.epoch(1), script.finished(1), name="a")
+    chosen = script.finished(1, selected_epoch=1, selected_test_accuracy=0.99)
+    new_run(script.started(), script.epoch(1), chosen, name="b")
+    assert "selected" not in Page(report([find_part(store, "a")])).words
+    assert (
+        "selected : test accuracy of the epoch that was best on held-out" in Page(report([find_part(store, "b")])).words
+    )
 
 
 def test_a_group_is_called_by_its_name_and_says_how_many_reached_the_target(new_run, script, store):
