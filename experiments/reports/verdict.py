@@ -11,7 +11,7 @@ from experiments.runs.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Judged:
     """What a comparison came to, and what it does not cover."""
 
     words: str
@@ -23,7 +23,7 @@ class Verdict:
     """`note` is on all findings together, and may be empty. Where there is an `obstacle`, there are no findings."""
 
     note: str = ""
-    findings: Sequence[Finding] = ()
+    findings: Sequence[Judged] = ()
     obstacle: str = ""
 
 
@@ -42,7 +42,7 @@ def verdict_on(store: Store, ids: Sequence[str]) -> Verdict | None:
             ours, theirs = comparison.disagreements
             first, second = comparison.first.label, comparison.second.label
             notes.insert(0, f"test images that only {first} gets right: {ours}, only {second}: {theirs}")
-        findings.append(Finding(_sentence(comparison.in_words()), [_sentence(note) for note in notes]))
+        findings.append(Judged(_sentence(comparison.in_words()), [_sentence(note) for note in notes]))
     return Verdict(_sentence(report.note) if report.note else "", findings)
 
 
