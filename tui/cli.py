@@ -25,6 +25,7 @@ from experiments.locations import DATA_VARIABLE, HOME_VARIABLE, Locations
 from tui.command_line.early_signals import end_commands_by_exception
 from tui.command_line.exit_codes import ExitCode, exit_code_of
 from tui.command_line.grouped_help import GroupedCommand
+from tui.command_line.hangup import HANGUP_VARIABLE, OnHangup, keeps_on_hangup
 from tui.command_line.typer_private import spare_pydantic
 from tui.commands import COMMANDS
 from tui.text.output import complain, note, say, unwritable
@@ -165,6 +166,7 @@ def main(
     show_traceback: Annotated[
         bool, typer.Option("--traceback", help="Show all of an error of a module of your own.", envvar=_TRACEBACK)
     ] = False,
+    on_hangup: OnHangup = None,
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
     ] = False,
@@ -172,6 +174,8 @@ def main(
     end_commands_by_exception()
     if show_traceback:
         os.environ[_TRACEBACK] = "1"  # for the processes that are started, too
+    if on_hangup:
+        os.environ[HANGUP_VARIABLE] = on_hangup  # whatever the command
     context.obj = Locations.resolve(home, data_dir)
     if context.invoked_subcommand is None:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -179,4 +183,5 @@ def main(
             raise typer.Exit(ExitCode.USAGE)
         from tui.app.interface import open_interface
 
-        raise typer.Exit(open_interface(context.obj, ascii_only=ascii_only, mouse=not no_mouse))
+        keeps = keeps_on_hangup()
+        raise typer.Exit(open_interface(context.obj, ascii_only=ascii_only, mouse=not no_mouse, keeps=keeps))

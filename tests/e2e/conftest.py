@@ -112,12 +112,12 @@ def endless_form(tmp_path: Path) -> Callable[..., None]:
 
 
 @pytest.fixture
-def in_training(terminal, endless_form) -> Callable[[], TerminalApp]:
+def in_training(terminal, endless_form) -> Callable[..., TerminalApp]:
     """Open the interface and begin such a run in it."""
 
-    def begin() -> TerminalApp:
+    def begin(*arguments: str) -> TerminalApp:
         endless_form()
-        app = terminal((100, 30))
+        app = terminal((100, 30), *arguments)
         app.wait_for("Ready")
         app.press("ctrl+r")
         app.wait_for("/10000 loss=")

@@ -37,12 +37,12 @@ def _workers(app: TerminalApp) -> list[psutil.Process]:
 def test_a_signal_saves_every_seed_and_leaves_no_worker_behind(seeds):
     app, store = seeds
     workers = _workers(app)
-    os.kill(app.process.pid, signal.SIGHUP)
-    assert app.exit_code(30) == 129
+    os.kill(app.process.pid, signal.SIGTERM)
+    assert app.exit_code(30) == 143
     wait_until(lambda: not any(worker.is_running() for worker in workers))
     for run in store.runs():
         assert run.status() is Status.STOPPED
-        assert run.view().end.reason == "SIGHUP"
+        assert run.view().end.reason == "SIGTERM"
         assert run.checkpoint.is_file()
 
 

@@ -25,7 +25,7 @@ def _is_gone(process: psutil.Process) -> bool:
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize(("name", "code"), [("SIGHUP", 129), ("SIGTERM", 143), ("SIGINT", 130)])
 def test_a_signal_saves_the_run_and_leaves_the_terminal_as_it_was(in_training, tmp_path, name, code):
-    app = in_training()
+    app = in_training("--on-hangup", "stop")
     os.kill(app.process.pid, getattr(signal, name))
     assert app.exit_code() == code
     run = Store(tmp_path / "home").find("latest")
@@ -34,8 +34,8 @@ def test_a_signal_saves_the_run_and_leaves_the_terminal_as_it_was(in_training, t
     assert run.checkpoint.is_file()
 
 
-def test_a_closed_terminal_saves_the_run_and_nothing_is_left(in_training, lab, tmp_path):
-    app = in_training()
+def test_a_closed_terminal_saves_the_run_where_that_is_wanted_and_nothing_is_left(in_training, lab, tmp_path):
+    app = in_training("--on-hangup", "stop")
     process = psutil.Process(app.process.pid)
     with suppress(pexpect.ExceptionPexpect):  # which is impatient: saving takes a moment
         app.process.close(force=False)

@@ -47,7 +47,7 @@ def start_watching(lab) -> subprocess.Popen[str]:
 
 
 @pytest.mark.sampled(1)
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_training_after_a_checkpoint_with_the_code_of_the_signal(lab, training, number, code):
     training.send_signal(number)
     out, err = training.communicate()

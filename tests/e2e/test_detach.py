@@ -77,9 +77,11 @@ def test_a_detached_run_survives_its_terminal_and_is_watched_stopped_and_resumed
     second.expect_exact("exit 0")
 
 
-def test_a_run_in_the_foreground_is_stopped_by_the_death_of_its_terminal(terminal, lab, tmp_path, endless):
+def test_a_run_in_the_foreground_is_stopped_by_the_death_of_its_terminal_where_that_is_wanted(
+    terminal, tmp_path, endless
+):
     shell = terminal()
-    shell.sendline(shlex.join(["mnist-tui", *endless]))
+    shell.sendline(shlex.join(["mnist-tui", *endless, "--on-hangup", "stop"]))
     shell.expect(r"epoch 1/10000 loss=")
     [run] = Store(tmp_path / "home").runs()
     shell.close(force=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 
@@ -18,8 +19,9 @@ SWITCH_INTERVAL = 0.001
 threads that read files or import torch."""
 
 
-def open_interface(locations: Locations, *, ascii_only: bool, mouse: bool) -> int:
-    """Run the app to its end; returns the exit code.
+def open_interface(locations: Locations, *, ascii_only: bool, mouse: bool, keeps: bool = True) -> int:
+    """Run the app to its end; returns the exit code. Where it `keeps` runs, and the terminal is taken away, that is
+    when what it trains has ended.
 
     stdin and stdout must be a terminal: Textual writes escapes for ever to what is none.
     """
@@ -31,11 +33,15 @@ def open_interface(locations: Locations, *, ascii_only: bool, mouse: bool) -> in
         # With NO_COLOR the terminal's own two colours are all there is; Textual's greys would be colours too.
         no_color = True if "NO_COLOR" in os.environ else None
         app = LabApp(locations, ascii_only=ascii_only, driver_class=terminal.driver_class(), ansi_color=no_color)
+        app.leaving.keeps = keeps
         terminal.on_hangup = app.leaving.hang_up
         with app.leaving.on_signals():
             code = app.run(mouse=mouse)
             crashed = app.return_code == 1 and code is None
             app.save_state()
+            if app.leaving.has_hung_up:
+                app.session.wait(math.inf)
+                return app.leaving.code_after_hangup()
             if app.session.live:
                 app.session.stop("quit")
                 terminal.file.write(SAVING)

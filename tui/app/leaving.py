@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from types import FrameType
 
 from textual.app import App
@@ -20,6 +22,7 @@ from tui.live.job_words import names_in_words, waiting_seeds, what_is_trained
 from tui.live.launch import hand_over
 from tui.live.session import Job, Session
 from tui.screens.dialogs import Ask
+from tui.text.output import note
 from tui.widgets.textual_private import call_soon
 
 DEADLINE = 9.0
@@ -33,11 +36,17 @@ SAVING = "mnist-tui: saving...\n"
 
 class Leaving:
     """`farewell` is what is left to do, and to say, once the terminal is back and the session has ended, which has so
-    many seconds of `patience` to do so."""
+    many seconds of `patience` to do so.
+
+    Where the terminal is gone and the session `keeps` its runs, `has_hung_up` says that it goes on to their end without
+    the app. The same process does: it has all it needs, and nothing can go wrong in a change to another one.
+    """
 
     def __init__(self, app: App[int], session: Session, store: Store) -> None:
         self._app, self._session, self._store = app, session, store
         self._watching = False
+        self.keeps = True
+        self.has_hung_up = False
         self.patience = DEADLINE
         self.farewell: Callable[[], str] = lambda: ""
 
@@ -138,17 +147,36 @@ class Leaving:
         self._leave(signal.Signals(number).name)
 
     def _leave(self, reason: str) -> None:
-        app, code = self._app, stop_code(reason)
-        self._session.stop(reason)
+        app, code, job = self._app, stop_code(reason), self._session.job
+        if self.keeps and reason == "SIGHUP" and self._session.live and job is not None and not job.stopping:
+            self.has_hung_up = True
+        elif not (reason == "SIGHUP" and self.has_hung_up):  # it may come several times, from several sides
+            self._session.stop(reason)
         if self._watching:
             return
         self._watching = True
         threading.Thread(target=self._go_anyway, args=(code,), name="deadline", daemon=True).start()
         call_soon(app, app.exit, code)
 
+    def code_after_hangup(self) -> ExitCode:
+        """The exit code of a session that went on without a terminal, once that has ended."""
+        job = self._session.job
+        return stop_code(job.stopping) if job is not None and job.stopping else ExitCode.DONE
+
     def _go_anyway(self, code: ExitCode) -> None:
         """End the process when leaving takes too long: a stalled terminal blocks whoever writes to it."""
-        started = time.monotonic()
-        self._session.wait(DEADLINE - GRACE)
-        time.sleep(max(0.0, min(GRACE, DEADLINE - (time.monotonic() - started))))
+        if self.has_hung_up:
+            self._say_who_goes_on()
+            self._session.wait(math.inf)
+            time.sleep(GRACE)
+            os._exit(self.code_after_hangup())
+        started, patience = time.monotonic(), self.patience
+        self._session.wait(patience - GRACE)
+        time.sleep(patience if patience > DEADLINE else max(0.0, min(GRACE, patience - (time.monotonic() - started))))
         os._exit(code)
+
+    def _say_who_goes_on(self) -> None:
+        """In the log of what is printed beside the app. Not in the signal's handler, which may have come in the middle
+        of a line."""
+        runs = " ".join(self._session.job.live_ids if self._session.job is not None else ()) or "what is prepared"
+        note(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} the terminal is gone: {runs} goes on without it")

@@ -15,9 +15,8 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Resize
 from textual.geometry import Size
 
-from core.storage.files import open_to_write
-from core.storage.trust import make_private_folder
 from tui.app.keyboard import KeyboardReader
+from tui.command_line.hangup import open_log
 from tui.drawing.ascii import to_ascii
 
 if TYPE_CHECKING:
@@ -25,16 +24,16 @@ if TYPE_CHECKING:
 
 RESIZE_INTERVAL = 0.1
 """Seconds to wait for further changes of the window's size."""
-MAX_LOG = 1 << 20
-"""Bytes of stray output after which its log file starts over."""
 
 
 class TerminalFile:
-    """A terminal to write to that may go away: what is written after that is dropped."""
+    """A terminal to write to that may go away: what is written after that is dropped. `on_loss` is called then, once,
+    on whatever thread wrote."""
 
-    def __init__(self, handle: int) -> None:
+    def __init__(self, handle: int, on_loss: Callable[[], None] = lambda: None) -> None:
         self._handle = handle
         self._file = os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="", closefd=False)
+        self._on_loss = on_loss
         self.gone = False
 
     def write(self, text: str) -> int:
@@ -42,7 +41,7 @@ class TerminalFile:
             try:
                 return self._file.write(text)
             except (OSError, ValueError):
-                self.gone = True
+                self._lose()
         return len(text)
 
     def flush(self) -> None:
@@ -50,7 +49,11 @@ class TerminalFile:
             try:
                 self._file.flush()
             except (OSError, ValueError):
-                self.gone = True
+                self._lose()
+
+    def _lose(self) -> None:
+        self.gone = True
+        self._on_loss()
 
     def fileno(self) -> int:
         return self._handle
@@ -63,7 +66,7 @@ class Terminal:
     """The real terminal while file descriptors 1 and 2 lead to a log. `ascii` keeps to characters that any font has."""
 
     def __init__(self, handle: int, *, ascii_only: bool = False) -> None:
-        self.file = TerminalFile(handle)
+        self.file = TerminalFile(handle, lambda: self.on_hangup())
         self.ascii_only = ascii_only
         self.on_hangup: Callable[[], None] = lambda: None
 
@@ -183,10 +186,6 @@ def stray_output_to(log: Path) -> Iterator[int]:
 
 def _open_log(log: Path) -> int:
     try:
-        make_private_folder(log.parent)
-        handle = open_to_write(log, os.O_CREAT | os.O_APPEND)
-        if os.fstat(handle).st_size > MAX_LOG:
-            os.ftruncate(handle, 0)
-        return handle
+        return open_log(log)
     except OSError:
         return os.open(os.devnull, os.O_WRONLY)

@@ -12,7 +12,8 @@ from core.config import field_help
 from experiments.locations import Locations
 from tui.command_line.exit_codes import ExitCode, stop_code
 from tui.command_line.following import download_progress
-from tui.command_line.signals import StopFlag, stop_on_signals
+from tui.command_line.hangup import training_on_a_terminal
+from tui.command_line.signals import StopFlag
 from tui.text.numbers import whole_number
 from tui.text.output import note, percent, say, say_json
 
@@ -82,7 +83,7 @@ def claims(
     store.check_writable()
     if output is not None:
         check_report_path(output)
-    with stop_on_signals() as stop:
+    with training_on_a_terminal(locations) as stop:
         design = _with_data(design, locations, stop)
         study = ClaimsStudy(store, design)
         _train(study, locations, jobs, stop)

@@ -19,8 +19,8 @@ from experiments.runs.row import Status
 from experiments.runs.store import Store
 from tui.command_line.exit_codes import ExitCode, exit_code_of
 from tui.command_line.following import EventsAsJson, Quiet, download_progress, exit_code_of_runs, report
+from tui.command_line.hangup import OnHangup, training_on_a_terminal
 from tui.command_line.options import LogTo, RunOrGroup, WithTensorBoard, checked_tracking, tracking_options
-from tui.command_line.signals import stop_on_signals
 from tui.live.launch import resume_all_detached
 from tui.text.group_report import say_group
 from tui.text.numbers import whole_number
@@ -48,6 +48,7 @@ def resume(
     detach: Annotated[bool, typer.Option("--detach", help="Go on in a process that outlives the terminal.")] = False,
     tensorboard: WithTensorBoard = False,
     log_to: LogTo = None,
+    on_hangup: OnHangup = None,
     as_json: EventsAsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -76,7 +77,8 @@ def resume(
     if not (quiet or as_json):
         note_logs()
     codes: list[ExitCode] = []
-    with stop_on_signals("training had not gone on, so the run is as it was") as stop, _taken_on(found) as taken:
+    left_behind = "training had not gone on, so the run is as it was"
+    with training_on_a_terminal(locations, on_hangup, left_behind) as stop, _taken_on(found) as taken:
         for place, one in enumerate(found):
             if stop() and (one in taken or not one.is_owned_here()):
                 continue

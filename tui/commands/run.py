@@ -25,9 +25,9 @@ from tui.command_line.following import (
     quietly,
     report,
 )
+from tui.command_line.hangup import OnHangup, training_on_a_terminal
 from tui.command_line.options import LogTo, WithTensorBoard, checked_tracking
 from tui.command_line.run_plan import Asked, plan_more, plan_new
-from tui.command_line.signals import stop_on_signals
 from tui.live.launch import resume_all_detached, runs_to_hand_over
 from tui.text.group_progress import GroupProgress
 from tui.text.group_report import say_group
@@ -68,6 +68,7 @@ def run(
             "id of the run or group.",
         ),
     ] = False,
+    on_hangup: OnHangup = None,
     as_json: EventsAsJson = False,
     quiet: Quiet = False,
     **changes: Any,
@@ -93,7 +94,7 @@ def run(
     keep_stdout_for_data()
     if not (quiet or as_json):
         note_logs()
-    with stop_on_signals("the run had not begun, so nothing was saved") as stop:
+    with training_on_a_terminal(locations, on_hangup, "the run had not begun, so nothing was saved") as stop:
         runner = Runner(locations, stop, download_progress())
         if group_id:
             jobs = 1 if planned[0].meta.trackers else jobs  # trackers take one run at a time

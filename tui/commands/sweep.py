@@ -36,6 +36,7 @@ from experiments.studies.space import FIXED, Space
 from tui.command_line.config_options import FromFile, FromPreset, option_help, with_config_options
 from tui.command_line.exit_codes import ExitCode, stop_code
 from tui.command_line.following import download_progress
+from tui.command_line.hangup import training_on_a_terminal
 from tui.command_line.signals import StopFlag, stop_on_signals
 from tui.text.advice import flag
 from tui.text.numbers import whole_number
@@ -218,7 +219,7 @@ def sweep(
     from experiments.studies.view import study_view
     from tui.text.sweep_report import SweepReport
 
-    with stop_on_signals() as stop:
+    with training_on_a_terminal(locations) as stop:
         runner = Runner(locations, stop, download_progress())
         runner.store.check_writable()
         for changed in read_code(folder, plan, runner.first_read):

@@ -111,7 +111,6 @@ class TextReport:
     def __init__(self, *, quiet: bool = False, stream: TextIO | None = None, view: RunView | None = None) -> None:
         self._quiet = quiet
         self._stream = stream or sys.stderr
-        self._in_place = self._stream.isatty()
         self._drawn = False
         self.view = view or RunView()
 
@@ -139,7 +138,7 @@ class TextReport:
                 pass
 
     def _draw(self, *, last: bool) -> None:
-        if self._in_place:
+        if self._stream.isatty():
             write(self._stream, f"\r\x1b[K{meter(self.view)}")
             self._drawn = True
         elif last:  # not on a terminal: one line an epoch

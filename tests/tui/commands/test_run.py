@@ -235,7 +235,7 @@ def test_a_signal_while_the_network_is_made_stops_the_run_before_its_first_step(
         f"        os.kill({os.getpid()}, signal.{name})\n        time.sleep(60)\n"
         f"        super().__init__(nn.Flatten(), nn.Linear(784, 10))\n"
     )
-    answer = train("--arch", f"{path}:Net")
+    answer = train("--arch", f"{path}:Net", "--on-hangup", "stop")
     assert answer.code == {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}[name]
     assert "epoch 1" not in answer.err
     assert all(run.view().end.reason == name for run in store.runs())
