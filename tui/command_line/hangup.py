@@ -13,23 +13,24 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, TextIO, cast
+from typing import Annotated, Any, TextIO, cast
 
 import typer
 
-from core.errors import InvalidValue, ShouldStop
+from core.errors import ShouldStop
 from core.storage.files import open_to_write
 from core.storage.trust import make_private_folder
 from experiments.locations import Locations
+from experiments.settings import load_settings, read_value, variable_of
 from tui.command_line.signals import StopFlag, stop_on_signals
 
-HANGUP_VARIABLE = "MNIST_TUI_ON_HANGUP"
-Policy = Literal["keep", "stop"]
-POLICIES: tuple[Policy, ...] = ("keep", "stop")
+SETTING = "on_hangup"
+HANGUP_VARIABLE = variable_of(SETTING)
 LOG = "detached.log"
 """What commands had to say after their terminals had gone, in the home."""
 MAX_LOG = 1 << 20
@@ -40,32 +41,21 @@ PATIENCE = 2.0
 """Seconds that a terminal gets for the last words of a command that was told to stop."""
 
 
-def parse_policy(text: str) -> str:
-    """The text of the option, checked."""
-    if text not in POLICIES:
-        raise InvalidValue("on_hangup", text, f"must be one of {', '.join(POLICIES)}", hint="for example keep")
-    return text
-
-
 OnHangup = Annotated[
     str | None,
     typer.Option(
         "--on-hangup",
         help="When the terminal is gone: train on without it (keep), or stop after a checkpoint (stop) "
         f"[env: {HANGUP_VARIABLE}; default: keep].",
-        metavar="|".join(POLICIES),
-        parser=parse_policy,
+        metavar="keep|stop",
+        parser=partial(read_value, SETTING),
     ),
 ]
 
 
-def keeps_on_hangup(asked: str | None = None, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether training goes on when its terminal is gone: as asked, else as the variable says, else yes.
-
-    Raises:
-        InvalidValue: when the variable has another word.
-    """
-    return (asked or parse_policy(environ.get(HANGUP_VARIABLE) or "keep")) == "keep"
+def keeps_on_hangup(asked: str | None = None) -> bool:
+    """Whether training goes on when its terminal is gone: as asked, else as is set."""
+    return bool(load_settings({SETTING: asked}).values.on_hangup == "keep")
 
 
 @contextmanager
@@ -76,7 +66,7 @@ def training_on_a_terminal(
     kept, ends it: it then goes on by itself, and what it has to say goes to the home's detached.log.
 
     Args:
-        asked: the command's own word on hang-ups; None for that of the variable.
+        asked: the command's own word on hang-ups; None for that of the settings.
         left_behind: as for `stop_on_signals`.
     """
     keeps = keeps_on_hangup(asked)
