@@ -99,7 +99,7 @@ class RayExecutor:
     def start(self, run: Run) -> None:
         run.hand_over(Owner.this_process())
         files: dict[str, bytes] = {}
-        for path in (run.checkpoint, run.folder / TEACHER):
+        for path in (run.checkpoint, run.folder / TEACHER, run.folder / "env.json"):
             with suppress(FileNotFoundError), open_regular(path) as file:
                 files[path.name] = file.read()
         order = Order(run.id, run.config(), files, self._data, kept_code(run))
@@ -214,6 +214,8 @@ class RayExecutor:
                 path = job.run.folder / name
                 with replacing(path, keep=previous(path) if path == job.run.checkpoint else None) as part:
                     part.write_bytes(content)
+            if parcel.environment:  # before the start that it belongs to, whose threads a resumed run needs
+                job.run.set_environment(job.run.environment() | parcel.environment)
             for event in parcel.events:
                 job.log.append(event)
             job.run.beat()

@@ -9,13 +9,13 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from core.config import TrainConfig
 from core.errors import LabError, Stopped
-from core.events import CheckpointSaved, EndEvent, TrainEvent
+from core.events import CheckpointSaved, EndEvent, RunStarted, TrainEvent
 from core.models.own.files import OwnFiles
 from experiments.execution.runner import Runner
 from experiments.execution.worker import THREADS, forget_runs
@@ -25,6 +25,9 @@ from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Meta, Run
 from experiments.runs.own_code import own_arch
 from experiments.runs.source import write_source
+
+RAYS_OWN = ("command_line", "working_folder")
+"""What is said of the process that Ray has started, and not of the one that the user has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,12 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """New events of a run, oldest first, and the files that these tell of. `error` ends a run that could not be
-    started."""
+    """New events of a run, oldest first, the files that these tell of, and with its start what it is made with.
+    `error` ends a run that could not be started."""
 
     events: tuple[TrainEvent, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
     error: str = ""
 
 
@@ -94,7 +98,7 @@ class RayWorker:
             pass  # before its first step, as its log says
         except LabError as problem:
             error = problem.message
-        yield Parcel(getattr(outbox.collect(), "events", ()), error=error)
+        yield replace(outbox.collect() or Parcel(), error=error)
 
 
 class Outbox:
@@ -111,12 +115,16 @@ class Outbox:
         if not events:
             return None
         files: dict[str, bytes] = {}
+        environment: dict[str, Any] = {}
+        if any(isinstance(event, RunStarted) for event in events):
+            made_with = self._run.environment()
+            environment = {key: value for key, value in made_with.items() if key not in RAYS_OWN}
         if any(isinstance(event, CheckpointSaved | EndEvent) for event in events):
             stamps = self._stamps()
             changed = [name for name, stamp in stamps.items() if self._sent.get(name) != stamp]
             files = {name: (self._run.folder / name).read_bytes() for name in changed}
             self._sent = stamps
-        return Parcel(events, files)
+        return Parcel(events, files, environment)
 
     def _stamps(self) -> dict[str, tuple[int, int]]:
         """The stamp of each weights or checkpoint file by name; it changes when the file does."""

@@ -142,8 +142,7 @@ class Runner:
                     trainer, _ = supervised.prepare(config, code.files, teacher)
                     run.load_checkpoint_into(trainer)
                     if trainer.epoch == 0:  # another process may have made the folder, on another machine
-                        if before.started is not None:  # and killed, it starts over as it began
-                            use_threads(run.threads(), trainer.device)
+                        use_threads(run.threads(), trainer.device)  # and killed, it starts over as it began
                         run.set_environment(describe_training(trainer.device))
                 except LabError as error:
                     if isinstance(error, InvalidValue) and error.field in MACHINE_FIELDS and before.epochs_done:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import json
+import os
 import sys
 
 import pytest
 from gated_module import Gate
 from sweep_tools import drive, tiny_plan
 
+from core.device.device import kept_threads
 from core.errors import InvalidValue
 from core.events import EpochFinished, RunFinished, RunStarted, RunStopped, StepProgress
 from experiments.execution.ray_executor import RayExecutor, require_ray
@@ -110,6 +113,17 @@ def test_a_wish_to_stop_that_comes_before_its_run_begins_is_heard_by_that_run_al
     assert isinstance(again[-1], RunFinished)
 
 
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two processors")
+def test_a_run_that_was_killed_before_it_had_a_checkpoint_goes_on_with_the_threads_it_began_with(locations, tiny):
+    worker, data = RayWorker(), locations.data
+    with kept_threads():
+        begun = {"env.json": json.dumps({"threads": 2}).encode()}
+        first = next(iter(worker.train(Order("20260102-030405-0001", tiny.model_dump(), begun, data))))
+        assert first.events[0].device == "cpu (2 threads)"
+        assert first.environment["threads"] == 2
+        assert "command_line" not in first.environment, "that of a process which Ray has started says nothing"
+
+
 def test_a_trial_whose_node_dies_goes_on_from_its_checkpoint_on_another(cluster, locations, one_thread, tmp_path):
     gate = Gate(tmp_path, free_steps=5)  # two an epoch
     plan = tiny_plan({"arch": gate.arch, "epochs": "4", "lr": "0.1", "momentum": "0.8:0.9"}, trials=1)
@@ -121,6 +135,7 @@ def test_a_trial_whose_node_dies_goes_on_from_its_checkpoint_on_another(cluster,
         match event:
             case TrialReported(epoch=2) if not killed:
                 run = Runner(locations).store.run(event.run_id)
+                assert (run.threads(), run.environment()["command_line"]) == (1, sys.argv)
                 assert run.status() is Status.RUNNING, "events arrive while the trial is trained"
                 killed = True
                 cluster.add_node(num_cpus=1)
