@@ -20,7 +20,7 @@ from core.advice import Advice
 from core.config import TrainConfig
 from core.data.task_of import task_of
 from core.errors import InvalidValue, LabError, ShouldStop, Stopped
-from core.events import RunStopped
+from core.events import RunFinished, RunStopped
 from core.models.own.files import OwnFiles
 from core.models.spec import is_user_module
 from core.models.summary import Summary
@@ -186,7 +186,8 @@ def train_on(
 def _train(runner: Runner, arch: str, order: Mapping[str, Any], run: Run | None) -> Iterator[Entry]:
     """Yield the entries of a run as its process writes them down; what ends that process ends the run, not this one."""
     log = EventReader(run.log) if run is not None else None
-    view = replace(fold(log.poll()), end=None) if log is not None else RunView()
+    before = fold(log.poll()) if log is not None else RunView()
+    view = replace(before, end=None)
     child = _Child(arch, order, runner, run)
     stopping, deadline = "", float("inf")
     try:
@@ -201,6 +202,8 @@ def _train(runner: Runner, arch: str, order: Mapping[str, Any], run: Run | None)
                 for entry in log.poll() if log is not None else ():
                     view = reduce(view, entry)
                     yield entry
+                if isinstance(before.end, RunFinished) and view.resumed_at == before.resumed_at:
+                    run = None  # it keeps its result
                 if view.end is None:
                     yield from _without_end(run, view, gone, stopping)
                 return

@@ -125,6 +125,21 @@ def test_a_process_that_ends_in_training_fails_its_run_which_keeps_its_checkpoin
     assert isinstance(told[-1], RunFinished)
 
 
+@pytest.mark.parametrize("reason", ["", "enough"], ids=["it leaves", "it is stopped"])
+def test_a_finished_run_keeps_its_result_where_the_process_that_shall_extend_it_ends_before_it_trains(
+    reason, runner, net, monkeypatch
+):
+    config = net(constructor="os.environ.get('LEAVE') and os._exit(7)")
+    run = runner.store.run(list(runner.run(config))[-1].run_id)
+    monkeypatch.setenv("LEAVE", "" if reason else "1")
+    with pytest.raises(Stopped if reason else InvalidValue):
+        list(train_on(replace(runner, should_stop=lambda: reason), run, arch=config.arch, epochs=3))
+    assert run.status() is Status.FINISHED
+    monkeypatch.delenv("LEAVE")
+    list(train_on(runner, run, arch=config.arch, epochs=3))
+    assert run.view().end.epochs == 3
+
+
 def test_code_that_forks_blocks_signals_and_prints_trains_once(runner, net, capfd):
     config = net(
         top="os.fork()\nsignal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())",
