@@ -111,13 +111,13 @@ def _execute(trainer: GroupTrainer, keepers: Sequence[_Keeper]) -> Iterator[Entr
                 yield keeper.give_up(error.message, error.advice)
     except (GeneratorExit, KeyboardInterrupt, SystemExit):
         for keeper in keepers:
-            if not keeper.member.ended:
+            if not keeper.has_end:
                 for _ in keeper.keep(RunStopped(epoch=keeper.member.epoch, reason="abandoned")):
                     pass
         raise
     except BaseException as error:
         for keeper in keepers:
-            if not keeper.member.ended:
+            if not keeper.has_end:
                 keeper.give_up(f"{type(error).__name__}: {error}", "this is a defect of the program")
         raise
 
@@ -132,6 +132,12 @@ class _Keeper:
         self._log = log
         self._saved_at = time.monotonic()
         self._saved_epoch = 0
+        self._given_up = False
+
+    @property
+    def has_end(self) -> bool:
+        """Whether the run's log has its end, or cannot be written."""
+        return self._log.has_end or self._given_up
 
     def keep(self, event: TrainEvent) -> Iterator[Entry]:
         """Write an event down, and what belongs to it.
@@ -154,7 +160,7 @@ class _Keeper:
 
     def give_up(self, error: str, hint: Hint) -> Entry:
         """End the run as failed for a reason outside the training; the others go on."""
-        self.member.ended = True
+        self.member.ended = self._given_up = True
         return failed(self._run, self._log, self.member, error, hint)
 
     def _save(self) -> Iterator[Entry]:

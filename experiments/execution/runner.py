@@ -217,8 +217,9 @@ class Runner:
         except StorageError as error:
             yield failed(run, log, trainer, error.message, error.advice)
         except (GeneratorExit, KeyboardInterrupt, SystemExit):
-            for recorded in kept(trainer, run, RunStopped(epoch=trainer.epoch, reason="abandoned")):
-                log.append(recorded)
+            if not log.has_end:
+                for recorded in kept(trainer, run, RunStopped(epoch=trainer.epoch, reason="abandoned")):
+                    log.append(recorded)
             raise
         except BaseException as error:
             failed(run, log, trainer, f"{type(error).__name__}: {error}", "this is a defect of the program")

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from core.advice import Action, Tip
 from core.errors import InvalidValue, RunError, StorageError, is_full, reason_of
-from core.events import RunStarted, StepProgress, TrainEvent, from_record, to_record
+from core.events import EndEvent, RunStarted, StepProgress, TrainEvent, from_record, to_record
 from core.storage.files import NOT_REGULAR, open_regular, open_to_write
 from experiments.runs.json_files import parse_json
 from experiments.runs.owner import take_lock
@@ -55,6 +55,7 @@ class EventWriter:
     def __init__(self, path: Path, run_id: str) -> None:
         self._run_id = run_id
         self._path = path
+        self._has_end = False
         self._whole: int | None = None  # the bytes up to the last whole line, while there may be more
         try:
             self._file = open_to_write(path, os.O_CREAT | os.O_APPEND)
@@ -70,6 +71,11 @@ class EventWriter:
         except OSError as error:
             os.close(self._file)
             raise self._unwritable(error) from error
+
+    @property
+    def has_end(self) -> bool:
+        """Whether the last event that was written here is an end."""
+        return self._has_end
 
     def append(self, event: TrainEvent) -> Entry:
         """Write an event down with the time of now.
@@ -88,9 +94,11 @@ class EventWriter:
             self._whole = size
             if os.write(self._file, line) != len(line):
                 raise OSError(errno.ENOSPC, "the disk is full")
+            self._has_end = isinstance(event, EndEvent)
             if not isinstance(event, StepProgress):  # progress may be lost in a power cut, results may not
                 os.fsync(self._file)
         except OSError as error:
+            self._has_end = False
             with suppress(OSError):  # else it is done before the next line, or by the next writer
                 if size is not None:
                     os.ftruncate(self._file, size)

@@ -16,9 +16,10 @@ from core.events import EpochFinished, RunFinished, RunStarted, RunStopped, Step
 from core.models.build import build_model
 from core.models.network import summarize_config
 from core.storage.tensors import weights_sha256
+from experiments.execution.grouped_runs import train_group
 from experiments.execution.runner import Runner
 from experiments.runs.eventlog import EventReader
-from experiments.runs.folder import Meta
+from experiments.runs.folder import Meta, RunSpec
 from experiments.runs.row import Status
 
 
@@ -147,6 +148,16 @@ def test_a_consumer_that_takes_no_more_has_stopped_the_run(runner, tiny):
     assert isinstance(view.end, RunStopped)
     assert view.end.reason
     assert not (run.folder / "reserve").exists()
+
+
+@pytest.mark.parametrize("grouped", [False, True], ids=["alone", "in a group"])
+def test_a_consumer_that_takes_no_more_after_the_end_has_stopped_nothing(runner, tiny, grouped):
+    entries = train_group(runner, [RunSpec(tiny)]) if grouped else runner.run(tiny)
+    next(entry for entry in entries if isinstance(entry.event, RunFinished))
+    entries.close()
+    run = runner.store.find("latest")
+    assert run.status() is Status.FINISHED
+    assert isinstance([entry.event for entry in EventReader(run.log).poll()][-1], RunFinished)
 
 
 def test_a_reason_to_stop_ends_the_run_with_that_reason(locations, tiny):
