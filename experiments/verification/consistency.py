@@ -39,7 +39,7 @@ class EventOrder:
     def __init__(self) -> None:
         self.problem = ""
         self._first: RunStarted | None = None
-        self._lives = False
+        self._lives = self._finished = False
         self._epoch = self._last = 0  # finished in this life of the run; in all
 
     def take(self, entry: Entry) -> None:
@@ -51,11 +51,14 @@ class EventOrder:
         match entry.event:
             case RunStarted() as event:
                 first = self._first = self._first or event
-                self._lives, self._epoch = True, 0
+                self._lives, self._finished, self._epoch = True, False, 0
                 own = is_user_module(str(first.config.get("arch", "")))  # whose spec is the path, as it was written
                 constant = _CONSTANT[1:] if own else _CONSTANT
                 differing = [name for name in constant if getattr(event, name) != getattr(first, name)]
                 return f"another {differing[0]} than at the first start" if differing else ""
+            case RunStopped() | RunFailed() if not self._finished:  # also of a run that could not go on
+                self._lives = False
+                return ""
             case _ if not self._lives or self._first is None:
                 return "no start before it"
             case EpochFinished(epoch=epoch):
@@ -67,7 +70,7 @@ class EventOrder:
             case CheckpointSaved() as event:
                 return _bounds(event.epoch, self._last + 1, event.step, self._first.steps_per_epoch)
             case RunFinished() | RunStopped() | RunFailed():
-                self._lives = False
+                self._lives, self._finished = False, True
                 return ""
 
 

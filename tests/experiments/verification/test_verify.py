@@ -2,14 +2,17 @@
 where."""
 
 import json
+from unittest.mock import Mock
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from core.errors import InvalidValue, RunError
+from core.errors import DataError, InvalidValue, RunError, Stopped
+from core.events import EndEvent, RunFailed, RunFinished, RunStopped
 from experiments.execution.runner import Runner
-from experiments.runs.folder import Run
+from experiments.runs.eventlog import EventReader
+from experiments.runs.folder import Meta, Run
 from experiments.runs.owner import Owner
 from experiments.verification.verify import Verification, verify
 
@@ -331,6 +334,29 @@ def test_a_start_that_is_not_of_the_same_run_is_found(finished, verified, change
     lines = finished.log.read_text().splitlines(keepends=True)
     other = json.dumps(json.loads(lines[0]) | change) + "\n"
     finished.log.write_text(other + "".join(lines))
+    assert "line out of order" in differing(verified(finished))
+
+
+def test_a_run_that_was_stopped_or_could_not_go_on_before_a_start_agrees(verified, locations, tiny, monkeypatch):
+    runner, asked = Runner(locations), iter(range(3))
+    run = runner.create(tiny, Meta())
+    for lives in range(2):
+        with pytest.raises(Stopped):
+            list(Runner(locations, lambda: "SIGINT").resume(run))
+        with monkeypatch.context() as patch:
+            patch.setattr(Runner, "load_dataset", Mock(side_effect=DataError("gone", hint="bring it back")))
+            with pytest.raises(DataError):
+                list(runner.resume(run))
+        if not lives:
+            list(Runner(locations, lambda: "" if next(asked, None) is not None else "enough").resume(run))
+    list(runner.resume(run))
+    kinds = [type(entry.event) for entry in EventReader(run.log).poll() if isinstance(entry.event, EndEvent)]
+    assert kinds == [RunStopped, RunFailed, RunStopped, RunStopped, RunFailed, RunFinished]
+    assert verified(run).agrees
+
+
+def test_a_failure_after_the_end_of_a_finished_run_is_found(finished, verified, script):
+    script.write(finished, script.failed())
     assert "line out of order" in differing(verified(finished))
 
 
