@@ -215,7 +215,7 @@ class RayExecutor:
                 with replacing(path, keep=previous(path) if path == job.run.checkpoint else None) as part:
                     part.write_bytes(content)
             if parcel.environment:  # before the start that it belongs to, whose threads a resumed run needs
-                job.run.set_environment(job.run.environment() | parcel.environment)
+                job.run.set_environment({**job.run.environment(), **parcel.environment})
             for event in parcel.events:
                 job.log.append(event)
             job.run.beat()

@@ -8,11 +8,11 @@ import pytest
 import torch
 from optimizer_recipes import OPTIMIZER_RECIPES
 from plain_training import Trained, make_step, start_epoch, train_with
+from replay_engine import ReplayEngine
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from core.config import AUGMENTATIONS, TrainConfig
-from core.engines.engine import DeviceStep, EagerEngine, Forward, Unchanged
+from core.engines.engine import EagerEngine, Unchanged
 from core.engines.graph.replayable import operations_of, replay_obstacle
 from core.models.network import make_network
 from core.training.average import copy_weights
@@ -42,52 +42,6 @@ RECIPES: dict[str, dict[str, Any]] = {
     },
     **OPTIMIZER_RECIPES,
 }
-
-
-class Recording(TorchDispatchMode):
-    """What a CUDA graph is, on the CPU: operations with their numbers, on fixed places in memory."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[tuple[Any, Any, Any, Any]] = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        result = func(*args, **(kwargs or {}))
-        self.calls.append((func, args, kwargs or {}, result))
-        return result
-
-    @torch.no_grad()
-    def replay(self) -> None:
-        for func, args, kwargs, before in self.calls:
-            result = func(*args, **kwargs)
-            returned = result if isinstance(result, list | tuple) else [result]
-            places = before if isinstance(before, list | tuple) else [before]
-            kinds = func._schema.returns * (len(returned) if isinstance(result, list) else 1)  # a list is one result
-            for place, value, kind in zip(places, returned, kinds, strict=False):
-                if isinstance(value, Tensor) and kind.alias_info is None:
-                    place.copy_(value)
-
-
-class ReplayEngine:
-    """Calls a step once for each size of batch and from then on only repeats the operations that it consisted of."""
-
-    name = "replay"
-    note = ""
-
-    def __init__(self) -> None:
-        self.recordings: dict[tuple[DeviceStep, int], Recording] = {}
-
-    def forward(self, model: Forward) -> Forward:
-        return model
-
-    def prepare(self, step: DeviceStep) -> None:
-        for size in step.sizes():
-            with Unchanged(step), Recording() as recording:
-                step(size)
-            self.recordings[step, size] = recording
-
-    def run(self, step: DeviceStep, size: int) -> None:
-        self.recordings[step, size].replay()
 
 
 def assert_same(left: Trained, right: Trained) -> None:
