@@ -72,7 +72,7 @@ NEEDS: Mapping[str, tuple[str, frozenset[object]]] = {
 """For a field that belongs to a choice: the field of the choice, and those of its values that make use of it.
 
 `augment` has a list of values, any of which may do. `teacher_weight` and `temperature` need a teacher, `max_params` and
-`max_epochs` a budget.
+`max_epochs` a budget, `decay` a penalty.
 """
 
 
@@ -82,6 +82,8 @@ def has_effect(field: str, values: Mapping[str, object]) -> bool:
         return bool(str(values["teacher"]).strip())
     if field in ("max_params", "max_epochs"):
         return bool(values["budget"])
+    if field == "decay":
+        return any(_is_above_zero(values[penalty]) for penalty in ("weight_decay", "l1"))
     cycled = "beta1" if values["optimizer"] in ("adam", "adamw") else "momentum"
     if field == cycled and values["cycle_momentum"] and values["schedule"] == "onecycle":
         return False  # it goes from max_momentum to base_momentum and back
@@ -91,6 +93,14 @@ def has_effect(field: str, values: Mapping[str, object]) -> bool:
     chosen = values[chooser]
     parts = [part.strip() for part in chosen.replace("+", ",").split(",")] if isinstance(chosen, str) else [chosen]
     return not wanted.isdisjoint(parts) and has_effect(chooser, values)
+
+
+def _is_above_zero(value: object) -> bool:
+    """Whether a penalty is on; one whose text is no number yet may become one."""
+    try:
+        return float(str(value)) > 0
+    except ValueError:
+        return True
 
 
 def check_schedule(values: Mapping[str, Any]) -> None:

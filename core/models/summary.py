@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.advice import Action, Advice, Hint, Tip
 from core.config import MAX_PARAMS
 from core.errors import SpecError
 from core.models.layer import UNLISTED_KINDS, Layer, Shape, all_layers, label_rows
 from core.models.plan import Incoming, Plan, times
-from core.models.spec import Architecture
+from core.models.spec import REGISTRY, Architecture, named_spec, parse
 from core.task import MNIST_TASK, ImageTask
 
 __all__ = ["UNLISTED_KINDS", "Layer", "Shape", "Summary", "label_rows", "summarize"]
@@ -56,8 +57,8 @@ def summarize(arch: Architecture, task: ImageTask = MNIST_TASK, dataset: str = "
             a logit for each class.
     """
 
-    def fail(at: int, reason: str, hint: str = "") -> SpecError:
-        return SpecError(arch.spec, arch.tokens[at - 1], at, reason, hint=hint)
+    def fail(at: int, reason: str, hint: Hint = "") -> SpecError:
+        return SpecError(arch.spec, arch.tokens[at - 1], at, reason, hint=hint or _networks_instead(arch, task))
 
     plan = Plan(fail, Incoming((1, task.size, task.size))).add_all(arch.blocks)
     if plan.state.shape != (task.classes, 1, 1):
@@ -79,3 +80,29 @@ def summarize(arch: Architecture, task: ImageTask = MNIST_TASK, dataset: str = "
         receptive_field=plan.state.receptive_field,
         layers=layers,
     )
+
+
+def _networks_instead(arch: Architecture, task: ImageTask) -> Hint:
+    """Advice on a named network that does not fit a task: those that do. Empty for other specs, and where none does."""
+    named = {name: parse(named_spec(name, task.classes)) for name in REGISTRY}
+    if arch.spec not in {one.spec for one in named.values()}:
+        return ""
+    fitting = [name for name, one in named.items() if _fits(one, task)]
+    if not fitting:
+        return ""
+    size, *others = times((task.size, task.size)), *fitting[1:]
+    rest = f", which fits {size} images" + (f", as {', '.join(others)} do{'es' * (len(others) == 1)}" if others else "")
+    return Advice(Tip(Action.SET, "arch", fitting[0]), rest)
+
+
+def _fits(arch: Architecture, task: ImageTask) -> bool:
+    """Whether a network maps the images of a task to its logits."""
+
+    def fail(at: int, reason: str) -> SpecError:
+        return SpecError(arch.spec, arch.tokens[at - 1], at, reason)
+
+    try:
+        shape = Plan(fail, Incoming((1, task.size, task.size))).add_all(arch.blocks).state.shape
+    except SpecError:
+        return False
+    return shape == (task.classes, 1, 1)

@@ -11,7 +11,7 @@ from core.advice import Action, Tip
 from core.config import TrainConfig, allowed_values, augmentations_of, field_help
 from core.dataset_names import TASKS
 from core.errors import InvalidValue, LabError, OverBudget
-from core.fields import check_given
+from core.fields import check_given, has_effect
 
 FIELDS = list(TrainConfig.model_fields)
 DEFAULTS = TrainConfig().model_dump()
@@ -277,3 +277,11 @@ def test_a_changed_copy_is_checked_and_the_original_frozen():
     with pytest.raises(ValidationError, match="frozen"):
         config.lr = 0.1
     assert config.lr == DEFAULTS["lr"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "matters"),
+    [({}, False), ({"weight_decay": 5e-4}, True), ({"l1": 1e-5}, True), ({"weight_decay": "0.0"}, False)],
+)
+def test_what_a_penalty_is_for_matters_only_while_there_is_one(changes, matters):
+    assert has_effect("decay", TrainConfig().model_dump() | changes) is matters

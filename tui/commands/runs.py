@@ -13,6 +13,7 @@ from core.events import EndEvent, RunFailed, RunStarted, to_record
 from core.models.spec import is_user_module
 from core.task import MNIST_TASK
 from experiments.locations import Locations
+from experiments.results.diagnosis import diagnose
 from experiments.results.groups import name_of, titled
 from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Run
@@ -94,6 +95,7 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
             "engine_reason": reason,
             "config": config,
             "epoch_results": epochs,
+            "diagnosis": diagnose(view).to_json(),
             "end": end,
         }
         facts = {"environment": found.environment(), "folder": str(found.folder), "source": _source_record(found)}
@@ -118,6 +120,8 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
     say_config(view.config or found.config())
     for event in view.epochs:
         say(f"  epoch {event.epoch:2}  train {percent(event.train_accuracy)}  {epoch_line(view, event)}")
+    if view.epochs:
+        say(f"  trend    {diagnose(view).words}")
     if isinstance(view.end, RunFailed):
         say(f"  error: {printable(view.end.error)}")
         say(f"  hint: {printable(for_command_line(view.end.advice))}")

@@ -34,8 +34,7 @@ class DeviceUse:
         if device.startswith("cuda") and (gpu := self._gpu_line(device)):
             return gpu
         cpu, memory = self._cpu_and_memory()
-        total = psutil.virtual_memory()
-        return f"CPU {cpu:.0f}% of {psutil.cpu_count() or 1} cores, {_gb(memory)} of {_gb(total.total)} GB"
+        return f"CPU {cpu:.0f}% of {psutil.cpu_count() or 1} cores, {_gb(memory)} GB"
 
     def _cpu_and_memory(self) -> tuple[float, int]:
         """Percent of a core, since the last call, and bytes, of this process and those that it has started."""
@@ -61,7 +60,7 @@ class DeviceUse:
             watts = library.nvmlDeviceGetPowerUsage(handle) / 1000
         except (library.NVMLError, LookupError):
             return ""
-        return f"GPU {busy}%, {_gb(memory.used)} of {_gb(memory.total)} GB, {watts:.0f} W"
+        return f"GPU {busy}%, {_gb(memory.used)}/{_gb(memory.total)} GB, {watts:.0f} W"
 
     def _library(self) -> Any:
         """nvidia-ml-py, started; None where it or the driver is missing."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from array import array
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
 from core.events import CheckpointSaved, EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress
 from experiments.runs.eventlog import Entry, EventReader
@@ -52,6 +54,7 @@ class Follower:
         self.status = Status.RUNNING
         self.deleted = False
         self._looked = 0.0
+        self._stored: Mapping[str, Any] = {}
         self._restart()
         self._look()
 
@@ -65,7 +68,12 @@ class Follower:
     @property
     def title(self) -> str:
         """The run's name, or its network where it has none."""
-        return self.meta.name or arch_in_short(str(self.view.config.get("arch") or self.run.id))
+        return self.meta.name or arch_in_short(str(self.config.get("arch") or self.run.id))
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The run's config: as its log says it, before that as it lies in its folder."""
+        return self.view.config or self._stored
 
     @property
     def damaged(self) -> int:
@@ -117,6 +125,8 @@ class Follower:
         self._looked = time.monotonic()
         deleted = not self.run.folder.is_dir()
         meta = self.meta if deleted else self.run.meta()
+        if not self.view.config and not deleted:
+            self._stored = self.run.config()
         if (deleted, meta) != (self.deleted, self.meta):
             self.deleted, self.meta = deleted, meta
             self.version += 1

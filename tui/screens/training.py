@@ -22,7 +22,7 @@ from tui.screens.base import WorkScreen
 from tui.screens.opening import open_draw, open_inspect
 from tui.text.wording import arch_in_short, what_failed
 from tui.widgets.charts.curves import CHARTS, ZOOMS, Curves, Look
-from tui.widgets.lines.facts import Facts
+from tui.widgets.lines.facts import Facts, facts_of
 from tui.widgets.lines.line import Line
 from tui.widgets.lines.paragraph import Paragraph
 from tui.widgets.lines.progress_panel import ProgressPanel
@@ -118,14 +118,18 @@ class TrainingScreen(WorkScreen):
         job = self.lab.session.job if self.lab.session.live else None
         place = job.place_of(follower.run.id) if job is not None else ""
         self.query_one("#run-title", Line).show(title_of(follower, place))
-        self.query_one(ProgressPanel).show(
-            follower.view, follower.standing, f"{waiting or 'waiting for the first step'}..."
-        )
+        self.query_one(ProgressPanel).show(follower.view, follower.standing, self._before_the_first_step(follower))
         self._show_notice(follower)
         self.query_one(Curves).show(follower)
         self.query_one(EpochTable).show_view(follower.view)
-        self.query_one(Facts).show(follower.view, self._device_use(follower))
+        self.query_one(Facts).show(facts_of(follower.view, follower.config, self._device_use(follower)))
         self.query_one(LogPane).show_lines(tuple(follower.log))
+
+    def _before_the_first_step(self, follower: Follower) -> str:
+        """What there is in the place of a progress line, before a run has one."""
+        if follower.status is Status.RUNNING or self.lab.session.works_on(follower.run.id):
+            return f"{self.lab.session.stage or 'waiting for the first step'}..."
+        return "" if follower.view.epochs else f"{follower.standing} before its first step"
 
     def _say_warnings(self) -> None:
         job = self.lab.session.job
@@ -253,12 +257,13 @@ class TrainingScreen(WorkScreen):
 
 def title_of(follower: Follower, place: str = "") -> Content:
     """Status, name and what decides the run; `place` is its place among those that were started together."""
-    config, started = follower.view.config or follower.run.config(), follower.view.started
+    config, started = follower.config, follower.view.started
     name = follower.meta.name or follower.run.id
     seed, lr, batch = config.get("seed", "-"), config.get("lr", "-"), config.get("batch_size", "-")
     arch = str(config.get("arch", "?"))
     facts = [
         arch_in_short(arch),
+        f"{started.total_params:,} params" if started else "",
         started.dataset if started else name_of(str(config.get("dataset", "?"))),
     ]
     lr = f"{lr:.4g}" if isinstance(lr, float) else lr  # one that a sweep proposed has 17 digits

@@ -29,3 +29,13 @@ def unused_in_words(summary: Summary) -> str:
     several = len(summary.unused) > 1
     used = summary.total_params - sum(summary.unused.values())
     return f"forward never uses {named}, which count{'s' * (not several)} in the budget; {used:,} are used"
+
+
+def budget_in_words(total: int | None, budget: int | None) -> str:
+    """``19,458 of 20,000, 542 left``."""
+    if total is None:
+        return "parameters are counted when the run starts"
+    if budget is None:
+        return f"{total:,} parameters, no budget"
+    left = budget - total
+    return f"{total:,} of {budget:,}, " + (f"{left:,} left" if left >= 0 else f"{-left:,} over the budget")

@@ -19,6 +19,7 @@ from core.models.build import build_model, count_parameters
 from core.models.parts import Residual, Tied
 from core.models.spec import REGISTRY, find, parse, words
 from core.models.summary import summarize
+from core.task import ImageTask
 
 CONV9 = [
     ("Conv2d-1", (8, 26, 26), 80),
@@ -247,6 +248,26 @@ def test_a_layer_that_does_not_fit_is_named_with_why(spec, position, reason, pre
     token = words(spec)[position - 1].text
     assert (caught.value.token, caught.value.position) == (token, position)
     presentable(caught.value.message, f"{token} at position {position}: ", reason)
+
+
+@pytest.mark.parametrize(("size", "classes"), [(16, 10), (16, 7), (8, 3)])
+def test_a_named_network_that_does_not_fit_the_images_is_refused_with_those_that_do(size, classes):
+    task = ImageTask(size, classes)
+    with pytest.raises(SpecError) as caught:
+        summarize(find("conv9", task), task)
+    advice = str(caught.value.advice)
+    named = [name for name in REGISTRY if name in advice]
+    assert named
+    assert "conv9" not in named
+    assert f"{size}x{size}" in advice
+    for name in named:
+        assert summarize(find(name, task), task).total_params
+
+
+def test_a_spec_of_ones_own_that_does_not_fit_is_not_sent_to_another_network():
+    with pytest.raises(SpecError) as caught:
+        summarize(parse("c30k30 fc10"))
+    assert "gap" not in str(caught.value.advice)
 
 
 def test_the_largest_layer_that_fits_does_and_padding_counts():

@@ -44,7 +44,7 @@ class _ThreeGpus:
 @pytest.mark.parametrize(
     ("visible", "device", "said"),
     [
-        (None, "cuda:1 (NVIDIA H200)", "GPU 11%, 1.0 of 4.0 GB, 70 W"),
+        (None, "cuda:1 (NVIDIA H200)", "GPU 11%, 1.0/4.0 GB, 70 W"),
         (None, "cuda", "GPU 10%"),
         ("2", "cuda:0 (NVIDIA H200)", "GPU 12%"),
         ("2, 0", "cuda:1", "GPU 10%"),

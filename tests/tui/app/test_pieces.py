@@ -19,9 +19,8 @@ from tui.live.forms.fields import ADVANCED_FIELDS, MAIN_FIELDS, help_text
 from tui.live.forms.form import changed_fields, check, texts_of
 from tui.screens.help import keys_of
 from tui.screens.runs import RunsScreen
-from tui.text.wording import what_failed
+from tui.text.wording import budget_in_words, what_failed
 from tui.widgets.charts.study_charts import importance_lines
-from tui.widgets.forms.budget_meter import in_words
 from tui.widgets.lines.progress_panel import fraction_done, overall, seconds_left
 
 
@@ -49,7 +48,7 @@ def test_fields_changed_in_meaning_only():
     ],
 )
 def test_the_budget_in_words(total, budget, words):
-    assert in_words(total, budget) == words
+    assert budget_in_words(total, budget) == words
 
 
 def test_buckets_keep_the_extremes_and_bound_the_points():

@@ -110,6 +110,12 @@ def test_show_tells_of_one_run_what_its_files_hold(cli, four_runs):
     assert list(shown)[: len(KEYS)] == KEYS
     assert shown["config"]["arch"] == "conv9"
     assert [epoch["test_correct"] for epoch in shown["epoch_results"]] == [9800, 9950, 9900]
+    assert shown["diagnosis"] == {
+        "trend": "improving",
+        "since": None,
+        "target_epoch": 2,
+        "words": "target reached in epoch 2, still improving at its end",
+    }
     assert shown["end"]["event"] == "run_finished"
     assert shown["folder"] == str(four_runs["a"].folder)
 
@@ -121,6 +127,7 @@ def test_show_for_people_has_network_epochs_and_result(cli, four_runs):
         "finished",
         "conv9 (170 parameters)",
         "Accuracy: 9950/10000 (99.50%)",
+        "target reached in epoch 2, still improving at its end",
         "optimistic",
     ):
         assert part in out

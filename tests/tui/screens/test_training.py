@@ -33,7 +33,7 @@ async def test_a_live_run_moves_from_start_to_end(tmp_path, script, size):
         await wait_for_text(pilot, "epoch 1/20 loss=0.0123")
         script.write(run, script.epoch(1, 0.9812), script.epoch(2, 0.9923))
         await wait_for_text(pilot, "Accuracy: 9923/10000 (99.23%)")
-        assert "99.23% in epoch 2" in screen_text(pilot)
+        assert "99.23% epoch 2" in screen_text(pilot)
         script.write(run, script.epoch(3, 0.9941))
         await wait_for_text(pilot, "99.41% above 99.10%: good")
         script.write(run, script.finished())
@@ -86,6 +86,42 @@ async def test_a_run_that_failed_in_its_first_step_is_shown(tmp_path, script):
         await wait_for_text(pilot, "✗ failed")
         await wait_for_text(pilot, "Best   no finished epoch yet")
         assert "after the first epoch" not in screen_text(pilot)
+
+
+@pytest.mark.parametrize("size", [SMALL, WIDE, (200, 60)])
+async def test_a_freshly_opened_run_has_every_fact(tmp_path, script, size):
+    run = make_run(tmp_path, script, script.started(), script.epoch(1, 0.9812), script.epoch(2, 0.9888))
+    script.write(run, script.epoch(3, 0.9901), script.finished())
+    run.release()
+    async with staged(TrainingScreen(), tmp_path, size, watched=run) as pilot:
+        for fact in (
+            "Best   99.01%",
+            "Target 99.4%, 0.39",
+            "Early  99.01% not",
+            "Trend  still improving at its end",
+            "170 params",
+            "Device cpu",
+        ):
+            await wait_for_text(pilot, fact)
+        assert "before its first step" not in screen_text(pilot)
+
+
+async def test_a_run_that_was_stopped_before_its_first_step_waits_for_nothing_and_has_its_target(tmp_path, script):
+    run = make_run(tmp_path, script, script.stopped(0))
+    run.release()
+    async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:
+        await wait_for_text(pilot, "stopped before its first step")
+        await wait_for_text(pilot, "Target 99.4%")
+        assert "waiting for" not in screen_text(pilot)
+
+
+async def test_the_early_verdict_is_bad_only_after_the_third_epoch(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.epoch(1, 0.9812), script.stopped(2))
+    run.release()
+    async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:
+        await wait_for_text(pilot, "Early  no verdict after 1 epoch")
+        script.write(run, script.started(), script.epoch(2, 0.9922))
+        await wait_for_text(pilot, "Early  99.22% above 99.10%: good")
 
 
 async def test_a_finished_run_opened_first_has_a_log_pane(tmp_path, script):

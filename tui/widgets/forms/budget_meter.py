@@ -5,6 +5,8 @@ from __future__ import annotations
 from rich.text import Text
 from textual.widget import Widget
 
+from tui.text.wording import budget_in_words
+
 
 class BudgetMeter(Widget):
     DEFAULT_CSS = """
@@ -34,8 +36,8 @@ class BudgetMeter(Widget):
         if self._waiting:
             return "counting the parameters..."
         if not self._partial:
-            return in_words(self._total, self._budget)
-        return f"{in_words(self._total, self._budget)}, so far" if self._total is not None else ""
+            return budget_in_words(self._total, self._budget)
+        return f"{budget_in_words(self._total, self._budget)}, so far" if self._total is not None else ""
 
     def render(self) -> Text:
         words = self.words
@@ -45,13 +47,3 @@ class BudgetMeter(Widget):
         room = min(room, 24)
         filled = min(room, round(room * self._total / self._budget))
         return Text(f"{words}  {'█' * filled}{'░' * (room - filled)}", no_wrap=True, overflow="ellipsis")
-
-
-def in_words(total: int | None, budget: int | None) -> str:
-    """``19,458 of 20,000, 542 left``."""
-    if total is None:
-        return "parameters are counted when the run starts"
-    if budget is None:
-        return f"{total:,} parameters, no budget"
-    left = budget - total
-    return f"{total:,} of {budget:,}, " + (f"{left:,} left" if left >= 0 else f"{-left:,} over the budget")

@@ -1,61 +1,91 @@
-"""The facts of a run so far: the best score, the target, the early signal, and the load of the machine."""
+"""The facts of a run so far: its scores, how it goes, the size of its network, and the load of the machine."""
 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from textual import events
 from textual.content import Content
-from textual.widgets import Static
+from textual.geometry import Size
+from textual.widget import Widget
 
 from core.history import EARLY_ACCURACY, EARLY_EPOCHS
+from experiments.results.diagnosis import diagnose
 from experiments.runs.view import RunView
 from tui.text.output import percent
+from tui.text.wording import budget_in_words
 
 INDENT = 7
 Fact = tuple[str, str, str]
 """Name, words, and a style or nothing."""
 
+MEANINGS = (
+    ("Best", "the highest accuracy over the epochs; on the test set it is optimistic, as it was chosen by it"),
+    ("Target", "the accuracy that the run is for, and the first epoch that had it"),
+    (
+        "Early",
+        f"whether one of the first {EARLY_EPOCHS} epochs is above {percent(EARLY_ACCURACY)}: a network that is may "
+        "reach 99.4 %",
+    ),
+    ("Trend", "how the run goes, by the rules below"),
+    ("Device", "the load of the GPU, or else of this program and the processes that it has started; 100% is one core"),
+    ("Params", "the network's parameters, and what the budget has left"),
+)
+"""What each fact is, for a help."""
 
-class Facts(Static):
-    DEFAULT_CSS = "Facts { padding: 0 1; }"
+
+class Facts(Widget):
+    DEFAULT_CSS = "Facts { height: auto; padding: 0 0 0 1; }"
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
-        super().__init__(id=id, markup=False)
+        super().__init__(id=id)
         self._facts: tuple[Fact, ...] = ()
 
-    def show(self, view: RunView, device_use: str) -> None:
-        facts = (best(view), target(view), early(view), ("Device", device_use or "-", ""))
-        if facts != self._facts:
-            self._facts = facts
-            self._lay_out(self.content_size.width)
-
-    def on_resize(self, _event: events.Resize) -> None:
-        self._lay_out(self.content_size.width)
-        self.call_after_refresh(self.refresh, layout=True)  # a layout that is asked for amid the first one is not made
-
-    def _lay_out(self, width: int) -> None:
-        if width <= 0:  # before the first layout: words wrapped for no width would make it high, and keep it so
+    def show(self, facts: Sequence[Fact]) -> None:
+        if tuple(facts) == self._facts:
             return
+        self._facts = tuple(facts)
+        # Laying out a screen costs a hundred times what painting this does, and the device's load changes all the time.
+        width, height = self.content_size
+        self.refresh(layout=width == 0 or len(self._lines(width)) != height)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002  # Textual's
+        return len(self._lines(width))
+
+    def render(self) -> Content:
+        return Content("\n").join(self._lines(self.content_size.width))
+
+    def _lines(self, width: int) -> list[Content]:
         lines: list[Content] = []
         for name, words, style in self._facts:
             for number, line in enumerate(textwrap.wrap(words, max(width - INDENT, 10))):
                 head = ("" if number else name).ljust(INDENT)
                 lines.append(Content.assemble((head, "$text-muted"), (line, style)))
-        # Laying out a screen costs a hundred times what painting this does, and the device's load changes all the time.
-        self.update(Content("\n").join(lines), layout=len(lines) != self.content_size.height)
+        return lines
+
+
+def facts_of(view: RunView, config: Mapping[str, Any], device_use: str) -> tuple[Fact, ...]:
+    """The facts of a run. `config` is the run's also before its log says it."""
+    return (
+        best(view),
+        target(view, config),
+        early(view),
+        trend(view),
+        ("Device", device_use or "-", ""),
+        params(view, config),
+    )
 
 
 def best(view: RunView) -> Fact:
     if not view.accuracies:
         return ("Best", "after the first epoch" if view.end is None else "no finished epoch yet", "")
-    on_test = view.best_test_accuracy is not None
-    what = "test, optimistic" if on_test else "held-out images"
-    return ("Best", f"{percent(max(view.accuracies.values()))} in epoch {view.best_epoch} ({what})", "bold")
+    what = "optimistic" if view.best_test_accuracy is not None else "held out"
+    return ("Best", f"{percent(max(view.accuracies.values()))} epoch {view.best_epoch}, {what}", "bold")
 
 
-def target(view: RunView) -> Fact:
-    value = view.config.get("target")
+def target(view: RunView, config: Mapping[str, Any]) -> Fact:
+    value = config.get("target")
     if not isinstance(value, int | float):
         return ("Target", "-", "")
     if epoch := view.first_epoch_at_target:
@@ -66,13 +96,29 @@ def target(view: RunView) -> Fact:
 
 
 def early(view: RunView) -> Fact:
-    """The verdict after the third epoch: has the run scope to reach 99.4 %?"""
+    """The verdict on the first epochs: has the run scope to reach 99.4 %? It can be good at any of them, and bad only
+    after the last."""
     limit = percent(EARLY_ACCURACY)
-    if EARLY_EPOCHS not in view.accuracies and view.end is None:
-        return ("Early", f"after epoch {EARLY_EPOCHS}: above {limit}?", "")
-    if view.early_signal is None:
-        return ("Early", "no verdict: no finished epoch", "")
-    top = percent(max(accuracy for epoch, accuracy in view.accuracies.items() if epoch <= EARLY_EPOCHS))
+    top = max((accuracy for epoch, accuracy in view.accuracies.items() if epoch <= EARLY_EPOCHS), default=0.0)
     if view.early_signal:
-        return ("Early", f"{top} above {limit}: good", "$text-success")
-    return ("Early", f"{top} not above {limit}", "$text-warning")
+        return ("Early", f"{percent(top)} above {limit}: good", "$text-success")
+    if EARLY_EPOCHS in view.accuracies:
+        return ("Early", f"{percent(top)} not above {limit}", "$text-warning")
+    if view.end is None:
+        return ("Early", f"above {limit} by epoch {EARLY_EPOCHS}?", "")
+    if not view.accuracies:
+        return ("Early", "no verdict: no finished epoch", "")
+    return ("Early", f"no verdict after {view.epochs_done} epoch{'s' * (view.epochs_done > 1)}", "")
+
+
+def trend(view: RunView) -> Fact:
+    found = diagnose(view)
+    return ("Trend", found.trend_words, "$text-warning" if found.is_bad else "")
+
+
+def params(view: RunView, config: Mapping[str, Any]) -> Fact:
+    """The network's size, which is known from its start on."""
+    if view.started is None:
+        return ("Params", "counted at the start" if view.end is None else "-", "")
+    budget = config.get("max_params") if config.get("budget") else None
+    return ("Params", budget_in_words(view.started.total_params, budget).replace(" parameters", ""), "")
