@@ -27,6 +27,7 @@ from tui.screens.runs import RunsScreen
 from tui.screens.study import StudyScreen
 from tui.screens.sweeps import SweepsScreen
 from tui.screens.training import TrainingScreen
+from tui.text.keys import MEANINGS, key, key_in_words
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -128,6 +129,15 @@ def test_the_page_of_commands_has_every_command_and_option():
 )
 def test_every_key_of_a_screen_is_on_the_page_of_the_interface(heading, screen):
     section = text_of("docs/interface.md").partition(f"\n## {heading}")[2].partition("\n## ")[0]
-    shown = [binding for binding in screen.BINDINGS if binding.show and binding.key != "escape"]
-    keys = [binding.key_display or binding.key.partition(",")[0] for binding in shown]
-    assert [key for key in keys if f"`{key}`" not in section] == []
+    keys = [key(binding.id) for binding in screen.BINDINGS if binding.show and binding.id != "back"]
+    assert [name for name in keys if f"`{name}`" not in section] == []
+
+
+def test_the_page_of_the_interface_has_every_key_and_its_meaning():
+    section = text_of("docs/interface.md").partition("\n## Keys")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    written = [
+        f"| `{name}` | {', '.join(f'`{key_in_words(each)}`' for each in keys.split(','))} | {words} |"
+        for name, (keys, words) in MEANINGS.items()
+    ]
+    assert rows == written

@@ -17,7 +17,7 @@ SLOW = "c24 c32 c32 gap fc10"
 def begin(app, name: str, arch: str, trials: int, epochs: int, images: int) -> None:
     """From the list of sweeps, through its dialog."""
     app.wait_for("n New sweep")
-    app.press("n")
+    app.press("a")
     app.wait_for("What is not searched")
     base = f"{CONFIG} --arch '{arch}' --limit-train {images} --lr 0.01:0.5:log"
     app.press("ctrl+u", name, "down", base, "down", "ctrl+u", str(trials))
@@ -36,7 +36,7 @@ def test_a_sweep_is_begun_seen_to_its_end_and_its_best_is_forked(terminal, tmp_p
     best = study_view(tmp_path / "home", "first").best
     app.press("enter")
     app.wait_for("3 of 3 trials done: 3 finished")
-    app.press("b", "f")
+    app.press("B", "f")
     app.wait_for("0 changes")
     config = Store(tmp_path / "home").run(best.run_id).config()
     assert (config["lr"], config["epochs"], config["limit_train"]) == (best.params["lr"], 2, 256)

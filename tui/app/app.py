@@ -39,11 +39,13 @@ from tui.live.studies import StudyWatch
 from tui.live.task import in_a_sentence
 from tui.live.watch import RunWatch
 from tui.screens.base import LEAST_HEIGHT, LEAST_WIDTH, WorkScreen
-from tui.screens.help import Help, keys_of
+from tui.screens.help import Help, screen_keys
 from tui.screens.lab import LabScreen
 from tui.screens.runs import RunsScreen
 from tui.screens.sweeps import SweepsScreen
 from tui.screens.training import TrainingScreen
+from tui.text.keys import with_keys
+from tui.widgets.keys import bind
 from tui.widgets.lines.navbar import NavBar
 from tui.widgets.textual_private import first_screen, is_leaving
 
@@ -72,16 +74,15 @@ class LabApp(OrderedKeysApp[int]):
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (LEAST_WIDTH, "-narrow"), (110, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (LEAST_HEIGHT, "-low"), (32, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1,f2", "go('lab')", "Lab", show=False),
-        Binding("2,f3", "go('training')", "Training", show=False),
-        Binding("3,f4", "go('runs')", "Runs", show=False),
-        Binding("4,f5", "go('sweeps')", "Sweeps", show=False),
-        Binding("question_mark", "help", "Help", key_display="?"),
-        Binding("f1", "help", "Help"),
-        Binding("ctrl+p", "command_palette", "Commands", show=False, priority=True),
-        Binding("q", "quit", "Quit"),
-        Binding("ctrl+q", "quit", "Quit", priority=True),
-        Binding("ctrl+z", "suspend_process", "Suspend", show=False, priority=True),
+        bind("lab", "go('lab')"),
+        bind("training", "go('training')"),
+        bind("runs", "go('runs')"),
+        bind("sweeps", "go('sweeps')"),
+        bind("help", "help", "Help"),
+        bind("commands", "command_palette", priority=True),
+        bind("quit", "quit", "Quit"),
+        bind("quit_anywhere", "quit", "Quit", priority=True),
+        bind("suspend", "suspend_process", priority=True),
     ]
 
     def __init__(self, locations: Locations, *, ascii_only: bool = False, **options: Any) -> None:
@@ -280,7 +281,7 @@ class LabApp(OrderedKeysApp[int]):
         screen = self.screen
         if isinstance(screen, WorkScreen):
             layers = tuple(GRAMMAR.items()) if isinstance(screen, LabScreen) else ()
-            await self.push_screen(Help(screen.MODE.capitalize(), screen.help_lines(), keys_of(screen), layers))
+            await self.push_screen(Help(screen.MODE.capitalize(), screen.help_lines(), screen_keys(screen), layers))
 
     async def action_quit(self) -> None:
         await self.leaving.ask()
@@ -293,7 +294,7 @@ class LabApp(OrderedKeysApp[int]):
             binding, action, node = active.binding, active.binding.action, active.node
             if active.enabled and binding.description and isinstance(node, Screen | App) and action not in seen:
                 seen.add(action)
-                text = f"{binding.tooltip or binding.description} (key {self.get_key_display(binding)})"
+                text = f"{with_keys(binding.tooltip or binding.description)} (key {self.get_key_display(binding)})"
                 yield SystemCommand(binding.description, text, lambda a=action, n=node: self.run_action(a, n))
         yield SystemCommand("Theme", "Light, dark and others", self.action_change_theme)
         yield SystemCommand("Screenshot", "Save the screen as SVG in the home folder", self._save_screenshot)

@@ -13,9 +13,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from textual.app import App, ReturnType
+from textual.binding import Binding
 from textual.events import Event, Key
 from textual.filter import LineFilter
 
+from tui.text.keys import key_in_words
 from tui.widgets.plain_lines import PlainLines
 from tui.widgets.textual_private import has_screen, run_binding
 
@@ -30,6 +32,9 @@ class OrderedKeysApp(App[ReturnType]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [self._plain_lines, *super().get_line_filters()]
+
+    def get_key_display(self, binding: Binding) -> str:
+        return key_in_words(binding.key).replace("ctrl+", "^")
 
     async def on_event(self, event: Event) -> None:
         if isinstance(event, Key) and not event.is_forwarded and has_screen(self):

@@ -24,6 +24,7 @@ from experiments.runs.view import RunView
 from tui.drawing.series import Values
 from tui.live.follow import Follower
 from tui.live.marks import MOST
+from tui.text.keys import with_keys
 
 AXES = {"epoch": "epochs", "step": "steps", "time": "seconds of training and evaluation"}
 UNLISTED = frozenset({"max_params", "max_epochs", "budget"})
@@ -170,7 +171,7 @@ def find_entrants(store: Store, references: Sequence[str]) -> list[Entrant]:
             run = store.find(reference)
             entrants.append(Entrant(run.id, [run]))
     if not entrants:
-        raise RunError("no run is marked", hint="mark runs in Runs with space")
+        raise RunError("no run is marked", hint=with_keys("mark runs in Runs with {mark}"))
     return entrants[:MOST]
 
 

@@ -20,6 +20,7 @@ from experiments.runs.own_code import code_in_words, own_arch
 from tui.drawing.bars import bar
 from tui.live.forms.advice import as_sentence, for_interface
 from tui.live.task import BackgroundTask, Report
+from tui.text.keys import key
 
 if TYPE_CHECKING:
     from torch import nn
@@ -178,7 +179,8 @@ def consent_words(run: Run) -> str:
     except RunError as error:
         what = error.message
     arch = run.config().get("arch")
-    return f"This run's network is a module of your own:\n{arch}\n\nPress y to import it and run its code: {what}."
+    whose = f"This run's network is a module of your own:\n{arch}"
+    return f"{whose}\n\nPress {key('run_code')} to import it and run its code: {what}."
 
 
 def newest_source(run: Run) -> StoredWeights | None:

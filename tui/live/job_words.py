@@ -12,6 +12,7 @@ from experiments.runs.seeds import name_of_group, seeds_text
 from tui.live.follow import Follower
 from tui.live.forms.advice import for_interface
 from tui.live.session import Job
+from tui.text.keys import key
 from tui.text.output import percent
 from tui.text.progress import why_ended
 
@@ -61,7 +62,7 @@ def outcome(job: Job, follower: Follower | None, log_path: str) -> Outcome:
 def _left_out(job: Job) -> str:
     """The runs that the job has not come to, and how they can be trained all the same; empty where there are none."""
     if job.waiting_resumed and job.size > 1:
-        return f"{len(job.waiting_resumed)} of {job.size} did not go on; c continues them."
+        return f"{len(job.waiting_resumed)} of {job.size} did not go on; {key('continue')} continues them."
     seeds = [spec.config.seed for spec in job.waiting] if job.size > 1 else []
     if not seeds:
         return ""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -16,6 +16,8 @@ from core.errors import ShouldStop
 from experiments.locations import Locations
 from tui.drawing.picture import Shades, digit_values
 from tui.live.task import BackgroundTask, Report
+from tui.text.keys import with_keys
+from tui.widgets.keys import bind
 from tui.widgets.lines.paragraph import Paragraph
 from tui.widgets.pictures.picture_grid import LabelledPicture, PictureGrid
 
@@ -31,7 +33,7 @@ POLL = 0.1
 
 
 class AugmentedDigits(ModalScreen[None]):
-    """What an epoch of a run of this config begins with; space goes on to the next epoch.
+    """What an epoch of a run of this config begins with; `again` goes on to the next epoch.
 
     Data are read, and images changed, on a thread.
     """
@@ -42,8 +44,9 @@ class AugmentedDigits(ModalScreen[None]):
     AugmentedDigits #said { color: $text-muted; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "again", "Another draw", priority=True),
-        Binding("escape,q", "dismiss", "Close"),
+        bind("again", "again", "Another draw", priority=True),
+        bind("back", "dismiss", "Close"),
+        bind("quit", "dismiss"),
     ]
 
     def __init__(self, locations: Locations, config: TrainConfig) -> None:
@@ -56,7 +59,7 @@ class AugmentedDigits(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog digits") as box:
             box.border_title = Content(f"Augmentation: {self._config.augment}")
-            box.border_subtitle = "space: another draw, escape closes"
+            box.border_subtitle = with_keys("{again}: another draw, {back} closes")
             yield Paragraph(id="said")
             yield PictureGrid(id="pictures")
 

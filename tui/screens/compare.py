@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import ContentSwitcher, Static
@@ -19,6 +19,7 @@ from tui.live.task import BackgroundTask, in_a_sentence
 from tui.screens.base import WorkScreen
 from tui.widgets.charts.frontier_view import FrontierView
 from tui.widgets.charts.overlay import Curve, Overlay
+from tui.widgets.keys import bind
 from tui.widgets.lines.line import Line
 from tui.widgets.lines.tab_line import TabLine
 from tui.widgets.pictures.disagreements import Disagreements
@@ -50,17 +51,17 @@ class CompareScreen(WorkScreen):
     MODE = "compare"
     AUTO_FOCUS = "#entrants"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "turn(1)", "Next view", tooltip=", ".join(VIEWS.values())),
-        Binding("shift+tab", "turn(-1)", "Previous view", show=False),
-        Binding("m", "metric", "Metric", tooltip="Score, loss, train accuracy, train loss, loss by step"),
-        Binding("a", "axis", "Axis", tooltip="Over epochs, steps or seconds"),
-        Binding("l", "log_scale", "Log", tooltip="Linear or log scale; log shows the error instead of the accuracy"),
-        Binding("s", "smooth", "Smooth", tooltip="Smooth the curves: off, 0.6, 0.9, 0.97"),
-        Binding(
-            "right_square_bracket,n", "other(1)", "Other pair", key_display="]", tooltip="Another one beside the first"
+        bind("next_view", "turn(1)", "Next view", tooltip=", ".join(VIEWS.values())),
+        bind("previous_view", "turn(-1)"),
+        bind("metric", "metric", "Metric", tooltip="Score, loss, train accuracy, train loss, loss by step"),
+        bind("by", "axis", "Axis", tooltip="Over epochs, steps or seconds"),
+        bind(
+            "log_scale", "log_scale", "Log", tooltip="Linear or log scale; log shows the error instead of the accuracy"
         ),
-        Binding("left_square_bracket,p", "other(-1)", "Pair before", show=False),
-        Binding("escape", "back", "Back", key_display="esc"),
+        bind("smooth", "smooth", "Smooth", tooltip="Smooth the curves: off, 0.6, 0.9, 0.97"),
+        bind("next", "other(1)", "Other pair", tooltip="Another one beside the first"),
+        bind("previous", "other(-1)"),
+        bind("back", "back", "Back"),
     ]
 
     def __init__(self, references: Sequence[str]) -> None:
@@ -239,7 +240,7 @@ class CompareScreen(WorkScreen):
             "A group's curve is the median of its finished runs, repetitions apart, between quartiles; by step it is",
             "its first run's. The table has means. In log scale accuracies are shown as errors.",
             "The verdict holds each against the first: groups by Welch's test, single runs image by image.",
-            "Disagreements shows the images that two networks take for different classes; enter on a run picks it.",
+            "Disagreements shows the images that two networks take for different classes; {open} on a run picks it.",
         )
 
 

@@ -7,22 +7,26 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
+from tui.text.keys import with_keys
 from tui.widgets.forms.field import Field
+from tui.widgets.keys import bind
 
 
 class Ask(ModalScreen[str]):
     """Answers are (name, words); dismissed with the name, or with nothing for escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss('')", "Cancel"),
-        Binding("down,right", "app.focus_next", show=False),
-        Binding("up,left", "app.focus_previous", show=False),
+        bind("back", "dismiss('')", "Cancel"),
+        bind("down", "app.focus_next"),
+        bind("up", "app.focus_previous"),
+        bind("right", "app.focus_next"),
+        bind("left", "app.focus_previous"),
     ]
 
     def __init__(self, title: str, text: str, answers: Sequence[tuple[str, str]], *, danger: str = "") -> None:
@@ -44,7 +48,7 @@ class Ask(ModalScreen[str]):
 class Prompt(ModalScreen[str | None]):
     """A line to type; dismissed with it, or with None for escape."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [bind("back", "dismiss(None)", "Cancel")]
 
     def __init__(self, title: str, text: str, value: str) -> None:
         super().__init__()
@@ -55,7 +59,7 @@ class Prompt(ModalScreen[str | None]):
             box.border_title = Content(self._title)
             yield Static(self._text, classes="question", markup=False)
             yield Field(self._value, max_length=200, compact=True, select_on_focus=False)
-            yield Static("enter saves, escape cancels", classes="keys", markup=False)
+            yield Static(with_keys("{open} saves, {back} cancels"), classes="keys", markup=False)
 
     @on(Input.Submitted)
     def _done(self, event: Input.Submitted) -> None:

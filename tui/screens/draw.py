@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
@@ -26,6 +26,7 @@ from tui.live.inspecting import STORED, consent_words, newest_source, stored_wei
 from tui.live.task import BackgroundTask, Report, in_a_sentence
 from tui.screens.base import WorkScreen
 from tui.text.wording import arch_in_short
+from tui.widgets.keys import bind
 from tui.widgets.lines.line import Line
 from tui.widgets.pictures.canvas import Canvas, Seen
 from tui.widgets.pictures.probabilities import Probabilities
@@ -44,9 +45,9 @@ class DrawScreen(WorkScreen):
     MODE = "draw"
     AUTO_FOCUS = "#canvas"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "save", "Save", tooltip="Keep the drawing as a PNG file in the home"),
-        Binding("y", "consent", "Run its code", tooltip="Import the run's own module and run it"),
-        Binding("escape", "back", "Back", key_display="esc"),
+        bind("save", "save", "Save", tooltip="Keep the drawing as a PNG file in the home"),
+        bind("run_code", "consent", "Run its code", tooltip="Import the run's own module and run it"),
+        bind("back", "back", "Back"),
     ]
 
     def __init__(self, run: Run, *, consented: bool = False) -> None:
@@ -201,7 +202,7 @@ class DrawScreen(WorkScreen):
 
     def help_lines(self) -> tuple[str, ...]:
         return (
-            "Draw with the mouse, or with the pen: arrows move it (with shift by four pixels), space puts it down.",
+            "Draw with the mouse, or with the pen: arrows move it (with shift by four pixels), {mark} puts it down.",
             "The network sees the drawing as MNIST was made: scaled into 20 x 20 pixels and centred by its mass.",
             "Saved drawings are in the folder drawings of the home; mnist-tui predict RUN FILE classifies them too.",
         )

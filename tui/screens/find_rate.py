@@ -6,7 +6,7 @@ from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
@@ -20,7 +20,9 @@ from experiments.execution.runner import Runner
 from experiments.locations import Locations
 from tui.drawing.rate_plots import range_plot
 from tui.live.task import BackgroundTask, Report
+from tui.text.keys import with_keys
 from tui.widgets.charts.plot_view import PlotView
+from tui.widgets.keys import bind
 from tui.widgets.lines.line import Line
 
 LOOK = 0.2
@@ -54,8 +56,8 @@ class FindRate(ModalScreen[float | None]):
     meanwhile would have to share torch's random numbers with."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Leave"),
-        Binding("enter", "take", "Take it", key_display="enter"),
+        bind("back", "leave", "Leave"),
+        bind("open", "take", "Take it"),
     ]
 
     def __init__(self, locations: Locations, config: TrainConfig) -> None:
@@ -92,8 +94,8 @@ class FindRate(ModalScreen[float | None]):
                 (len(points), found), lambda plain: range_plot(points, ends, found, ascii_only=plain)
             )
         self.query_one("#rate-words", Static).update(self._words(points))
-        taken = "enter to put it into the field, escape to leave that as it was" if found else "escape to leave"
-        self.query_one("#rate-keys", Line).show("stopping..." if search.cancelled else taken)
+        taken = "{open} puts it into the field, {back} cancels" if found else "{back} cancels"
+        self.query_one("#rate-keys", Line).show("stopping..." if search.cancelled else with_keys(taken))
 
     def _words(self, points: list[RangePoint]) -> str:
         search = self._search

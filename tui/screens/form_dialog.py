@@ -9,7 +9,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -19,8 +19,10 @@ from core.advice import Tip
 from core.errors import InvalidValue, LabError
 from tui.live.forms.advice import tip_in_words
 from tui.live.task import in_a_sentence
+from tui.text.keys import key
 from tui.widgets.forms.choice import Choice
 from tui.widgets.forms.field_row import FieldRow
+from tui.widgets.keys import bind
 from tui.widgets.lines.paragraph import Paragraph
 
 Result = TypeVar("Result")
@@ -58,10 +60,10 @@ class FormDialog(ModalScreen[Result | None], Generic[Result]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "Cancel"),
-        Binding("enter", "submit", "Done", show=False),
-        Binding("down", "app.focus_next", show=False),
-        Binding("up", "app.focus_previous", show=False),
+        bind("back", "dismiss(None)", "Cancel"),
+        bind("open", "submit"),
+        bind("down", "app.focus_next"),
+        bind("up", "app.focus_previous"),
     ]
 
     def __init__(self, title: str, text: str, done: str) -> None:
@@ -103,7 +105,7 @@ class FormDialog(ModalScreen[Result | None], Generic[Result]):
                 yield from self.rows()
             yield Static(id="field-help", markup=False)
             yield Problem(id="field-problem", min_height=2)
-            yield Static(f"enter to {self._done}, escape to leave", classes="keys", markup=False)
+            yield Static(f"{key('open')} to {self._done}, {key('back')} to cancel", classes="keys", markup=False)
 
     def on_mount(self) -> None:
         self._first = self.texts

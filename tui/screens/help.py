@@ -11,14 +11,19 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
+from tui.text.keys import key, with_keys
+from tui.widgets.keys import bind
+
 GENERAL = (
-    ("1 2 3 4", "Lab, Training, Runs, Sweeps (F2 to F5 from inside a field)"),
-    ("tab", "to the next field, shift+tab to the one before"),
-    ("escape", "out of a field, back from a chart or a dialog"),
-    ("ctrl+p", "find any command by its name, themes too"),
-    ("ctrl+z", "into the background; fg in the shell brings it back"),
-    ("q", "quit (ctrl+q from inside a field)"),
+    ("{lab} {training} {runs} {sweeps}", "Lab, Training, Runs, Sweeps; F2 to F5 from inside a field"),
+    ("{next_view}", "to the next field or view, {previous_view} to the one before"),
+    ("{back}", "out of a field, back from a chart or a dialog"),
+    ("{commands}", "find any command by its name, themes too"),
+    ("{first} {last}", "in a list: to the first, to the last; {half_up} and {half_down} go half a page"),
+    ("{suspend}", "into the background; fg in the shell brings it back"),
+    ("{quit}", "quit; {quit_anywhere} from inside a field"),
 )
+"""Keys that are the same on every screen. In a list the first letter that does it is named."""
 
 
 class Help(ModalScreen[None]):
@@ -28,7 +33,12 @@ class Help(ModalScreen[None]):
     Help .word { width: 15; padding: 0 1 0 2; color: $text-accent; }
     Help .meaning { width: 1fr; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,f1,enter", "dismiss", "Close")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        bind("back", "dismiss", "Close"),
+        bind("help", "dismiss"),
+        bind("open", "dismiss"),
+        bind("quit", "dismiss"),
+    ]
 
     def __init__(
         self,
@@ -39,13 +49,14 @@ class Help(ModalScreen[None]):
     ) -> None:
         """`layers` are the words of a spec, where there is one to type."""
         super().__init__()
-        self._title, self._lines = title, tuple(lines)
-        self._sections = [(title, keys), ("Layers", layers), ("Everywhere", GENERAL)]
+        self._title, self._lines = title, tuple(map(with_keys, lines))
+        general = [(with_keys(keys), with_keys(words)) for keys, words in GENERAL]
+        self._sections = [(title, keys), ("Layers", layers), ("Everywhere", general)]
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog help") as box:
             box.border_title = "Help"
-            box.border_subtitle = "escape closes"
+            box.border_subtitle = f"{key('back')} closes"
             yield Static(" ".join(self._lines), markup=False)
             for heading, entries in self._sections:
                 if entries:
@@ -56,7 +67,7 @@ class Help(ModalScreen[None]):
                         yield Static(meaning, classes="meaning", markup=False)
 
 
-def keys_of(screen: Screen[None]) -> list[tuple[str, str]]:
+def screen_keys(screen: Screen[None]) -> list[tuple[str, str]]:
     """The keys that a screen itself binds, with their words: a line for each key, whatever it does at which moment."""
     keys: dict[str, list[str]] = {}
     said: set[str] = set()
@@ -64,8 +75,8 @@ def keys_of(screen: Screen[None]) -> list[tuple[str, str]]:
         words = binding.tooltip or binding.description
         if words and binding.show and words not in said:
             said.add(words)
-            keys.setdefault(binding.key_display or binding.key, []).append(words)
-    return [(key, _joined(meanings)) for key, meanings in keys.items()]
+            keys.setdefault(key(binding.id or ""), []).append(with_keys(words))
+    return [(name, _joined(meanings)) for name, meanings in keys.items()]
 
 
 def _joined(meanings: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import ContentSwitcher, Static
@@ -21,8 +21,10 @@ from tui.live.forms.advice import as_sentence
 from tui.live.inspecting import Inspecting
 from tui.screens.base import WorkScreen
 from tui.screens.draw import DrawScreen
+from tui.text.keys import key
 from tui.text.output import percent
 from tui.text.wording import arch_in_short
+from tui.widgets.keys import bind
 from tui.widgets.lines.line import Line
 from tui.widgets.lines.tab_line import TabLine
 from tui.widgets.pictures.cell_panel import CellPanel
@@ -58,16 +60,18 @@ class InspectScreen(WorkScreen):
     MODE = "inspect"
     AUTO_FOCUS = "#confusion-map"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "turn(1)", "Next view", tooltip="Confusion, Digits, Classes, Layers, Filters, Feature maps"),
-        Binding("shift+tab", "turn(-1)", "Previous view", show=False),
-        Binding("w", "worst", "Worst pair", tooltip="The digits of the commonest mistake"),
-        Binding("b", "weights", "Weights", tooltip="Final weights, those of the best epoch, or of the last checkpoint"),
-        Binding("d", "draw", "Draw", tooltip="Draw a digit for this network"),
-        Binding("r", "again", "Again", show=False, tooltip="Read the network again"),
-        Binding("y", "consent", "Run its code", tooltip="Import the run's own module and run it"),
-        Binding("left_square_bracket,p", "step(-1)", "Digit before", show=False),
-        Binding("right_square_bracket,n", "step(1)", "Next digit", show=False),
-        Binding("escape", "back", "Back", key_display="esc"),
+        bind("next_view", "turn(1)", "Next view", tooltip="Confusion, Digits, Classes, Layers, Filters, Feature maps"),
+        bind("previous_view", "turn(-1)"),
+        bind("mistake", "worst", "Worst pair", tooltip="The digits of the commonest mistake"),
+        bind(
+            "weights", "weights", "Weights", tooltip="Final weights, those of the best epoch, or of the last checkpoint"
+        ),
+        bind("draw", "draw", "Draw", tooltip="Draw a digit for this network"),
+        bind("again", "again", "Read again", tooltip="Read the network again"),
+        bind("run_code", "consent", "Run its code", tooltip="Import the run's own module and run it"),
+        bind("previous", "step(-1)"),
+        bind("next", "step(1)"),
+        bind("back", "back", "Back"),
     ]
 
     def __init__(self, run: Run) -> None:
@@ -230,7 +234,7 @@ class InspectScreen(WorkScreen):
         if self._shown.worst is not None:
             most, names = counts[self._shown.worst[0]][self._shown.worst[1]], self._shown.names
             one, other = (names[cls] for cls in self._shown.worst)
-            words.append(f"most confused (w): {one} taken for {other}, {most:,}")
+            words.append(f"most confused ({key('mistake')}): {one} taken for {other}, {most:,}")
         return words
 
     def _called(self, true: int, predicted: int) -> str:
@@ -329,7 +333,7 @@ class InspectScreen(WorkScreen):
     def help_lines(self) -> tuple[str, ...]:
         return (
             "The heat map counts test images by what they are and what they are taken for. Enter shows a cell's,",
-            "surest first, and enter there what each layer makes of a digit.",
+            "surest first, and {open} there what each layer makes of a digit.",
             "Layers are looked at over the first test images; a channel of a ReLU is dead when none makes it respond.",
             "A live run is read again whenever it has stored weights.",
         )

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.timer import Timer
@@ -28,9 +28,11 @@ from tui.live.messages import StartRequested
 from tui.live.translating import Translating
 from tui.screens.dialogs import Ask
 from tui.screens.lab_base import DEFAULT_ARCH, LabBase
+from tui.text.keys import key, with_keys
 from tui.text.wording import arch_in_short
 from tui.widgets.forms.run_form import OWN_VALUES, RunForm
 from tui.widgets.forms.spec_editor import SpecEditor
+from tui.widgets.keys import bind
 from tui.widgets.lines.paragraph import Paragraph
 from tui.widgets.tables.arch_list import ArchList, DataFor
 from tui.widgets.tables.table import Table
@@ -56,16 +58,16 @@ class LabScreen(LabBase):
     MODE = "lab"
     AUTO_FOCUS = "#archs"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+r", "start", "Start", tooltip="Train the network with these values", priority=True),
-        Binding("e", "edit", "Edit spec", tooltip="Type a network of your own"),
-        Binding("v", "values", "Values", tooltip="To learning rate, batch size and the rest"),
-        Binding("g,ctrl+g", "digits", "Digits", tooltip="Look at digits as augmentation makes them"),
-        Binding("l,ctrl+l", "find_rate", "Find rate", tooltip="Look for a learning rate: train while it rises"),
-        Binding("escape", "leave_field", "Leave field", key_display="esc"),
-        Binding("t", "translate", "As a spec", tooltip="Write a module of your own as the spec it equals"),
-        Binding("u", "unfork", "Unlink original", tooltip="Stop comparing with the original of a fork"),
-        Binding("down", "app.focus_next", show=False),
-        Binding("up", "app.focus_previous", show=False),
+        bind("start", "start", "Start", tooltip="Train the network with these values", priority=True),
+        bind("edit", "edit", "Edit spec", tooltip="Type a network of your own"),
+        bind("values", "values", "Values", tooltip="To learning rate, batch size and the rest"),
+        bind("digits", "digits", "Digits", tooltip="Look at digits as augmentation makes them"),
+        bind("find_rate", "find_rate", "Find rate", tooltip="Look for a learning rate: train while it rises"),
+        bind("back", "leave_field", "Leave field"),
+        bind("as_spec", "translate", "As a spec", tooltip="Write a module of your own as the spec it equals"),
+        bind("unlink", "unfork", "Unlink original", tooltip="Stop comparing with the original of a fork"),
+        bind("down", "app.focus_next"),
+        bind("up", "app.focus_previous"),
     ]
 
     def __init__(self) -> None:
@@ -87,7 +89,7 @@ class LabScreen(LabBase):
             with Vertical(id="values"):
                 yield RunForm(state.form, id="form")
                 yield Paragraph(id="verdict", min_height=2)
-                yield Button("Start  ctrl+r", id="start", variant="primary", compact=True)
+                yield Button(f"Start  {key('start')}", id="start", variant="primary", compact=True)
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -204,7 +206,7 @@ class LabScreen(LabBase):
                 self._checked.config.check_parameter_budget(self._editor.summary.total_params)
         except LabError as error:
             return error.message.partition(": ")[2]
-        return "a run is being trained; stop it first (x in Training)" if self.lab.session.live else ""
+        return with_keys("a run is being trained; stop it first ({stop} in Training)") if self.lab.session.live else ""
 
     def _promise(self) -> str:
         if self._translating is not None:
@@ -336,5 +338,5 @@ class LabScreen(LabBase):
         return (
             "Pick a network on the left, or type one: c16 is a 3x3 convolution to 16 channels, p2 max pooling,",
             "gap global pooling, fc10 the ten outputs. The table below follows each keystroke.",
-            "Tab and the arrows go from field to field, left and right change a choice, ctrl+r starts the run.",
+            "Tab and the arrows go from field to field, left and right change a choice, {start} starts the run.",
         )

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Static
 
@@ -24,9 +24,11 @@ from tui.live.task import BackgroundTask, in_a_sentence
 from tui.screens.base import WorkScreen
 from tui.screens.dialogs import Ask, Prompt
 from tui.screens.opening import open_compare, open_draw, open_inspect
+from tui.text.keys import with_keys
 from tui.text.output import percent
 from tui.text.wording import arch_in_short
 from tui.widgets.forms.field import Field
+from tui.widgets.keys import bind
 from tui.widgets.lines.line import Line
 from tui.widgets.tables.run_table import RunTable
 from tui.widgets.tables.table import Table
@@ -35,31 +37,33 @@ STALE = 30.0
 """Seconds after which all runs are read again when one comes back: somebody else may have renamed some."""
 EMPTY = """There are no runs yet.
 
-Start one in the Lab (1), or from a shell with: mnist-tui run"""
+Start one in the Lab ({lab}), or from a shell with: mnist-tui run"""
 
 
 class RunsScreen(WorkScreen):
     MODE = "runs"
     AUTO_FOCUS = "#runs"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Open", tooltip="Show the run in Training; a live one goes on there"),
-        Binding("f", "fork", "Fork", tooltip="Take its config to the Lab, to change and start again"),
-        Binding("i", "inspect", "Inspect", tooltip="What its network confuses, its layers, filters and feature maps"),
-        Binding("w", "draw", "Draw", tooltip="Draw a digit for its network"),
-        Binding("space", "mark", "Mark", tooltip=f"Mark it to be compared; up to {MOST}"),
-        Binding("G", "mark_group", "Group", tooltip="Mark its whole group as one"),
-        Binding("equals_sign,m", "compare", "Compare", key_display="=", tooltip="Compare what is marked"),
-        Binding("slash", "filter", "Filter", key_display="/", tooltip="Find runs by words"),
-        Binding("s", "sort", "Sort", tooltip="Next order: newest, best, name and others"),
-        Binding("t", "tag", "Tag", tooltip="Set the tags"),
-        Binding("n", "rename", "Rename", tooltip="Give it another name"),
-        Binding("c", "resume", "Continue", tooltip="Go on from its last checkpoint"),
-        Binding("x", "stop", "Stop", tooltip="Stop it after a checkpoint, wherever it is trained"),
-        Binding("d,delete", "delete", "Delete", tooltip="Delete it, after a question"),
-        Binding("r", "reload", "Read again", show=False),
-        Binding("escape", "leave_filter", "Leave filter", key_display="esc", tooltip="Leave the filter as it is"),
-        Binding("escape", "clear_filter", "Clear filter", key_display="esc", tooltip="Show all runs again"),
-        Binding("escape", "unmark", "Unmark", key_display="esc", tooltip="Take all marks away"),
+        bind("open", "open", "Open", tooltip="Show the run in Training; a live one goes on there"),
+        bind("fork", "fork", "Fork", tooltip="Take its config to the Lab, to change and start again"),
+        bind(
+            "inspect", "inspect", "Inspect", tooltip="What its network confuses, its layers, filters and feature maps"
+        ),
+        bind("draw", "draw", "Draw", tooltip="Draw a digit for its network"),
+        bind("mark", "mark", "Mark", tooltip=f"Mark it to be compared; up to {MOST}"),
+        bind("mark_group", "mark_group", "Group", tooltip="Mark its whole group as one"),
+        bind("compare", "compare", "Compare", tooltip="Compare what is marked"),
+        bind("filter", "filter", "Filter", tooltip="Find runs by words"),
+        bind("order", "sort", "Sort", tooltip="Next order: newest, best, name and others"),
+        bind("tag", "tag", "Tag", tooltip="Set the tags"),
+        bind("edit", "rename", "Rename", tooltip="Give it another name"),
+        bind("continue", "resume", "Continue", tooltip="Go on from its last checkpoint"),
+        bind("stop", "stop", "Stop", tooltip="Stop it after a checkpoint, wherever it is trained"),
+        bind("delete", "delete", "Delete", tooltip="Delete it, after a question"),
+        bind("again", "reload", "Read again", tooltip="Read all runs again"),
+        bind("back", "leave_filter", "Leave filter", tooltip="Leave the filter as it is"),
+        bind("back", "clear_filter", "Clear filter", tooltip="Show all runs again"),
+        bind("back", "unmark", "Unmark", tooltip="Take all marks away"),
     ]
 
     def __init__(self) -> None:
@@ -73,7 +77,7 @@ class RunsScreen(WorkScreen):
         super().on_mount()
 
     def compose_body(self) -> ComposeResult:
-        yield Static(EMPTY, id="no-runs", markup=False)
+        yield Static(with_keys(EMPTY), id="no-runs", markup=False)
         with Vertical(id="runs-body"):
             with Horizontal(id="runs-bar"):
                 yield Field(
@@ -323,10 +327,11 @@ class RunsScreen(WorkScreen):
 
     def help_lines(self) -> tuple[str, ...]:
         return (
-            "Live runs come first, those of other terminals and machines too; enter attaches to one.",
+            "Live runs come first, those of other terminals and machines too; {open} attaches to one.",
             "A filter finds runs that have all its words somewhere: conv5 finished #baseline.",
             "Best is the best test accuracy over epochs, and optimistic for that; final is that of the last epoch.",
             "Runs with held-out images have no best; in the order by best they stand where their final puts them.",
             "A star after a data set: a part of its images (limits on training or test images).",
-            "Mark runs with space, or the group of one with G, and compare them with =, the others against the first.",
+            "Mark runs with {mark}, or the group of one with {mark_group}, and compare them with {compare}:",
+            "the others are held against the first.",
         )

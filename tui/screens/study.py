@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 
@@ -15,9 +15,11 @@ from experiments.studies.view import IMPORTANCE_TRIALS, TrialView, add_trial, pr
 from tui.screens.dialogs import Ask
 from tui.screens.study_base import StudyWorkScreen
 from tui.screens.sweep_dialogs import AddTrial
+from tui.text.keys import with_keys
 from tui.text.study_report import counts, rejected_in_words
 from tui.text.study_words import TRIAL_SORTS, arranged_trials, best_in_words, entry_in_words, trial_in_words
 from tui.widgets.charts.study_charts import PANELS, StudyCharts
+from tui.widgets.keys import bind
 from tui.widgets.lines.line import Line
 from tui.widgets.lines.paragraph import Paragraph
 from tui.widgets.tables.study_tables import TrialTable
@@ -30,17 +32,17 @@ class StudyScreen(StudyWorkScreen):
     MODE = "study"
     AUTO_FOCUS = "#trials"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Open run", tooltip="Show the trial's run in Training; 4 leads back to this trial"),
-        Binding("p", "prune", "Prune", tooltip="Give up the trial, after a question"),
-        Binding("x", "stop", "Stop sweep", tooltip="Stop it; its trials save a checkpoint and can be continued"),
-        Binding("c", "resume", "Continue", tooltip="Go on with the sweep, in a process of its own"),
-        Binding("a", "add", "Add trial", tooltip="Add a trial by hand; on a failed one, the same once more"),
-        Binding("f", "fork", "Fork", tooltip="Take the trial's config to the Lab, to change and start again"),
-        Binding("tab", "turn(1)", "Next chart", tooltip=", ".join(PANELS.values())),
-        Binding("shift+tab", "turn(-1)", "Previous chart", show=False),
-        Binding("b", "best", "Best", tooltip="To the best trial"),
-        Binding("s", "sort", "Sort", tooltip="Next order: newest first, best first"),
-        Binding("escape", "back", "Back", key_display="esc"),
+        bind("open", "open", "Open run", tooltip="Show the trial's run in Training; {sweeps} leads back to this trial"),
+        bind("give_up", "prune", "Prune", tooltip="Give up the trial, after a question"),
+        bind("stop", "stop", "Stop sweep", tooltip="Stop it; its trials save a checkpoint and can be continued"),
+        bind("continue", "resume", "Continue", tooltip="Go on with the sweep, in a process of its own"),
+        bind("add", "add", "Add trial", tooltip="Add a trial by hand; on a failed one, the same once more"),
+        bind("fork", "fork", "Fork", tooltip="Take the trial's config to the Lab, to change and start again"),
+        bind("next_view", "turn(1)", "Next chart", tooltip=", ".join(PANELS.values())),
+        bind("previous_view", "turn(-1)"),
+        bind("best", "best", "Best", tooltip="To the best trial"),
+        bind("order", "sort", "Sort", tooltip="Next order: newest first, best first"),
+        bind("back", "back", "Back"),
     ]
 
     def __init__(self, name: str) -> None:
@@ -179,7 +181,9 @@ class StudyScreen(StudyWorkScreen):
         if values is None or entry is None:
             return
         home, driven = self.lab.locations.home, entry.is_driven
-        when = "comes as soon as there is room" if driven else "comes when the sweep is continued (c)"
+        when = (
+            "comes as soon as there is room" if driven else with_keys("comes when the sweep is continued ({continue})")
+        )
         self.act("Not added", lambda: add_trial(home, entry.name, values), f"the trial {when}")
 
     def action_back(self) -> None:
@@ -209,6 +213,6 @@ class StudyScreen(StudyWorkScreen):
             "Running trials come first. The chart by epoch shows the current trial and the median of all others.",
             "Importance tells what sets the best tenth of the trials apart.",
             f"It needs {IMPORTANCE_TRIALS} finished trials: one pruned, or with the params of another, does not count.",
-            "From the run that enter opens, 4 leads back to its trial.",
+            "From the run that {open} opens, {sweeps} leads back to its trial.",
             "A trial that is added comes beside those planned; on a failed one its values are there to begin with.",
         )

@@ -17,6 +17,7 @@ from tui.live.studies import LOOK, StudyWatch
 from tui.live.task import BackgroundTask
 from tui.screens.base import WorkScreen
 from tui.screens.sweep_dialogs import MoreTrials
+from tui.text.keys import key
 
 
 class StudyWorkScreen(WorkScreen):
@@ -96,7 +97,7 @@ class StudyWorkScreen(WorkScreen):
             )
         else:
             what = f"the grid's {most:,} combinations are" if view.combinations else f"all {most:,} trials are"
-            self.notify(f"{what} done; n begins another sweep in Sweeps", title="Complete", markup=False)
+            self.notify(f"{what} done; {key('add')} begins another sweep in Sweeps", title="Complete", markup=False)
 
     def drive(self, name: str, *options: str) -> None:
         """Let a process that outlives the interface drive a study."""

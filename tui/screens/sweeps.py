@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
@@ -17,7 +17,9 @@ from tui.live.task import in_a_sentence
 from tui.screens.opening import open_study
 from tui.screens.study_base import StudyWorkScreen
 from tui.screens.sweep_dialogs import NewSweep
+from tui.text.keys import with_keys
 from tui.text.study_words import entry_in_words
+from tui.widgets.keys import bind
 from tui.widgets.lines.line import Line
 from tui.widgets.lines.paragraph import Paragraph
 from tui.widgets.tables.study_tables import StudyTable
@@ -25,18 +27,18 @@ from tui.widgets.tables.table import Table
 
 EMPTY = """There are no sweeps yet: a sweep trains many configs and keeps the best.
 
-Begin one with n, or from a shell with: mnist-tui sweep --lr 0.01:0.1:log"""
+Begin one with {add}, or from a shell with: mnist-tui sweep --lr 0.01:0.1:log"""
 
 
 class SweepsScreen(StudyWorkScreen):
     MODE = "sweeps"
     AUTO_FOCUS = "#studies"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Open", tooltip="Its trials, the best so far, and which parameters matter"),
-        Binding("n", "new", "New sweep", tooltip="Search around the Lab's config, in a process of its own"),
-        Binding("f", "fork", "Fork best", tooltip="Take the best trial's config to the Lab"),
-        Binding("c", "resume", "Continue", tooltip="Go on with it, in a process of its own"),
-        Binding("x", "stop", "Stop", tooltip="Stop it; its trials save a checkpoint and can be continued"),
+        bind("open", "open", "Open", tooltip="Its trials, the best so far, and which parameters matter"),
+        bind("add", "new", "New sweep", tooltip="Search around the Lab's config, in a process of its own"),
+        bind("fork", "fork", "Fork best", tooltip="Take the best trial's config to the Lab"),
+        bind("continue", "resume", "Continue", tooltip="Go on with it, in a process of its own"),
+        bind("stop", "stop", "Stop", tooltip="Stop it; its trials save a checkpoint and can be continued"),
     ]
 
     def __init__(self) -> None:
@@ -44,7 +46,7 @@ class SweepsScreen(StudyWorkScreen):
         self._chosen = ""
 
     def compose_body(self) -> ComposeResult:
-        yield Static(EMPTY, id="no-sweeps", markup=False)
+        yield Static(with_keys(EMPTY), id="no-sweeps", markup=False)
         with Vertical(id="sweeps", classes="body"):
             yield Line(id="sweeps-count")
             yield StudyTable(id="studies")
@@ -129,6 +131,6 @@ class SweepsScreen(StudyWorkScreen):
     def help_lines(self) -> tuple[str, ...]:
         return (
             "A sweep proposes configs, trains each as an ordinary run, and keeps what came of it under its name.",
-            "A process of its own drives it: leaving the interface does not end it, and x stops it from anywhere.",
+            "A process of its own drives it: leaving the interface does not end it, and {stop} stops it from anywhere.",
             "Best is the accuracy after the last epoch, on held-out images unless the objective says TEST.",
         )

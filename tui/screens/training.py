@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
@@ -20,8 +20,10 @@ from tui.live.forms.advice import as_sentence, for_interface
 from tui.live.messages import ForkRequested, ResumeRequested, StopRequested, TurnRequested
 from tui.screens.base import WorkScreen
 from tui.screens.opening import open_draw, open_inspect
+from tui.text.keys import with_keys
 from tui.text.wording import arch_in_short, what_failed
 from tui.widgets.charts.curves import CHARTS, ZOOMS, Curves, Look
+from tui.widgets.keys import bind
 from tui.widgets.lines.facts import Facts, facts_of
 from tui.widgets.lines.line import Line
 from tui.widgets.lines.paragraph import Paragraph
@@ -39,31 +41,35 @@ STATUS_SIGNS = {
 DELETED = ("✗ deleted", "$text-error")
 EMPTY = """No run is open.
 
-Start one in the Lab (1), or open one from Runs (3)."""
+Start one in the Lab ({lab}), or open one from Runs ({runs})."""
 
 
 class TrainingScreen(WorkScreen):
     MODE = "training"
     AUTO_FOCUS = "#epochs"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("x", "stop", "Stop", tooltip="Stop after a checkpoint"),
-        Binding("c", "resume", "Continue", tooltip="Go on from the last checkpoint"),
-        Binding("n", "turn(1)", "Next seed", tooltip="Show the next of the seeds that are trained now"),
-        Binding("p", "turn(-1)", "Previous seed", show=False),
-        Binding("f", "fork", "Fork", tooltip="Take the config to the Lab, to change and start again"),
-        Binding("i", "inspect", "Inspect", tooltip="What the network confuses, its layers, filters and feature maps"),
-        Binding("w", "draw", "Draw", tooltip="Draw a digit for the network"),
-        Binding("m", "maximize_chart", "Full", tooltip="Each chart in turn on the full screen"),
-        Binding("l", "log_scale", "Log", tooltip="Linear or log scale; log shows the error instead of the accuracy"),
-        Binding("s", "smooth", "Smooth", tooltip="Smooth the curves: off, 0.6, 0.9, 0.97"),
-        Binding("z", "zoom", "Zoom", tooltip="All epochs, the last 10, 5 or 2"),
-        Binding("b", "by_step", "Steps", tooltip="Loss by step or by epoch"),
-        Binding("g", "log_pane", "Events", tooltip="Show or hide what the run has said"),
-        Binding("escape", "restore", "All charts", show=False),
+        bind("stop", "stop", "Stop", tooltip="Stop after a checkpoint"),
+        bind("continue", "resume", "Continue", tooltip="Go on from the last checkpoint"),
+        bind("next", "turn(1)", "Next seed", tooltip="Show the next of the seeds that are trained now"),
+        bind("previous", "turn(-1)"),
+        bind("fork", "fork", "Fork", tooltip="Take the config to the Lab, to change and start again"),
+        bind(
+            "inspect", "inspect", "Inspect", tooltip="What the network confuses, its layers, filters and feature maps"
+        ),
+        bind("draw", "draw", "Draw", tooltip="Draw a digit for the network"),
+        bind("metric", "maximize_chart", "Full", tooltip="Each chart in turn on the full screen"),
+        bind(
+            "log_scale", "log_scale", "Log", tooltip="Linear or log scale; log shows the error instead of the accuracy"
+        ),
+        bind("smooth", "smooth", "Smooth", tooltip="Smooth the curves: off, 0.6, 0.9, 0.97"),
+        bind("zoom", "zoom", "Zoom", tooltip="All epochs, the last 10, 5 or 2"),
+        bind("by", "by_step", "Steps", tooltip="Loss by step or by epoch"),
+        bind("events", "log_pane", "Events", tooltip="Show or hide what the run has said"),
+        bind("back", "restore"),
     ]
 
     def compose_body(self) -> ComposeResult:
-        yield Static(EMPTY, id="no-run", markup=False)
+        yield Static(with_keys(EMPTY), id="no-run", markup=False)
         with Vertical(id="run"):
             yield Line(id="run-title")
             yield ProgressPanel()
@@ -139,10 +145,14 @@ class TrainingScreen(WorkScreen):
     def _empty_reason(self) -> str:
         job = self.lab.session.job
         if job is None or not job.done.is_set():
-            return EMPTY
+            return with_keys(EMPTY)
         if job.failure is not None:
             return f"The run could not start.\n\n{job.failure.message}\n{for_interface(job.failure.advice)}"
-        return f"The run could not start: a defect.\n\n{self.lab.log_path} has the details." if job.defect else EMPTY
+        return (
+            f"The run could not start: a defect.\n\n{self.lab.log_path} has the details."
+            if job.defect
+            else with_keys(EMPTY)
+        )
 
     def _device_use(self, follower: Follower) -> str:
         started = follower.view.started
@@ -250,8 +260,8 @@ class TrainingScreen(WorkScreen):
         return (
             "The line at the top is tqdm's for the epoch under way; below it is the whole run with the time left.",
             "In log scale the accuracy chart shows the error, so that 99.4 % and 99.5 % are told apart.",
-            "x stops after a checkpoint, and c goes on from there later, exactly.",
-            "Of several seeds that are trained at once one is shown; n and p turn to the others, Runs lists all.",
+            "{stop} stops after a checkpoint, and {continue} goes on from there later, exactly.",
+            "Of several seeds that are trained at once one is shown; {next} and {previous} turn to the others.",
         )
 
 
@@ -290,7 +300,9 @@ def _trouble(follower: Follower, failed: RunFailed | None) -> str:
             advice = as_sentence(for_interface(end.advice))
             return f"Failed in epoch {end.epoch}: {what_failed(end)}. {advice}"
         case None if crashed:
-            return "The process that trained this run is gone without a word. c goes on from the last checkpoint."
+            return with_keys(
+                "The process that trained this run is gone without a word. {continue} goes on from the last checkpoint."
+            )
         case _:
             return ""
 

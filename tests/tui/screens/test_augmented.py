@@ -30,13 +30,13 @@ def pictures(pilot) -> list[bytes]:
 async def test_a_key_draws_sixteen_pairs_and_space_draws_others(tmp_path, size):
     async with opened(tmp_path, size) as pilot:
         put(pilot, augment="affine,erase", seed="7")
-        await pilot.press("g")
+        await pilot.press("D")
         await wait_for_text(pilot, "start of epoch 1 with seed 7")
         assert "Augmentation: affine,erase" in screen_text(pilot)
         first = pictures(pilot)
         assert len(first) == 16
         assert pilot.app.screen.query_one(PictureGrid)._pictures[0].values.shape == (14, 29)
-        await pilot.press("space")
+        await pilot.press("r")
         await wait_for_text(pilot, "start of epoch 2 with seed 7")
         assert pictures(pilot) != first
         await pilot.press("escape")
@@ -54,7 +54,7 @@ async def test_from_inside_a_field_another_key_does_and_the_value_is_the_typed_o
 async def test_what_is_no_augmentation_is_said(tmp_path):
     async with opened(tmp_path) as pilot:
         put(pilot, augment="flip")
-        await pilot.press("g")
+        await pilot.press("D")
         await wait_for_text(pilot, "none, or some of shift")
         assert isinstance(pilot.app.screen, LabScreen)
 
@@ -62,7 +62,7 @@ async def test_what_is_no_augmentation_is_said(tmp_path):
 async def test_no_augmentation_shows_the_digits_alone(tmp_path):
     async with opened(tmp_path) as pilot:
         put(pilot, augment="none")
-        await pilot.press("g")
+        await pilot.press("D")
         await wait_for_text(pilot, "No augmentation")
         assert pilot.app.screen.query_one(PictureGrid)._pictures[0].values.shape == (14, 14)
 
@@ -70,7 +70,7 @@ async def test_no_augmentation_shows_the_digits_alone(tmp_path):
 async def test_data_that_are_missing_are_said_and_escape_closes(tmp_path):
     async with opened(tmp_path) as pilot:
         put(pilot, augment="shift", dataset="fashion")
-        await pilot.press("g")
+        await pilot.press("D")
         await wait_for_text(pilot, "cannot be downloaded")
         await pilot.press("escape")
         await wait_for(pilot, lambda: not isinstance(pilot.app.screen, AugmentedDigits))

@@ -45,7 +45,7 @@ async def test_runs_and_a_group_in_one_chart(tmp_path, script, size, tag):
         await wait_for_text(pilot, "noisy (2 runs)")
         await pilot.press("l")
         await wait_for_text(pilot, "Error %, log scale")
-        await pilot.press("m", "a", "s")
+        await pilot.press("m", "b", "s")
         await wait_for_text(pilot, "Loss on scored images, log scale, smoothing 0.6")
         await wait_for_text(pilot, " steps ")
         await pilot.press("tab")

@@ -50,7 +50,7 @@ async def test_undo_and_clear_take_back_strokes(tmp_path, script):
         assert canvas.values.sum() > first.sum()
         await pilot.press("u")
         assert (canvas.values == first).all()
-        await pilot.press("c")
+        await pilot.press("d")
         assert canvas.empty
         await wait_for_text(pilot, "nothing yet")
         await pilot.press("u")
@@ -78,8 +78,8 @@ async def test_what_is_saved_reads_back_and_the_toast_says_where(tmp_path, scrip
     template_run(tmp_path, script)
     async with opened(tmp_path) as pilot:
         await _draw(pilot)
-        await pilot.press("s")  # nothing to save yet
-        await pilot.press(*ONE, "s", "s")
+        await pilot.press("ctrl+s")  # nothing to save yet
+        await pilot.press(*ONE, "ctrl+s", "ctrl+s")
         await wait_for_text(pilot, "Saved")
         files = list((tmp_path / "drawings").iterdir())
         assert len(files) == 2
@@ -107,5 +107,5 @@ async def test_a_home_that_cannot_be_written_and_a_run_without_weights_are_told_
     (tmp_path / "drawings").write_text("in the way")
     async with staged(DrawScreen(run), tmp_path, SMALL) as pilot:
         await wait_for_text(pilot, "has no weights")
-        await pilot.press(*ONE, "s")
+        await pilot.press(*ONE, "ctrl+s")
         await wait_for_text(pilot, "Not saved")

@@ -58,7 +58,7 @@ async def test_without_colour_digits_are_dots_and_counts_have_shades(tmp_path, s
         await _inspect(pilot)
         await _ready(pilot)
         await assert_snapshot(pilot, "inspect-confusion-80x24-no-color")
-        await pilot.press("w")
+        await pilot.press("M")
         await assert_snapshot(pilot, "inspect-digits-80x24-no-color")
 
 
@@ -74,7 +74,7 @@ async def test_from_a_cell_to_its_digits_to_what_layers_make_of_one_and_back(tmp
         await pilot.press(*["left"] * 9, *["up"] * 9)
         assert heat_map.cell == (0, 0)
         await wait_for_text(pilot, "True 0, recognised")
-        await pilot.press("w")
+        await pilot.press("M")
         true, predicted = worst
         await wait_for_text(pilot, f"True {true}, taken for {predicted}   1 of {screen._shown.counts[true][predicted]}")
         assert f"says {predicted}" in screen_text(pilot)
@@ -120,12 +120,12 @@ async def test_the_weights_of_the_best_epoch_can_be_looked_at(tmp_path, script):
     run = template_run(tmp_path, script)
     async with staged(InspectScreen(run), tmp_path) as pilot:
         await _ready(pilot)
-        await pilot.press("b")
+        await pilot.press("W")
         await wait_for_text(pilot, "the run has no others")
         write_tensors(run.best_weights, template_weights(), {"epoch": "2"})
-        await pilot.press("b")
+        await pilot.press("W")
         await wait_for_text(pilot, "best weights, epoch 2")
-        await pilot.press("b")
+        await pilot.press("W")
         await wait_for_text(pilot, "final weights, epoch 3")
 
 
@@ -134,7 +134,7 @@ async def test_a_run_without_weights_says_so_and_shows_them_when_they_come(tmp_p
     run.best_weights.unlink()
     async with staged(InspectScreen(run), tmp_path, SMALL) as pilot:
         await wait_for_text(pilot, "has no weights")
-        await pilot.press("tab", "w", "b", "r", "enter")
+        await pilot.press("tab", "M", "W", "r", "enter")
         write_tensors(run.best_weights, template_weights(), {"epoch": "1"})
         await _ready(pilot)
 
@@ -146,7 +146,7 @@ async def test_a_run_that_is_deleted_meanwhile_stays_on_the_screen(tmp_path, scr
         await _ready(pilot)
         shutil.rmtree(run.folder)
         await wait_for_text(pilot, "The run has been deleted. What was read of it is still shown.")
-        await pilot.press("w", "enter", "b", "r")
+        await pilot.press("M", "enter", "W", "r")
         await pilot.press("escape", "escape", "escape")
         await wait_for_text(pilot, "There are no runs yet")
 
@@ -183,7 +183,7 @@ async def test_code_of_the_user_s_own_is_run_only_when_asked_for(tmp_path, scrip
         await wait_for_text(pilot, "Press y to import it and run its code")
         await pilot.pause()
         assert not mark.exists()
-        await pilot.press("y")
+        await pilot.press("!")
         await _ready(pilot)
         assert mark.exists()
 
@@ -204,9 +204,9 @@ async def test_the_code_that_a_run_keeps_is_run_and_what_has_become_of_the_file_
         words = " ".join(screen_text(pilot).split())
         assert "the copy of net.py that the run keeps in" in words
         assert "net.py has changed since" in words
-        await pilot.press("y")
+        await pilot.press("!")
         await wait_for_text(pilot, "final weights, epoch 3")
         await wait_for(pilot, lambda: any("its own copy is used" in told.message for told in pilot.app._notifications))
-        await pilot.press("d")
+        await pilot.press("w")
         await wait_for_text(pilot, "Draw a digit")
         await wait_for_text(pilot, "Draw  own  net.py:Net  final weights, epoch 3")

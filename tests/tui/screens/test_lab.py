@@ -462,7 +462,7 @@ async def test_a_module_of_ones_own_is_written_as_a_spec(tmp_path):
         screen.query_one("#spec", Input).value = f"{tmp_path / 'net.py'}:Net"
         await pilot.pause()
         await wait_for_text(pilot, "As a spec")
-        await pilot.press("t")
+        await pilot.press("S")
         await wait_for(pilot, lambda: screen.query_one(SpecEditor).spec == "c8s3b0n gap fc10")
         await wait_for_text(pilot, "the log_softmax at the end is left out")
         assert screen.query_one(SpecEditor).summary.total_params == 72 + 90
@@ -487,7 +487,7 @@ async def test_what_keeps_a_module_from_being_a_spec_is_said(tmp_path):
     async with staged(LabScreen(), tmp_path) as pilot:
         arch = pilot.app.screen.query_one("#spec", Input).value = f"{tmp_path / 'net.py'}:Other"
         await pilot.pause()
-        await pilot.press("t")
+        await pilot.press("S")
         await wait_for_text(pilot, "net.py:15: exp is no layer of a spec")
         await pilot.press("escape")
         await pilot.pause()
@@ -502,12 +502,12 @@ async def test_a_module_that_never_returns_is_given_up_when_another_is_typed(tmp
         field = screen.query_one("#spec", Input)
         field.value = f"{tmp_path / 'endless.py'}:Net"
         await pilot.pause()
-        await pilot.press("t")
+        await pilot.press("S")
         await wait_for_text(pilot, "Looking for the spec")
         field.value = f"{tmp_path / 'net.py'}:Net"
         await wait_for_text(pilot, "As a spec")
         assert "Looking for the spec" not in screen_text(pilot)
-        await pilot.press("t")
+        await pilot.press("S")
         await wait_for(pilot, lambda: screen.query_one(SpecEditor).spec == "c8s3b0n gap fc10")
 
 
@@ -516,7 +516,7 @@ async def test_leaving_does_not_wait_for_a_module_that_never_returns(tmp_path):
     async with staged(LabScreen(), tmp_path) as pilot:
         pilot.app.screen.query_one("#spec", Input).value = f"{tmp_path / 'endless.py'}:Net"
         await pilot.pause()
-        await pilot.press("t")
+        await pilot.press("S")
         await wait_for(pilot, lambda: [child for child in active_children() if child.name == "own module"])
     deadline = time.monotonic() + 20
     while [child for child in active_children() if child.name == "own module"]:
@@ -773,7 +773,7 @@ async def test_a_range_test_draws_the_loss_and_enter_puts_its_rate_into_the_fiel
     tmp_path.joinpath("state.json").write_text(json.dumps({"form": form | {"arch": "p2 fc32 fc10"}}))
     async with staged(LabScreen(), tmp_path, size) as pilot:
         texts = pilot.app.screen.query_one(RunForm).texts
-        await pilot.press("l")
+        await pilot.press("L")
         await wait_for_text(pilot, "Loss while the learning rate rises")
         await wait_for(pilot, lambda: "Suggested: " in screen_text(pilot), 100)
         text = screen_text(pilot)
@@ -805,12 +805,12 @@ async def test_a_range_test_says_what_is_in_its_way(tmp_path, no_network):
     form = {"dataset": "kmnist", "device": "cpu"}
     tmp_path.joinpath("state.json").write_text(json.dumps({"form": form}))
     async with staged(LabScreen(), tmp_path) as pilot:
-        await pilot.press("l")
+        await pilot.press("L")
         await wait_for(pilot, lambda: "kmnist" in screen_text(pilot) and "escape to leave" in screen_text(pilot), 100)
         await pilot.press("enter")
         assert not isinstance(pilot.app.screen, LabScreen), "there is nothing to take"
         await pilot.press("escape")
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, LabScreen))
         pilot.app.screen.query_one(RunForm).take("lr", "0")
-        await pilot.press("l")
+        await pilot.press("L")
         await wait_for_text(pilot, "No range test")

@@ -77,7 +77,7 @@ async def test_filter_sort_rename_and_tag(tmp_path, script):
         await pilot.press("slash", *"conv5")
         await wait_for_text(pilot, "1 of 2 runs")
         assert "beta" not in screen_text(pilot)
-        await pilot.press("enter", "n", "ctrl+u", *"gamma", "enter")
+        await pilot.press("enter", "e", "ctrl+u", *"gamma", "enter")
         await wait_for_text(pilot, "gamma")
         await pilot.press("t", *"good, #first", "enter")
         await wait_for_text(pilot, "#good #first")
@@ -85,7 +85,7 @@ async def test_filter_sort_rename_and_tag(tmp_path, script):
         await wait_for_text(pilot, "no run has all these words")
         await pilot.press("escape", "escape")
         await wait_for_text(pilot, "2 runs, 0 live, by newest")
-        await pilot.press("s")
+        await pilot.press("o")
         await wait_for_text(pilot, "by best accuracy")
         text = screen_text(pilot)
         assert text.index("beta") < text.index("gamma")
@@ -218,16 +218,16 @@ async def test_marked_runs_and_groups_are_compared_in_the_order_of_their_marks(t
         pilot.app.screen.rearrange()  # alpha, beta, try-0, try-1
         await pilot.press("home", "down", "space")
         assert "= Compare" not in screen_text(pilot), "with itself"
-        await pilot.press("end", "G")
+        await pilot.press("end", "*")
         await wait_for_text(pilot, "2 marked")
         lines = screen_text(pilot).splitlines()
         assert [line[:3].strip() for line in lines if " finished  " in line] == ["", "1", "2", "2"]
         await pilot.press("home", "space", "space", "space", "escape")
         await wait_for(pilot, lambda: "marked" not in screen_text(pilot))
-        await pilot.press("down", "space", "end", "G", "equals_sign")
+        await pilot.press("down", "space", "end", "*", "equals_sign")
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
         assert pilot.app.screen._references == (beta.id, "g20260101-000000-aaaa")
-        await pilot.press("escape", "escape", "home", "space", "down", "m")
+        await pilot.press("escape", "escape", "home", "space", "down", "=")
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
         assert pilot.app.screen._references == (alpha.id, beta.id)
 

@@ -134,11 +134,11 @@ async def test_the_cursor_stays_on_its_trial_and_the_best_is_one_key_away(tmp_pa
         await pilot.press("down", "down")
         await wait_for_text(pilot, "trial 7 finished")
         await wait_for_text(pilot, "Trial 7 held-out %, by epoch")
-        await pilot.press("s")
+        await pilot.press("o")
         by_value = [9, 8, 7, 6, 4, 2, 1, 0, 5, 3]
         await wait_for(pilot, lambda: [trial.number for trial in screen._trials] == by_value)
         assert screen._current.number == 7
-        await pilot.press("b")
+        await pilot.press("B")
         await wait_for_text(pilot, "trial 8 finished")
 
 
@@ -147,11 +147,11 @@ async def test_pruning_asks_first_and_then_asks_the_run(tmp_path, driver):
         screen = pilot.app.screen
         await wait_for_text(pilot, "p Prune")
         run = pilot.app.store.run(screen._current.run_id)
-        await pilot.press("p")
+        await pilot.press("X")
         await wait_for_text(pilot, "Prune trial 9?")
         await pilot.press("enter")
         assert not run.wants_stop(), "the first answer keeps it"
-        await pilot.press("p")
+        await pilot.press("X")
         await wait_for_text(pilot, "Prune trial 9?")
         await pilot.press("down", "enter")
         await wait_for(pilot, run.wants_stop)
@@ -224,7 +224,7 @@ async def test_enter_is_offered_only_on_a_trial_that_has_a_run(tmp_path, script)
         await pilot.press("home")
         await wait_for_text(pilot, f"trial {waiting} waiting")
         await wait_for(pilot, lambda: "Open run" not in screen_text(pilot))
-        await pilot.press("b")
+        await pilot.press("B")
         await wait_for_text(pilot, "enter Open run")
         assert screen._current.number == trained.number
 
@@ -307,7 +307,7 @@ async def test_enter_asks_for_the_run_of_a_trial_and_f_for_its_config_in_the_lab
     study(tmp_path, script)
     async with staged(StudyScreen("s"), tmp_path) as pilot:
         await wait_for_text(pilot, "trial 9 stopped")
-        await pilot.press("b")
+        await pilot.press("B")
         await wait_for_text(pilot, "trial 8 finished")
         best = pilot.app.screen._current
         await pilot.press("enter", "f")
@@ -336,7 +336,7 @@ async def test_a_new_sweep_is_checked_as_it_is_typed_and_never_takes_a_name_agai
     study(tmp_path, script, trials=2, running=False)
     async with staged(SweepsScreen(), tmp_path) as pilot:
         await wait_for_text(pilot, "1 sweep")
-        await pilot.press("n")
+        await pilot.press("a")
         await wait_for_text(pilot, "New sweep")
         problem = pilot.app.screen.query_one(Problem)
         await pilot.pause()
@@ -370,6 +370,6 @@ async def test_a_lab_that_is_wrong_begins_no_sweep(tmp_path):
         await pilot.press("v", "ctrl+u", *"x", "escape")
         await pilot.press("4")
         await wait_for_text(pilot, "There are no sweeps yet")
-        await pilot.press("n")
+        await pilot.press("a")
         await wait_for_text(pilot, "Learning rate must be")
         assert not isinstance(pilot.app.screen, FormDialog)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from core.advice import Action, Advice, Tip
 from tui.live.forms.fields import label
 from tui.text.advice import flag
+from tui.text.keys import MEANINGS, key
 
 _IN_A_SHELL = {
     Action.SHOW: "in a shell: mnist-tui show {subject}",
@@ -33,15 +34,15 @@ WORDS = _IN_A_SHELL | {
     Action.OVERWRITE: "replace it",
     Action.TRACEBACK: "in a shell: mnist-tui --traceback archs show",
     Action.FEWER_AT_ONCE: "start fewer seeds at a time",
-    Action.TRAIN: "start one in the Lab (1)",
-    Action.TRAIN_GROUP: "several seeds in the Lab (1)",
-    Action.RESUME: "key c in Runs",
+    Action.TRAIN: "start one in the Lab ({lab})",
+    Action.TRAIN_GROUP: "several seeds in the Lab ({lab})",
+    Action.RESUME: "key {continue} in Runs",
     Action.WATCH: "open it from Runs to follow it",
-    Action.LIST_RUNS: "Runs (3)",
+    Action.LIST_RUNS: "Runs ({runs})",
     Action.EXPLAIN_LAYERS: "F1 explains the layers",
-    Action.BEGIN_SWEEP: "key n in Sweeps (4)",
-    Action.STOP_SWEEP: "key x in Sweeps (4)",
-    Action.LIST_SWEEPS: "Sweeps (4)",
+    Action.BEGIN_SWEEP: "key {add} in Sweeps ({sweeps})",
+    Action.STOP_SWEEP: "key {stop} in Sweeps ({sweeps})",
+    Action.LIST_SWEEPS: "Sweeps ({sweeps})",
 }
 
 
@@ -65,5 +66,6 @@ def tip_in_words(tip: Tip, words: Mapping[Action, str] = WORDS) -> str:
         setting=f"--{tip.subject.replace('_', '-')}",
         subject=tip.subject,
         value=tip.value,
+        **{meaning: key(meaning) for meaning in MEANINGS},
     )
     return text.rstrip()

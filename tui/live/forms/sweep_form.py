@@ -23,6 +23,7 @@ from tui.live.forms.fields import label as lab_label
 from tui.live.forms.form import check, texts_of
 from tui.live.machine import torch_is_there
 from tui.text.advice import flag as flag_of
+from tui.text.keys import with_keys
 from tui.text.numbers import whole_number
 
 LABELS = {
@@ -81,7 +82,7 @@ def lab_config(form: Mapping[str, str]) -> TrainConfig:
     checked = check(texts_of({}) | dict(form), form.get("arch", "conv9"))
     for field, error in checked.errors.items():
         words = f"{lab_label(field)} {error}" if field else error
-        raise InvalidValue("Lab", "", words, hint="put it right in the Lab (1) first")
+        raise InvalidValue("Lab", "", words, hint=with_keys("put it right in the Lab ({lab}) first"))
     assert checked.config is not None, "a form without errors has a config"
     return checked.config
 
@@ -95,7 +96,9 @@ def check_sweep(texts: Mapping[str, str], base: TrainConfig, locations: Location
     texts = {field: text.strip() for field, text in texts.items()}
     folder = StudyFolder.of(locations.home, texts["study"])
     if (folder.folder / "study.json").exists() or folder.journal.exists() or folder.is_alive():
-        raise InvalidValue("study", folder.name, "exists already", hint="open it and press c to continue it")
+        raise InvalidValue(
+            "study", folder.name, "exists already", hint=with_keys("open it and press {continue} to continue it")
+        )
     trials = whole_number("trials", 1, MAX_TRIALS)(texts["trials"])
     jobs = whole_number("jobs", 1, MAX_JOBS)(texts["jobs"]) if texts["jobs"] else None
     searched = options_of(texts["space"])

@@ -8,10 +8,12 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
+
+from tui.widgets.keys import bind
 
 TOGETHER = 1.5
 """Seconds within which a character belongs to the ones typed before it."""
@@ -26,8 +28,9 @@ class Choice(Widget, can_focus=True):
     Choice:nocolor:focus { text-style: reverse; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "turn(-1)", "Previous", show=False),
-        Binding("right,space", "turn(1)", "Next", show=False),
+        bind("left", "turn(-1)"),
+        bind("right", "turn(1)"),
+        bind("mark", "turn(1)"),
     ]
     value = reactive("")
 

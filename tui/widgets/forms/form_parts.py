@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.message import Message
 
+from tui.widgets.keys import bind
 from tui.widgets.lines.line import Line
 
 
@@ -23,8 +24,8 @@ class Fields(VerticalScroll, inherit_bindings=False):
     """Up and down go from field to field, and what is focused scrolls into view, also when the room for it shrinks."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "app.focus_next", show=False),
-        Binding("up", "app.focus_previous", show=False),
+        bind("down", "app.focus_next"),
+        bind("up", "app.focus_previous"),
     ]
 
     def on_resize(self) -> None:
@@ -36,7 +37,7 @@ class Fields(VerticalScroll, inherit_bindings=False):
 class Fold(Line, can_focus=True):
     """Shows and hides what is under it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "unfold", "Unfold")]
+    BINDINGS: ClassVar[list[BindingType]] = [bind("open", "unfold", "Unfold"), bind("mark", "unfold")]
 
     class Toggled(Message):
         pass

@@ -10,11 +10,14 @@ from textual import events
 from textual.content import Content
 from textual.screen import ModalScreen, Screen
 
+from tui.text.keys import keys_of
 from tui.widgets.lines.line import Line
 
 GAP = " "
 Key = tuple[str, str]
 """A key by Textual's name, and the words that show it."""
+MORE = "…"
+"""Where there is no room for all keys; the help has them."""
 
 
 class KeyBar(Line, can_focus=False):
@@ -42,17 +45,21 @@ class KeyBar(Line, can_focus=False):
         if not self.is_attached:  # the screen was left meanwhile
             return
         ours: dict[str, Key] = {}
+        leaving: dict[str, Key] = {}
         everywhere: dict[str, Key] = {}
         screen = self.app.screen if isinstance(self.app.screen, ModalScreen) else self.screen
         for node, binding, enabled, _ in screen.active_bindings.values():
             if binding.show and enabled:
-                words = f"{self.app.get_key_display(binding)} {binding.description}"
-                (everywhere if node is self.app else ours).setdefault(binding.action, (binding.key, words))
+                key = binding.key, f"{self.app.get_key_display(binding)} {binding.description}"
+                which = everywhere if node is self.app else leaving if binding.id == "back" else ours
+                which.setdefault(binding.action, key)
         # Where there is no room for all, how to leave and how to find the others must stay.
-        leaving = [key for key in ours.values() if key[0] == "escape"]
-        first, last = [key for key in ours.values() if key not in leaving], leaving + list(everywhere.values())
+        first, last = list(ours.values()), [*leaving.values(), *everywhere.values()]
         room = self.size.width - sum(len(words) + len(GAP) for _, words in last)
-        self._lay_out(first[: _fitting(first, room)] + last)
+        if (count := _fitting(first, room)) < len(first):
+            count = _fitting(first, room - len(MORE) - len(GAP))
+            first = [*first[:count], (keys_of("help")[0], MORE)]
+        self._lay_out(first + last)
 
     def _lay_out(self, keys: list[Key]) -> None:
         parts: list[str | tuple[str, str]] = []
@@ -60,7 +67,7 @@ class KeyBar(Line, can_focus=False):
         column = 0
         for key, words in keys:
             display, _, description = words.partition(" ")
-            parts += [(display, "bold $footer-key-foreground"), f" {description}", GAP]
+            parts += [(display, "bold $footer-key-foreground"), f" {description}" if description else "", GAP]
             self._places.append((range(column, column + len(words)), key))
             column += len(words) + len(GAP)
         self.show(Content.assemble(*parts))

@@ -6,21 +6,23 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.widgets import Static
 
+from tui.text.keys import key_in_words, keys_of
 from tui.widgets.lines.line import Line
 
 PLACES = {"lab": "Lab", "training": "Training", "runs": "Runs", "sweeps": "Sweeps"}
 
 
 class NavItem(Static):
-    def __init__(self, mode: str, title: str, key: int, *, here: bool) -> None:
+    def __init__(self, mode: str, title: str, *, here: bool) -> None:
         super().__init__(classes="-here" if here else "", markup=False)
-        self._mode, self._title, self._key = mode, title, key
+        self._mode, self._title = mode, title
         self.show_key(typing=False)
 
     def show_key(self, *, typing: bool) -> None:
         """Name the key that leads there now: a digit would be typed into a field."""
-        key = f"F{self._key + 1}" if typing else str(self._key)
-        self.update(f" {key} {self._title} ")
+        keys = [key_in_words(name) for name in keys_of(self._mode)]
+        shown = next((name for name in keys if len(name) > 1), keys[0]) if typing else keys[0]
+        self.update(f" {shown} {self._title} ")
 
     async def on_click(self) -> None:
         await self.app.run_action(f"go('{self._mode}')")
@@ -42,8 +44,8 @@ class NavBar(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield Static("mnist-tui", id="brand", markup=False)
-        for key, (mode, title) in enumerate(PLACES.items(), start=1):
-            yield NavItem(mode, title, key, here=mode == self._here)
+        for mode, title in PLACES.items():
+            yield NavItem(mode, title, here=mode == self._here)
         yield Line(id="live")
 
     def show_keys(self, *, typing: bool) -> None:

@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.segment import Segment
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.drawing.picture import Shades, digit_values, fitted, palette_of, picture
+from tui.text.keys import with_keys
+from tui.widgets.keys import bind
 
 SIDE = 28
 CORE, RIM = 0.6, 1.7
@@ -31,17 +33,17 @@ class Canvas(Widget, can_focus=True):
     Canvas:focus { border: round $primary; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1, 0)", "Up", show=False),
-        Binding("down,j", "move(1, 0)", "Down", show=False),
-        Binding("left,h", "move(0, -1)", "Left", show=False),
-        Binding("right,l", "move(0, 1)", "Right", show=False),
-        Binding("shift+up,K", "move(-4, 0)", "Up, four pixels", show=False),
-        Binding("shift+down,J", "move(4, 0)", "Down, four pixels", show=False),
-        Binding("shift+left,H", "move(0, -4)", "Left, four pixels", show=False),
-        Binding("shift+right,L", "move(0, 4)", "Right, four pixels", show=False),
-        Binding("space", "toggle_pen", "Pen", key_display="space", tooltip="Pen down or up; arrows move it"),
-        Binding("u", "undo", "Undo", tooltip="Take back the last stroke"),
-        Binding("c", "clear", "Clear", tooltip="An empty canvas; u brings the drawing back"),
+        bind("up", "move(-1, 0)"),
+        bind("down", "move(1, 0)"),
+        bind("left", "move(0, -1)"),
+        bind("right", "move(0, 1)"),
+        bind("far_up", "move(-4, 0)"),
+        bind("far_down", "move(4, 0)"),
+        bind("far_left", "move(0, -4)"),
+        bind("far_right", "move(0, 4)"),
+        bind("mark", "toggle_pen", "Pen", tooltip="Pen down or up; arrows move it"),
+        bind("undo", "undo", "Undo", tooltip="Take back the last stroke"),
+        bind("delete", "clear", "Clear", tooltip="An empty canvas; {undo} brings the drawing back"),
     ]
     pen = reactive((4, 14), init=False)
     pen_down = reactive(False, init=False)
@@ -64,7 +66,7 @@ class Canvas(Widget, can_focus=True):
         return 2 if self.size.width >= 2 * SIDE and self.size.height >= SIDE else 1
 
     def watch_pen_down(self) -> None:
-        self.border_subtitle = "pen down: arrows draw" if self.pen_down else "pen up, space to draw"
+        self.border_subtitle = "pen down: arrows draw" if self.pen_down else with_keys("pen up, {mark} to draw")
 
     def on_mount(self) -> None:
         self.watch_pen_down()

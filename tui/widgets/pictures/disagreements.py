@@ -15,6 +15,7 @@ from experiments.runs.folder import Run
 from tui.live.comparing import Entrant, score_plain
 from tui.live.digits import digit_of, disagreements
 from tui.live.task import BackgroundTask, Report
+from tui.text.keys import with_keys
 from tui.widgets.lines.paragraph import Paragraph
 from tui.widgets.pictures.gallery import Gallery
 
@@ -63,7 +64,7 @@ class Disagreements(Vertical):
         self._entrants = entrants
         title = self.query_one(Paragraph)
         if len(entrants) < 2:
-            title.show("Two runs are needed: mark another one in Runs with space.")
+            title.show(with_keys("Two runs are needed: mark another one in Runs with {mark}."))
             return
         first, other = entrants[0], entrants[self._other]
         if self._work is None:

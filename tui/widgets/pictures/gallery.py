@@ -11,7 +11,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
@@ -21,6 +21,7 @@ from textual.strip import Strip
 from tui.drawing.bars import probability_lines, short, short_names
 from tui.drawing.digit import Digit, Opinion
 from tui.drawing.picture import Ink, Palette, digit_values, fitted, palette_of, picture
+from tui.widgets.keys import bind
 
 SIDE, LINES = 28, 14
 """Columns and lines of a picture of whatever size; a card is as high."""
@@ -40,15 +41,17 @@ class Gallery(ScrollView, can_focus=True):
     Gallery > .gallery--mark { color: $text-primary; text-style: bold; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "move(-1)", "Left", show=False),
-        Binding("right,l", "move(1)", "Right", show=False),
-        Binding("up,k", "row(-1)", "Up", show=False),
-        Binding("down,j", "row(1)", "Down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
-        Binding("pagedown,space", "page(1)", "Page down", show=False),
-        Binding("home", "move(-1000000)", "First", show=False),
-        Binding("end", "move(1000000)", "Last", show=False),
-        Binding("enter", "choose", "Feature maps", key_display="enter"),
+        bind("left", "move(-1)"),
+        bind("right", "move(1)"),
+        bind("up", "row(-1)"),
+        bind("down", "row(1)"),
+        bind("page_up", "page(-1)"),
+        bind("page_down", "page(1)"),
+        bind("half_up", "page(-0.5)"),
+        bind("half_down", "page(0.5)"),
+        bind("first", "move(-1000000)"),
+        bind("last", "move(1000000)"),
+        bind("open", "choose", "Feature maps"),
     ]
     current = reactive(0, repaint=False, init=False)
 
@@ -128,8 +131,9 @@ class Gallery(ScrollView, can_focus=True):
         if 0 <= self.current + by * self.columns < self._count:
             self.action_move(by * self.columns)
 
-    def action_page(self, by: int) -> None:
-        self.action_move(by * self.columns * max(1, self.size.height // self._row_height))
+    def action_page(self, by: float) -> None:
+        rows = max(1, int(abs(by) * (self.size.height // self._row_height)))
+        self.action_move(self.columns * (rows if by > 0 else -rows))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return self._opens if action == "choose" else super().check_action(action, parameters)

@@ -11,7 +11,7 @@ from rich.color import Color as RichColor
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Region
 from textual.message import Message
 from textual.reactive import reactive
@@ -20,6 +20,7 @@ from textual.widget import Widget
 
 from tui.drawing.bars import short_names
 from tui.drawing.picture import Ink, Palette, palette_of, theme_colour
+from tui.widgets.keys import bind
 
 LABEL = 3
 """Columns before the cells, at least, for the name of the row's class."""
@@ -39,13 +40,13 @@ class HeatMap(Widget, can_focus=True):
     HeatMap:focus { border: round $primary; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1, 0)", "Up", show=False),
-        Binding("down,j", "move(1, 0)", "Down", show=False),
-        Binding("left,h", "move(0, -1)", "Left", show=False),
-        Binding("right,l", "move(0, 1)", "Right", show=False),
-        Binding("home", "move(0, -999)", "First", show=False),
-        Binding("end", "move(0, 999)", "Last", show=False),
-        Binding("enter", "open", "Digits", key_display="enter", tooltip="The digits of the current cell"),
+        bind("up", "move(-1, 0)"),
+        bind("down", "move(1, 0)"),
+        bind("left", "move(0, -1)"),
+        bind("right", "move(0, 1)"),
+        bind("first", "move(0, -999)"),
+        bind("last", "move(0, 999)"),
+        bind("open", "open", "Digits", tooltip="The digits of the current cell"),
     ]
     cell = reactive((0, 0), repaint=False, init=False)
     """(true, predicted)."""

@@ -9,12 +9,13 @@ from typing import ClassVar
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.drawing.picture import Shades, palette_of, picture
+from tui.widgets.keys import bind
 
 LEAST = 8
 """Columns that a picture takes at least, so that its label fits."""
@@ -41,10 +42,14 @@ class PictureGrid(ScrollView, can_focus=True):
     PictureGrid > .picture-grid--loud { color: $text-error; text-style: bold; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "scroll_by(-3)", "Up", show=False),
-        Binding("down,j", "scroll_by(3)", "Down", show=False),
-        Binding("pageup", "scroll_by(-15)", "Page up", show=False),
-        Binding("pagedown,space", "scroll_by(15)", "Page down", show=False),
+        bind("up", "scroll_by(-3)"),
+        bind("down", "scroll_by(3)"),
+        bind("page_up", "scroll_by(-15)"),
+        bind("page_down", "scroll_by(15)"),
+        bind("half_up", "scroll_by(-8)"),
+        bind("half_down", "scroll_by(8)"),
+        bind("first", "scroll_by(-1000000)"),
+        bind("last", "scroll_by(1000000)"),
     ]
 
     def __init__(self, *, id: str) -> None:  # noqa: A002

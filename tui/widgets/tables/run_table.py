@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from tui.live.catalog import Item, standing
 from tui.live.marks import Marks
 from tui.text.output import duration, percent
 from tui.text.wording import arch_in_short
+from tui.widgets.keys import bind
 from tui.widgets.tables.table import Cell, Column, Table
 
 COLUMNS = (
@@ -34,7 +35,7 @@ _STYLES = {"running": "good", "waiting": "muted", "stopped": "warn", "failed": "
 class RunTable(Table):
     """A table whose footer says what enter does."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "Open", key_display="enter")]
+    BINDINGS: ClassVar[list[BindingType]] = [bind("open", "choose", "Open")]
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(COLUMNS, id=id)

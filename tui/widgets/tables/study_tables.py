@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from experiments.studies.list import StudyEntry
 from experiments.studies.plan import SweepPlan
@@ -14,6 +14,7 @@ from experiments.studies.view import StudyView, TrialView
 from tui.text.output import percent
 from tui.text.study_report import short
 from tui.text.study_words import VALUES, age
+from tui.widgets.keys import bind
 from tui.widgets.tables.table import Cell, Column, Table
 
 STUDY_COLUMNS = (
@@ -41,7 +42,7 @@ _STATES = {
 class StudyTable(Table):
     """A table whose footer says what enter does."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "Open", key_display="enter")]
+    BINDINGS: ClassVar[list[BindingType]] = [bind("open", "choose", "Open")]
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(STUDY_COLUMNS, id=id)
@@ -63,7 +64,7 @@ class TrialTable(Table):
     """Its columns are those of a study's space, so it is filled when that is known."""
 
     SAYS_MORE = True
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "Open run", key_display="enter")]
+    BINDINGS: ClassVar[list[BindingType]] = [bind("open", "choose", "Open run")]
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__((), id=id)

@@ -9,7 +9,7 @@ from typing import ClassVar
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
@@ -17,6 +17,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.text.plain import plain_line
+from tui.widgets.keys import bind
 
 Cell = str | tuple[str, str]
 """A text, or a text and its style: one of `Table.STYLES`."""
@@ -64,13 +65,15 @@ class Table(ScrollView, can_focus=True):
     Table:nocolor:focus > .table--cursor { text-style: reverse; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("down,j", "move(1)", "Down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
-        Binding("pagedown", "page(1)", "Page down", show=False),
-        Binding("enter", "choose", "Choose", show=False),
-        Binding("home", "move(-1000000)", "First", show=False),
-        Binding("end", "move(1000000)", "Last", show=False),
+        bind("up", "move(-1)"),
+        bind("down", "move(1)"),
+        bind("page_up", "page(-1)"),
+        bind("page_down", "page(1)"),
+        bind("half_up", "page(-0.5)"),
+        bind("half_down", "page(0.5)"),
+        bind("open", "choose"),
+        bind("first", "move(-1000000)"),
+        bind("last", "move(1000000)"),
     ]
     cursor_row = reactive(0, repaint=False, init=False)
 
@@ -178,8 +181,8 @@ class Table(ScrollView, can_focus=True):
         else:
             self.scroll_to(y=self.scroll_offset.y + by, animate=False)
 
-    def action_page(self, by: int) -> None:
-        self.action_move(by * max(1, self._body_height - 1))
+    def action_page(self, by: float) -> None:
+        self.action_move(int(by * max(2, self._body_height - 1)))
 
     def action_choose(self) -> None:
         if self._has_cursor and self._count:
