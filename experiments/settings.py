@@ -13,11 +13,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from core.errors import InvalidValue, shown
+from core.errors import InvalidValue, StorageError, reason_of, shown
+from core.storage.files import replacing
+from core.storage.trust import make_private_folder
 from experiments.locations import settings_file
-from experiments.toml_edit import line_of
+from experiments.toml_edit import line_of, with_entry
 from experiments.toml_files import read_toml
 
+EXAMPLE = 'theme = "nord"'
 Reader = Callable[[object], Any]
 """Makes a value of what a file or a variable holds. Raises `ValueError` that says what is allowed."""
 Checks = Mapping[str, Callable[[Any], None]]
@@ -202,12 +205,30 @@ def load_settings(
     return Loaded(Settings(**values), sources, tuple(problems))
 
 
+def write_setting(file: Path, name: str, value: object) -> None:
+    """Set an entry of a settings file, or ``keymap.NAME`` in its table of keys; None takes it out. All else stays.
+
+    Raises:
+        InvalidValue: when the file is no TOML, or is written in a way that cannot be changed.
+        StorageError: when it cannot be written.
+    """
+    file = file.resolve()  # where it is a link it stays one
+    text = read_toml(file, "settings", EXAMPLE)[1] if file.exists() else ""
+    changed = with_entry(text, name, value)
+    try:
+        make_private_folder(file.parent)
+        with replacing(file) as part:
+            part.write_text(changed, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"{file}: cannot be written: {reason_of(error)}", hint="set a variable instead") from error
+
+
 def _entries(file: Path | None) -> tuple[dict[str, Any], str, tuple[str, ...]]:
     """What the file holds, its text, and what is wrong with it as a whole."""
     if file is None or not file.exists():
         return {}, "", ()
     try:
-        entries, text = read_toml(file, "settings", 'theme = "nord"')
+        entries, text = read_toml(file, "settings", EXAMPLE)
     except InvalidValue as error:
         return {}, "", (_sentence(error),)
     return entries, text, ()

@@ -25,7 +25,7 @@ from experiments.locations import DATA_VARIABLE, HOME_VARIABLE, Locations
 from tui.command_line.early_signals import end_commands_by_exception
 from tui.command_line.exit_codes import ExitCode, exit_code_of
 from tui.command_line.grouped_help import GroupedCommand
-from tui.command_line.hangup import HANGUP_VARIABLE, OnHangup, keeps_on_hangup
+from tui.command_line.hangup import HANGUP_VARIABLE, OnHangup
 from tui.command_line.typer_private import spare_pydantic
 from tui.commands import COMMANDS
 from tui.text.output import complain, note, say, unwritable
@@ -182,6 +182,7 @@ def main(
             complain("the interface needs a terminal", "use mnist-tui run to train without one")
             raise typer.Exit(ExitCode.USAGE)
         from tui.app.interface import open_interface
+        from tui.text.settings import user_settings
 
-        keeps = keeps_on_hangup()
-        raise typer.Exit(open_interface(context.obj, ascii_only=ascii_only, mouse=not no_mouse, keeps=keeps))
+        loaded = user_settings({"ascii": ascii_only or None, "mouse": False if no_mouse else None})
+        raise typer.Exit(open_interface(context.obj, loaded))

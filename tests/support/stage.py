@@ -17,6 +17,7 @@ from textual.screen import Screen
 from experiments.locations import Locations
 from experiments.runs.folder import Run
 from experiments.runs.store import Store
+from experiments.settings import DEFAULTS
 from tui.app.app import LabApp
 from tui.app.ordered_keys import OrderedKeysApp
 from tui.live.catalog import Catalog
@@ -46,6 +47,7 @@ class Stage(OrderedKeysApp[None]):
     VERTICAL_BREAKPOINTS = LabApp.VERTICAL_BREAKPOINTS
     ENABLE_COMMAND_PALETTE = False
 
+    settings = DEFAULTS
     ascii_only = False
     stage = ""
 

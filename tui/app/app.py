@@ -17,6 +17,7 @@ from core.errors import StorageError
 from core.models.spec import GRAMMAR
 from experiments.locations import Locations
 from experiments.runs.store import Store
+from experiments.settings import DEFAULTS, Settings
 from tui.app.leaving import Leaving
 from tui.app.ordered_keys import OrderedKeysApp
 from tui.app.run_control import RunControl
@@ -44,7 +45,7 @@ from tui.screens.lab import LabScreen
 from tui.screens.runs import RunsScreen
 from tui.screens.sweeps import SweepsScreen
 from tui.screens.training import TrainingScreen
-from tui.text.keys import with_keys
+from tui.text.keys import use_keys, with_keys
 from tui.widgets.keys import bind
 from tui.widgets.lines.navbar import NavBar
 from tui.widgets.textual_private import first_screen, is_leaving
@@ -85,10 +86,13 @@ class LabApp(OrderedKeysApp[int]):
         bind("suspend", "suspend_process", priority=True),
     ]
 
-    def __init__(self, locations: Locations, *, ascii_only: bool = False, **options: Any) -> None:
+    def __init__(self, locations: Locations, settings: Settings = DEFAULTS, **options: Any) -> None:
         super().__init__(**options)
         self.locations = locations
-        self.ascii_only = ascii_only
+        self.settings = settings
+        self.ascii_only = settings.ascii
+        self.first_words: tuple[str, ...] = ()
+        use_keys(settings.keymap)
         self.store = Store(locations.home)
         self.catalog = Catalog(self.store)
         self.studies = StudyWatch(locations.home)
@@ -103,8 +107,9 @@ class LabApp(OrderedKeysApp[int]):
         self._announced: Job | None = None
         self._use = DeviceUse()
         self._paint_at = self._used = 0.0
-        if not self.no_color and self.state.theme in self.available_themes:
-            self.theme = self.state.theme
+        theme = settings.theme or self.state.theme
+        if not self.no_color and theme in self.available_themes:
+            self.theme = theme
 
     # --- Life
 
@@ -115,9 +120,12 @@ class LabApp(OrderedKeysApp[int]):
         self.theme_changed_signal.subscribe(self, lambda theme: self.remember(theme=theme.name))
         # After fg the terminal is empty, and Textual repaints only what has changed.
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
+        self.set_keymap(self.settings.keymap)
         self.call_after_refresh(self._painted_first)
 
     def _painted_first(self) -> None:
+        for words in self.first_words:
+            self.notify(words, title="Settings", severity="warning", timeout=10, markup=False)
         import_torch()
         self.load_catalog()
         self.set_interval(POLL, self._tick)

@@ -8,9 +8,10 @@ import sys
 
 from core.device.allocator import keep_freed_memory
 from experiments.locations import Locations
+from experiments.settings import Loaded
 from tui.app.app import LabApp
 from tui.app.leaving import SAVING
-from tui.app.terminal import Terminal, stray_output_to
+from tui.app.terminal import Terminal, ascii_hint, stray_output_to
 from tui.command_line.exit_codes import ExitCode
 from tui.text.output import note
 
@@ -19,9 +20,9 @@ SWITCH_INTERVAL = 0.001
 threads that read files or import torch."""
 
 
-def open_interface(locations: Locations, *, ascii_only: bool, mouse: bool, keeps: bool = True) -> int:
-    """Run the app to its end; returns the exit code. Where it `keeps` runs, and the terminal is taken away, that is
-    when what it trains has ended.
+def open_interface(locations: Locations, loaded: Loaded) -> int:
+    """Run the app to its end, with these settings; returns the exit code. Where runs are kept, and the terminal is
+    taken away, that is when what it trains has ended.
 
     stdin and stdout must be a terminal: Textual writes escapes for ever to what is none.
     """
@@ -29,14 +30,17 @@ def open_interface(locations: Locations, *, ascii_only: bool, mouse: bool, keeps
     sys.setswitchinterval(SWITCH_INTERVAL)
     log = locations.home / "interface.log"
     with stray_output_to(log) as handle:
-        terminal = Terminal(handle, ascii_only=ascii_only)
+        settings = loaded.values
+        terminal = Terminal(handle, ascii_only=settings.ascii)
         # With NO_COLOR the terminal's own two colours are all there is; Textual's greys would be colours too.
         no_color = True if "NO_COLOR" in os.environ else None
-        app = LabApp(locations, ascii_only=ascii_only, driver_class=terminal.driver_class(), ansi_color=no_color)
-        app.leaving.keeps = keeps
+        app = LabApp(locations, settings, driver_class=terminal.driver_class(), ansi_color=no_color)
+        app.leaving.keeps = settings.on_hangup == "keep"
+        hint = ascii_hint(os.environ) if loaded.sources["ascii"] == "default" else ""
+        app.first_words = (*loaded.problems, *filter(None, [hint]))
         terminal.on_hangup = app.leaving.hang_up
         with app.leaving.on_signals():
-            code = app.run(mouse=mouse)
+            code = app.run(mouse=settings.mouse)
             crashed = app.return_code == 1 and code is None
             app.save_state()
             if app.leaving.has_hung_up:

@@ -6,7 +6,7 @@ import os
 import selectors
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -160,6 +160,21 @@ class _TerminalDriver(LinuxDriver):
                         self.process_message(event)
                 for event in keyboard.tick():
                     self.process_message(event)
+
+
+def ascii_hint(environ: Mapping[str, str]) -> str:
+    """A hint for a terminal whose font may lack what is drawn: the console of Linux, or one whose locale is not UTF-8;
+    empty for others."""
+    # Python itself sets LC_CTYPE to C.UTF-8 where it finds the locale C.
+    given = [environ.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG")]
+    locale = next((name for name in given if name and name not in ("C.UTF-8", "C.utf8", "UTF-8")), given[0] or "C")
+    if environ.get("TERM") == "linux":
+        why = "the console has few characters"
+    elif "utf8" not in locale.lower().replace("-", ""):
+        why = f"the locale is {locale}"
+    else:
+        return ""
+    return f"If characters are missing ({why}), start with --ascii. The setting ascii = false ends this hint."
 
 
 @contextmanager

@@ -34,6 +34,10 @@ COMMANDS: Mapping[str, Row] = {
         "tui.commands.doctor:doctor",
         "Check the installation, devices, data and home. Exits 1 when something is broken.",
     ),
+    "settings": Row(
+        "tui.commands.settings:app",
+        "Show the settings and where each comes from, or change the file that they are kept in.",
+    ),
     "runs": Row("tui.commands.runs:runs", "List the runs, the newest first."),
     "show": Row(
         "tui.commands.runs:show",

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from experiments.locations import Locations
 from experiments.runs.store import Store
+from experiments.settings import Settings
 from tui.live.catalog import Catalog
 from tui.live.session import Session
 from tui.live.state import State
@@ -17,6 +18,7 @@ class Lab(Protocol):
     """The app behind every screen. What is to be done with runs is asked of it with the messages of `messages`."""
 
     locations: Locations
+    settings: Settings
     ascii_only: bool
     store: Store
     catalog: Catalog
