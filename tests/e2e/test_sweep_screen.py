@@ -16,7 +16,7 @@ SLOW = "c24 c32 c32 gap fc10"
 
 def begin(app, name: str, arch: str, trials: int, epochs: int, images: int) -> None:
     """From the list of sweeps, through its dialog."""
-    app.wait_for("n New sweep")
+    app.wait_for("a New sweep")
     app.press("a")
     app.wait_for("What is not searched")
     base = f"{CONFIG} --arch '{arch}' --limit-train {images} --lr 0.01:0.5:log"

@@ -67,7 +67,7 @@ class InspectScreen(WorkScreen):
             "weights", "weights", "Weights", tooltip="Final weights, those of the best epoch, or of the last checkpoint"
         ),
         bind("draw", "draw", "Draw", tooltip="Draw a digit for this network"),
-        bind("again", "again", "Read again", tooltip="Read the network again"),
+        bind("again", "again", "Reload", tooltip="Read the network again"),
         bind("run_code", "consent", "Run its code", tooltip="Import the run's own module and run it"),
         bind("previous", "step(-1)"),
         bind("next", "step(1)"),

@@ -60,7 +60,7 @@ class RunsScreen(WorkScreen):
         bind("continue", "resume", "Continue", tooltip="Go on from its last checkpoint"),
         bind("stop", "stop", "Stop", tooltip="Stop it after a checkpoint, wherever it is trained"),
         bind("delete", "delete", "Delete", tooltip="Delete it, after a question"),
-        bind("again", "reload", "Read again", tooltip="Read all runs again"),
+        bind("again", "reload", "Reload", tooltip="Read all runs again"),
         bind("back", "leave_filter", "Leave filter", tooltip="Leave the filter as it is"),
         bind("back", "clear_filter", "Clear filter", tooltip="Show all runs again"),
         bind("back", "unmark", "Unmark", tooltip="Take all marks away"),
@@ -318,7 +318,7 @@ class RunsScreen(WorkScreen):
                 return bool(self._marks.references) and not any(
                     self.check_action(action, ()) for action in ("leave_filter", "clear_filter")
                 )
-            case "filter" | "sort":
+            case "filter" | "sort" | "reload":
                 return bool(self._catalog.items)
             case "mark" | "open" | "inspect" | "draw" | "delete" | "fork" | "tag" | "rename":
                 return current is not None

@@ -16,6 +16,7 @@ from experiments.results.frontier import Point
 from experiments.results.groups import accuracy, find_group
 from experiments.runs.folder import Meta
 from experiments.runs.store import Store
+from experiments.settings import Settings
 from tui.live.comparing import METRICS, find_entrants
 from tui.screens.compare import CompareScreen
 from tui.widgets.charts.frontier_view import KINDS, frontier_curves
@@ -181,7 +182,7 @@ async def test_one_run_alone_runs_on_other_data_and_ids_of_nothing(tmp_path, scr
 
 @pytest.mark.parametrize(
     ("size", "tag", "options"),
-    [(WIDE, "120x40", {}), (SMALL, "80x24", {}), (SMALL, "80x24-ascii", {"ascii_only": True})],
+    [(WIDE, "120x40", {}), (SMALL, "80x24", {}), (SMALL, "80x24-ascii", {"settings": Settings(ascii=True)})],
     ids=["120x40", "80x24", "ascii"],
 )
 async def test_accuracy_by_parameters_shows_intervals_and_the_front(tmp_path, script, size, tag, options):

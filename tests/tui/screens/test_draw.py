@@ -10,6 +10,7 @@ from template_runs import template_run, template_weights
 
 from core.data.picture import read_picture
 from core.storage.tensors import write_tensors
+from experiments.settings import Settings
 from tui.screens.draw import DrawScreen
 from tui.widgets.pictures.canvas import Canvas
 
@@ -26,7 +27,7 @@ async def _draw(pilot) -> None:
 
 @pytest.mark.parametrize(
     ("size", "options", "tag"),
-    [(WIDE, {}, "120x40"), (SMALL, {"ascii_only": True}, "80x24-ascii")],
+    [(WIDE, {}, "120x40"), (SMALL, {"settings": Settings(ascii=True)}, "80x24-ascii")],
     ids=["120x40", "80x24-ascii"],
 )
 async def test_a_one_is_recognised_as_it_is_drawn(tmp_path, script, size, options, tag):

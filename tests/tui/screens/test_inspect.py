@@ -17,6 +17,7 @@ from core.storage.tensors import write_tensors
 from experiments.runs.folder import Meta
 from experiments.runs.own_code import remember_named
 from experiments.runs.store import Store
+from experiments.settings import Settings
 from tui.screens.inspect import InspectScreen
 from tui.widgets.pictures.heat_map import HeatMap
 
@@ -37,7 +38,7 @@ async def _ready(pilot) -> None:
 
 @pytest.mark.parametrize(
     ("size", "options", "tag"),
-    [(WIDE, {}, "120x40"), (SMALL, {}, "80x24"), (SMALL, {"ascii_only": True}, "80x24-ascii")],
+    [(WIDE, {}, "120x40"), (SMALL, {}, "80x24"), (SMALL, {"settings": Settings(ascii=True)}, "80x24-ascii")],
     ids=["120x40", "80x24", "80x24-ascii"],
 )
 async def test_every_view_is_as_it_was(tmp_path, script, size, options, tag):
@@ -180,7 +181,7 @@ async def test_code_of_the_user_s_own_is_run_only_when_asked_for(tmp_path, scrip
     own = {"one.weight": weights["Linear-1.weight"], "one.bias": weights["Linear-1.bias"]}
     write_tensors(run.final_weights, own, {"epoch": "3"})
     async with staged(InspectScreen(run), tmp_path) as pilot:
-        await wait_for_text(pilot, "Press y to import it and run its code")
+        await wait_for_text(pilot, "Press ! to import it and run its code")
         await pilot.pause()
         assert not mark.exists()
         await pilot.press("!")
@@ -200,7 +201,7 @@ async def test_the_code_that_a_run_keeps_is_run_and_what_has_become_of_the_file_
     remember_named(network.source)
     path.write_text("raise SystemExit")
     async with staged(InspectScreen(run), tmp_path) as pilot:
-        await wait_for_text(pilot, "Press y to import it and run its code")
+        await wait_for_text(pilot, "Press ! to import it and run its code")
         words = " ".join(screen_text(pilot).split())
         assert "the copy of net.py that the run keeps in" in words
         assert "net.py has changed since" in words

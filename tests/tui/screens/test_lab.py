@@ -806,7 +806,7 @@ async def test_a_range_test_says_what_is_in_its_way(tmp_path, no_network):
     tmp_path.joinpath("state.json").write_text(json.dumps({"form": form}))
     async with staged(LabScreen(), tmp_path) as pilot:
         await pilot.press("L")
-        await wait_for(pilot, lambda: "kmnist" in screen_text(pilot) and "escape to leave" in screen_text(pilot), 100)
+        await wait_for(pilot, lambda: "kmnist" in screen_text(pilot) and "esc cancels" in screen_text(pilot), 100)
         await pilot.press("enter")
         assert not isinstance(pilot.app.screen, LabScreen), "there is nothing to take"
         await pilot.press("escape")

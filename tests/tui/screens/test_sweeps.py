@@ -12,6 +12,7 @@ from stage import staged
 from sweep_tools import Scripted, drive, tiny_plan
 
 from experiments.locations import Locations
+from experiments.settings import Settings
 from experiments.studies.folder import StudyFolder
 from experiments.studies.trials import Trials
 from experiments.studies.view import add_trial, study_view
@@ -68,13 +69,13 @@ def driver(tmp_path, script):
 async def test_an_empty_home_says_what_a_sweep_is_and_how_to_begin_one(tmp_path):
     async with staged(SweepsScreen(), tmp_path, SMALL) as pilot:
         await wait_for_text(pilot, "There are no sweeps yet: a sweep trains many configs")
-        assert "Begin one with n, or from a shell with: mnist-tui sweep" in screen_text(pilot)
+        assert "Begin one with a, or from a shell with: mnist-tui sweep" in screen_text(pilot)
         assert "enter Open" not in screen_text(pilot)
 
 
 @pytest.mark.parametrize(
     ("size", "tag", "options"),
-    [(WIDE, "120x40", {}), (SMALL, "80x24", {}), (SMALL, "80x24-ascii", {"ascii_only": True})],
+    [(WIDE, "120x40", {}), (SMALL, "80x24", {}), (SMALL, "80x24-ascii", {"settings": Settings(ascii=True)})],
     ids=["120x40", "80x24", "80x24-ascii"],
 )
 async def test_the_list_and_one_study(tmp_path, script, size, tag, options):
@@ -145,7 +146,7 @@ async def test_the_cursor_stays_on_its_trial_and_the_best_is_one_key_away(tmp_pa
 async def test_pruning_asks_first_and_then_asks_the_run(tmp_path, driver):
     async with staged(StudyScreen("s"), tmp_path) as pilot:
         screen = pilot.app.screen
-        await wait_for_text(pilot, "p Prune")
+        await wait_for_text(pilot, "X Prune")
         run = pilot.app.store.run(screen._current.run_id)
         await pilot.press("X")
         await wait_for_text(pilot, "Prune trial 9?")
@@ -156,7 +157,7 @@ async def test_pruning_asks_first_and_then_asks_the_run(tmp_path, driver):
         await pilot.press("down", "enter")
         await wait_for(pilot, run.wants_stop)
         await pilot.press("down")
-        await wait_for(pilot, lambda: "p Prune" not in screen_text(pilot))
+        await wait_for(pilot, lambda: "X Prune" not in screen_text(pilot))
 
 
 async def test_a_trial_is_added_to_a_grid_only_whole_and_a_failed_one_is_there_to_begin_with(tmp_path, script):
@@ -266,7 +267,7 @@ async def test_how_many_trials_more_begins_with_a_number_that_is_accepted(tmp_pa
         await wait_for_text(pilot, "All 5 trials of s are done. New total:")
         dialog = pilot.app.screen
         assert (dialog.texts, dialog.judge()) == ({"trials": "10"}, 10)
-        assert "enter to continue, escape to leave" in screen_text(pilot)
+        assert "enter to continue, esc to cancel" in screen_text(pilot)
         await pilot.press("ctrl+u", *"13")
         await wait_for_text(pilot, "! Trials")
         said = dialog.query_one(Problem)._said
