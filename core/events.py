@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from types import NoneType
 from typing import Any, ClassVar, get_args, get_type_hints
 
@@ -69,6 +69,7 @@ class EpochFinished:
 
     The `train_*` are running means over the epoch, augmentation and dropout included. With a validation split the
     `test_*` are None, otherwise the `val_*` are. `seconds` is training plus evaluation; `images_per_second` training.
+    The last two are by layer, of the last step of the epoch (`core.training.gauges`); earlier versions did without.
     """
 
     NAME: ClassVar = "epoch_finished"
@@ -84,6 +85,8 @@ class EpochFinished:
     lr: float
     seconds: float
     images_per_second: float
+    gradient_norms: Mapping[str, float] = field(default_factory=dict)
+    update_ratios: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -187,9 +190,7 @@ def from_record(record: object) -> TrainEvent | None:
             value = tuple(value)
             if not value or not all(isinstance(name, str) for name in value):
                 return None
-        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-            return None
-        if isinstance(value, float) and not math.isfinite(value):
+        if not _is_accepted(value, types, by_layer=name in BY_LAYER):
             return None
         values[name] = value
     return event_type(**values)
@@ -198,19 +199,30 @@ def from_record(record: object) -> TrainEvent | None:
 def _types_of(event_type: type[TrainEvent]) -> dict[str, tuple[type, ...]]:
     hints = get_type_hints(event_type)
     accepted: dict[str, tuple[type, ...]] = {}
-    for field in fields(event_type):
-        hint = hints[field.name]
+    for one in fields(event_type):
+        hint = hints[one.name]
         members = get_args(hint) if NoneType in get_args(hint) else (hint,)
-        plain: dict[object, type] = {Mapping[str, Any]: dict, tuple[str, ...]: tuple}
-        accepted[field.name] = tuple(plain.get(member, member) for member in members)
+        plain: dict[object, type] = {Mapping[str, Any]: dict, Mapping[str, float]: dict, tuple[str, ...]: tuple}
+        accepted[one.name] = tuple(plain.get(member, member) for member in members)
     return accepted
 
 
+def _is_accepted(value: object, types: tuple[type, ...], *, by_layer: bool) -> bool:
+    """Whether a value is of one of the types, and finite; of what is by layer, each value a finite number."""
+    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+        return False
+    if by_layer and isinstance(value, dict):
+        return all(_is_accepted(one, (int, float), by_layer=False) for one in value.values())
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+BY_LAYER = frozenset({"gradient_norms", "update_ratios"})
+"""Fields that have a number for each layer, by its name."""
 _LARGEST_WHOLE = 1 << 53
 """Above it not every whole number is a float, and none is an event's."""
 
 _OPTIONAL = {
-    event_type: {field.name for field in fields(event_type) if field.default is not MISSING}
+    event_type: {one.name for one in fields(event_type) if (one.default, one.default_factory) != (MISSING, MISSING)}
     for event_type in EVENT_TYPES.values()
 }
 """Fields that the logs of earlier versions do not have."""

@@ -165,6 +165,11 @@ def roots_of_each(tensors: Sequence[Tensor]) -> list[Tensor]:
     return list(torch._foreach_sqrt(list(tensors)))
 
 
+def norms_of_each(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The Euclidean norm () of each."""
+    return list(torch._foreach_norm(list(tensors)))
+
+
 def signs_of_each(tensors: Sequence[Tensor]) -> list[Tensor]:
     """-1, 0 or 1 for each number, as new tensors."""
     return list(torch._foreach_sign(list(tensors)))

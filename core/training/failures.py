@@ -11,6 +11,7 @@ from torch import autograd
 
 from core.advice import Action, Tip
 from core.config import TrainConfig
+from core.data.loader import Dataset
 from core.device.device import describe_device
 from core.errors import InvalidValue, TrainingFailed, one_line
 from core.models.summary import Summary
@@ -60,3 +61,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return "DefaultCPUAllocator" in str(error) or "out of memory" in str(error)
+
+
+def check_split(config: TrainConfig, dataset: Dataset) -> None:
+    """Raise `InvalidValue` when more images are to be held out than there are."""
+    count = len(dataset.train_labels)
+    if config.val_split >= count:
+        raise InvalidValue(
+            "val_split", config.val_split, f"must be below the {count:,} training images", hint="hold out fewer images"
+        )

@@ -29,6 +29,7 @@ from core.models.translate.twin import InPlaceOf
 from core.storage.checkpoint import Checkpoint
 from core.training.average import WeightAverage, copy_of, copy_weights
 from core.training.evaluate import Evaluator, Labelled, Pixels, Score
+from core.training.gauges import StepGauge
 from core.training.record import RunRecord
 from core.training.sampling import EpochDraw, seed_dropout, seed_scoring, seed_script, split_validation
 from core.training.scoring import MakeEvaluator, Model, RunImages, Scoring
@@ -120,6 +121,7 @@ class EpochLoop(Generic[Model]):
         self._step = make_step(model, config, images, labels, pixels, moving, forward, self._targets)
         # Where only torch's random numbers are drawn, the others need not be looked after.
         self._numbers = ScriptNumbers() if is_user_module(config.arch) and run_as is config else None
+        self._gauge = StepGauge(model, copies)
         self._read: dict[str, dict[str, Tensor]] = {}  # parts of the state of all copies after the last step
 
     @property
@@ -230,13 +232,18 @@ class EpochLoop(Generic[Model]):
             if not (live := _live(runs)):
                 return
             self._read = {}
+            is_last = step + 1 == self._steps
+            if is_last:
+                self._gauge.before()
             self._engine.run(self._step, min(size, count - step * size))
-            if step + 1 == self._steps:
+            if is_last:
                 self._scoring.end_epoch(runs[0].epoch)
+                gauges = self._gauge.read()
             for run in live:
                 run.step += 1
+                run.gauges = gauges[run.copy] if is_last else run.gauges
             now = time.perf_counter()
-            due = now - reported_at >= PROGRESS_INTERVAL * max(1, len(live) / 10) or step + 1 == self._steps
+            due = now - reported_at >= PROGRESS_INTERVAL * max(1, len(live) / 10) or is_last
             if due or any(run.tells_each_step for run in live):
                 totals, reported_at = self._step.totals(), now
                 for run in live:

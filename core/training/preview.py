@@ -10,7 +10,7 @@ from torch import Tensor
 from core.augmentation.augmentation import Augmentation
 from core.config import TrainConfig
 from core.data.loader import Dataset
-from core.training.record import check_split
+from core.training.failures import check_split
 from core.training.sampling import draw_epoch, split_validation
 
 

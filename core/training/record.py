@@ -16,7 +16,7 @@ from core.config import TrainConfig
 from core.data.loader import Dataset
 from core.device.device import describe_device, threads_of, use_threads
 from core.device.random_state import random_state
-from core.errors import InvalidValue, TrainingFailed, one_line
+from core.errors import TrainingFailed, one_line
 from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress
 from core.history import End, best_epoch, early_signal, end_of, first_epoch_at
 from core.models.own.blame import blame
@@ -29,7 +29,8 @@ from core.task import ImageTask
 from core.training.average import averaged_words
 from core.training.clock import Clock
 from core.training.evaluate import Score
-from core.training.failures import HOW_TO_SEE_MORE, is_of_backward, is_out_of_memory, no_room
+from core.training.failures import HOW_TO_SEE_MORE, check_split, is_of_backward, is_out_of_memory, no_room
+from core.training.gauges import LayerGauges
 from core.training.optimizers.rates import note_on_rate
 from core.training.sampling import EpochDraw, draw_epoch
 from core.training.schedule import cycles_momentum, learning_rate, momentum_of, plateau_rates
@@ -83,6 +84,7 @@ class RunRecord(ABC):
         self.final_weights: dict[str, Tensor] = {}
         self.predictions: dict[str, Tensor] = {}
         self._accuracies: dict[int, float] = {}
+        self.gauges = LayerGauges()  # of the last step of the epoch under way, once that is done
         self._losses: list[float] = []  # of the same scores; empty in a run that an earlier version began
         self._run_clock, self._epoch_clock = Clock(), Clock()
         self._reported = Totals(0.0, 0)  # what the last progress told of
@@ -225,6 +227,7 @@ class RunRecord(ABC):
             lr=self.rates()[-1],
             seconds=self._epoch_clock.seconds(),
             images_per_second=self.images / trained,
+            **self.gauges.to_state(),
         )
 
     def finish(self, last: Score | None, selected: Score | None, viewed: Score | None = None) -> RunFinished:
@@ -304,6 +307,7 @@ class RunRecord(ABC):
             "seconds": self._run_clock.seconds(),
             "epoch_seconds": self._epoch_clock.seconds(),
             "threads": threads_of(self.device),
+            "gauges": self.gauges.to_state(),
         }
         return Checkpoint(tensors, state)
 
@@ -320,6 +324,7 @@ class RunRecord(ABC):
         self._losses = list(map(float, state.get("losses", [])))
         if len(self._losses) != len(self._accuracies) and (self._losses or self.config.schedule == "plateau"):
             raise ValueError(f"{len(self._losses)} losses beside {len(self._accuracies)} accuracies")
+        self.gauges = LayerGauges.from_state(state.get("gauges", {}))
         self._run_clock = Clock(float(state["seconds"]))
         self._epoch_clock = Clock(float(state["epoch_seconds"]))
         steps = max(self.epoch - 1, 0) * self.steps_per_epoch + self.step
@@ -338,12 +343,3 @@ def on_test_set(config: TrainConfig) -> str:
     if rate and early:
         return "the learning rate and early stopping follow the test set"
     return "the learning rate follows the test set" * rate + "early stopping follows the test set" * early
-
-
-def check_split(config: TrainConfig, dataset: Dataset) -> None:
-    """Raise `InvalidValue` when more images are to be held out than there are."""
-    count = len(dataset.train_labels)
-    if config.val_split >= count:
-        raise InvalidValue(
-            "val_split", config.val_split, f"must be below the {count:,} training images", hint="hold out fewer images"
-        )

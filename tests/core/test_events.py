@@ -47,6 +47,7 @@ KINDS = {
         **dict.fromkeys(["train_loss", "train_accuracy", "lr", "seconds", "images_per_second"], NUMBER),
         **dict.fromkeys(["test_loss", "test_accuracy", "val_loss", "val_accuracy"], NUMBER | st.none()),
         **dict.fromkeys(["test_correct", "test_total"], WHOLE | st.none()),
+        **dict.fromkeys(["gradient_norms", "update_ratios"], st.dictionaries(TEXT, NUMBER, max_size=3)),
     },
     CheckpointSaved: {"epoch": WHOLE, "step": WHOLE, "file": TEXT},
     RunFinished: {

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from core.config import TrainConfig
 from core.device.random_state import random_state, restore_random_state
 from core.engines.graph.engine import GraphEngine
+from core.events import EpochFinished
 from core.models.network import make_network
 from core.models.own.table import summarize_module
 from core.training.evaluate import Evaluator, Labelled, Pixels
@@ -67,6 +68,23 @@ def test_rate_momentum_weights_and_place_change_across_replays(blobs):
         seen.append([tensor.detach().clone() for tensor in watched])
     for before, after in pairwise(seen):
         assert not any(torch.equal(old, new) for old, new in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("batch_size", [48, 64])
+def test_gauges_of_replayed_steps_are_those_of_eager_ones(blobs, batch_size):
+    """With a tail that has a graph of its own, and without."""
+    found = {}
+    for engine in ("eager", "graph"):
+        config = TrainConfig.checked(TINY | {"engine": engine, "batch_size": batch_size, "epochs": 2, "lr": 0.002})
+        *_, last = [event for event in Trainer(config, blobs, *make_network(config), CUDA).run() if _is_epoch(event)]
+        found[engine] = last
+    for name in ("gradient_norms", "update_ratios"):
+        eager, replayed = (getattr(found[engine], name) for engine in ("eager", "graph"))
+        assert replayed == pytest.approx(eager, rel=0.05), name
+
+
+def _is_epoch(event: object) -> bool:
+    return isinstance(event, EpochFinished)
 
 
 def test_recording_leaves_everything_as_it_was(blobs):
