@@ -23,7 +23,7 @@ from tui.screens.compare import CompareScreen
 from tui.screens.draw import DrawScreen
 from tui.screens.inspect import InspectScreen
 from tui.screens.lab import LabScreen
-from tui.screens.runs import RunsScreen
+from tui.screens.runs.screen import RunsScreen
 from tui.screens.study import StudyScreen
 from tui.screens.sweeps import SweepsScreen
 from tui.screens.training import TrainingScreen

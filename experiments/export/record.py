@@ -29,6 +29,7 @@ def render(run: Run, _source: StoredWeights | None, _arch: str | None) -> bytes:
     record: dict[str, Any] = {
         "run_id": run.id,
         "name": run.meta().name,
+        "note": run.meta().note,
         "status": str(run.status()),
         "config": dict(view.config) or run.config(),
         "started": to_record(view.started) if view.started else None,

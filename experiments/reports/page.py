@@ -29,6 +29,7 @@ from experiments.runs.environment import package_versions
 from experiments.runs.folder import Run
 from experiments.runs.store import Store
 from experiments.statistics.descriptive import Sample
+from experiments.statistics.digits import in_digits
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCORE_MEANINGS = {
@@ -300,7 +301,7 @@ def _loss(loss: float | None) -> str | None:
 
 
 def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return in_digits(value) if isinstance(value, str | float) else json.dumps(value)
 
 
 def _flat(values: Any, name: str = "") -> Iterator[tuple[str, str]]:

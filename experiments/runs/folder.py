@@ -1,9 +1,9 @@
 """One run's folder, which is the run's truth.
 
 config.json                  every field of its config
-meta.json                    name, tags, group and trackers: what people change afterwards
+meta.json                    name, tags, note, group, parent, trackers: what people change afterwards
 owner.json                   the process that trains it, while one does; the file's time is its heartbeat
-env.json                     versions, device, git revision, command line
+parent.json, env.json        what it was begun from, see parent.py; versions, device, git revision, command line
 events.jsonl                 what happened, only ever added to
 checkpoint.safetensors       the state to go on from, and checkpoint-previous.safetensors the one before
 best.safetensors             weights of the best epoch, final.safetensors those of the last
@@ -30,6 +30,7 @@ from core.events import CheckpointSaved, RunStarted
 from core.storage.files import open_to_write
 from experiments.runs.eventlog import Entry, EventReader, EventWriter
 from experiments.runs.json_files import read_json, write_json
+from experiments.runs.labels import alone_in, note_in, tags_in, words_in
 from experiments.runs.owner import OwnedFolder, Owner
 from experiments.runs.reserve import kept_end, set_aside
 from experiments.runs.row import RunRow, Status, make_row, status_of
@@ -51,31 +52,32 @@ REPLACED = ("config.json", "meta.json", "env.json", "owner.json", *_WEIGHTS)
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """A run's name, tags and group, and the trackers that it is shown in as it goes: the part of it that may change
-    after it was begun."""
+    """A run's name, tags, note and group, the trackers that it is shown in as it goes, and the run whose values it was
+    begun with as `parent`: the part of it that may change after it was begun."""
 
     name: str = ""
     tags: tuple[str, ...] = ()
     group_id: str | None = None
     trackers: tuple[str, ...] = ()
+    note: str = ""
+    parent: str = ""
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """What is damaged or missing is as if nobody had said it."""
-        name, group_id = values.get("name"), values.get("group_id")
+        name, group_id, parent = (values.get(key) for key in ("name", "group_id", "parent"))
         return cls(
             name if isinstance(name, str) else "",
-            _words(values.get("tags")),
+            tags_in(values.get("tags")),
             group_id if isinstance(group_id, str) else None,
-            _words(values.get("trackers")),
+            words_in(values.get("trackers")),
+            note_in(values.get("note")),
+            parent if isinstance(parent, str) else "",
         )
 
     def to_json(self) -> dict[str, Any]:
-        return {field: value for field, value in asdict(self).items() if field != "trackers" or value}
-
-
-def _words(values: object) -> tuple[str, ...]:
-    return tuple(word for word in values if isinstance(word, str)) if isinstance(values, list) else ()
+        always = ("name", "tags", "group_id")
+        return {field: value for field, value in asdict(self).items() if field in always or value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +150,9 @@ class Run(OwnedFolder):
             StorageError: when the folder cannot be written; nothing has changed then.
         """
         given: dict[str, Any] = {field: value for field, value in changes.items() if value is not None}
-        meta = replace(self.meta(), **given)
         try:
-            write_json(self.folder / "meta.json", meta.to_json())
+            with alone_in(self.folder):
+                write_json(self.folder / "meta.json", replace(self.meta(), **given).to_json())
         except OSError as error:
             raise self.unwritable(error) from error
 
@@ -197,12 +199,11 @@ class Run(OwnedFolder):
         Args:
             view: what the log says, where that is known already.
         """
-        meta = self.meta()
         try:
             view = view or self.view()
         except RunError:
             view = RunView()
-        return make_row(self.id, view, self.config(), meta.name, meta.tags, meta.group_id)
+        return make_row(self.id, view, self.config(), self.meta())
 
     def status(self) -> Status:
         return status_of(self.row().ended, is_alive=self.is_alive())

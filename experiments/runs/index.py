@@ -22,7 +22,7 @@ from experiments.runs.row import RunRow
 if TYPE_CHECKING:
     from experiments.runs.folder import Run
 
-VERSION = 2
+VERSION = 3
 """The version of a row's content."""
 TABLE = "CREATE TABLE runs (id TEXT PRIMARY KEY, stamp TEXT, row TEXT)"
 QUIET = 60.0

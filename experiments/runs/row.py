@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, Protocol, TypeVar, get_args, get_type_hints
 
 from core.dataset_names import name_of
 from core.events import EndEvent, RunFailed, RunFinished, RunStopped
 from experiments.runs.view import RunView
 
 T = TypeVar("T")
+
+STUDY_TAG = "study:"
+"""The beginning of the tag that all runs of a sweep have."""
 
 
 class Status(StrEnum):
@@ -40,10 +43,26 @@ def status_of(ended: str, *, is_alive: bool) -> Status:
     return Status(ended) if ended else Status.CRASHED
 
 
+class Said(Protocol):
+    """What people have said of a run."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def tags(self) -> tuple[str, ...]: ...
+
+    @property
+    def note(self) -> str: ...
+
+    @property
+    def group_id(self) -> str | None: ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunRow:
     """Accuracies are fractions; `ended` is the status by the log alone, as `ended_as` has it; `limited` is a run
-    on a part of its data set."""
+    on a part of its data set; `first_epoch_at_target` is None while the target has not been reached."""
 
     run_id: str
     name: str
@@ -61,6 +80,18 @@ class RunRow:
     group_id: str | None
     tags: tuple[str, ...]
     limited: bool
+    lr: float | None = None
+    batch_size: int | None = None
+    optimizer: str = ""
+    schedule: str = ""
+    augment: str = ""
+    first_epoch_at_target: int | None = None
+    note: str = ""
+
+    @property
+    def sweep(self) -> str:
+        """The sweep that it is a trial of; empty for none."""
+        return next((tag.removeprefix(STUDY_TAG) for tag in self.tags if tag.startswith(STUDY_TAG)), "")
 
     @property
     def data(self) -> str:
@@ -88,15 +119,19 @@ _TYPES = {name: get_args(hint) or (hint,) for name, hint in get_type_hints(RunRo
 """The types that a value of each field may have."""
 
 
-def make_row(
-    run_id: str, view: RunView, config: Mapping[str, Any], name: str, tags: tuple[str, ...], group_id: str | None
-) -> RunRow:
+def standing(row: RunRow, status: Status) -> str:
+    """A run's status in a word: "waiting" where a process holds it that has not come to it yet, as one does that trains
+    the runs of a group in turn. One that is continued has an end until it goes on."""
+    return "waiting" if status is Status.RUNNING and (row.ended or not row.started) else str(status)
+
+
+def make_row(run_id: str, view: RunView, config: Mapping[str, Any], said: Said) -> RunRow:
     """Put a row together from a run's log and files; `config` stands in until the log has the config."""
     config = view.config or config
-    started = view.started
+    started, lr = view.started, config.get("lr")
     return RunRow(
         run_id=run_id,
-        name=name,
+        name=said.name,
         ended=ended_as(view.end),
         arch=_of(str, config, "arch") or "",
         dataset=started.dataset if started else name_of(_of(str, config, "dataset") or ""),
@@ -108,9 +143,16 @@ def make_row(
         final_test_accuracy=view.final_test_accuracy,
         started=view.started_at,
         seconds=view.seconds,
-        group_id=group_id,
-        tags=tags,
+        group_id=said.group_id,
+        tags=said.tags,
         limited=any(config.get(limit) is not None for limit in ("limit_train", "limit_test")),
+        lr=float(lr) if isinstance(lr, int | float) else None,
+        batch_size=_of(int, config, "batch_size"),
+        optimizer=_of(str, config, "optimizer") or "",
+        schedule=_of(str, config, "schedule") or "",
+        augment=_of(str, config, "augment") or "",
+        first_epoch_at_target=view.first_epoch_at_target,
+        note=said.note,
     )
 
 

@@ -21,6 +21,7 @@ from core.storage.trust import make_private_folder
 from experiments.runs.folder import REPLACED, Meta, Run
 from experiments.runs.index import Index
 from experiments.runs.owner import take_lock
+from experiments.runs.parent import write_parent
 from experiments.runs.row import RunRow, Status, status_of
 from experiments.runs.seeds import name_of_seed
 from experiments.runs.source import write_source
@@ -82,6 +83,8 @@ class Store:
                 write_source(draft.folder, files)
             if teacher is not None:
                 teacher.write(draft.folder)
+            if _RUN_ID.fullmatch(meta.parent):
+                write_parent(draft.folder, self.run(meta.parent))
             return self._name_new(draft)
         except OSError as error:
             if draft is not None:
@@ -95,6 +98,17 @@ class Store:
         except OSError:
             return []
         return [self.run(name) for name in sorted(names, reverse=True)]
+
+    def stamps(self) -> dict[str, int]:
+        """The time, in nanoseconds, at which a file of each run was last made, replaced or deleted, the newest run
+        first. That a log has grown does not show in it."""
+        found: dict[str, int] = {}
+        with suppress(OSError), os.scandir(self._runs) as entries:
+            for entry in entries:
+                if _RUN_ID.fullmatch(entry.name):
+                    with suppress(OSError):  # deleted meanwhile
+                        found[entry.name] = entry.stat().st_mtime_ns
+        return {run_id: found[run_id] for run_id in sorted(found, reverse=True)}
 
     def run(self, run_id: str) -> Run:
         """The run of an id, whether it exists or not.

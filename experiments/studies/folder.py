@@ -20,6 +20,7 @@ from core.advice import Action, Advice, Tip
 from core.errors import InvalidValue, RunError, StorageError
 from experiments.runs.json_files import read_json, write_json
 from experiments.runs.owner import OwnedFolder
+from experiments.runs.row import STUDY_TAG
 from experiments.studies.locks import check_locks
 from experiments.studies.plan import SweepPlan
 
@@ -50,7 +51,7 @@ class StudyFolder(OwnedFolder):
     @property
     def tag(self) -> str:
         """The tag of every run of the study."""
-        return f"study:{self.name}"
+        return f"{STUDY_TAG}{self.name}"
 
     @property
     def journal(self) -> Path:

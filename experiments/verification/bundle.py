@@ -32,6 +32,7 @@ from experiments.runs.config import stored_config, stored_task
 from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Run
 from experiments.runs.json_files import parse_json
+from experiments.runs.parent import PARENT
 from experiments.runs.source import FOLDER, MAX_BYTES, MAX_FILES, RECORD, names_obstacle, read_source
 from experiments.runs.teacher import MAX_BYTES as MAX_TEACHER
 from experiments.runs.teacher import TEACHER
@@ -49,6 +50,7 @@ LIMITS = {
     "final.safetensors": 64 * MIB,
     "best.safetensors": 64 * MIB,
     "predictions.safetensors": 16 * MIB,
+    PARENT: MIB,
     TEACHER: MAX_TEACHER,
     RECORD: MIB,
 }

@@ -33,7 +33,7 @@ from tui.live.session import Session
 from tui.live.state import State
 from tui.live.studies import StudyWatch
 from tui.live.watch import RunWatch
-from tui.screens.runs import RunsScreen
+from tui.screens.runs.screen import RunsScreen
 from tui.screens.training import TrainingScreen
 
 Request = ForkRequested | OpenRequested | ResumeRequested | StartRequested | StopRequested | TurnRequested

@@ -31,6 +31,7 @@ from tui.live.messages import (
     OpenRequested,
     ResumeRequested,
     StartRequested,
+    StopAllRequested,
     StopRequested,
     TurnRequested,
 )
@@ -42,7 +43,7 @@ from tui.live.watch import RunWatch
 from tui.screens.base import LEAST_HEIGHT, LEAST_WIDTH, WorkScreen
 from tui.screens.help import Help, screen_keys
 from tui.screens.lab import LabScreen
-from tui.screens.runs import RunsScreen
+from tui.screens.runs.screen import RunsScreen
 from tui.screens.sweeps import SweepsScreen
 from tui.screens.training import TrainingScreen
 from tui.text.keys import use_keys, with_keys
@@ -260,6 +261,10 @@ class LabApp(OrderedKeysApp[int]):
     @on(StopRequested)
     async def _stop(self, message: StopRequested) -> None:
         await self.run_control.stop(message.run)
+
+    @on(StopAllRequested)
+    async def _stop_all(self, message: StopAllRequested) -> None:
+        await self.run_control.stop_all(message.runs)
 
     @on(ResumeRequested)
     async def _resume(self, message: ResumeRequested) -> None:

@@ -54,6 +54,23 @@ class RunControl:
         elif answer == "one":
             self._ask_to_stop(run)
 
+    async def stop_all(self, runs: Sequence[Run]) -> None:
+        """Stop several runs, wherever they are trained, the last first, so that none of those that wait begins."""
+        session, job = self._lab.session, self._lab.session.job
+        ids = {run.id for run in runs}
+        if job is not None and session.live and set(job.live_ids) <= ids:
+            session.stop("stop")
+        problems = []
+        for run in sorted(runs, key=lambda run: run.id, reverse=True):
+            if run.is_alive() and not (job is not None and job.stopping and run.id in job.live_ids):
+                try:
+                    run.ask_to_stop()
+                except StorageError as error:
+                    problems.append(in_a_sentence(error))
+        self._app.notify(f"{len(ids) - len(problems)} runs were asked to stop after a checkpoint", title="Stopping")
+        if problems:
+            self._refuse(problems[0], "Cannot stop all of them")
+
     def _ask_to_stop(self, run: Run) -> None:
         if not run.is_alive():
             self._app.notify("nobody trains it any more", title="Nothing to stop")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.config import TrainConfig
@@ -11,6 +11,7 @@ from core.fields import check_given
 from experiments.presets.loader import DEFAULT, load_config_file, load_preset
 from experiments.results.more_seeds import more_seeds
 from experiments.runs.folder import Meta, RunSpec
+from experiments.runs.labels import split_tags
 from experiments.runs.row import Status
 from experiments.runs.seeds import name_of_seed, parse_seeds, seed_specs
 from experiments.runs.store import Store
@@ -30,6 +31,7 @@ class Asked:
     seeds: str | None
     name: str
     tags: tuple[str, ...]
+    note: str = ""
 
 
 def plan_new(store: Store, asked: Asked) -> tuple[str | None, list[RunSpec]]:
@@ -39,18 +41,20 @@ def plan_new(store: Store, asked: Asked) -> tuple[str | None, list[RunSpec]]:
         InvalidValue, OverBudget: for what cannot be trained.
     """
     config = configure(asked.preset, asked.config, asked.changes)
-    for field, words in (("name", (asked.name,)), ("tag", asked.tags)):
-        for word in words:
-            _check_label(field, word)
+    _check_label("name", asked.name)
+    for text in asked.tags:
+        for tag in split_tags([text]) or [text if text.isspace() else ""]:
+            _check_label("tag", tag)
+    asked = replace(asked, tags=split_tags(asked.tags))
     if asked.seeds is None:
-        return None, [RunSpec(config, Meta(asked.name, asked.tags))]
+        return None, [RunSpec(config, Meta(asked.name, asked.tags, note=asked.note))]
     seeds = _seeds(asked.seeds, asked.changes.get("seed"))
     if len(seeds) == 1 and "-" not in asked.seeds and seeds[0] > 1:  # `claims` takes their number
         note(f"seed {seeds[0]} alone; 0-{seeds[0] - 1} are {seeds[0]} seeds")
     name, group_id = asked.name, store.new_group_id()
     if name and any(row.group_id and row.name == name_of_seed(name, row.seed) for row, _ in store.rows()):
         note(f"warning: there is a group {name} already; to add seeds to it, give --group {name} instead of --name")
-    return group_id, seed_specs(config, seeds, Meta(name, asked.tags, group_id))
+    return group_id, seed_specs(config, seeds, Meta(name, asked.tags, group_id, note=asked.note))
 
 
 def plan_more(store: Store, asked: Asked, group: str, *, detach: bool) -> tuple[str, list[RunSpec]]:
@@ -69,6 +73,7 @@ def plan_more(store: Store, asked: Asked, group: str, *, detach: bool) -> tuple[
             raise InvalidValue(option.removesuffix("s"), text, "cannot be used with --group", hint=hint)
     seeds = _seeds(asked.seeds, asked.changes.get("seed"))
     group_id, planned, code_note = more_seeds(store, group, seeds, asked.changes)
+    planned = [replace(spec, meta=replace(spec.meta, note=asked.note)) for spec in planned]
     if code_note:
         note(code_note)
     if detach and any(run.row().ended != Status.FINISHED for run in store.find_all(group_id)):

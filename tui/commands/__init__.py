@@ -43,6 +43,10 @@ COMMANDS: Mapping[str, Row] = {
         "tui.commands.runs:show",
         "Show a run's config, epochs and result, or a group's statistics.",
     ),
+    "note": Row(
+        "tui.commands.note:note",
+        "Show the note of a run or of the runs of a group, or write it. A report sets Target, Result, Analysis apart.",
+    ),
     "watch": Row(
         "tui.commands.runs:watch",
         "Follow a run, or the runs of a group in turn, until it ends. Ctrl+C leaves the run alone.",

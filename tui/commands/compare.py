@@ -9,6 +9,7 @@ import typer
 from core.errors import shown
 from experiments.locations import Locations
 from experiments.runs.store import Store
+from experiments.statistics.digits import in_digits
 from tui.text.output import percent, say, say_json, table
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _say_subjects(report: ComparisonReport) -> None:
     differences = report.config_differences()
     say()
     if differences:
-        cells = [(field, *(shown(value, 40) for value in values)) for field, values in differences.items()]
+        cells = [(field, *(shown(in_digits(value), 40) for value in values)) for field, values in differences.items()]
         say(table(("config", *(subject.label for subject in report.subjects)), cells))
     else:
         say("their configs differ in nothing but the seed")

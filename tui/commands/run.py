@@ -13,6 +13,7 @@ from experiments.execution.runner import Runner
 from experiments.export.tracking import Tracking
 from experiments.locations import Locations
 from experiments.runs.folder import RunSpec
+from experiments.runs.labels import checked_note
 from experiments.runs.seeds import MAX_SEEDS, seeds_text
 from experiments.runs.store import Store
 from experiments.runs.view import RunView
@@ -32,7 +33,8 @@ from tui.live.launch import resume_all_detached, runs_to_hand_over
 from tui.text.group_progress import GroupProgress
 from tui.text.group_report import say_group
 from tui.text.numbers import whole_number
-from tui.text.output import keep_stdout_for_data, note, note_logs, say
+from tui.text.output import keep_stdout_for_data, note_logs, say
+from tui.text.output import note as say_aside
 
 
 @with_config_options(after="config")
@@ -50,6 +52,9 @@ def run(
     ] = None,
     name: Annotated[str, typer.Option(help="A name to find the run by.", metavar="TEXT")] = "",
     tag: Annotated[list[str] | None, typer.Option(help="A tag; may be repeated.", metavar="TEXT")] = None,
+    note: Annotated[
+        str, typer.Option("--note", help="A note on the run, or on each run of the group.", metavar="TEXT")
+    ] = "",
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -84,7 +89,7 @@ def run(
         raise InvalidValue(
             "jobs", jobs, "cannot be used with --detach, which trains one run after the other", hint=hint
         )
-    asked = Asked(preset, config, changes, seeds, name, tuple(tag or ()))
+    asked = Asked(preset, config, changes, seeds, name, tuple(tag or ()), checked_note(note))
     group_id, planned = plan_new(store, asked) if group is None else plan_more(store, asked, group, detach=detach)
     tracking = checked_tracking(store, tensorboard=tensorboard, log_to=log_to)
     planned = [replace(spec, meta=tracking.of(spec.meta)) for spec in planned]
@@ -104,7 +109,7 @@ def run(
                 span, one = seeds_text(waiting), len(waiting) == 1
                 those = f"seed {span} was" if one else f"seeds {span} were"
                 more = f"mnist-tui run --group {group_id} --seeds {span}"
-                note(f"{those} not begun: {more} trains {'it' if one else 'them'}")
+                say_aside(f"{those} not begun: {more} trains {'it' if one else 'them'}")
         else:
             from experiments.execution.apart import train_new
 
@@ -126,7 +131,7 @@ def _train_group(
 
     plan = plan_runs(runner, planned, jobs)
     if plan.words and not quiet:
-        note(plan.words)
+        say_aside(plan.words)
     entries = replicate(runner, planned, plan)
     if plan.way == "in turn":
         by_run = groupby(entries, lambda entry: entry.run_id)
@@ -144,5 +149,5 @@ def _detach(locations: Locations, planned: list[RunSpec]) -> None:
         made = [make(spec) for spec in planned]
         reference = planned[0].meta.group_id or made[0].id
         resume_all_detached(reference, made, locations)
-    note(f"training goes on by itself: mnist-tui watch {reference}, mnist-tui stop {reference}")
+    say_aside(f"training goes on by itself: mnist-tui watch {reference}, mnist-tui stop {reference}")
     say(reference)

@@ -14,7 +14,9 @@ from core.models.spec import is_user_module
 from core.task import MNIST_TASK
 from experiments.locations import Locations
 from experiments.results.diagnosis import diagnose
+from experiments.results.filters.language import fields_in_words, parse_filter
 from experiments.results.groups import name_of, titled
+from experiments.results.ordering import ORDERS, STATUS, ordered
 from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Run
 from experiments.runs.own_code import changes_since, code_in_words
@@ -28,16 +30,10 @@ from tui.command_line.signals import stop_on_signals
 from tui.text.advice import command_line_record, for_command_line
 from tui.text.group_report import say_config, say_group
 from tui.text.numbers import whole_number
-from tui.text.output import duration, note, percent, say, say_json, table
+from tui.text.output import duration, note, percent, say, say_json, say_note, table
 from tui.text.progress import TextReport, epoch_line, last_line
 
-SORT_KEYS = ("started", "name", "arch", "dataset", "seed", "params", "epochs", "best", "final", "seconds", "status")
-_FIELDS = {
-    "params": "total_params",
-    "epochs": "epochs_done",
-    "best": "best_or_final",
-    "final": "final_test_accuracy",
-}
+SORT_KEYS = (*ORDERS, STATUS)
 COLUMNS = ("run", "name", "status", "arch", "data", "seed", "params", "epochs", "best", "final", "time")
 POLL = 0.1
 """Seconds between two looks at a log that is followed."""
@@ -57,6 +53,17 @@ def runs(
             metavar="KEY",
         ),
     ] = "started",
+    reverse: Annotated[
+        bool, typer.Option("--reverse", help="Sort the other way round; unknown values stay last.")
+    ] = False,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            help="Only runs for which all of this holds: words, and fields such as acc>99.4 params<8k lr=0.01..0.05 "
+            f"tag:best status:live group:base; ! before one is not. Fields: {fields_in_words()}.",
+            metavar="EXPRESSION",
+        ),
+    ] = None,
     tag: Annotated[str | None, typer.Option(help="Only runs with this tag.", metavar="TAG")] = None,
     status: Annotated[Status | None, typer.Option(help="Only runs in this state.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Only runs on this data set.", metavar="NAME")] = None,
@@ -64,14 +71,15 @@ def runs(
     """List the runs, the newest first."""
     if sort not in SORT_KEYS:
         raise InvalidValue("sort", sort, f"must be one of {', '.join(SORT_KEYS)}", hint="for example --sort best")
-    rows = filtered(_store(context).rows(), tag=tag, status=status, dataset=dataset)
-    rows = sort_rows(rows, sort)[:limit]
+    wanted = parse_filter(where or "")
+    rows = wanted.of(filtered(_store(context).rows(), tag=tag, status=status, dataset=dataset))
+    rows = ordered(rows, sort, reverse=reverse)[:limit]
     if as_json:
         say_json([row.to_json(state) for row, state in rows])
     elif rows:
         say(table(COLUMNS, map(_line, rows)))
     else:
-        note("no runs yet: mnist-tui run" if tag is status is dataset is None else "no run is like that")
+        note("no run is like that" if wanted or any((tag, status, dataset)) else "no runs yet: mnist-tui run")
 
 
 def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> None:
@@ -112,11 +120,12 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
         "network": f"{row.arch} ({row.total_params:,} parameters)" if row.total_params else row.arch,
         "code": _code_in_words(found),
         "data": _data_in_words(row, view.started),
-        "note": (view.started.note or None) if view.started else None,
+        "remark": (view.started.note or None) if view.started else None,
     }
     for key, value in facts.items():
         if value is not None:
             say(f"  {key:8} {printable(str(value))}")
+    say_note(row.note)
     say_config(view.config or found.config())
     for event in view.epochs:
         say(f"  epoch {event.epoch:2}  train {percent(event.train_accuracy)}  {epoch_line(view, event)}")
@@ -230,16 +239,6 @@ def rm(
     for one in found:
         store.remove(one)
         note(f"deleted {one.id}")
-
-
-def sort_rows(rows: list[tuple[RunRow, Status]], key: str) -> list[tuple[RunRow, Status]]:
-    """Sort by a key: accuracies and start times descending, everything else ascending, unknown values last."""
-    name = _FIELDS.get(key, key)
-    values = [(str(state) if key == "status" else getattr(row, name), row, state) for row, state in rows]
-    known = [item for item in values if item[0] not in (None, "")]
-    unknown = [item for item in values if item[0] in (None, "")]
-    known.sort(key=lambda item: item[0], reverse=key in ("best", "final", "started"))
-    return [(row, state) for _, row, state in known + unknown]
 
 
 def _line(item: tuple[RunRow, Status]) -> tuple[object, ...]:

@@ -21,9 +21,10 @@ from experiments.runs.folder import Run
 from experiments.runs.recipe import recipe_of
 from experiments.runs.store import Store
 from experiments.runs.view import RunView
+from experiments.statistics.digits import in_digits
 from tui.drawing.series import Values
 from tui.live.follow import Follower
-from tui.live.marks import MOST
+from tui.live.runs.marks import MOST
 from tui.text.keys import with_keys
 
 AXES = {"epoch": "epochs", "step": "steps", "time": "seconds of training and evaluation"}
@@ -115,7 +116,7 @@ class Entrant:
             values = {str(config.get(field)): config.get(field) for config in configs}
             if len(values) > 1:
                 ordered = sorted(values.values(), key=lambda value: (isinstance(value, str), value))
-                merged[field] = f"{ordered[0]} to {ordered[-1]}"
+                merged[field] = f"{in_digits(ordered[0])} to {in_digits(ordered[-1])}"
         return merged
 
     def curve(self, metric: Metric, axis: str) -> MetricCurve:
@@ -222,7 +223,7 @@ def _epochs(view: RunView) -> list[int]:
 def _in_words(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
-    return "-" if value is None else str(value)
+    return "-" if value is None else in_digits(value)
 
 
 def _array(values: Sequence[Any]) -> Values:

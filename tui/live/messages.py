@@ -45,5 +45,13 @@ class StopRequested(RunRequest):
     """Stop the run after a checkpoint, wherever it is trained; of several that are trained here perhaps all."""
 
 
+class StopAllRequested(Message):
+    """Stop these runs after a checkpoint, wherever each is trained; the question has been asked."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        super().__init__()
+        self.runs = tuple(runs)
+
+
 class ResumeRequested(RunRequest):
     """Go on with the run here, perhaps with others of its group."""

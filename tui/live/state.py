@@ -24,6 +24,10 @@ class State:
     log_scale: bool = False
     smoothing: int = 0
     runs_sort: str = "started"
+    runs_reverse: bool = False
+    runs_unfolded: bool = False
+    runs_preview: bool = True
+    runs_columns: list[str] = field(default_factory=list)
 
     @classmethod
     def load(cls, path: Path) -> State:
@@ -59,4 +63,6 @@ def _sound(values: dict[str, Any]) -> dict[str, Any]:
     }
     if "form" in sound:
         sound["form"] = {key: text for key, text in sound["form"].items() if isinstance(text, str) and len(text) < 1001}
+    if "runs_columns" in sound:
+        sound["runs_columns"] = [name for name in sound["runs_columns"] if isinstance(name, str)]
     return sound

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from textual import on
@@ -49,6 +49,7 @@ DEVICES_INTERVAL = 0.5
 class Fork:
     """The run that the values were taken from."""
 
+    run_id: str
     title: str
     arch: str
     texts: dict[str, str]
@@ -123,7 +124,7 @@ class LabScreen(LabBase):
         values = run.config()
         arch = str(values.get("arch", DEFAULT_ARCH))
         texts = texts_of(values)
-        self._fork = Fork(title, arch, texts)
+        self._fork = Fork(run.id, title, arch, texts)
         self._form.put(texts | {"name": ""})
         self._form.compare_with(texts)
         self._editor.put(self._spec_of(arch))
@@ -268,9 +269,10 @@ class LabScreen(LabBase):
             return  # the verdict says why
         config, seeds, name = self._checked.config, self._checked.seeds, self._form.texts["name"].strip()
         assert config is not None
-        specs = [RunSpec(config, Meta(name))]
+        meta = Meta(name, parent=self._fork.run_id if self._fork is not None else "")
+        specs = [RunSpec(config, meta)]
         if len(seeds) > 1:
-            specs = seed_specs(config, seeds, Meta(name, (), self.lab.store.new_group_id()))
+            specs = seed_specs(config, seeds, replace(meta, group_id=self.lab.store.new_group_id()))
         self.post_message(StartRequested(specs))
 
     def action_edit(self) -> None:

@@ -19,6 +19,7 @@ from tui.live.follow import Follower
 from tui.live.forms.advice import as_sentence, for_interface
 from tui.live.messages import ForkRequested, ResumeRequested, StopRequested, TurnRequested
 from tui.screens.base import WorkScreen
+from tui.screens.notes import edit_note
 from tui.screens.opening import open_draw, open_inspect
 from tui.text.keys import with_keys
 from tui.text.wording import arch_in_short, what_failed
@@ -56,6 +57,7 @@ class TrainingScreen(WorkScreen):
         bind(
             "inspect", "inspect", "Inspect", tooltip="What the network confuses, its layers, filters and feature maps"
         ),
+        bind("note", "note", "Note", tooltip="Write a note on the run"),
         bind("draw", "draw", "Draw", tooltip="Draw a digit for the network"),
         bind("metric", "maximize_chart", "Full", tooltip="Each chart in turn on the full screen"),
         bind(
@@ -186,6 +188,10 @@ class TrainingScreen(WorkScreen):
         if self._follower is not None:
             self.post_message(ForkRequested(self._follower.run))
 
+    async def action_note(self) -> None:
+        if self._follower is not None:
+            await edit_note(self.app, [self._follower.run], self._follower.title, self.repaint)
+
     async def action_inspect(self) -> None:
         if self._follower is not None:
             await open_inspect(self.app, self._follower.run)
@@ -247,7 +253,7 @@ class TrainingScreen(WorkScreen):
                 )
             case "turn":
                 return self._others_live
-            case "fork" | "inspect" | "draw":
+            case "fork" | "inspect" | "draw" | "note":
                 return follower is not None and not follower.deleted
             case "maximize_chart" | "log_scale" | "smooth" | "zoom" | "log_pane":
                 return follower is not None

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from core.errors import printable
+from experiments.statistics.digits import in_digits
 from tui.text.output import filled, percent, say, table
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def say_group(store: Store, group_id: str, *, as_json: bool, in_full: bool = Fal
 
 def say_config(config: Mapping[str, Any]) -> None:
     """``arch=conv9 epochs=20 lr=0.03772`` on lines of a terminal's usual width, without what is not set."""
-    values = [printable(f"{field}={value}") for field, value in config.items() if value is not None]
+    values = [printable(f"{field}={in_digits(value)}") for field, value in config.items() if value is not None]
     if values:
         say(f"  config   {filled(values, indent=11)}")
 

@@ -82,7 +82,16 @@ MEANINGS: Mapping[str, Meaning] = {
     "weights": Meaning("W", "final weights, those of the best epoch, or of the last checkpoint"),
     "run_code": Meaning("!", "run the code of the run's own module"),
     "undo": Meaning("u", "take back the last stroke"),
-    "save": Meaning("ctrl+s", "save a drawing"),
+    "save": Meaning("ctrl+s", "save a drawing, or a note"),
+    "note": Meaning("N", "write a note on the run"),
+    "report": Meaning("R", "write a report"),
+    "preview": Meaning("P", "show or hide the preview of the run"),
+    "reverse": Meaning("O", "the order of the list the other way round"),
+    "columns": Meaning("C", "choose the columns of the list"),
+    "fold_all": Meaning("Z", "unfold or fold all groups and sweeps"),
+    "mark_all": Meaning("A", "mark all that is listed"),
+    "editor": Meaning("ctrl+o", "open the note in your own editor"),
+    "headings": Meaning("ctrl+t", "put headings into the note"),
 }
 """By name: the keys, and what they mean wherever they mean something."""
 

@@ -113,6 +113,12 @@ def duration(seconds: float) -> str:
     return f"{minutes}m {rest:02}s" if minutes < 60 else f"{minutes // 60}h {minutes % 60:02}m"
 
 
+def say_note(text: str) -> None:
+    """The note that somebody has written on a run, its lines below one another; nothing for none."""
+    for number, line in enumerate(plain(text).splitlines()):
+        say(f"  {'note' if number == 0 else '':8} {line}".rstrip())
+
+
 def filled(words: Iterable[str], indent: int, width: int = 80) -> str:
     """The words on as few lines as they need, each whole, all lines but the first indented to where that one begins."""
     lines = [""]

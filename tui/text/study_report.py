@@ -12,6 +12,7 @@ from core.config import TrainConfig
 from core.errors import LabError
 from experiments.presets.loader import DEFAULT
 from experiments.runs.store import Store
+from experiments.statistics.digits import in_digits
 from experiments.studies.plan import SweepPlan, start_values
 from experiments.studies.space import Dimension, ListDimension, RangeDimension, Space, Value, in_words
 from experiments.studies.view import ENDED, IMPORTANCE_TRIALS, StudyView, TrialView
@@ -179,8 +180,8 @@ def params_in_words(params: Mapping[str, Value]) -> str:
 
 
 def short(value: Value) -> str:
-    """A value in as few digits as tell it from others."""
-    return f"{value:.4g}" if isinstance(value, float) else in_words(value)
+    """A value in few digits."""
+    return in_digits(value) if isinstance(value, float) else in_words(value)
 
 
 def _ranked(view: StudyView) -> list[TrialView]:

@@ -18,7 +18,7 @@ from tui.drawing.series import Axis, Series, bucketed, limits, log_ticks, smooth
 from tui.live.forms.fields import ADVANCED_FIELDS, MAIN_FIELDS, help_text
 from tui.live.forms.form import changed_fields, check, texts_of
 from tui.screens.help import keys_of
-from tui.screens.runs import RunsScreen
+from tui.screens.runs.screen import RunsScreen
 from tui.text.wording import budget_in_words, what_failed
 from tui.widgets.charts.study_charts import importance_lines
 from tui.widgets.lines.progress_panel import fraction_done, overall, seconds_left
@@ -163,4 +163,4 @@ def test_the_help_has_a_line_for_each_key_whatever_it_does_at_which_moment():
     keys = keys_of(RunsScreen())
     assert len(dict(keys)) == len(keys)
     assert dict(keys)["esc"] == "Leave the filter as it is; show all runs again; take all marks away"
-    assert dict(keys)["d"] == "Delete it, after a question"
+    assert dict(keys)["d"] == "Delete it, or all that is marked, after a question"

@@ -4,9 +4,12 @@ import itertools
 
 import pytest
 
+from experiments.statistics.digits import in_digits
+
 KEYS = [
     *("run_id", "name", "status", "arch", "dataset", "seed", "total_params", "epochs_done", "epochs"),
     *("best_test_accuracy", "final_test_accuracy", "started", "seconds", "group_id", "tags"),
+    *("lr", "batch_size", "optimizer", "schedule", "augment", "first_epoch_at_target", "note"),
 ]
 
 
@@ -40,6 +43,8 @@ def test_json_rows_have_the_promised_keys(cli, four_runs):
         **{"run_id": four_runs["a"].id, "name": "a", "status": "finished", "arch": "conv9", "dataset": "mnist"},
         **{"seed": 0, "total_params": 170, "epochs_done": 3, "epochs": 20, "seconds": 25.0},
         **{"best_test_accuracy": 0.995, "final_test_accuracy": 0.99, "group_id": None, "tags": ["x"]},
+        **{"lr": 0.03772, "batch_size": 256, "optimizer": "sgd", "schedule": "constant", "augment": "none"},
+        **{"first_epoch_at_target": 2, "note": ""},
     }
 
 
@@ -213,7 +218,7 @@ def test_a_config_is_shown_in_full_on_lines_of_eighty_columns(cli, new_run, scri
     wanted = {field: value for field, value in started.config.items() if value is not None}
     if reference == "g1":
         del wanted["seed"]
-    assert shown == " ".join(f"{field}={value}" for field, value in wanted.items())
+    assert shown == " ".join(f"{field}={in_digits(value)}" for field, value in wanted.items())
     lines_of_config = [line for line in lines if line.startswith(("  config   ", " " * 11))]
     assert all(len(line) <= 80 for line in lines_of_config)
     assert "arch=c8 c8 p2 gap fc10 " in lines_of_config[0]

@@ -26,7 +26,7 @@ Cell = str | tuple[str, str]
 @dataclass(frozen=True, slots=True)
 class Column:
     """`width` 0 takes what the others leave. Where they do not all fit, those of the highest `rank` go first; one that
-    is `spare` is not missed then."""
+    is `spare` is not missed then. `sort` names the order that a click on its header asks for; empty for none."""
 
     title: str
     width: int
@@ -34,6 +34,7 @@ class Column:
     rank: int = 0
     min_width: int = 8
     spare: bool = False
+    sort: str = ""
 
 
 class Table(ScrollView, can_focus=True):
@@ -91,6 +92,17 @@ class Table(ScrollView, can_focus=True):
     class Chosen(Moved):
         """Enter was pressed on a row, or the current one clicked."""
 
+    class HeaderChosen(Message):
+        """The header of a column that can be sorted by was clicked."""
+
+        def __init__(self, table: Table, sort: str) -> None:
+            super().__init__()
+            self.table, self.sort = table, sort
+
+        @property
+        def control(self) -> Table:
+            return self.table
+
     def __init__(
         self,
         columns: Sequence[Column],
@@ -110,6 +122,21 @@ class Table(ScrollView, can_focus=True):
         self._count = 0
         self._cells: Callable[[int], Sequence[Cell]] = lambda _: ()
         self._painted: dict[int, Sequence[Cell]] = {}
+        self._sorted_by, self._sign = "", ""
+
+    def say_sorted(self, sort: str, *, descending: bool) -> None:
+        """Show at the column of this order that the rows stand in it, and which way."""
+        sign = "▼" if descending else "▲"
+        if (sort, sign) != (self._sorted_by, self._sign):
+            self._sorted_by, self._sign = sort, sign
+            self.refresh_line(0)
+
+    def take_columns(self, columns: Sequence[Column]) -> None:
+        """Have these columns from now on."""
+        if tuple(columns) != self._columns:
+            self._columns = tuple(columns)
+            self._painted.clear()
+            self.refresh()
 
     @property
     def row_count(self) -> int:
@@ -195,18 +222,29 @@ class Table(ScrollView, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         row = self.scroll_offset.y + event.y - self._header
+        if self._header and event.y == 0:
+            self._header_clicked(event.x)
         if not (self._has_cursor and event.y >= self._header and row < self._count):
             return
         if row == self.cursor_row and event.chain > 1:
             self.post_message(self.Chosen(self, row))
         self.cursor_row = row
 
+    def _header_clicked(self, x: int) -> None:
+        for index, width in self._fitting(self.size.width):
+            if 0 <= x < width + 2 and self._columns[index].sort:
+                self.post_message(self.HeaderChosen(self, self._columns[index].sort))
+            x -= width + 2
+
+    def _title(self, column: Column) -> str:
+        return f"{column.title}{self._sign}" if column.sort and column.sort == self._sorted_by else column.title
+
     def render_line(self, y: int) -> Strip:
         width, base = self.size.width, self.rich_style
         shown = self._fitting(width)
         if self._header and y == 0:
             style = self.get_component_rich_style("table--header")
-            header = self._strip([column.title for column in self._columns], shown, style, base, width)
+            header = self._strip([self._title(column) for column in self._columns], shown, style, base, width)
             if not self._lacks([index for index, _ in shown]):
                 return header
             return Strip([*header.crop(0, width - 2), Segment("… ", style)], width)

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from experiments.results.filters.fields import Listed
 from experiments.results.groups import SCORES, Group, GroupMember, ScoreKind, make_group
+from experiments.results.ordering import stem_of
 from experiments.runs.row import RunRow, Status
 from experiments.runs.store import Store
-from tui.live.catalog import Item, stem_of
+from tui.live.runs.listing import ListEntry
 from tui.text.output import percent
 from tui.text.wording import arch_in_short
 
 
-def run_in_words(row: RunRow, size: int, result: str) -> str:
-    """The id and network of a run alone, or the result of the group that it is in. `size` is the group's; `result` is
-    empty while it is not known."""
+def entry_in_words(entry: ListEntry, size: int, result: str) -> str:
+    """The id and network of a run alone, the result of the group that it is, or is in, or what a sweep came to. `size`
+    is the group's; `result` is empty while it is not known."""
+    row, fold = entry.row, entry.fold
+    if fold is not None and fold.is_sweep:
+        known = [one.best_or_final for one in fold.scored if one.best_or_final is not None]
+        mean = f", mean {percent(sum(known) / len(known))} of {len(known)}" if known else ""
+        return f"sweep {fold.name} of {fold.total}: best {percent(row.best_or_final)}{mean}"
     if row.group_id is None:
         return f"{row.run_id}  {arch_in_short(row.arch)}"
     name = f"group {stem_of(row)} of {size}".replace("  ", " ")
@@ -29,11 +36,11 @@ class GroupResults:
         self._members: dict[RunRow, GroupMember] = {}
         self._results: dict[tuple[RunRow, ...], str] = {}
 
-    def known(self, runs: Sequence[Item]) -> str:
+    def known(self, runs: Sequence[Listed]) -> str:
         """The result of a group's runs; empty when it has not been read."""
         return self._results.get(_finished(runs), "")
 
-    def read(self, runs: Sequence[Item]) -> str:
+    def read(self, runs: Sequence[Listed]) -> str:
         rows = _finished(runs)
         for row in rows:
             if row not in self._members:
@@ -42,7 +49,7 @@ class GroupResults:
         return self._results[rows]
 
 
-def _finished(runs: Sequence[Item]) -> tuple[RunRow, ...]:
+def _finished(runs: Sequence[Listed]) -> tuple[RunRow, ...]:
     return tuple(row for row, status in runs if status is Status.FINISHED)
 
 

@@ -1,0 +1,136 @@
+"""The note of a run: a text of several lines, here or in the user's own editor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from textual.app import App, ComposeResult, SuspendNotSupported
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static, TextArea
+
+from core.errors import LabError
+from experiments.runs.folder import Run
+from experiments.runs.labels import MAX_NOTE, checked_note
+from tui.live.runs.editor import edited
+from tui.live.task import in_a_sentence
+from tui.screens.dialogs import Ask
+from tui.text.plain import plain
+
+HEADINGS = "Target\n\n\nResult\n\n\nAnalysis\n"
+
+
+class NoteEditor(ModalScreen[str | None]):
+    """Dismissed with the note, or with None for one that is left as it was."""
+
+    DEFAULT_CSS = """
+    NoteEditor { align: center middle; background: $background 60%; }
+    NoteEditor .dialog { width: 84; max-width: 96%; }
+    NoteEditor TextArea { height: 14; border: none; padding: 0; }
+    NoteEditor.-low TextArea { height: 9; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "save", "Save", priority=True),
+        Binding("ctrl+o", "outside", "Editor", priority=True),
+        Binding("ctrl+t", "headings", "Headings", priority=True),
+        Binding("escape", "leave", "Leave", priority=True),
+    ]
+
+    def __init__(self, title: str, note: str) -> None:
+        super().__init__()
+        self._title, self._before = title, plain(note)
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog") as box:
+            box.border_title = Content(f"Note: {self._title}")
+            yield TextArea(self._before, id="note", soft_wrap=True, show_line_numbers=False, tab_behavior="indent")
+            words = "ctrl+s saves, ctrl+o opens it in $EDITOR, ctrl+t puts in Target, Result, Analysis; escape leaves"
+            yield Static(words, classes="keys", markup=False)
+
+    def on_mount(self) -> None:
+        self._area.move_cursor(self._area.document.end)
+
+    @property
+    def _area(self) -> TextArea:
+        return self.query_one("#note", TextArea)
+
+    def action_save(self) -> None:
+        try:
+            note = checked_note(self._area.text)
+        except LabError as error:
+            self.notify(in_a_sentence(error), title="Not saved", severity="error", markup=False)
+        else:
+            self.dismiss(note)
+
+    async def action_leave(self) -> None:
+        """Leave at once what has not been changed; else a question, as it may be long."""
+        if self._area.text.strip() == self._before.strip():
+            self.dismiss(None)
+            return
+        answers = (("edit", "Go on with it"), ("save", "Save it"), ("discard", "Discard the changes"))
+        text = "The note has been changed, and is not saved."
+        await self.app.push_screen(Ask("Leave the note?", text, answers, danger="discard"), self._left)
+
+    def _left(self, answer: str | None) -> None:
+        if answer == "save":
+            self.action_save()
+        elif answer == "discard":
+            self.dismiss(None)
+
+    def action_headings(self) -> None:
+        """Put in the headings that a report sets apart, each that is not there yet."""
+        lines = {line.strip(" #:").lower() for line in self._area.text.splitlines()}
+        missing = [heading for heading in HEADINGS.split() if heading.lower() not in lines]
+        if missing:
+            before = self._area.text.rstrip()
+            self._area.text = (f"{before}\n\n" if before else "") + "\n\n\n".join(missing) + "\n"
+            row = self._area.text.splitlines().index(missing[0])
+            self._area.move_cursor((row + 1, 0))
+
+    def action_outside(self) -> None:
+        """Open it in the user's editor; what that leaves is in the dialog then, not saved yet."""
+        try:
+            self._area.text = plain(edited(self._area.text, self.app.suspend))[: 2 * MAX_NOTE]
+        except SuspendNotSupported:
+            self.notify("this terminal cannot be given to an editor", title="No editor", severity="error")
+        except LabError as error:
+            self.notify(in_a_sentence(error), title="No editor", severity="error", markup=False)
+        self._area.move_cursor(self._area.document.end)
+
+
+async def edit_note(app: App[Any], runs: list[Run], title: str, done: Callable[[], None]) -> None:
+    """Open the note of a run, or of several that have the same one, and keep what comes of it."""
+    before = runs[0].meta().note
+
+    def keep(note: str | None) -> None:
+        if note is None or note == before:
+            return
+        others = [run for run in runs if run.folder.is_dir() and run.meta().note != before]
+        if others:
+            theirs = others[0].meta().note
+            answers = (("both", "Keep both, one below the other"), ("ours", "Keep this one alone"))
+            text = "Somebody else has changed the note meanwhile."
+            question = Ask("Which note?", text, answers)
+            app.push_screen(question, lambda answer: _write(app, runs, _settled(answer, note, theirs), done))
+        else:
+            _write(app, runs, note, done)
+
+    await app.push_screen(NoteEditor(title, before), keep)
+
+
+def _settled(answer: str | None, note: str, theirs: str) -> str:
+    """Both where nothing else was asked for, so that none is lost."""
+    return note if answer == "ours" else "\n\n".join(filter(None, (theirs, note)))
+
+
+def _write(app: App[Any], runs: list[Run], note: str, done: Callable[[], None]) -> None:
+    try:
+        for run in runs:
+            run.change_meta(note=checked_note(note))
+        app.notify("the note is saved" if note else "the note is taken away", title="Note")
+    except LabError as error:
+        app.notify(in_a_sentence(error), title="Not saved", severity="error", markup=False, timeout=20)
+    done()

@@ -1,0 +1,108 @@
+"""A run at a glance, beside the list: its curve, what it came to and why, what was changed for it, its note."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from experiments.runs.row import RunRow
+from experiments.runs.view import RunView
+from tui.drawing.plot import LinePlot, PlotLine
+from tui.live.runs.listing import ListEntry
+from tui.live.runs.preview import RunPreview
+from tui.live.runs.why import facts_of
+from tui.text.wording import arch_in_short
+from tui.widgets.charts.plot_view import PlotView
+
+
+class PreviewPane(VerticalScroll, can_focus=False):
+    DEFAULT_CSS = """
+    PreviewPane { width: 44; border-left: solid $foreground 25%; padding: 0 1; scrollbar-size-vertical: 1; }
+    PreviewPane > Static { height: auto; }
+    PreviewPane > #preview-curve { height: 8; margin: 1 0; }
+    """
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._shown: object = None
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="preview-title", markup=False)
+        yield PlotView(id="preview-curve")
+        yield Static(id="preview-facts", markup=False)
+
+    def show(
+        self, entry: ListEntry | None, preview: RunPreview | None, rows: Sequence[RunRow], group_words: str = ""
+    ) -> None:
+        """Show an entry of the list; of a fold its best run. Without a preview only what the list knows."""
+        key = (entry, preview, group_words, len(rows))
+        if key == self._shown:
+            return
+        self._shown = key
+        title, facts = (self.query_one(f"#preview-{part}", Static) for part in ("title", "facts"))
+        plot = self.query_one("#preview-curve", PlotView)
+        if entry is None:
+            title.update("")
+            facts.update("")
+            plot.clear()
+            return
+        row, _ = entry.shown
+        title.update(_title(entry, row, group_words))
+        if preview is None:
+            facts.update("reading it...")
+            plot.clear()
+            return
+        view = preview.view
+        plot.display = bool(view.accuracies)
+        if view.accuracies:
+            plot.show((row.run_id, len(view.epochs), view.updated_at), lambda plain: curve_of(view, ascii_only=plain))
+        lines = []
+        for heading, words in facts_of(preview, rows):
+            lines.append(Content.assemble((f"{heading}\n", "bold $text-muted"), words))
+        facts.update(Content("\n\n" if self.size.height > 30 else "\n").join(lines))
+        self.scroll_home(animate=False)
+
+
+def _title(entry: ListEntry, row: RunRow, group_words: str) -> Content:
+    name = row.name or row.run_id
+    network = arch_in_short(row.arch)
+    size = f", {row.total_params:,} parameters" if row.total_params is not None else ""
+    parts: list[str | tuple[str, str]] = []
+    if entry.fold is not None:
+        what = "Sweep" if entry.fold.is_sweep else "Group"
+        parts += [(f"{what} {entry.fold.name}", "bold"), f"\n{group_words or entry.fold.words}\n", "its best: "]
+    parts += [(name, "bold"), f"\n{network}{size}"]
+    if row.tags:
+        parts.append((f"\n{' '.join(f'#{tag}' for tag in row.tags)}", "$text-accent"))
+    return Content.assemble(*parts)
+
+
+def curve_of(view: RunView, *, ascii_only: bool) -> LinePlot:
+    """Accuracy in percent by epoch, on scored and on training images, and the epoch of the target as a line."""
+    scored = view.accuracies
+    xs, ys = np.array(list(scored), dtype=float), 100 * np.array(list(scored.values()))
+    train_xs = np.array([epoch.epoch for epoch in view.epochs], dtype=float)
+    train = 100 * np.array([epoch.train_accuracy for epoch in view.epochs])
+    last = max(float(train_xs[-1]), 2.0)
+    # From the second epoch on, so that the first, which is far below, does not press the rest into a line.
+    low = float(ys[1:].min()) if len(ys) > 2 else float(ys.min())
+    high = max(float(ys.max()), low + 0.1)
+    low -= 0.1 * (high - low)
+    reached = view.first_epoch_at_target
+    return LinePlot(
+        across=(1.0, last),
+        up=(low, high),
+        layers=[
+            PlotLine("raw", train_xs, np.clip(train, low, high), joined=False),
+            PlotLine("", xs, np.clip(ys, low, high)),
+        ],
+        x_labels={1.0: "1", last: f"epoch {last:.0f}"},
+        y_labels={high: f"{high:.2f}", low: f"{low:.2f}"},
+        marked=float(reached) if reached is not None else None,
+        ascii_only=ascii_only,
+    )
