@@ -106,7 +106,7 @@ def report(parts: Sequence[ReportPart]) -> str:
     scores = _scores(members.values())
     differences = _differences(parts, labels, members)
     return (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             title="mnist-tui: " + ", ".join(part.title for part in parts),
@@ -114,7 +114,7 @@ def report(parts: Sequence[ReportPart]) -> str:
             scores=scores,
             score_meanings={name: text for name, text in SCORE_MEANINGS.items() if name in scores.columns},
             verdict=None if differences else verdict_on(parts[0].store, list(dict.fromkeys(part.id for part in parts))),
-            groups=[_group(part.group) for part in parts if part.group is not None],
+            groups=[group_of(part.group) for part in parts if part.group is not None],
             charts={
                 kind: list(map(Markup, charts_of(curves, width=width, height=height)))  # they escape the texts in them
                 for kind, (width, height) in CHART_SIZES.items()
@@ -127,7 +127,7 @@ def report(parts: Sequence[ReportPart]) -> str:
     )
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
     """Templates in which every value is escaped, and a name that is not given is an error."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -139,7 +139,9 @@ def _environment() -> jinja2.Environment:
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class ReportTable:
+    """Texts by column, as the templates show them."""
+
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
 
@@ -159,18 +161,18 @@ def _is_number(text: str) -> bool:
     return text.rstrip("%").translate(str.maketrans("", "", ".,")).isdigit()
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[_Cell]]) -> _Table:
+def table_of(columns: Sequence[str], rows: Iterable[Sequence[_Cell]]) -> ReportTable:
     """Columns that have nothing in any row are left out."""
     lines = list(rows)
     used = [index for index in range(len(columns)) if any(line[index] is not None for line in lines)]
-    return _Table([columns[index] for index in used], [[_text(line[index]) for index in used] for line in lines])
+    return ReportTable([columns[index] for index in used], [[_text(line[index]) for index in used] for line in lines])
 
 
 def _text(cell: _Cell) -> str:
     return "-" if cell is None else f"{cell:,}" if isinstance(cell, int) else cell
 
 
-def _scores(members: Iterable[GroupMember]) -> _Table:
+def _scores(members: Iterable[GroupMember]) -> ReportTable:
     columns = ("run", "name", "status", "network", "parameters", "data", "seed", "epochs", *SCORES, "seconds")
     rows = [
         (
@@ -182,12 +184,12 @@ def _scores(members: Iterable[GroupMember]) -> _Table:
             member.view.started.dataset if member.view.started else None,
             None if member.seed is None else str(member.seed),
             len(member.view.epochs),
-            *(_percent(member.score(score)) for score in SCORES),
+            *(percent_of(member.score(score)) for score in SCORES),
             f"{member.view.seconds:.1f}",
         )
         for member in members
     ]
-    return _table(columns, rows)
+    return table_of(columns, rows)
 
 
 def _differences(parts: Sequence[ReportPart], labels: Sequence[str], members: Mapping[str, GroupMember]) -> str:
@@ -209,22 +211,22 @@ def _differences(parts: Sequence[ReportPart], labels: Sequence[str], members: Ma
     return f"These were not scored alike, so that their accuracies are not comparable: {'; '.join(reasons)}."
 
 
-def _group(group: Group) -> dict[str, Any]:
+def group_of(group: Group) -> dict[str, Any]:
     samples = {score: sample for score in SCORES if (sample := group.sample(score)) is not None}
     columns = ("score", "n", "mean", "standard deviation, points", "95% interval of the mean (Student's t)")
     return {
         "title": group.title,
         "finished": len(group.finished),
         "runs": len(group.members),
-        "scores": _table(columns, [(score, sample.n, *_in_words(sample)) for score, sample in samples.items()]),
+        "scores": table_of(columns, [(score, sample.n, *_in_words(sample)) for score, sample in samples.items()]),
         "target": group.target_in_words(),
         "varying": group.varying(),
     }
 
 
 def _in_words(sample: Sample) -> tuple[str | None, str | None, str | None]:
-    interval = None if sample.low is None else f"{_percent(sample.low)} to {_percent(sample.high)}"
-    return _percent(sample.mean), None if sample.sd is None else f"{100 * sample.sd:.3f}", interval
+    interval = None if sample.low is None else f"{percent_of(sample.low)} to {percent_of(sample.high)}"
+    return percent_of(sample.mean), None if sample.sd is None else f"{100 * sample.sd:.3f}", interval
 
 
 def _run(run: Run, member: GroupMember) -> dict[str, Any]:
@@ -236,8 +238,8 @@ def _run(run: Run, member: GroupMember) -> dict[str, Any]:
         "note": "; ".join(filter(None, (started.note if started is not None else "", _with_views(member)))),
         "confusion": confusion,
         "picture": Markup(confusion.picture),
-        "epochs": _epochs(member),
-        "layers": _layers(run),
+        "epochs": epochs_of(member),
+        "layers": layers_of(run),
         "config": {key: _plain(value) for key, value in member.config.items()},
         "environment": dict(_flat(run.environment())),
     }
@@ -251,26 +253,26 @@ def _with_views(member: GroupMember) -> str:
     return views_in_words(str(member.config.get("tta", "")), end.tta_test_accuracy)
 
 
-def _epochs(member: GroupMember) -> _Table:
+def epochs_of(member: GroupMember) -> ReportTable:
     columns = ("epoch", "train loss", "train", "test loss", "test", "held-out loss", "held-out", "lr", "seconds")
     rows = [
         (
             epoch.epoch,
             f"{epoch.train_loss:.4f}",
-            _percent(epoch.train_accuracy),
+            percent_of(epoch.train_accuracy),
             _loss(epoch.test_loss),
-            _percent(epoch.test_accuracy),
+            percent_of(epoch.test_accuracy),
             _loss(epoch.val_loss),
-            _percent(epoch.val_accuracy),
+            percent_of(epoch.val_accuracy),
             f"{epoch.lr:.6g}",
             f"{epoch.seconds:.1f}",
         )
         for epoch in member.view.epochs
     ]
-    return _table(columns, rows)
+    return table_of(columns, rows)
 
 
-def _layers(run: Run) -> dict[str, Any]:
+def layers_of(run: Run) -> dict[str, Any]:
     """The network layer by layer, or the obstacle to it."""
     try:
         config = stored_config(run)
@@ -287,12 +289,13 @@ def _layers(run: Run) -> dict[str, Any]:
     return {
         "obstacle": "",
         "spec": summary.spec,
-        "table": _table(columns, rows),
+        "table": table_of(columns, rows),
+        "field": summary.receptive_field,
         "totals": f"{summary.total_params:,} parameters, {summary.macs:,} multiply-adds an image.",
     }
 
 
-def _percent(accuracy: float | None) -> str | None:
+def percent_of(accuracy: float | None) -> str | None:
     return None if accuracy is None else f"{100 * accuracy:.2f}%"
 
 

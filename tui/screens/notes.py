@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from textual.app import App, ComposeResult, SuspendNotSupported
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -18,7 +18,9 @@ from experiments.runs.labels import MAX_NOTE, checked_note
 from tui.live.runs.editor import edited
 from tui.live.task import in_a_sentence
 from tui.screens.dialogs import Ask
+from tui.text.keys import with_keys
 from tui.text.plain import plain
+from tui.widgets.keys import bind
 
 HEADINGS = "Target\n\n\nResult\n\n\nAnalysis\n"
 
@@ -33,10 +35,10 @@ class NoteEditor(ModalScreen[str | None]):
     NoteEditor.-low TextArea { height: 9; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "save", "Save", priority=True),
-        Binding("ctrl+o", "outside", "Editor", priority=True),
-        Binding("ctrl+t", "headings", "Headings", priority=True),
-        Binding("escape", "leave", "Leave", priority=True),
+        bind("save", "save", "Save", priority=True),
+        bind("editor", "outside", "Editor", priority=True),
+        bind("headings", "headings", "Headings", priority=True),
+        bind("back", "leave", "Leave", priority=True),
     ]
 
     def __init__(self, title: str, note: str) -> None:
@@ -47,8 +49,10 @@ class NoteEditor(ModalScreen[str | None]):
         with Vertical(classes="dialog") as box:
             box.border_title = Content(f"Note: {self._title}")
             yield TextArea(self._before, id="note", soft_wrap=True, show_line_numbers=False, tab_behavior="indent")
-            words = "ctrl+s saves, ctrl+o opens it in $EDITOR, ctrl+t puts in Target, Result, Analysis; escape leaves"
-            yield Static(words, classes="keys", markup=False)
+            words = (
+                "{save} saves, {editor} opens it in $EDITOR, {headings} puts in Target, Result, Analysis; {back} leaves"
+            )
+            yield Static(with_keys(words), classes="keys", markup=False)
 
     def on_mount(self) -> None:
         self._area.move_cursor(self._area.document.end)

@@ -81,7 +81,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "mistake": Meaning("M", "the digits of the commonest mistake"),
     "weights": Meaning("W", "final weights, those of the best epoch, or of the last checkpoint"),
     "run_code": Meaning("!", "run the code of the run's own module"),
-    "undo": Meaning("u", "take back the last stroke"),
+    "undo": Meaning("u", "take back the last stroke, or all that was chosen"),
     "save": Meaning("ctrl+s", "save a drawing, or a note"),
     "note": Meaning("N", "write a note on the run"),
     "report": Meaning("R", "write a report"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual import work
 
@@ -16,6 +17,7 @@ from experiments.runs.row import RunRow, Status
 from tui.live.catalog import Catalog
 from tui.live.messages import ForkRequested, ResumeRequested, StopAllRequested, StopRequested
 from tui.live.runs.listing import ListEntry
+from tui.live.runs.reporting import write_report
 from tui.live.task import BackgroundTask, in_a_sentence
 from tui.screens.base import WorkScreen
 from tui.screens.dialogs import Ask, Prompt
@@ -23,6 +25,9 @@ from tui.screens.notes import edit_note
 from tui.screens.opening import open_draw, open_inspect
 from tui.text.output import percent
 from tui.text.wording import arch_in_short
+
+if TYPE_CHECKING:
+    from experiments.reports.templated import Template
 
 NAMED = 6
 """Runs that a question names; of others it says the number."""
@@ -40,6 +45,11 @@ class RunActions(WorkScreen):
     @abstractmethod
     def chosen(self) -> Sequence[Listed]:
         """The runs that are marked; without marks those of the current entry."""
+
+    @property
+    @abstractmethod
+    def reported(self) -> Sequence[str]:
+        """The ids of the runs and groups that a report is to be about."""
 
     @abstractmethod
     def rearrange(self) -> None:
@@ -137,6 +147,31 @@ class RunActions(WorkScreen):
         runs, ids = [self.run_of(row) for row in rows], [row.run_id for row in rows]
         await edit_note(self.app, runs, title, lambda: self._read_again(ids))
 
+    async def action_report(self) -> None:
+        """Write a page on what is marked, else on the current run or group; of a sweep on its best run."""
+        references = self.reported
+        if not references:
+            return
+        words = f"{named(self.chosen)}.\n\nIt is written into {self.lab.locations.home / 'reports'}."
+        answers = (("course", "For a course: network, log, curves, mistakes, notes"), ("standard", "All numbers"))
+
+        def answered(answer: str | None) -> None:
+            if answer in ("course", "standard"):
+                self._report("course" if answer == "course" else "standard", references)
+
+        await self.app.push_screen(Ask("Report", words, answers), answered)
+
+    @work(group="report")
+    async def _report(self, template: Template, references: Sequence[str]) -> None:
+        task = BackgroundTask("report", lambda *_: write_report(self.lab, template, references))
+        self.notify("the report is being written", title="Report")
+        while not task.done.is_set():
+            await asyncio.sleep(0.05)
+        if task.result is not None:
+            self.notify(str(task.result), title="Report written", markup=False, timeout=15)
+        else:
+            self.notify(task.problem(), title="No report", severity="error", markup=False)
+
     async def action_stop(self) -> None:
         live = [item for item in self.chosen if item[1] is Status.RUNNING]
         if len(live) == 1:
@@ -212,7 +247,7 @@ class RunActions(WorkScreen):
                 return self.ready and self._resumable is not None and not self.lab.session.live
             case "rename":
                 return current is not None and current.fold is None
-            case "delete" | "tag":
+            case "delete" | "tag" | "report":
                 return self.ready and bool(self.chosen)
             case "inspect" | "draw" | "fork" | "note":
                 return current is not None

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import SelectionList, Static
 from textual.widgets.selection_list import Selection
 
+from tui.text.keys import with_keys
+from tui.widgets.keys import bind
 from tui.widgets.tables.run_table import ALWAYS, COLUMNS
 
 
@@ -24,9 +26,9 @@ class ChooseColumns(ModalScreen[tuple[str, ...] | None]):
     ChooseColumns SelectionList { height: auto; max-height: 16; border: none; padding: 0; background: transparent; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "done", "Done", priority=True),
-        Binding("u", "usual", "The usual ones"),
-        Binding("escape", "dismiss(None)", "Cancel"),
+        bind("open", "done", "Done", priority=True),
+        bind("undo", "usual", "The usual ones"),
+        bind("back", "dismiss(None)", "Cancel"),
     ]
 
     def __init__(self, chosen: Sequence[str]) -> None:
@@ -44,8 +46,8 @@ class ChooseColumns(ModalScreen[tuple[str, ...] | None]):
                 ),
                 id="columns",
             )
-            words = "space turns one on or off, enter is done, u takes the usual ones, escape leaves"
-            yield Static(words, classes="keys", markup=False)
+            words = "{mark} turns one on or off, {open} is done, {undo} takes the usual ones, {back} leaves"
+            yield Static(with_keys(words), classes="keys", markup=False)
 
     def action_done(self) -> None:
         wanted = self.query_one("#columns", SelectionList).selected

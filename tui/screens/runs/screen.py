@@ -132,6 +132,13 @@ class RunsScreen(RunActions):
             return self._marks.of(self.catalog.items)
         return self.current.runs if self.current is not None else ()
 
+    @property
+    def reported(self) -> Sequence[str]:
+        if self._marks.references or self.current is None:
+            return list(self._marks.references)
+        fold = self.current.fold
+        return [self.current.key if fold is not None and not fold.is_sweep else self.current.shown[0].run_id]
+
     @on(Table.Moved, "#runs")
     def _moved(self) -> None:
         self._chosen_key = self.current.key if self.current is not None else ""
@@ -184,8 +191,7 @@ class RunsScreen(RunActions):
             if not self._previews.is_fresh(current.shown):
                 self._read_preview(current.shown)
         words = self._groups.known(self._group_of(current)) if current is not None and current.fold else ""
-        rows = [row for row, _ in self.catalog.items]
-        self.query_one(PreviewPane).show(current, preview, rows, words)
+        self.query_one(PreviewPane).show(current, preview, [row for row, _ in self.catalog.items], words)
 
     @work(exclusive=True, group="read preview")
     async def _read_preview(self, item: Listed) -> None:
@@ -270,6 +276,7 @@ class RunsScreen(RunActions):
     def action_filter(self) -> None:
         self.set_focus(self.query_one("#filter", Input))
 
+    @on(Input.Submitted, "#filter")
     def action_leave_filter(self) -> None:
         self.set_focus(self._table)
 
@@ -285,10 +292,6 @@ class RunsScreen(RunActions):
         except InvalidValue as error:
             self._mistake = f"{error.value}: {error.allowed}"
         self.rearrange()
-
-    @on(Input.Submitted, "#filter")
-    def _filter_done(self) -> None:
-        self.set_focus(self._table)
 
     def action_sort(self) -> None:
         keys = list(ORDERS)
