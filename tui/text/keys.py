@@ -88,7 +88,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "preview": Meaning("P", "show or hide the preview of the run"),
     "reverse": Meaning("O", "the order of the list the other way round"),
     "columns": Meaning("C", "choose the columns of the list"),
-    "fold_all": Meaning("Z", "unfold or fold all groups and sweeps"),
+    "fold_all": Meaning("F", "unfold or fold all groups and sweeps"),
     "mark_all": Meaning("A", "mark all that is listed"),
     "editor": Meaning("ctrl+o", "open the note in your own editor"),
     "headings": Meaning("ctrl+t", "put headings into the note"),

@@ -17,7 +17,7 @@ from tui.drawing.raster import BRAILLE, rasterise
 from tui.drawing.series import Axis, Series, bucketed, limits, log_ticks, smoothed, ticks
 from tui.live.forms.fields import ADVANCED_FIELDS, MAIN_FIELDS, help_text
 from tui.live.forms.form import changed_fields, check, texts_of
-from tui.screens.help import keys_of
+from tui.screens.help import screen_keys
 from tui.screens.runs.screen import RunsScreen
 from tui.text.wording import budget_in_words, what_failed
 from tui.widgets.charts.study_charts import importance_lines
@@ -160,7 +160,7 @@ def test_an_error_that_names_its_epoch_does_not_name_it_twice():
 
 
 def test_the_help_has_a_line_for_each_key_whatever_it_does_at_which_moment():
-    keys = keys_of(RunsScreen())
+    keys = screen_keys(RunsScreen())
     assert len(dict(keys)) == len(keys)
     assert dict(keys)["esc"] == "Leave the filter as it is; show all runs again; take all marks away"
     assert dict(keys)["d"] == "Delete it, or all that is marked, after a question"

@@ -225,7 +225,7 @@ async def test_marked_runs_and_groups_are_compared_in_the_order_of_their_marks(t
         await wait_for_text(pilot, "4 runs")
         pilot.app.remember(runs_sort="name")
         pilot.app.screen.rearrange()  # alpha, beta, try-0, try-1
-        await pilot.press("Z", "home", "down", "space")
+        await pilot.press("F", "home", "down", "space")
         assert "= Compare" not in screen_text(pilot), "with itself"
         await pilot.press("end", "*")
         await wait_for_text(pilot, "3 marked")

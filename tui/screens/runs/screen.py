@@ -175,12 +175,12 @@ class RunsScreen(RunActions):
         task = BackgroundTask(name, lambda *_: work())
         while not task.done.is_set():
             await asyncio.sleep(0.02)
+        self._show_words()
+        self._show_preview()
 
     @work(exclusive=True, group="read group")
     async def _read_group(self, runs: Sequence[Listed]) -> None:
         await self._on_thread("group", lambda: self._groups.read(runs))
-        self._show_words()
-        self._show_preview()
 
     def _show_preview(self) -> None:
         if not self.ready or not self.has_class("-preview" if self.has_class("-wide") else "-peek"):
@@ -198,14 +198,10 @@ class RunsScreen(RunActions):
         """Read what the preview shows; not of runs that the cursor only passes."""
         await asyncio.sleep(PAUSE)
         await self._on_thread("preview", lambda: self._previews.read(item))
-        self._show_preview()
 
     def action_preview(self) -> None:
-        if self.has_class("-wide"):
-            self.toggle_class("-preview")
-            self.lab.remember(runs_preview=self.has_class("-preview"))
-        else:
-            self.toggle_class("-peek")
+        self.toggle_class("-preview" if self.has_class("-wide") else "-peek")
+        self.lab.remember(runs_preview=self.has_class("-preview"))
         self.call_after_refresh(self._show_preview)
 
     @on(Table.Chosen, "#runs")
@@ -282,7 +278,7 @@ class RunsScreen(RunActions):
 
     def action_clear_filter(self) -> None:
         self.query_one("#filter", Input).value = ""
-        self.set_focus(self._table)
+        self.action_leave_filter()
 
     @on(Input.Changed, "#filter")
     def _filter_typed(self, event: Input.Changed) -> None:
