@@ -6,21 +6,20 @@ folders. Killed at any moment and started again, it takes up every trial where i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from optuna.trial import FrozenTrial
 
+from core.config import TrainConfig
 from core.errors import InvalidValue, OverBudget, ShouldStop
 from core.events import RunFailed, RunFinished, RunStopped
 from experiments.execution.executor import Ended, Executor
 from experiments.execution.fleet import MAX_DEATHS, Fleet
 from experiments.execution.runner import Runner, lost
-from experiments.execution.supervision import REQUESTED
 from experiments.runs.eventlog import EventReader
-from experiments.runs.folder import Meta, Run
-from experiments.runs.view import RunView, reduce
+from experiments.runs.folder import Run
+from experiments.runs.view import reduce
+from experiments.studies.dimensions import Value
 from experiments.studies.events import (
     ProposalRejected,
     SweepEvent,
@@ -32,33 +31,14 @@ from experiments.studies.events import (
 )
 from experiments.studies.folder import StudyFolder
 from experiments.studies.notes import GIVEN_UP, RUN_ID
+from experiments.studies.objectives import mean_scores
 from experiments.studies.plan import SweepPlan
 from experiments.studies.proposals import Proposals
-from experiments.studies.space import Value
+from experiments.studies.running import RunningTrial, TrialRuns
 from experiments.studies.trials import Trials
 
 MAX_REJECTED = 500
 """Proposals that may be rejected in a row."""
-
-
-@dataclass(slots=True)
-class _RunningTrial:
-    """A trial whose run is being trained, and what the run's log says so far. `reported` is the last epoch that the
-    study knows; `given_up` says by which pruner the trial was given up, and is empty while it was not."""
-
-    number: int
-    params: Mapping[str, Value]
-    epochs: int
-    run: Run
-    reader: EventReader
-    view: RunView = field(default_factory=RunView)
-    reported: int = 0
-    given_up: str = ""
-
-    @property
-    def has_all_epochs(self) -> bool:
-        """Whether all of its epochs are done."""
-        return isinstance(self.view.end, RunFinished) or self.view.epochs_done >= self.epochs
 
 
 class SweepDriver(Fleet[SweepEvent]):
@@ -74,7 +54,7 @@ class SweepDriver(Fleet[SweepEvent]):
         self._folder = folder
         self._plan = plan
         self._proposals = Proposals(plan.base, plan.space, runner.first_read)
-        self._active: dict[str, _RunningTrial] = {}
+        self._active: dict[str, RunningTrial] = {}
         self._left: list[FrozenTrial] = []
         self._waiting: list[int] = []
         self._rejected = 0
@@ -96,6 +76,7 @@ class SweepDriver(Fleet[SweepEvent]):
 
     def prepare(self) -> None:
         self._trials = Trials(self._folder, self._plan, self._runner.should_stop)
+        self._of_trials = TrialRuns(self._runner.store, self._folder, self._plan, self._trials)
         self._left = self._trials.unfinished()
 
     def has_more(self) -> bool:
@@ -138,7 +119,7 @@ class SweepDriver(Fleet[SweepEvent]):
     def _next_left(self) -> FrozenTrial | None:
         """The first trial that an earlier driver left and whose run nobody trains any more."""
         for trial in self._left:
-            run = self._run_of(trial)
+            run = self._of_trials.of(trial)
             if run is None or not run.is_alive():
                 self._left.remove(trial)
                 return trial
@@ -147,13 +128,14 @@ class SweepDriver(Fleet[SweepEvent]):
     def _take_up(self, trial: FrozenTrial) -> Iterator[SweepEvent]:
         """Go on with a trial that was left, or take its result where its run has come to an end."""
         params = self._trials.params(trial)
-        run = self._run_of(trial)
+        run = self._of_trials.of(trial)
         if run is None:
             yield from self._enter_in_turn(trial.number)
             return
         self._trials.remember_run(trial.number, run.id)
-        epochs = self._plan.base.changed(**params).epochs
-        active = self._active[run.id] = _RunningTrial(trial.number, params, epochs, run, EventReader(run.log))
+        seed = self._of_trials.seed_of(trial.number, run)
+        config = self._plan.config(params, seed=seed)
+        active = self._active[run.id] = RunningTrial(trial.number, params, config, run, EventReader(run.log), seed)
         if pruner := trial.user_attrs.get(GIVEN_UP):
             active.given_up, active.reported = str(pruner), max(trial.intermediate_values, default=0)
         yield from self.follow(run)
@@ -164,16 +146,7 @@ class SweepDriver(Fleet[SweepEvent]):
         if active.given_up:  # the driver before may have been killed just before it said so
             run.ask_to_stop()
         self._train(active)
-        yield TrialStarted(trial=trial.number, run_id=run.id, params=params, resumed=True)
-
-    def _run_of(self, trial: FrozenTrial) -> Run | None:
-        """A trial's run; also one whose id the driver that made it did not come to write down."""
-        if run_id := trial.user_attrs.get(RUN_ID):
-            run = self._runner.store.run(run_id)
-            return run if run.folder.is_dir() else None
-        wanted = self._meta(trial.number)
-        runs = self._runner.store.runs()
-        return next((run for run in runs if _made_since(run, trial) and run.meta() == wanted), None)
+        yield TrialStarted(trial=trial.number, run_id=run.id, params=params, resumed=True, seed=config.seed)
 
     def _enter_in_turn(self, number: int) -> Iterator[SweepEvent]:
         """Enter a proposal, or let it wait while one before it with the same values is under way."""
@@ -186,7 +159,7 @@ class SweepDriver(Fleet[SweepEvent]):
     def _enter(self, number: int, params: Mapping[str, Value]) -> SweepEvent:
         """Train a proposal, unless it repeats a finished trial or may not be trained."""
         for twin in self._trials.twins(number):
-            if self._run_of(twin) is not None:
+            if self._of_trials.of(twin) is not None:
                 return self._repeat(number, twin)
         try:
             return self._begin(number, params)
@@ -195,15 +168,22 @@ class SweepDriver(Fleet[SweepEvent]):
 
     def _begin(self, number: int, params: Mapping[str, Value]) -> TrialStarted:
         config = self._proposals.config(params)
-        run = self._runner.create(config, self._meta(number))
-        self._trials.remember_run(number, run.id)
-        self._train(_RunningTrial(number, params, config.epochs, run, EventReader(run.log)))
-        return TrialStarted(trial=number, run_id=run.id, params=params, resumed=False)
+        return self._start(number, params, config, self._runner.create(config, self._of_trials.meta(number)))
 
-    def _meta(self, number: int) -> Meta:
-        """The name and tags by which a trial's run is found again."""
-        on_test = ("objective:test",) if self._plan.objective == "test" else ()
-        return Meta(f"{self._folder.name}-{number}", (self._folder.tag, f"trial:{number}", *on_test))
+    def _start(
+        self, number: int, params: Mapping[str, Value], config: TrainConfig, run: Run, seed: int = 0
+    ) -> TrialStarted:
+        self._trials.remember_run(number, run.id)
+        self._train(RunningTrial(number, params, config, run, EventReader(run.log), seed))
+        return TrialStarted(trial=number, run_id=run.id, params=params, resumed=False, seed=config.seed)
+
+    def _next_seed(self, active: RunningTrial) -> TrialStarted:
+        """Train a trial's next seed, whose run may be there: the driver before made it and was killed."""
+        number, seed = active.number, active.seed + 1
+        config = self._plan.config(active.params, seed=seed)
+        left = self._of_trials.made_for(self._trials.get(number), seed)
+        run = left or self._runner.create(config, self._of_trials.meta(number, seed))
+        return self._start(number, active.params, config, run, seed)
 
     def _reject(self, number: int, params: Mapping[str, Value], reason: str) -> ProposalRejected:
         self._trials.reject(number, reason)
@@ -217,7 +197,8 @@ class SweepDriver(Fleet[SweepEvent]):
             run_id=twin.user_attrs[RUN_ID],
             state="finished",
             params=self._trials.params(twin),
-            value=twin.value,
+            value=twin.values[0] if twin.values else None,
+            scores=self._named(twin.values or ()),
             epochs=len(twin.intermediate_values),
             reason=f"repeats trial {twin.number}",
         )
@@ -234,9 +215,11 @@ class SweepDriver(Fleet[SweepEvent]):
             if not active.reported < epoch <= active.epochs or (active.given_up and not active.has_all_epochs):
                 continue
             active.reported = epoch
-            self._trials.report(active.number, epoch, value)
+            if active.seed == 0:  # the others have epochs of the same numbers
+                self._trials.report(active.number, epoch, value)
             yield TrialReported(trial=active.number, run_id=active.run.id, epoch=epoch, value=value)
-            if not (active.given_up or active.has_all_epochs) and self._trials.should_prune(active.number):
+            may_be = active.seed == 0 and not (active.given_up or active.has_all_epochs)
+            if may_be and self._trials.should_prune(active.number):
                 active.given_up = f"by the {self._plan.pruner} pruner"
                 self._trials.give_up(active.number, active.given_up)
                 active.run.ask_to_stop()
@@ -246,9 +229,9 @@ class SweepDriver(Fleet[SweepEvent]):
         end = active.view.end
         if ended.error or isinstance(end, RunFinished | RunFailed):
             return ""
-        if _stop_asked(active.view) and not (active.has_all_epochs and ended.worker_died):
+        if active.was_asked_to_stop and not (active.has_all_epochs and ended.worker_died):
             return ""
-        return ended.worker_died or _stop_reason(active.view)
+        return ended.worker_died or active.stop_reason
 
     def end(self, run: Run, ended: Ended) -> Iterator[SweepEvent]:
         active = self._active.pop(run.id)
@@ -269,22 +252,29 @@ class SweepDriver(Fleet[SweepEvent]):
         else:
             yield self._fail(active, f"lost {MAX_DEATHS} workers; the last one: {reason}")
 
-    def _train(self, active: _RunningTrial) -> None:
+    def _train(self, active: RunningTrial) -> None:
         if active.has_all_epochs:  # too late to give it up: all that it lacks is its end
             active.run.forget_stop()
         self._active[active.run.id] = active
         self.train(active.run)
 
-    def _end_of(self, active: _RunningTrial) -> TrialFinished | None:
-        """Tell the study how a trial ended; None where its run has no end yet."""
+    def _end_of(self, active: RunningTrial) -> TrialFinished | TrialStarted | None:
+        """Tell the study how a trial ended, or go on with its next seed; None where its run has no end yet."""
         match active.view.end:
             case RunFinished() as end:
-                value = self._score(active, end)
-                if value is None:
+                scores = active.scores(self._plan)
+                if scores is None:
                     return self._fail(active, f"its log has no score of epoch {min(end.epochs, active.epochs)}")
-                self._trials.finish(active.number, value)
-                return self._finished(active, "finished", value)
-            case RunStopped() if _stop_asked(active.view) and not active.has_all_epochs:
+                if self._plan.seeds_per_trial > 1:
+                    self._trials.keep_scores(active.number, active.seed, active.run.id, scores)
+                    if active.seed + 1 < self._plan.seeds_per_trial:
+                        return self._next_seed(active)
+                    found = self._trials.scores(active.number)
+                    scores = mean_scores([values for _, values in found.values()])
+                    self._trials.remember_run(active.number, found[min(found)][0])
+                self._trials.finish(active.number, scores)
+                return self._finished(active, "finished", scores)
+            case RunStopped() if active.was_asked_to_stop and not active.has_all_epochs:
                 by = active.given_up or "by hand"
                 self._trials.prune(active.number, by)
                 return self._finished(active, "pruned", reason=by)
@@ -294,46 +284,25 @@ class SweepDriver(Fleet[SweepEvent]):
             case _:
                 return None
 
-    def _score(self, active: _RunningTrial, end: RunFinished) -> float | None:
-        """The objective of a finished run; of one that somebody has extended, as it was after the trial's epochs."""
-        on_test = self._plan.objective == "test"
-        if on_test and end.epochs <= active.epochs:
-            return end.final_test_accuracy
-        by_epoch = active.view.accuracies  # on held-out images where there are some
-        is_the_objective = on_test != bool(self._plan.base.val_split)
-        return by_epoch.get(min(end.epochs, active.epochs)) if is_the_objective else None
-
-    def _fail(self, active: _RunningTrial, reason: str) -> TrialFinished:
+    def _fail(self, active: RunningTrial, reason: str) -> TrialFinished:
         """Give up a trial whose run has no end of its own."""
         self._trials.lose(active.number, reason)
         lost(active.run, active.view, reason)
         return self._finished(active, "failed", reason=reason)
 
+    def _named(self, scores: Sequence[float]) -> dict[str, float]:
+        return dict(zip(self._plan.objectives, scores, strict=False))
+
     def _finished(
-        self, active: _RunningTrial, state: str, value: float | None = None, reason: str = ""
+        self, active: RunningTrial, state: str, scores: Sequence[float] = (), reason: str = ""
     ) -> TrialFinished:
         return TrialFinished(
             trial=active.number,
             run_id=active.run.id,
             state=state,
             params=active.params,
-            value=value,
+            value=scores[0] if scores else None,
+            scores=self._named(scores),
             epochs=active.reported if state == "pruned" else min(len(active.view.epochs), active.epochs),
             reason=reason,
         )
-
-
-def _stop_asked(view: RunView) -> bool:
-    """Whether a run was given up, by the pruner or by hand."""
-    return isinstance(view.end, RunStopped) and view.end.reason == REQUESTED
-
-
-def _made_since(run: Run, trial: FrozenTrial) -> bool:
-    """Whether a run is not older than a trial, so that a study of the same name, deleted since, may have had it."""
-    if trial.datetime_start is None:
-        return False
-    return run.id[:15] >= f"{trial.datetime_start.astimezone(UTC):%Y%m%d-%H%M%S}"
-
-
-def _stop_reason(view: RunView) -> str:
-    return f"the run was stopped ({view.end.reason})" if isinstance(view.end, RunStopped) else "the run has no end"

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from experiments.studies.space import Value
+from experiments.studies.dimensions import Value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialStarted:
-    """A trial's run is being trained, from its last checkpoint where `resumed`."""
+    """A run of a trial is being trained, from its last checkpoint where `resumed`; `seed` is its own."""
 
     NAME: ClassVar = "trial_started"
     trial: int
     run_id: str
     params: Mapping[str, Value]
     resumed: bool
+    seed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,8 +35,9 @@ class TrialReported:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialFinished:
-    """A trial has an end: `state` is finished, pruned or failed; `value` is the objective of a finished one. One that
-    repeats another has the other's run, and `reason` says so."""
+    """A trial has an end: `state` is finished, pruned or failed; `scores` are the objectives of a finished one by name,
+    over several seeds their means, and `value` is the first of them. One that repeats another has the other's run, and
+    `reason` says so."""
 
     NAME: ClassVar = "trial_finished"
     trial: int
@@ -43,6 +45,7 @@ class TrialFinished:
     state: str
     params: Mapping[str, Value]
     value: float | None
+    scores: Mapping[str, float]
     epochs: int
     reason: str
 
@@ -76,7 +79,31 @@ class SweepStopped:
     reason: str
 
 
-SweepEvent = TrialStarted | TrialReported | TrialFinished | ProposalRejected | WorkerDied | SweepStopped
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RaceRunEnded:
+    """A run of the race between the best trials is over: `value` is its accuracy, None where it has no end, for
+    `reason`."""
+
+    NAME: ClassVar = "race_run_ended"
+    trial: int
+    run_id: str
+    value: float | None
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RaceJudged:
+    """The trials in a race were compared: those `left`, the one ahead first, and all that were ever `dropped`."""
+
+    NAME: ClassVar = "race_judged"
+    left: Sequence[int]
+    dropped: Sequence[int]
+    is_over: bool
+
+
+TrialEvent = TrialStarted | TrialReported | TrialFinished | ProposalRejected | WorkerDied
+RaceEvent = RaceRunEnded | RaceJudged
+SweepEvent = TrialEvent | RaceEvent | SweepStopped
 
 
 def to_record(event: SweepEvent, study: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 study.json       what was asked for
 journal.jsonl    Optuna's log of proposals, intermediate values and results, only ever added to
 owner.json       the process that drives the sweep, while one does; the file's time is its heartbeat
+race.json        how the race between the best trials stands, as its runs have it
 output.log       what a detached one wrote
 """
 
@@ -60,6 +61,10 @@ class StudyFolder(OwnedFolder):
     @property
     def journal_lock(self) -> Path:
         return self.folder / "journal.lock"
+
+    @property
+    def race(self) -> Path:
+        return self.folder / "race.json"
 
     @property
     def output(self) -> Path:

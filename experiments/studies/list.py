@@ -12,6 +12,8 @@ from core.storage.files import open_regular
 from experiments.studies.folder import StudyFolder
 from experiments.studies.view import StudyReader, StudyView
 
+WRITTEN = ("study.json", "journal.jsonl", "output.log", "race.json")
+"""The files by which a study is told to have changed."""
 TAIL = 4096
 """Bytes at the end of what a detached process wrote, among which its error is."""
 
@@ -60,7 +62,9 @@ class StudyList:
                 folder = StudyFolder.of(self._home, path.name)
             except LabError:  # nothing of ours
                 continue
-            stamps = tuple(_stamp(folder.folder / name) for name in ("study.json", "journal.jsonl", "output.log"))
+            stamps = tuple(
+                _stamp(folder.folder / name) for name in ("study.json", "journal.jsonl", "output.log", "race.json")
+            )
             if not any(stamps):
                 continue
             key = (stamps, folder.is_alive())

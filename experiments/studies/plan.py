@@ -12,19 +12,22 @@ from core.advice import Action, Advice, Tip
 from core.config import TrainConfig
 from core.errors import InvalidValue, OverBudget
 from experiments.presets.loader import load_config_file, load_preset
+from experiments.studies.dimensions import Value
+from experiments.studies.objectives import check_costs, parse_objectives
 from experiments.studies.space import Space, parse_value
 
 if TYPE_CHECKING:
     from core.data.loader import Dataset
 
-SAMPLERS = ("tpe", "random", "grid")
+SAMPLERS = ("tpe", "random", "grid", "nsga2")
 PRUNERS = ("none", "median", "halving", "early-signal")
-OBJECTIVES = ("val", "test")
-"""Accuracy after the last epoch: on held-out training images, or on the test images, which it is then optimistic on."""
+UNSCORED_PRUNERS = ("none", "early-signal")
+"""Pruners that do not compare trials, and so do with several objectives."""
 NOT_COMPARED = frozenset({"device", "engine"})
 """Config fields that a study may be continued with other values of: they do not change what is searched."""
 MAX_TRIALS = 100_000
 MAX_JOBS = 1024
+MAX_SEEDS_PER_TRIAL = 100
 MAX_HELD_OUT = 5_000
 """Training images held out where nothing else is said: a tenth of them, and not more than this."""
 DECIDING = (
@@ -49,7 +52,9 @@ class Placement:
 class SweepPlan:
     """The plan of a sweep.
 
-    `base` holds what does not vary; `origin` is the option that names its preset or file, and what it names.
+    `base` holds what does not vary; `origin` is the option that names its preset or file, and what it names. Each trial
+    is trained with `seeds_per_trial` seeds from the base's on, and scored by their mean. When all trials are done, the
+    `race` best of them are trained with more seeds; 0 for none.
     """
 
     space: Space
@@ -59,7 +64,27 @@ class SweepPlan:
     sampler: str = "tpe"
     pruner: str = "none"
     trials: int = 20
+    seeds_per_trial: int = 1
+    race: int = 0
     placement: Placement = Placement()
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """The accuracy first, then what a network costs."""
+        return parse_objectives(self.objective)
+
+    @property
+    def scored_on(self) -> str:
+        """The images of the objective: "val" or "test"."""
+        return self.objectives[0]
+
+    def config(self, params: Mapping[str, Value], *, seed: int = 0) -> TrainConfig:
+        """The config of a trial's values, that of the first of its seeds or of a later one.
+
+        Raises:
+            InvalidValue, OverBudget.
+        """
+        return self.base.changed(**self.space.changes(params), **({"seed": self.base.seed + seed} if seed else {}))
 
     def to_json(self) -> dict[str, Any]:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -78,9 +103,16 @@ class SweepPlan:
         first, second = values["origin"]
         words = {key: str(values[key]) for key in ("objective", "sampler", "pruner")}
         placement = Placement(**values.get("placement", {}))
-        trials = int(values["trials"])
+        parse_objectives(words["objective"])
         return cls(
-            space=space, base=base, origin=(str(first), str(second)), trials=trials, placement=placement, **words
+            space=space,
+            base=base,
+            origin=(str(first), str(second)),
+            trials=int(values["trials"]),
+            seeds_per_trial=int(values.get("seeds_per_trial", 1)),
+            race=int(values.get("race", 0)),
+            placement=placement,
+            **words,
         )
 
     def difference(self, other: Self) -> str:
@@ -95,7 +127,19 @@ class SweepPlan:
             old, new = getattr(self.base, field), getattr(other.base, field)
             if old != new:
                 return f"{field} is {old} in it, now {new}"
-        return "" if self.objective == other.objective else f"its objective is {self.objective}, now {other.objective}"
+        if self.objective != other.objective:
+            return f"its objective is {self.objective}, now {other.objective}"
+        mine_seeds, their_seeds = self.seeds_per_trial, other.seeds_per_trial
+        return "" if mine_seeds == their_seeds else f"its trials have {mine_seeds} seeds each, now {their_seeds}"
+
+    def check(self) -> None:
+        """Raise `InvalidValue` where sampler, pruner and objectives do not go together."""
+        several = len(self.objectives) > 1
+        if several and self.pruner not in UNSCORED_PRUNERS:
+            allowed = "compares trials by one number, and the objectives are several"
+            raise InvalidValue("pruner", self.pruner, allowed, hint=f"use {' or '.join(UNSCORED_PRUNERS)}")
+        if self.race == 1:
+            raise InvalidValue("race", 1, "a race needs two at least", hint="for example 4, or 0 for none")
 
 
 def make_plan(origin: tuple[str, str], options: Mapping[str, str], *, objective: str, budget: bool | None) -> SweepPlan:
@@ -115,7 +159,7 @@ def make_plan(origin: tuple[str, str], options: Mapping[str, str], *, objective:
     if "dataset" in options:
         dataset = str(parse_value("dataset", options["dataset"]))
     space, fixed = Space.parse(options, dataset)
-    if objective == "val" and fixed.get("val_split") == 0:
+    if parse_objectives(objective)[0] == "val" and fixed.get("val_split") == 0:
         test = Tip(Action.SET, "objective", "test")
         hint = Advice(Tip(Action.LEAVE_OUT, "val_split"), ", or ", test, ", which is then labelled as such")
         raise InvalidValue("val_split", 0, "the objective is the accuracy on held-out images", hint=hint)
@@ -125,6 +169,9 @@ def make_plan(origin: tuple[str, str], options: Mapping[str, str], *, objective:
         first, *others = (Tip(Action.OPTION, field, values) for field, values in examples.items())
         hint = Advice("give a range or a list: ", first, *(part for step in others for part in (", ", step)))
         raise InvalidValue("space", "empty", "nothing to search yet", hint=hint)
+    archs = space.dimension("arch")
+    for arch in [base.arch] if archs is None else archs.ends():
+        check_costs(parse_objectives(objective), str(arch))
     return SweepPlan(space=space, base=base, origin=origin, objective=objective)
 
 
@@ -164,7 +211,7 @@ def settle_data(plan: SweepPlan, dataset: Dataset) -> SweepPlan:
         InvalidValue: when too few images are there to hold any out.
     """
     base = plan.base.model_copy(update={"dataset": dataset.choice})
-    if plan.objective == "val" and not base.val_split:
+    if plan.scored_on == "val" and not base.val_split:
         count = min(len(dataset.train_labels), base.limit_train or len(dataset.train_labels))
         base = base.changed(val_split=min(MAX_HELD_OUT, count // 10))
         if not base.val_split:

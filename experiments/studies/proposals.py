@@ -11,8 +11,10 @@ from core.models.network import summarize_config
 from core.models.spec import is_user_module
 from experiments.execution.apart import examine
 from experiments.execution.own_files import FirstRead
+from experiments.studies.dimensions import Value
 from experiments.studies.plan import DECIDING, SweepPlan
-from experiments.studies.space import Space, Value
+from experiments.studies.space import Space
+from experiments.studies.within_budget import WithinBudget
 
 
 class Proposals:
@@ -32,7 +34,9 @@ class Proposals:
             OverBudget: when it has too many epochs, or its network too many parameters.
             InvalidValue: for values that do not go together.
         """
-        config = self.base.changed(**params)
+        return self._checked(self.base.changed(**self.space.changes(params)))
+
+    def _checked(self, config: TrainConfig) -> TrainConfig:
         if (problem := self._problem(config)) is not None:
             raise problem
         return config
@@ -48,8 +52,11 @@ class Proposals:
 
         Raises:
             OverBudget: when all of it is over the budget.
+            SpecError: for a template that nothing can be built from.
             InvalidValue: when no values go together, or for a module that is of no use with whatever values.
         """
+        smallest = WithinBudget(self.space, self.base)
+        smallest.check()
         for params in self.space.combinations(("arch",)):
             config = self.base.changed(**params, dropout=0.0)
             if is_user_module(config.arch) and isinstance(problem := self._problem(config), InvalidValue):
@@ -57,7 +64,7 @@ class Proposals:
         problems: list[LabError] = []
         for params in self.space.combinations(DECIDING):
             try:
-                self.config(params)
+                self._checked(self.base.changed(**params, **smallest.least))
                 return
             except (OverBudget, InvalidValue) as problem:
                 problems.append(problem)

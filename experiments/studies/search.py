@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
-from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, GridSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from core.config import TrainConfig
 from core.history import EARLY_EPOCHS, early_signal
+from experiments.studies.dimensions import rounded
 from experiments.studies.notes import REJECTED
-from experiments.studies.space import Space, rounded
+from experiments.studies.space import SLOT, Space
+from experiments.studies.within_budget import WithinBudget
 
 STARTUP_TRIALS = 5
 """Finished trials that the median pruner waits for."""
 RANDOM_TRIALS = 10
 """Trials that are proposed at random before TPE begins to learn."""
+POPULATION = 12
+"""Trials of a generation of NSGA-II. Optuna's own number, 50, is more than most searches here have in all."""
 
 
 class EarlySignalPruner(BasePruner):
@@ -44,27 +49,49 @@ class LateMedianPruner(MedianPruner):
         return 2 * max(trial.intermediate_values, default=0) >= epochs and super().prune(study, trial)
 
 
-class _Rounded(BaseSampler):
-    """Values of a range in steps without what floating point adds to them: 0.055, not 0.05500000000000001."""
+class _Fitted(BaseSampler):
+    """Values of a range in steps without what floating point adds to them, 0.055 and not 0.05500000000000001, and those
+    of a template's choices with which the network can be kept within the budget.
+
+    The distributions stay those of the whole space, so that a sampler sees one space in all trials.
+    """
+
+    within: WithinBudget
+    space: Space
+
+    def fitted_to(self, space: Space, within: WithinBudget) -> Self:
+        self.space, self.within = space, within
+        return self
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         value = super().sample_independent(study, trial, param_name, param_distribution)  # type: ignore[safe-super]
-        return _on_step(value, param_distribution)
+        return self.within.fit(param_name, _on_step(value, param_distribution), _given(trial) | trial.params)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
+        """What the sampler leaves open of a template, a mutation of NSGA-II, is drawn here: it has to leave room for
+        the rest, too."""
         values = super().sample_relative(study, trial, search_space)  # type: ignore[safe-super]
-        return {name: _on_step(value, search_space[name]) for name, value in values.items()}
+        found: dict[str, Any] = dict(_given(trial))
+        for name in [dimension.field for dimension in self.space.in_turn(trial.number)] if values else []:
+            if name in values:
+                value = _on_step(values[name], search_space[name])
+            elif name.startswith(SLOT) and name in search_space:
+                value = super().sample_independent(study, trial, name, search_space[name])  # type: ignore[safe-super]
+            else:
+                continue
+            found[name] = found.get(name, self.within.fit(name, value, found))
+        return {name: value for name, value in found.items() if name in search_space}
 
 
-class Random(_Rounded, RandomSampler):
+class Random(_Fitted, RandomSampler):
     pass
 
 
-class Tpe(_Rounded, TPESampler):
+class Tpe(_Fitted, TPESampler):
     """The tree-structured Parzen estimator (Bergstra et al., NIPS 2011), which learns from rejected proposals, too.
 
     TPE splits the trials into the best few and the rest, estimates the density of each value in either, and proposes
@@ -79,6 +106,10 @@ class Tpe(_Rounded, TPESampler):
         # With trials under way, TPE takes them for bad ones, so that it does not propose their neighbours once more.
         super().__init__(n_startup_trials=RANDOM_TRIALS, seed=seed, constant_liar=True)
         self._random = Random(seed=seed)
+
+    def fitted_to(self, space: Space, within: WithinBudget) -> Self:
+        self._random.fitted_to(space, within)
+        return super().fitted_to(space, within)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -112,20 +143,38 @@ class Grid(GridSampler):
         return len(taken) < self._n_min_trials
 
 
+def _given(trial: FrozenTrial) -> dict[str, Any]:
+    """The values that somebody gave a trial which was added by hand."""
+    return dict(trial.system_attrs.get("fixed_params", {}))
+
+
 def _on_step(value: Any, distribution: BaseDistribution) -> Any:
     is_stepped = isinstance(distribution, FloatDistribution) and distribution.step is not None
     return rounded(value) if is_stepped else value
 
 
-def make_sampler(name: str, space: Space, seed: int) -> BaseSampler:
-    """A sampler by name; equal seeds propose equally.
+class Nsga2(_Fitted, NSGAIISampler):
+    """The evolution strategy NSGA-II (Deb et al., IEEE Transactions on Evolutionary Computation 6, 2002): proposals
+    cross over two of the best trials, each value of one or of the other, and change some.
+
+    With several objectives the best are the Pareto fronts, one after another. A trial that was rejected or given up has
+    no offspring.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(population_size=POPULATION, seed=seed)
+
+
+def make_sampler(name: str, space: Space, base: TrainConfig, seed: int) -> BaseSampler:
+    """A sampler by name, for trials around a config; equal seeds propose equally.
 
     Raises:
         InvalidValue: when the space has no grid.
     """
     if name == "grid":
         return Grid(space.grid())
-    return Tpe(seed) if name == "tpe" else Random(seed=seed)
+    sampler = Tpe(seed) if name == "tpe" else Nsga2(seed) if name == "nsga2" else Random(seed=seed)
+    return sampler.fitted_to(space, WithinBudget(space, base))
 
 
 def make_pruner(name: str, epochs: int) -> BasePruner:

@@ -6,6 +6,7 @@ none,affine+erase  a choice of lists, each with + inside
 0.01:0.1         a range, both ends included
 0.01:0.1:log     a range searched by its logarithm
 0:0.2:0.05       a range in steps
+c{8:20:2} gap fc10  a template of networks: `core.models.grammar.template`
 """
 
 from __future__ import annotations
@@ -21,109 +22,52 @@ from core.advice import Action, Advice, Hint, Tip
 from core.config import TrainConfig, allowed_values
 from core.data.task_of import task_of
 from core.errors import InvalidValue
+from core.models.grammar.template import Template, is_template, parse_template
 from core.models.grammar.words import joined, texts_of
 from core.models.network import absolute_arch, check_module_file, summarize_config
 from core.models.reference import split_archs
 from core.models.spec import is_user_module
+from core.models.template_range import TemplateRange
+from experiments.studies.dimensions import (
+    LISTS,
+    MAX_GRID,
+    Dimension,
+    ListDimension,
+    RangeDimension,
+    Value,
+    divides,
+    in_words,
+    rounded,
+)
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
-Value = str | int | float | bool
+__all__ = ["Dimension", "ListDimension", "RangeDimension", "Space", "Value", "divides", "in_words", "rounded"]
 
 FIXED = frozenset(
     {"dataset", "seed", "val_split", "target", "stop_at_target", "limit_train", "limit_test", "device", "engine"}
     | {"max_params", "max_epochs", "budget", "run_whole_file", "teacher", "tta"}
 )
 """Fields that say what a result is a result of, or where it is worked out; a search over them would mean nothing."""
-LISTS = frozenset({"augment", "milestones"})
-"""Fields whose values are lists, within which a sweep has + where the config has commas."""
 FORMS = "written as VALUE, A,B,C, LOW:HIGH, LOW:HIGH:log or LOW:HIGH:STEP"
-MAX_GRID = 100_000
 
 _BOOLEANS = {"true": True, "on": True, "false": False, "off": False}
 
 
-@dataclass(frozen=True, slots=True)
-class ListDimension:
-    """One of a few values."""
-
-    field: str
-    values: tuple[Value, ...]
-
-    def __str__(self) -> str:
-        words = [in_words(value) for value in self.values]
-        return ",".join([word.replace(",", "+") for word in words] if self.field in LISTS else words)
-
-    def ends(self) -> tuple[Value, ...]:
-        return self.values
-
-    def grid(self) -> tuple[Value, ...]:
-        return self.values
-
-    def holds(self, value: Value) -> bool:
-        return value in self.values
-
-    def suggest(self, trial: Trial) -> Value:
-        value = trial.suggest_categorical(self.field, self.values)
-        assert value is not None, "None is no choice"
-        return value
-
-
-@dataclass(frozen=True, slots=True)
-class RangeDimension:
-    """Numbers from `low` to `high`, both included; whole numbers where these are."""
-
-    field: str
-    low: float
-    high: float
-    log: bool = False
-    step: float | None = None
-
-    def __str__(self) -> str:
-        ends = [in_words(self.low), in_words(self.high)]
-        return ":".join([*ends, "log"] if self.log else ends if self.step is None else [*ends, in_words(self.step)])
-
-    def ends(self) -> tuple[Value, ...]:
-        return (self.low, self.high)
-
-    def grid(self) -> tuple[Value, ...]:
-        """Every value.
-
-        Raises:
-            InvalidValue: for a range that has no end of them.
-        """
-        whole = isinstance(self.low, int)
-        step = self.step if self.step is not None else 1 if whole and not self.log else None
-        if step is None:
-            hint = Advice("list them, or give a step: ", Tip(Action.OPTION, self.field, "LOW:HIGH:STEP"))
-            raise InvalidValue(self.field, str(self), "a grid needs a finite number of values", hint=hint)
-        count = round((self.high - self.low) / step) + 1
-        if count > MAX_GRID:
-            raise InvalidValue(self.field, str(self), f"more than {MAX_GRID:,} values", hint="take a larger step")
-        values = [self.low + index * step for index in range(count)]
-        return tuple(values if whole else [rounded(value) for value in values])
-
-    def holds(self, value: Value) -> bool:
-        if isinstance(value, str) or not self.low <= value <= self.high:
-            return False
-        return self.step is None or divides(self.step, value - self.low)
-
-    def suggest(self, trial: Trial) -> Value:
-        if isinstance(self.low, int) and isinstance(self.high, int):
-            step = 1 if self.step is None else int(self.step)
-            return trial.suggest_int(self.field, self.low, self.high, step=step, log=self.log)
-        return trial.suggest_float(self.field, self.low, self.high, step=self.step, log=self.log)
-
-
-Dimension = ListDimension | RangeDimension
+SLOT = "arch."
+"""What the names of a template's choices begin with; a number from 1 follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """The dimensions of a search, in the order of the config's fields."""
+    """The dimensions of a search, in the order of the config's fields.
+
+    A `template` of networks has a dimension for each of its choices, named ``arch.1`` and on.
+    """
 
     dimensions: tuple[Dimension, ...]
+    template: Template | None = None
 
     @classmethod
     def parse(cls, options: Mapping[str, str], dataset: str | None = None) -> tuple[Self, dict[str, Value]]:
@@ -138,32 +82,75 @@ class Space:
         """
         dimensions: list[Dimension] = []
         fixed: dict[str, Value] = {}
+        template = None
         for field in TrainConfig.model_fields:
             if field not in options:
+                continue
+            if field == "arch" and is_template(options[field]):
+                template = parse_template(options[field])
+                if dataset is not None:
+                    TemplateRange(template, task_of(dataset))
+                dimensions += slot_dimensions(template)
                 continue
             parsed = parse_option(field, options[field], dataset)
             if isinstance(parsed, ListDimension | RangeDimension):
                 dimensions.append(parsed)
             else:
                 fixed[field] = parsed
-        return cls(tuple(dimensions)), fixed
+        return cls(tuple(dimensions), template), fixed
 
     def __bool__(self) -> bool:
         return bool(self.dimensions)
 
     def __str__(self) -> str:
-        return ", ".join(f"{dimension.field} {dimension}" for dimension in self.dimensions)
+        return ", ".join(f"{field} {text}" for field, text in self.to_json().items())
 
     def to_json(self) -> dict[str, str]:
-        """Each dimension as it would be written; `parse` reads it again."""
-        return {dimension.field: str(dimension) for dimension in self.dimensions}
+        """Each config field that varies as it would be written; `parse` reads it again."""
+        written: dict[str, str] = {}
+        for dimension in self.dimensions:
+            if dimension.field.startswith(SLOT):
+                assert self.template is not None, "choices are a template's"
+                written["arch"] = self.template.text
+            else:
+                written[dimension.field] = str(dimension)
+        return written
 
     def dimension(self, field: str) -> Dimension | None:
         return next((dimension for dimension in self.dimensions if dimension.field == field), None)
 
     def suggest(self, trial: Trial) -> dict[str, Value]:
-        """Let a sampler propose values for a trial; those that the trial has already are kept."""
-        return {dimension.field: dimension.suggest(trial) for dimension in self.dimensions}
+        """Let a sampler propose values for a trial; those that the trial has already are kept.
+
+        Of a template what is a list comes first. Which width is the last one, to which the others leave only so much of
+        the budget, changes from trial to trial.
+        """
+        values = {dimension.field: dimension.suggest(trial) for dimension in self.in_turn(trial.number)}
+        return {dimension.field: values[dimension.field] for dimension in self.dimensions}
+
+    def in_turn(self, number: int) -> list[Dimension]:
+        """The dimensions in the order in which trial `number` is given its values."""
+        slots = [dimension for dimension in self.dimensions if dimension.field.startswith(SLOT)]
+        others = [dimension for dimension in self.dimensions if dimension not in slots]
+        widths = [dimension for dimension in slots if isinstance(dimension, RangeDimension)]
+        first = number % len(widths) if widths else 0
+        return [*others, *(one for one in slots if one not in widths), *widths[first:], *widths[:first]]
+
+    def changes(self, params: Mapping[str, Value]) -> dict[str, Value]:
+        """The config fields of a trial's values: of a template's choices the spec that they are, once all are made."""
+        changes = {field: value for field, value in params.items() if not field.startswith(SLOT)}
+        if (spec := self.spec(params)) is not None:
+            changes["arch"] = spec
+        return changes
+
+    def spec(self, params: Mapping[str, Value]) -> str | None:
+        """The plain spec of a template's choices; None without a template, or before all are made."""
+        if self.template is None:
+            return None
+        names = [f"{SLOT}{number}" for number in range(1, len(self.template.slots) + 1)]
+        if any(name not in params for name in names):
+            return None
+        return self.template.spec([as_choice(params[name]) for name in names])
 
     def grid(self) -> dict[str, Sequence[Value]]:
         """Every value of each dimension.
@@ -178,11 +165,30 @@ class Space:
         return {field: list(column) for field, column in values.items()}
 
     def combinations(self, fields: Sequence[str]) -> list[dict[str, Value]]:
-        """Every combination of the extremes of these fields, as far as they are dimensions."""
+        """Every combination of the extremes of these fields, as far as they are dimensions; a template's are left
+        out."""
         found = [dimension for dimension in self.dimensions if dimension.field in fields]
         products = itertools.islice(itertools.product(*(dimension.ends() for dimension in found)), MAX_GRID)
         names = [dimension.field for dimension in found]
         return [dict(zip(names, values, strict=True)) for values in products]
+
+
+def slot_dimensions(template: Template) -> list[Dimension]:
+    """A dimension for each choice of a template."""
+    found: list[Dimension] = []
+    for number, slot in enumerate(template.slots, start=1):
+        name, values = f"{SLOT}{number}", slot.values
+        low, high = values[0], values[-1]
+        if slot.step is not None and isinstance(low, int) and isinstance(high, int):
+            found.append(RangeDimension(name, low, high, step=None if slot.step == 1 else slot.step))
+        else:
+            found.append(ListDimension(name, values))
+    return found
+
+
+def as_choice(value: Value) -> int | str | bool:
+    """A value of a dimension as a choice in a template."""
+    return int(value) if isinstance(value, float) else value
 
 
 def parse_option(field: str, text: str, dataset: str | None = None) -> Value | Dimension:
@@ -231,23 +237,6 @@ def parse_value(field: str, text: str, *, whole: str = "", dataset: str | None =
     if dataset is not None:
         summarize_config(checked.model_copy(update={"dataset": dataset}), task_of(dataset))
     return joined(texts_of(checked.arch))  # one network is one value, however it is spaced
-
-
-def rounded(value: float) -> float:
-    """A sum or product of numbers with few digits, as it would be written."""
-    return float(f"{value:.12g}")
-
-
-def divides(step: float, distance: float) -> bool:
-    """Whether a distance is a whole number of steps, but for what floating point adds to it."""
-    return abs(distance / step - round(distance / step)) < 1e-6
-
-
-def in_words(value: Value) -> str:
-    """A value as it would be written on the command line: ``100`` for a number of any type."""
-    if isinstance(value, str):
-        return value
-    return str(value).lower() if isinstance(value, bool) else str(value).removesuffix(".0")
 
 
 def _range(field: str, text: str) -> RangeDimension:

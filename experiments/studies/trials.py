@@ -5,19 +5,20 @@ Everything goes through Optuna's storage at once, so that a driver that is kille
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from core.errors import ShouldStop
+from experiments.studies.dimensions import Value
 from experiments.studies.folder import StudyFolder
 from experiments.studies.journal import name_within, open_storage
-from experiments.studies.notes import ADDED, FAILED, GIVEN_UP, PRUNED, REJECTED, REPEATS, RUN_ID
+from experiments.studies.notes import ADDED, FAILED, GIVEN_UP, GROUP, PRUNED, REJECTED, REPEATS, RUN_ID, SCORES
+from experiments.studies.objectives import direction
 from experiments.studies.plan import SweepPlan
 from experiments.studies.search import Grid, make_pruner, make_sampler
-from experiments.studies.space import Value
 
 
 class Trials:
@@ -37,12 +38,12 @@ class Trials:
         self._study = optuna.create_study(
             study_name=name_within(self._storage, folder),
             storage=self._storage,
-            direction="maximize",
+            directions=[direction(objective) for objective in plan.objectives],
             load_if_exists=True,
             pruner=make_pruner(plan.pruner, plan.base.epochs),
         )
         # A study that is continued must not draw again what it drew when it began.
-        self._study.sampler = make_sampler(plan.sampler, plan.space, plan.base.seed + len(self.all()))
+        self._study.sampler = make_sampler(plan.sampler, plan.space, plan.base, plan.base.seed + len(self.all()))
 
     def all(self) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False)
@@ -76,21 +77,31 @@ class Trials:
         in any case."""
         trial = self.get(number)
         finished = [other for other in self.all() if other.state is TrialState.COMPLETE]
-        return [other for other in finished if other.params == trial.params and ADDED not in trial.user_attrs]
+        return [other for other in finished if self._are_same(other, trial) and ADDED not in trial.user_attrs]
 
     def twins_under_way(self, number: int) -> bool:
         """Whether an earlier trial with the values of a proposal has no result yet."""
         trial = self.get(number)
         before = (other for other in self.all()[:number] if other.state is TrialState.RUNNING)
-        return any(other.params == trial.params for other in before)
+        return any(self._are_same(other, trial) for other in before)
+
+    def _are_same(self, one: FrozenTrial, other: FrozenTrial) -> bool:
+        """Whether two trials are one config, which two rows of a template's choices may be, too."""
+        changes = self._plan.space.changes
+        return one.params == other.params or (
+            self._plan.space.template is not None and changes(one.params) == changes(other.params)
+        )
 
     def repeat(self, number: int, twin: FrozenTrial) -> None:
         """Give a trial the run and the result of its twin."""
         for epoch, value in twin.intermediate_values.items():
             self.report(number, epoch, value)
         self.remember_run(number, twin.user_attrs[RUN_ID])
+        for key in (GROUP, SCORES):
+            if key in twin.user_attrs:
+                self._note(number, key, twin.user_attrs[key])
         self._note(number, REPEATS, f"repeats trial {twin.number}")
-        self._study.tell(number, twin.value)
+        self._study.tell(number, twin.values)
 
     def params(self, trial: FrozenTrial) -> dict[str, Value]:
         """A trial's values; those that are missing, because an earlier driver was killed, are proposed now."""
@@ -114,12 +125,28 @@ class Trials:
         """Note which pruner gave a trial up. Its run goes on until it hears of that, maybe under the next driver."""
         self._note(number, GIVEN_UP, by)
 
-    def finish(self, number: int, value: float) -> None:
-        self._study.tell(number, value)
+    def finish(self, number: int, scores: Sequence[float]) -> None:
+        self._study.tell(number, list(scores))
+
+    def group_id(self, number: int, make: Callable[[], str]) -> str:
+        """The id of the group of a trial's runs, made where it has none yet."""
+        notes = self.get(number).user_attrs
+        if GROUP not in notes:
+            self._note(number, GROUP, make())
+        return str(self.get(number).user_attrs[GROUP])
+
+    def scores(self, number: int) -> dict[int, tuple[str, list[float]]]:
+        """The runs of a trial that have finished, by which of its seeds they have, from 0, and their objectives."""
+        kept = self.get(number).user_attrs.get(SCORES, {})
+        return {int(seed): (str(run_id), list(values)) for seed, (run_id, values) in kept.items()}
+
+    def keep_scores(self, number: int, seed: int, run_id: str, values: Sequence[float]) -> None:
+        kept = {str(one): list(found) for one, found in self.scores(number).items()}
+        self._note(number, SCORES, kept | {str(seed): [run_id, list(values)]})
 
     def prune(self, number: int, reason: str) -> None:
         self._note(number, PRUNED, reason)
-        self._study.tell(number, state=TrialState.PRUNED)
+        self._study.tell(number, state=self._without_scores)
 
     def lose(self, number: int, reason: str) -> None:
         """End a trial whose run was lost, which says nothing about its values."""
@@ -138,7 +165,13 @@ class Trials:
         """End a trial as pruned, so that TPE takes its values for bad ones. It does not look at trials that failed, and
         would propose such values again and again, because it knows least of them."""
         self._note(number, note, reason)
-        self._study.tell(number, state=TrialState.PRUNED)
+        self._study.tell(number, state=self._without_scores if note == FAILED else TrialState.PRUNED)
+
+    @property
+    def _without_scores(self) -> TrialState:
+        """The state of a trial that ends early: with one objective pruned, so that TPE ranks it by what it had. Of
+        several it could not tell which one that was."""
+        return TrialState.PRUNED if len(self._plan.objectives) == 1 else TrialState.FAIL
 
     def _note(self, number: int, key: str, value: Any) -> None:
         self._storage.set_trial_user_attr(self.get(number)._trial_id, key, value)

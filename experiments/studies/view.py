@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import InvalidValue
+from experiments.runs.json_files import read_json
 from experiments.runs.store import Store
+from experiments.studies.dimensions import Value
 from experiments.studies.folder import StudyFolder, no_such_study
-from experiments.studies.notes import ADDED, FAILED, PRUNED, REJECTED, REPEATS, RUN_ID
+from experiments.studies.notes import ADDED, FAILED, GROUP, PRUNED, REJECTED, REPEATS, RUN_ID, SCORES
+from experiments.studies.objectives import direction, front
 from experiments.studies.plan import SweepPlan
-from experiments.studies.space import Value, parse_value
+from experiments.studies.space import SLOT, parse_value
 
 if TYPE_CHECKING:
     from optuna.storages.journal import JournalStorage
@@ -34,6 +37,9 @@ class TrialView:
     `state` is waiting, running, finished, pruned, failed or rejected; `values` are the accuracies by epoch so far, on
     the images that `StudyView.values_are` names; `reason` says why it failed, was pruned or rejected, or which trial it
     repeats; `seconds` run from its start to its end. A trial that `repeats` another has the other's run and result.
+    `scores` are the objectives of a finished one, means over its seeds, and `value` is the first of them. Of several
+    seeds `runs` has those that have finished, by seed, `group_id` is that of them all, and `run_id` is the run under
+    way, or else the first.
     """
 
     number: int
@@ -47,12 +53,20 @@ class TrialView:
     repeats: bool
     started: datetime | None
     seconds: float | None
+    scores: tuple[float, ...] = ()
+    runs: tuple[str, ...] = ()
+    group_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyView:
     """A study as it stands. Accuracies are fractions; `importance` is by parameter, sums to 1, and is empty as long as
-    too few trials have finished, or all of them with the same score."""
+    too few trials have finished, or all of them with the same score.
+
+    `best` is the trial with the highest accuracy. Of several objectives `front` has the numbers of the finished trials
+    that no other is better than in one without being worse in another; of one objective it is empty. `race` is the
+    record of the race between the best trials, empty without one.
+    """
 
     name: str
     plan: SweepPlan
@@ -60,6 +74,8 @@ class StudyView:
     best: TrialView | None
     importance: Mapping[str, float]
     is_driven: bool
+    front: tuple[int, ...] = ()
+    race: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def values_are(self) -> str:
@@ -117,12 +133,25 @@ class StudyView:
     @property
     def is_complete(self) -> bool:
         """Whether a driver would find nothing to do."""
-        return self.done >= self.planned
+        return self.done >= self.planned and not self.race_is_due
+
+    @property
+    def race_is_due(self) -> bool:
+        """Whether the best trials are still to race, or to go on with it."""
+        racing = {trial.number for trial in candidates(self)}
+        known = {racer.get("trial") for racer in self.race.get("racers", ()) if isinstance(racer, dict)}
+        return len(racing) > 1 and not (self.race.get("is_over") is True and known == racing)
 
     @property
     def trained(self) -> tuple[TrialView, ...]:
         """The trials that count: all but proposals that were rejected."""
         return tuple(trial for trial in self.trials if trial.state != "rejected")
+
+
+def candidates(view: StudyView) -> list[TrialView]:
+    """The trials that race when all are done: the best by accuracy, as many as the plan says."""
+    found = [trial for trial in view.trials if trial.value is not None and not trial.repeats]
+    return sorted(found, key=lambda trial: (-(trial.value or 0.0), trial.number))[: view.plan.race]
 
 
 class StudyReader:
@@ -144,10 +173,12 @@ class StudyReader:
             self._storage = _open_storage(self._folder)
         trials = tuple(_trial_view(trial) for trial in self._trials())
         finished = [trial for trial in trials if trial.value is not None and not trial.repeats]
-        best = max(finished, key=lambda trial: (trial.value or 0.0, -trial.number), default=None)
+        best = max(finished, key=_goodness, default=None)
+        objectives = plan.objectives
+        places = front([trial.scores for trial in finished], objectives) if len(objectives) > 1 else []
         if len(finished) != self._importance[0]:
-            is_needed = len(finished) >= IMPORTANCE_TRIALS and len({trial.value for trial in finished}) > 1
-            self._importance = (len(finished), self._work_out_importance() if is_needed else {})
+            is_needed = len(finished) >= IMPORTANCE_TRIALS and len({trial.scores for trial in finished}) > 1
+            self._importance = (len(finished), self._work_out_importance(objectives) if is_needed else {})
         return StudyView(
             name=self._folder.name,
             plan=plan,
@@ -155,6 +186,8 @@ class StudyReader:
             best=best,
             importance=self._importance[1],
             is_driven=self._folder.is_alive(),
+            front=tuple(finished[place].number for place in places),
+            race=read_json(self._folder.race) if plan.race else {},
         )
 
     def _trials(self) -> list[FrozenTrial]:
@@ -163,13 +196,14 @@ class StudyReader:
         studies = self._storage.get_all_studies()
         return self._storage.get_all_trials(studies[0]._study_id, deepcopy=False) if studies else []
 
-    def _work_out_importance(self) -> dict[str, float]:
+    def _work_out_importance(self, objectives: tuple[str, ...]) -> dict[str, float]:
         """The importance of each parameter by PED-ANOVA (Watanabe, Bansal, Hutter, IJCAI 2023): how far its values in
-        the best tenth of the trials differ from those in all of them."""
+        the best tenth of the trials differ from those in all of them. With several objectives the best are those on
+        the front, then those on the next one."""
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        study = optuna.create_study(direction="maximize")
+        study = optuna.create_study(directions=[direction(objective) for objective in objectives])
         study.add_trials([trial for trial in self._trials() if REPEATS not in trial.user_attrs])
         return {str(name): float(share) for name, share in optuna.importance.get_param_importances(study).items()}
 
@@ -236,7 +270,7 @@ def _value_inside(plan: SweepPlan, field: str, text: str) -> Value:
     dimension = plan.space.dimension(field)
     if dimension is None:
         raise InvalidValue(field, text, "is not searched in this study", hint=f"searched: {plan.space}")
-    value = parse_value(field, text, dataset=plan.base.dataset)
+    value = dimension.read(text) if field.startswith(SLOT) else parse_value(field, text, dataset=plan.base.dataset)
     if not dimension.holds(value):
         raise InvalidValue(field, text, f"must lie within {dimension}", hint="choose a value of the study's space")
     return value
@@ -255,15 +289,26 @@ def _existing_plan(folder: StudyFolder) -> SweepPlan:
     return plan
 
 
+def _goodness(trial: TrialView) -> tuple[float, ...]:
+    """A key by which the better of two finished trials is greater: by accuracy, then by what it costs."""
+    return (*trial.scores[:1], *(-cost for cost in trial.scores[1:]), -trial.number)
+
+
 def _trial_view(trial: FrozenTrial) -> TrialView:
     notes: dict[str, Any] = trial.user_attrs
-    state = "rejected" if REJECTED in notes else "failed" if FAILED in notes else STATE_NAMES[trial.state.name]
+    said = {REJECTED: "rejected", FAILED: "failed", PRUNED: "pruned"}
+    state = next((state for note, state in said.items() if note in notes), STATE_NAMES[trial.state.name])
+    scores = tuple(trial.values) if state == "finished" and trial.values is not None else ()
+    runs = [run_id for _, (run_id, _) in sorted(notes.get(SCORES, {}).items(), key=lambda item: int(item[0]))]
     started, ended = trial.datetime_start, trial.datetime_complete
     return TrialView(
         number=trial.number,
         state=state,
         params=trial.params or dict(trial.system_attrs.get("fixed_params", {})),
-        value=trial.value if state == "finished" else None,
+        value=scores[0] if scores else None,
+        scores=scores,
+        runs=tuple(runs),
+        group_id=str(notes.get(GROUP, "")),
         values=dict(sorted(trial.intermediate_values.items())),
         run_id=notes.get(RUN_ID),
         reason=next((str(notes[why]) for why in (REJECTED, PRUNED, FAILED, REPEATS) if why in notes), ""),

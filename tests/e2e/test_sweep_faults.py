@@ -72,6 +72,38 @@ def test_a_sweep_killed_twice_and_continued_by_name_has_all_its_trials_and_none_
         assert epochs == sorted(epochs), "an epoch that had a checkpoint was done again"
 
 
+def test_a_search_over_a_template_with_two_objectives_killed_twice_has_its_trials_and_the_front_of_their_logs(lab):
+    template = "c{4:8:2}p1 p2 s{8,12}p1 [s8p1] p2 s{8:24}p1 gap fc10"
+    search = ("--arch", template, "--lr", "0.1", "--objective", "val,params", "--trials", "24", "--val-split", "100")
+    search += ("--epochs", "1", "--max-params", "1200", "--sampler", "nsga2")
+    for finished in (4, 12):
+        with sweeping(lab, *search) as process:
+            wait_until(lambda finished=finished: count(lab, "run_finished") >= finished)
+            kill(process, with_workers=finished == 4)
+    with sweeping(lab, *search, "--json") as process:
+        out, err = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0, err
+    summary = json.loads(out.splitlines()[-1])
+    assert (summary["trials"], summary["rejected"], summary["states"]["finished"]) == (24, 0, 24)
+    own = [trial for trial in summary["results"] if not trial["reason"]]
+    rows = lab.rows()
+    assert sorted(row["run_id"] for row in rows) == sorted(trial["run_id"] for trial in own)
+    assert len({row["arch"] for row in rows}) == len(rows)
+    logged = {}
+    for log in lab.home.glob("runs/2*/events.jsonl"):
+        events = [json.loads(line) for line in log.read_text().splitlines()]
+        (start,) = {event["total_params"] for event in events if event["event"] == "run_started"}
+        accuracy = next(event["val_accuracy"] for event in events if event["event"] == "epoch_finished")
+        logged[log.parent.name] = (accuracy, start)
+    assert max(params for _, params in logged.values()) <= 1200
+    front = {
+        run
+        for run, (accuracy, params) in logged.items()
+        if not any(a >= accuracy and p <= params and (a, p) != (accuracy, params) for a, p in logged.values())
+    }
+    assert {trial["run_id"] for trial in own if trial["trial"] in summary["front"]} == front
+
+
 def test_ctrl_c_stops_the_workers_with_checkpoints_and_the_study_goes_on(lab):
     with sweeping(lab, *LONG, "--json") as process:
         wait_until(lambda: count(lab, "epoch_finished") > 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.config import TrainConfig, field_help
-from core.dataset_names import is_own, path_and_pin
 from core.errors import InvalidValue
 from experiments.locations import Locations
 from experiments.presets.loader import DEFAULT
 from experiments.runs.owner import is_locked
 from experiments.studies.folder import StudyFolder, no_such_study
 from experiments.studies.locks import wait_for_lock
+from experiments.studies.objectives import ACCURACIES, parse_objectives
 from experiments.studies.plan import (
     MAX_JOBS,
+    MAX_SEEDS_PER_TRIAL,
     MAX_TRIALS,
-    OBJECTIVES,
     PRUNERS,
     SAMPLERS,
     Placement,
@@ -32,8 +32,10 @@ from experiments.studies.plan import (
     make_plan,
     settle_data,
 )
+from experiments.studies.racing.rule import MAX_RACE
 from experiments.studies.space import FIXED, Space
 from tui.command_line.config_options import FromFile, FromPreset, option_help, with_config_options
+from tui.command_line.continuing import as_before, check_same
 from tui.command_line.exit_codes import ExitCode, stop_code
 from tui.command_line.following import download_progress
 from tui.command_line.hangup import training_on_a_terminal
@@ -44,6 +46,8 @@ from tui.text.output import note, note_logs
 
 if TYPE_CHECKING:
     from experiments.execution.executor import Executor
+    from experiments.execution.runner import Runner
+    from experiments.studies.events import SweepEvent
     from experiments.studies.view import StudyView
 
 EXECUTORS = ("local", "ray")
@@ -58,6 +62,10 @@ def _one_of(name: str, words: tuple[str, ...]) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def _objectives(text: str) -> str:
+    return ",".join(parse_objectives(text))
 
 
 def _share(text: str) -> float:
@@ -137,9 +145,27 @@ def sweep(
         typer.Option(
             help="What to maximise: accuracy after the last epoch, on held-out training images (val: a tenth of "
             "them, at most 5,000, unless --val-split says otherwise) or on the test set (test, which makes "
-            "it optimistic) [default: val].",
-            metavar="|".join(OBJECTIVES),
-            parser=_one_of("objective", OBJECTIVES),
+            "it optimistic). With params, macs (multiply-adds for an image) or seconds (of a step) behind it, the "
+            "search is for the Pareto front of all [default: val].",
+            metavar="|".join(ACCURACIES) + "[,COST]...",
+            parser=_objectives,
+        ),
+    ] = None,
+    seeds_per_trial: Annotated[
+        int | None,
+        typer.Option(
+            help="Seeds that each trial is trained with, as a group; its score is their mean [default: 1].",
+            metavar="N",
+            parser=whole_number("seeds_per_trial", 1, MAX_SEEDS_PER_TRIAL),
+        ),
+    ] = None,
+    race: Annotated[
+        int | None,
+        typer.Option(
+            help="When all trials are done, train the N best with new seeds, and drop those that are worse by more "
+            "than chance, until one is left or each has 12 [default: 0, no race].",
+            metavar="N",
+            parser=whole_number("race", 0, MAX_RACE),
         ),
     ] = None,
     executor: Annotated[
@@ -181,6 +207,7 @@ def sweep(
     """Search for the config that scores best. Options with a range or a list are searched, the others are fixed.
 
     A space is written as options: --lr 0.01:0.1:log --batch-size 64,128,256 --arch conv9,conv5 --dropout 0:0.2:0.05.
+    A template searches networks: --arch "c{8:20:2} p2 s{24,32,40}p1 [s40p1] gap fc10".
     """
     locations: Locations = context.obj
     note_logs("experiments")
@@ -202,9 +229,11 @@ def sweep(
         plan = continued(stored, written, objective=objective, budget=budget)
     else:
         plan = make_plan(_origin(preset, config), written, objective=objective or "val", budget=budget)
-        plan = _as_before(plan, stored, written)
+        plan = as_before(plan, stored, written)
     plan = replace(plan, sampler=sampler or plan.sampler, pruner=pruner or plan.pruner, trials=trials or plan.trials)
-    plan = replace(plan, placement=placement)
+    plan = replace(plan, seeds_per_trial=seeds_per_trial or plan.seeds_per_trial, placement=placement)
+    plan = replace(plan, race=plan.race if race is None else race)
+    plan.check()
     if placement.executor == "ray":
         from experiments.execution.ray_executor import require_ray
 
@@ -214,7 +243,6 @@ def sweep(
 
     from experiments.execution.runner import Runner
     from experiments.studies.code import keep_code, read_code
-    from experiments.studies.driver import SweepDriver
     from experiments.studies.proposals import Proposals, check_machine
     from experiments.studies.view import study_view
     from tui.text.sweep_report import SweepReport
@@ -228,7 +256,7 @@ def sweep(
         plan = _with_data(plan, locations, stop)
         plan = replace(plan, base=runner.teachers.settled(runner.store, plan.base))
         if stored is not None:
-            _check_same(folder.name, stored, plan)
+            check_same(folder.name, stored, plan)
         trainer = _executor(plan, locations)
         if placement.executor == "local":
             check_machine(plan)
@@ -240,11 +268,25 @@ def sweep(
             folder.write_plan(plan)
             report = SweepReport(study_view(locations.home, folder.name), as_json=as_json)
             report.begin()
-            for event in SweepDriver(runner, folder, plan, trainer).run(stop):
+            for event in _driven(runner, folder, plan, trainer, stop):
                 report.show(event)
         view = study_view(locations.home, folder.name)
         report.end(view, runner.store)
     raise typer.Exit(_exit_code(view, stop()))
+
+
+def _driven(
+    runner: Runner, folder: StudyFolder, plan: SweepPlan, trainer: Executor, stop: StopFlag
+) -> Iterator[SweepEvent]:
+    """The events of the trials, and then of the race between the best of them."""
+    from experiments.studies.driver import SweepDriver
+    from experiments.studies.racing.race import run_race
+    from experiments.studies.view import study_view
+
+    yield from SweepDriver(runner, folder, plan, trainer).run(stop)
+    view = study_view(runner.store.home, folder.name)
+    if view.race_is_due and not stop():
+        yield from run_race(runner, folder, view, lambda: _executor(plan, runner.locations), stop)
 
 
 def _origin(preset: str | None, config: Path | None) -> tuple[str, str]:
@@ -270,38 +312,6 @@ def _placement(
         gpus_per_trial=gpus or before.gpus_per_trial,
         ray_address=address or before.ray_address,
     )
-
-
-def _as_before(plan: SweepPlan, stored: SweepPlan | None, written: dict[str, str]) -> SweepPlan:
-    """The plan with the data, sampler, pruner and length of the stored study, where there is one."""
-    if stored is None:
-        return plan
-    same = {field: getattr(stored.base, field) for field in ("dataset", "val_split") if field not in written}
-    if _is_same_data(written.get("dataset", ""), stored.base.dataset):
-        same["dataset"] = stored.base.dataset
-    base = plan.base.model_copy(update=same)
-    return replace(plan, base=base, sampler=stored.sampler, pruner=stored.pruner, trials=stored.trials)
-
-
-def _is_same_data(written: str, stored: str) -> bool:
-    """Whether a data set is the one that a study settled on: so is auto, and one's own at the same path."""
-    if is_own(written) and is_own(stored):
-        (path, pin), (old, _) = path_and_pin(written), path_and_pin(stored)
-        return path == old and not pin
-    return written == "auto"
-
-
-def _check_same(name: str, stored: SweepPlan, plan: SweepPlan) -> None:
-    """Refuse a plan that is another search than the stored one; note a new sampler or pruner."""
-    if difference := stored.difference(plan):
-        hint = "continue it as it was, with --study alone, or choose another name"
-        raise InvalidValue("study", name, f"is another search: {difference}", hint=hint)
-    if plan.sampler == "grid" != stored.sampler:
-        hint = "begin another study for a grid, or leave --sampler out"
-        raise InvalidValue("sampler", "grid", f"the study began with {stored.sampler}", hint=hint)
-    for what in ("sampler", "pruner"):
-        if (old := getattr(stored, what)) != (new := getattr(plan, what)):
-            note(f"{what}: {old} until now, {new} from now on")
 
 
 def _with_data(plan: SweepPlan, locations: Locations, stop: StopFlag) -> SweepPlan:

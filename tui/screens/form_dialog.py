@@ -147,5 +147,9 @@ class FormDialog(ModalScreen[Result | None], Generic[Result]):
             self.dismiss(result)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        field = (event.widget.id or "").removeprefix("field-")
-        self.query_one("#field-help", Static).update(self.help_of(field), layout=False)
+        self.show_help((event.widget.id or "").removeprefix("field-"))
+
+    def show_help(self, field: str) -> None:
+        """Show the help of a field if it is the one with the focus."""
+        if self.focused is not None and self.focused.id == f"field-{field}":
+            self.query_one("#field-help", Static).update(self.help_of(field), layout=False)

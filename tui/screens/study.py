@@ -123,7 +123,9 @@ class StudyScreen(StudyWorkScreen):
         trial, entry = self._current, self.entry
         view = entry.view if entry is not None else None
         none = "no trial yet" if view is not None else ""
-        words = trial_in_words(trial, view.state_of(trial)) if trial is not None and view is not None else none
+        words = (
+            trial_in_words(trial, view.state_of(trial), view.plan) if trial is not None and view is not None else none
+        )
         self.query_one("#trial-words", Paragraph).show(words)
         if view is not None:
             self.query_one(StudyCharts).show(view, trial, now=now)
@@ -155,10 +157,10 @@ class StudyScreen(StudyWorkScreen):
         self.query_one(StudyCharts).turn(by)
 
     async def action_prune(self) -> None:
-        trial = self._current
-        if trial is None:
+        trial, entry = self._current, self.entry
+        if trial is None or entry is None or entry.view is None:
             return
-        what = trial_in_words(trial, trial.state)
+        what = trial_in_words(trial, trial.state, entry.view.plan)
         text = f"{what}.\n\nIt is given up after a checkpoint, and counts as one of the trials."
         await self.app.push_screen(
             Ask(f"Prune trial {trial.number}?", text, (("keep", "Let it run"), ("prune", "Prune it")), danger="prune"),

@@ -13,7 +13,15 @@ from experiments.studies.plan import SweepPlan
 from experiments.studies.space import Dimension, RangeDimension, Value, in_words
 from experiments.studies.view import StudyView, check_trial
 from tui.live.forms.fields import help_text, label
-from tui.live.forms.sweep_form import CHOICES, HELP, LABELS, SweepRequest, check_sweep, tip_in_form_words
+from tui.live.forms.sweep_form import (
+    CHOICES,
+    HELP,
+    LABELS,
+    SweepRequest,
+    check_sweep,
+    template_words,
+    tip_in_form_words,
+)
 from tui.screens.form_dialog import FormDialog
 from tui.text.numbers import whole_number
 from tui.text.study_report import dimension_in_words
@@ -46,7 +54,13 @@ class NewSweep(FormDialog[SweepRequest]):
         ]
 
     def help_of(self, field: str) -> str:
-        return HELP.get(field, "")
+        words = template_words(self.texts["space"], self._base) if field == "space" else ""
+        return words or HELP.get(field, "")
+
+    def judge(self) -> SweepRequest | None:
+        result = super().judge()
+        self.show_help("space")
+        return result
 
     def field_of(self, error: LabError) -> str:
         name = super().field_of(error)

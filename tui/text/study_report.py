@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.config import TrainConfig
@@ -13,8 +13,10 @@ from core.errors import LabError
 from experiments.presets.loader import DEFAULT
 from experiments.runs.store import Store
 from experiments.statistics.digits import in_digits
+from experiments.studies.dimensions import Dimension, ListDimension, RangeDimension, Value, in_words
+from experiments.studies.objectives import ACCURACIES
 from experiments.studies.plan import SweepPlan, start_values
-from experiments.studies.space import Dimension, ListDimension, RangeDimension, Space, Value, in_words
+from experiments.studies.space import SLOT, Space
 from experiments.studies.view import ENDED, IMPORTANCE_TRIALS, StudyView, TrialView
 from tui.text.advice import flag
 from tui.text.output import percent, say, table
@@ -39,21 +41,27 @@ def say_study(view: StudyView, store: Store) -> None:
     if view.best is None:
         return
     say()
+    if plan.space.template is not None:
+        say(f"choices: {choices_in_words(plan.space)}")
+    if view.front:
+        say(front_in_words(view))
     say(_best_table(view, store))
     if (images := _images_of_best(view, store)) and view.best.value is not None:
         say(_noise(view.best.value, images))
+    _say_race(view)
     say()
     if view.importance:
         shares = ", ".join(f"{field} {share:.0%}" for field, share in view.importance.items())
         say(f"importance (PED-ANOVA, {len(_ranked(view))} trials): {shares}")
     else:
         say(f"importance: {importance_obstacle(view)}")
-    say(f"best: mnist-tui run {shlex.join(flags_of(plan, view.best.params))}")
+    best = f"highest {plan.scored_on}" if view.front else "best"
+    say(f"{best}: mnist-tui run {shlex.join(flags_of(plan, view.best.params))}")
 
 
 def flags_of(plan: SweepPlan, params: Mapping[str, Value]) -> list[str]:
     """The words after ``mnist-tui run`` that train the config of these params once more."""
-    config, origin = plan.base.changed(**params), plan.origin
+    config, origin = plan.config(params), plan.origin
     try:
         values = start_values(origin)
     except LabError:  # the file has been moved or changed since; the plan has all of it
@@ -88,8 +96,11 @@ def study_record(view: StudyView, store: Store) -> dict[str, Any]:
         "run_id": best.run_id if best else None,
         "study": view.name,
         "objective": view.plan.objective,
-        "objective_is_optimistic": view.plan.objective == "test",
+        "objectives": list(view.plan.objectives),
+        "objective_is_optimistic": view.plan.scored_on == "test",
+        "seeds_per_trial": view.plan.seeds_per_trial,
         "space": view.plan.space.to_json(),
+        "choices": choices(view.plan.space) or None,
         "trials": len(view.trained),
         "done": view.done,
         "planned": view.planned,
@@ -99,9 +110,53 @@ def study_record(view: StudyView, store: Store) -> dict[str, Any]:
         "values_are": view.values_are,
         "best": _trial_record(view, best, store) if best else None,
         "best_flags": flags_of(view.plan, best.params) if best else None,
+        "front": list(view.front) if len(view.plan.objectives) > 1 else None,
+        "race": dict(view.race) or None,
         "importance": dict(view.importance) or None,
         "results": [_trial_record(view, trial, store) for trial in view.trials],
     }
+
+
+def race_in_words(left: Sequence[int], dropped: Sequence[int], *, is_over: bool) -> str:
+    """``race: trial 7 won, 3 are worse by more than chance``."""
+    worse = f"{len(dropped)} {'is' if len(dropped) == 1 else 'are'} worse by more than chance"
+    names = ", ".join(map(str, left))
+    if len(left) == 1:
+        return f"race: trial {names} won, {worse}"
+    if is_over:
+        return f"race: between trials {names} it cannot tell, {worse}"
+    return f"race: trials {names} are left, {worse}"
+
+
+def _say_race(view: StudyView) -> None:
+    racers = view.race.get("racers")
+    if not racers:
+        return
+    rows = [
+        (
+            str(racer["trial"]),
+            percent(racer["mean"]),
+            str(len(racer["scores"])),
+            "failed"
+            if racer["failed"]
+            else "no"
+            if racer["dropped_after"] is None
+            else f"after {racer['dropped_after']}",
+            racer["group_id"],
+        )
+        for racer in sorted(racers, key=lambda racer: -(racer["mean"] or 0.0))
+    ]
+    say()
+    say(table(("trial", f"mean {view.plan.scored_on}", "new seeds", "dropped", "group"), rows))
+    left, is_over = view.race["left"], view.race["is_over"] is True
+    dropped = [racer["trial"] for racer in racers if racer["dropped_after"] is not None]
+    say(race_in_words(left, dropped, is_over=is_over))
+
+
+def _dropped_in_words(racer: Mapping[str, Any]) -> str:
+    if racer["failed"]:
+        return "failed"
+    return "no" if racer["dropped_after"] is None else f"after {racer['dropped_after']}"
 
 
 def trials_in_words(count: int) -> str:
@@ -125,7 +180,7 @@ def _images_of_best(view: StudyView, store: Store) -> int | None:
     started = store.run(view.best.run_id).view().started
     if started is None:
         return None
-    return started.test_images if view.plan.objective == "test" else started.val_images
+    return started.test_images if view.plan.scored_on == "test" else started.val_images
 
 
 def rejected_in_words(view: StudyView) -> str:
@@ -154,15 +209,47 @@ def _how_to_redo(view: StudyView) -> str:
     return f"failed trials count and are not repeated by themselves: {'; '.join(ways)}"
 
 
+COSTS = {"params": "parameters", "macs": "multiply-adds for an image", "seconds": "seconds for a step"}
+"""The objectives of which less is better, in words."""
+
+
 def objective_in_words(plan: SweepPlan) -> str:
-    """The objective that the sweep maximises, and whether it is optimistic."""
-    if plan.objective == "test":
-        return "TEST accuracy after the last epoch (optimistic: the test set chooses the config)"
-    return f"accuracy on {plan.base.val_split:,} held-out training images after the last epoch"
+    """The objectives of the sweep, and whether the first is optimistic."""
+    words = f"accuracy on {plan.base.val_split:,} held-out training images after the last epoch"
+    if plan.scored_on == "test":
+        words = "TEST accuracy after the last epoch (optimistic: the test set chooses the config)"
+    if plan.seeds_per_trial > 1:
+        words += f", mean of {plan.seeds_per_trial} seeds"
+    costs = [COSTS[objective] for objective in plan.objectives[1:]]
+    return words + (f", against {' and '.join(costs)}" if costs else "")
 
 
 def space_in_words(space: Space) -> str:
-    return ", ".join(f"{dimension.field} {dimension_in_words(dimension)}" for dimension in space.dimensions)
+    words = {dimension.field: dimension_in_words(dimension) for dimension in space.dimensions}
+    return ", ".join(f"{field} {words.get(field, text)}" for field, text in space.to_json().items())
+
+
+def choices(space: Space) -> dict[str, str]:
+    """The names of a template's choices, and the words of the template that they are made in; none without one."""
+    slots = space.template.slots if space.template is not None else ()
+    return {f"{SLOT}{number}": slot.word for number, slot in enumerate(slots, start=1)}
+
+
+def choices_in_words(space: Space) -> str:
+    return ", ".join(f"{name} {word}" for name, word in choices(space).items())
+
+
+def front_in_words(view: StudyView) -> str:
+    """``Pareto front: 5 of 24 finished trials; no other is better in one objective and as good in the rest``."""
+    what = f"{len(view.front)} of {len(_ranked(view))} finished trials"
+    return f"Pareto front: {what}; no other is better in one objective and as good in the rest"
+
+
+def score_in_words(objective: str, score: float) -> str:
+    """An objective of a trial: 99.12 for an accuracy, 4,938 parameters, 0.0123 seconds."""
+    if objective in ACCURACIES:
+        return percent(score)
+    return f"{score:.4g}" if objective == "seconds" else f"{score:,.0f}"
 
 
 def dimension_in_words(dimension: Dimension) -> str:
@@ -175,8 +262,15 @@ def dimension_in_words(dimension: Dimension) -> str:
             return ":".join([f"{end:.12g}" for end in ends] + ["log"] * log)
 
 
-def params_in_words(params: Mapping[str, Value]) -> str:
-    return " ".join(f"{field}={short(value)}" for field, value in params.items())
+def params_in_words(params: Mapping[str, Value], space: Space) -> str:
+    """A trial's values, of a template's choices the spec that they are."""
+    words = " ".join(f"{field}={short(value)}" for field, value in space.changes(params).items() if field != "arch")
+    arch = space.changes(params).get("arch")
+    if arch is None:  # a template of which not all is chosen yet
+        arch_words = " ".join(f"{field}={short(value)}" for field, value in params.items() if field.startswith(SLOT))
+    else:
+        arch_words = f"arch={shlex.quote(str(arch))}"
+    return " ".join(part for part in (arch_words, words) if part)
 
 
 def short(value: Value) -> str:
@@ -191,20 +285,24 @@ def _ranked(view: StudyView) -> list[TrialView]:
 
 
 def _best_table(view: StudyView, store: Store) -> str:
-    ranked = _ranked(view)
+    """The best trials by accuracy, or the front by what they cost."""
+    ranked, objectives = _ranked(view), view.plan.objectives
+    if view.front:
+        ranked = sorted((trial for trial in ranked if trial.number in view.front), key=lambda trial: trial.scores[1:])
+    shown = ranked if view.front else ranked[:BEST]
     fields = [dimension.field for dimension in view.plan.space.dimensions]
     rows = [
         [
             str(trial.number),
-            percent(trial.value),
+            *(score_in_words(objective, score) for objective, score in zip(objectives, trial.scores, strict=True)),
             *(short(trial.params[field]) if field in trial.params else "-" for field in fields),
-            f"{trial.run_id}{'' if _is_kept(trial, store) else ' (deleted)'}",
+            f"{trial.group_id or trial.run_id}{'' if _is_kept(trial, store) else ' (deleted)'}",
         ]
-        for trial in ranked[:BEST]
+        for trial in shown
     ]
-    shown = table(["trial", view.plan.objective, *fields, "run"], rows)
+    words = table(["trial", *objectives, *fields, "group" if view.plan.seeds_per_trial > 1 else "run"], rows)
     rest = len(ranked) - len(rows)
-    return shown + (f"\n{rest:,} more finished: --json lists all" if rest else "")
+    return words + (f"\n{rest:,} more finished: --json lists all" if rest else "")
 
 
 def _is_kept(trial: TrialView, store: Store) -> bool:
@@ -219,7 +317,12 @@ def _trial_record(view: StudyView, trial: TrialView, store: Store) -> dict[str, 
         "run_is_kept": _is_kept(trial, store),
         "state": view.state_of(trial),
         "value": trial.value,
+        "scores": dict(zip(view.plan.objectives, trial.scores, strict=False)) or None,
+        "on_front": trial.number in view.front if len(view.plan.objectives) > 1 else None,
         "params": dict(trial.params),
+        "arch": view.plan.space.spec(trial.params),
+        "runs": list(trial.runs) or ([trial.run_id] if trial.run_id else []),
+        "group_id": trial.group_id or None,
         "values": {str(epoch): value for epoch, value in trial.values.items()},
         "reason": trial.reason,
     }

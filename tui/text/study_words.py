@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiments.studies.list import StudyEntry
+from experiments.studies.plan import SweepPlan
 from experiments.studies.view import StudyView, TrialView
 from tui.text.output import duration, percent
-from tui.text.study_report import objective_in_words, params_in_words, space_in_words
+from tui.text.study_report import COSTS, objective_in_words, params_in_words, score_in_words, space_in_words
 
 TRIAL_SORTS = {"number": "newest", "value": "best"}
 VALUES = {"val": "held-out", "test": "TEST"}
@@ -26,7 +27,10 @@ def age(seconds: float) -> str:
 def best_in_words(view: StudyView) -> str:
     if view.best is None:
         return "no trial has finished"
-    on_test = " on TEST (optimistic)" if view.plan.objective == "test" else ""
+    on_test = " on TEST (optimistic)" if view.plan.scored_on == "test" else ""
+    if view.front:
+        highest = f"highest {percent(view.best.value)}{on_test} by trial {view.best.number}"
+        return f"front of {len(view.front)} trials, {highest}"
     return f"best {percent(view.best.value)}{on_test} by trial {view.best.number}"
 
 
@@ -38,15 +42,19 @@ def entry_in_words(entry: StudyEntry) -> str:
     return f"{entry.problem}  {words}" if entry.problem else words
 
 
-def trial_in_words(trial: TrialView, state: str) -> str:
+def trial_in_words(trial: TrialView, state: str, plan: SweepPlan) -> str:
     """Everything of a trial that its columns may have no room for."""
     parts = [f"trial {trial.number} {state}{' (added by hand)' if trial.added else ''}"]
     if trial.reason:
         parts.append(trial.reason)
-    parts.append(params_in_words(trial.params) or "values left to the sampler")
+    costs = zip(plan.objectives[1:], trial.scores[1:], strict=False)
+    parts += [f"{score_in_words(objective, score)} {COSTS[objective]}" for objective, score in costs]
+    parts.append(params_in_words(trial.params, plan.space) or "values left to the sampler")
     if trial.seconds is not None:
         parts.append(duration(trial.seconds))
-    if trial.run_id:
+    if trial.group_id:
+        parts.append(f"group {trial.group_id}")
+    elif trial.run_id:
         parts.append(trial.run_id)
     return "  ".join(parts)
 

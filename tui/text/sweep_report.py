@@ -9,6 +9,8 @@ from typing import assert_never
 from experiments.runs.store import Store
 from experiments.studies.events import (
     ProposalRejected,
+    RaceJudged,
+    RaceRunEnded,
     SweepEvent,
     SweepStopped,
     TrialFinished,
@@ -20,9 +22,12 @@ from experiments.studies.events import (
 from experiments.studies.view import StudyView
 from tui.text.output import note, percent, say
 from tui.text.study_report import (
+    COSTS,
     objective_in_words,
     params_in_words,
+    race_in_words,
     say_study,
+    score_in_words,
     space_in_words,
     study_record,
     trials_in_words,
@@ -66,7 +71,8 @@ class SweepReport:
         match event:
             case TrialStarted():
                 verb = "goes on" if event.resumed else "starts"
-                note(f"trial {event.trial} {verb}: {params_in_words(event.params)}")
+                seed = f" with seed {event.seed}" if self._plan.seeds_per_trial > 1 else ""
+                note(f"trial {event.trial} {verb}{seed}: {params_in_words(event.params, self._plan.space)}")
             case TrialReported():
                 pass
             case TrialFinished():
@@ -79,6 +85,10 @@ class SweepReport:
             case SweepStopped():
                 self._stopped = True
                 note(f"stopped ({event.reason}); mnist-tui sweep --study {self._study} goes on")
+            case RaceRunEnded():
+                self._show_race_run(event)
+            case RaceJudged():
+                note(race_in_words(event.left, event.dropped, is_over=event.is_over))
             case _ as unreachable:
                 assert_never(unreachable)
 
@@ -91,13 +101,21 @@ class SweepReport:
         record = {"event": "sweep_finished", "time": time, "stopped": self._stopped} | study_record(view, store)
         say(json.dumps(record, allow_nan=False))
 
+    def _show_race_run(self, event: RaceRunEnded) -> None:
+        if not self._as_json:
+            score = percent(event.value) if event.value is not None else event.reason or "no score"
+            say(f"race, trial {event.trial}: {score}, run {event.run_id}")
+
     def _show_end(self, event: TrialFinished) -> None:
         if event.value is not None:
             self._best = max(self._best or 0.0, event.value)
         if self._as_json:
             return
-        score = ", ".join(part for part in (event.value is not None and percent(event.value), event.reason) if part)
+        scores = [score_in_words(objective, score) for objective, score in event.scores.items()]
+        names = (f" {COSTS[objective]}" if objective in COSTS else "" for objective in event.scores)
+        said = [*(f"{score}{name}" for score, name in zip(scores, names, strict=True)), event.reason]
+        score = ", ".join(part for part in said if part)
         best = f", best so far {percent(self._best)}" if self._best is not None else ""
         epochs = f"{event.epochs} epoch" + ("" if event.epochs == 1 else "s")
-        params = params_in_words(event.params)
+        params = params_in_words(event.params, self._plan.space)
         say(f"trial {event.trial} {event.state} after {epochs}: {score} ({params}), run {event.run_id}{best}")

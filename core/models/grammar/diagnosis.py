@@ -29,7 +29,12 @@ _FORMS = (CONV, POOL, DROP, DENSE, NORM, LEAKY, SCALE, FLAT, HEAD)
 _NUMBERLESS = re.compile(rf"(bn|ln|in|gap|flat|res|{'|'.join(ACTIVATIONS)})\d", re.ASCII)
 
 
+TEMPLATE = "choices in { } and [ ] make a template, of which a search takes one network after another; a run has one"
+
+
 def what_is_wrong(token: str) -> str:
+    if any(mark in token for mark in "{}[]"):
+        return TEMPLATE
     small = token.lower()
     if small != token and (small in ACTIVATIONS or any(form.fullmatch(small) for form in _FORMS)):
         return f"layers are written in small letters: {small}"

@@ -5,17 +5,20 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from core.advice import Action, Tip
 from core.config import TrainConfig
-from core.errors import InvalidValue, OverBudget, shown
+from core.data.task_of import task_of
+from core.errors import InvalidValue, LabError, OverBudget, shown
+from core.models.grammar.template import is_template
 from core.models.spec import is_user_module
 from experiments.locations import Locations
 from experiments.presets.loader import DEFAULT, load_preset
 from experiments.studies.folder import StudyFolder
-from experiments.studies.plan import MAX_JOBS, MAX_TRIALS, OBJECTIVES, PRUNERS, SAMPLERS, SweepPlan, make_plan
+from experiments.studies.objectives import ACCURACIES, COSTS
+from experiments.studies.plan import MAX_JOBS, MAX_TRIALS, PRUNERS, SAMPLERS, SweepPlan, make_plan
 from experiments.studies.proposals import Proposals, check_machine
 from experiments.studies.space import FIXED, in_words
 from tui.live.forms.advice import WORDS, tip_in_words
@@ -25,6 +28,7 @@ from tui.live.machine import torch_is_there
 from tui.text.advice import flag as flag_of
 from tui.text.keys import with_keys
 from tui.text.numbers import whole_number
+from tui.text.template_words import range_in_words, range_of
 
 LABELS = {
     "study": "Study",
@@ -36,14 +40,18 @@ LABELS = {
     "pruner": "Pruner",
     "jobs": "Jobs",
 }
+OBJECTIVES = (*ACCURACIES, *(f"val,{cost}" for cost in COSTS), "val,params,seconds")
+"""Those of the form; on the command line every other combination can be written, too."""
 CHOICES = {"objective": OBJECTIVES, "sampler": SAMPLERS, "pruner": PRUNERS}
 HELP = {
     "study": "A name to find and continue it by.",
-    "space": "What is searched, as on the command line: --lr 0.01:0.1:log --batch-size 64,128,256 --arch conv9,conv5",
+    "space": "What is searched, as on the command line: --lr 0.01:0.1:log --arch conv9,conv5, or a template: "
+    "--arch 'c{8:16} p2 [s24] gap fc10'",
     "trials": "Trials in all.",
     "epochs": "Epochs of each trial.",
-    "objective": "val: accuracy on held-out training images. test: on the test set, which makes it optimistic.",
-    "sampler": "How to propose: tpe learns from the trials so far, random does not, grid takes every combination.",
+    "objective": "val: accuracy on held-out images. test: on the test set, optimistic. With params, macs or seconds a "
+    "step the Pareto front of both.",
+    "sampler": "How to propose: tpe learns from the trials so far, nsga2 crosses the best, random, grid takes all.",
     "pruner": "Give up trials early: below the median from half-way on, by halving, or without 99.10% in three epochs.",
     "jobs": "Trials at once; empty for one for each GPU, else for each core.",
 }
@@ -105,6 +113,8 @@ def check_sweep(texts: Mapping[str, str], base: TrainConfig, locations: Location
     options = {"epochs": texts["epochs"]} | _fixed_by(base) | searched
     with _within_budget("space" if "epochs" in searched else "epochs", texts):
         plan = make_plan(("--preset", DEFAULT), options, objective=texts["objective"], budget=base.budget)
+    plan = replace(plan, sampler=texts["sampler"], pruner=texts["pruner"])
+    plan.check()
     if texts["sampler"] == "grid":
         plan.space.grid()
     with _within_budget("space", texts):
@@ -118,6 +128,21 @@ def check_sweep(texts: Mapping[str, str], base: TrainConfig, locations: Location
         words += [flag_of(field), texts[field]]
     words += ["--trials", str(trials), *(() if jobs is None else ("--jobs", str(jobs)))]
     return SweepRequest(folder.name, tuple(words))
+
+
+def template_words(space: str, base: TrainConfig) -> str:
+    """What the networks of a template amount to that is written into Space, or is in the Lab; empty without one, or
+    while it is wrong."""
+    try:
+        arch = options_of(space).get("arch", base.arch)
+        if not is_template(arch):
+            return ""
+        found = range_of(arch, task_of(base.dataset))
+    except LabError:
+        return ""
+    budget = base.max_params if base.budget else None
+    words = range_in_words(found.least.total_params, found.most.total_params, budget)
+    return f"Networks of the template: {words} parameters." if budget else f"Networks of the template: {words}."
 
 
 def options_of(text: str) -> dict[str, str]:

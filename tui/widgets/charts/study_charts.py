@@ -13,10 +13,10 @@ from textual.widgets import Static
 
 from experiments.studies.view import StudyView, TrialView
 from tui.drawing.bars import bar
-from tui.text.study_report import importance_obstacle
+from tui.text.study_report import COSTS, importance_obstacle
 from tui.text.study_words import VALUES
 from tui.widgets.charts.overlay import MARKERS, Overlay
-from tui.widgets.charts.study_curves import MEDIAN, PRUNED, THIS, TRIAL, by_epoch, history
+from tui.widgets.charts.study_curves import MEDIAN, PRUNED, THIS, TRIAL, by_epoch, front_curves, history
 
 PANELS = {"history": "Best so far", "epochs": "By epoch", "importance": "Importance"}
 LABEL = 14
@@ -111,11 +111,27 @@ class StudyCharts(Horizontal):
         self._show_epochs(view, trial)
         self.query_one(Importance).show(view)
 
+    def _show_front(self, view: StudyView) -> None:
+        """In place of the values by trial, of which there is no best with several objectives."""
+        name, signs = view.plan.objectives[1], self._markers
+        what = "TEST accuracy %, optimistic" if view.plan.scored_on == "test" else "Held-out accuracy %"
+        others = " and ".join(COSTS[objective] for objective in view.plan.objectives[2:])
+        more = f"  front also by {others}" if others else ""
+        self.query_one("#history", Overlay).show(
+            tuple(trial.scores for trial in view.trials),
+            front_curves(view),
+            title=f"{what}, by {COSTS[name]}",
+            axis=f"{signs[TRIAL]} on the front  {signs[PRUNED]} other{more}",
+        )
+
     def _show_history(self, view: StudyView) -> None:
+        if len(view.plan.objectives) > 1:
+            self._show_front(view)
+            return
         ended = tuple((t.number, t.value, t.state) for t in view.trials if t.state in ("finished", "pruned"))
         signs = self._markers
-        what = "TEST accuracy %, optimistic" if view.plan.objective == "test" else "Held-out accuracy %"
-        other = "" if view.values_are == view.plan.objective else f" ({VALUES[view.values_are]})"
+        what = "TEST accuracy %, optimistic" if view.plan.scored_on == "test" else "Held-out accuracy %"
+        other = "" if view.values_are == view.plan.scored_on else f" ({VALUES[view.values_are]})"
         pruned = f"  {signs[PRUNED]} pruned{other}" if view.count("pruned") else ""
         self.query_one("#history", Overlay).show(
             (ended, len(view.trials)),

@@ -40,6 +40,19 @@ def history(view: StudyView) -> list[Curve]:
     ]
 
 
+def front_curves(view: StudyView) -> list[Curve]:
+    """Accuracy in percent by the first cost: every finished trial, and the front as a line through its own."""
+    finished = [trial for trial in view.trials if trial.scores and not trial.repeats]
+    places = [(trial.scores[1], 100 * trial.scores[0]) for trial in finished]
+    on_front = [place for place, trial in zip(places, finished, strict=True) if trial.number in view.front]
+    others = [place for place, trial in zip(places, finished, strict=True) if trial.number not in view.front]
+    return [
+        Curve(BEST, *_columns(sorted(on_front)), marked=False),
+        Curve(PRUNED, *_columns(others), joined=False),
+        Curve(TRIAL, *_columns(on_front), joined=False),
+    ]
+
+
 def by_epoch(view: StudyView, current: TrialView) -> list[Curve]:
     """A trial's values by epoch, in percent, over the median of all others that came so far."""
     others: dict[int, list[float]] = {}

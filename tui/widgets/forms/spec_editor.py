@@ -13,27 +13,21 @@ from textual.widgets import Input, Static
 
 from core.config import MAX_PARAMS
 from core.errors import SpecError
+from core.models.grammar.template import is_template
 from core.models.layer import Layer
 from core.models.spec import REGISTRY, is_user_module, named_spec, words
 from core.models.summary import Summary
 from tui.live.examining import ModuleExamination
 from tui.live.forms.advice import for_interface
 from tui.live.forms.module_file import module_problem
+from tui.text.template_words import range_of
 from tui.text.wording import unused_in_words
 from tui.widgets.forms.budget_meter import BudgetMeter
 from tui.widgets.forms.field import Field
 from tui.widgets.tables.arch_list import MNIST, DataFor, layers_so_far, name_of, summary_of
-from tui.widgets.tables.table import Cell, Column, Table
+from tui.widgets.tables.spec_layers import SpecLayers
 
-LAYER_COLUMNS = (
-    Column("Layer", 0, min_width=14),
-    Column("Output", 11, right=True),
-    Column("Params", 7, right=True),
-    Column("MACs", 11, right=True, rank=2),
-    Column("Field", 5, right=True, rank=1),
-)
-
-
+TEMPLATE = "is a template: Sweeps begins a search over its networks, and a run takes one of them"
 PAUSE = 0.8
 """Seconds without a key after which the code of a module that has been typed is run, to count it."""
 LOOK = 0.1
@@ -90,7 +84,7 @@ class SpecEditor(Vertical):
         )
         yield Static(id="spec-error", markup=False)
         yield BudgetMeter(id="meter")
-        yield Table(LAYER_COLUMNS, cursor=False, id="layers")
+        yield SpecLayers(id="layers")
 
     def on_mount(self) -> None:
         self._update()
@@ -171,6 +165,9 @@ class SpecEditor(Vertical):
     def _update(self) -> None:
         spec = self.spec.strip()
         self.summary, self.error, self._module_problem = None, None, ""
+        if is_template(spec):
+            self._show_template(spec)
+            return
         rows: tuple[Layer, ...] = ()
         found: Summary | str | None = None
         if is_user_module(spec):
@@ -193,7 +190,23 @@ class SpecEditor(Vertical):
         total = counted if rows else None
         wrong = bool(self.problem) or isinstance(found, str)
         self.query_one(BudgetMeter).show(total, self._budget, partial=wrong, waiting=self._examination.under_way)
-        self.query_one("#layers", Table).show(len(rows), lambda row: _cells(rows[row]))
+        self.query_one(SpecLayers).show_layers(rows)
+
+    def _show_template(self, spec: str) -> None:
+        """Show from where to where its networks go. A run cannot be one of them, as nobody has said which."""
+        meter, layers = self.query_one(BudgetMeter), self.query_one(SpecLayers)
+        try:
+            found = range_of(spec, self._data.task)
+        except SpecError as error:
+            self.error = error
+            meter.show(None, self._budget, partial=True)
+            layers.show_layers(())
+        else:
+            self._module_problem = TEMPLATE
+            meter.show(found.most.total_params, self._budget, least=found.least.total_params)
+            layers.show_template(found.least, found.most)
+        self._mark.position = self.error.position if self.error is not None else 0
+        self._show_error("")
 
     def _show_error(self, found: str) -> None:
         """Show what is wrong with the spec, or was `found` wrong with a module when its code was run; else which of its
@@ -208,11 +221,3 @@ class SpecEditor(Vertical):
             found = found or unused
             line.update(self._module_problem or found)
         line.set_class(bool(self.problem or found), "-shown")
-
-
-def _cells(layer: Layer) -> tuple[Cell, ...]:
-    field = "-" if layer.receptive_field is None else str(layer.receptive_field)
-    params: Cell = f"{layer.params:,}" if layer.params else ("0", "muted")
-    macs: Cell = f"{layer.macs:,}" if layer.macs else ("0", "muted")
-    output: Cell = "x".join(map(str, layer.output_shape)) if any(layer.output_shape) else ("not called", "muted")
-    return (layer.label, output, params, macs, field)

@@ -12,7 +12,7 @@ from experiments.studies.list import StudyEntry
 from experiments.studies.plan import SweepPlan
 from experiments.studies.view import StudyView, TrialView
 from tui.text.output import percent
-from tui.text.study_report import short
+from tui.text.study_report import score_in_words, short
 from tui.text.study_words import VALUES, age
 from tui.widgets.keys import bind
 from tui.widgets.tables.table import Cell, Column, Table
@@ -28,6 +28,8 @@ STUDY_COLUMNS = (
     Column("Pruner", 12, rank=3),
     Column("Changed", 8, right=True),
 )
+WIDTHS = {"params": 7, "macs": 10, "seconds": 8}
+"""Of the columns of objectives beside the accuracy."""
 _STANDINGS = {"running": "good", "starting": "good", "stopped": "warn", "damaged": "bad", "failed": "bad"}
 _STATES = {
     "running": "good",
@@ -76,13 +78,11 @@ class TrialTable(Table):
 
     def show_trials(self, view: StudyView, trials: Sequence[TrialView]) -> None:
         self._trials = trials
-        if (columns := _trial_columns(view)) != self._columns:
-            self._columns = columns
-            self.refresh()
-        best = view.best.number if view.best is not None else -1
+        self.set_columns(_trial_columns(view))
+        best = view.front or ((view.best.number,) if view.best is not None else ())
 
         def _cells_of(trial: TrialView) -> tuple[Cell, ...]:
-            return _trial_cells(view.plan, trial, view.state_of(trial), is_best=trial.number == best)
+            return _trial_cells(view.plan, trial, view.state_of(trial), is_best=trial.number in best)
 
         self.show(len(trials), lambda index: _cells_of(trials[index]))
 
@@ -99,14 +99,14 @@ def _entry_cells(entry: StudyEntry) -> tuple[Cell, ...]:
     changed = age(time.time() - entry.touched)
     if view is None:
         return (standing, entry.name, "-", "-", "-", "", "-", "-", changed)
-    objective = VALUES[view.plan.objective]
+    objective = " ".join([VALUES[view.plan.scored_on], *view.plan.objectives[1:]])
     return (
         standing,
         entry.name,
         f"{view.done:,}/{view.planned:,}",
         percent(view.best.value) if view.best is not None else "-",
-        objective if view.plan.objective == "val" else (objective, "warn"),
-        " ".join(dimension.field for dimension in view.plan.space.dimensions),
+        objective if view.plan.scored_on == "val" else (objective, "warn"),
+        " ".join(view.plan.space.to_json()),
         view.plan.sampler,
         view.plan.pruner,
         changed,
@@ -115,7 +115,7 @@ def _entry_cells(entry: StudyEntry) -> tuple[Cell, ...]:
 
 def _trial_columns(view: StudyView) -> tuple[Column, ...]:
     plan, dimensions = view.plan, []
-    last = "Last" if view.values_are == plan.objective else VALUES[view.values_are].capitalize()
+    last = "Last" if view.values_are == plan.scored_on else VALUES[view.values_are].capitalize()
     for rank, dimension in enumerate(plan.space.dimensions, start=1):
         widest = max(len(short(end)) for end in dimension.ends())
         is_text = dimension.field == "arch"
@@ -125,7 +125,8 @@ def _trial_columns(view: StudyView) -> tuple[Column, ...]:
         Column("", 1),
         Column("Trial", 5, right=True),
         Column("State", 8),
-        Column("TEST" if plan.objective == "test" else "Value", 7, right=True),
+        Column("TEST" if plan.scored_on == "test" else "Value", 7, right=True),
+        *(Column(objective, WIDTHS[objective], right=True) for objective in plan.objectives[1:]),
         Column(last, max(len(last), 7), right=True),
         Column("Epoch", 7, right=True),
         *dimensions,
@@ -144,8 +145,10 @@ def _trial_cells(plan: SweepPlan, trial: TrialView, state: str, *, is_best: bool
         str(trial.number),
         (state, style) if style else state,
         percent(trial.value),
+        *(score_in_words(name, score) for name, score in zip(plan.objectives[1:], trial.scores[1:], strict=False)),
+        *("-" for _ in plan.objectives[max(len(trial.scores), 1) :]),
         percent(last),
         f"{epoch}/{epochs}" if trial.state not in ("waiting", "rejected") else "-",
         *(short(trial.params[d.field]) if d.field in trial.params else "-" for d in plan.space.dimensions),
-        trial.run_id or "-",
+        trial.group_id or trial.run_id or "-",
     )

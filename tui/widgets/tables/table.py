@@ -142,6 +142,13 @@ class Table(ScrollView, can_focus=True):
     def row_count(self) -> int:
         return self._count
 
+    def set_columns(self, columns: Sequence[Column]) -> None:
+        """Take other columns; the rows that are then shown have to have their cells."""
+        if tuple(columns) != self._columns:
+            self._columns = tuple(columns)
+            self._painted = {}
+            self.refresh()
+
     def show(self, count: int, cells: Callable[[int], Sequence[Cell]]) -> None:
         """Show so many rows; `cells` gives one when it comes into view. Only lines that differ are painted again."""
         changed_size = count != self._count

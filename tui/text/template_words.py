@@ -1,0 +1,27 @@
+"""What the networks of a template amount to, in words."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from core.models.grammar.template import parse_template
+from core.models.template_range import TemplateRange
+from core.task import ImageTask
+
+
+@lru_cache(maxsize=64)
+def range_of(template: str, task: ImageTask) -> TemplateRange:
+    """The networks of a template, from the smallest to the largest.
+
+    Raises:
+        SpecError.
+    """
+    return TemplateRange(parse_template(template), task)
+
+
+def range_in_words(least: int, most: int, budget: int | None) -> str:
+    """``1,850 to 20,570 of 20,000``, of the parameters of the networks of a template."""
+    words = f"{least:,} to {most:,}"
+    if budget is None:
+        return f"{words} parameters, no budget"
+    return f"{words} of {budget:,}" + (", all over the budget" if least > budget else "")
