@@ -53,7 +53,10 @@ class RunStarted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepProgress:
-    """Emitted by time, not by step; `loss` is the mean over the steps since the last one, None when not finite."""
+    """Emitted by time, not by step; `loss` is the mean over the steps since the last one, None when not finite.
+
+    `threads` of a CPU made the last step; None on other devices, and in the logs of earlier versions.
+    """
 
     NAME: ClassVar = "step_progress"
     epoch: int
@@ -61,6 +64,7 @@ class StepProgress:
     steps_per_epoch: int
     loss: float | None
     images_per_second: float
+    threads: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +73,8 @@ class EpochFinished:
 
     The `train_*` are running means over the epoch, augmentation and dropout included. With a validation split the
     `test_*` are None, otherwise the `val_*` are. `seconds` is training plus evaluation; `images_per_second` training.
-    The last two are by layer, of the last step of the epoch (`core.training.gauges`); earlier versions did without.
+    `threads` of a CPU made a step, on average, since the run was begun or resumed; None as in `StepProgress`.
+    `gradient_norms` and `update_ratios` are by layer, of the last step of the epoch (`core.training.gauges`); earlier versions did without.
     """
 
     NAME: ClassVar = "epoch_finished"
@@ -87,6 +92,7 @@ class EpochFinished:
     images_per_second: float
     gradient_norms: Mapping[str, float] = field(default_factory=dict)
     update_ratios: Mapping[str, float] = field(default_factory=dict)
+    threads: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,8 +1,7 @@
-"""Devices, threads and the precision of arithmetic."""
+"""Devices and the precision of arithmetic."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
@@ -10,6 +9,7 @@ import torch
 
 from core.advice import Action, Advice, Tip
 from core.config import Precision
+from core.device.threads import torch_threads
 from core.errors import InvalidValue
 
 
@@ -52,37 +52,12 @@ def flushed_denormals() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-def threads_of(device: torch.device) -> int:
-    """The threads that this process computes on for a device; 0 where they do not matter."""
-    return torch.get_num_threads() if device.type == "cpu" else 0
-
-
-def use_threads(count: int, device: torch.device) -> None:
-    """Let this process compute on so many threads, where it has as many processors; 0, or another device than the CPU,
-    changes nothing.
-
-    Another number of threads adds sums up in another order, which changes the last bits of a run.
-    """
-    if device.type == "cpu" and 0 < count <= (os.cpu_count() or 1):
-        torch.set_num_threads(count)
-
-
-@contextmanager
-def kept_threads() -> Iterator[None]:
-    """After the block this process computes on as many threads as before it."""
-    count = torch.get_num_threads()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(count)
-
-
-def describe_device(device: torch.device) -> str:
-    """A device with its name or threads: ``cpu (2 threads)``, ``cuda:0 (NVIDIA H200)``."""
+def describe_device(device: torch.device, threads: int = 0) -> str:
+    """A device with its name or threads, by default torch's: ``cpu (2 threads)``, ``cuda:0 (NVIDIA H200)``."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     if device.type == "cpu":
-        threads = torch.get_num_threads()
+        threads = threads or torch_threads()
         return f"cpu ({threads} thread{'s' * (threads != 1)})"
     return str(device)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from core.engines.engine import DeviceStep, Forward, Unchanged
+from core.engines.engine import DeviceStep, EagerEngine, Forward, Unchanged
 from core.errors import one_line
 from core.storage.trust import is_trusted, make_private_folder, private_temporary_folder, user_cache
 
@@ -17,7 +17,7 @@ _CACHES = {"TORCHINDUCTOR_CACHE_DIR": "compiled", "TRITON_CACHE_DIR": "triton"}
 """Environment variables that name the folders of code that torch compiles, and the names of such folders of ours."""
 
 
-class CompiledEngine:
+class CompiledEngine(EagerEngine):
     """Compiles the network for batches of one size; smaller ones, at the end of an epoch, run uncompiled.
 
     Args:
@@ -28,10 +28,10 @@ class CompiledEngine:
     name = "compile"
 
     def __init__(self, batch_size: int, copies: int = 1) -> None:
+        super().__init__()
         self._size = batch_size
         self._images = batch_size * copies
         self._gave_up = False
-        self.note = ""
 
     def forward(self, model: Forward) -> Forward:
         compiled = torch.compile(model, dynamic=False)
@@ -53,9 +53,6 @@ class CompiledEngine:
             except Exception as error:  # noqa: BLE001  # the run will call the step and show the error
                 self._gave_up = True
                 self.note = f"the network is not compiled: {type(error).__name__}: {one_line(error)}"
-
-    def run(self, step: DeviceStep, size: int) -> None:
-        step(size)
 
 
 def _keep_code_from_others() -> None:

@@ -6,12 +6,18 @@ calls it, or does the same faster.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from core.device.random_state import random_state, restore_random_state
+from core.device.threads import threads_of, torch_threads, use_threads
+
+BY_BATCH = "batch"
+"""Of `sums` in the state of an engine: that no sum depends on how many threads there are."""
 
 
 class DeviceStep(Protocol):
@@ -35,10 +41,22 @@ Forward = Callable[[Tensor], Tensor]
 
 
 class Engine(Protocol):
-    """Executes steps. `note` tells the user why it does not do what was asked for, if so."""
+    """Executes steps. `note` tells the user why it does not do what was asked for, if so.
+
+    `threads` are those of a CPU that it computes on now, and `most_threads` how many there may be.
+    """
 
     name: str
     note: str
+
+    @property
+    def threads(self) -> int: ...
+
+    @property
+    def most_threads(self) -> int: ...
+
+    def working(self) -> AbstractContextManager[None]:
+        """A context for whatever a run computes."""
 
     def forward(self, model: Forward) -> Forward:
         """The function that steps call in the model's place: in training, and in evaluation mode without gradients."""
@@ -49,6 +67,12 @@ class Engine(Protocol):
     def run(self, step: DeviceStep, size: int) -> None:
         """Do what `step(size)` does."""
 
+    def state(self, device: torch.device) -> dict[str, Any]:
+        """What the order of sums depends on, ready for JSON, for a checkpoint."""
+
+    def restore(self, state: Mapping[str, Any], device: torch.device) -> None:
+        """Go on with the order of sums of such a `state`, or of one that says nothing of it."""
+
 
 class EagerEngine:
     """Calls each step as it is, on any device. Results of the other engines are compared with it."""
@@ -58,6 +82,17 @@ class EagerEngine:
     def __init__(self, note: str = "") -> None:
         self.note = note
 
+    @property
+    def threads(self) -> int:
+        return torch_threads()
+
+    @property
+    def most_threads(self) -> int:
+        return torch_threads()
+
+    def working(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def forward(self, model: Forward) -> Forward:
         return model
 
@@ -66,6 +101,12 @@ class EagerEngine:
 
     def run(self, step: DeviceStep, size: int) -> None:
         step(size)
+
+    def state(self, device: torch.device) -> dict[str, Any]:
+        return {"threads": threads_of(device)}
+
+    def restore(self, state: Mapping[str, Any], device: torch.device) -> None:
+        use_threads(int(state.get("threads", 0)), device)
 
 
 class Unchanged:

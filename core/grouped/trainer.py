@@ -13,6 +13,7 @@ from torch import nn
 from core.advice import Action, Advice, Tip
 from core.config import TrainConfig
 from core.data.loader import Dataset
+from core.engines.engine import Engine
 from core.events import RunFailed, TrainEvent
 from core.grouped.evaluate import GroupedEvaluator
 from core.grouped.network import grouped_network
@@ -41,6 +42,10 @@ class GroupedRun(RunRecord):
     ) -> None:
         super().__init__(config, dataset, summary, group.device, copy, teacher)
         self._group: GroupTrainer = weakref.proxy(group)  # which has its runs, and a lot of memory to give back
+
+    @property
+    def engine(self) -> Engine:
+        return self._group.loop.engine
 
     def checkpoint(self) -> Checkpoint:
         return self._checkpoint(self._group.loop.parts_of(self.copy))

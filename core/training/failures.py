@@ -34,6 +34,15 @@ def check_last_batch(config: TrainConfig, images: int, summary: Summary) -> None
             )
 
 
+def check_split(config: TrainConfig, dataset: Dataset) -> None:
+    """Raise `InvalidValue` when more images are to be held out than there are."""
+    count = len(dataset.train_labels)
+    if config.val_split >= count:
+        raise InvalidValue(
+            "val_split", config.val_split, f"must be below the {count:,} training images", hint="hold out fewer images"
+        )
+
+
 @contextmanager
 def preparing(config: TrainConfig, device: torch.device) -> Iterator[None]:
     """A context that raises `TrainingFailed` when the device has no memory for what is made within it."""

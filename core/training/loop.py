@@ -96,7 +96,7 @@ class EpochLoop(Generic[Model]):
         if isinstance(translated, Translation):
             run_as = config.model_copy(update={"arch": translated.spec})
         choice = choose_engine(run_as, device, config.epochs * self._steps, copies, dataset.task)
-        self._engine = make_engine(choice, config.batch_size, device, copies, config.precision)
+        self.engine = make_engine(choice, config.batch_size, device, copies, config.precision)
         self._engine_reason = with_translation(choice.reason, translated)
         pixels = Pixels(dataset.mean, dataset.std, memory_format=memory_format)
         forward = self._forward(model)
@@ -116,7 +116,7 @@ class EpochLoop(Generic[Model]):
         self._targets: SoftTargets | None = None
         if teacher is not None:
             its_pixels = Pixels(dataset.mean, dataset.std)
-            self._targets = SoftTargets(teacher, config, run_images.train, its_pixels, self._engine)
+            self._targets = SoftTargets(teacher, config, run_images.train, its_pixels, self.engine)
         moving = self._scoring.moving
         self._step = make_step(model, config, images, labels, pixels, moving, forward, self._targets)
         # Where only torch's random numbers are drawn, the others need not be looked after.
@@ -135,12 +135,10 @@ class EpochLoop(Generic[Model]):
         Lazy: work goes on when the next event is asked for. `should_stop` is asked of each run before every batch, in
         evaluation too, and a run that shall stop does so alone.
         """
+        numbers = nullcontext() if self._numbers is None else self._numbers
         with closing(self._run(runs, should_stop)) as events:
-            if self._numbers is None:
-                yield from events
-                return
             while True:
-                with self._numbers:  # not while whoever takes the events draws numbers of their own
+                with numbers, self.engine.working():  # not while whoever takes the events does something else
                     event = next(events, None)
                 if event is None:
                     return
@@ -153,10 +151,10 @@ class EpochLoop(Generic[Model]):
             run.start_clock()
         with nullcontext() if self._numbers is None else self._numbers.untouched():
             self.model.train()
-            self._engine.prepare(self._step)
-            self._scoring.prepare(self._engine)
+            self.engine.prepare(self._step)
+            self._scoring.prepare(self.engine)
         for run in runs:
-            yield run, run.started(self._engine.name, self._engine.note, self._engine_reason)
+            yield run, run.started(self.engine.name, self.engine.note, self._engine_reason)
         try:
             yield from self._finish(runs, should_stop)  # what was stopped after its last epoch
             while live := _live(runs):
@@ -210,9 +208,9 @@ class EpochLoop(Generic[Model]):
     def _forward(self, model: Model) -> Forward:
         """A network's forward pass in the engine, or that of the spec's network in the place of a user's module."""
         if self._twin_of is None:
-            return self._engine.forward(model)
+            return self.engine.forward(model)
         twin = self._twin_of(model)
-        return InPlaceOf(model, twin, self._engine.forward(twin))
+        return InPlaceOf(model, twin, self.engine.forward(twin))
 
     def _train(self, runs: Sequence[AnyRun], should_stop: StopsRun[AnyRun]) -> RunEvents[AnyRun]:
         """Train up to the end of the epoch under way."""
@@ -235,12 +233,12 @@ class EpochLoop(Generic[Model]):
             is_last = step + 1 == self._steps
             if is_last:
                 self._gauge.before()
-            self._engine.run(self._step, min(size, count - step * size))
+            self.engine.run(self._step, min(size, count - step * size))
             if is_last:
                 self._scoring.end_epoch(runs[0].epoch)
                 gauges = self._gauge.read()
             for run in live:
-                run.step += 1
+                run.count_step()
                 run.gauges = gauges[run.copy] if is_last else run.gauges
             now = time.perf_counter()
             due = now - reported_at >= PROGRESS_INTERVAL * max(1, len(live) / 10) or is_last
@@ -268,7 +266,7 @@ class EpochLoop(Generic[Model]):
 
     def _find_statistics(self, runs: Sequence[AnyRun], should_stop: StopsRun[AnyRun]) -> RunEvents[AnyRun]:
         """Find the statistics of the batch norms of a mean of weights."""
-        batches = self._scoring.statistics(runs[0].epoch, self._engine)
+        batches = self._scoring.statistics(runs[0].epoch, self.engine)
         if batches is not None:
             self._read_back("average")  # for a checkpoint meanwhile, as statistics half found are no state
             yield from self._through(batches, runs, should_stop)
@@ -305,7 +303,7 @@ class EpochLoop(Generic[Model]):
         """Score the network on an evaluator's images, until none of these runs is left that wants to know."""
         if self._numbers is not None:
             seed_scoring(self._numbers, runs[0].config, runs[0].epoch)
-        yield from self._through(evaluator.batches(self._engine), runs, should_stop)
+        yield from self._through(evaluator.batches(self.engine), runs, should_stop)
 
     def _through(
         self, batches: Iterator[None], runs: Sequence[AnyRun], should_stop: StopsRun[AnyRun]

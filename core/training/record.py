@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import fmean
 from typing import ClassVar
 
 import torch
@@ -14,8 +15,9 @@ from torch import Tensor
 from core.advice import Action, Tip
 from core.config import TrainConfig
 from core.data.loader import Dataset
-from core.device.device import describe_device, threads_of, use_threads
+from core.device.device import describe_device
 from core.device.random_state import random_state
+from core.engines.engine import Engine
 from core.errors import TrainingFailed, one_line
 from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress
 from core.history import End, best_epoch, early_signal, end_of, first_epoch_at
@@ -33,7 +35,7 @@ from core.training.failures import HOW_TO_SEE_MORE, check_split, is_of_backward,
 from core.training.gauges import LayerGauges
 from core.training.optimizers.rates import note_on_rate
 from core.training.sampling import EpochDraw, draw_epoch
-from core.training.schedule import cycles_momentum, learning_rate, momentum_of, plateau_rates
+from core.training.schedule import cycles_momentum, learning_rate, momentum_of, on_test_set, plateau_rates
 from core.training.step import Totals
 from core.training.teacher import Teacher
 
@@ -89,6 +91,7 @@ class RunRecord(ABC):
         self._run_clock, self._epoch_clock = Clock(), Clock()
         self._reported = Totals(0.0, 0)  # what the last progress told of
         self._reported_images = 0
+        self._threads: list[int] = []  # of the steps since `go_on`
 
     @property
     def task(self) -> ImageTask:
@@ -120,6 +123,11 @@ class RunRecord(ABC):
         """Images of the epoch under way that have been trained on."""
         return min(self.step * self.config.batch_size, self.images)
 
+    @property
+    @abstractmethod
+    def engine(self) -> Engine:
+        """What executes the run's steps."""
+
     @abstractmethod
     def checkpoint(self) -> Checkpoint:
         """The state after the last step; read it when an event has just been yielded."""
@@ -139,7 +147,7 @@ class RunRecord(ABC):
             config=self.config.model_dump(),
             spec=self.summary.spec,
             total_params=self.summary.total_params,
-            device=describe_device(self.device),
+            device=describe_device(self.device, self.engine.most_threads),
             dataset=self._dataset.name,
             train_images=self.images,
             val_images=self.config.val_split,
@@ -184,6 +192,12 @@ class RunRecord(ABC):
         """Begin or go on with the steps of the epoch under way, whose totals so far are these."""
         self._epoch_clock.start()
         self._reported, self._reported_images = totals, self.images_done
+        self._threads = []
+
+    def count_step(self) -> None:
+        """Take in that one more step of the epoch is done."""
+        self.step += 1
+        self._threads.append(self.engine.threads)
 
     def progress(self, totals: Totals) -> StepProgress | RunFailed:
         """The run's progress event, with the mean loss over the images since the last one."""
@@ -198,6 +212,7 @@ class RunRecord(ABC):
             steps_per_epoch=self.steps_per_epoch,
             loss=loss,
             images_per_second=images / self._epoch_clock.seconds(),
+            threads=self._threads[-1] if self.device.type == "cpu" else None,
         )
 
     def epoch_seconds(self) -> float:
@@ -228,6 +243,7 @@ class RunRecord(ABC):
             seconds=self._epoch_clock.seconds(),
             images_per_second=self.images / trained,
             **self.gauges.to_state(),
+            threads=fmean(self._threads) if self._threads and self.device.type == "cpu" else None,
         )
 
     def finish(self, last: Score | None, selected: Score | None, viewed: Score | None = None) -> RunFinished:
@@ -306,8 +322,8 @@ class RunRecord(ABC):
             "losses": list(self._losses),
             "seconds": self._run_clock.seconds(),
             "epoch_seconds": self._epoch_clock.seconds(),
-            "threads": threads_of(self.device),
             "gauges": self.gauges.to_state(),
+            **self.engine.state(self.device),
         }
         return Checkpoint(tensors, state)
 
@@ -332,14 +348,4 @@ class RunRecord(ABC):
             raise ValueError(f"it was taken after {int(checkpoint.tensors['engine.steps'])} steps, not {steps}")
         if draw := checkpoint.part("draw"):
             self.draw = EpochDraw.from_tensors(draw, like=self.draw)
-        use_threads(int(state.get("threads", 0)), self.device)
-
-
-def on_test_set(config: TrainConfig) -> str:
-    """What follows the scores on the test set, which is then no test of it, in words; empty where nothing does."""
-    if config.val_split:
-        return ""
-    rate, early = config.schedule == "plateau", config.early_stop > 0
-    if rate and early:
-        return "the learning rate and early stopping follow the test set"
-    return "the learning rate follows the test set" * rate + "early stopping follows the test set" * early
+        self.engine.restore(state, self.device)

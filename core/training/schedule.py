@@ -159,3 +159,13 @@ def _between(anneal: Anneal, start: float, end: float, share: float) -> float:
     if anneal == "linear":
         return (end - start) * share + start
     return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
+
+
+def on_test_set(config: TrainConfig) -> str:
+    """What follows the scores on the test set, which is then no test of it, in words; empty where nothing does."""
+    if config.val_split:
+        return ""
+    rate, early = config.schedule == "plateau", config.early_stop > 0
+    if rate and early:
+        return "the learning rate and early stopping follow the test set"
+    return "the learning rate follows the test set" * rate + "early stopping follows the test set" * early

@@ -10,7 +10,7 @@ from torch import nn
 from core.config import TrainConfig
 from core.data.loader import Dataset
 from core.device.random_state import restore_random_state
-from core.engines.engine import batch_sizes
+from core.engines.engine import Engine, batch_sizes
 from core.errors import RunError, ShouldStop, one_line
 from core.events import TrainEvent
 from core.models.spec import is_user_module
@@ -79,6 +79,10 @@ class Trainer(RunRecord):
     def model(self) -> nn.Module:
         """The network that is trained."""
         return self._loop.model
+
+    @property
+    def engine(self) -> Engine:
+        return self._loop.engine
 
     @property
     def scored_model(self) -> nn.Module:

@@ -87,7 +87,7 @@ def _create(
     teacher: TeacherCopy | None,
 ) -> list[Run]:
     """Make the folders of all runs, or of none."""
-    environment = describe_training(trainer.device)
+    environment = describe_training(trainer.members[0])
     runs: list[Run] = []
     try:
         for member, meta in zip(trainer.members, metas, strict=True):

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -14,7 +15,7 @@ from core.advice import Action, Tip
 from core.errors import InvalidValue
 from experiments.execution.executor import STOP_PATIENCE, Ended, Slot
 from experiments.execution.spawning import signals_held_back, worker_context
-from experiments.execution.worker import STOP, TRAIN, serve
+from experiments.execution.worker import SHARE, STOP, TRAIN, serve
 from experiments.locations import Locations
 from experiments.runs.folder import Run
 from experiments.runs.owner import Owner
@@ -28,6 +29,7 @@ class _Worker:
     process: BaseProcess
     orders: Connection
     run_id: str = ""
+    cores: int = 1
 
     def train(self, run: Run) -> None:
         """Raises `OSError` when it is not there any more."""
@@ -35,11 +37,18 @@ class _Worker:
         self.orders.send((TRAIN, run.id))
         self.run_id = run.id
 
+    def share(self, cores: int) -> None:
+        """Say how many cores are its, where that is news."""
+        if cores != self.cores:
+            self.orders.send((SHARE, cores))
+            self.cores = cores
+
 
 class LocalExecutor:
     """Processes of this machine, one for each slot, kept for as long as the sweep lasts so that torch is imported once.
 
-    Their pipe is how they hear of everything: a driver that is killed closes it, and they stop with a checkpoint.
+    Those that train share the cores: as runs come to an end, the others get more. Their pipe is how they hear of
+    everything: a driver that is killed closes it, and they stop with a checkpoint.
     """
 
     def __init__(self, locations: Locations, slots: Sequence[Slot]) -> None:
@@ -55,10 +64,12 @@ class LocalExecutor:
         slot = (started or idle)[0]
         worker = self._workers[slot] = self._workers[slot] or self._spawn(slot)
         try:
+            self._share_cores(worker)
             worker.train(run)
         except OSError:  # it ended while it had nothing to do
             _end([worker], DEATH_PATIENCE)
             worker = self._workers[slot] = self._spawn(slot)
+            self._share_cores(worker)
             worker.train(run)
 
     def wait(self, seconds: float) -> list[Ended]:
@@ -75,6 +86,8 @@ class LocalExecutor:
                 self._workers[slot] = None
                 _end([worker], DEATH_PATIENCE)
                 ended.append(Ended(run_id, worker_died=_cause(worker.process)))
+        if ended:
+            self._share_cores()
         return ended
 
     def stop(self, reason: str) -> None:
@@ -88,6 +101,14 @@ class LocalExecutor:
     def close(self) -> None:
         _end([worker for worker in self._workers.values() if worker is not None], STOP_PATIENCE)
         self._workers = dict.fromkeys(self._workers)
+
+    def _share_cores(self, beginning: _Worker | None = None) -> None:
+        """Let those that train, and the one that is about to, use as many cores each."""
+        present = [worker for worker in self._workers.values() if worker is not None]
+        busy = [worker for worker in present if worker.run_id or worker is beginning]
+        for worker in busy:
+            with suppress(OSError):  # it is dead, as `wait` will tell
+                worker.share(min(most_threads_each(), max(1, _cores() // len(busy))))
 
     def _spawn(self, slot: Slot) -> _Worker:
         context = worker_context()
@@ -115,7 +136,7 @@ def _end(workers: Sequence[_Worker], patience: float) -> None:
 def local_slots(device: str, jobs: int | None, gpus_per_trial: float | None) -> list[Slot]:
     """The slots of this machine: one for each GPU, or for each share of one, else one for each processor core.
 
-    Every worker has one thread, so that its results are the same however many there are.
+    torch has one thread in every worker, so that results are the same however many there are.
 
     Raises:
         InvalidValue: for shares that a single machine's trials cannot have.
@@ -134,6 +155,12 @@ def local_slots(device: str, jobs: int | None, gpus_per_trial: float | None) -> 
 def _cores() -> int:
     """The processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def most_threads_each() -> int:
+    """The most threads of a process, as the user has set OMP_NUM_THREADS; else as many as there are cores."""
+    given = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(given) if given.isdecimal() and int(given) else _cores()
 
 
 def _gpus(device: str) -> list[str]:

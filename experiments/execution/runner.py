@@ -101,7 +101,7 @@ class Runner:
             teacher = self.teachers.of(self.store, config, meta.group_id)
             trainer, source = self.prepare(config, files, teacher)
             self.first_read.keep(config, source)
-            run = self.store.create(trainer.config, meta, describe_training(trainer.device), source, teacher)
+            run = self.store.create(trainer.config, meta, describe_training(trainer), source, teacher)
             with run.open_log() as log, owning(run):
                 yield from self._execute(trainer, run, log)
 
@@ -132,7 +132,8 @@ class Runner:
             before = run.view()
             code = self.check_resumable(run, before, epochs=epochs, arch=arch, no_budget=no_budget, has_lock=True)
             config = code.config
-            from core.device.device import flushed_denormals, kept_threads, use_threads
+            from core.device.device import flushed_denormals
+            from core.device.threads import kept_threads
 
             with owning(run), flushed_denormals(), kept_threads():
                 run.take_over()
@@ -142,8 +143,10 @@ class Runner:
                     trainer, _ = supervised.prepare(config, code.files, teacher)
                     run.load_checkpoint_into(trainer)
                     if trainer.epoch == 0:  # another process may have made the folder, on another machine
-                        use_threads(run.threads(), trainer.device)  # and killed, it starts over as it began
-                        run.set_environment(describe_training(trainer.device))
+                        trainer.engine.restore(
+                            run.order_of_sums(), trainer.device
+                        )  # killed, it starts over as it began
+                        run.set_environment(describe_training(trainer))
                 except LabError as error:
                     if isinstance(error, InvalidValue) and error.field in MACHINE_FIELDS and before.epochs_done:
                         error.advice = Advice("go on with it on a machine that has what it was begun with")
@@ -272,11 +275,9 @@ def _portable(config: TrainConfig, task: ImageTask) -> TrainConfig:
     return config.changed(arch=arch, dataset=dataset)
 
 
-def describe_training(device: torch.device) -> dict[str, Any]:
+def describe_training(trainer: RunRecord) -> dict[str, Any]:
     """What a run is made with, by the process that trains it."""
-    from core.device.device import threads_of
-
-    return {**describe_environment(str(device)), "threads": threads_of(device)}
+    return {**describe_environment(str(trainer.device)), **trainer.engine.state(trainer.device)}
 
 
 def recorded_config(config: TrainConfig, dataset: Dataset) -> TrainConfig:

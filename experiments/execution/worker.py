@@ -15,11 +15,11 @@ from experiments.execution.spawning import hear_signals
 from experiments.locations import Locations
 from experiments.runs.own_code import own_arch
 
-TRAIN, STOP = "train", "stop"
-"""The orders, followed by a run's id and by a reason."""
+TRAIN, STOP, SHARE = "train", "stop", "share"
+"""The orders, followed by a run's id, by a reason, and by how many cores are the worker's at the moment."""
 THREADS = 1
-"""Threads of each worker, however many workers there are: results depend on the threads, and must not depend on how
-many runs are trained at once."""
+"""Threads of torch in each worker, however many workers there are: its results depend on them, and must not depend on
+how many runs are trained at once. What does not depend on them takes the worker's share of cores."""
 LOOK_INTERVAL = 0.1
 """Seconds between two looks into the pipe."""
 ABANDONED = "the process that gave it out was killed"
@@ -45,6 +45,7 @@ class Orders:
                 if order == TRAIN:
                     self._idle = False
                     return str(word)
+                self._take(order, word)
         except (EOFError, OSError):
             pass
         return ""
@@ -68,13 +69,22 @@ class Orders:
         except OSError:  # the driver is gone, as `next_run` will tell
             return
 
+    def _take(self, order: str, word: str | int) -> None:
+        """Follow an order that is not to train."""
+        if order == SHARE:
+            from core.device.threads import allow_threads
+
+            allow_threads(int(word))
+        elif not self._idle:
+            self._reason = str(word)
+
     def __call__(self) -> str:
         now = time.monotonic()
         if not self._reason and now >= self._next_look:
             self._next_look = now + LOOK_INTERVAL
             try:
-                if self._connection.poll():
-                    _, self._reason = self._connection.recv()
+                while not self._reason and self._connection.poll():
+                    self._take(*self._connection.recv())
             except (EOFError, OSError):
                 self._reason = ABANDONED
         return self._reason

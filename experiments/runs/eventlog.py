@@ -28,7 +28,8 @@ _WHOLE, _TEXT = r"(?:0|[1-9]\d{0,14})", r'"[ !#-\[\]-~]{0,200}"'
 _NUMBER = rf"-?{_WHOLE}(?:\.\d{{1,20}})?(?:e[+-]?\d\d?)?"
 _PROGRESS = re.compile(
     rf'{{"event": "step_progress", "time": {_TEXT}, "run_id": ({_TEXT}), "epoch": {_WHOLE}, "step": {_WHOLE}, '
-    rf'"steps_per_epoch": {_WHOLE}, "loss": (?:{_NUMBER}|null), "images_per_second": {_NUMBER}}}\n'.encode()
+    rf'"steps_per_epoch": {_WHOLE}, "loss": (?:{_NUMBER}|null), "images_per_second": {_NUMBER}'
+    rf'(?:, "threads": (?:{_WHOLE}|null))?}}\n'.encode()
 )
 """A progress line as `Entry.to_json` writes it, which `_parse` would understand; a later one of the same run makes it
 obsolete."""

@@ -162,10 +162,11 @@ class Run(OwnedFolder):
     def environment(self) -> dict[str, Any]:
         return read_json(self.folder / "env.json")
 
-    def threads(self) -> int:
-        """The threads that the run began to compute on; 0 where it is not known, and on a GPU."""
-        count = self.environment().get("threads")
-        return count if type(count) is int else 0
+    def order_of_sums(self) -> dict[str, Any]:
+        """What the order of sums depended on when the run began, as an engine's `restore` takes it."""
+        environment = self.environment()
+        count, sums = environment.get("threads"), environment.get("sums")
+        return {"threads": count if type(count) is int and count > 0 else 0, "sums": sums}
 
     def begin(self, log: EventWriter, started: RunStarted) -> Entry:
         """Write down that training begins, by a config that may be another than before. The log is the first to know:

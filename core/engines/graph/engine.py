@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import torch
 
-from core.engines.engine import DeviceStep, Forward, Unchanged
+from core.engines.engine import DeviceStep, EagerEngine, Unchanged
 from core.engines.graph.replayable import operations_of, replay_obstacle
 from core.errors import one_line
 
 
-class GraphEngine:
+class GraphEngine(EagerEngine):
     """Replays a graph for each step and batch size that it could record, and calls the others."""
 
     name = "graph"
 
     def __init__(self, device: torch.device) -> None:
+        super().__init__()
         self._device = device
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self._graphs: dict[tuple[DeviceStep, int], torch.cuda.CUDAGraph] = {}
-        self.note = ""
-
-    def forward(self, model: Forward) -> Forward:
-        return model
 
     def prepare(self, step: DeviceStep) -> None:
         """Record the step for each batch size.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from core.config import Precision
-from core.engines.engine import EagerEngine, Forward
+from core.device.threads import one_torch_thread
+from core.engines.engine import BY_BATCH, DeviceStep, EagerEngine, Forward
 from core.engines.native.gain import kinds_left_to_torch
-from core.engines.native.library import NoKernels, load_kernels
+from core.engines.native.library import NoKernels
 from core.engines.native.rows import NativeRow, has_segments
+from core.engines.native.team import Team
 
 ONE_BY_ONE = "the network runs one operation at a time"
 
@@ -28,6 +32,7 @@ class NativeEngine(EagerEngine):
     def __init__(self, precision: Precision = "fp32") -> None:
         super().__init__()
         self._precision = precision
+        self._team = Team()
         self._forwards: dict[Forward, NativeForward] = {}  # training and scoring share a network's memory
 
     def forward(self, model: Forward) -> Forward:
@@ -38,12 +43,44 @@ class NativeEngine(EagerEngine):
             self.note = f"{ONE_BY_ONE}, as the kernels compute in fp32, not in {self._precision}"
         elif model not in self._forwards:
             try:
-                self._forwards[model] = NativeForward(model, next(model.parameters()).dtype)
+                self._forwards[model] = NativeForward(model, next(model.parameters()).dtype, self._team)
                 if kinds := kinds_left_to_torch(model):
                     self.note = f"one operation at a time, as there are no kernels for it: {', '.join(kinds)}"
             except NoKernels as problem:
                 self.note = f"{ONE_BY_ONE}: native {problem.message}"
         return self._forwards.get(model, model)
+
+    @property
+    def adds_by_batch(self) -> bool:
+        """Whether no sum depends on how many threads there are."""
+        return bool(self._forwards) and not self._team.cut
+
+    @property
+    def threads(self) -> int:
+        return self._team.threads if self._forwards else super().threads
+
+    @property
+    def most_threads(self) -> int:
+        return self._team.most() if self._forwards else super().most_threads
+
+    def working(self) -> AbstractContextManager[None]:
+        return one_torch_thread() if self.adds_by_batch else super().working()
+
+    def run(self, step: DeviceStep, size: int) -> None:
+        self._team.look()
+        step(size)
+
+    def state(self, device: torch.device) -> dict[str, Any]:
+        """`threads` is how many earlier versions cut batches for, and `sums` says that nothing depends on them."""
+        if self.adds_by_batch:
+            return {"threads": self.most_threads, "sums": BY_BATCH}
+        return super().state(device) | ({"threads": self._team.cut} if self._team.cut else {})
+
+    def restore(self, state: Mapping[str, Any], device: torch.device) -> None:
+        if self._forwards and state.get("sums") == BY_BATCH:
+            return
+        super().restore(state, device)
+        self._team.cut = int(state.get("threads", 0))
 
 
 class NativeForward:
@@ -53,10 +90,11 @@ class NativeForward:
     are not made for go through the network itself.
     """
 
-    def __init__(self, model: nn.Sequential, dtype: torch.dtype) -> None:
+    def __init__(self, model: nn.Sequential, dtype: torch.dtype, team: Team) -> None:
         self._model = model
         self._dtype = dtype
-        self._row = NativeRow(model, load_kernels(dtype))
+        team.kernels(dtype)  # or there are none
+        self._row = NativeRow(model, team)
         kinds = nn.BatchNorm1d, nn.BatchNorm2d, nn.Dropout, nn.Dropout2d
         self._modal = [module for module in model.modules() if isinstance(module, kinds)]
 

@@ -1,7 +1,6 @@
 """Compiles the kernels in C for this machine when they are first needed, and keeps the library in the user's cache.
 
-The kernels use the threads of the OpenMP runtime that torch has loaded. A second runtime would wait for the first one,
-spinning.
+They have threads of their own (`kernels/team.h`), beside those of torch.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ SOURCE = FOLDER / "passes.c"
 """The file that is compiled; it includes all others of the folder."""
 
 TYPES: dict[torch.dtype, tuple[str, ...]] = {torch.float32: (), torch.float64: ("-DDOUBLE",)}
-FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-ffp-contract=fast")
+FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-pthread", "-ffp-contract=fast")
 COMPILERS = ("cc", "gcc", "clang")
 SECONDS = 120
 """A compiler that takes longer is given up on; a few are usual."""
@@ -39,6 +38,8 @@ SECONDS = 120
 _INTEGER, _POINTER = ctypes.c_int64, ctypes.c_void_p
 _SHAPE = (_INTEGER,) * 3
 _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "helper_ids": (_INTEGER, (_POINTER, _INTEGER)),
+    "waited_for_cores": (_INTEGER, ()),
     "lanes": (ctypes.c_int, ()),
     "groups_per_strip": (_INTEGER, (_POINTER,)),
     "scratch_vectors": (_INTEGER, (_POINTER, _INTEGER)),
@@ -132,8 +133,7 @@ def _compile(compiler: tuple[str, ...], flags: tuple[str, ...], path: Path | Non
     with tempfile.TemporaryDirectory(dir=private_temporary_folder()) as folder:
         compiled, made = Path(folder) / "kernels.o", Path(folder) / "kernels.so"
         _output([*compiler, *flags, "-c", str(SOURCE), "-o", str(compiled)])
-        # No OpenMP runtime is linked: what is called of it is found in the one that torch has loaded.
-        _output([*compiler, "-shared", str(compiled), "-lm", "-o", str(made)])
+        _output([*compiler, "-shared", "-pthread", str(compiled), "-lm", "-o", str(made)])
         if path is None:
             return ctypes.CDLL(str(made))
         content = made.read_bytes()

@@ -6,7 +6,6 @@ import ctypes
 import mmap
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import lru_cache
 from itertools import zip_longest
 from typing import Any
 
@@ -14,9 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.engines.native.chunks import most_chunks, partition
 from core.engines.native.description import describe_block, describe_transition
 from core.engines.native.segments import Segment
 from core.engines.native.structures import GRADIENTS, TENSORS, BlockStructure, MapsStructure, WorkspaceStructure
+from core.engines.native.team import Team
 from core.engines.native.traversal import plane_size
 
 HUGE = 2 << 20
@@ -28,18 +29,20 @@ class SegmentPlan:
 
     Args:
         shape: (C, H, W) of one image.
+        team: the threads that it runs on.
     """
 
-    def __init__(self, segment: Segment, shape: tuple[int, int, int], dtype: torch.dtype, kernels: ctypes.CDLL) -> None:
+    def __init__(self, segment: Segment, shape: tuple[int, int, int], dtype: torch.dtype, team: Team) -> None:
         self.segment = segment
-        self._kernels = kernels
+        self._team = team
+        self._kernels = kernels = team.kernels(dtype)
         self._dtype = dtype
         self._lanes: int = kernels.lanes()
         self._in_shape = shape
         self._blocks = (BlockStructure * len(segment.blocks))()
         self._kept: list[Any] = []  # tensors of which the kernels have only the addresses
         self._work = WorkspaceStructure()
-        self._groups = self._threads = 0
+        self._groups = self._room = 0  # groups, and threads, that there is memory for
         self._out_shapes: list[tuple[int, int, int]] = []  # before the transition of each block, and below after it
         self._shapes: list[tuple[int, int, int]] = []
         transformed = False
@@ -58,30 +61,32 @@ class SegmentPlan:
         self._gradients: list[Tensor | None] = []  # where the kernels write those of parameters
         self._dropouts = [number for number, block in enumerate(segment.blocks) if block.transition.dropout]
         self._drawn: list[Tensor] = []  # by dropouts in the step under way
+        self._work.scratch_vectors = max(kernels.scratch_vectors(self._blocks, n) for n in range(len(self._blocks)))
         widest = max(max(struct.inputs, struct.outputs) for struct in self._blocks)
         self._sums = torch.empty(2, widest, dtype=torch.float64).unbind()
         self.generation = 0
 
     def _reserve(self, images: int) -> None:
-        """Make sure of memory for so many images, on as many threads as torch uses."""
-        groups, threads = -(-images // self._lanes), torch.get_num_threads()
-        if groups > self._groups or threads != self._threads:
-            groups_at_most, self._groups = max(groups, self._groups), 0  # until there is memory
-            self._allocate(groups_at_most, threads)
-            self._groups, self._threads = groups_at_most, threads
-        if images != self._work.images or threads != self._work.threads:
-            self._work.images, self._work.threads = images, threads
+        """Make sure of memory for so many images, on as many threads as the team has now."""
+        groups, cut = -(-images // self._lanes), self._team.cut
+        if groups > self._groups:
+            groups_at_most, self._groups = groups, 0  # until there is memory
+            self._allocate(groups_at_most, cut)
+            self._groups = groups_at_most
+        if (threads := self._team.threads) > self._room:
+            most, self._room = max(threads, self._team.most()), 0
+            self._scratch = self._vectors(most * self._work.scratch_vectors)
+            self._work.scratch, self._room = self._scratch.data_ptr(), most
+        self._work.threads, self._work.spin, self._work.timed = threads, self._team.spin, self._team.timed
+        if images != self._work.images:
+            self._work.images = images
             for struct in self._blocks:
-                chunks = partition(groups, threads, one_each=self._has_little_work(struct))
+                chunks = partition(groups, self._groups_together(struct), cut)
                 struct.chunks, struct.first_group = len(chunks) - 1, chunks.data_ptr()
 
-    def _allocate(self, groups: int, threads: int) -> None:
+    def _allocate(self, groups: int, cut: int) -> None:
         work, kernels = self._work, self._kernels
-        numbers = range(len(self._blocks))
-        work.scratch_vectors = max(kernels.scratch_vectors(self._blocks, number) for number in numbers)
-        memory = self._vectors(threads * work.scratch_vectors)
-        work.scratch = memory.data_ptr()
-        self._memory: list[Tensor] = [memory]
+        work.images, self._memory = 0, []
         work.input = self._maps(groups, group_size(self._in_shape))
         work.gradient = self._maps(groups, max(group_size(self._out_shapes[-1]), group_size(self._shapes[-1])))
         before = 0  # what the transition of the block before begins with
@@ -90,7 +95,7 @@ class SegmentPlan:
             in_size = group_size((struct.inputs, struct.in_rows, struct.in_columns))
             struct.raw = self._maps(groups, max(size, in_size, before))
             struct.out = self._maps(groups, group_size(shape)) if struct.pooling else struct.raw
-            chunks = most_chunks(groups, threads, one_each=self._has_little_work(struct))
+            chunks = most_chunks(groups, self._groups_together(struct), cut)
             found = torch.empty(kernels.partial_sums_size(ctypes.byref(struct), groups, chunks), dtype=torch.float64)
             struct.partial_sums = found.data_ptr()
             self._memory.append(found)
@@ -120,8 +125,8 @@ class SegmentPlan:
                 to.kept_factor = float(torch.ones((), dtype=self._dtype) / (1 - dropout.p))
             self._drawn.append(drawn)
 
-    def _has_little_work(self, struct: BlockStructure) -> bool:
-        return int(self._kernels.groups_per_strip(ctypes.byref(struct))) > 1
+    def _groups_together(self, struct: BlockStructure) -> int:
+        return int(self._kernels.groups_per_strip(ctypes.byref(struct)))
 
     def _maps(self, groups: int, size: int) -> MapsStructure:
         vectors = self._vectors(groups * size)
@@ -209,27 +214,6 @@ class SegmentPlan:
         source, strides = ctypes.byref(self._blocks[0].raw), _strides(x_gradient)
         kernels.write_images(work, source, x_gradient.data_ptr(), strides, *self._in_shape, None, None)
         return x_gradient
-
-
-@lru_cache
-def partition(groups: int, threads: int, *, one_each: bool) -> Tensor:
-    """The first group of each chunk of a block's work, and the end: (chunks + 1), int32.
-
-    Threads take one chunk after the other. Chunks become smaller, so that threads end together though one may be slowed
-    down by another program; there are few, as each has sums of its own. A block of little work has `one_each`.
-    """
-    first = [0]
-    while (left := groups - first[-1]) > 0:
-        first.append(first[-1] + max(1, -(-groups // threads) if one_each else left // (2 * threads)))
-    return torch.tensor([min(group, groups) for group in first], dtype=torch.int32)
-
-
-def most_chunks(groups: int, threads: int, *, one_each: bool) -> int:
-    """Chunks of a batch of so many groups or fewer, at most.
-
-    Of one for each thread, a smaller batch may have more: on 4 threads 5 groups make 3 chunks, and 4 groups make 4.
-    """
-    return min(groups, threads) if one_each else len(partition(groups, threads, one_each=False)) - 1
 
 
 def group_size(shape: tuple[int, int, int]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterable, Iterator
 from typing import cast
 
@@ -11,22 +10,23 @@ from torch import Tensor, nn
 from core.engines.native.autograd import SegmentFunction
 from core.engines.native.plan import SegmentPlan
 from core.engines.native.segments import Segment, split
+from core.engines.native.team import Team
 from core.models.parts import Residual, Tied
 
 
 class NativeSegment:
     """A segment at its place in a network: a plan for each shape of input."""
 
-    def __init__(self, segment: Segment, kernels: ctypes.CDLL) -> None:
+    def __init__(self, segment: Segment, team: Team) -> None:
         self._segment = segment
-        self._kernels = kernels
+        self._team = team
         self._plans: dict[tuple[int, int, int], SegmentPlan] = {}
 
     def __call__(self, x: Tensor, training: bool) -> Tensor:
         x = x if x.dim() == 4 else x[:, :, None, None]
         shape = x.shape[1], x.shape[2], x.shape[3]
         if shape not in self._plans:
-            self._plans[shape] = SegmentPlan(self._segment, shape, x.dtype, self._kernels)
+            self._plans[shape] = SegmentPlan(self._segment, shape, x.dtype, self._team)
         plan = self._plans[shape]
         parameter = plan.find_tensors()
         if not training:
@@ -37,8 +37,8 @@ class NativeSegment:
 class NativeResidual:
     """The branches of a `Residual`, and their sum."""
 
-    def __init__(self, module: Residual, kernels: ctypes.CDLL) -> None:
-        self._branches = [NativeRow([branch], kernels) for branch in module]
+    def __init__(self, module: Residual, team: Team) -> None:
+        self._branches = [NativeRow([branch], team) for branch in module]
 
     def __call__(self, x: Tensor, training: bool) -> Tensor:
         total, *rest = [branch(x, training) for branch in self._branches]
@@ -50,8 +50,8 @@ class NativeResidual:
 class NativeRow:
     """Modules that follow each other; those that are tied are there as often as they are used."""
 
-    def __init__(self, modules: Iterable[nn.Module], kernels: ctypes.CDLL) -> None:
-        self._parts = [_native(part, kernels) for part in split(list(_in_turn(modules)))]
+    def __init__(self, modules: Iterable[nn.Module], team: Team) -> None:
+        self._parts = [_native(part, team) for part in split(list(_in_turn(modules)))]
 
     def __call__(self, x: Tensor, training: bool) -> Tensor:
         for part in self._parts:
@@ -73,12 +73,12 @@ def has_segments(modules: Iterable[nn.Module]) -> bool:
     return any(isinstance(part, Segment) for part in native_parts(modules))
 
 
-def _native(part: Segment | nn.Module, kernels: ctypes.CDLL) -> NativeSegment | NativeResidual | nn.Module:
+def _native(part: Segment | nn.Module, team: Team) -> NativeSegment | NativeResidual | nn.Module:
     match part:
         case Segment():
-            return NativeSegment(part, kernels)
+            return NativeSegment(part, team)
         case Residual():
-            return NativeResidual(part, kernels)
+            return NativeResidual(part, team)
         case _:
             return part
 

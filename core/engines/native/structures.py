@@ -78,7 +78,7 @@ class WorkspaceStructure(ctypes.Structure):
     """`Workspace`."""
 
     _fields_ = (
-        *_of(_INTEGER, "images", "threads", "training", "scratch_vectors"),
+        *_of(_INTEGER, "images", "threads", "spin", "timed", "training", "scratch_vectors"),
         ("scratch", _POINTER),
         *_of(MapsStructure, "input", "gradient"),
     )

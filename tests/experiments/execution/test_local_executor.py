@@ -11,11 +11,12 @@ import psutil
 import pytest
 from waiting import wait_until
 
+from core.engines.native.library import kernels_obstacle
 from core.errors import InvalidValue, StorageError
 from core.events import EpochFinished, RunFinished, RunStarted, RunStopped
 from experiments.execution import local_executor
 from experiments.execution.executor import Ended, Slot
-from experiments.execution.local_executor import LocalExecutor, local_slots
+from experiments.execution.local_executor import LocalExecutor, local_slots, most_threads_each
 from experiments.execution.runner import Runner
 from experiments.execution.worker import ABANDONED
 from experiments.locations import Locations
@@ -134,6 +135,38 @@ def test_workers_are_forks_of_a_process_with_one_thread_that_outlives_them(share
     finally:
         executor.close()
     assert server.is_running()
+
+
+def test_runs_share_the_cores_and_come_to_the_weights_of_one_that_has_a_single_thread(shared_home, new, monkeypatch):
+    if reason := kernels_obstacle():
+        pytest.skip(f"the native engine {reason}")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("experiments.execution.local_executor._cores", lambda: 4)
+    executor = LocalExecutor(shared_home, [Slot(0), Slot(1)])
+    try:
+        runs = [new(epochs=10_000, budget=False), new()]
+        executor.start(runs[0])
+        wait_for_epoch(runs[0])
+        executor.start(runs[1])
+        assert wait_for(executor) == [Ended(runs[1].id)]
+        runs.append(new())
+        executor.stop("enough")
+        wait_for(executor)
+        executor.start(runs[2])
+        assert wait_for(executor) == [Ended(runs[2].id)]
+    finally:
+        executor.close()
+    devices = [run.view().started.device for run in runs]
+    assert devices == ["cpu (4 threads)", "cpu (2 threads)", "cpu (4 threads)"]
+    second, third = (run.view().end.weights_sha256 for run in runs[1:])
+    assert second == third
+
+
+@pytest.mark.parametrize(("given", "most"), [("", 4), ("2", 2), ("3,1", 3), ("0", 4), ("many", 4), ("9", 9)])
+def test_a_process_has_no_more_threads_than_the_user_says(monkeypatch, given, most):
+    monkeypatch.setattr("experiments.execution.local_executor._cores", lambda: 4)
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    assert most_threads_each() == most
 
 
 def test_a_worker_that_ends_with_nothing_to_do_is_replaced(shared_home, new):

@@ -11,7 +11,7 @@ import pytest
 from gated_module import Gate
 from sweep_tools import drive, tiny_plan
 
-from core.device.device import kept_threads
+from core.device.threads import kept_threads
 from core.errors import InvalidValue
 from core.events import EpochFinished, RunFinished, RunStarted, RunStopped, StepProgress
 from experiments.execution.ray_executor import RayExecutor, require_ray

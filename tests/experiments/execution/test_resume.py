@@ -12,6 +12,7 @@ import pytest
 from safetensors.torch import load_file
 
 from core.engines.engine import EagerEngine
+from core.engines.native.library import kernels_obstacle
 from core.errors import DataError, InvalidValue, RunError, Stopped
 from core.events import CheckpointSaved, EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped
 from core.storage.checkpoint import Checkpoint, load_checkpoint, previous, save_checkpoint
@@ -262,9 +263,10 @@ def test_an_owner_with_impossible_numbers_is_nobody(runner, locations, tiny):
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two processors")
-def test_a_run_goes_on_with_as_many_threads_as_it_began_with(locations, tiny):
+def test_a_run_whose_sums_depend_on_them_goes_on_with_as_many_threads_as_it_began_with(locations, tiny):
     import torch
 
+    tiny = tiny.changed(engine="eager")
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
@@ -283,7 +285,7 @@ def test_and_so_does_one_that_was_killed_before_it_had_a_checkpoint(locations, t
     import torch
 
     runner, before = Runner(locations), torch.get_num_threads()
-    config = tiny.changed(seed=1)
+    config = tiny.changed(seed=1, engine="eager")
     try:
         torch.set_num_threads(1)
         entries = train_group(runner, [RunSpec(config)]) if grouped else runner.run(config)
@@ -299,5 +301,30 @@ def test_and_so_does_one_that_was_killed_before_it_had_a_checkpoint(locations, t
         assert entries[0].event.device.startswith("cpu (1 thread")
         assert left.environment()["threads"] == 1
         assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.skipif(bool(kernels_obstacle()), reason="needs the kernels in C")
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_a_native_run_goes_on_to_the_same_weights_on_as_many_threads_as_there_are(locations, tiny, tmp_path, epochs):
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        entries = Runner(locations).run(tiny)
+        run = Runner(locations).store.run(next(entries).run_id)
+        while len(run.view().epochs) < epochs:
+            next(entries)
+        killed = tmp_path / "killed"
+        shutil.copytree(locations.home, killed)
+        list(entries)
+        left = Runner(replace(locations, home=killed)).store.run(run.id)
+        left.disown()  # its process is gone
+        torch.set_num_threads(3)
+        entries = list(Runner(replace(locations, home=killed)).resume(left))
+        assert entries[0].event.device == "cpu (3 threads)"
+        assert left.view().end.weights_sha256 == run.view().end.weights_sha256
     finally:
         torch.set_num_threads(before)

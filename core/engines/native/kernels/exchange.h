@@ -4,6 +4,7 @@
 #define EXCHANGE_H
 
 #include "lanes.h"
+#include "team.h"
 #include "transition.h"
 
 /* Images (N, C, H, W) of any strides, and the groups that they become or come from. */

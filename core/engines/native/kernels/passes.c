@@ -4,6 +4,7 @@
 #include "exchange.h"
 #include "norm.h"
 #include "pooling.h"
+#include "team.h"
 #include "transition.h"
 #include "types.h"
 #include "weight_gradient.h"

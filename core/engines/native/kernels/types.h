@@ -175,7 +175,9 @@ typedef struct {
 /* A batch, and the memory that a segment works in. */
 #define WORKSPACE_FIELDS(FIELD)                                                                                        \
     FIELD(int64_t, images)                                                                                             \
-    FIELD(int64_t, threads)                                                                                            \
+    FIELD(int64_t, threads) /* that work on it, at most */                                                             \
+    FIELD(int64_t, spin)    /* nanoseconds that a thread waits for others before it sleeps */                          \
+    FIELD(int64_t, timed)   /* whether it is measured how long threads wait for a core */                              \
     FIELD(int64_t, training)        /* whether norms take the batch's statistics, or else the running ones */          \
     FIELD(int64_t, scratch_vectors) /* of each thread */                                                               \
     FIELD(Vector *, scratch)                                                                                           \
@@ -232,38 +234,6 @@ static int64_t groups_of(const Workspace *work) { return (work->images + LANES -
 /* Lanes of a group that hold an image. */
 static int lanes_used(const Workspace *work, int64_t group) {
     return (int)(work->images - group * LANES < LANES ? work->images - group * LANES : LANES);
-}
-
-/* ---- Threads ---- */
-
-/* Of the OpenMP runtime. From `#pragma omp parallel`, gcc makes a call of GOMP_parallel, and clang one of a function
-   that only LLVM's runtime has. Both runtimes have GOMP_parallel, so it is called by name: whichever compiler there is,
-   the work is done by the threads of the one runtime that torch has loaded. */
-void GOMP_parallel(void (*body)(void *), void *argument, unsigned threads, unsigned flags);
-int omp_get_thread_num(void);
-
-/* Does one part of a loop's work in a thread's scratch. */
-typedef void DoPart(const void *context, int64_t part, Vector *scratch);
-
-typedef struct {
-    const Workspace *work;
-    DoPart *do_part;
-    const void *context;
-    int64_t parts, next;
-} Loop;
-
-static void take_parts(void *argument) {
-    Loop *loop = argument;
-    Vector *scratch = loop->work->scratch + omp_get_thread_num() * loop->work->scratch_vectors;
-    for (int64_t part; (part = __atomic_fetch_add(&loop->next, 1, __ATOMIC_RELAXED)) < loop->parts;)
-        loop->do_part(loop->context, part, scratch);
-}
-
-/* All parts, on all threads. Whoever has done one takes the next, as a thread may be slowed down by another program. No
-   part adds to what another one does, so that the order does not matter. */
-static void in_parallel(const Workspace *work, int64_t parts, DoPart *do_part, const void *context) {
-    Loop loop = {work, do_part, context, parts, 0};
-    GOMP_parallel(take_parts, &loop, (unsigned)work->threads, 0);
 }
 
 #endif

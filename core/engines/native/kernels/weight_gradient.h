@@ -9,6 +9,7 @@
 
 #include "convolution.h"
 #include "lanes.h"
+#include "team.h"
 
 #define STRIP_PIXELS 48 /* whose gradients are used for all weights before the next, while they are in the cache */
 

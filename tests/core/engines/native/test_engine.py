@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from copy import deepcopy
 
 import pytest
@@ -213,7 +210,7 @@ def test_the_gradient_is_that_of_differences():
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_a_step_gives_the_same_bits_each_time_and_nearly_the_same_on_any_number_of_threads(two_threads, threads):
+def test_a_step_gives_the_same_bits_each_time_and_those_of_torch_nearly(two_threads, threads):
     torch.manual_seed(0)
     model = build_model(summarize(parse("c8p1 p2 s12p1 c10 gap fc10")))
     images = torch.randn(70, 1, 28, 28)
@@ -222,31 +219,6 @@ def test_a_step_gives_the_same_bits_each_time_and_nearly_the_same_on_any_number_
     second, _, _ = steps_by_both(deepcopy(model), images)
     assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
     assert_close(first, expected, 1e-4)
-
-
-def test_with_fewer_threads_than_were_asked_for_the_work_is_done_all_the_same():
-    code = """
-import torch
-from core.models.spec import find, parse
-from core.models.build import build_model
-from core.engines.native.engine import NativeEngine
-from core.models.summary import summarize
-
-torch.set_num_threads(4)
-torch.manual_seed(0)
-model = build_model(summarize(parse("c8 p2 c8 gap fc10"))).double()
-images = torch.randn(70, 1, 28, 28, dtype=torch.float64)
-found = NativeEngine().forward(model)(images)
-found.square().sum().backward()
-gradients = [p.grad.clone() for p in model.parameters()]
-model.zero_grad()
-plain = model(images)
-plain.square().sum().backward()
-torch.testing.assert_close(found, plain)
-torch.testing.assert_close(gradients, [p.grad for p in model.parameters()])
-"""
-    environment = os.environ | {"OMP_THREAD_LIMIT": "2"}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,10 @@
-"""Memory of a plan: large pages, chunks of a batch, batches and images of any size after one another."""
+"""Memory of a plan: large pages, batches and images of any size after one another."""
 
 from __future__ import annotations
 
 import gc
 import mmap
 from copy import deepcopy
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ import torch
 
 from core.engines.native import plan
 from core.engines.native.engine import NativeEngine
-from core.engines.native.plan import SegmentPlan, most_chunks, partition
+from core.engines.native.plan import SegmentPlan
 from core.models.build import build_model
 from core.models.spec import parse
 from core.models.summary import summarize
@@ -58,31 +57,6 @@ def test_the_memory_is_there_as_long_as_the_tensor_is_and_no_longer():
 def test_more_than_there_is_is_said_as_of_any_memory():
     with pytest.raises(MemoryError):
         plan.zeros(1 << 60, torch.float32)
-
-
-@pytest.mark.parametrize("groups", [1, 2, 5, 16, 33, 64])
-@pytest.mark.parametrize("threads", [1, 2, 3, 16])
-@pytest.mark.parametrize("one_each", [False, True])
-def test_the_chunks_are_all_groups_and_large_ones_come_first(groups, threads, one_each):
-    first = partition(groups, threads, one_each=one_each).tolist()
-    sizes = [end - start for start, end in pairwise(first)]
-    assert (first[0], first[-1]) == (0, groups)
-    assert min(sizes) > 0
-    assert sizes == sorted(sizes, reverse=True)
-    if one_each:
-        assert len(sizes) <= threads
-    elif threads > 1:  # one chunk is no more than the others can do meanwhile
-        assert sizes[0] <= max(1, groups / threads)
-
-
-@pytest.mark.parametrize("one_each", [False, True])
-def test_there_is_memory_for_the_chunks_of_any_smaller_batch(one_each):
-    for threads in range(1, 9):
-        for groups in range(1, 40):
-            room = most_chunks(groups, threads, one_each=one_each)
-            assert room <= groups
-            for fewer in range(1, groups + 1):
-                assert len(partition(fewer, threads, one_each=one_each)) - 1 <= room
 
 
 @pytest.mark.usefixtures("kernels")
