@@ -74,7 +74,8 @@ class EpochFinished:
     The `train_*` are running means over the epoch, augmentation and dropout included. With a validation split the
     `test_*` are None, otherwise the `val_*` are. `seconds` is training plus evaluation; `images_per_second` training.
     `threads` of a CPU made a step, on average, since the run was begun or resumed; None as in `StepProgress`.
-    `gradient_norms` and `update_ratios` are by layer, of the last step of the epoch (`core.training.gauges`); earlier versions did without.
+    `gradient_norms` and `update_ratios` are by layer, of the last step of the epoch (`core.training.gauges`); earlier
+    versions did without.
     """
 
     NAME: ClassVar = "epoch_finished"

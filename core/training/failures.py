@@ -70,12 +70,3 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return "DefaultCPUAllocator" in str(error) or "out of memory" in str(error)
-
-
-def check_split(config: TrainConfig, dataset: Dataset) -> None:
-    """Raise `InvalidValue` when more images are to be held out than there are."""
-    count = len(dataset.train_labels)
-    if config.val_split >= count:
-        raise InvalidValue(
-            "val_split", config.val_split, f"must be below the {count:,} training images", hint="hold out fewer images"
-        )

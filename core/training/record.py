@@ -176,11 +176,8 @@ class RunRecord(ABC):
         of_epoch = None
         if self.config.schedule == "plateau":
             of_epoch = plateau_rates(self.config, self._losses[:epoch], self.steps_per_epoch)[-1]
-        first = epoch * self.steps_per_epoch
-        return [
-            learning_rate(self.config, first + step, self.steps_per_epoch, of_epoch)
-            for step in range(self.steps_per_epoch)
-        ]
+        steps = range(epoch * self.steps_per_epoch, (epoch + 1) * self.steps_per_epoch)
+        return [learning_rate(self.config, step, self.steps_per_epoch, of_epoch) for step in steps]
 
     def momenta(self) -> list[float]:
         """The momentum of each step of the same epoch, or Adam's beta1; empty where it does not change."""
