@@ -364,7 +364,7 @@ def _plain(event: object) -> dict[str, Any]:
     """What of an event does not depend on time."""
     if isinstance(event, RunFinished | EpochFinished | RunFailed | RunStarted):
         values = {name: getattr(event, name) for name in event.__slots__}
-        return {name: value for name, value in values.items() if name not in ("seconds", "images_per_second")}
+        return {name: value for name, value in values.items() if name not in ("seconds", "images_per_second", "threads")}
     return {"kind": type(event).__name__}
 
 
