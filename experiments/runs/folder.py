@@ -164,9 +164,8 @@ class Run(OwnedFolder):
 
     def order_of_sums(self) -> dict[str, Any]:
         """What the order of sums depended on when the run began, as an engine's `restore` takes it."""
-        environment = self.environment()
-        count, sums = environment.get("threads"), environment.get("sums")
-        return {"threads": count if type(count) is int and count > 0 else 0, "sums": sums}
+        found = self.environment()
+        return found | {"threads": count if type(count := found.get("threads")) is int and count > 0 else 0}
 
     def begin(self, log: EventWriter, started: RunStarted) -> Entry:
         """Write down that training begins, by a config that may be another than before. The log is the first to know:

@@ -360,11 +360,14 @@ def _losses(run: Run) -> dict[tuple[int, int], float | None]:
     return losses
 
 
+OF_THE_MACHINE = ("seconds", "images_per_second", "threads")
+
+
 def _plain(event: object) -> dict[str, Any]:
     """What of an event does not depend on time."""
     if isinstance(event, RunFinished | EpochFinished | RunFailed | RunStarted):
         values = {name: getattr(event, name) for name in event.__slots__}
-        return {name: value for name, value in values.items() if name not in ("seconds", "images_per_second", "threads")}
+        return {name: value for name, value in values.items() if name not in OF_THE_MACHINE}
     return {"kind": type(event).__name__}
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from core.engines.engine import DeviceStep, Forward, Unchanged
+from core.engines.engine import DeviceStep, EagerEngine, Unchanged
 
 
 class Recording(TorchDispatchMode):
@@ -35,18 +35,15 @@ class Recording(TorchDispatchMode):
                     place.copy_(value)
 
 
-class ReplayEngine:
+class ReplayEngine(EagerEngine):
     """Calls a step once for each size of batch and from then on only repeats the operations that it consisted of; a
     step that it was not prepared for it calls."""
 
     name = "replay"
-    note = ""
 
     def __init__(self) -> None:
+        super().__init__()
         self.recordings: dict[tuple[DeviceStep, int], Recording] = {}
-
-    def forward(self, model: Forward) -> Forward:
-        return model
 
     def prepare(self, step: DeviceStep) -> None:
         for size in step.sizes():
