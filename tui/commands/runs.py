@@ -32,6 +32,7 @@ from tui.text.group_report import say_config, say_group
 from tui.text.numbers import whole_number
 from tui.text.output import duration, note, percent, say, say_json, say_note, table
 from tui.text.progress import TextReport, epoch_line, last_line
+from tui.text.run_command import run_command
 
 SORT_KEYS = (*ORDERS, STATUS)
 COLUMNS = ("run", "name", "status", "arch", "data", "seed", "params", "epochs", "best", "final", "time")
@@ -102,6 +103,7 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
             "engine": engine,
             "engine_reason": reason,
             "config": config,
+            "command": run_command(config, name=row.name, tags=row.tags) or None,
             "epoch_results": epochs,
             "diagnosis": diagnose(view).to_json(),
             "end": end,
@@ -126,7 +128,10 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
         if value is not None:
             say(f"  {key:8} {printable(str(value))}")
     say_note(row.note)
-    say_config(view.config or found.config())
+    values = view.config or found.config()
+    say_config(values)
+    if command := run_command(values, name=row.name, tags=row.tags):
+        say(f"  command  {command}")
     for event in view.epochs:
         say(f"  epoch {event.epoch:2}  train {percent(event.train_accuracy)}  {epoch_line(view, event)}")
     if view.epochs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
@@ -16,6 +17,7 @@ from core.task import DIGITS
 from experiments.runs.folder import Run
 from tui.drawing.digit import Digit
 from tui.drawing.picture import palette_of, spread
+from tui.live.copying import Copy, copies_of_run
 from tui.live.digits import Confusions
 from tui.live.forms.advice import as_sentence
 from tui.live.inspecting import Inspecting
@@ -71,6 +73,7 @@ class InspectScreen(WorkScreen):
         bind("run_code", "consent", "Run its code", tooltip="Import the run's own module and run it"),
         bind("previous", "step(-1)"),
         bind("next", "step(1)"),
+        bind("copy", "copy", "Copy", tooltip="Copy the run's id, its spec, or the command that trains the same"),
         bind("back", "back", "Back"),
     ]
 
@@ -101,6 +104,9 @@ class InspectScreen(WorkScreen):
                     yield Static(id="dead", markup=False)
                 yield PictureGrid(id="filters")
                 yield MapsView(id="maps")
+
+    def copies(self) -> Sequence[Copy]:
+        return copies_of_run(self._run)
 
     # --- Life
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
@@ -12,6 +13,7 @@ from textual.content import Content
 
 from experiments.studies.list import StudyEntry
 from experiments.studies.view import IMPORTANCE_TRIALS, TrialView, add_trial, prune_trial
+from tui.live.copying import Copy
 from tui.screens.dialogs import Ask
 from tui.screens.study_base import StudyWorkScreen
 from tui.screens.sweep_dialogs import AddTrial
@@ -42,6 +44,7 @@ class StudyScreen(StudyWorkScreen):
         bind("previous_view", "turn(-1)"),
         bind("best", "best", "Best", tooltip="To the best trial"),
         bind("order", "sort", "Sort", tooltip="Next order: newest first, best first"),
+        bind("copy", "copy", "Copy", tooltip="Copy the trial's id, its spec, or the command that trains the same"),
         bind("back", "back", "Back"),
     ]
 
@@ -136,6 +139,9 @@ class StudyScreen(StudyWorkScreen):
     def action_open(self) -> None:
         if self._current is not None:
             self.open_run(self._current.run_id)
+
+    def copies(self) -> Sequence[Copy]:
+        return self.copies_of_trial(self._current.run_id if self._current is not None else None)
 
     def action_fork(self) -> None:
         if self._current is not None:

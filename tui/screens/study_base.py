@@ -11,6 +11,7 @@ from textual import work
 from experiments.studies.list import StudyEntry
 from experiments.studies.plan import MAX_TRIALS
 from experiments.studies.process import stop_study
+from tui.live.copying import Copy, copies_of_run
 from tui.live.launch import sweep_detached
 from tui.live.messages import ForkRequested, OpenRequested
 from tui.live.studies import LOOK, StudyWatch
@@ -106,6 +107,10 @@ class StudyWorkScreen(WorkScreen):
         self._begun = self.watch_studies.entry(name)
         self.refresh_bindings()
         self.act("Not started", lambda: sweep_detached(name, locations, *options), words)
+
+    def copies_of_trial(self, run_id: str | None) -> list[Copy]:
+        """What can be copied of a trial; nothing of one that has no run."""
+        return copies_of_run(self.lab.store.run(run_id)) if run_id else []
 
     def open_run(self, run_id: str | None) -> None:
         if run_id:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import events
@@ -15,6 +16,7 @@ from core.dataset_names import name_of
 from core.events import RunFailed
 from experiments.runs.row import Status
 from tui.drawing.series import SMOOTHING
+from tui.live.copying import Copy, copies_of_run
 from tui.live.follow import Follower
 from tui.live.forms.advice import as_sentence, for_interface
 from tui.live.messages import ForkRequested, ResumeRequested, StopRequested, TurnRequested
@@ -67,6 +69,7 @@ class TrainingScreen(WorkScreen):
         bind("zoom", "zoom", "Zoom", tooltip="All epochs, the last 10, 5 or 2"),
         bind("by", "by_step", "Steps", tooltip="Loss by step or by epoch"),
         bind("events", "log_pane", "Events", tooltip="Show or hide what the run has said"),
+        bind("copy", "copy", "Copy", tooltip="Copy the run's id, its spec, or the command that trains the same"),
         bind("back", "restore"),
     ]
 
@@ -180,6 +183,9 @@ class TrainingScreen(WorkScreen):
     def action_resume(self) -> None:
         if self._follower is not None:
             self.post_message(ResumeRequested(self._follower.run))
+
+    def copies(self) -> Sequence[Copy]:
+        return copies_of_run(self._follower.run) if self._follower is not None else ()
 
     def action_turn(self, by: int) -> None:
         self.post_message(TurnRequested(by))

@@ -63,6 +63,16 @@ def rows_of(loaded: Loaded) -> list[SettingRow]:
     ]
 
 
+def choices_of(name: str) -> tuple[str, ...]:
+    """The values among which one is chosen; empty where a value is typed."""
+    return ("false", "true") if isinstance(getattr(DEFAULTS, name), bool) else tuple(SETTINGS[name].metadata["choices"])
+
+
+def text_to_type(row: SettingRow) -> str:
+    """A value as a form begins with it."""
+    return "none" if row.value == () and row.default else row.text
+
+
 def value_text(value: object) -> str:
     """A value as a variable would have it; empty for none."""
     match value:
