@@ -23,7 +23,6 @@ from tui.app.leaving import Leaving
 from tui.app.ordered_keys import OrderedKeysApp
 from tui.app.run_control import RunControl
 from tui.live.catalog import Catalog
-from tui.live.copying import give_to_tmux
 from tui.live.device_use import DeviceUse
 from tui.live.job_words import outcome
 from tui.live.lab import Lab
@@ -48,6 +47,7 @@ from tui.screens.lab import LabScreen
 from tui.screens.runs.screen import RunsScreen
 from tui.screens.sweeps import SweepsScreen
 from tui.screens.training import TrainingScreen
+from tui.text.copying import give_to_tmux
 from tui.text.keys import use_keys, with_keys
 from tui.widgets.keys import bind
 from tui.widgets.lines.navbar import NavBar

@@ -10,9 +10,9 @@ from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
 from core.errors import one_line
-from tui.live.copying import Copy
 from tui.live.lab import Lab
 from tui.screens.dialogs import Ask
+from tui.text.copying import Copy
 from tui.widgets.lines.key_bar import KeyBar
 from tui.widgets.lines.navbar import NavBar
 from tui.widgets.textual_private import SteadyScreen

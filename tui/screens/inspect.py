@@ -17,12 +17,12 @@ from core.task import DIGITS
 from experiments.runs.folder import Run
 from tui.drawing.digit import Digit
 from tui.drawing.picture import palette_of, spread
-from tui.live.copying import Copy, copies_of_run
 from tui.live.digits import Confusions
 from tui.live.forms.advice import as_sentence
 from tui.live.inspecting import Inspecting
 from tui.screens.base import WorkScreen
 from tui.screens.draw import DrawScreen
+from tui.text.copying import Copy, copies_of_run
 from tui.text.keys import key
 from tui.text.output import percent
 from tui.text.wording import arch_in_short

@@ -6,13 +6,13 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tui.live.copying import Copy, copies_of_config
 from tui.live.forms.fields import label
 from tui.live.forms.form import Checked, check
 from tui.screens.augmented import AugmentedDigits
 from tui.screens.base import WorkScreen
 from tui.screens.everywhere.presets import Presets
 from tui.screens.find_rate import FindRate
+from tui.text.copying import Copy, copies_of_config
 from tui.widgets.forms.run_form import RunForm
 from tui.widgets.forms.spec_editor import SpecEditor
 

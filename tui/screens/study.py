@@ -13,10 +13,10 @@ from textual.content import Content
 
 from experiments.studies.list import StudyEntry
 from experiments.studies.view import IMPORTANCE_TRIALS, TrialView, add_trial, prune_trial
-from tui.live.copying import Copy
 from tui.screens.dialogs import Ask
 from tui.screens.study_base import StudyWorkScreen
 from tui.screens.sweep_dialogs import AddTrial
+from tui.text.copying import Copy
 from tui.text.keys import with_keys
 from tui.text.study_report import counts, rejected_in_words
 from tui.text.study_words import TRIAL_SORTS, arranged_trials, best_in_words, entry_in_words, trial_in_words

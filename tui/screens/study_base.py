@@ -11,13 +11,13 @@ from textual import work
 from experiments.studies.list import StudyEntry
 from experiments.studies.plan import MAX_TRIALS
 from experiments.studies.process import stop_study
-from tui.live.copying import Copy, copies_of_run
 from tui.live.launch import sweep_detached
 from tui.live.messages import ForkRequested, OpenRequested
 from tui.live.studies import LOOK, StudyWatch
 from tui.live.task import BackgroundTask
 from tui.screens.base import WorkScreen
 from tui.screens.sweep_dialogs import MoreTrials
+from tui.text.copying import Copy, copies_of_run
 from tui.text.keys import key
 
 

@@ -13,12 +13,12 @@ from textual.widgets import Static
 
 from core.errors import LabError
 from experiments.studies.list import StudyEntry
-from tui.live.copying import Copy
 from tui.live.forms.sweep_form import SweepRequest, lab_config
 from tui.live.task import in_a_sentence
 from tui.screens.opening import open_study
 from tui.screens.study_base import StudyWorkScreen
 from tui.screens.sweep_dialogs import NewSweep
+from tui.text.copying import Copy
 from tui.text.keys import with_keys
 from tui.text.study_words import entry_in_words
 from tui.widgets.keys import bind

@@ -16,13 +16,13 @@ from core.dataset_names import name_of
 from core.events import RunFailed
 from experiments.runs.row import Status
 from tui.drawing.series import SMOOTHING
-from tui.live.copying import Copy, copies_of_run
 from tui.live.follow import Follower
 from tui.live.forms.advice import as_sentence, for_interface
 from tui.live.messages import ForkRequested, ResumeRequested, StopRequested, TurnRequested
 from tui.screens.base import WorkScreen
 from tui.screens.notes import edit_note
 from tui.screens.opening import open_draw, open_inspect
+from tui.text.copying import Copy, copies_of_run
 from tui.text.keys import with_keys
 from tui.text.wording import arch_in_short, what_failed
 from tui.widgets.charts.curves import CHARTS, ZOOMS, Curves, Look
