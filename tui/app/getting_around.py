@@ -13,7 +13,7 @@ from textual.widget import Widget
 from core.errors import LabError
 from core.models.spec import REGISTRY
 from experiments.presets.loader import load_preset, preset_names
-from tui.live.catalog import stem_of
+from experiments.results.ordering import stem_of
 from tui.live.lab import Lab
 from tui.live.messages import OpenRequested
 from tui.live.task import in_a_sentence

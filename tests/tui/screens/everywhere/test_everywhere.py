@@ -117,7 +117,7 @@ async def test_other_keys_hold_in_the_app_its_footer_help_and_texts(tmp_path):
         assert "ctrl+y Runs" in screen_text(pilot)
         await pilot.press("3", "question_mark")
         assert isinstance(pilot.app.screen, RunsScreen), "the usual ones are free"
-        await pilot.press("f12")
+        await pilot.press("f12", "end")
         await wait_for_text(pilot, "1 2 ctrl+y 4")
         await pilot.press("f12", "f9")
         await wait_for_text(pilot, "Now from default.")
