@@ -76,10 +76,10 @@ def load_config_file(path: Path) -> Preset:
 
 def _load(name: str, path: Path) -> Preset:
     values, _ = read_toml(path, "config", "lr = 0.03")
-    for name in LISTS:
-        parts = values.get(name)
+    for one in LISTS:
+        parts = values.get(one)
         if isinstance(parts, list) and parts and all(type(part) in (str, int) for part in parts):
-            values[name] = ",".join(map(str, parts))
+            values[one] = ",".join(map(str, parts))
     base = values.pop("base", None)
     description = values.pop("description", "")
     reported = values.pop("reported", {})
