@@ -131,6 +131,11 @@ class _TerminalDriver(LinuxDriver):
         self._suspended = True
         super().suspend_application_mode()
 
+    def resume_application_mode(self) -> None:
+        """Also after another program has had the terminal, which no SIGCONT ends."""
+        self._suspended = False
+        super().resume_application_mode()
+
     def _get_terminal_size(self) -> tuple[int, int]:
         # Not shutil's way: it asks fd 1, which leads to the log, and believes COLUMNS, which misses resizes.
         return self.TERMINAL.size()
