@@ -37,10 +37,12 @@ def around(target: float) -> tuple[float, float]:
 def round_ticks(low: float, high: float, most: int, *, min_step: float = 0.0) -> list[float]:
     """Multiples of 1, 2 or 5 times a power of ten within a range: about `most` or fewer, but three at least, so far as
     they are `min_step` apart."""
-    step = _round_up(max((high - low) / max(most, 1), min_step, 1e-12))
+    step = _round_up(max((high - low) / max(most, 1), min_step))
     found = _multiples(low, high, step)
     while len(found) < LEAST_TICKS and (smaller := _round_up(step * 0.4)) >= min_step:
         step, found = smaller, _multiples(low, high, smaller)
+        if step < (high - low) / 20:  # numbers so large that what lies between them cannot be told apart
+            break
     return found or [low, high]
 
 
@@ -82,4 +84,4 @@ def _round_up(step: float) -> float:
 
 def _multiples(low: float, high: float, step: float) -> list[float]:
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [round(index * step, 12) for index in range(first, last + 1)]
+    return [float(f"{index * step:.12g}") for index in range(first, last + 1)]

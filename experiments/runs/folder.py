@@ -52,7 +52,8 @@ REPLACED = ("config.json", "meta.json", "env.json", "owner.json", *_WEIGHTS)
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """The part of a run that may change after it was begun; `parent` is the run whose values it was begun with."""
+    """A run's name, tags, note and group, the trackers that it is shown in as it goes, and the run whose values it was
+    begun with as `parent`: the part of it that may change after it was begun."""
 
     name: str = ""
     tags: tuple[str, ...] = ()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tui.drawing.raster import BRAILLE, rasterise
+from tui.drawing.raster import NOTHING, Raster
 from tui.drawing.series import Axis, Values
+from tui.drawing.strokes import Stroke, draw_strokes, draw_upright
 
 Spans = list[tuple[str, str]]
 """Texts one behind the other, each with its kind, which a colour can be chosen by."""
@@ -14,7 +15,7 @@ Spans = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class PlotLine:
-    """A curve of a plot, on top of those before it. What lies outside of the plot is drawn at its edge."""
+    """A curve of a plot, on top of those before it. It is cut off where it leaves the plot."""
 
     kind: str
     xs: Values
@@ -44,50 +45,36 @@ class LinePlot:
         columns, rows = width - margin - 1, height - 1
         if columns < 2 or rows < 1:
             return []
-        across, up = Axis(*self.across, columns, log=self.log), Axis(*self.up, rows)
-        cells = self._cells(across, up, columns, rows)
-        labels = {rows - 1 - round(up.place(value)): label for value, label in self.y_labels.items()}
+        raster = Raster(columns, rows, ascii_only=self.ascii_only)
+        dots = raster.dots
+        across, up = Axis(*self.across, dots[0], log=self.log), Axis(*self.up, dots[1])
+        kinds = ["mark", *(layer.kind for layer in self.layers)]
+        if self.marked is not None:
+            draw_upright(raster, across, self.marked, 0)
+        strokes = [
+            Stroke(number, layer.xs, layer.ys, "*" if layer.joined else ".", joined=layer.joined)
+            for number, layer in enumerate(self.layers, start=1)
+        ]
+        draw_strokes(raster, strokes, across, up)
+        fine_x, fine_y = raster.fine
+        labels = {rows - 1 - up.dot(value) // fine_y: label for value, label in self.y_labels.items()}
         bar = "|" if self.ascii_only else "▏"
         lines = [
-            [(labels.get(row, "").rjust(margin - 1) + " ", "label"), (bar, "axis"), *_joined(cells[row])]
-            for row in range(rows)
+            [
+                (labels.get(row, "").rjust(margin - 1) + " ", "label"),
+                (bar, "axis"),
+                *((text, "" if layer == NOTHING else kinds[layer]) for text, layer in cells),
+            ]
+            for row, cells in enumerate(raster.cells())
         ]
-        return [*lines, [(" " * (margin + 1) + self._below(across, columns), "label")]]
+        return [*lines, [(" " * (margin + 1) + self._below(across, columns, fine_x), "label")]]
 
-    def _cells(self, across: Axis, up: Axis, columns: int, rows: int) -> list[Spans]:
-        """The characters of the plot, line by line from the top."""
-        cells: list[Spans] = [[(" ", "")] * columns for _ in range(rows)]
-        if self.marked is not None:
-            place = round(across.place(self.marked))
-            for line in cells:
-                line[place] = ("|" if self.ascii_only else "│", "mark")
-        for layer in self.layers:
-            plain = "*" if layer.joined else "."
-            x, y = across.fractions(layer.xs), up.fractions(layer.ys)
-            marker = plain if self.ascii_only else BRAILLE if layer.joined else "·"
-            for column, row, character in zip(
-                *rasterise(x, y, columns, rows, marker=marker, joined=layer.joined), strict=True
-            ):
-                cells[rows - 1 - row][column] = (character, layer.kind)
-        return cells
-
-    def _below(self, across: Axis, columns: int) -> str:
+    def _below(self, across: Axis, columns: int, fine: int) -> str:
         """The labels of x in a line, each about its place; one for which there is no room is left out."""
         line = [" "] * columns
         for value, label in self.x_labels.items():
-            start = min(max(round(across.place(value)) - len(label) // 2, 0), columns - len(label))
+            start = min(max(across.dot(value) // fine - len(label) // 2, 0), columns - len(label))
             around = line[max(start - 1, 0) : start + len(label) + 1]
             if start >= 0 and not "".join(around).strip():
                 line[start : start + len(label)] = label
         return "".join(line).rstrip()
-
-
-def _joined(cells: Spans) -> Spans:
-    """Neighbours of one kind as one text."""
-    joined: Spans = []
-    for text, kind in cells:
-        if joined and joined[-1][1] == kind:
-            joined[-1] = (joined[-1][0] + text, kind)
-        else:
-            joined.append((text, kind))
-    return joined

@@ -47,8 +47,9 @@ def range_plot(
     losses = [point.loss for point in points]
     means = np.array(smoothed(points))
     lowest = int(means.argmin()) if points else 0
-    top = 1.1 * float(means[: lowest + 1].max(initial=1e-9))  # beyond the lowest the loss may rise without end
-    means, losses = np.minimum(means, top), [min(loss, top) for loss in losses]
+    top = 1.1 * float(
+        means[: lowest + 1].max(initial=1e-9)
+    )  # beyond the lowest the loss may rise without end; that is cut off
     raw = PlotLine("raw", rates, np.array(losses), joined=False)
     labels = {0.0: "0", top: f"{top:.3g}"}
     if points:

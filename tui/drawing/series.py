@@ -1,15 +1,16 @@
-"""A chart's data before it is drawn: points thinned and smoothed, the range of an axis and its ticks."""
+"""A chart's data before it is drawn: points thinned and smoothed, and from values to dots along an axis."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+LARGEST = 1e300
+"""What is further from nothing cannot be told from what is not finite once there is room around it."""
 SMOOTHING = (0.0, 0.6, 0.9, 0.97)
 """Weights of the exponential mean that the steps of smoothing stand for."""
 
@@ -18,48 +19,81 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Points to be joined, in the order of x. `kind` chooses marker and colour, so that series differ by more than
-    colour."""
+    """Points in the order of x. `kind` chooses marker and colour, so that series differ by more than colour. What is
+    not `fitted` has no say in the range of y, what is not `joined` is drawn as points, and a line that is
+    not `marked` without them."""
 
     label: str
     kind: str
     xs: Values
     ys: Values
+    fitted: bool = True
+    joined: bool = True
+    marked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """From values to places along one side of a plot, the first of which is 0 and stands for `low`."""
+    """From values to dots along one side of a plot, the first of which is 0 and stands for `low`.
+
+    Everything that is drawn comes through here. With a `split`, that value has a dot of its own: what is below it is
+    below that dot, and what is above is above, however near.
+    """
 
     low: float
     high: float
-    places: int
+    count: int
     log: bool = False
+    split: float | None = None
 
-    def fractions(self, values: Values) -> Values:
-        """The places of values along the axis, from 0 to 1."""
+    def places(self, values: Values) -> Values:
+        """Where values lie, counted in dots and parts of them; some may lie outside of the axis."""
         low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
-        return ((np.log(values) if self.log else values) - low) / (high - low)
+        return ((np.log(values) if self.log else values) - low) / (high - low) * (self.count - 1)
 
-    def place(self, value: float) -> float:
-        return float(self.fractions(np.array(value))) * (self.places - 1)
+    def dots(self, values: Values) -> NDArray[np.int64]:
+        """The dots that values are drawn in, at the ends for those outside of the axis."""
+        found = np.clip(np.rint(self.places(values)), 0, self.count - 1).astype(np.int64)
+        line = self.line
+        if self.split is None or line is None:
+            return found
+        beside = np.where(values < self.split, np.minimum(found, line - 1), np.maximum(found, line + 1))
+        return np.where(values == self.split, line, beside)
+
+    @property
+    def line(self) -> int | None:
+        """The dot of the split, with room on both sides; None without one, or where it lies outside."""
+        if self.split is None or self.count < 3 or not self.low <= self.split <= self.high:
+            return None
+        return min(max(round(float(self.places(np.array(self.split)))), 1), self.count - 2)
+
+    def dot(self, value: float) -> int:
+        return int(self.dots(np.array(value)))
+
+    def value(self, dot: float) -> float:
+        """The value that a dot stands for."""
+        part = dot / (self.count - 1)
+        if self.log:
+            return float(self.low * (self.high / self.low) ** part)
+        return self.low + part * (self.high - self.low)
 
 
 def drawable_points(series: Series, *, log: bool) -> Series:
     """Without the points that cannot be drawn: what is not finite and, on a log scale, what is not positive."""
-    good = np.isfinite(series.ys) & (series.ys > 0 if log else True)
-    return series if good.all() else Series(series.label, series.kind, series.xs[good], series.ys[good])
+    good = (np.abs(series.ys) < LARGEST) & (series.ys > 1 / LARGEST if log else True)
+    return series if good.all() else replace(series, xs=series.xs[good], ys=series.ys[good])
 
 
-def bucketed(series: Series, buckets: int) -> Series:
+def bucketed(xs: Values, ys: Values, buckets: int) -> tuple[Values, Values]:
     """The lowest and the highest point of each bucket, so that cost follows the plot's width, not the data's length."""
-    count = len(series.xs)
+    count = len(xs)
     if count <= 2 * buckets:
-        return series
+        return xs, ys
     edges = np.arange(buckets + 1) * count // buckets
-    parts = [(start, series.ys[start:stop]) for start, stop in pairwise(edges)]
+    parts = [(start, ys[start:stop]) for start, stop in pairwise(edges)]
     points = np.unique([start + place for start, part in parts for place in (part.argmin(), part.argmax())])
-    return Series(series.label, series.kind, series.xs[points], series.ys[points])
+    points = np.union1d(points, [0, count - 1])
+    return xs[points], ys[points]
 
 
 def smoothed(values: Values, weight: float) -> Values:
@@ -72,34 +106,3 @@ def smoothed(values: Values, weight: float) -> Values:
     means = sums / (1 - weight ** np.arange(1, len(known) + 1))
     last = np.cumsum(finite) - 1
     return np.where(last >= 0, means[last], values)
-
-
-def limits(drawable: Sequence[Series], target: float | None, *, log: bool) -> tuple[float, float]:
-    """The range of y, with some room that never crosses zero or, for percentages, a hundred."""
-    values = [float(value) for series in drawable for value in (series.ys.min(), series.ys.max())]
-    values += [target] if target is not None else []
-    low, high = min(values), max(values)
-    if log:
-        return low / 1.15, high * 1.15
-    margin = (high - low) * 0.05 or abs(high) * 0.05 or 1.0
-    bottom = max(0.0, low - margin) if low >= 0 else low - margin
-    return bottom, 100.0 if high <= 100 < high + margin else high + margin
-
-
-def ticks(low: float, high: float, count: int, *, min_step: float = 0.0) -> list[float]:
-    """About `count` round numbers within a range, at least `min_step` apart."""
-    raw = max((high - low) / count, min_step, 1e-12)
-    magnitude = 10.0 ** math.floor(math.log10(raw))
-    step = next(factor * magnitude for factor in (1, 2, 5, 10) if factor * magnitude >= raw * 0.999)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [round(index * step, 12) for index in range(first, last + 1)] or [low, high]
-
-
-def log_ticks(low: float, high: float, count: int) -> list[float]:
-    """1, 2 and 5 times powers of ten within a range, thinned to the powers alone when there are too many."""
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for factors in ((1, 2, 5), (1, 3), (1,)):
-        found = [factor * 10.0**power for power in powers for factor in factors if low <= factor * 10.0**power <= high]
-        if len(found) <= count:
-            break
-    return found if len(found) >= 2 else [low, high]

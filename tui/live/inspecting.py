@@ -36,7 +36,9 @@ STORED = 1.0
 class Inspecting:
     """One run as it is inspected. `scored` and `layers` stay until newer ones have come."""
 
-    def __init__(self, run: Run, locations: Locations, *, consented: bool = False) -> None:
+    def __init__(
+        self, run: Run, locations: Locations, *, consented: bool = False, source: StoredWeights | None = None
+    ) -> None:
         self._run, self._locations = run, locations
         self.meta, self.config = run.meta(), run.config()
         self.consented = consented
@@ -44,8 +46,8 @@ class Inspecting:
         self.scored: Scored | None = None
         self.layers: list[LayerStatistics] | None = None
         self.layer_images = 0
-        self._source: StoredWeights | None = None
-        self._chosen = False
+        self._source = source
+        self._chosen = source is not None
         self._scoring: BackgroundTask[Scored] | None = None
         self._watching: BackgroundTask[list[LayerStatistics]] | None = None
         self._failure: LabError | None = None

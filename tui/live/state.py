@@ -21,8 +21,6 @@ class State:
     theme: str = "textual-dark"
     form: dict[str, str] = field(default_factory=dict)
     own_spec: str = ""
-    log_scale: bool = False
-    smoothing: int = 0
     runs_sort: str = "started"
     runs_reverse: bool = False
     runs_unfolded: bool = False

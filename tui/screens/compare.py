@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -13,12 +15,13 @@ from textual.content import Content
 from textual.widgets import ContentSwitcher, Static
 
 from core.errors import LabError
+from experiments.reports.scale import around
 from tui.drawing.series import SMOOTHING, Values, smoothed
 from tui.live.comparing import AXES, METRICS, Entrant, find_entrants, other_data
 from tui.live.task import BackgroundTask, in_a_sentence
 from tui.screens.base import WorkScreen
 from tui.widgets.charts.frontier_view import FrontierView
-from tui.widgets.charts.overlay import Curve, Overlay
+from tui.widgets.charts.overlay import Curve, Overlay, Readout
 from tui.widgets.keys import bind
 from tui.widgets.lines.line import Line
 from tui.widgets.lines.tab_line import TabLine
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from experiments.results.compare import ComparisonReport
 
 LOOK = 0.5
+ACCURACIES = ("all", "around", "error")
+"""Of accuracies, all that there are, those around the target, or what is missing to 100 % on a log scale."""
 VIEWS = {
     "curves": "Curves",
     "differences": "Differences",
@@ -55,9 +60,10 @@ class CompareScreen(WorkScreen):
         bind("previous_view", "turn(-1)"),
         bind("metric", "metric", "Metric", tooltip="Score, loss, train accuracy, train loss, loss by step"),
         bind("by", "axis", "Axis", tooltip="Over epochs, steps or seconds"),
-        bind(
-            "log_scale", "log_scale", "Log", tooltip="Linear or log scale; log shows the error instead of the accuracy"
-        ),
+        bind("accuracies", "accuracies", "Accuracy", tooltip="All, around the target, or errors on a log scale"),
+        bind("log_scale", "log_scale", "Log", tooltip="Losses on a log or a linear scale"),
+        bind("left", "point(-1)"),
+        bind("right", "point(1)"),
         bind("smooth", "smooth", "Smooth", tooltip="Smooth the curves: off, 0.6, 0.9, 0.97"),
         bind("next", "other(1)", "Other pair", tooltip="Another one beside the first"),
         bind("previous", "other(-1)"),
@@ -69,7 +75,7 @@ class CompareScreen(WorkScreen):
         self._references = tuple(references)
         self._entrants: list[Entrant] = []
         self._metric, self._axis = "score", "epoch"
-        self._log, self._smoothing = False, 0
+        self._log, self._accuracy, self._smoothing = True, ACCURACIES[0], 0
         self._verdict: BackgroundTask[ComparisonReport] | None = None
 
     # --- Life
@@ -81,7 +87,7 @@ class CompareScreen(WorkScreen):
             yield Static(id="compare-notice", markup=False)
             with ContentSwitcher(initial="curves", id="compare-views"):
                 with Vertical(id="curves"):
-                    yield Overlay(id="overlay")
+                    yield Overlay(id="overlay", ascii_only=self.lab.ascii_only)
                     yield EntrantTable(id="entrants")
                 with Vertical(id="differences"):
                     yield DifferenceTable(id="difference-table")
@@ -133,37 +139,71 @@ class CompareScreen(WorkScreen):
                 self.query_one(FrontierView).show()
             case _:
                 pass
-        self.refresh_keys(self.view, len(self._entrants))
+        self.refresh_keys(self.view, len(self._entrants), self._metric)
 
     # --- Curves
 
     def _show_curves(self) -> None:
         metric = METRICS[self._metric]
         weight = SMOOTHING[self._smoothing]
-        error = self._log and metric.accuracy
-        key = (self._metric, self._axis, self._log, weight, tuple(entrant.version for entrant in self._entrants))
+        error = metric.accuracy and self._accuracy == "error"
+        log = error if metric.accuracy else self._log
+        look = (self._metric, self._axis, self._log, self._accuracy, weight)
+        key = (look, tuple(entrant.version for entrant in self._entrants))
 
         def drawn(values: Values) -> Values:
-            return smoothed(100 - values if error else values, weight)
+            return np.round(100 - values if error else values, 9) if metric.accuracy else values
 
         lines = [entrant.curve(metric, self._axis) for entrant in self._entrants]
-        curves = [
-            Curve(number, line.xs, drawn(line.ys), band=line.band and (drawn(line.band[0]), drawn(line.band[1])))
-            for number, line in enumerate(lines)
-        ]
+        curves = []
+        for number, line in enumerate(lines):
+            ys, band = drawn(line.ys), line.band and (drawn(line.band[0]), drawn(line.band[1]))
+            if weight:
+                curves.append(Curve(number, line.xs, ys, joined=False, marked=False))
+                ys, band = smoothed(ys, weight), band and (smoothed(band[0], weight), smoothed(band[1], weight))
+            curves.append(Curve(number, line.xs, ys, band=band))
+        target = self._target if metric.accuracy else None
+        bounds = around(target or 99.4) if metric.accuracy and self._accuracy == "around" else None
         title = metric.title.replace("Score", "Error").replace("accuracy", "error") if error else metric.title
-        title += ", log scale" if self._log else ""
-        title += f", smoothing {weight:g}" if weight else ""
+        title += f", {bounds[0]:g} to {bounds[1]:g}" if bounds else ""
+        title += ", log scale" if log else ""
+        title += f", smoothed {weight:g} over its points" if weight else ""
         axis = AXES[self._axis]
         if any(line.band for line in lines):
             dots = "dashes" if self.lab.ascii_only else "dots"
             axis = f"{axis}   line: group median, {dots}: quartiles"
-        self.query_one("#overlay", Overlay).show(key, curves, title=title, axis=axis, log=self._log)
+        word = {"epoch": "epoch", "step": "step", "time": "after s"}[self._axis]
+        self.query_one("#overlay", Overlay).show(
+            key,
+            curves,
+            title=title,
+            axis=axis,
+            log=log,
+            target=round(100 - target, 9) if error and target is not None else target,
+            bounds=bounds,
+            top=100.0 if metric.accuracy else math.inf,
+            readout=Readout(word, dict(enumerate(entrant.label for entrant in self._entrants))),
+        )
+
+    @property
+    def _target(self) -> float | None:
+        """The accuracy that all are to reach, in percent; None where they differ in it."""
+        targets = {entrant.config.get("target") for entrant in self._entrants}
+        target = targets.pop() if len(targets) == 1 else None
+        return float(target) if isinstance(target, int | float) else None
+
+    def action_point(self, by: int) -> None:
+        """Move the chart's cursor; the row of the table says of which curve the value is told."""
+        self.query_one("#overlay", Overlay).action_step(by)
+
+    @on(EntrantTable.Moved, "#entrants")
+    def _choose_curve(self, event: EntrantTable.Moved) -> None:
+        self.query_one("#overlay", Overlay).choose(event.row)
 
     def action_metric(self) -> None:
         names = list(METRICS)
         self._metric = names[(names.index(self._metric) + 1) % len(names)]
-        self._show_curves()
+        self._look()
 
     def action_axis(self) -> None:
         names = list(AXES)
@@ -172,6 +212,10 @@ class CompareScreen(WorkScreen):
 
     def action_log_scale(self) -> None:
         self._log = not self._log
+        self._show_curves()
+
+    def action_accuracies(self) -> None:
+        self._accuracy = ACCURACIES[(ACCURACIES.index(self._accuracy) + 1) % len(ACCURACIES)]
         self._show_curves()
 
     def action_smooth(self) -> None:
@@ -224,12 +268,21 @@ class CompareScreen(WorkScreen):
         self.show_view(self.query_one(TabLine).after(by))
 
     def action_back(self) -> None:
+        """Put the chart's cursor away, then leave."""
+        overlay = self.query_one("#overlay", Overlay)
+        if self.view == "curves" and overlay.cursor is not None:
+            overlay.point(None)
+            return
         self.app.pop_screen()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         match action:
-            case "metric" | "axis" | "log_scale" | "smooth":
+            case "metric" | "axis" | "smooth" | "point":
                 return self.ready and self.view == "curves" and bool(self._entrants)
+            case "log_scale" | "accuracies":
+                of_accuracy = METRICS[self._metric].accuracy
+                shown = self.ready and self.view == "curves" and bool(self._entrants)
+                return shown and of_accuracy == (action == "accuracies")
             case "other":
                 return self.ready and self.view == "disagreements" and len(self._entrants) > 2
             case _:
@@ -238,7 +291,7 @@ class CompareScreen(WorkScreen):
     def help_lines(self) -> tuple[str, ...]:
         return (
             "A group's curve is the median of its finished runs, repetitions apart, between quartiles; by step it is",
-            "its first run's. The table has means. In log scale accuracies are shown as errors.",
+            "its first run's. The table has means. {left} and {right} read the curve of the current row at a place.",
             "The verdict holds each against the first: groups by Welch's test, single runs image by image.",
             "Disagreements shows the images that two networks take for different classes; {open} on a run picks it.",
         )

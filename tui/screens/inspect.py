@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
@@ -14,6 +13,7 @@ from textual.widgets import ContentSwitcher, Static
 
 from core.dataset_names import name_of
 from core.task import DIGITS
+from experiments.inference.network import StoredWeights
 from experiments.runs.folder import Run
 from tui.drawing.digit import Digit
 from tui.drawing.picture import palette_of, spread
@@ -22,7 +22,6 @@ from tui.live.forms.advice import as_sentence
 from tui.live.inspecting import Inspecting
 from tui.screens.base import WorkScreen
 from tui.screens.draw import DrawScreen
-from tui.text.copying import Copy, copies_of_run
 from tui.text.keys import key
 from tui.text.output import percent
 from tui.text.wording import arch_in_short
@@ -73,13 +72,12 @@ class InspectScreen(WorkScreen):
         bind("run_code", "consent", "Run its code", tooltip="Import the run's own module and run it"),
         bind("previous", "step(-1)"),
         bind("next", "step(1)"),
-        bind("copy", "copy", "Copy", tooltip="Copy the run's id, its spec, or the command that trains the same"),
         bind("back", "back", "Back"),
     ]
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, source: StoredWeights | None = None) -> None:
         super().__init__()
-        self._run = run
+        self._run, self._source = run, source
         self._work: Inspecting | None = None
         self._shown: Confusions | None = None
         self._indices: list[int] = []
@@ -105,13 +103,10 @@ class InspectScreen(WorkScreen):
                 yield PictureGrid(id="filters")
                 yield MapsView(id="maps")
 
-    def copies(self) -> Sequence[Copy]:
-        return copies_of_run(self._run)
-
     # --- Life
 
     def on_mount(self) -> None:
-        self._work = Inspecting(self._run, self.lab.locations)
+        self._work = Inspecting(self._run, self.lab.locations, source=self._source)
         self.set_interval(LOOK, self._look)
         self._look()
 

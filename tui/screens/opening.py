@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 from textual.app import App
 
+from experiments.inference.network import StoredWeights
 from experiments.runs.folder import Run
 
 
-async def open_inspect(app: App[object], run: Run) -> None:
-    """Open the confusions of the run's network, its filters and feature maps."""
+async def open_inspect(app: App[object], run: Run, source: StoredWeights | None = None) -> None:
+    """Open the confusions of the run's network, its filters and feature maps: with these weights, or its newest."""
     from tui.screens.inspect import InspectScreen
 
-    await app.push_screen(InspectScreen(run))
+    await app.push_screen(InspectScreen(run, source))
 
 
 async def open_draw(app: App[object], run: Run) -> None:

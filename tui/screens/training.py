@@ -2,46 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
-from textual import events
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from core.dataset_names import name_of
-from core.events import RunFailed
+from experiments.inference.kept import kept_weights
 from experiments.runs.row import Status
 from tui.drawing.series import SMOOTHING
 from tui.live.follow import Follower
-from tui.live.forms.advice import as_sentence, for_interface
+from tui.live.forms.advice import for_interface
 from tui.live.messages import ForkRequested, ResumeRequested, StopRequested, TurnRequested
 from tui.screens.base import WorkScreen
 from tui.screens.notes import edit_note
 from tui.screens.opening import open_draw, open_inspect
-from tui.text.copying import Copy, copies_of_run
 from tui.text.keys import with_keys
-from tui.text.wording import arch_in_short, what_failed
-from tui.widgets.charts.curves import CHARTS, ZOOMS, Curves, Look
+from tui.text.progress import epoch_readout
+from tui.widgets.charts.curves import ACCURACIES, CHARTS, ZOOMS, Curves
+from tui.widgets.charts.diagram import Diagram
 from tui.widgets.keys import bind
 from tui.widgets.lines.facts import Facts, facts_of
 from tui.widgets.lines.line import Line
 from tui.widgets.lines.paragraph import Paragraph
 from tui.widgets.lines.progress_panel import ProgressPanel
+from tui.widgets.lines.run_title import notice_of, title_of
 from tui.widgets.tables.epoch_table import EpochTable
 from tui.widgets.tables.log_pane import LogPane
+from tui.widgets.tables.table import Table
 
-STATUS_SIGNS = {
-    Status.RUNNING: ("● running", "$text-success"),
-    Status.FINISHED: ("✓ finished", "$text-primary"),
-    Status.STOPPED: ("■ stopped", "$text-warning"),
-    Status.FAILED: ("✗ failed", "$text-error"),
-    Status.CRASHED: ("✗ crashed", "$text-error"),
-}
-DELETED = ("✗ deleted", "$text-error")
 EMPTY = """No run is open.
 
 Start one in the Lab ({lab}), or open one from Runs ({runs})."""
@@ -62,14 +54,14 @@ class TrainingScreen(WorkScreen):
         bind("note", "note", "Note", tooltip="Write a note on the run"),
         bind("draw", "draw", "Draw", tooltip="Draw a digit for the network"),
         bind("metric", "maximize_chart", "Full", tooltip="Each chart in turn on the full screen"),
-        bind(
-            "log_scale", "log_scale", "Log", tooltip="Linear or log scale; log shows the error instead of the accuracy"
-        ),
+        bind("log_scale", "log_scale", "Log", tooltip="The losses on a log or a linear scale"),
+        bind("accuracies", "accuracies", "Accuracy", tooltip="Scored images; training too; around the target; error"),
         bind("smooth", "smooth", "Smooth", tooltip="Smooth the curves: off, 0.6, 0.9, 0.97"),
         bind("zoom", "zoom", "Zoom", tooltip="All epochs, the last 10, 5 or 2"),
         bind("by", "by_step", "Steps", tooltip="Loss by step or by epoch"),
         bind("events", "log_pane", "Events", tooltip="Show or hide what the run has said"),
-        bind("copy", "copy", "Copy", tooltip="Copy the run's id, its spec, or the command that trains the same"),
+        bind("left", "point(-1)", "Epoch", show=False, tooltip="Read the charts at an epoch"),
+        bind("right", "point(1)"),
         bind("back", "restore"),
     ]
 
@@ -79,11 +71,8 @@ class TrainingScreen(WorkScreen):
             yield Line(id="run-title")
             yield ProgressPanel()
             yield Paragraph(id="notice")
-            yield Curves(
-                Look(log=self.lab.state.log_scale, smoothing=self.lab.state.smoothing % len(SMOOTHING)),
-                ascii_only=self.lab.ascii_only,
-                id="curves",
-            )
+            yield Curves(ascii_only=self.lab.ascii_only, id="curves")
+            yield Line(id="readout")
             with Horizontal(id="below"):
                 yield EpochTable(id="epochs")
                 with Vertical(id="side"):
@@ -132,6 +121,7 @@ class TrainingScreen(WorkScreen):
         self.query_one(ProgressPanel).show(follower.view, follower.standing, self._before_the_first_step(follower))
         self._show_notice(follower)
         self.query_one(Curves).show(follower)
+        self._show_readout(follower)
         self.query_one(EpochTable).show_view(follower.view)
         self.query_one(Facts).show(facts_of(follower.view, follower.config, self._device_use(follower)))
         self.query_one(LogPane).show_lines(tuple(follower.log))
@@ -184,9 +174,6 @@ class TrainingScreen(WorkScreen):
         if self._follower is not None:
             self.post_message(ResumeRequested(self._follower.run))
 
-    def copies(self) -> Sequence[Copy]:
-        return copies_of_run(self._follower.run) if self._follower is not None else ()
-
     def action_turn(self, by: int) -> None:
         self.post_message(TurnRequested(by))
 
@@ -207,14 +194,14 @@ class TrainingScreen(WorkScreen):
             await open_draw(self.app, self._follower.run)
 
     def action_log_scale(self) -> None:
-        look = self.query_one(Curves).look
-        self._change(log=not look.log)
-        self.lab.remember(log_scale=not look.log)
+        self._change(log=not self.query_one(Curves).look.log)
+
+    def action_accuracies(self) -> None:
+        shown = self.query_one(Curves).look.accuracy
+        self._change(accuracy=ACCURACIES[(ACCURACIES.index(shown) + 1) % len(ACCURACIES)])
 
     def action_smooth(self) -> None:
-        smoothing = (self.query_one(Curves).look.smoothing + 1) % len(SMOOTHING)
-        self._change(smoothing=smoothing)
-        self.lab.remember(smoothing=smoothing)
+        self._change(smoothing=(self.query_one(Curves).look.smoothing + 1) % len(SMOOTHING))
 
     def action_zoom(self) -> None:
         self._change(zoom=(self.query_one(Curves).look.zoom + 1) % len(ZOOMS))
@@ -228,16 +215,65 @@ class TrainingScreen(WorkScreen):
         self._show_alone(turns[(turns.index(self.query_one(Curves).look.alone) + 1) % len(turns)])
 
     def action_restore(self) -> None:
-        self._show_alone("")
+        """Put the cursor away, then bring all charts back."""
+        if self.query_one(Curves).epoch is not None:
+            self._point(None)
+        else:
+            self._show_alone("")
 
     def _show_alone(self, name: str) -> None:
         self.set_class(bool(name), "-alone")
         self._change(alone=name)
 
     def _change(self, **changes: object) -> None:
-        look = self.query_one(Curves).change(**changes)
-        self.query_one(Curves).border_subtitle = look.words()
+        self.query_one(Curves).change(**changes)
         self.call_after_refresh(self.repaint)
+
+    # --- The epoch under the cursor
+
+    def action_point(self, by: int) -> None:
+        self.query_one(Curves).step(by)
+
+    @on(Diagram.Pointed)
+    def _pointed(self, event: Diagram.Pointed) -> None:
+        self._point(None if event.x is None else self.query_one(Curves).epoch_at(event.diagram, event.x))
+
+    @on(Table.Moved, "#epochs")
+    def _moved(self, event: Table.Moved) -> None:
+        if self._follower is not None and event.row < len(self._follower.view.epochs):
+            self._point(self._follower.view.epochs[event.row].epoch)
+
+    def _point(self, epoch: int | None) -> None:
+        self.query_one(Curves).point(epoch)
+        if self._follower is not None:
+            self._show_readout(self._follower)
+
+    def _show_readout(self, follower: Follower) -> None:
+        """The numbers of the epoch under the cursor, which is marked in the table too."""
+        epoch, epochs = self.query_one(Curves).epoch, follower.view.epochs
+        row = next((row for row, one in enumerate(epochs) if one.epoch == epoch), None)
+        if epoch is not None and row is None:
+            self.query_one(Curves).point(None)
+        self.query_one(EpochTable).mark(row)
+        self.query_one("#readout").set_class(row is not None, "-shown")
+        if row is not None:
+            kept = kept_weights(follower.run, follower.view).get(epochs[row].epoch, "")
+            self.query_one("#readout", Line).show(epoch_readout(epochs[row], kept))
+
+    @on(Diagram.Chosen)
+    @on(Table.Chosen, "#epochs")
+    async def _inspect_epoch(self) -> None:
+        """The network as it was after the epoch under the cursor."""
+        follower, epoch = self._follower, self.query_one(Curves).epoch
+        if follower is None or epoch is None or follower.deleted:
+            return
+        kept = kept_weights(follower.run, follower.view)
+        if epoch in kept:
+            await open_inspect(self.app, follower.run, kept[epoch])
+            return
+        others = ", ".join(f"{number} ({source})" for number, source in sorted(kept.items()))
+        words = f"of epoch {epoch} no weights are kept" + (f", but of epoch {others}" if kept else "")
+        self.notify(words, title="Not inspected", severity="warning", markup=False)
 
     def action_log_pane(self) -> None:
         self.toggle_class("-log")
@@ -261,7 +297,7 @@ class TrainingScreen(WorkScreen):
                 return self._others_live
             case "fork" | "inspect" | "draw" | "note":
                 return follower is not None and not follower.deleted
-            case "maximize_chart" | "log_scale" | "smooth" | "zoom" | "log_pane":
+            case "maximize_chart" | "log_scale" | "accuracies" | "smooth" | "zoom" | "log_pane" | "point":
                 return follower is not None
             case "by_step":
                 return follower is not None and not self.has_class("-wide")
@@ -271,59 +307,8 @@ class TrainingScreen(WorkScreen):
     def help_lines(self) -> tuple[str, ...]:
         return (
             "The line at the top is tqdm's for the epoch under way; below it is the whole run with the time left.",
-            "In log scale the accuracy chart shows the error, so that 99.4 % and 99.5 % are told apart.",
+            "{accuracies} turns the accuracy axis: scored images, training too, around the target, error.",
+            "{left} and {right}, or the mouse, read all charts at an epoch; {open} inspects its weights, if kept.",
             "{stop} stops after a checkpoint, and {continue} goes on from there later, exactly.",
             "Of several seeds that are trained at once one is shown; {next} and {previous} turn to the others.",
         )
-
-
-def title_of(follower: Follower, place: str = "") -> Content:
-    """Status, name and what decides the run; `place` is its place among those that were started together."""
-    config, started = follower.config, follower.view.started
-    name = follower.meta.name or follower.run.id
-    seed, lr, batch = config.get("seed", "-"), config.get("lr", "-"), config.get("batch_size", "-")
-    arch = str(config.get("arch", "?"))
-    facts = [
-        arch_in_short(arch),
-        f"{started.total_params:,} params" if started else "",
-        started.dataset if started else name_of(str(config.get("dataset", "?"))),
-    ]
-    lr = f"{lr:.4g}" if isinstance(lr, float) else lr  # one that a sweep proposed has 17 digits
-    facts += [f"seed {seed} ({place})" if place else f"seed {seed}", f"lr {lr}", f"batch {batch}"]
-    facts.append(started.device if started else "")
-    sign, style = DELETED if follower.deleted else STATUS_SIGNS[follower.status]
-    rest = "  ".join(fact for fact in facts if fact)
-    return Content.assemble((sign, f"bold {style}"), ("  " + name, "bold"), "  ", rest)
-
-
-def notice_of(follower: Follower, failed: RunFailed | None = None) -> str:
-    """The error of a run, for a strip of its own; empty when there is none. `failed` is an end that the log may not
-    have, because there was no room for it.
-    """
-    return "\n".join(words for words in (_trouble(follower, failed), _damage(follower)) if words)
-
-
-def _trouble(follower: Follower, failed: RunFailed | None) -> str:
-    if follower.deleted:
-        return "The run's folder has been deleted. What was read of it is still shown."
-    crashed = follower.status is Status.CRASHED
-    match follower.view.end or (failed if crashed else None):
-        case RunFailed() as end:
-            advice = as_sentence(for_interface(end.advice))
-            return f"Failed in epoch {end.epoch}: {what_failed(end)}. {advice}"
-        case None if crashed:
-            return with_keys(
-                "The process that trained this run is gone without a word. {continue} goes on from the last checkpoint."
-            )
-        case _:
-            return ""
-
-
-def _damage(follower: Follower) -> str:
-    match follower.damaged:
-        case 0:
-            return ""
-        case 1:
-            return "1 line of this run's log is damaged and was passed over."
-        case count:
-            return f"{count:,} lines of this run's log are damaged and were passed over."

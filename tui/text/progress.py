@@ -53,6 +53,18 @@ def epoch_line(view: RunView, event: EpochFinished) -> str:
     )
 
 
+def epoch_readout(epoch: EpochFinished, kept: str = "") -> str:
+    """An epoch's numbers in a line, accuracies in percent; `kept` says which of its weights there are."""
+    parts = [f"train {100 * epoch.train_accuracy:.2f}"]
+    if epoch.test_accuracy is not None:
+        parts.append(f"test {100 * epoch.test_accuracy:.2f} ({epoch.test_correct:,})")
+    if epoch.val_accuracy is not None:
+        parts.append(f"held out {100 * epoch.val_accuracy:.2f}")
+    loss = epoch.val_loss if epoch.test_accuracy is None else epoch.test_loss
+    parts += [f"loss {loss_in_digits(loss)}", f"lr {epoch.lr:.4g}"]
+    return f"epoch {epoch.epoch}{f' ({kept})' if kept else ''}: {', '.join(parts)}"
+
+
 def last_line(view: RunView, run_id: str, folder: object) -> str:
     """The result of a run, in a line. Its seed tells it from the others of its group."""
     done = f"{len(view.epochs)} epoch" + ("" if len(view.epochs) == 1 else "s")

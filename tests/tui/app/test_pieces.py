@@ -13,8 +13,7 @@ from core.events import RunFailed
 from experiments.runs.row import Status
 from experiments.studies.view import StudyView, TrialView
 from tui.drawing.ascii import to_ascii
-from tui.drawing.raster import BRAILLE, rasterise
-from tui.drawing.series import Axis, Series, bucketed, limits, log_ticks, smoothed, ticks
+from tui.drawing.series import bucketed, smoothed
 from tui.live.forms.fields import ADVANCED_FIELDS, MAIN_FIELDS, help_text
 from tui.live.forms.form import changed_fields, check, texts_of
 from tui.screens.help import screen_keys
@@ -54,10 +53,11 @@ def test_the_budget_in_words(total, budget, words):
 def test_buckets_keep_the_extremes_and_bound_the_points():
     ys = np.sin(np.arange(100_000) / 50)
     ys[77_777] = 9.0
-    series = bucketed(Series("loss", "train", np.arange(100_000.0), ys), 120)
-    assert len(series.xs) <= 240
-    assert max(series.ys) == 9.0
-    assert list(series.xs) == sorted(series.xs)
+    xs, lowest_and_highest = bucketed(np.arange(100_000.0), ys, 120)
+    assert len(xs) <= 242
+    assert max(lowest_and_highest) == 9.0
+    assert list(xs) == sorted(xs)
+    assert (xs[0], xs[-1]) == (0, 99_999)
 
 
 def test_smoothing_passes_over_what_is_not_finite_and_starts_at_the_first_value():
@@ -65,42 +65,6 @@ def test_smoothing_passes_over_what_is_not_finite_and_starts_at_the_first_value(
     assert smoothed(np.array([1.0, 2.0]), 0).tolist() == [1.0, 2.0]
     assert smoothed(np.array([math.nan, 1.0, 2.0]), 0.5) == pytest.approx([math.nan, 1.0, 5 / 3], nan_ok=True)
     assert np.isnan(smoothed(np.array([math.nan]), 0.9)).all()
-
-
-@pytest.mark.parametrize(("low", "high"), [(0, 1), (0.0, 1e300), (97.1, 100), (1, 235), (3, 3.0000001)])
-def test_ticks_are_few_and_inside(low, high):
-    found = ticks(low, high, 5)
-    assert 1 <= len(found) <= 12
-    assert all(low - 1e-6 <= tick <= high * (1 + 1e-6) for tick in found)
-
-
-@pytest.mark.parametrize(("low", "high"), [(1e-6, 10), (0.5, 0.6), (1, 1e300)])
-def test_log_ticks_are_inside(low, high):
-    found = log_ticks(low, high, 5)
-    assert len(found) >= 2
-    assert all(low <= tick <= high for tick in found)
-
-
-def test_limits_never_cross_zero_or_a_hundred():
-    low, high = limits([Series("a", "train", np.array([1.0, 2.0]), np.array([0.001, 99.9]))], None, log=False)
-    assert low >= 0
-    assert high <= 100
-
-
-def test_a_line_is_drawn_without_gaps_from_corner_to_corner():
-    columns, rows, characters = rasterise(np.array([0.0, 1.0]), np.array([0.0, 1.0]), 4, 4, marker="x", joined=True)
-    assert list(zip(columns, rows, characters, strict=True)) == [(n, n, "x") for n in range(4)]
-
-
-def test_braille_dots_share_a_character():
-    x, y = np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0])
-    assert rasterise(x, y, 1, 1, marker=BRAILLE, joined=False) == ([0], [0], [chr(0x2800 + 0x40 + 0x80 + 0x01)])
-    assert rasterise(x, y, 2, 2, marker=BRAILLE, joined=False) == ([0, 1, 0], [0, 0, 1], ["⡀", "⢀", "⠁"])
-
-
-def test_places_on_a_log_axis():
-    assert Axis(0.01, 1.0, 101, log=True).place(0.1) == pytest.approx(50)
-    assert Axis(-1.0, 1.0, 101).place(0.5) == pytest.approx(75)
 
 
 def test_ascii_keeps_the_width_of_everything():

@@ -5,15 +5,18 @@ from __future__ import annotations
 import random
 import shutil
 
+import numpy as np
 import pytest
 from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
 from stage import staged
 from textual.app import App, ComposeResult
 
+from tui.drawing.series import smoothed
 from tui.live.messages import OpenRequested, ResumeRequested, StopRequested
 from tui.live.session import Job
 from tui.screens.training import TrainingScreen
 from tui.widgets.charts.chart import Chart
+from tui.widgets.charts.curves import Curves, Look
 from tui.widgets.lines.line import Line
 from tui.widgets.lines.progress_panel import ProgressPanel
 
@@ -42,7 +45,7 @@ async def test_a_live_run_moves_from_start_to_end(tmp_path, script, size):
         text = screen_text(pilot)
     assert "target" in text
     assert "whole run" in text
-    assert "⣀ train" in text
+    assert "⠐⠂ train" in text
 
 
 async def test_while_another_run_is_prepared_nothing_is_shown_of_the_one_before(tmp_path, script):
@@ -210,13 +213,89 @@ async def test_in_a_small_window_b_turns_between_the_two_losses(tmp_path, script
         await wait_for_text(pilot, "Loss by step")
 
 
-async def test_the_log_scale_shows_the_error_and_is_remembered(tmp_path, script):
+async def test_y_turns_the_accuracy_axis_and_the_title_says_where_it_is(tmp_path, script):
     run = make_run(tmp_path, script, script.started(), script.epoch(1, 0.98), script.epoch(2, 0.99))
     async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:
+        titles = ("Accuracy %, train, test", "98.5 to 100", "Error %, test, log scale", "Accuracy %, test ")
+        for title in titles:
+            await pilot.press("y")
+            await wait_for_text(pilot, title)
+            assert ("target 0.6" if "Error" in title else "target 99.4") in screen_text(pilot)
+
+
+async def test_l_turns_the_losses_to_a_linear_scale_and_back(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.progress(1, 5), script.epoch(1), script.epoch(2))
+    async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:
+        await wait_for_text(pilot, "Loss, log scale")
+        await wait_for_text(pilot, "Loss by step, log scale")
         await pilot.press("l")
-        await wait_for_text(pilot, "Error %, log scale")
-        assert "target 0.6" in screen_text(pilot)
-        assert pilot.app.state.log_scale
+        await wait_for_text(pilot, "Loss, linear")
+        await wait_for_text(pilot, "Loss by step, linear")
+
+
+async def test_another_run_is_shown_as_at_the_start_and_smoothed_lines_say_so(tmp_path, script):
+    epochs = [script.epoch(number, 0.9 + number / 1000) for number in range(1, 13)]
+    run = make_run(tmp_path, script, script.started(), *epochs)
+    other = make_run(tmp_path, script, script.started(), *epochs)
+    async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:
+        await pilot.press("s", "z")
+        await wait_for_text(pilot, "Accuracy %, test, epochs 3-12")
+        await wait_for_text(pilot, "smoothed 0.6")
+        pilot.app.screen.lab.run_watch.show(other)
+        pilot.app.screen.repaint()
+        await wait_for_text(pilot, "Accuracy %, test ")
+        assert "smoothed" not in screen_text(pilot)
+        assert "epochs 3-12" not in screen_text(pilot)
+
+
+def test_a_smoothed_curve_begins_with_what_was_before_and_has_its_points_behind_it():
+    curves = Curves(ascii_only=False, id="curves")
+    curves._look = Look(smoothing=2, zoom=2)
+    curves._epochs = np.arange(1.0, 21)
+    values = [float(number) for number in range(20)]
+    points, line = curves._lines("test", values, 16)
+    whole = smoothed(np.array(values), 0.9)
+    assert line.ys.tolist() == whole[15:].tolist()
+    assert points.ys.tolist() == values[15:]
+    assert (points.joined, line.joined, line.marked) == (False, True, False)
+
+
+async def test_arrows_read_the_charts_at_an_epoch_and_enter_inspects_its_weights(tmp_path, script):
+    epochs = [script.epoch(number, 0.97 + number / 100) for number in (1, 2)] + [script.epoch(3, 0.98, lr=0.0377)]
+    run = make_run(tmp_path, script, script.started(), script.progress(3, 235), *epochs, script.finished(3, 0.98))
+    run.best_weights.write_bytes(b"")
+    async with staged(TrainingScreen(), tmp_path, SMALL, watched=run) as pilot:
+        await wait_for_text(pilot, "98.00%")
+        await pilot.press("left")
+        await wait_for_text(pilot, "epoch 3: train ")
+        await wait_for_text(pilot, "test 98.00 (9,800), loss ")
+        await wait_for_text(pilot, "lr 0.0377")
+        assert {chart.id: chart.cursor for chart in pilot.app.screen.query(Chart)} == {
+            "loss": 3,
+            "accuracy": 3,
+            "steps": 3 * 235,
+        }
+        await pilot.press("enter")
+        await wait_for_text(pilot, "of epoch 3 no weights")
+        await pilot.press("up")
+        await wait_for_text(pilot, "epoch 2 (best): train ")
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: "epoch 2 (best): " not in screen_text(pilot))
+        assert all(chart.cursor is None for chart in pilot.app.screen.query(Chart))
+
+
+async def test_the_mouse_reads_the_charts_too(tmp_path, script):
+    epochs = [script.epoch(number, 0.9 + number / 1000) for number in range(1, 21)]
+    run = make_run(tmp_path, script, script.started(), *epochs)
+    async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:
+        await wait_for_text(pilot, "target 99.4")
+        chart = pilot.app.screen.query_one("#accuracy", Chart)
+        await pilot.mouse_down(chart, offset=(chart.size.width // 2 + 3, 3))
+        await wait_for_text(pilot, "epoch 1")
+        reached = chart.cursor
+        assert 8 <= reached <= 13
+        await pilot.hover(chart, offset=(chart.size.width - 1, 4))
+        assert chart.cursor == reached
 
 
 async def test_the_load_of_this_process_is_not_shown_for_a_run_that_another_one_has_taken_over(tmp_path, script):

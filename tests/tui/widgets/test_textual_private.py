@@ -17,7 +17,7 @@ from textual.events import Key, Resize, ScreenResume
 from textual.geometry import Size
 from textual.screen import ModalScreen, Screen
 
-from tui.widgets.charts.chart import Plot
+from tui.widgets.charts.frame import Plot
 from tui.widgets.textual_private import (
     SteadyScreen,
     call_soon,

@@ -8,32 +8,45 @@ import numpy as np
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
+from experiments.reports.scale import around
 from tui.drawing.series import SMOOTHING, Series, Values, smoothed
 from tui.live.follow import Follower
 from tui.widgets.charts.chart import Chart
+from tui.widgets.charts.diagram import Diagram
 
 ZOOMS = (0, 10, 5, 2)
 """So many of the last epochs, 0 for all of them."""
 LATER, NEVER = "drawn after the first epoch", "no finished epoch yet"
 CHARTS = ("loss", "accuracy", "steps")
+ACCURACIES = ("scored", "all", "around", "error")
+"""What the chart of accuracies shows: the scored images and the target, training images too, the values where it is
+decided whether the target is reached, or what is missing to 100 %, on a log scale."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The settings of the charts. `alone` names the one that fills the screen, `steps_first` which of the two
-    losses is shown where there is no room for both."""
+    """The settings of the charts: `log` that of the losses, `accuracy` one of `ACCURACIES`. `alone` names the one that
+    fills the screen, `steps_first` which of the two losses is shown where there is no room for both."""
 
-    log: bool = False
+    log: bool = True
+    accuracy: str = ACCURACIES[0]
     smoothing: int = 0
     zoom: int = 0
     alone: str = ""
     steps_first: bool = False
 
-    def words(self) -> str:
-        weight = SMOOTHING[self.smoothing]
-        last = ZOOMS[self.zoom]
-        scale = "log scale" if self.log else "linear scale"
-        return f"{scale}, smoothing {weight:g}" + (f", last {last} epochs" if last else ", all epochs")
+    @property
+    def weight(self) -> float:
+        return SMOOTHING[self.smoothing]
+
+    def title(self, words: str, first: int, last: int) -> str:
+        """A chart's title, with the epochs that it is cut to."""
+        return words + (f", epochs {first}-{last}" if ZOOMS[self.zoom] and first < last else "")
+
+    @property
+    def note(self) -> str:
+        """What the legend says of all curves."""
+        return f"smoothed {self.weight:g}" if self.smoothing else ""
 
 
 class Curves(Horizontal):
@@ -43,11 +56,15 @@ class Curves(Horizontal):
     Curves > Chart.-hidden { display: none; }
     """
 
-    def __init__(self, look: Look, *, ascii_only: bool, id: str) -> None:  # noqa: A002
+    def __init__(self, *, ascii_only: bool, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
-        self._look = look
+        self._look = Look()
         self._ascii = ascii_only
         self._looked_anew = False
+        self._shown = ""
+        self._epochs: Values = np.array([])
+        self._steps_per_epoch = 1
+        self.epoch: int | None = None
 
     def compose(self) -> ComposeResult:
         yield Chart("Loss", LATER, id="loss", ascii_only=self._ascii)
@@ -76,78 +93,140 @@ class Curves(Horizontal):
                 hidden = False
             else:
                 hidden = (name == "steps") != self._look.steps_first
-            self.query_one(f"#{name}").set_class(hidden, "-hidden")
+            self._chart(name).set_class(hidden, "-hidden")
+
+    # --- The cursor
+
+    def step(self, by: int) -> None:
+        """Move the cursor by so many of the epochs that are shown."""
+        self._chart("accuracy").action_step(by)
+
+    def point(self, epoch: int | None) -> None:
+        """Mark an epoch in every chart, or none."""
+        self.epoch = epoch
+        for name in CHARTS:
+            step = epoch if epoch is None or name != "steps" else epoch * self._steps_per_epoch
+            self._chart(name).point(step)
+
+    def epoch_at(self, chart: Diagram, x: float) -> int:
+        """The epoch of a place of one of the charts."""
+        return round(x / self._steps_per_epoch) if chart.id == "steps" else round(x)
+
+    # --- What is shown
 
     def show(self, follower: Follower) -> None:
-        """Hand each visible chart its series; one whose data are the same does nothing."""
-        view, look = follower.view, self._look
+        """Hand each visible chart its series; one whose data are the same does nothing. A run that is not one of those
+        seeds that were shown before begins with the settings of the start."""
+        subject = follower.meta.group_id or follower.run.id
+        if subject != self._shown:
+            if self._shown:
+                self.change(**{name: getattr(Look(), name) for name in ("log", "accuracy", "smoothing", "zoom")})
+            self._shown = subject
         now, self._looked_anew = self._looked_anew, False
-        held_out = bool(view.epochs) and view.epochs[-1].test_accuracy is None
-        scored = "held out" if held_out else "test"
-        first = max(1, len(view.epochs) - ZOOMS[look.zoom] + 1) if ZOOMS[look.zoom] else 1
-        epochs = [epoch for epoch in view.epochs if epoch.epoch >= first]
-        xs = np.array([epoch.epoch for epoch in epochs], dtype=float)
-        over = view.end is not None
+        view, zoom = follower.view, ZOOMS[self._look.zoom]
+        self._steps_per_epoch = view.started.steps_per_epoch if view.started is not None else 1
+        self._epochs = np.array([epoch.epoch for epoch in view.epochs], dtype=float)
+        last = view.epochs[-1].epoch if view.epochs else 0
+        first = max(1, len(view.epochs) - zoom + 1) if zoom else 1
         for name in ("loss", "accuracy"):
-            self._chart(name).empty = NEVER if over else LATER
-        last = epochs[-1].epoch if epochs else 0
-        key = (follower.run.id, len(view.epochs), last, over, look.log, look.smoothing, look.zoom)
-        losses = [(e.val_loss if held_out else e.test_loss) for e in epochs]
+            self._chart(name).empty = NEVER if view.end is not None else LATER
+        key = (follower.run.id, len(view.epochs), last, view.end is not None, self._look)
+        self._show_losses(follower, key, first, last, now=now)
+        self._show_accuracies(follower, key, first, last, now=now)
+        if not self._chart("steps").has_class("-hidden"):
+            self._show_steps(follower, first, last, now=now)
+
+    def _show_losses(self, follower: Follower, key: object, first: int, last: int, *, now: bool) -> None:
+        epochs, look, scored = follower.view.epochs, self._look, _scored(follower)
+        values = [(e.val_loss if scored == "held out" else e.test_loss) for e in epochs]
         self._chart("loss").show(
             key,
-            lambda: (
-                self._smooth("train", "train", xs, [e.train_loss for e in epochs]),
-                self._smooth(scored, "test", xs, losses),
-            ),
-            title="Loss, log scale" if look.log else "Loss",
+            lambda: [*self._lines("train", [e.train_loss for e in epochs], first), *self._lines(scored, values, first)],
+            title=look.title("Loss, log scale" if look.log else "Loss, linear", first, last),
             log=look.log,
+            note=look.note,
             now=now,
         )
-        accuracies = [(e.val_accuracy if held_out else e.test_accuracy) for e in epochs]
-        target = view.config.get("target")
+
+    def _show_accuracies(self, follower: Follower, key: object, first: int, last: int, *, now: bool) -> None:
+        epochs, look, scored = follower.view.epochs, self._look, _scored(follower)
+        error = look.accuracy == "error"
+        target = follower.view.config.get("target")
         target = float(target) if isinstance(target, int | float) else None
+        bounds = around(target if target is not None else 99.4) if look.accuracy == "around" else None
+
+        def series() -> list[Series]:
+            values = [_points(e.val_accuracy if scored == "held out" else e.test_accuracy, error=error) for e in epochs]
+            train = [_points(e.train_accuracy, error=error) for e in epochs]
+            shown = self._lines("train", train, first) if look.accuracy in ("all", "around") else []
+            return [*shown, *self._lines(scored, values, first)]
+
+        words = {
+            "scored": f"Accuracy %, {scored}",
+            "all": f"Accuracy %, train, {scored}",
+            "around": "Accuracy %, {:g} to {:g}".format(*(bounds or (0, 100))),
+            "error": f"Error %, {scored}, log scale",
+        }[look.accuracy]
         self._chart("accuracy").show(
             key,
-            lambda: (
-                self._smooth("train", "train", xs, [_points(e.train_accuracy, as_error=look.log) for e in epochs]),
-                self._smooth(scored, "test", xs, [_points(value, as_error=look.log) for value in accuracies]),
-            ),
-            title="Error %, log scale" if look.log else "Accuracy %",
-            target=100 - target if target is not None and look.log else target,
-            log=look.log,
+            series,
+            title=look.title(words, first, last),
+            target=round(100 - target, 9) if target is not None and error else target,
+            log=error,
+            bounds=bounds,
+            top=100.0,
+            note=look.note,
             now=now,
         )
-        if not self._chart("steps").has_class("-hidden"):
-            self._show_steps(follower, first, now=now)
 
-    def _show_steps(self, follower: Follower, first_epoch: int, *, now: bool) -> None:
+    def _show_steps(self, follower: Follower, first: int, last: int, *, now: bool) -> None:
         by_step, look = follower.by_step, self._look
-        key = (follower.run.id, len(by_step.steps), by_step.steps[-1] if by_step.steps else 0, look)
+        key = (follower.run.id, len(by_step.steps), by_step.steps[-1] if by_step.steps else 0, look, last)
+        size = self._steps_per_epoch
 
-        def series() -> tuple[Series, ...]:
+        def series() -> list[Series]:
             # Copies: an array that lends out its memory cannot grow.
             steps, losses = np.array(by_step.steps), np.array(by_step.losses)
-            if first_epoch > 1 and follower.view.started is not None:
-                before = (first_epoch - 1) * follower.view.started.steps_per_epoch
-                start = np.searchsorted(steps, before, side="right")
-                steps, losses = steps[start:], losses[start:]
-            raw = Series("loss", "raw" if look.smoothing else "train", steps, losses)
-            smooth = Series("smoothed", "smooth", steps, smoothed(losses, SMOOTHING[look.smoothing]))
-            return (raw, smooth) if look.smoothing else (raw,)
+            start = int(np.searchsorted(steps, (first - 1) * size, side="right")) if first > 1 else 0
+            if not look.smoothing:
+                return [Series("train loss", "line", steps[start:], losses[start:])]
+            smooth = smoothed(losses, look.weight)[start:]
+            raw = Series("", "line", steps[start:], losses[start:], joined=False)
+            return [raw, Series("train loss", "line", steps[start:], smooth)]
 
-        title = "Loss by step" + (", log scale" if look.log else "")
-        self._chart("steps").show(key, series, title=title, log=look.log, now=now)
+        self._chart("steps").show(
+            key,
+            series,
+            title=look.title("Loss by step, log scale" if look.log else "Loss by step, linear", first, last),
+            log=look.log,
+            stops=self._epochs[first - 1 :] * size,
+            note=look.note,
+            now=now,
+        )
 
-    def _smooth(self, label: str, kind: str, xs: Values, values: list[float | None]) -> Series:
-        known = np.array(values, dtype=float)  # None becomes NaN
-        return Series(label, kind, xs, smoothed(known, SMOOTHING[self._look.smoothing]))
+    def _lines(self, kind: str, values: list[float | None], first: int) -> list[Series]:
+        """A curve by epoch from the first that is shown; where it is smoothed, over its points. What was before has its
+        share in the mean all the same."""
+        look, xs, known = self._look, self._epochs, np.array(values, dtype=float)  # None becomes NaN
+        shown = xs >= first
+        if not look.smoothing:
+            return [Series(kind, kind, xs[shown], known[shown])]
+        smooth = smoothed(known, look.weight)[shown]
+        points = Series("", kind, xs[shown], known[shown], joined=False)
+        return [points, Series(kind, kind, xs[shown], smooth, marked=False)]
 
     def _chart(self, name: str) -> Chart:
         return self.query_one(f"#{name}", Chart)
 
 
-def _points(accuracy: float | None, *, as_error: bool) -> float | None:
-    """An accuracy in percent; on a log scale what is missing to 100, where differences near the top show."""
+def _scored(follower: Follower) -> str:
+    """What the network is scored on, the kind of its series."""
+    epochs = follower.view.epochs
+    return "held out" if epochs and epochs[-1].test_accuracy is None else "test"
+
+
+def _points(accuracy: float | None, *, error: bool) -> float | None:
+    """An accuracy in percent, or what is missing to 100; rounded, so that one that equals the target is equal to it."""
     if accuracy is None:
         return None
-    return 100 * (1 - accuracy) if as_error else 100 * accuracy
+    return round(100 * (1 - accuracy), 9) if error else round(100 * accuracy, 9)

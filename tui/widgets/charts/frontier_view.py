@@ -12,7 +12,7 @@ from experiments.results.frontier import FLOOR, Point, frontier
 from experiments.runs.store import Store
 from tui.drawing.series import Values
 from tui.live.task import BackgroundTask
-from tui.widgets.charts.overlay import MARKERS, Curve, Overlay
+from tui.widgets.charts.overlay import MARKERS, Curve, Overlay, Readout
 from tui.widgets.lines.line import Line
 
 KINDS = {
@@ -36,7 +36,7 @@ class FrontierView(Vertical):
         self._work: BackgroundTask[list[Point]] | None = None
 
     def compose(self) -> ComposeResult:
-        yield Overlay(id="frontier-chart")
+        yield Overlay(id="frontier-chart", ascii_only=self._ascii)
         yield Line(id="frontier-words")
 
     def show(self) -> None:
@@ -52,7 +52,10 @@ class FrontierView(Vertical):
             signs = MARKERS[self._ascii]
             line.show("   ".join(f"{signs[number]} {words}" for number, words in KINDS.values()))
             title, axis = "Test accuracy % by parameters, full MNIST", "parameters  line: front  bars: 95% intervals"
-            self.query_one(Overlay).show(id(task), frontier_curves(task.result), title=title, axis=axis)
+            names = Readout("parameters", dict(KINDS.values()))
+            self.query_one(Overlay).show(
+                id(task), frontier_curves(task.result), title=title, axis=axis, top=100.0, readout=names
+            )
 
 
 def _places(points: Sequence[Point]) -> tuple[Values, Values]:

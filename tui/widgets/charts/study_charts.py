@@ -15,7 +15,7 @@ from experiments.studies.view import StudyView, TrialView
 from tui.drawing.bars import bar
 from tui.text.study_report import COSTS, importance_obstacle
 from tui.text.study_words import VALUES
-from tui.widgets.charts.overlay import MARKERS, Overlay
+from tui.widgets.charts.overlay import MARKERS, Overlay, Readout
 from tui.widgets.charts.study_curves import MEDIAN, PRUNED, THIS, TRIAL, by_epoch, front_curves, history
 
 PANELS = {"history": "Best so far", "epochs": "By epoch", "importance": "Importance"}
@@ -75,6 +75,7 @@ class StudyCharts(Horizontal):
 
     def __init__(self, *, ascii_only: bool, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
+        self._ascii = ascii_only
         self._markers = MARKERS[ascii_only]
         self._line = "." if ascii_only else "⣀"
         self.current = next(iter(PANELS))
@@ -82,8 +83,8 @@ class StudyCharts(Horizontal):
         self._waiting: tuple[StudyView, TrialView | None] | None = None
 
     def compose(self) -> ComposeResult:
-        yield Overlay(id="history")
-        yield Overlay(id="epochs")
+        yield Overlay(id="history", ascii_only=self._ascii)
+        yield Overlay(id="epochs", ascii_only=self._ascii)
         yield Importance(id="importance")
 
     def on_mount(self) -> None:
@@ -138,6 +139,8 @@ class StudyCharts(Horizontal):
             history(view),
             title=f"{what}, by trial",
             axis=f"{signs[TRIAL]} trial{pruned}  {self._line} best so far",
+            top=100.0,
+            readout=Readout("trial", {TRIAL: "value", PRUNED: "pruned at"}),
         )
 
     def _show_epochs(self, view: StudyView, trial: TrialView | None) -> None:
@@ -148,4 +151,6 @@ class StudyCharts(Horizontal):
         curves = by_epoch(view, trial)
         key = (trial.number, *(tuple(map(tuple, (curve.xs, curve.ys))) for curve in curves))
         legend = f"{signs[THIS]} trial {trial.number}  {signs[MEDIAN]} median of others"
-        overlay.show(key, curves, title=f"Trial {trial.number} {VALUES[view.values_are]} %, by epoch", axis=legend)
+        names = Readout("epoch", {THIS: f"trial {trial.number}", MEDIAN: "median of others"})
+        title = f"Trial {trial.number} {VALUES[view.values_are]} %, by epoch"
+        overlay.show(key, curves, title=title, axis=legend, top=100.0, readout=names)

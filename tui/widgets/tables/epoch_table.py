@@ -26,6 +26,14 @@ class EpochTable(Table):
     def show_view(self, view: RunView) -> None:
         self.show(len(view.epochs), lambda index: epoch_cells(view, index))
 
+    def mark(self, row: int | None) -> None:
+        """Make a row current, which arrows and enter then work on; with None, none is."""
+        if self._has_cursor != (row is not None):
+            self._has_cursor = row is not None
+            self.refresh()
+        if row is not None:
+            self.move_to(row)
+
 
 def epoch_cells(view: RunView, index: int) -> tuple[Cell, ...]:
     epoch = view.epochs[index]
