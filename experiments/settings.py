@@ -21,14 +21,16 @@ from experiments.toml_edit import line_of, with_entry
 from experiments.toml_files import read_toml
 
 EXAMPLE = 'theme = "nord"'
+HANGUPS = ("keep", "stop")
+PALETTES = ("theme", "okabe-ito", "tol")
 Reader = Callable[[object], Any]
 """Makes a value of what a file or a variable holds. Raises `ValueError` that says what is allowed."""
 Checks = Mapping[str, Callable[[Any], None]]
 """By setting, what is allowed beside its type; each raises `ValueError` that says so."""
 
 
-def _setting(default: object, read: Reader, words: str) -> Any:
-    metadata = {"read": read, "help": words}
+def _setting(default: object, read: Reader, words: str, choices: tuple[str, ...] = ()) -> Any:
+    metadata = {"read": read, "help": words, "choices": choices}
     if isinstance(default, dict):
         return field(default_factory=dict, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -85,7 +87,7 @@ def _pairs(raw: object) -> dict[str, str]:
         texts = {name: _key(value) for name, value in raw.items()}
         if all(name and value for name, value in texts.items()):
             return texts
-    raise ValueError("must be a table of names and keys, or a text such as delete=D,delete stop=ctrl+x")
+    raise ValueError("must be a table of names and keys, or a text such as delete=D,delete stop=Q")
 
 
 def _key(raw: object) -> str:
@@ -112,9 +114,10 @@ class Settings:
     mouse: bool = _setting(True, _switch, "Hear the mouse; else it is left to the terminal.")
     on_hangup: str = _setting(
         "keep",
-        _one_of("keep", "stop"),
+        _one_of(*HANGUPS),
         "What training does when the terminal is closed or the connection lost: keep goes on without one, stop saves "
         "a checkpoint and ends.",
+        HANGUPS,
     )
     notify: tuple[str, ...] = _setting(
         ("bell", "title"),
@@ -125,8 +128,9 @@ class Settings:
     columns: tuple[str, ...] = _setting((), _list, "Columns of the list of runs, in order; empty for the usual ones.")
     palette: str = _setting(
         "theme",
-        _one_of("theme", "okabe-ito", "tol"),
+        _one_of(*PALETTES),
         "Colours of charts: the theme's, or one of two sets that are told apart with any colour vision.",
+        PALETTES,
     )
 
 

@@ -20,6 +20,8 @@ from experiments.toml_files import read_toml
 
 FOLDER = Path(__file__).parent
 DEFAULT = "seed-conv9"
+LISTS = ("augment", "milestones")
+"""Fields that are lists in one text, and may be lists in TOML, too."""
 LISTED = Advice(Tip(Action.LIST_PRESETS), " lists them")
 
 
@@ -74,6 +76,10 @@ def load_config_file(path: Path) -> Preset:
 
 def _load(name: str, path: Path) -> Preset:
     values, _ = read_toml(path, "config", "lr = 0.03")
+    for one in LISTS:
+        parts = values.get(one)
+        if isinstance(parts, list) and parts and all(type(part) in (str, int) for part in parts):
+            values[one] = ",".join(map(str, parts))
     base = values.pop("base", None)
     description = values.pop("description", "")
     reported = values.pop("reported", {})

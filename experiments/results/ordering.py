@@ -42,7 +42,7 @@ ORDERS: Mapping[str, RunOrder] = {
     "started": RunOrder("newest", lambda row: (_begun(row), row.group_id or "", row.seed or 0, row.run_id), True),
     "best": RunOrder("best accuracy", lambda row: row.best_or_final, True),
     "final": RunOrder("final accuracy", lambda row: row.final_test_accuracy, True),
-    "reached": RunOrder("epoch of the target", lambda row: row.first_epoch_at_target),
+    "reached": RunOrder("target epoch", lambda row: row.first_epoch_at_target),
     "name": RunOrder("name", lambda row: row.name and (stem_of(row), row.group_id or "", row.seed or 0)),
     "group": RunOrder("group", lambda row: row.group_id and (_descending(row.group_id), row.seed or 0)),
     "arch": RunOrder("architecture", lambda row: row.arch),

@@ -52,8 +52,7 @@ REPLACED = ("config.json", "meta.json", "env.json", "owner.json", *_WEIGHTS)
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """A run's name, tags, note and group, the trackers that it is shown in as it goes, and the run whose values it was
-    begun with as `parent`: the part of it that may change after it was begun."""
+    """The part of a run that may change after it was begun; `parent` is the run whose values it was begun with."""
 
     name: str = ""
     tags: tuple[str, ...] = ()

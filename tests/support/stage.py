@@ -26,6 +26,7 @@ from tui.live.messages import (
     OpenRequested,
     ResumeRequested,
     StartRequested,
+    StopAllRequested,
     StopRequested,
     TurnRequested,
 )
@@ -36,7 +37,9 @@ from tui.live.watch import RunWatch
 from tui.screens.runs.screen import RunsScreen
 from tui.screens.training import TrainingScreen
 
-Request = ForkRequested | OpenRequested | ResumeRequested | StartRequested | StopRequested | TurnRequested
+Request = (
+    ForkRequested | OpenRequested | ResumeRequested | StartRequested | StopAllRequested | StopRequested | TurnRequested
+)
 
 
 class Stage(OrderedKeysApp[None]):
@@ -94,6 +97,7 @@ class Stage(OrderedKeysApp[None]):
     @on(OpenRequested)
     @on(ResumeRequested)
     @on(StartRequested)
+    @on(StopAllRequested)
     @on(StopRequested)
     @on(TurnRequested)
     def _keep(self, request: Request) -> None:

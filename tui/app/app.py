@@ -18,6 +18,7 @@ from core.models.spec import GRAMMAR
 from experiments.locations import Locations
 from experiments.runs.store import Store
 from experiments.settings import DEFAULTS, Settings
+from tui.app.getting_around import GettingAround, Places
 from tui.app.leaving import Leaving
 from tui.app.ordered_keys import OrderedKeysApp
 from tui.app.run_control import RunControl
@@ -46,6 +47,7 @@ from tui.screens.lab import LabScreen
 from tui.screens.runs.screen import RunsScreen
 from tui.screens.sweeps import SweepsScreen
 from tui.screens.training import TrainingScreen
+from tui.text.copying import give_to_tmux
 from tui.text.keys import use_keys, with_keys
 from tui.widgets.keys import bind
 from tui.widgets.lines.navbar import NavBar
@@ -72,6 +74,7 @@ class LabApp(OrderedKeysApp[int]):
         "sweeps": SweepsScreen,
     }
     DEFAULT_MODE = "lab"
+    COMMANDS = App.COMMANDS | {Places}
     # Textual declares these two without ClassVar
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (LEAST_WIDTH, "-narrow"), (110, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (LEAST_HEIGHT, "-low"), (32, "-tall")]  # noqa: RUF012
@@ -82,6 +85,8 @@ class LabApp(OrderedKeysApp[int]):
         bind("sweeps", "go('sweeps')"),
         bind("help", "help", "Help"),
         bind("commands", "command_palette", priority=True),
+        bind("jump", "jump", "Jump", show=False, priority=True),
+        bind("settings", "settings", "Settings", show=False),
         bind("quit", "quit", "Quit"),
         bind("quit_anywhere", "quit", "Quit", priority=True),
         bind("suspend", "suspend_process", priority=True),
@@ -100,6 +105,7 @@ class LabApp(OrderedKeysApp[int]):
         self.session = Session(locations)
         self.run_watch = RunWatch(self.session, self.store)
         self.run_control = RunControl(self, self, self._show_training)
+        self.around = GettingAround(self, self, self.action_go)
         self.leaving = Leaving(self, self.session, self.store)
         self._state_file = locations.home / "state.json"
         self.state = State.load(self._state_file)
@@ -295,6 +301,16 @@ class LabApp(OrderedKeysApp[int]):
         if isinstance(screen, WorkScreen):
             layers = tuple(GRAMMAR.items()) if isinstance(screen, LabScreen) else ()
             await self.push_screen(Help(screen.MODE.capitalize(), screen.help_lines(), screen_keys(screen), layers))
+
+    def copy_to_clipboard(self, text: str) -> None:
+        super().copy_to_clipboard(text)
+        give_to_tmux(text)
+
+    async def action_jump(self) -> None:
+        await self.around.jump()
+
+    async def action_settings(self) -> None:
+        await self.around.settings()
 
     async def action_quit(self) -> None:
         await self.leaving.ask()

@@ -61,7 +61,7 @@ class Leaving:
         assert job is not None, "a live session has a job"
         several = len(job.live_ids) > 1
         answers = (
-            ("save", f"Save and quit: stop {'each' if several else ''} after a checkpoint".replace("  ", " ")),
+            ("save", f"Quit, and stop {'them' if several else 'it'} after a checkpoint"),
             ("detach", f"Quit, and keep {'them' if several else 'it'} running without a terminal"),
             ("discard", f"Discard: stop and delete {'these runs' if several else 'the run'}"),
             ("stay", "Stay here"),

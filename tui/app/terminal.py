@@ -131,6 +131,11 @@ class _TerminalDriver(LinuxDriver):
         self._suspended = True
         super().suspend_application_mode()
 
+    def resume_application_mode(self) -> None:
+        """Also after another program has had the terminal, which no SIGCONT ends."""
+        self._suspended = False
+        super().resume_application_mode()
+
     def _get_terminal_size(self) -> tuple[int, int]:
         # Not shutil's way: it asks fd 1, which leads to the log, and believes COLUMNS, which misses resizes.
         return self.TERMINAL.size()
@@ -165,9 +170,10 @@ class _TerminalDriver(LinuxDriver):
 def ascii_hint(environ: Mapping[str, str]) -> str:
     """A hint for a terminal whose font may lack what is drawn: the console of Linux, or one whose locale is not UTF-8;
     empty for others."""
-    # Python itself sets LC_CTYPE to C.UTF-8 where it finds the locale C.
-    given = [environ.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG")]
-    locale = next((name for name in given if name and name not in ("C.UTF-8", "C.utf8", "UTF-8")), given[0] or "C")
+    ctype, lang = environ.get("LC_CTYPE", ""), environ.get("LANG", "")
+    if ctype in ("C.UTF-8", "C.utf8", "UTF-8"):  # which Python itself sets where it finds the locale C
+        ctype = ""
+    locale = environ.get("LC_ALL") or ctype or lang or "C"
     if environ.get("TERM") == "linux":
         why = "the console has few characters"
     elif "utf8" not in locale.lower().replace("-", ""):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -15,8 +14,8 @@ from core.errors import InvalidValue, SpecError, printable
 from core.models.spec import EXERCISE, GRAMMAR, REGISTRY, find, is_user_module
 from core.models.summary import Summary, summarize
 from experiments.presets.loader import load_preset, preset_names
-from tui.text.output import note, percent, say, say_json, table
-from tui.text.wording import arch_in_short, unused_in_words
+from tui.text.output import note, say, say_json, table
+from tui.text.wording import arch_in_short, reported_in_words, unused_in_words
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ForDataset = Annotated[
@@ -146,15 +145,6 @@ def presets(as_json: AsJson = False) -> None:
         return
     rows = [(p.name, p.config.arch, p.config.epochs, reported_in_words(p.reported), p.description) for p in loaded]
     say(table(("preset", "arch", "epochs", "reported", "description"), rows))
-
-
-def reported_in_words(found: Mapping[str, Any]) -> str:
-    """The accuracy reported for a preset: mean over seeds after the last epoch, or the best epoch of one run; a dash
-    where nothing was measured."""
-    if "seeds" in found:
-        return f"{percent(found.get('final_test_accuracy'))} (mean of {found['seeds']})"
-    best = found.get("best_test_accuracy")
-    return "-" if best is None else f"{percent(best)} (best)"
 
 
 def _summary(arch: str, run_whole_file: bool, dataset: str) -> Summary:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -102,6 +103,7 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
             "engine": engine,
             "engine_reason": reason,
             "config": config,
+            "command": _command(config, row),
             "epoch_results": epochs,
             "diagnosis": diagnose(view).to_json(),
             "end": end,
@@ -126,7 +128,10 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
         if value is not None:
             say(f"  {key:8} {printable(str(value))}")
     say_note(row.note)
-    say_config(view.config or found.config())
+    values = view.config or found.config()
+    say_config(values)
+    if command := _command(values, row):
+        say(f"  command  {command}")
     for event in view.epochs:
         say(f"  epoch {event.epoch:2}  train {percent(event.train_accuracy)}  {epoch_line(view, event)}")
     if view.epochs:
@@ -184,6 +189,13 @@ def _data_in_words(row: RunRow, started: RunStarted | None) -> str:
     images = f"{name}: {', '.join(f'{count:,} {what}' for what, count in counts.items() if count)} images"
     task = started.task
     return images if task == MNIST_TASK else f"{images} of {task.size} x {task.size} in {task.classes} classes"
+
+
+def _command(values: Mapping[str, object], row: RunRow) -> str | None:
+    """The command that trains the same; None where the config is damaged."""
+    from tui.text.run_command import run_command  # which the list of runs does not wait for
+
+    return run_command(values, name=row.name, tags=row.tags) or None
 
 
 def _show_group(store: Store, group_id: str, *, as_json: bool) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
+from core.errors import one_line
 from tui.live.lab import Lab
+from tui.screens.dialogs import Ask
+from tui.text.copying import Copy
 from tui.widgets.lines.key_bar import KeyBar
 from tui.widgets.lines.navbar import NavBar
 from tui.widgets.textual_private import SteadyScreen
@@ -76,6 +80,28 @@ class WorkScreen(SteadyScreen):
     @abstractmethod
     def compose_body(self) -> ComposeResult:
         """The widgets between the line at the top and the footer."""
+
+    def copies(self) -> Sequence[Copy]:
+        """What can be copied of what is shown."""
+        return ()
+
+    def action_copy(self) -> None:
+        """Copy the only thing that there is, or ask which."""
+        copies = self.copies()
+        if not copies:
+            self.notify("there is nothing to copy here yet", severity="warning")
+        elif len(copies) == 1:
+            self._copied(copies, "0")
+        else:
+            answers = [(f"copy-{at}", f"{what}: {one_line(text, 44)}") for at, (what, text) in enumerate(copies)]
+            words = "Goes to the clipboard of your terminal."
+            self.app.push_screen(Ask("Copy", words, answers), lambda answer: self._copied(copies, answer or ""))
+
+    def _copied(self, copies: Sequence[Copy], answer: str) -> None:
+        if number := answer.removeprefix("copy-"):
+            what, text = copies[int(number)]
+            self.app.copy_to_clipboard(text)
+            self.notify(f"{what}: {one_line(text)}", title="Copied", markup=False)
 
     def help_lines(self) -> tuple[str, ...]:
         """Lines for the help of this screen."""

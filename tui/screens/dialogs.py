@@ -38,7 +38,9 @@ class Ask(ModalScreen[str]):
             box.border_title = Content(self._title)
             yield Static(self._text, classes="question", markup=False)
             for name, words in self._answers:
-                yield Button(words, id=name, variant="error" if name == self._danger else "default", compact=True)
+                yield Button(
+                    Content(words), id=name, variant="error" if name == self._danger else "default", compact=True
+                )
 
     @on(Button.Pressed)
     def _answered(self, event: Button.Pressed) -> None:

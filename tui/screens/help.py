@@ -18,8 +18,10 @@ GENERAL = (
     ("{lab} {training} {runs} {sweeps}", "Lab, Training, Runs, Sweeps; F2 to F5 from inside a field"),
     ("{next_view}", "to the next field or view, {previous_view} to the one before"),
     ("{back}", "out of a field, back from a chart or a dialog"),
-    ("{commands}", "find any command by its name, themes too"),
+    ("{commands}", "find a command, run, group, preset or network by its name, themes too"),
+    ("{jump}", "label all that can be reached with letters; a letter goes there"),
     ("{first} {last}", "in a list: to the first, to the last; {half_up} and {half_down} go half a page"),
+    ("{settings}", "the settings: theme, keys, notifications and others"),
     ("{suspend}", "into the background; fg in the shell brings it back"),
     ("{quit}", "quit; {quit_anywhere} from inside a field"),
 )

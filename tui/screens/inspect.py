@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
@@ -22,6 +23,7 @@ from tui.live.forms.advice import as_sentence
 from tui.live.inspecting import Inspecting
 from tui.screens.base import WorkScreen
 from tui.screens.draw import DrawScreen
+from tui.text.copying import Copy, copies_of_run
 from tui.text.keys import key
 from tui.text.output import percent
 from tui.text.wording import arch_in_short
@@ -72,6 +74,7 @@ class InspectScreen(WorkScreen):
         bind("run_code", "consent", "Run its code", tooltip="Import the run's own module and run it"),
         bind("previous", "step(-1)"),
         bind("next", "step(1)"),
+        bind("copy", "copy", "Copy", tooltip="Copy the run's id, its spec, or the command that trains the same"),
         bind("back", "back", "Back"),
     ]
 
@@ -102,6 +105,9 @@ class InspectScreen(WorkScreen):
                     yield Static(id="dead", markup=False)
                 yield PictureGrid(id="filters")
                 yield MapsView(id="maps")
+
+    def copies(self) -> Sequence[Copy]:
+        return copies_of_run(self._run)
 
     # --- Life
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import on
@@ -27,7 +27,7 @@ from tui.live.machine import devices_found
 from tui.live.messages import StartRequested
 from tui.live.translating import Translating
 from tui.screens.dialogs import Ask
-from tui.screens.lab_base import DEFAULT_ARCH, LabBase
+from tui.screens.lab_base import DEFAULT_ARCH, Fork, LabBase
 from tui.text.keys import key, with_keys
 from tui.text.wording import arch_in_short
 from tui.widgets.forms.run_form import OWN_VALUES, RunForm
@@ -45,16 +45,6 @@ DEVICES_INTERVAL = 0.5
 """Seconds between two looks at whether the machine's devices are known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fork:
-    """The run that the values were taken from."""
-
-    run_id: str
-    title: str
-    arch: str
-    texts: dict[str, str]
-
-
 class LabScreen(LabBase):
     MODE = "lab"
     AUTO_FOCUS = "#archs"
@@ -62,8 +52,10 @@ class LabScreen(LabBase):
         bind("start", "start", "Start", tooltip="Train the network with these values", priority=True),
         bind("edit", "edit", "Edit spec", tooltip="Type a network of your own"),
         bind("values", "values", "Values", tooltip="To learning rate, batch size and the rest"),
+        bind("presets", "presets", "Presets", tooltip="The presets in a list, with their measured accuracy"),
         bind("digits", "digits", "Digits", tooltip="Look at digits as augmentation makes them"),
         bind("find_rate", "find_rate", "Find rate", tooltip="Look for a learning rate: train while it rises"),
+        bind("copy", "copy", "Copy", tooltip="Copy the spec, or the command that trains this"),
         bind("back", "leave_field", "Leave field"),
         bind("as_spec", "translate", "As a spec", tooltip="Write a module of your own as the spec it equals"),
         bind("unlink", "unfork", "Unlink original", tooltip="Stop comparing with the original of a fork"),
@@ -131,6 +123,11 @@ class LabScreen(LabBase):
         self.query_one(ArchList).select(self._editor.spec)
         self.set_focus(self.query_one("#field-lr"))
         self.judge()
+
+    def take_network(self, name: str) -> None:
+        """Make a named network the one in the editor."""
+        self.query_one(ArchList).select(self._spec_of(name))
+        self._take_spec(self._spec_of(name))
 
     def judge(self) -> None:
         """Check everything, and say whether the run can start."""
@@ -235,8 +232,11 @@ class LabScreen(LabBase):
 
     @on(Table.Moved, "#archs")
     def _picked(self, event: Table.Moved) -> None:
-        self._own_spec = self.query_one(ArchList).spec_at(event.row)
-        self._editor.put(self._own_spec)
+        self._take_spec(self.query_one(ArchList).spec_at(event.row))
+
+    def _take_spec(self, spec: str) -> None:
+        self._own_spec = spec
+        self._editor.put(spec)
         self.judge()
 
     @on(Table.Chosen, "#archs")

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tui.live.forms.fields import label
 from tui.live.forms.form import Checked, check
 from tui.screens.augmented import AugmentedDigits
 from tui.screens.base import WorkScreen
+from tui.screens.everywhere.presets import Presets
 from tui.screens.find_rate import FindRate
+from tui.text.copying import Copy, copies_of_config
 from tui.widgets.forms.run_form import RunForm
+from tui.widgets.forms.spec_editor import SpecEditor
 
 DEFAULT_ARCH = "conv9"
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """The run that the values were taken from."""
+
+    run_id: str
+    title: str
+    arch: str
+    texts: dict[str, str]
 
 
 class LabBase(WorkScreen):
@@ -26,6 +41,13 @@ class LabBase(WorkScreen):
     @abstractmethod
     def judge_again(self) -> str:
         """Check what stands in the fields now; returns the reason why no run can start, empty when one can."""
+
+    def copies(self) -> Sequence[Copy]:
+        self.judge_again()
+        config = self._checked.config
+        if config is None:  # there is no command for what is wrong
+            return [("spec", self.query_one(SpecEditor).arch)]
+        return copies_of_config(config, self._checked.seeds, self._form.texts["name"].strip())
 
     def action_digits(self) -> None:
         """Draw digits by the values as they are; the budget and the network have no part in it."""
@@ -44,6 +66,14 @@ class LabBase(WorkScreen):
             self.notify(problem, title="No range test", severity="warning", markup=False)
         elif self._checked.config is not None:
             self.app.push_screen(FindRate(self.lab.locations, self._checked.config), self._take_rate)
+
+    def action_presets(self) -> None:
+        self.app.push_screen(Presets(), lambda name: self.take_preset(name) if name else None)
+
+    def take_preset(self, name: str) -> None:
+        """Lay a preset over the form and the network."""
+        self._form.take_preset(name)
+        self.set_focus(self.query_one("#preset"))
 
     def _take_rate(self, rate: float | None) -> None:
         if rate is not None:

@@ -30,8 +30,7 @@ class NoteEditor(ModalScreen[str | None]):
 
     DEFAULT_CSS = """
     NoteEditor { align: center middle; background: $background 60%; }
-    NoteEditor .dialog { width: 84; max-width: 96%; }
-    NoteEditor TextArea { height: 14; border: none; padding: 0; }
+    NoteEditor TextArea, NoteEditor TextArea:focus { height: 14; border: none; padding: 0; }
     NoteEditor.-low TextArea { height: 9; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -46,7 +45,7 @@ class NoteEditor(ModalScreen[str | None]):
         self._title, self._before = title, plain(note)
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog") as box:
+        with Vertical(classes="dialog note") as box:
             box.border_title = Content(f"Note: {self._title}")
             yield TextArea(self._before, id="note", soft_wrap=True, show_line_numbers=False, tab_behavior="indent")
             words = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
@@ -15,6 +16,7 @@ from experiments.studies.view import IMPORTANCE_TRIALS, TrialView, add_trial, pr
 from tui.screens.dialogs import Ask
 from tui.screens.study_base import StudyWorkScreen
 from tui.screens.sweep_dialogs import AddTrial
+from tui.text.copying import Copy
 from tui.text.keys import with_keys
 from tui.text.study_report import counts, rejected_in_words
 from tui.text.study_words import TRIAL_SORTS, arranged_trials, best_in_words, entry_in_words, trial_in_words
@@ -42,6 +44,7 @@ class StudyScreen(StudyWorkScreen):
         bind("previous_view", "turn(-1)"),
         bind("best", "best", "Best", tooltip="To the best trial"),
         bind("order", "sort", "Sort", tooltip="Next order: newest first, best first"),
+        bind("copy", "copy", "Copy", tooltip="Copy the trial's id, its spec, or the command that trains the same"),
         bind("back", "back", "Back"),
     ]
 
@@ -136,6 +139,9 @@ class StudyScreen(StudyWorkScreen):
     def action_open(self) -> None:
         if self._current is not None:
             self.open_run(self._current.run_id)
+
+    def copies(self) -> Sequence[Copy]:
+        return self.copies_of_trial(self._current.run_id if self._current is not None else None)
 
     def action_fork(self) -> None:
         if self._current is not None:

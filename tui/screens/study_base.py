@@ -17,6 +17,7 @@ from tui.live.studies import LOOK, StudyWatch
 from tui.live.task import BackgroundTask
 from tui.screens.base import WorkScreen
 from tui.screens.sweep_dialogs import MoreTrials
+from tui.text.copying import Copy, copies_of_run
 from tui.text.keys import key
 
 
@@ -106,6 +107,10 @@ class StudyWorkScreen(WorkScreen):
         self._begun = self.watch_studies.entry(name)
         self.refresh_bindings()
         self.act("Not started", lambda: sweep_detached(name, locations, *options), words)
+
+    def copies_of_trial(self, run_id: str | None) -> list[Copy]:
+        """What can be copied of a trial; nothing of one that has no run."""
+        return copies_of_run(self.lab.store.run(run_id)) if run_id else []
 
     def open_run(self, run_id: str | None) -> None:
         if run_id:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
@@ -17,6 +18,7 @@ from tui.live.task import in_a_sentence
 from tui.screens.opening import open_study
 from tui.screens.study_base import StudyWorkScreen
 from tui.screens.sweep_dialogs import NewSweep
+from tui.text.copying import Copy
 from tui.text.keys import with_keys
 from tui.text.study_words import entry_in_words
 from tui.widgets.keys import bind
@@ -38,6 +40,7 @@ class SweepsScreen(StudyWorkScreen):
         bind("add", "new", "New sweep", tooltip="Search around the Lab's config, in a process of its own"),
         bind("fork", "fork", "Fork best", tooltip="Take the best trial's config to the Lab"),
         bind("continue", "resume", "Continue", tooltip="Go on with it, in a process of its own"),
+        bind("copy", "copy", "Copy", tooltip="Copy the sweep's name, or the command that trains its best trial"),
         bind("stop", "stop", "Stop", tooltip="Stop it; its trials save a checkpoint and can be continued"),
     ]
 
@@ -98,6 +101,11 @@ class SweepsScreen(StudyWorkScreen):
     async def action_open(self) -> None:
         if self.entry is not None and self.entry.view is not None:
             await open_study(self.app, self.entry.name)
+
+    def copies(self) -> Sequence[Copy]:
+        if self.entry is None:
+            return ()
+        return [("sweep", self.entry.name), *self.copies_of_trial(self._best_run(self.entry))]
 
     def action_fork(self) -> None:
         if self.entry is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import events, on
@@ -20,6 +21,7 @@ from tui.live.messages import ForkRequested, ResumeRequested, StopRequested, Tur
 from tui.screens.base import WorkScreen
 from tui.screens.notes import edit_note
 from tui.screens.opening import open_draw, open_inspect
+from tui.text.copying import Copy, copies_of_run
 from tui.text.keys import with_keys
 from tui.text.progress import epoch_readout
 from tui.widgets.charts.curves import ACCURACIES, CHARTS, ZOOMS, Curves
@@ -60,6 +62,7 @@ class TrainingScreen(WorkScreen):
         bind("zoom", "zoom", "Zoom", tooltip="All epochs, the last 10, 5 or 2"),
         bind("by", "by_step", "Steps", tooltip="Loss by step or by epoch"),
         bind("events", "log_pane", "Events", tooltip="Show or hide what the run has said"),
+        bind("copy", "copy", "Copy", tooltip="Copy the run's id, its spec, or the command that trains the same"),
         bind("left", "point(-1)", "Epoch", show=False, tooltip="Read the charts at an epoch"),
         bind("right", "point(1)"),
         bind("back", "restore"),
@@ -173,6 +176,9 @@ class TrainingScreen(WorkScreen):
     def action_resume(self) -> None:
         if self._follower is not None:
             self.post_message(ResumeRequested(self._follower.run))
+
+    def copies(self) -> Sequence[Copy]:
+        return copies_of_run(self._follower.run) if self._follower is not None else ()
 
     def action_turn(self, by: int) -> None:
         self.post_message(TurnRequested(by))

@@ -10,6 +10,7 @@ from typing import Any
 from core.errors import InvalidValue
 from experiments.locations import settings_file
 from experiments.settings import DEFAULTS, SETTINGS, Loaded, load_settings, read_value, variable_of, write_setting
+from tui.text.columns import check_columns
 from tui.text.keys import accepted
 
 
@@ -20,7 +21,7 @@ def _is_theme(name: str) -> None:
         raise ValueError(f"must be one of {', '.join(sorted(BUILTIN_THEMES))}")
 
 
-CHECKS = {"theme": _is_theme}
+CHECKS = {"theme": _is_theme, "columns": check_columns}
 """What is allowed beside the type of a setting."""
 
 
@@ -61,6 +62,16 @@ def rows_of(loaded: Loaded) -> list[SettingRow]:
         )
         for name in SETTINGS
     ]
+
+
+def choices_of(name: str) -> tuple[str, ...]:
+    """The values among which one is chosen; empty where a value is typed."""
+    return ("false", "true") if isinstance(getattr(DEFAULTS, name), bool) else tuple(SETTINGS[name].metadata["choices"])
+
+
+def text_to_type(row: SettingRow) -> str:
+    """A value as a form begins with it."""
+    return "none" if row.value == () and row.default else row.text
 
 
 def value_text(value: object) -> str:

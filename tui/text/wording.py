@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import PurePath
+from typing import Any
 
 from core.events import RunFailed
 from core.models.reference import split_reference
 from core.models.spec import is_user_module
 from core.models.summary import Summary
+from tui.text.output import percent
 
 
 def what_failed(end: RunFailed) -> str:
@@ -39,3 +42,12 @@ def budget_in_words(total: int | None, budget: int | None) -> str:
         return f"{total:,} parameters, no budget"
     left = budget - total
     return f"{total:,} of {budget:,}, " + (f"{left:,} left" if left >= 0 else f"{-left:,} over the budget")
+
+
+def reported_in_words(found: Mapping[str, Any]) -> str:
+    """The accuracy reported for a preset: mean over seeds after the last epoch, or the best epoch of one run; a dash
+    where nothing was measured."""
+    if "seeds" in found:
+        return f"{percent(found.get('final_test_accuracy'))} (mean of {found['seeds']})"
+    best = found.get("best_test_accuracy")
+    return "-" if best is None else f"{percent(best)} (best)"

@@ -71,13 +71,21 @@ def parse_filter(text: str) -> RunFilter:
     Raises:
         InvalidValue: naming the first term that is wrong, and what is allowed.
     """
+    found, mistake = read_filter(text)
+    if mistake is not None:
+        raise mistake
+    return found
+
+
+def read_filter(text: str) -> tuple[RunFilter, InvalidValue | None]:
+    """The filter of all terms that are right, as of one that is being typed, and what is wrong with the first other."""
+    mistakes: list[InvalidValue] = []
     words: list[tuple[str, bool]] = []
     tests: list[Test] = []
     place, text = 0, text.strip()
     while place < len(text):
         match = _TERM.match(text, place)
-        if match is None or match.end() == place:  # a quotation mark within a word
-            raise _wrong(text[place:], 'a quotation mark stands at both ends: "two words"')
+        assert match is not None, "every part of it may be missing"
         place = match.end()
         field, operator, value = match["field"], match["op"] or match["is"], match["value"].strip('"')
         wanted = len(match["no"]) % 2 == 0
@@ -85,14 +93,15 @@ def parse_filter(text: str) -> RunFilter:
             if value:
                 words.append((value.lower(), wanted))
             elif match["no"]:
-                raise _wrong(match["term"], "! stands before what must not be: !sweep")
+                mistakes.append(_wrong(match["term"], "! stands before what must not be: !sweep"))
             continue
         try:
             test = _test_of(field.lower(), operator, value)
         except ValueError as error:
-            raise _wrong(match["term"], str(error)) from None
-        tests.append(test if wanted else _negated(test))
-    return RunFilter(tuple(words), tuple(tests))
+            mistakes.append(_wrong(match["term"], str(error)))
+        else:
+            tests.append(test if wanted else _negated(test))
+    return RunFilter(tuple(words), tuple(tests)), next(iter(mistakes), None)
 
 
 def fields_in_words() -> str:

@@ -136,3 +136,12 @@ def test_a_file_that_is_not_there_or_is_a_folder_is_named(tmp_path):
         with pytest.raises(InvalidValue, match=reason) as caught:
             load_config_file(path)
         assert str(path) in caught.value.message
+
+
+def test_lists_may_be_lists_of_toml(config_file):
+    config = load_config_file(config_file('augment = ["affine", "erase"]\nmilestones = [8, 4]\n')).config
+    assert (config.augment, config.milestones) == ("affine,erase", "4,8")
+    with pytest.raises(InvalidValue, match="augment = "):
+        load_config_file(config_file('augment = ["blur"]'))
+    with pytest.raises(InvalidValue, match="milestones = "):
+        load_config_file(config_file("milestones = [1.5]"))

@@ -779,7 +779,7 @@ async def test_a_range_test_draws_the_loss_and_enter_puts_its_rate_into_the_fiel
         text = screen_text(pilot)
         rate = re.search(r"Suggested: (\S+), where", text)[1]
         assert re.search("[⠁-⣿]{3}", text)
-        assert "enter to put it into the field" in text
+        assert "enter puts it into the field" in text
         assert f"{rate}" in text.partition("Suggested")[0], "it is marked"
         await pilot.press("enter")
         await wait_for(pilot, lambda: texts["lr"] == rate)

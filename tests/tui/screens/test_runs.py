@@ -296,3 +296,196 @@ async def test_a_module_of_ones_own_is_shown_without_the_path_of_its_file(tmp_pa
         text = screen_text(pilot)
     assert "net.py:Net on" in text
     assert "a-folder-of-mine" not in text
+
+
+def left_of(pilot, width: int = 72) -> str:
+    """The list without the preview beside it."""
+    return "\n".join(line[:width] for line in screen_text(pilot).splitlines())
+
+
+async def test_the_preview_says_which_is_best_and_why(tmp_path, script):
+    _finished(tmp_path, script, "base", 0.99, lr=0.27092532949440995)
+    best = _finished(tmp_path, script, "better", 0.9905, lr=0.1)
+    best.change_meta(note="Analysis\nless is more", tags=("best",))
+    async with staged(RunsScreen(), tmp_path) as pilot:
+        await wait_for_text(pilot, "2 runs")
+        await pilot.press("o")
+        await wait_for_text(pilot, "Best▼")
+        await wait_for_text(pilot, "1st of 2 on mnist, 0.05 points ahead")
+        text = " ".join(" ".join(line[77:] for line in screen_text(pilot).splitlines()).split())
+        for words in (
+            "better conv9, 170 parameters #best",
+            "best 99.05% in epoch 1, final 99.05% 99.4% not reached: 0.35 points short",
+            "ahead of base, which has lr 0.2709. 10,000 test images do not tell the two apart.",
+            "preset seed-conv9, with lr 0.1 (0.03772)",
+            "Note Analysis less is more",
+        ):
+            assert words in text
+        await pilot.press("P")
+        await wait_for(pilot, lambda: "1st of 2" not in screen_text(pilot))
+        assert not pilot.app.state.runs_preview
+
+
+async def test_in_a_narrow_window_a_key_shows_the_preview(tmp_path, script):
+    _finished(tmp_path, script, "only", 0.99)
+    async with staged(RunsScreen(), tmp_path, SMALL) as pilot:
+        await wait_for_text(pilot, "only")
+        assert "the only one on mnist" not in screen_text(pilot)
+        await pilot.press("P")
+        await wait_for_text(pilot, "the only one on mnist")
+        assert "only " in left_of(pilot, 40)
+
+
+async def test_the_folder_of_a_run_is_read_once_for_its_preview(tmp_path, script, monkeypatch):
+    _finished(tmp_path, script, "a", 0.98)
+    _finished(tmp_path, script, "b", 0.99)
+    async with staged(RunsScreen(), tmp_path) as pilot:
+        await wait_for_text(pilot, "2 runs")
+        await pilot.press("o", "home")
+        await wait_for_text(pilot, "1st of 2")
+        await pilot.press("down")
+        await wait_for_text(pilot, "2nd of 2")
+        read: list[str] = []
+        monkeypatch.setattr("tui.live.runs.preview.origin_of", lambda run, _: read.append(run.id))
+        for _ in range(3):
+            await pilot.press("up")
+            await wait_for_text(pilot, "1st of 2")
+            await pilot.press("down")
+            await wait_for_text(pilot, "2nd of 2")
+            await pilot.pause(0.3)
+    assert read == []
+
+
+async def test_groups_and_sweeps_are_folded_and_a_key_unfolds_them(tmp_path, script):
+    _group(tmp_path, script, "try", {0: 0.99, 1: 0.992}, "g20260101-000000-aaaa")
+    for lr in (0.1, 0.2):
+        events = (script.started(config={"lr": lr}), script.epoch(1, 0.9 + lr / 10), script.finished(1, 0.9 + lr / 10))
+        make_run(tmp_path, script, *events, meta=Meta(f"first-{lr}", ("study:first",)), lr=lr)
+    async with staged(RunsScreen(), tmp_path) as pilot:
+        await wait_for_text(pilot, "4 runs")
+        await pilot.press("o", "home")
+        await wait_for_text(pilot, "4 runs, 0 live, by best accuracy")
+        await wait_for_text(pilot, "▸ try")
+        assert "mean of 2" in left_of(pilot)
+        assert "99.10%" in left_of(pilot)
+        assert "try-1" not in left_of(pilot)
+        await pilot.press("right")
+        await wait_for(pilot, lambda: "▾ try" in left_of(pilot) and "try-0" in left_of(pilot))
+        await pilot.press("down", "left")
+        await wait_for(pilot, lambda: "▸ try" in left_of(pilot))
+        await pilot.press("end")
+        await wait_for_text(pilot, "sweep first of 2: best 92.00%, mean 91.50% of 2")
+        await pilot.press("F")
+        await wait_for(pilot, lambda: "first-0.1" in left_of(pilot) and "try-1" in left_of(pilot))
+        assert pilot.app.state.runs_unfolded
+
+
+async def test_what_is_marked_is_tagged_and_deleted_after_one_question(tmp_path, script):
+    runs = [_finished(tmp_path, script, name, 0.9) for name in ("a", "b", "c")]
+    alive = make_run(tmp_path, script, script.started(), meta=Meta("alive"))
+    runs[0].change_meta(tags=("old", "kept"))
+    async with staged(RunsScreen(), tmp_path) as pilot:
+        await wait_for_text(pilot, "4 runs")
+        await pilot.press("slash", *"!name:c", "enter", "A", "t")
+        await wait_for_text(pilot, "Tag 3 runs")
+        await pilot.press(*"new, -old", "enter")
+        await wait_for(pilot, lambda: runs[0].meta().tags == ("kept", "new"))
+        assert (runs[1].meta().tags, runs[2].meta().tags, alive.meta().tags) == (("new",), (), ("new",))
+        await pilot.press("d")
+        await wait_for_text(pilot, "Delete these 2 runs?")
+        assert "1 more is being trained" in " ".join(screen_text(pilot).replace("│", " ").split())
+        await pilot.press("down", "enter")
+        await wait_for(pilot, lambda: not runs[0].folder.exists() and not runs[1].folder.exists())
+        await wait_for_text(pilot, "2 runs are deleted")
+    assert runs[2].folder.exists()
+    assert alive.folder.exists()
+
+
+async def test_several_live_runs_are_stopped_after_one_question(tmp_path, script):
+    runs = [make_run(tmp_path, script, script.started(), meta=Meta(name)) for name in ("a", "b")]
+    async with staged(RunsScreen(), tmp_path) as pilot:
+        await wait_for_text(pilot, "2 runs, 2 live")
+        await pilot.press("A", "x")
+        await wait_for_text(pilot, "Stop these 2 runs")
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: pilot.app.requests)
+    (request,) = pilot.app.requests
+    assert {run.id for run in request.runs} == {run.id for run in runs}
+
+
+async def test_a_mistake_in_the_filter_is_one_line_and_the_list_stays(tmp_path, script):
+    _finished(tmp_path, script, "alpha", 0.95)
+    _finished(tmp_path, script, "beta", 0.99)
+    async with staged(RunsScreen(), tmp_path) as pilot:
+        await wait_for_text(pilot, "2 runs")
+        await pilot.press("slash", *"acc>98")
+        await wait_for_text(pilot, "1 of 2 runs")
+        await pilot.press(*" status:dead")
+        await wait_for_text(pilot, "status:dead: there is no status dead; there are live, ended")
+        assert "1 of 2 runs" in screen_text(pilot)
+
+
+async def test_columns_are_chosen_and_a_click_on_a_header_sorts(tmp_path, script):
+    for name, batch in (("alpha", 64), ("beta", 128)):
+        _finished(tmp_path, script, name, 0.95, batch_size=batch)
+    async with staged(RunsScreen(), tmp_path) as pilot:
+        await wait_for_text(pilot, "2 runs")
+        await pilot.press("C")
+        await wait_for_text(pilot, "batch size")
+        rows = [line for line in screen_text(pilot).splitlines() if "│" in line]
+        place = next(i for i, line in enumerate(rows) if "batch size" in line) - next(
+            i for i, line in enumerate(rows) if "Architecture" in line and "network" in line
+        )
+        await pilot.press(*["down"] * place, "space", "enter")
+        await wait_for_text(pilot, "Batch")
+        assert "batch" in pilot.app.state.runs_columns
+        header = next(line for line in screen_text(pilot).splitlines() if "Batch" in line)
+        for sign, first in (("Batch▲", "alpha"), ("Batch▼", "beta")):
+            await pilot.click("#runs", offset=(header.index("Batch") + 1, 0))
+            await wait_for_text(pilot, sign)
+            text = left_of(pilot)
+            assert min(("alpha", "beta"), key=text.index) == first
+
+
+async def test_a_note_of_several_lines_is_written_and_one_that_is_not_saved_is_asked_about(tmp_path, script):
+    run = _finished(tmp_path, script, "alpha", 0.95)
+    async with staged(RunsScreen(), tmp_path) as pilot:
+        await wait_for_text(pilot, "alpha")
+        await pilot.press("N", *"one", "enter", *"two", "ctrl+s")
+        await wait_for(pilot, lambda: run.meta().note == "one\ntwo")
+        await pilot.press("N")
+        await wait_for_text(pilot, "Note: alpha")
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: "Note: alpha" not in screen_text(pilot))
+        await pilot.press("N", "x", "escape")
+        await wait_for_text(pilot, "Leave the note?")
+        await pilot.press("enter", "ctrl+t", "ctrl+s")
+        await wait_for(pilot, lambda: "Analysis" in run.meta().note)
+    assert run.meta().note.splitlines()[:4] == ["one", "twox", "", "Target"]
+
+
+async def test_a_note_that_somebody_else_has_changed_meanwhile_is_not_lost(tmp_path, script):
+    run = _finished(tmp_path, script, "alpha", 0.95)
+    async with staged(RunsScreen(), tmp_path) as pilot:
+        await wait_for_text(pilot, "alpha")
+        await pilot.press("N", *"mine")
+        run.change_meta(note="theirs")
+        await pilot.press("ctrl+s")
+        await wait_for_text(pilot, "Somebody else has changed the note")
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: run.meta().note == "theirs\n\nmine")
+
+
+async def test_a_report_is_written_into_the_home_and_replaces_none(tmp_path, script):
+    run = _finished(tmp_path, script, "alpha", 0.95)
+    run.change_meta(note="why it is so")
+    async with staged(RunsScreen(), tmp_path) as pilot:
+        await wait_for_text(pilot, "alpha")
+        for number in (1, 2):
+            await pilot.press("R")
+            await wait_for_text(pilot, "For a course")
+            await pilot.press("enter")
+            await wait_for(pilot, lambda n=number: len(list(tmp_path.glob("reports/*.html"))) == n)
+    names = sorted(path.name for path in (tmp_path / "reports").iterdir())
+    assert names == ["alpha-course-2.html", "alpha-course.html"]
+    assert "why it is so" in (tmp_path / "reports" / names[0]).read_text()

@@ -15,6 +15,8 @@ from tui.text.wording import arch_in_short
 
 MOST = 4
 """Changes that are named; of others their number is said."""
+LEAST = 0.005
+"""Percentage points that are no difference as accuracies are written."""
 Part = tuple[str, str]
 """A heading, and what is said below it."""
 
@@ -23,8 +25,7 @@ def facts_of(preview: RunPreview, rows: Iterable[RunRow]) -> list[Part]:
     """The parts of a run's preview, those without content left out."""
     row = preview.item[0]
     parts = [
-        ("Result", _result(preview)),
-        ("Target", _target(preview)),
+        ("Result", "\n".join(filter(None, (_result(preview), _target(preview))))),
         ("Why", _why(preview, rows)),
         ("Changed", _changed(preview)),
         ("Note", row.note),
@@ -66,7 +67,8 @@ def _why(preview: RunPreview, rows: Iterable[RunRow]) -> str:
         return words
     rival, points = rank.rival, 100 * abs(rank.gap)
     name = rival.name or rival.run_id
-    words += f", {points:.2f} points {'ahead of' if rank.gap >= 0 else 'behind'} {name}"
+    ahead = "level with" if points < LEAST else f"{points:.2f} points {'ahead of' if rank.gap > 0 else 'behind'}"
+    words += f", {ahead} {name}"
     different = row_changes(row, rival)
     words += f", which has {in_words(different, ours=False)}" if different else ", which has the same values"
     if started is not None and (own := row.best_or_final) is not None and (theirs := rival.best_or_final) is not None:

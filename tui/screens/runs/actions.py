@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from textual import work
+from textual.widgets import Input
 
 from core.errors import LabError
 from experiments.results.filters.fields import Listed
@@ -23,6 +24,7 @@ from tui.screens.base import WorkScreen
 from tui.screens.dialogs import Ask, Prompt
 from tui.screens.notes import edit_note
 from tui.screens.opening import open_draw, open_inspect
+from tui.text.copying import Copy, copies_of_run
 from tui.text.output import percent
 from tui.text.wording import arch_in_short
 
@@ -66,6 +68,14 @@ class RunActions(WorkScreen):
     def shown_run(self) -> Run | None:
         """The current run; of a fold its best."""
         return self.run_of(self.current.shown[0]) if self.current is not None else None
+
+    def find(self, words: str) -> None:
+        """Show the runs that a filter finds."""
+        self.query_one("#filter", Input).value = words
+        self.set_focus(self.query_one("#runs"))
+
+    def copies(self) -> Sequence[Copy]:
+        return copies_of_run(self.shown_run) if self.shown_run is not None else ()
 
     def action_fork(self) -> None:
         if self.shown_run:

@@ -13,9 +13,10 @@ from textual.screen import ModalScreen
 from textual.widgets import SelectionList, Static
 from textual.widgets.selection_list import Selection
 
+from tui.text.columns import ALWAYS
 from tui.text.keys import with_keys
 from tui.widgets.keys import bind
-from tui.widgets.tables.run_table import ALWAYS, COLUMNS
+from tui.widgets.tables.run_table import COLUMNS
 
 
 class ChooseColumns(ModalScreen[tuple[str, ...] | None]):

@@ -33,6 +33,7 @@ KEYS: list[BindingType] = [
     bind("continue", "resume", "Continue", tooltip="Go on from its last checkpoint"),
     bind("stop", "stop", "Stop", tooltip="Stop it after a checkpoint, wherever it is trained"),
     bind("delete", "delete", "Delete", tooltip="Delete it, or all that is marked, after a question"),
+    bind("copy", "copy", "Copy", tooltip="Copy the run's id, its spec, or the command that trains the same"),
     bind("again", "reload", "Reload", tooltip="Read all runs again"),
     bind("back", "leave_filter", "Leave filter", tooltip="Leave the filter as it is"),
     bind("back", "clear_filter", "Clear filter", tooltip="Show all runs again"),

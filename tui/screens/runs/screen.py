@@ -12,9 +12,8 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Static
 
-from core.errors import InvalidValue
 from experiments.results.filters.fields import Listed
-from experiments.results.filters.language import RunFilter, parse_filter
+from experiments.results.filters.language import RunFilter, read_filter
 from experiments.results.ordering import ORDERS, STATUS
 from experiments.runs.row import Status
 from tui.live.messages import OpenRequested
@@ -27,11 +26,12 @@ from tui.screens.opening import open_compare
 from tui.screens.runs.actions import RunActions
 from tui.screens.runs.columns import ChooseColumns
 from tui.screens.runs.help import EMPTY, HELP, KEYS
+from tui.text.columns import chosen_columns
 from tui.text.keys import with_keys
 from tui.widgets.forms.field import Field
 from tui.widgets.lines.line import Line
 from tui.widgets.tables.preview_pane import PreviewPane
-from tui.widgets.tables.run_table import RunTable, chosen_columns, is_descending
+from tui.widgets.tables.run_table import RunTable, is_descending
 from tui.widgets.tables.table import Table
 
 PAUSE = 0.15
@@ -104,7 +104,7 @@ class RunsScreen(RunActions):
         self.set_class(self.catalog.loaded and not everything, "-empty")
         row = next((i for i, entry in enumerate(self._entries) if entry.key == self._chosen_key), 0)
         self._marks.keep(everything)
-        self._table.show_entries(self._entries, self._marks, chosen_columns(self.lab.state.runs_columns))
+        self._table.show_entries(self._entries, self._marks, self._columns)
         self._table.say_sorted(sort, descending=is_descending(sort, reverse=reverse))
         self._table.move_to(row)
         self._say_count(everything)
@@ -119,7 +119,7 @@ class RunsScreen(RunActions):
         shown = f"{count:,} of {total:,} runs" if count < total else f"{total:,} run{'s' * (total != 1)}"
         live = sum(status is Status.RUNNING for _, status in everything)
         words = ORDERS[self._sort].words if self._sort in ORDERS else self._sort
-        line.show(f"{shown}, {live} live, by {words}{', reversed' * self.lab.state.runs_reverse}")
+        line.show(f"{shown}, {live} live, by {words}")
 
     @property
     def current(self) -> ListEntry | None:
@@ -282,11 +282,9 @@ class RunsScreen(RunActions):
 
     @on(Input.Changed, "#filter")
     def _filter_typed(self, event: Input.Changed) -> None:
-        """While a term is wrong, or not finished, the list stays as it was."""
-        try:
-            self._filter, self._mistake = parse_filter(event.value), ""
-        except InvalidValue as error:
-            self._mistake = f"{error.value}: {error.allowed}"
+        """Of a term that is wrong, or not finished, is said what is allowed; the others count."""
+        self._filter, mistake = read_filter(event.value)
+        self._mistake = "" if mistake is None else f"{mistake.value}: {mistake.allowed}"
         self.rearrange()
 
     def action_sort(self) -> None:
@@ -308,9 +306,13 @@ class RunsScreen(RunActions):
         self.lab.remember(runs_sort=sort, runs_reverse=False)
         self.rearrange()
 
+    @property
+    def _columns(self) -> tuple[str, ...]:
+        """Those chosen here, else those of the user's settings."""
+        return chosen_columns(self.lab.state.runs_columns or self.lab.settings.columns)
+
     async def action_columns(self) -> None:
-        chosen = chosen_columns(self.lab.state.runs_columns)
-        await self.app.push_screen(ChooseColumns(chosen), self._take_columns)
+        await self.app.push_screen(ChooseColumns(self._columns), self._take_columns)
 
     def _take_columns(self, names: tuple[str, ...] | None) -> None:
         if names is not None:

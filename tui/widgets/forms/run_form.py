@@ -165,7 +165,7 @@ class RunForm(Vertical):
     def _turned(self, event: Choice.Changed) -> None:
         event.stop()
         if event.choice.id == "preset":
-            self._take_preset(event.value)
+            self.take_preset(event.value)
         else:
             self._set(event.choice, event.value)
 
@@ -176,7 +176,7 @@ class RunForm(Vertical):
         self.query_one("#preset", Choice).put(self._matching_preset())
         self.post_message(self.Changed())
 
-    def _take_preset(self, name: str) -> None:
+    def take_preset(self, name: str) -> None:
         """Lay a preset over the fields; the user's own values stay one turn of the choice away."""
         if name == OWN_VALUES:
             self.put(self._own)

@@ -14,6 +14,7 @@ from experiments.runs.row import RunRow, standing
 from experiments.statistics.digits import in_digits
 from tui.live.runs.listing import ListEntry
 from tui.live.runs.marks import Marks
+from tui.text.columns import USUAL
 from tui.text.output import duration, percent
 from tui.text.study_words import age
 from tui.text.wording import arch_in_short
@@ -31,7 +32,7 @@ class RunColumn:
 
 
 _STYLES = {"running": "good", "waiting": "muted", "stopped": "warn", "failed": "bad", "crashed": "bad"}
-EXTRA_RANK = 3
+EXTRA_RANK = 1
 """The rank of columns that somebody has chosen beside the usual ones: they stay where those give way."""
 
 
@@ -66,8 +67,8 @@ def _age(row: RunRow) -> str:
 
 COLUMNS: Mapping[str, RunColumn] = {
     "status": RunColumn(Column("Status", 8, sort="status"), _status, "what it is doing"),
-    "run": RunColumn(Column("Run", 20, rank=1, sort="name"), _name, "name, or id"),
-    "arch": RunColumn(Column("Architecture", 0, min_width=12, sort="arch"), _arch, "network"),
+    "run": RunColumn(Column("Run", 20, sort="name"), _name, "name, or id"),
+    "arch": RunColumn(Column("Architecture", 0, min_width=12, rank=1, sort="arch"), _arch, "network"),
     "data": RunColumn(Column("Data", 8, rank=5, sort="dataset"), lambda entry: entry.row.data, "data set"),
     "seed": RunColumn(Column("Seed", 5, right=True, rank=9, sort="seed"), lambda e: _count(e.row.seed), "seed"),
     "params": RunColumn(
@@ -118,15 +119,6 @@ COLUMNS: Mapping[str, RunColumn] = {
     "id": RunColumn(Column("Id", 20, rank=11), lambda e: e.row.run_id if e.row.name and not e.fold else "", "id"),
 }
 """The columns by the names that a user chooses them by."""
-ALWAYS = ("status", "run", "best")
-USUAL = (*("status", "run", "arch", "data", "seed", "params", "epochs", "best", "final", "lr", "time", "tags", "id"),)
-
-
-def chosen_columns(names: Sequence[str]) -> tuple[str, ...]:
-    """The columns of these names, without unknown ones and with those that are always there, in the order of `COLUMNS`;
-    the usual ones for none."""
-    wanted = [name for name in names if name in COLUMNS] or USUAL
-    return tuple(name for name in COLUMNS if name in wanted or name in ALWAYS)
 
 
 class RunTable(Table):
@@ -140,12 +132,12 @@ class RunTable(Table):
     def show_entries(self, entries: Sequence[ListEntry], marks: Marks, columns: Sequence[str]) -> None:
         """Show these entries in columns of these names. Where some were chosen, they stay longest."""
         shown = [COLUMNS[name] for name in columns]
-        is_chosen = tuple(columns) != chosen_columns(())
+        is_chosen = tuple(columns) != USUAL
         self.take_columns(
             (
                 Column("", 1),
                 *(
-                    replace(one.column, rank=min(one.column.rank, EXTRA_RANK)) if is_chosen else one.column
+                    replace(one.column, rank=EXTRA_RANK) if is_chosen and one is COLUMNS["lr"] else one.column
                     for one in shown
                 ),
             )
