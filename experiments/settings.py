@@ -12,6 +12,7 @@ from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from core.errors import InvalidValue, StorageError, reason_of, shown
 from core.storage.files import replacing
@@ -97,10 +98,28 @@ def _key(raw: object) -> str:
         return ""
 
 
+FORMS = ("ntfy", "slack", "discord", "json")
+"""The forms in which an address may be told of news; one may stand before it, as in ``json+https://...``."""
+_HOSTS = {"hooks.slack.com": "slack", "discord.com": "discord", "discordapp.com": "discord"}
+
+
+def notification_form(address: str) -> tuple[str, str]:
+    """The form of what an address is told, by what stands before it or by its host, and its URL."""
+    before, plus, rest = address.partition("+")
+    if plus and before in FORMS:
+        return before, rest
+    return _HOSTS.get(urlsplit(address).hostname or "", FORMS[0]), address
+
+
 def _address(raw: object) -> str:
     text = _text(raw)
-    if text and not text.startswith(("http://", "https://")):
-        raise ValueError("must begin with http:// or https://")
+    if not text:
+        return ""
+    url = urlsplit(notification_form(text)[1])
+    if url.scheme not in ("http", "https"):
+        raise ValueError(f"must begin with http:// or https://, before which {', '.join(FORMS)} and a + may stand")
+    if not url.hostname:
+        raise ValueError("must name a host")
     return text
 
 
@@ -120,11 +139,17 @@ class Settings:
         HANGUPS,
     )
     notify: tuple[str, ...] = _setting(
-        ("bell", "title"),
-        _some_of("bell", "desktop", "title"),
-        "How the end of training is told: bell, desktop (a message), title (of the window); or none.",
+        ("bell", "desktop", "title", "taskbar"),
+        _some_of("bell", "desktop", "title", "taskbar"),
+        "How a terminal tells of training: by its bell and a message on the desktop at the end, a failure and the "
+        "target, and by its progress in the title and the taskbar; or none.",
     )
-    notify_url: str = _setting("", _address, "Where the end of training is told by HTTP POST; empty for nowhere.")
+    notify_url: str = _setting(
+        "",
+        _address,
+        "Where the end of training, a failure and the target are told by HTTP POST: an address of ntfy or a webhook of "
+        "Slack or Discord; empty for nowhere. Before others may stand ntfy+, slack+, discord+ or json+.",
+    )
     columns: tuple[str, ...] = _setting((), _list, "Columns of the list of runs, in order; empty for the usual ones.")
     palette: str = _setting(
         "theme",

@@ -156,14 +156,16 @@ class Tracking:
                 run.change_meta(trackers=names)
         for name in names:
             was_on = name in before and not _is_first(run, first)
-            tracker = _SafeTracker(name, partial(_make, name, run, _earlier(run, first) if was_on else ()), self.warn)
+            tracker = _SafeTracker(
+                name, partial(_make, name, run, earlier_entries(run, first) if was_on else ()), self.warn
+            )
             if not was_on or name == TENSORBOARD:  # its files say themselves what they have
-                for entry in _earlier(run, first):
+                for entry in earlier_entries(run, first):
                     tracker.take(entry)
             yield tracker
 
 
-def _earlier(run: Run, first: Entry) -> Iterator[Entry]:
+def earlier_entries(run: Run, first: Entry) -> Iterator[Entry]:
     """What a run's log has from lives before the one that begins with an entry."""
     return takewhile(
         lambda entry: (entry.time, entry.event.NAME) != (first.time, first.event.NAME), EventReader(run.log).poll()
@@ -171,7 +173,7 @@ def _earlier(run: Run, first: Entry) -> Iterator[Entry]:
 
 
 def _is_first(run: Run, first: Entry) -> bool:
-    return next(_earlier(run, first), None) is None
+    return next(earlier_entries(run, first), None) is None
 
 
 def _make(name: str, run: Run, sent: Iterable[Entry]) -> Tracker:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from typing import Annotated, Any, TypeVar
 
 import typer
 
 from core.events import EndEvent, RunFailed, RunStarted, RunStopped
+from experiments.export.notifications import Announcer
 from experiments.runs.eventlog import Entry
 from experiments.runs.store import Store
 from experiments.runs.view import RunView
@@ -44,6 +45,18 @@ def report(
     if not as_json:
         say(last_line(text.view, entry.run_id, store.run(entry.run_id).folder))
     return text.view
+
+
+@contextmanager
+def announcing(store: Store, runs: int) -> Iterator[Announcer]:
+    """Yields what tells the user's address of so many runs (`notify_url`); at the end, all has been said."""
+    from tui.text.settings import user_settings
+
+    announcer = Announcer(store, user_settings().values.notify_url, lambda words: note(f"warning: {words}"), runs)
+    try:
+        yield announcer
+    finally:
+        announcer.close()
 
 
 def quietly(entries: Iterator[Said]) -> Iterator[Said]:

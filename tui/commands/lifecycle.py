@@ -18,7 +18,7 @@ from experiments.runs.owner import Owner
 from experiments.runs.row import Status
 from experiments.runs.store import Store
 from tui.command_line.exit_codes import ExitCode, exit_code_of
-from tui.command_line.following import EventsAsJson, Quiet, download_progress, exit_code_of_runs, report
+from tui.command_line.following import EventsAsJson, Quiet, announcing, download_progress, exit_code_of_runs, report
 from tui.command_line.hangup import OnHangup, training_on_a_terminal
 from tui.command_line.options import LogTo, RunOrGroup, WithTensorBoard, checked_tracking, tracking_options
 from tui.live.launch import resume_all_detached
@@ -78,7 +78,11 @@ def resume(
         note_logs()
     codes: list[ExitCode] = []
     left_behind = "training had not gone on, so the run is as it was"
-    with training_on_a_terminal(locations, on_hangup, left_behind) as stop, _taken_on(found) as taken:
+    with (
+        training_on_a_terminal(locations, on_hangup, left_behind) as stop,
+        _taken_on(found) as taken,
+        announcing(store, len(found)) as announcer,
+    ):
         for place, one in enumerate(found):
             if stop() and (one in taken or not one.is_owned_here()):
                 continue
@@ -86,7 +90,7 @@ def resume(
             runner = Runner(locations, KeepingPlaces(waiting, stop), download_progress())
             try:
                 entries = tracking.follow(train_on(runner, one, epochs=epochs, arch=arch, no_budget=no_budget))
-                view = report(entries, store, as_json=as_json, quiet=quiet, before=one.view())
+                view = report(announcer.follow(entries), store, as_json=as_json, quiet=quiet, before=one.view())
                 codes.append(exit_code_of_runs([view]))
             except LabError as error:
                 if group_id is None:

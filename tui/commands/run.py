@@ -10,6 +10,7 @@ import typer
 
 from core.errors import InvalidValue
 from experiments.execution.runner import Runner
+from experiments.export.notifications import Announcer
 from experiments.export.tracking import Tracking
 from experiments.locations import Locations
 from experiments.runs.folder import RunSpec
@@ -21,6 +22,7 @@ from tui.command_line.config_options import FromFile, FromPreset, with_config_op
 from tui.command_line.following import (
     EventsAsJson,
     Quiet,
+    announcing,
     download_progress,
     exit_code_of_runs,
     quietly,
@@ -99,11 +101,14 @@ def run(
     keep_stdout_for_data()
     if not (quiet or as_json):
         note_logs()
-    with training_on_a_terminal(locations, on_hangup, "the run had not begun, so nothing was saved") as stop:
+    with (
+        training_on_a_terminal(locations, on_hangup, "the run had not begun, so nothing was saved") as stop,
+        announcing(store, len(planned)) as announcer,
+    ):
         runner = Runner(locations, stop, download_progress())
         if group_id:
             jobs = 1 if planned[0].meta.trackers else jobs  # trackers take one run at a time
-            views = _train_group(runner, planned, tracking, jobs, as_json=as_json, quiet=quiet)
+            views = _train_group(runner, planned, tracking, announcer, jobs, as_json=as_json, quiet=quiet)
             say_group(runner.store, group_id, as_json=as_json)
             if waiting := [spec.config.seed for spec in planned[len(views) :]]:
                 span, one = seeds_text(waiting), len(waiting) == 1
@@ -113,7 +118,7 @@ def run(
         else:
             from experiments.execution.apart import train_new
 
-            entries = tracking.follow(train_new(runner, planned[0]))
+            entries = announcer.follow(tracking.follow(train_new(runner, planned[0])))
             views = [report(entries, runner.store, as_json=as_json, quiet=quiet)]
     raise typer.Exit(exit_code_of_runs(views))
 
@@ -122,6 +127,7 @@ def _train_group(
     runner: Runner,
     planned: list[RunSpec],
     tracking: Tracking,
+    announcer: Announcer,
     jobs: int | None,
     *,
     as_json: bool,
@@ -132,7 +138,7 @@ def _train_group(
     plan = plan_runs(runner, planned, jobs)
     if plan.words and not quiet:
         say_aside(plan.words)
-    entries = replicate(runner, planned, plan)
+    entries = announcer.follow(replicate(runner, planned, plan))
     if plan.way == "in turn":
         by_run = groupby(entries, lambda entry: entry.run_id)
         return [report(tracking.follow(part), runner.store, as_json=as_json, quiet=quiet) for _, part in by_run]

@@ -6,8 +6,10 @@ import json
 
 import pytest
 import torch
+from replay_engine import ReplayEngine
 from torch.nn import functional as F
 
+import core.training.loop
 from core.config import TrainConfig
 from core.events import EpochFinished, RunFinished, from_record, to_record
 from core.grouped.trainer import GroupTrainer
@@ -71,6 +73,18 @@ def test_the_native_engine_has_the_values_of_the_eager_one(make_trainer, changes
     for one, other in zip(eager, native, strict=True):
         assert other.gradient_norms == pytest.approx(one.gradient_norms, rel=0.02, abs=1e-3)
         assert other.update_ratios == pytest.approx(one.update_ratios, rel=0.02, abs=1e-4)
+
+
+@pytest.mark.parametrize("batch_size", [48, 64])
+def test_replayed_steps_have_the_values_of_called_ones(make_trainer, monkeypatch, batch_size):
+    """With a tail, for which there is a recording of its own, and without."""
+    options = {"engine": "eager", "batch_size": batch_size, "epochs": 2}
+    called = epochs(make_trainer(**options).run())
+    monkeypatch.setattr(core.training.loop, "make_engine", lambda *_: ReplayEngine())
+    replayed = epochs(make_trainer(**options).run())
+    for one, other in zip(called, replayed, strict=True):
+        assert other.gradient_norms == pytest.approx(one.gradient_norms, rel=1e-3)
+        assert other.update_ratios == pytest.approx(one.update_ratios, rel=1e-3)
 
 
 def test_each_copy_of_a_group_has_the_values_that_it_has_alone(make_trainer, blobs):

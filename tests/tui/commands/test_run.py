@@ -7,6 +7,7 @@ import signal
 from datetime import datetime
 
 import pytest
+from post_office import post_office
 from safetensors.torch import load_file
 
 from core.config import TrainConfig
@@ -246,3 +247,21 @@ def test_a_log_that_is_read_back_is_what_was_printed(train, cli):
     shown = cli("show", "x", "--json").json
     assert shown["epoch_results"][0]["test_correct"] == of_kind(records, "epoch_finished")[0]["test_correct"]
     assert json.dumps(shown["config"]) == json.dumps(records[0]["config"])
+
+
+def test_a_headless_run_tells_the_users_address_of_its_end_before_it_leaves(train, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with post_office() as office:
+        monkeypatch.setenv("MNIST_TUI_NOTIFY_URL", f"{office.address}/topic")
+        assert train("--name", "try").code == 0
+        assert office.letters[-1].headers["title"] == "try: finished"
+        office.letters.clear()
+        assert train("--name", "try", "--seeds", "0-1").code == 0
+    assert [letter.headers["title"] for letter in office.letters] == ["try: all runs have ended"]
+
+
+def test_an_address_that_cannot_be_told_costs_a_run_a_warning(train, monkeypatch):
+    monkeypatch.setenv("MNIST_TUI_NOTIFY_URL", "http://127.0.0.1:9/topic")
+    answer = train()
+    assert answer.code == 0
+    assert answer.err.count("warning: notify_url: 127.0.0.1:9 was not told") == 1

@@ -101,7 +101,7 @@ def test_a_file_that_is_a_link_stays_one(cli, file, tmp_path):
         (("set", "mouse", "perhaps"), "mouse = perhaps: must be true or false"),
         (("set", "thema", "nord"), "thema = nord: is not a setting"),
         (("set", "theme", "sun"), "theme = sun: must be one of"),
-        (("set", "notify", "horn"), "must be none, or some of bell, desktop, title"),
+        (("set", "notify", "horn"), "must be none, or some of bell, desktop, title, taskbar"),
         (("set", "keymap.stop", "c"), "c is the key of continue"),
         (("set", "keymap.nothing", "c"), "no key has this name"),
         (("set", "other.stop", "c"), "other.stop = c: is not a setting"),
