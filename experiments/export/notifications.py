@@ -111,15 +111,17 @@ class Announcer:
         if news is not None and (news.kind == "failed" or not self._several):
             self.tell(news)
 
-    def close(self) -> None:
-        """Tell of the end of several runs, and wait some seconds for what is on its way."""
+    def close(self, *, waiting: bool = True) -> None:
+        """Tell of the end of several runs, and wait some seconds for what is on its way. The end of the process does
+        so in any case."""
         if self._closed:
             return
         self._closed = True
         ends = [view.end for view in self._views.values() if view.end is not None]
         if self._several and ends:
             self.tell(self._of_all(ends))
-        self.wait()
+        if waiting:
+            self.wait()
 
     def tell(self, news: News) -> None:
         """Send news, on a thread of its own."""

@@ -106,7 +106,7 @@ class Screen:
 
 
 class TerminalApp:
-    """The interface in a pseudo-terminal of its own. `written` counts the bytes it has sent."""
+    """The interface in a pseudo-terminal of its own. `written` counts the bytes it has sent, which are in `raw`."""
 
     def __init__(
         self,
@@ -120,6 +120,7 @@ class TerminalApp:
         variables = {**os.environ, "MNIST_TUI_HOME": str(home), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
         self.screen = Screen(*size)
         self.written = 0
+        self.raw = bytearray()
         self.started_at = time.perf_counter()
         self.process = pexpect.spawn(
             command[0],
@@ -137,6 +138,7 @@ class TerminalApp:
         except (pexpect.TIMEOUT, pexpect.EOF):
             return False
         self.written += len(data)
+        self.raw += data
         self.screen.feed(data.decode("utf-8", errors="replace"))
         return True
 

@@ -22,6 +22,7 @@ from tui.app.getting_around import GettingAround, Places
 from tui.app.leaving import Leaving
 from tui.app.ordered_keys import OrderedKeysApp
 from tui.app.run_control import RunControl
+from tui.app.telling import Telling
 from tui.live.catalog import Catalog
 from tui.live.device_use import DeviceUse
 from tui.live.job_words import outcome
@@ -103,10 +104,12 @@ class LabApp(OrderedKeysApp[int]):
         self.catalog = Catalog(self.store)
         self.studies = StudyWatch(locations.home)
         self.session = Session(locations)
+        self.session.address = settings.notify_url
         self.run_watch = RunWatch(self.session, self.store)
         self.run_control = RunControl(self, self, self._show_training)
         self.around = GettingAround(self, self, self.action_go)
         self.leaving = Leaving(self, self.session, self.store)
+        self.telling = Telling(self.session, self.run_watch)
         self._state_file = locations.home / "state.json"
         self.state = State.load(self._state_file)
         self._saved = replace(self.state)
@@ -170,6 +173,7 @@ class LabApp(OrderedKeysApp[int]):
             return
         changed = self.run_watch.poll()
         self._announce_end()
+        self.telling.look()
         screen = self.screen
         if isinstance(screen, WorkScreen) and screen.ready and screen.is_attached:
             self._show_live(screen)
@@ -198,6 +202,7 @@ class LabApp(OrderedKeysApp[int]):
         self.notify(
             text, title=title, severity=severity, timeout=None if severity == "information" else 10, markup=False
         )
+        self.telling.end(title, text, failed=severity == "error")
         for screen in (first_screen(self, "lab"), first_screen(self, "training")):
             if isinstance(screen, LabScreen):
                 screen.judge()

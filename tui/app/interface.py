@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 import os
 import sys
+from functools import partial
 
 from core.device.allocator import keep_freed_memory
 from experiments.locations import Locations
 from experiments.settings import Loaded
 from tui.app.app import LabApp
 from tui.app.leaving import SAVING
+from tui.app.signs import Signs, wanted_signs
 from tui.app.terminal import Terminal, ascii_hint, stray_output_to
 from tui.command_line.exit_codes import ExitCode
 from tui.text.output import note
+from tui.widgets.textual_private import write_to_terminal
 
 SWITCH_INTERVAL = 0.001
 """Seconds that one thread may keep Python from the others: a fifth of the usual, because the keyboard waits here for
@@ -38,9 +41,13 @@ def open_interface(locations: Locations, loaded: Loaded) -> int:
         app.leaving.keeps = settings.on_hangup == "keep"
         hint = ascii_hint(os.environ) if loaded.sources["ascii"] == "default" else ""
         app.first_words = (*loaded.problems, *filter(None, [hint]))
+        asked = wanted_signs(settings.notify, os.environ, in_so_many_words=loaded.sources["notify"] != "default")
+        app.telling.signs = Signs(asked, os.environ, partial(write_to_terminal, app))
         terminal.on_hangup = app.leaving.hang_up
         with app.leaving.on_signals():
             code = app.run(mouse=settings.mouse)
+            terminal.file.write(app.telling.signs.taken_back())
+            terminal.file.flush()
             crashed = app.return_code == 1 and code is None
             app.save_state()
             if app.leaving.has_hung_up:

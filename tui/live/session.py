@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from core.events import EndEvent, RunFailed, StepProgress
 from experiments.execution.runner import Runner
+from experiments.export.notifications import Announcer
 from experiments.locations import Locations
 from experiments.runs.eventlog import Entry
 from experiments.runs.folder import Run, RunSpec
@@ -32,6 +33,8 @@ class Job(Background):
     def __init__(self, tasks: Sequence[Task]) -> None:
         super().__init__()
         self.tasks = tuple(tasks)
+        self.address = ""
+        """Where the end of its runs is told."""
         self.new = [task for task in tasks if isinstance(task, RunSpec)]
         self.resumed = [task.run for task in tasks if not isinstance(task, RunSpec)]
         self.run_ids: list[str] = []
@@ -108,11 +111,13 @@ class Job(Background):
         """Train every run. To be called on a thread of its own."""
         runner = Runner(locations, self.should_stop, self.note_download)
         entries = self._alone(runner, self.tasks[0]) if self.size == 1 else self._together(runner)
+        announcer = Announcer(runner.store, self.address, self.warnings.append, self.size)
         if self._is_tracked:
             from experiments.export.tracking import Tracking
 
             entries = Tracking(runner.store, self.warnings.append).follow(entries)
-        self._take_in(runner, entries)
+        self._take_in(runner, announcer.follow(entries))
+        announcer.close(waiting=False)  # which would keep the job live; the end of the process waits
 
     @property
     def _is_tracked(self) -> bool:
@@ -154,6 +159,8 @@ class Session:
 
     def __init__(self, locations: Locations) -> None:
         self.locations = locations
+        self.address = ""
+        """Where the end of runs is told, as `notify_url` says."""
         self.job: Job | None = None
 
     @property
@@ -175,6 +182,7 @@ class Session:
     def start(self, job: Job) -> None:
         assert not self.live, "one job at a time"
         self.job = job
+        job.address = self.address
         job.begin("training", lambda: job.train(self.locations))
 
     def stop(self, reason: str) -> None:

@@ -138,7 +138,9 @@ class TrainingScreen(WorkScreen):
     def _say_warnings(self) -> None:
         job = self.lab.session.job
         while job is not None and job.warnings:
-            self.notify(job.warnings.popleft(), title="Not tracked", severity="warning", markup=False)
+            words = job.warnings.popleft()
+            title = "Not told" if words.startswith("notify_url") else "Not tracked"
+            self.notify(words, title=title, severity="warning", markup=False)
 
     def _empty_reason(self) -> str:
         job = self.lab.session.job

@@ -31,6 +31,13 @@ def is_leaving(app: App[Any]) -> bool:
     return app._exit
 
 
+def write_to_terminal(app: App[Any], sequence: str) -> None:
+    """Write a control sequence between what is painted; without a terminal do nothing."""
+    if app._driver is not None:
+        app._driver.write(sequence)
+        app._driver.flush()
+
+
 def call_soon(app: App[Any], callback: Callable[..., object], *arguments: object) -> None:
     """Call something on the app's thread. May be called on any thread and in a signal handler; after the end of the
     app's loop it does nothing."""
