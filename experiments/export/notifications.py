@@ -124,10 +124,11 @@ class Announcer:
             self.wait()
 
     def tell(self, news: News) -> None:
-        """Send news, on a thread of its own."""
+        """Send news, on a thread of its own, after what is on its way."""
         if not self._sending:
             atexit.register(self.wait)
-        thread = threading.Thread(target=self._send, args=(news,), name="notification", daemon=True)
+        before = self._sending[-1] if self._sending else None
+        thread = threading.Thread(target=self._send, args=(news, before), name="notification", daemon=True)
         self._sending.append(thread)
         thread.start()
 
@@ -150,7 +151,9 @@ class Announcer:
     def _name(self, run_id: str) -> str:
         return self._store.run(run_id).meta().name or run_id
 
-    def _send(self, news: News) -> None:
+    def _send(self, news: News, after: threading.Thread | None) -> None:
+        if after is not None:
+            after.join()
         from http.client import HTTPException  # which takes a while to import, for what few use
         from urllib.request import urlopen
 
