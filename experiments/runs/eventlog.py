@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,10 @@ from experiments.runs.owner import take_lock
 
 MAX_LINE = 1 << 20
 """Bytes; no event comes near it, so a longer line is damage and is not read into memory."""
+
+reading: ContextVar[Callable[[int], object]] = ContextVar("reading", default=lambda _: None)
+"""Told how many more bytes of logs have been read, every `TOLD_AFTER` bytes: for who wants to see that it goes on."""
+TOLD_AFTER = 1 << 22
 
 _WHOLE, _TEXT = r"(?:0|[1-9]\d{0,14})", r'"[ !#-\[\]-~]{0,200}"'
 _NUMBER = rf"-?{_WHOLE}(?:\.\d{{1,20}})?(?:e[+-]?\d\d?)?"
@@ -197,10 +202,14 @@ class EventReader:
             ) from error
         with file:
             file.seek(self._offset)
+            told, tell = self._offset, reading.get()
             while line := file.readline(MAX_LINE):
                 if not line.endswith(b"\n") and len(line) < MAX_LINE:
                     return  # still being written
                 self._offset += len(line)
+                if self._offset - told >= TOLD_AFTER:
+                    tell(self._offset - told)
+                    told = self._offset
                 yield line
 
     def _understood(self, line: bytes) -> Iterator[Entry]:

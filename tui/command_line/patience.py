@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 
+from experiments.runs.eventlog import reading
 from experiments.runs.folder import Run
 from tui.text.output import note
 
@@ -12,11 +14,23 @@ LARGE = 50_000_000
 """Bytes of logs that take about a second to read."""
 
 
-def note_large_logs(runs: Iterable[Run]) -> None:
-    """Say how much there is to read, where it takes seconds."""
+@contextmanager
+def reading_logs(runs: Iterable[Run]) -> Iterator[None]:
+    """Say how much there is to read within the block, where it takes seconds; on a terminal also how it goes on."""
     size = 0
     for run in runs:
         with suppress(OSError):
             size += run.log.lstat().st_size
-    if size > LARGE:
-        note(f"reading {size // 1_000_000:,} MB of logs...")
+    if size <= LARGE:
+        yield
+        return
+    note(f"reading {size // 1_000_000:,} MB of logs...")
+    from tqdm import tqdm
+
+    hidden = sys.stderr is None or not sys.stderr.isatty()
+    with tqdm(total=size, unit="B", unit_scale=True, desc="read", leave=False, disable=hidden) as bar:
+        token = reading.set(bar.update)
+        try:
+            yield
+        finally:
+            reading.reset(token)

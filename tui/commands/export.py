@@ -15,7 +15,7 @@ from experiments.runs.config import stored_config
 from experiments.runs.own_code import named_code
 from experiments.runs.store import Store
 from tui.command_line.options import Force, ModuleAgain, Output, Reference, WhichWeights
-from tui.command_line.patience import note_large_logs
+from tui.command_line.patience import reading_logs
 from tui.text.output import note, say
 
 STDOUT = Path("-")
@@ -48,19 +48,21 @@ def export(
     chosen = find_format(format_name)
     locations: Locations = context.obj
     found = Store(locations.home).find(run)
-    note_large_logs([found])
     if output == STDOUT:
         if format_name not in TEXTS:
             hint = "name a file with -o"
             raise InvalidValue("output", "-", f"only {', '.join(TEXTS)} can go to stdout", hint=hint)
-        say(render(found, chosen, weights, arch).decode().removesuffix("\n"))
+        with reading_logs([found]):
+            content = render(found, chosen, weights, arch)
+        say(content.decode().removesuffix("\n"))
         return
     target = output or default_target(found, chosen)
-    if chosen.runs_code:
-        from experiments.execution.apart import try_code
+    with reading_logs([found]):
+        if chosen.runs_code:
+            from experiments.execution.apart import try_code
 
-        try_code(found, arch)
-    export_run(found, chosen, target, weights, arch, force=force)
+            try_code(found, arch)
+        export_run(found, chosen, target, weights, arch, force=force)
     if chosen.runs_code and (changed := named_code(found, stored_config(found), arch).note):
         note(changed)
     say(str(target))

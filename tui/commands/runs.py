@@ -26,7 +26,7 @@ from experiments.runs.source import FOLDER, read_source
 from experiments.runs.store import Store, filtered
 from tui.command_line.exit_codes import ExitCode
 from tui.command_line.options import AsJson, RunOrGroup
-from tui.command_line.patience import note_large_logs
+from tui.command_line.patience import reading_logs
 from tui.command_line.signals import stop_on_signals
 from tui.text.advice import command_line_record, for_command_line
 from tui.text.group_report import say_config, say_group
@@ -90,8 +90,8 @@ def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> No
         _show_group(store, group_id, as_json=as_json)
         return
     found = store.find(run)
-    note_large_logs([found])
-    view = found.view()
+    with reading_logs([found]):
+        view = found.view()
     row = found.row(view)
     status = status_of(row.ended, is_alive=found.is_alive())
     if as_json:

@@ -16,7 +16,7 @@ from experiments.verification.verify import Verification
 from experiments.verification.verify import verify as verify_run
 from tui.command_line.exit_codes import ExitCode
 from tui.command_line.options import AsJson, ModuleAgain, SaveWrong, save_wrong_images
-from tui.command_line.patience import note_large_logs
+from tui.command_line.patience import reading_logs
 from tui.text.output import complain, note, say, say_json, table
 
 WORDS = {True: "agrees", False: "DIFFERS", None: "not checked"}
@@ -48,11 +48,11 @@ def verify(
                 save_wrong_images([found], locations, save_wrong, arch=arch)
     else:
         runs = Store(locations.home).find_all(run)
-        note_large_logs(runs)
-        for one in runs:
-            try_code(one, arch)
         attempt = verify_run if len(runs) == 1 else _verify_member
-        verifications = [attempt(one, locations, arch=arch) for one in runs]
+        with reading_logs(runs):
+            for one in runs:
+                try_code(one, arch)
+            verifications = [attempt(one, locations, arch=arch) for one in runs]
         if save_wrong is not None:
             save_wrong_images(runs, locations, save_wrong, arch=arch)
     agrees = all(verification.agrees for verification in verifications)
