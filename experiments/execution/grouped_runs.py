@@ -153,7 +153,7 @@ class _Keeper:
                 return
             case RunFinished() if self._saved_epoch < event.epochs:
                 yield from self._save()
-            case RunStopped() | RunFailed():
+            case RunFailed():
                 self._save_best()
         for recorded in kept(self.member, self._run, event):
             yield self._log.append(recorded)

@@ -298,6 +298,8 @@ def kept(trainer: RunRecord, run: Run, event: TrainEvent) -> Iterator[TrainEvent
                 run.save_weights(run.best_weights, trainer.best_weights, trainer, epoch=event.epoch)
             yield run.save_checkpoint(trainer)
         case RunStopped():
+            if trainer.best_epoch:  # whoever was told of that epoch may have taken no more events
+                run.save_weights(run.best_weights, trainer.best_weights, trainer, epoch=trainer.best_epoch)
             if trainer.epoch:
                 yield run.save_checkpoint(trainer)
             yield event

@@ -21,6 +21,7 @@ from experiments.execution.runner import Runner
 from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Meta, RunSpec
 from experiments.runs.row import Status
+from experiments.verification.verify import verify
 
 
 @pytest.fixture
@@ -158,6 +159,16 @@ def test_a_consumer_that_takes_no_more_after_the_end_has_stopped_nothing(runner,
     run = runner.store.find("latest")
     assert run.status() is Status.FINISHED
     assert isinstance([entry.event for entry in EventReader(run.log).poll()][-1], RunFinished)
+
+
+def test_a_consumer_that_takes_no_more_after_the_last_epoch_leaves_all_that_its_checkpoint_has(runner, tiny, locations):
+    entries = runner.run(tiny.changed(epochs=1))
+    next(entry for entry in entries if isinstance(entry.event, EpochFinished))
+    entries.close()
+    run = runner.store.find("latest")
+    assert run.best_weights.exists()
+    list(runner.resume(run))
+    assert verify(run, locations).agrees
 
 
 def test_a_reason_to_stop_ends_the_run_with_that_reason(locations, tiny):
