@@ -43,8 +43,10 @@ def run(train, home) -> Run:
 
 
 @pytest.fixture(autouse=True)
-def nothing_waits() -> Iterator[None]:
+def nothing_waits(request) -> Iterator[None]:
     """A command that waits for a pipe is interrupted, and fails the test, instead of holding up all others."""
+    if "run" in request.fixturenames:
+        request.getfixturevalue("run")  # whose training may have to compile kernels first
 
     def waited(*_: object) -> None:
         raise AssertionError("it waited")
