@@ -36,13 +36,13 @@ async def photograph(home: Path, out: Path, epochs: int) -> None:
         await _until(pilot, lambda: app.session.job is not None and app.session.job.done.is_set())
         await _settle(pilot)
         _shoot(app, out, "training")
-        await pilot.press("l")
+        await pilot.press("y", "left", "left")
         await _settle(pilot)
         app.theme = "textual-light"
         await _settle(pilot)
         _shoot(app, out, "training-light")
         app.theme = "textual-dark"
-        await pilot.press("l", "i")
+        await pilot.press("escape", "y", "y", "y", "i")
         await _until(pilot, lambda: isinstance(app.screen, InspectScreen) and not app.screen.has_class("-busy"))
         await pilot.press("w")
         await _settle(pilot)

@@ -223,6 +223,13 @@ async def test_y_turns_the_accuracy_axis_and_the_title_says_where_it_is(tmp_path
             assert ("target 0.6" if "Error" in title else "target 99.4") in screen_text(pilot)
 
 
+async def test_a_curve_that_is_all_below_the_values_around_the_target_is_said_to_be(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.epoch(1, 0.95), script.epoch(2, 0.98))
+    async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:
+        await pilot.press("y", "y")
+        await wait_for_text(pilot, "test (below)")
+
+
 async def test_l_turns_the_losses_to_a_linear_scale_and_back(tmp_path, script):
     run = make_run(tmp_path, script, script.started(), script.progress(1, 5), script.epoch(1), script.epoch(2))
     async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:

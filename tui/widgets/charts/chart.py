@@ -110,7 +110,7 @@ class Chart(Diagram):
         values = [one.ys for one in drawable if one.fitted]
         strokes = [_stroke(one) for one in sorted(drawable, key=lambda one: one.joined)]
         drawing = Drawing(strokes, values, rest.target, rest.log, rest.bounds, rest.top, stops)
-        self.set_drawing(drawing, title, self._legend(series, rest.target, note) if drawable else "")
+        self.set_drawing(drawing, title, self._legend(series, rest.target, rest.bounds, note) if drawable else "")
         self._cost, self._drawn_at = time.monotonic() - started, time.monotonic()
 
     def _lay_out(self) -> None:
@@ -119,16 +119,26 @@ class Chart(Diagram):
         if self._laid_for != before:
             self._cost += time.monotonic() - started
 
-    def _legend(self, series: Sequence[Series], target: float | None, note: str) -> Content:
+    def _legend(
+        self, series: Sequence[Series], target: float | None, bounds: tuple[float, float] | None, note: str
+    ) -> Content:
         labels = []
         for one in series:
             if one.label:
                 kind = KINDS[one.kind]
                 sign = (kind.plain if self.ascii_only else kind.sign, COLOURS[kind.look])
-                labels.append(Content.assemble(sign, f" {one.label}"))
+                labels.append(Content.assemble(sign, f" {one.label}{_outside(one, bounds)}"))
         if target is not None and labels:
             labels.append(Content.assemble(("-" if self.ascii_only else "╌", TARGET), f" target {target:.4g}"))
         return Content("  ").join([*labels, *([Content(note)] if note and labels else [])])
+
+
+def _outside(series: Series, bounds: tuple[float, float] | None) -> str:
+    """A word on a series of which nothing can be seen, because all of it is below a range or above."""
+    known = series.ys[np.isfinite(series.ys)]
+    if bounds is None or not len(known) or ((known >= bounds[0]) & (known <= bounds[1])).any():
+        return ""
+    return " (below)" if (known < bounds[0]).all() else " (above)" if (known > bounds[1]).all() else ""
 
 
 def _stroke(series: Series) -> Stroke:
