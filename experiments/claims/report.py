@@ -80,6 +80,7 @@ def _lines(results: Results, charts: dict[str, str]) -> Iterator[str]:
             ],
         ),
         "",
+        *_power_lines(results),
         "## How they are judged",
         "",
         *(f"{claim.number}. {claim.rule}." for claim, _ in results.findings),
@@ -105,6 +106,15 @@ def _lines(results: Results, charts: dict[str, str]) -> Iterator[str]:
         revision = f", revision {one['git_revision']}" if one["git_revision"] else ""
         versions = f"Python {one['python']}, torch {one['torch']}, mnist-tui {one['mnist-tui']}{revision}"
         yield f"- {one['cpu']}, {one['device']}: {versions}"
+
+
+def _power_lines(results: Results) -> Iterator[str]:
+    """How many seeds would tell, of the claims where they do not."""
+    words = {claim.number: results.would_tell(claim, finding) for claim, finding in results.findings}
+    if any(words.values()):
+        yield from ("## What more seeds would tell", "")
+        yield from (f"- Claim {number}: {said}." for number, said in words.items() if said)
+        yield ""
 
 
 def _seeds(count: int) -> str:

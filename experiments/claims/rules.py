@@ -103,7 +103,7 @@ def judge_reaching(arm: str, percent: float) -> Callable[[Groups], ClaimFinding]
     def judge(groups: Groups) -> ClaimFinding:
         group = groups[arm]
         epochs = [first_epoch_at(member.view.accuracies, percent) for member in group.decided]
-        share = share_of(sum(epoch is not None for epoch in epochs), len(epochs))
+        share = reached_by(group, percent)
         measured = f"{percent:g}% reached in some epoch by {_in_words(share)}"
         if (median := median_with_never(epochs)) is not None:
             measured += f", by half of them up to epoch {median:g}"
@@ -259,6 +259,12 @@ def majority(share: Share) -> Verdict:
     if share.low is not None and share.low > 0.5:
         return "holds"
     return "does not" if share.high is not None and share.high < 0.5 else "cannot tell"
+
+
+def reached_by(group: Group, percent: float) -> Share:
+    """The share of a group's decided runs that reach an accuracy in some epoch."""
+    epochs = [first_epoch_at(member.view.accuracies, percent) for member in group.decided]
+    return share_of(sum(epoch is not None for epoch in epochs), len(epochs))
 
 
 def reaches_target(member: GroupMember) -> bool:

@@ -14,6 +14,7 @@ from core.advice import Action, Advice, Tip
 from core.config import TrainConfig
 from core.errors import OverBudget, ShouldStop
 from core.events import RunStarted
+from experiments.claims.power import power_of
 from experiments.claims.rules import ARMS, CLAIMS, MAX_REPEATS, Arm, Claim, ClaimFinding
 from experiments.execution.executor import Executor
 from experiments.execution.run_list import RunOutcome, find_runs, train_all
@@ -148,6 +149,11 @@ class Results:
         ]
         return cls(study.design, groups, tuple(findings), tuple(_environments(runs)))
 
+    def would_tell(self, claim: Claim, finding: ClaimFinding) -> str:
+        """Where it cannot be told: which difference could have been found, and how many seeds would tell; else
+        empty."""
+        return str(power_of(claim, finding, self.groups).get("words", ""))
+
     @property
     def is_complete(self) -> bool:
         return all(len(self.groups[arm.name].decided) == len(self.design.seeds_of(arm)) for arm in ARMS)
@@ -173,6 +179,7 @@ class Results:
                     "n": finding.n,
                     "verdict": finding.verdict,
                     "details": finding.details,
+                    "power": power_of(claim, finding, self.groups) or None,
                 }
                 for claim, finding in self.findings
             ],

@@ -134,6 +134,21 @@ def seeds_needed(difference: float, sds: tuple[float, float], alpha: float = ALP
     return enough
 
 
+def detectable(n: int, sds: tuple[float, float], alpha: float = ALPHA) -> float | None:
+    """The smallest true difference that n seeds in each of two groups find in four cases of five, for these standard
+    deviations: the inverse of `seeds_needed`. None for a single seed, or when nothing varies."""
+    sd = math.sqrt((sds[0] ** 2 + sds[1] ** 2) / 2)
+    if sd == 0 or n < 2:
+        return None
+    low, high = 0.0, 1.0
+    while _power(high, n, alpha) < POWER:
+        low, high = high, 2 * high
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if _power(middle, n, alpha) >= POWER else (middle, high)
+    return high * sd
+
+
 def _power(size: float, n: int, alpha: float) -> float:
     """The power of a t test of n against n at the level `alpha`: how often it finds a difference of `size` standard
     deviations, in its own direction."""

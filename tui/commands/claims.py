@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,17 +12,28 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.config import field_help
+from core.errors import InvalidValue, ShouldStop
 from experiments.locations import Locations
 from tui.command_line.exit_codes import ExitCode, stop_code
 from tui.command_line.following import download_progress
 from tui.command_line.hangup import training_on_a_terminal
-from tui.command_line.signals import StopFlag
 from tui.text.numbers import whole_number
 from tui.text.output import note, percent, say, say_json
 
 if TYPE_CHECKING:
     from experiments.claims.study import ClaimsStudy, Design, Results
     from experiments.execution.run_list import RunOutcome
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3_600}
+
+
+def _duration(text: str) -> float:
+    """``90s``, ``30m`` or ``1.5h`` in seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if match is None or not float(match[1]):
+        raise InvalidValue("for", text, "must be a number above 0 with s, m or h", hint="for example --for 1h")
+    return float(match[1]) * _UNITS[match[2]]
 
 
 def claims(
@@ -58,6 +72,15 @@ def claims(
             parser=whole_number("jobs", 1, 1024),
         ),
     ] = None,
+    duration: Annotated[
+        float | None,
+        typer.Option(
+            "--for",
+            help="Stop after so long, with checkpoints, and say how things stand; the same command goes on from there.",
+            metavar="30m|1h",
+            parser=_duration,
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -83,13 +106,14 @@ def claims(
     store.check_writable()
     if output is not None:
         check_report_path(output)
-    with training_on_a_terminal(locations) as stop:
+    with training_on_a_terminal(locations) as signalled:
+        stop = _until(signalled, duration)
         design = _with_data(design, locations, stop)
         study = ClaimsStudy(store, design)
         _train(study, locations, jobs, stop)
-    if stop():
+    if (reason := stop()) and reason != TIME_IS_UP:
         note("the same command goes on from here")
-        raise typer.Exit(stop_code(stop()))
+        raise typer.Exit(stop_code(reason))
     results = Results.of(study)
     if output is not None:
         write_report(results, output)
@@ -98,11 +122,22 @@ def claims(
         say_json(results.to_json())
     else:
         _say(results)
-    if not results.is_complete:
+    if not results.is_complete and reason:
+        note("time is up; the same command goes on from here")
+    elif not results.is_complete:
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _with_data(design: Design, locations: Locations, stop: StopFlag) -> Design:
+TIME_IS_UP = "time is up"
+
+
+def _until(stop: ShouldStop, seconds: float | None) -> ShouldStop:
+    """The flag, which is also raised once so much time has gone by."""
+    deadline = math.inf if seconds is None else time.monotonic() + seconds
+    return lambda: stop() or (TIME_IS_UP if time.monotonic() > deadline else "")
+
+
+def _with_data(design: Design, locations: Locations, stop: ShouldStop) -> Design:
     """Load the data once before anything trains, so that no worker has to download it."""
     from core.data.loader import Loader
 
@@ -112,7 +147,7 @@ def _with_data(design: Design, locations: Locations, stop: StopFlag) -> Design:
     return replace(design, base=design.base.changed(dataset=dataset.choice))
 
 
-def _train(study: ClaimsStudy, locations: Locations, jobs: int | None, stop: StopFlag) -> None:
+def _train(study: ClaimsStudy, locations: Locations, jobs: int | None, stop: ShouldStop) -> None:
     from experiments.execution.local_executor import LocalExecutor, local_slots
     from experiments.execution.run_list import find_runs
     from experiments.execution.runner import Runner
@@ -140,7 +175,8 @@ def _in_a_line(outcome: RunOutcome) -> str:
 
 def _say(results: Results) -> None:
     for claim, finding in results.findings:
-        say(f"{claim.number}. {claim.text}: {finding.verdict.upper()} (n = {finding.n}; {finding.measured})")
+        said = "; ".join(part for part in (finding.measured, results.would_tell(claim, finding)) if part)
+        say(f"{claim.number}. {claim.text}: {finding.verdict.upper()} (n = {finding.n}; {said})")
     for reason in results.design.shortcomings():
         note(f"no evidence for or against any claim: {reason}")
     if not results.is_complete:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,7 +25,7 @@ from experiments.runs.row import RunRow, Status, status_of
 from experiments.runs.source import FOLDER, read_source
 from experiments.runs.store import Store, filtered
 from tui.command_line.exit_codes import ExitCode
-from tui.command_line.options import AsJson, RunOrGroup
+from tui.command_line.options import AsJson, ModuleAgain, RunOrGroup
 from tui.command_line.patience import reading_logs
 from tui.command_line.signals import stop_on_signals
 from tui.text.advice import command_line_record, for_command_line
@@ -33,6 +33,9 @@ from tui.text.group_report import say_config, say_group
 from tui.text.numbers import whole_number
 from tui.text.output import duration, note, percent, say, say_json, say_note, table
 from tui.text.progress import TextReport, epoch_line, last_line
+
+if TYPE_CHECKING:
+    from experiments.inference.ensemble import EnsembleScore
 
 SORT_KEYS = (*ORDERS, STATUS)
 COLUMNS = ("run", "name", "status", "arch", "data", "seed", "params", "epochs", "best", "final", "time")
@@ -83,12 +86,25 @@ def runs(
         note("no run is like that" if wanted or any((tag, status, dataset)) else "no runs yet: mnist-tui run")
 
 
-def show(context: typer.Context, run: RunOrGroup, as_json: AsJson = False) -> None:
+def show(
+    context: typer.Context,
+    run: RunOrGroup,
+    as_json: AsJson = False,
+    ensemble: Annotated[
+        bool,
+        typer.Option(
+            "--ensemble", help="Of a group: score its runs as one, by the mean of the probabilities of their weights."
+        ),
+    ] = False,
+    arch: ModuleAgain = None,
+) -> None:
     """Show a run's config, epochs and result, or a group's statistics."""
     store = _store(context)
     if (group_id := store.find_group_id(run)) is not None:
-        _show_group(store, group_id, as_json=as_json)
+        _show_group(context.obj, store, group_id, as_json=as_json, ensemble=ensemble, arch=arch)
         return
+    if ensemble:
+        raise InvalidValue("run", run, "is one run, and an ensemble has several", hint="name a group")
     found = store.find(run)
     with reading_logs([found]):
         view = found.view()
@@ -198,12 +214,28 @@ def _command(values: Mapping[str, object], row: RunRow) -> str | None:
     return run_command(values, name=row.name, tags=row.tags) or None
 
 
-def _show_group(store: Store, group_id: str, *, as_json: bool) -> None:
+def _show_group(
+    locations: Locations, store: Store, group_id: str, *, as_json: bool, ensemble: bool, arch: str | None
+) -> None:
+    score = _ensemble(locations, store, group_id, arch) if ensemble else None
     if not as_json:
         members = [member for member in store.rows() if member[0].group_id == group_id]
         members.sort(key=lambda member: (member[0].seed is None, member[0].seed or 0, member[0].run_id))
         say(table(COLUMNS, map(_line, members)))
-    say_group(store, group_id, as_json=as_json, in_full=True)
+    say_group(store, group_id, as_json=as_json, in_full=True, ensemble=score)
+
+
+def _ensemble(locations: Locations, store: Store, group_id: str, arch: str | None) -> EnsembleScore:
+    from experiments.execution.apart import try_code
+    from experiments.inference.ensemble import score_ensemble
+    from experiments.results.groups import find_group, make_group
+
+    group = find_group(store, group_id) or make_group(group_id, ())
+    runs = [store.run(member.run_id) for member in group.finished]
+    for run in runs:
+        try_code(run, arch)
+    with stop_on_signals() as stop:
+        return score_ensemble(runs, locations, arch=arch, should_stop=stop)
 
 
 def watch(context: typer.Context, run: RunOrGroup) -> None:

@@ -19,7 +19,7 @@ def finish(new_run, script):
 
 
 def mine(points: list[Point]) -> list[Point]:
-    return [point for point in points if point.kind != "published"]
+    return [point for point in points if not point.kind.startswith("published")]
 
 
 def test_groups_are_means_and_single_runs_are_themselves(finish, store):
@@ -64,8 +64,19 @@ def test_a_group_of_several_recipes_is_several_runs(finish, store):
 
 def test_the_published_results_are_always_there(store):
     points = frontier(store)
-    assert sorted((point.params, point.accuracy) for point in points) == sorted(PUBLISHED)
-    assert [point.params for point in points if point.on_front] == [4_968, 6_750, 8_172, 9_768, 9_900]
+    best = [(point.params, point.accuracy) for point in points if point.kind == "published"]
+    assert best == [(result.params, result.best) for result in PUBLISHED]
+    second = {point.params: point.accuracy for point in points if point.kind == "published_second"}
+    assert second == {7_076: 0.9952, 9_768: 0.9957, 14_372: 0.9956, 18_594: 0.9958}
+    assert [point.params for point in points if point.on_front] == [
+        *(697, 1_936, 4_968, 6_750, 7_076, 8_172, 9_768, 9_900)
+    ]
+    assert {point.kind for point in points if point.on_front} == {"published"}
+
+
+def test_a_source_that_nobody_knows_is_said_to_be_unknown():
+    assert {result.source for result in PUBLISHED if "/" not in result.source} == {"unknown"}
+    assert [result.params for result in PUBLISHED if "/" in result.source] == [697, 1_936]
 
 
 def point(params: int, accuracy: float) -> Point:

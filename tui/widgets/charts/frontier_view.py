@@ -19,6 +19,7 @@ KINDS = {
     "group": (0, "group mean"),
     "run": (1, "single run"),
     "published": (4, "published (best epoch, optimistic)"),
+    "published_second": (5, "published (last epoch or mean)"),
 }
 """Number of the curve, and words, for each kind of point."""
 FRONT = 6
