@@ -55,6 +55,10 @@ class ThreadCount:
             self._waited_before, self._begun = waited, now
         return self._count
 
+    def begin_anew(self) -> None:
+        """Leave out what was lost since the last time: the threads did something else."""
+        self._waited_before = None
+
     def _decide(self, lost: float, now: float, most: int) -> None:
         """Take in how many cores' worth of time was lost by waiting."""
         if self._count > 1 and lost > max(LEAST_LOST, LOST / self._count):

@@ -64,6 +64,15 @@ def bench(
             parser=whole_number("seeds", 0, 1000),
         ),
     ] = 0,
+    busy: Annotated[
+        int,
+        typer.Option(
+            help="Also time the engines native and eager and a tuned loop of PyTorch on a CPU, with and without this "
+            "many processes that compute all the time.",
+            metavar="N",
+            parser=whole_number("busy", 0, 1000),
+        ),
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Time training with each engine and with PyTorch's MNIST example. They take turns, on full MNIST."""
@@ -81,7 +90,7 @@ def bench(
     keep_stdout_for_data()
     note_logs()
     with redirect_stdout(sys.stderr):  # a user's module may print; stdout is for data
-        report = _measure(context.obj, configs, engine or (), rounds, steps, base if full else None, seeds)
+        report = _measure(context.obj, configs, engine or (), rounds, steps, base if full else None, seeds, busy)
     if as_json:
         say_json(report)
     else:
@@ -96,17 +105,20 @@ def _measure(
     steps: int,
     to_target: TrainConfig | None,
     seeds: int,
+    busy: int,
 ) -> dict[str, Any]:
     from core.data.loader import Loader
     from core.device.device import check_precision, describe_device, pick_device
     from core.engines.choose import available_engines, choose_engine
     from core.grouped.network import grouping_obstacle
+    from experiments.bench.busy import check_busy, compare_busy
     from experiments.bench.loops import compare_loops, time_to_target
     from experiments.bench.seeds import time_seeds
 
     first = configs[0]
     place = pick_device(first.device)
     check_precision(first.precision, place)
+    check_busy(first, busy)
     for name in engines:
         choose_engine(first.changed(engine=name), place, steps)
     for config in configs:
@@ -126,7 +138,13 @@ def _measure(
         "timings": [asdict(timing) for timing in timings],
         "time_to_target": None,
         "seeds": [],
+        "busy": [],
     }
+    both = [name for name in names if name in ("native", "eager")]
+    for config in configs if busy else ():
+        note(f"timing {config.arch} with and without {_counted(busy, 'busy process', 'es')}")
+        timed_busy = compare_busy(config, dataset, rounds=rounds, steps=steps, busy=busy, engines=both)
+        report["busy"] += [asdict(one) | {"slowdown": one.slowdown} for one in timed_busy]
     if to_target is not None:
         note(f"training {DEFAULT} until it reaches its target")
         report["time_to_target"] = asdict(time_to_target(to_target, dataset))
@@ -140,8 +158,8 @@ def _measure(
     return report
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'s' * (count != 1)}"
+def _counted(count: int, what: str, plural: str = "s") -> str:
+    return f"{count} {what}{plural * (count != 1)}"
 
 
 def _show(report: dict[str, Any]) -> None:
@@ -162,6 +180,8 @@ def _show(report: dict[str, Any]) -> None:
     say(table(columns, rows))
     for text in sorted({timing["note"] for timing in report["timings"]} - {""}):
         note(text)
+    if report["busy"]:
+        _show_busy(report["busy"])
     if target := report["time_to_target"]:
         result = "reached" if target["reached"] else "not reached"
         say(f"{target['target']:g}% {result} after {_counted(target['epochs'], 'epoch')}, {target['seconds']:.1f} s")
@@ -176,3 +196,24 @@ def _show(report: dict[str, Any]) -> None:
     # The example comes first, and is always in fp32.
     how = f"batch {report['timings'][0]['batch_size']}, {report['timings'][-1]['precision']}"
     say(f"{machine['cpu']}, {machine['device']}, torch {machine['versions']['torch']}, {peak}, {how}")
+
+
+def _show_busy(timings: Sequence[dict[str, Any]]) -> None:
+    first = timings[0]
+    left = max(1, first["threads"] - first["busy"])
+    most, others = _counted(first["threads"], "thread"), _counted(first["busy"], "process", "es")
+    say(f"{most} at most; busy: beside {others}; fewer: {left}, and nothing else computes")
+    rows = [
+        (
+            timing["arch"],
+            timing["loop"],
+            f"{timing['ms_quiet']:.2f}",
+            f"{timing['ms_busy']:.2f}",
+            f"{timing['slowdown']:.2f}",
+            "" if (fewer := timing["ms_on_fewer_threads"]) is None else f"{fewer:.2f}",
+            "" if fewer is None else f"{timing['ms_busy'] / fewer:.2f}",
+        )
+        for timing in timings
+    ]
+    columns = ("network", "loop", "ms quiet", "ms busy", "busy to quiet", "ms quiet on fewer", "busy to that")
+    say(table(columns, rows))

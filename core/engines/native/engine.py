@@ -67,8 +67,8 @@ class NativeEngine(EagerEngine):
         return one_torch_thread() if self.adds_by_batch else super().working()
 
     def run(self, step: DeviceStep, size: int) -> None:
-        self._team.look()
-        step(size)
+        with self._team.at_work():
+            step(size)
 
     def state(self, device: torch.device) -> dict[str, Any]:
         """`threads` is how many earlier versions cut batches for, and `sums` says that nothing depends on them."""

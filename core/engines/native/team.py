@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
-from core.device.cores import RunQueue, ThreadCount, waited_for_core
+from core.device.cores import WINDOW, RunQueue, ThreadCount, waited_for_core
 from core.device.threads import most_threads
 from core.engines.native.library import load_kernels
 
@@ -32,6 +34,7 @@ class Team:
         self._count = ThreadCount(most_threads, self._measured if self.timed else queue.seconds)
         self.threads = most_threads()
         self.cut = 0
+        self._ended = 0.0  # the last step
 
     @staticmethod
     def most() -> int:
@@ -52,9 +55,14 @@ class Team:
             self._libraries[dtype] = load_kernels(dtype)
         return self._libraries[dtype]
 
-    def look(self) -> None:
-        """Find out how many threads there should be now."""
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """For a step: finds out how many threads there should be now, by how the steps before it went."""
+        if time.perf_counter() - self._ended > WINDOW:
+            self._count.begin_anew()
         self.threads = self._count.now()
+        yield
+        self._ended = time.perf_counter()
 
     def _helpers(self) -> Iterator[int]:
         for library in self._libraries.values():

@@ -73,6 +73,15 @@ def test_one_thread_stays_whatever_others_do():
     assert set(machine.run(machine.count(lambda: 1), 10)) == {1}
 
 
+def test_what_was_lost_while_the_threads_did_something_else_does_not_count():
+    machine = Machine(4)
+    count = machine.count(lambda: 4)
+    list(machine.run(count, 1))
+    machine.now, machine.waited = machine.now + 10, machine.waited + 30
+    count.begin_anew()
+    assert set(machine.run(count, 10)) == {4}
+
+
 def test_when_there_may_be_fewer_there_are_at_once_and_more_when_there_may_be_more():
     machine, most = Machine(8), [8]
     count = machine.count(lambda: most[0])

@@ -57,3 +57,16 @@ def test_the_text_says_at_which_batch_size_and_precision(cli, blobs, monkeypatch
     words = ("--arch", "c4 gap fc10", "--batch-size", 64, "--rounds", 1, "--steps", 1, "--engine", "eager")
     answer = cli("bench", *words, "--device", "cpu")
     assert answer.out.endswith(", batch 64, fp32\n")
+
+
+def test_the_text_has_a_table_with_and_without_busy_processes(cli, blobs, monkeypatch):
+    monkeypatch.setattr("core.data.loader.Loader.load", lambda *_: blobs)
+    monkeypatch.setattr("experiments.bench.busy.SETTLE", 0.01)
+    words = ("--arch", "c4 gap fc10", "--batch-size", 64, "--rounds", 1, "--steps", 1, "--engine", "eager")
+    answer = cli("bench", *words, "--device", "cpu", "--busy", 1)
+    assert "ms quiet" in answer.out
+    assert "1 thread at most; busy: beside 1 process; fewer: 1, and nothing else computes\n" in answer.out
+    assert "with and without 1 busy process" in answer.err
+    [tuned, eager] = cli("bench", *words, "--device", "cpu", "--busy", 1, "--json").json["busy"]
+    assert (tuned["loop"], eager["loop"], eager["busy"]) == ("tuned", "eager", 1)
+    assert eager["slowdown"] == pytest.approx(eager["ms_busy"] / eager["ms_quiet"])

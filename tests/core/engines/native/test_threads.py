@@ -145,10 +145,10 @@ def test_the_log_says_how_many_threads_an_epoch_was_trained_on(make_trainer, on_
 def test_threads_that_cores_are_scarce_for_do_not_wait_for_work_for_long(on_threads):
     on_threads(cycle([4, 2]))
     team = Team()
-    team.look()
-    plenty = team.spin
-    team.look()
-    assert (team.threads, team.most()) == (2, 4)
+    with team.at_work():
+        plenty = team.spin
+    with team.at_work():
+        assert (team.threads, team.most()) == (2, 4)
     assert team.spin < plenty / 10
 
 
