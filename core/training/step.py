@@ -92,7 +92,9 @@ class TrainStep:
         # The sum of a whole epoch deserves float64.
         self._loss = torch.zeros(shape, device=device, dtype=torch.float32 if device.type == "mps" else torch.float64)
         self._correct = torch.zeros(shape, device=device, dtype=torch.int64)
-        self._ones = torch.ones(shape, device=device, dtype=pixels.dtype)  # the gradient of each loss
+        # The gradient of each loss. torch makes that of one loss by itself, which on a GPU takes a kernel. One that it
+        # is given it checks the shape of, and imports an algebra system for that before the first step.
+        self._ones = torch.ones(shape, device=device, dtype=pixels.dtype) if shape or device.type != "cpu" else None
         self._places = torch.arange(config.batch_size, device=device)  # in the order, of the images of the next batch
         self._done = torch.zeros(1, device=device, dtype=torch.int64)  # steps of the epoch
         self._steps_before = 0  # the epoch

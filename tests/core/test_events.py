@@ -168,7 +168,8 @@ def test_a_log_from_before_there_were_engines_is_read(script):
 def test_a_record_without_a_key_that_it_needs_is_none(record, data):
     kind = EVENT_TYPES[record["event"]]
     # Logs of earlier versions do not have those with a default.
-    later = {"advice", *(field.name for field in fields(kind) if field.default is not MISSING)}
+    later = {"advice"}
+    later |= {one.name for one in fields(kind) if (one.default, one.default_factory) != (MISSING, MISSING)}
     needed = [key for key in record if key == "event" or (record[key] is not None and key not in later)]
     key = data.draw(st.sampled_from(needed))
     nullable = "None" in str(kind.__annotations__.get(key))

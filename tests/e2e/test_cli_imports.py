@@ -95,3 +95,39 @@ def test_what_is_below_the_terminal_knows_nothing_of_it():
     words = [sys.executable, "-c", IMPORT_ALL, "core experiments", "textual textual_plotext plotext typer"]
     done = subprocess.run(words, capture_output=True, text=True)
     assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
+
+
+RUN = """
+import sys
+import torch
+of_torch = set(sys.modules)
+from tui.cli import app
+try:
+    app(sys.argv[1:])
+except SystemExit as end:
+    assert not end.code, end.code
+print(*sorted(set(sys.modules) - of_torch), file=sys.stderr)
+"""
+NOT_NEEDED = (
+    *("torch._dynamo", "torch._inductor", "torch.distributed", "torch.fx", "torch.export", "torch.optim", "sympy"),
+    *("torchvision", "torchinfo", "optuna", "scipy", "pandas", "PIL", "mlxtend", "textual", "plotext", "ray"),
+)
+"""Packages that each take a run tenths of a second, and more."""
+RECIPES = {
+    "plain": (),
+    "native and adam": ("--engine", "native", "--optimizer", "adam", "--schedule", "onecycle", "--ema"),
+    "eager": ("--engine", "eager", "--clip-norm", "1", "--augment", "affine"),
+    "muon": ("--optimizer", "muon", "--lr", "0.01", "--augment", "shift,erase", "--swa"),
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_run_imports_of_torch_what_torch_itself_does_and_nothing_that_takes_long(tmp_path, recipe):
+    of_run = ("--arch", "c4s3 gap fc10", "--dataset", "mnist-5k", "--epochs", "1", "--device", "cpu")
+    few = ("--limit-train", "64", "--limit-test", "50", "--batch-size", "32")
+    command = [sys.executable, "-c", RUN, "--home", str(tmp_path), "run", *of_run, *few, *RECIPES[recipe]]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    imported = done.stderr.splitlines()[-1].split()
+    assert "core.training.trainer" in imported
+    assert [name for name in imported if name.startswith(NOT_NEEDED)] == []
