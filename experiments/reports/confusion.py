@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 from core.errors import LabError
+from experiments.reports.looks import colours, target_colour
 from experiments.reports.svg_marks import CHAR, FONT, text
 from experiments.runs.folder import Run
 
 if TYPE_CHECKING:
     from experiments.runs.predictions import Predictions
 
-RIGHT, WRONG = "#2f7fc1", "#d1495b"
 SIDE = 440
 """Pixels of the picture's cells together, across and down."""
 LABEL = 14
@@ -114,7 +114,9 @@ def picture(counts: Sequence[Sequence[int]], names: Sequence[str]) -> str:
                 most = sum(row) if cls == true else most_wrong
                 x, y = left + cls * cell, top + true * cell
                 words = f"{names[true]} taken for {names[cls]}: {count:,}"
-                parts += _cell(x, y, cell, count, most, words, RIGHT if cls == true else WRONG, classes)
+                parts += _cell(
+                    x, y, cell, count, most, words, colours()[0] if cls == true else target_colour(), classes
+                )
     return "\n".join([*parts, "</svg>\n"])
 
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import TypeGuard
 from xml.sax.saxutils import escape, quoteattr
 
-from experiments.reports.looks import COLOURS, TARGET
+from experiments.reports.looks import COLOURS, target_colour
 from experiments.reports.scale import limits, log_ticks, round_ticks
 from experiments.reports.svg_marks import CHAR, FONT, INK, colour_of, marker, path, text, way
 
@@ -133,8 +133,10 @@ def line_chart(
     parts.append(text(14, (y_axis.start + y_axis.end) / 2, y_label, anchor="middle", turned=-90))
     if aim is not None:
         at = y_axis(aim[0])
-        parts.append(path([(x_axis.start, at), (x_axis.end, at)], TARGET, dash="4 4", thickness=1.2))
-        parts.append(text(x_axis.start + 4, at - 5 if at - top > FONT else at + FONT + 2, aim[1], colour=TARGET))
+        parts.append(path([(x_axis.start, at), (x_axis.end, at)], target_colour(), dash="4 4", thickness=1.2))
+        parts.append(
+            text(x_axis.start + 4, at - 5 if at - top > FONT else at + FONT + 2, aim[1], colour=target_colour())
+        )
     if not any(_points(one, x_axis, y_axis) for one in series):
         parts.append(text((LEFT + width) / 2, (y_axis.start + top) / 2, "no data", anchor="middle"))
     for number, one in enumerate(series):
@@ -187,7 +189,7 @@ def _frame(
     for value, name in y_ticks:
         at = y_axis(value)
         if target is not None and value == target[0]:
-            yield text(left - 8, at + 4, name, anchor="end", colour=TARGET, weight="600")
+            yield text(left - 8, at + 4, name, anchor="end", colour=target_colour(), weight="600")
         else:
             yield path([(left, at), (right, at)], GRID, thickness=0.6, opacity=0.35)
             yield text(left - 8, at + 4, name, anchor="end")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from xml.sax.saxutils import escape
 
-from experiments.reports.looks import COLOURS, MARKERS
+from experiments.reports.looks import MARKERS, colours
 
 FONT, CHAR = 12, 6.6
 """Size of the text and the average width of a character, in pixels."""
@@ -14,7 +14,7 @@ INK = "#737b85"
 
 
 def colour_of(look: int) -> str:
-    return COLOURS[look % len(COLOURS)]
+    return colours()[look % len(colours())]
 
 
 def path(

@@ -94,9 +94,9 @@ class LabApp(OrderedKeysApp[int]):
     ]
 
     def __init__(self, locations: Locations, settings: Settings = DEFAULTS, **options: Any) -> None:
+        self.settings = settings  # which the colours that Textual asks for follow
         super().__init__(**options)
         self.locations = locations
-        self.settings = settings
         self.ascii_only = settings.ascii
         self.first_words: tuple[str, ...] = ()
         use_keys(settings.keymap)

@@ -17,10 +17,14 @@ from textual.binding import Binding
 from textual.events import Event, Key
 from textual.filter import LineFilter
 
+from experiments.reports.looks import PALETTES
+from experiments.settings import DEFAULTS
 from tui.text.keys import key_in_words
 from tui.widgets.plain_lines import PlainLines
 from tui.widgets.textual_private import has_screen, run_binding
 
+CHART = ("primary", "warning", "success", "error")
+"""Colours of the theme that pictures and heat maps have, in the order of the colours of a palette."""
 PATIENCE = 0.5
 """Seconds to wait for a widget that is busy; it is then given the key all the same."""
 
@@ -32,6 +36,16 @@ class OrderedKeysApp(App[ReturnType]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [self._plain_lines, *super().get_line_filters()]
+
+    settings = DEFAULTS
+
+    def get_css_variables(self) -> dict[str, str]:
+        """The theme's, and ``chart-NAME`` for those of pictures: the theme's, or those of the user's palette."""
+        variables = super().get_css_variables()
+        palette = PALETTES.get(self.settings.palette, ())
+        for name, colour in zip(CHART, palette or map(variables.__getitem__, CHART), strict=False):
+            variables[f"chart-{name}"] = colour
+        return variables
 
     def get_key_display(self, binding: Binding) -> str:
         return key_in_words(binding.key).replace("ctrl+", "^")

@@ -79,7 +79,7 @@ def palette_of(app: App[object]) -> Palette:
     dark = app.current_theme.dark
     paper = theme_colour(app, "background", (18, 18, 18) if dark else (224, 224, 224))
     full = theme_colour(app, "foreground", (224, 224, 224) if dark else (18, 18, 18))
-    warm, cold = theme_colour(app, "warning", (255, 166, 43)), theme_colour(app, "primary", full)
+    warm, cold = theme_colour(app, "chart-warning", (255, 166, 43)), theme_colour(app, "chart-primary", full)
     return Palette(ink, paper, full, above=warm, below=cold, mark=theme_colour(app, "error", warm))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from textual.content import Content
 
-from experiments.reports.looks import COLOURS, HELD_OUT, TARGET, TEST, TRAIN
+from experiments.reports.looks import HELD_OUT, TEST, TRAIN, colours, target_colour
 from tui.drawing.series import Series, Values, bucketed, drawable_points
 from tui.drawing.strokes import Stroke
 from tui.widgets.charts.diagram import Diagram
@@ -126,10 +126,10 @@ class Chart(Diagram):
         for one in series:
             if one.label:
                 kind = KINDS[one.kind]
-                sign = (kind.plain if self.ascii_only else kind.sign, COLOURS[kind.look])
+                sign = (kind.plain if self.ascii_only else kind.sign, colours()[kind.look])
                 labels.append(Content.assemble(sign, f" {one.label}{_outside(one, bounds)}"))
         if target is not None and labels:
-            labels.append(Content.assemble(("-" if self.ascii_only else "╌", TARGET), f" target {target:.4g}"))
+            labels.append(Content.assemble(("-" if self.ascii_only else "╌", target_colour()), f" target {target:.4g}"))
         return Content("  ").join([*labels, *([Content(note)] if note and labels else [])])
 
 

@@ -12,7 +12,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Size
 
-from experiments.reports.looks import COLOURS, TARGET
+from experiments.reports.looks import COLOURS, colours, target_colour
 from experiments.reports.scale import limits, log_ticks, round_ticks, tick_words
 from tui.drawing.ascii import to_ascii
 from tui.drawing.raster import NOTHING, Cells, Raster
@@ -120,4 +120,4 @@ def layer_style(layer: int) -> Style:
         return Style()
     if layer == CURSOR:
         return Style(bold=True)
-    return Style(color=RichColor.parse(TARGET if layer == RULE else COLOURS[layer % len(COLOURS)]))
+    return Style(color=RichColor.parse(target_colour() if layer == RULE else colours()[layer % len(COLOURS)]))

@@ -11,7 +11,7 @@ import numpy as np
 from textual.binding import BindingType
 from textual.content import Content
 
-from experiments.reports.looks import COLOURS
+from experiments.reports.looks import COLOURS, colours
 from tui.drawing.series import Series, Values, drawable_points
 from tui.drawing.strokes import Stroke
 from tui.widgets.charts.diagram import Diagram
@@ -177,7 +177,7 @@ class Overlay(Diagram):
         elif self._chosen not in numbers:
             self._chosen = numbers[0]
         number, height, _ = here[numbers.index(self._chosen)]
-        sign = (MARKERS[self.ascii_only][number % MOST], COLOURS[number % MOST])
+        sign = (MARKERS[self.ascii_only][number % MOST], colours()[number % MOST])
         x = f"{self.cursor:,.4g}" if self.cursor % 1 else f"{self.cursor:,.0f}"
         words = Content.assemble(f"{self._readout.x_word} {x}: ", sign, f" {self._readout.names[number]} {height:.4g}")
         self.say(words)

@@ -195,7 +195,7 @@ class HeatMap(Widget, can_focus=True):
         if style is None:
             heat = self._heat(row, column)
             own = row == column
-            hot = theme_colour(self.app, "success" if own else "error", palette.full)
+            hot = theme_colour(self.app, "chart-success" if own else "chart-error", palette.full)
             colour = _mixed(palette.paper, hot, 0.55 * heat**8 if own else 0.9 * heat)
             ink = _readable(colour) if heat else _mixed(palette.paper, palette.full, 0.4)
             style = Style(color=RichColor.from_rgb(*ink), bgcolor=RichColor.from_rgb(*colour))

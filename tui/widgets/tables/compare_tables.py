@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from experiments.reports.looks import COLOURS
+from experiments.reports.looks import COLOURS, colours
 from tui.live.comparing import Entrant, config_differences
 from tui.text.output import duration, percent
 from tui.widgets.charts.overlay import MARKERS
@@ -28,7 +28,7 @@ class EntrantTable(Table):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"table--curve{number}" for number in range(len(COLOURS))}
     DEFAULT_CSS = "\n".join(
-        f"EntrantTable > .table--curve{number} {{ color: {colour}; }}" for number, colour in enumerate(COLOURS)
+        f"EntrantTable > .table--curve{number} {{ color: {colour}; }}" for number, colour in enumerate(colours())
     )
 
     def __init__(self, *, id: str) -> None:  # noqa: A002

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
+from textual.color import Color
 from textual.command import CommandPalette
 
 from experiments.presets.loader import load_preset, preset_names
+from experiments.reports.looks import PALETTES
 from experiments.runs.folder import Meta
 from experiments.settings import Settings
+from tui.app.ordered_keys import CHART
+from tui.drawing.picture import theme_colour
 from tui.screens.everywhere.jump import Jump
 from tui.screens.runs.screen import RunsScreen
 from tui.text.run_command import run_command
@@ -128,3 +132,15 @@ async def test_what_is_wrong_in_the_settings_is_told_once_at_the_start(tmp_path)
         pilot.app.first_words = ("settings.toml, line 3: mouse = 3: must be true or false",)
         pilot.app._painted_first()
         await wait_for_text(pilot, "must be true or")
+
+
+@pytest.mark.parametrize("name", PALETTES)
+async def test_a_palette_colours_pictures_and_nothing_else_of_the_theme(tmp_path, name):
+    async with opened(tmp_path) as pilot:
+        usual = dict(pilot.app.theme_variables)
+    async with opened(tmp_path, settings=Settings(palette=name)) as pilot:
+        app = pilot.app
+        changed = {variable for variable, value in app.theme_variables.items() if value != usual[variable]}
+        assert changed == {f"chart-{colour}" for colour in CHART}
+        expected = [Color.parse(colour).rgb for colour in PALETTES[name][: len(CHART)]]
+        assert [theme_colour(app, f"chart-{colour}", (0, 0, 0)) for colour in CHART] == expected
