@@ -18,7 +18,7 @@ from core.models.spec import find
 from core.models.summary import Summary, summarize
 from core.task import MNIST_TASK, ImageTask
 
-TRIES = 200
+TRIES = 24
 """Random choices among which one that can be built is looked for."""
 ROUNDS = 3
 """Times that every slot is gone through on the way to the smallest and the largest spec."""

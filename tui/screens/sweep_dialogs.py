@@ -8,6 +8,7 @@ from core.advice import Tip
 from core.config import TrainConfig
 from core.dataset_names import name_of
 from core.errors import InvalidValue, LabError
+from core.models.grammar.template import is_template
 from experiments.locations import Locations
 from experiments.studies.plan import SweepPlan
 from experiments.studies.space import Dimension, RangeDimension, Value, in_words
@@ -36,7 +37,9 @@ class NewSweep(FormDialog[SweepRequest]):
     """Begins a sweep around the Lab's config."""
 
     def __init__(self, locations: Locations, base: TrainConfig, name: str) -> None:
-        super().__init__("New sweep", f"What is not searched is as in the Lab: {_base_in_words(base)}.", "start")
+        searched = f"{words} " if (words := template_words("", base)) else ""
+        text = f"{searched}What is not searched is as in the Lab: {_base_in_words(base)}."
+        super().__init__("New sweep", text, "start")
         self._locations, self._base = locations, base
         self._first = {"study": name, "trials": "20", "epochs": str(base.epochs)}
 
@@ -76,7 +79,8 @@ class NewSweep(FormDialog[SweepRequest]):
 
 def _base_in_words(base: TrainConfig) -> str:
     """The Lab's network and values in short, with the numbers of images where not all are used."""
-    words = [f"{arch_in_short(base.arch)} on {name_of(base.dataset)}", f"lr {base.lr:g}", f"batch {base.batch_size}"]
+    network = "" if is_template(base.arch) else f"{arch_in_short(base.arch)} on "
+    words = [f"{network}{name_of(base.dataset)}", f"lr {base.lr:g}", f"batch {base.batch_size}"]
     data = {"val_split": "{:,} held out", "limit_train": "{:,} training images", "limit_test": "{:,} test images"}
     words += [form.format(count) for field, form in data.items() if (count := getattr(base, field))]
     return ", ".join(words)

@@ -27,7 +27,7 @@ from tui.widgets.forms.field import Field
 from tui.widgets.tables.arch_list import MNIST, DataFor, layers_so_far, name_of, summary_of
 from tui.widgets.tables.spec_layers import SpecLayers
 
-TEMPLATE = "is a template: Sweeps begins a search over its networks, and a run takes one of them"
+TEMPLATE = "this is a template, over whose networks Sweeps begins a search"
 PAUSE = 0.8
 """Seconds without a key after which the code of a module that has been typed is run, to count it."""
 LOOK = 0.1

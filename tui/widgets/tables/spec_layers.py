@@ -18,9 +18,9 @@ COLUMNS = (
     Column("Field", 5, right=True, rank=1),
 )
 TEMPLATE_COLUMNS = (
-    Column("Layer", 0, min_width=14),
-    Column("Output", 14, right=True),
-    Column("Params", 14, right=True),
+    Column("Layer", 0, min_width=12),
+    Column("Output", 11, right=True),
+    Column("Params", 12, right=True),
     Column("Field", 7, right=True, rank=1),
 )
 
