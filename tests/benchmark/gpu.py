@@ -1,46 +1,79 @@
 """All tests that need a GPU, and the benchmark on it: run this on a machine that has one.
 
-    python tests/benchmark/gpu.py [--out docs/results/bench-gpu.json] [--quick]
+    python tests/benchmark/gpu.py [--out docs/results/bench-gpu.json] [--quick] [--minutes 8] [--wheels DIR]
 
-MNIST is taken from MNIST_TUI_DATA or downloaded. Prints what it does and writes one JSON file: machine, versions, how
-the tests went, milliseconds a step for the example and each engine and precision, the seconds that a run of 20 epochs
-with evaluation takes, 64 seeds as one network, by themselves and as the command with all its files, and the time to the
-target accuracy. Exits 1 when a test failed. What might be faster is tried by `gpu_alternatives.py`.
+MNIST is taken from MNIST_TUI_DATA or downloaded. Prints what it does and writes one JSON file, anew after each part:
+machine, versions, milliseconds a step for the example and each engine and precision, the seconds that a run of 20
+epochs with evaluation takes, 64 seeds as one network, by themselves and as the command with all its files, the time to
+the target accuracy, and how the tests went. No part is begun after so many minutes; `skipped` has those. Exits 1 when a
+test failed, and 2 with a line for each thing that is missing before anything slow is done. Packages that the machine
+lacks come from a folder of wheels that `carry.py` makes. What might be faster is tried by `gpu_alternatives.py`.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
 SEEDS = 64
+IMPORTED = ("torch", "torchvision", "numpy", "pydantic", "safetensors", "platformdirs", "typer", "psutil", "pytest")
+"""Packages without which nothing here works."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "bench-gpu.json")
     parser.add_argument("--quick", action="store_true", help="one round of ten steps, and no whole runs")
+    parser.add_argument("--minutes", type=float, default=8.0, help="begin no part after so many")
+    parser.add_argument("--wheels", type=Path, help="a folder of wheels for what is not installed")
     options = parser.parse_args()
-    sys.path.insert(0, str(ROOT))
-    import torch
+    with tempfile.TemporaryDirectory() as folder:
+        if options.wheels is not None:
+            unpack(options.wheels, Path(folder))
+        sys.path[:0] = [str(ROOT), folder]
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH", ""))))
+        if problems := missing():
+            print(*problems, sep="\n", file=sys.stderr)
+            return 2
+        return measure(options.out, quick=options.quick, seconds=60 * options.minutes)
 
-    if not torch.cuda.is_available():
-        print("there is no CUDA device", file=sys.stderr)
-        return 2
-    report: dict[str, Any] = {"tests": run_tests()}
-    print(report["tests"]["summary"], flush=True)
-    report |= measure(rounds=1 if options.quick else 5, steps=10 if options.quick else 200, whole=not options.quick)
-    options.out.write_text(json.dumps(report, indent=1) + "\n")
-    print(f"written to {options.out}")
-    return 1 if report["tests"]["exit_code"] else 0
+
+def unpack(wheels: Path, into: Path) -> None:
+    """Install the wheels of a folder, without looking for anything else."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--target", str(into)]
+    subprocess.run([*command, *map(str, sorted(wheels.glob("*.whl")))], check=True)
+
+
+def missing() -> list[str]:
+    """What stands in the way here, a line each."""
+    lacking = [name for name in IMPORTED if importlib.util.find_spec(name) is None]
+    problems = [
+        f"there is no {name}: give its wheel with --wheels (carry.py makes a folder of them)" for name in lacking
+    ]
+    if "torch" not in lacking:
+        import torch
+
+        if not torch.cuda.is_available():
+            problems.append("there is no CUDA device")
+    if not lacking:
+        from experiments.locations import Locations
+
+        data = Locations.resolve().data
+        if not (data / "MNIST").is_dir():
+            problems.append(f"there is no MNIST in {data}: name its folder with MNIST_TUI_DATA")
+    return problems
 
 
 def run_tests() -> dict[str, Any]:
@@ -53,42 +86,67 @@ def run_tests() -> dict[str, Any]:
     return {"exit_code": done.returncode, "summary": lines[-1] if lines else "", "failed": failed}
 
 
-def measure(*, rounds: int, steps: int, whole: bool) -> dict[str, Any]:
-    import torch
+def measure(out: Path, *, quick: bool, seconds: float) -> int:
+    """Do all parts there is time for, the most telling first; the report is on the disk after each."""
+    from core.device.device import describe_device, pick_device
+    from experiments.runs.environment import describe_machine
 
+    rounds, steps = (1, 10) if quick else (5, 200)
+    report: dict[str, Any] = {"environment": describe_machine(describe_device(pick_device("cuda:0")))}
+    report |= {"rounds": rounds, "steps": steps, "timings": [], "runs": [], "seeds": [], "skipped": []}
+    deadline = time.monotonic() + seconds
+    for name, key, part in parts(rounds, steps, quick=quick):
+        if time.monotonic() > deadline:
+            report["skipped"].append(name)
+            print(f"skipped: {name}", flush=True)
+            continue
+        print(name, flush=True)
+        found = part()
+        report[key] = report[key] + found if isinstance(found, list) else found
+        print(json.dumps(found), flush=True)
+        out.write_text(json.dumps(report, indent=1) + "\n")
+    out.write_text(json.dumps(report, indent=1) + "\n")
+    print(f"written to {out}")
+    return 1 if report.get("tests", {}).get("exit_code") else 0
+
+
+def parts(rounds: int, steps: int, *, quick: bool) -> Iterator[tuple[str, str, Callable[[], Any]]]:
+    """What there is to do: in words, where it goes in the report, and a function that does it."""
     from core.config import TrainConfig
     from core.data.loader import Loader
-    from core.device.device import describe_device
     from experiments.bench.loops import compare_loops, time_to_target
     from experiments.bench.seeds import time_seeds
     from experiments.locations import Locations
-    from experiments.runs.environment import describe_machine
 
-    device = torch.device("cuda:0")
     locations = Locations.resolve()
     dataset = Loader(locations.data, locations.cache).load("mnist")
     base = TrainConfig.checked({"dataset": "mnist", "device": "cuda:0"})
-    timings, runs = [], []
+
+    def timed(config: Any) -> list[dict[str, Any]]:
+        found = compare_loops(config, dataset, rounds=rounds, steps=steps, engines=("eager", "graph"))
+        return [asdict(timing) for timing in found]
+
+    def seeds() -> list[dict[str, Any]]:
+        found = time_seeds(base.changed(epochs=1), dataset, 4) if quick else time_seeds(base, dataset, SEEDS)
+        return [asdict(one) | {"seeds_per_minute": one.seeds_per_minute} for one in found]
+
+    def run(engine: str) -> list[dict[str, Any]]:
+        return [{"arch": "conv9", "engine": engine, **time_run(base.changed(engine=engine), dataset)}]
+
     for arch in ("conv9", "conv5"):
-        for precision in ("fp32", "tf32", "bf16"):
-            print(f"timing {arch}, {precision}", flush=True)
-            config = base.changed(arch=arch, precision=precision)
-            timings += compare_loops(config, dataset, rounds=rounds, steps=steps, engines=("eager", "graph"))
-    for engine in ("graph", "eager") if whole else ():
-        print(f"20 epochs of conv9, {engine}", flush=True)
-        runs.append({"arch": "conv9", "engine": engine, **time_run(base.changed(engine=engine), dataset)})
-    print("seeds of conv9 as one network", flush=True)
-    seeds = time_seeds(base, dataset, SEEDS) if whole else time_seeds(base.changed(epochs=1), dataset, 4)
-    return {
-        "environment": describe_machine(describe_device(device)),
-        "rounds": rounds,
-        "steps": steps,
-        "timings": [asdict(timing) for timing in timings],
-        "runs": runs,
-        "seeds": [asdict(one) | {"seeds_per_minute": one.seeds_per_minute} for one in seeds],
-        "command": time_command("run", "--seeds", f"0-{SEEDS - 1}", "--dataset", "mnist") if whole else None,
-        "time_to_target": asdict(time_to_target(base, dataset)) if whole else None,
-    }
+        yield f"timing {arch}, fp32", "timings", partial(timed, base.changed(arch=arch))
+    if not quick:
+        yield "20 epochs of conv9, graph", "runs", partial(run, "graph")
+    yield "the tests that need a GPU", "tests", run_tests
+    yield "seeds of conv9 as one network", "seeds", seeds
+    if not quick:
+        command = ("run", "--seeds", f"0-{SEEDS - 1}", "--dataset", "mnist")
+        yield "the same as a command", "command", partial(time_command, *command)
+        yield "conv9 up to its target", "time_to_target", lambda: asdict(time_to_target(base, dataset))
+        yield "20 epochs of conv9, eager", "runs", partial(run, "eager")
+    for arch in ("conv9", "conv5"):
+        for precision in ("tf32", "bf16"):
+            yield f"timing {arch}, {precision}", "timings", partial(timed, base.changed(arch=arch, precision=precision))
 
 
 def time_run(config: Any, dataset: Any) -> dict[str, Any]:
