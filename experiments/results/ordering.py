@@ -32,9 +32,10 @@ def _descending(text: str) -> tuple[int, ...]:
 
 def _begun(row: RunRow) -> str:
     """The second in which a run began, or in which its folder was made."""
+    if row.started:
+        return row.started[:19]
     day, time = row.run_id[:8], row.run_id[9:15]
-    made = f"{day[:4]}-{day[4:6]}-{day[6:]}T{time[:2]}:{time[2:4]}:{time[4:]}"
-    return row.started[: len(made)] or made
+    return f"{day[:4]}-{day[4:6]}-{day[6:]}T{time[:2]}:{time[2:4]}:{time[4:]}"
 
 
 ORDERS: Mapping[str, RunOrder] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from core.fields import has_effect
@@ -33,16 +34,21 @@ def origin_of(run: Run, config: Mapping[str, Any]) -> Origin:
     parent = parent_of(run)
     if parent is not None:
         return Origin(parent.name or parent.run_id, True, changes(config, parent.config))
-    presets = {name: load_preset(name).config.model_dump() for name in preset_names()}
-    found = {name: changes(config, values) for name, values in presets.items()}
-    nearest = min(found, key=lambda name: (len(found[name]), config.get("arch") != presets[name]["arch"]))
+    found = {name: changes(config, values) for name, values in _presets().items()}
+    nearest = min(found, key=lambda name: (len(found[name]), config.get("arch") != _presets()[name]["arch"]))
     return Origin(nearest, False, found[nearest])
+
+
+@cache
+def _presets() -> Mapping[str, Mapping[str, Any]]:
+    return {name: load_preset(name).config.model_dump() for name in preset_names()}
 
 
 def changes(config: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Change, ...]:
     """The fields of a recipe in which two configs differ and which have an effect in one of them. Data that either left
     open are no difference."""
-    fields = differing_fields([{field: one[field] for field in config if field in other} for one in (config, other)])
+    different = [field for field, value in config.items() if field in other and value != other[field]]
+    fields = differing_fields([{field: one[field] for field in different} for one in (config, other)])
     return tuple(
         (field, config.get(field), other.get(field))
         for field in fields

@@ -215,6 +215,18 @@ def many_runs(count: int = 10_000) -> Iterator[Measurement]:
                 times.append(1e3 * (time.perf_counter() - started))
                 app.read_for(0.05)
             yield Measurement("a page of 10,000 runs, p95", _p95(times), "ms", 100, samples=len(times))
+            app.press("/", "run 12")
+            app.read_for(1)
+            times = []
+            for turn in range(20):
+                key, wanted = ("3", "run 123") if turn % 2 == 0 else ("\x7f", "run 12 ")
+                started = time.perf_counter()
+                app.process.send(key)
+                while wanted not in app.screen.text.split("\n")[1] and time.perf_counter() - started < 5:
+                    app.read(0.002)
+                times.append(1e3 * (time.perf_counter() - started))
+                app.read_for(0.1)
+            yield Measurement("a letter in the filter of 10,000 runs, p95", _p95(times), "ms", 100, samples=len(times))
 
 
 def log_of_a_run(store: Store, number: int) -> None:

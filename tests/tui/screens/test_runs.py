@@ -15,6 +15,7 @@ from tui.live.runs.group_line import GroupResults, entry_in_words
 from tui.live.runs.listing import ListEntry, Listing
 from tui.live.runs.marks import MOST
 from tui.screens.compare import CompareScreen
+from tui.screens.runs.columns import FREE
 from tui.screens.runs.screen import RunsScreen
 from tui.widgets.tables.table import Table
 
@@ -432,11 +433,10 @@ async def test_columns_are_chosen_and_a_click_on_a_header_sorts(tmp_path, script
         await wait_for_text(pilot, "2 runs")
         await pilot.press("C")
         await wait_for_text(pilot, "batch size")
-        rows = [line for line in screen_text(pilot).splitlines() if "│" in line]
-        place = next(i for i, line in enumerate(rows) if "batch size" in line) - next(
-            i for i, line in enumerate(rows) if "Architecture" in line and "network" in line
-        )
-        await pilot.press(*["down"] * place, "space", "enter")
+        assert "[ ] Batch" in " ".join(screen_text(pilot).split())
+        await pilot.press(*["down"] * FREE.index("batch"), "space")
+        await wait_for(pilot, lambda: "[x] Batch" in " ".join(screen_text(pilot).split()))
+        await pilot.press("enter")
         await wait_for_text(pilot, "Batch")
         assert "batch" in pilot.app.state.runs_columns
         header = next(line for line in screen_text(pilot).splitlines() if "Batch" in line)

@@ -42,6 +42,7 @@ def edited(text: str, suspended: Callable[[], AbstractContextManager[None]]) -> 
             was, for the caller to keep.
     """
     command = editor_command()
+    name = Path(command[0]).name
     try:
         with tempfile.TemporaryDirectory(prefix="mnist-tui-") as folder:  # for this user alone
             path = Path(folder) / "note.md"
@@ -52,12 +53,10 @@ def edited(text: str, suspended: Callable[[], AbstractContextManager[None]]) -> 
                     [*command, str(path)], stdin=terminal, stdout=terminal, stderr=terminal, check=False
                 )
             if done.returncode:
-                raise StorageError(f"{command[0]} ended with {done.returncode}", hint="the note is as it was")
+                raise StorageError(f"{name} ended with {done.returncode}", hint="the note is as it was")
             with path.open("rb") as file:
                 return file.read(MAX_BYTES).decode("utf-8").rstrip("\n")
     except UnicodeDecodeError as error:
-        raise StorageError(
-            f"{command[0]} left something that is no text in UTF-8", hint="the note is as it was"
-        ) from error
+        raise StorageError(f"{name} left something that is no text in UTF-8", hint="the note is as it was") from error
     except OSError as error:
-        raise StorageError(f"{command[0]}: {reason_of(error)}", hint="set EDITOR to the name of one") from error
+        raise StorageError(f"{name}: {reason_of(error)}", hint="set EDITOR to the name of one") from error

@@ -82,6 +82,9 @@ class Listing:
     """Arranges runs, and remembers what it made of those that have not changed since."""
 
     def __init__(self) -> None:
+        self._items: list[Listed] = []
+        self._keys: dict[str, str] = {}
+        self._totals: Counter[str] = Counter()
         self._texts: dict[str, tuple[Listed, str]] = {}
         self._folds: dict[str, tuple[tuple[Listed, ...], int, ListEntry]] = {}
 
@@ -96,8 +99,11 @@ class Listing:
     ) -> list[ListEntry]:
         """The entries for which a filter holds, in order; in that of the newest live ones first. `is_open` says whether
         a fold of this key is; a run that is the only one listed of its fold stands alone."""
-        keys = {row.run_id: key for row, _ in items if (key := fold_key(row))}
-        totals = Counter(keys.values())
+        if items != self._items:  # by identity, which is quick: what has not changed is the same object
+            self._items = list(items)
+            self._keys = {row.run_id: key for row, _ in items if (key := fold_key(row))}
+            self._totals = Counter(self._keys.values())
+        keys, totals = self._keys, self._totals
         inside: dict[str, list[Listed]] = {}
         heads: dict[str, ListEntry] = {}
         for item in self._found(items, wanted):

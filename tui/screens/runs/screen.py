@@ -169,7 +169,7 @@ class RunsScreen(RunActions):
     def _group_of(self, entry: ListEntry) -> Sequence[Listed]:
         """All runs of the group that an entry is, or is in."""
         group = entry.row.group_id
-        return [item for item in self.catalog.items if group and item[0].group_id == group]
+        return [item for item in self.catalog.items if item[0].group_id == group] if group else []
 
     async def _on_thread(self, name: str, work: Callable[[], object]) -> None:
         task = BackgroundTask(name, lambda *_: work())

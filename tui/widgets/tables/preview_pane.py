@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
+from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
@@ -20,11 +20,14 @@ from tui.text.wording import arch_in_short
 from tui.widgets.charts.plot_view import PlotView
 
 
-class PreviewPane(VerticalScroll, can_focus=False):
+class PreviewPane(Vertical):
+    """Of fixed sizes, so that nothing is laid out anew when the cursor moves; what has no room below is not shown."""
+
     DEFAULT_CSS = """
-    PreviewPane { width: 44; border-left: solid $foreground 25%; padding: 0 1; scrollbar-size-vertical: 1; }
-    PreviewPane > Static { height: auto; }
-    PreviewPane > #preview-curve { height: 8; margin: 1 0; }
+    PreviewPane { width: 44; border-left: solid $foreground 25%; padding: 0 1; }
+    PreviewPane > #preview-title { height: 5; }
+    PreviewPane > #preview-curve { height: 8; margin-bottom: 1; }
+    PreviewPane > #preview-facts { height: 1fr; }
     """
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
@@ -47,25 +50,24 @@ class PreviewPane(VerticalScroll, can_focus=False):
         title, facts = (self.query_one(f"#preview-{part}", Static) for part in ("title", "facts"))
         plot = self.query_one("#preview-curve", PlotView)
         if entry is None:
-            title.update("")
-            facts.update("")
+            title.update("", layout=False)
+            facts.update("", layout=False)
             plot.clear()
             return
         row, _ = entry.shown
-        title.update(_title(entry, row, group_words))
+        title.update(_title(entry, row, group_words), layout=False)
         if preview is None:
-            facts.update("reading it...")
+            facts.update("reading it...", layout=False)
             plot.clear()
             return
         view = preview.view
-        plot.display = bool(view.accuracies)
-        if view.accuracies:
+        if not view.accuracies:
+            plot.clear()
+        else:
             plot.show((row.run_id, len(view.epochs), view.updated_at), lambda plain: curve_of(view, ascii_only=plain))
-        lines = []
-        for heading, words in facts_of(preview, rows):
-            lines.append(Content.assemble((f"{heading}\n", "bold $text-muted"), words))
-        facts.update(Content("\n\n" if self.size.height > 30 else "\n").join(lines))
-        self.scroll_home(animate=False)
+        gap = "\n\n" if self.size.height > 30 else "\n"
+        parts = [Content.assemble((f"{head}\n", "bold $text-muted"), words) for head, words in facts_of(preview, rows)]
+        facts.update(Content(gap).join(parts), layout=False)
 
 
 def _title(entry: ListEntry, row: RunRow, group_words: str) -> Content:
