@@ -97,7 +97,7 @@ async def test_filter_sort_rename_and_tag(tmp_path, script):
         await wait_for_text(pilot, "2 runs, 0 live, by newest")
         await pilot.press("o")
         await wait_for_text(pilot, "by best accuracy")
-        text = screen_text(pilot)
+        text = left_of(pilot)
         assert text.index("beta") < text.index("gamma")
     store = pilot.app.store
     assert {(run.meta().name, run.meta().tags) for run in store.runs()} == {("gamma", ("good", "first")), ("beta", ())}
@@ -277,7 +277,7 @@ async def test_in_the_order_by_best_runs_with_held_out_images_stand_where_their_
         pilot.app.remember(runs_sort="best")
         pilot.app.screen.rearrange()
         await wait_for_text(pilot, "by best accuracy")
-        text = screen_text(pilot)
+        text = left_of(pilot)
     places = [text.index(f" {name} ") for name in ("high", "split", "low", "alive", "nothing")]
     assert places[:3] == sorted(places[:3])
     assert max(places[:3]) < min(places[3:]), "those without any accuracy come last, live ones too"

@@ -175,29 +175,27 @@ class RunsScreen(RunActions):
         task = BackgroundTask(name, lambda *_: work())
         while not task.done.is_set():
             await asyncio.sleep(0.02)
-        self._show_words()
-        self._show_preview()
 
     @work(exclusive=True, group="read group")
     async def _read_group(self, runs: Sequence[Listed]) -> None:
         await self._on_thread("group", lambda: self._groups.read(runs))
+        self._show_words()
+        self._show_preview()
 
     def _show_preview(self) -> None:
-        if not self.ready or not self.has_class("-preview" if self.has_class("-wide") else "-peek"):
-            return
-        current, preview = self.current, None
-        if current is not None:
-            preview = self._previews.known(current.shown)
-            if not self._previews.is_fresh(current.shown):
-                self._read_preview(current.shown)
-        words = self._groups.known(self._group_of(current)) if current is not None and current.fold else ""
-        self.query_one(PreviewPane).show(current, preview, [row for row, _ in self.catalog.items], words)
+        if self.ready and self.has_class("-preview" if self.has_class("-wide") else "-peek"):
+            self._preview_soon()
 
-    @work(exclusive=True, group="read preview")
-    async def _read_preview(self, item: Listed) -> None:
-        """Read what the preview shows; not of runs that the cursor only passes."""
+    @work(exclusive=True, group="preview")
+    async def _preview_soon(self) -> None:
+        """Show the current run; neither read nor painted for one that the cursor only passes."""
         await asyncio.sleep(PAUSE)
-        await self._on_thread("preview", lambda: self._previews.read(item))
+        if (entry := self.current) is not None and not self._previews.is_fresh(entry.shown):
+            await self._on_thread("preview", lambda: self._previews.read(entry.shown))
+        if (current := self.current) is not None:
+            words = self._groups.known(self._group_of(current)) if current.fold is not None else ""
+            rows = [row for row, _ in self.catalog.items]
+            self.query_one(PreviewPane).show(current, self._previews.known(current.shown), rows, words)
 
     def action_preview(self) -> None:
         self.toggle_class("-preview" if self.has_class("-wide") else "-peek")

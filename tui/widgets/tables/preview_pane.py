@@ -39,9 +39,7 @@ class PreviewPane(Vertical):
         yield PlotView(id="preview-curve")
         yield Static(id="preview-facts", markup=False)
 
-    def show(
-        self, entry: ListEntry | None, preview: RunPreview | None, rows: Sequence[RunRow], group_words: str = ""
-    ) -> None:
+    def show(self, entry: ListEntry, preview: RunPreview | None, rows: Sequence[RunRow], group_words: str = "") -> None:
         """Show an entry of the list; of a fold its best run. Without a preview only what the list knows."""
         key = (entry, preview, group_words, len(rows))
         if key == self._shown:
@@ -49,11 +47,6 @@ class PreviewPane(Vertical):
         self._shown = key
         title, facts = (self.query_one(f"#preview-{part}", Static) for part in ("title", "facts"))
         plot = self.query_one("#preview-curve", PlotView)
-        if entry is None:
-            title.update("", layout=False)
-            facts.update("", layout=False)
-            plot.clear()
-            return
         row, _ = entry.shown
         title.update(_title(entry, row, group_words), layout=False)
         if preview is None:
