@@ -52,7 +52,8 @@ def test_two_runs_the_best_why_a_note_and_a_report(terminal, tmp_path, size):
     person.press("v", "0.1")
     person.sees("Ready")
     person.press("ctrl+r")
-    app.wait_for(lambda text: "✓ finished" in text and "lr 0.1" in text)
+    both = [Status.FINISHED] * 2
+    app.wait_for(lambda text: "✓ finished" in text and [run.status() for run in Store(home).runs()] == both)
 
     person.press("3")
     person.sees("2 runs, 0 live", "o Sort", "/ Filter", "N Note", "R Report")
@@ -62,7 +63,6 @@ def test_two_runs_the_best_why_a_note_and_a_report(terminal, tmp_path, size):
         person.press("P")
     why = _flat(person.sees("Why", "1st of 2", "ahead of", "lr 0.001"))
     runs = {run.config()["lr"]: run for run in Store(home).runs()}
-    assert [run.status() for run in runs.values()] == [Status.FINISHED] * 2
     best = max(runs.values(), key=lambda run: run.row().best_test_accuracy)
     assert best.config()["lr"] == 0.1
     assert f"{100 * best.row().best_test_accuracy:.2f}%" in why
