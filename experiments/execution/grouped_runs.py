@@ -24,26 +24,31 @@ SAVE_INTERVAL = 5.0
 """Seconds between two checkpoints of a run: an epoch may take less than it takes to write those of all runs."""
 
 
-def train_group(runner: Runner, planned: Sequence[RunSpec]) -> Iterator[Entry]:
+def train_group(runner: Runner, planned: Sequence[RunSpec], made: Sequence[Run] = ()) -> Iterator[Entry]:
     """Prepare and train a group, yielding each event of each run once it is in its log.
 
     A GPU's memory is free again afterwards, as another group may need as much.
 
+    Args:
+        made: the folders of the runs, where there are some already.
+
     Raises:
-        LabError: before the first event, when the group cannot be started; there are no run folders then.
+        LabError: before the first event, when the group cannot be started; no run folder is made then.
     """
     try:
-        yield from _train(runner, planned)
+        yield from _train(runner, planned, made)
     finally:
         torch.cuda.empty_cache()  # where there is no GPU this does nothing
 
 
-def _train(runner: Runner, planned: Sequence[RunSpec]) -> Iterator[Entry]:
+def _train(runner: Runner, planned: Sequence[RunSpec], made: Sequence[Run]) -> Iterator[Entry]:
     from core.device.device import flushed_denormals
 
     with flushed_denormals(), ExitStack() as open_runs:
         trainer, source, teacher = _prepare(runner, planned)
-        runs = _create(runner, trainer, [spec.meta for spec in planned], source, teacher)
+        runs = made or _create(runner, trainer, [spec.meta for spec in planned], source, teacher)
+        for run in made:
+            run.set_environment(describe_training(trainer.device))
         keepers = []
         for member, run in zip(trainer.members, runs, strict=True):
             open_runs.enter_context(owning(run))

@@ -13,36 +13,25 @@ from typing import TYPE_CHECKING, Literal
 
 from core.config import TrainConfig
 from core.data.task_of import task_of
-from core.dataset_names import is_own
 from core.errors import Stopped
 from core.events import RunStopped
-from core.models.network import summarize_config
 from core.models.spec import is_user_module
 from experiments.execution.apart import examine, train_new, train_on
 from experiments.execution.executor import Ended, Executor
 from experiments.execution.fleet import Fleet
 from experiments.execution.local_executor import LocalExecutor, local_slots
 from experiments.execution.runner import Runner, lost
+from experiments.execution.together.recorded import Recorded, RecordedRun, ResumedRun, Task, config_of
+from experiments.execution.worker import THREADS
 from experiments.runs.eventlog import Entry, EventReader
 from experiments.runs.folder import Run, RunSpec
+from experiments.runs.own_code import own_arch
 from experiments.runs.view import RunView, fold, reduce
 
 if TYPE_CHECKING:
     import torch
 
 Way = Literal["grouped", "processes", "in turn"]
-
-
-@dataclass(frozen=True, slots=True)
-class ResumedRun:
-    """A run to go on with. `arch` names a user's own module once more, as a consent to run its code."""
-
-    run: Run
-    arch: str | None = None
-
-
-Task = RunSpec | ResumedRun
-"""A run to be made and trained, or one to go on with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +56,7 @@ def plan_runs(runner: Runner, tasks: Sequence[Task], jobs: int | None = None) ->
     Raises:
         InvalidValue, OverBudget, StorageError: when the runs cannot be trained here.
     """
-    configs = [_config_of(runner, task) for task in tasks]
+    configs = [config_of(runner, task) for task in tasks]
     runner.check(configs[0])
     from core.device.device import pick_device
 
@@ -116,81 +105,92 @@ def _one_by_one(configs: Sequence[TrainConfig], reason: str) -> TrainingPlan:
     return TrainingPlan("in turn", words=f"{len(configs)} runs, one after the other, because {reason}")
 
 
-def replicate(runner: Runner, tasks: Sequence[Task], plan: TrainingPlan) -> Iterator[Entry]:
+def replicate(runner: Runner, tasks: Sequence[Task] | Recorded, plan: TrainingPlan) -> Iterator[Entry]:
     """Train runs as planned, yielding each event of each of them once it is in its log.
 
-    A run that fails does so alone. One that somebody stops does too, but none is begun after that. The runner's own
-    reason to stop ends all of them with checkpoints.
+    A run that fails does so alone. One that somebody stops does too, but none is begun after that: those that wait are
+    stopped. The runner's own reason to stop ends all of them with checkpoints.
 
     Raises:
         LabError: before the first event, when the runs cannot be started.
     """
-    tasks = _of_one_data_set(runner, tasks)
-    configs = [_config_of(runner, task) for task in tasks]
-    runner.check(configs[0])
-    for config in configs:
-        summarize_config(config, task_of(config.dataset))
+    if isinstance(tasks, Recorded):
+        yield from _replicate(tasks, plan)
+    else:
+        with Recorded(runner, tasks) as recorded:
+            yield from _replicate(recorded, plan)
+
+
+def _replicate(recorded: Recorded, plan: TrainingPlan) -> Iterator[Entry]:
+    runner, tasks = recorded.runner, recorded.tasks
     parts: Iterator[Iterator[Entry]]
     match plan.way:
         case "in turn":
-            parts = (_alone(runner, task) for task in tasks)
+            parts = (_alone(runner, task) for task in tasks if recorded.begin(task))
         case "grouped":
-            from experiments.execution.grouped_runs import train_group
-
-            specs = [task for task in tasks if isinstance(task, RunSpec)]
-            assert len(specs) == len(tasks), "a group begins together"
-            parts = (train_group(runner, specs[at : at + plan.size]) for at in range(0, len(specs), plan.size))
+            parts = (_as_one(recorded, tasks[at : at + plan.size]) for at in range(0, len(tasks), plan.size))
         case "processes":
-            # Fetched once, and what is wrong with it is known before any run is made.
-            runner.load_dataset(configs[0])
+            # Fetched once, and what is wrong with it is known before any run is trained.
+            config = config_of(runner, tasks[0])
+            runner.load_dataset(config)
             Stopped.check(runner.should_stop)
-            if is_user_module(configs[0].arch) and isinstance(tasks[0], RunSpec):
-                files = tasks[0].files or runner.first_read.of(configs[0])
-                found = examine(configs[0], runner.should_stop, runner, files)
-                runner.first_read.keep(configs[0], found.source)
+            if is_user_module(config.arch) and not isinstance(tasks[0], ResumedRun):
+                found = examine(config, runner.should_stop, runner, runner.first_read.of(config))
+                runner.first_read.keep(config, found.source)
             executor = LocalExecutor(runner.locations, local_slots("cpu", plan.size, None))
-            parts = iter([_SideBySide(runner, executor, tasks).drive(runner.should_stop)])
-    for part in parts:
-        stopped = False
-        for entry in part:
-            stopped = stopped or isinstance(entry.event, RunStopped)
-            yield entry
-        if stopped:
-            return
-
-
-def _of_one_data_set(runner: Runner, tasks: Sequence[Task]) -> Sequence[Task]:
-    """New runs on one's own data, all on what is in the files now, whoever changes one meanwhile."""
-    specs = [task for task in tasks if isinstance(task, RunSpec) and is_own(task.config.dataset)]
-    if not specs or len({spec.config.dataset for spec in specs}) > 1:
-        return tasks
-    choice = runner.load_dataset(specs[0].config).choice
-    return [
-        replace(task, config=task.config.changed(dataset=choice)) if isinstance(task, RunSpec) else task
-        for task in tasks
-    ]
-
-
-def _config_of(runner: Runner, task: Task) -> TrainConfig:
-    """The config to train with; raises when a run cannot go on."""
-    return task.config if isinstance(task, RunSpec) else runner.check_resumable(task.run, arch=task.arch).config
+            parts = iter([_SideBySide(recorded, executor).drive(runner.should_stop)])
+    try:
+        for part in parts:
+            stopped = ""
+            for entry in recorded.follow(part):
+                if isinstance(entry.event, RunStopped):
+                    stopped = entry.event.reason
+                yield entry
+            if stopped:
+                yield from recorded.stop_waiting(stopped)
+                return
+    except Stopped as stop:
+        if not any(isinstance(task, RecordedRun) for task in tasks):
+            raise
+        yield from recorded.stop_waiting(stop.message)
 
 
 def _alone(runner: Runner, task: Task) -> Iterator[Entry]:
-    if isinstance(task, RunSpec):
-        return train_new(runner, task)
-    return train_on(runner, task.run, arch=task.arch)
+    match task:
+        case RunSpec():
+            return train_new(runner, task)
+        case RecordedRun():
+            return train_on(runner, task.run, arch=own_arch(task.run))  # who gave the order has named the code
+        case ResumedRun():
+            return train_on(runner, task.run, arch=task.arch)
+
+
+def _as_one(recorded: Recorded, tasks: Sequence[Task]) -> Iterator[Entry]:
+    from experiments.execution.grouped_runs import train_group
+
+    made = [task for task in tasks if isinstance(task, RecordedRun)]
+    assert len(made) == len(tasks), "a group begins together"
+    begun = [task for task in made if recorded.begin(task)]
+    if not begun:
+        return iter(())
+    return train_group(recorded.runner, [task.spec for task in begun], [task.run for task in begun])
 
 
 class _SideBySide(Fleet[Entry]):
-    """Runs in processes, each followed by its log. One is made when a process is free for it."""
+    """Runs in processes, each followed by its log."""
 
-    def __init__(self, runner: Runner, executor: Executor, tasks: Sequence[Task]) -> None:
+    def __init__(self, recorded: Recorded, executor: Executor) -> None:
         super().__init__(executor)
-        self._runner = runner
-        self._waiting = deque(tasks)
+        self._recorded = recorded
+        self._waiting = deque(recorded.tasks)
         self._logs: dict[str, EventReader] = {}
         self._views: dict[str, RunView] = {}
+
+    def prepare(self) -> None:
+        """Say of each run that waits how it would be trained here, for whoever goes on with it elsewhere."""
+        for task in self._waiting:
+            if isinstance(task, RecordedRun):
+                task.run.set_environment({**task.run.environment(), "threads": THREADS})
 
     def has_more(self) -> bool:
         return bool(self._waiting)
@@ -199,10 +199,11 @@ class _SideBySide(Fleet[Entry]):
         if not self._waiting:
             return None
         task = self._waiting.popleft()
-        if isinstance(task, RunSpec):
-            run = self._runner.create(task.config, task.meta, task.files)
-        else:
-            run = task.run
+        if not self._recorded.begin(task):
+            return ()
+        assert not isinstance(task, RunSpec), "one alone has no processes beside it"
+        run = task.run
+        if isinstance(task, ResumedRun):
             run.forget_stop()
         log = self._logs[run.id] = EventReader(run.log)
         self._views[run.id] = replace(fold(log.poll()), end=None)  # what a run has done that goes on is no news

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
-from core.errors import ShouldStop
+from core.errors import LabError, ShouldStop
+from core.events import RunStopped
+from experiments.runs.eventlog import Entry
 from experiments.runs.folder import Run
 from experiments.runs.owner import BEAT_INTERVAL
 
 LOOK_INTERVAL = 0.25
 """Seconds between two looks for a request to stop."""
+WAITING_INTERVAL = 1.0
+"""Seconds between two looks for requests to stop runs that wait, of which there may be thousands."""
 REQUESTED = "stop"
 """The reason given when somebody else asked, with `Run.ask_to_stop`."""
 
@@ -38,16 +43,56 @@ class Supervision:
 
 
 class KeepingPlaces:
-    """A `ShouldStop` for a process that trains several runs in turn: beats the hearts of those that wait, too."""
+    """A `ShouldStop` for a process that trains several runs in turn: beats the hearts of those that wait, too, and ends
+    the waiting of one that somebody stops; `stopped` has the ends of these."""
 
-    def __init__(self, waiting: Sequence[Run], should_stop: ShouldStop) -> None:
-        self._waiting = waiting
+    def __init__(self, waiting: Iterable[Run], should_stop: ShouldStop) -> None:
+        self._waiting = {run.id: run for run in waiting}
         self._should_stop = should_stop
-        self._next_beat = time.monotonic()
+        self._next_beat = self._next_look = time.monotonic()
+        self.stopped: dict[str, Entry] = {}
+
+    def wait(self, run: Run) -> None:
+        """Keep the place of one more run."""
+        self._waiting[run.id] = run
+
+    def begin(self, run: Run) -> bool:
+        """It is a run's turn; whether it still waits for that."""
+        if run.id in self._waiting:
+            self._look()
+        return self._waiting.pop(run.id, None) is not None
+
+    def stop_all(self, reason: str) -> Iterator[Entry]:
+        """End the waiting of all, for this reason."""
+        while self._waiting:
+            _, run = self._waiting.popitem()
+            if (entry := stop_waiting(run, reason)) is not None:
+                yield entry
 
     def __call__(self) -> str:
-        if (now := time.monotonic()) >= self._next_beat:
+        now = time.monotonic()
+        if now >= self._next_beat:
             self._next_beat = now + BEAT_INTERVAL
-            for run in self._waiting:
+            for run in self._waiting.values():
                 run.beat()
+        if now >= self._next_look:
+            self._next_look = now + WAITING_INTERVAL
+            self._look()
         return self._should_stop()
+
+    def _look(self) -> None:
+        for run in [run for run in self._waiting.values() if run.wants_stop()]:
+            del self._waiting[run.id]
+            if (entry := stop_waiting(run, REQUESTED)) is not None:
+                self.stopped[run.id] = entry
+
+
+def stop_waiting(run: Run, reason: str) -> Entry | None:
+    """Give up the place of a run that this process owns and has not come to: it is stopped then, and can be gone on
+    with as any. Returns its end; None for a run that has had one from before, and where that cannot be written."""
+    entry = None
+    with suppress(LabError, OSError), run.open_log() as log:
+        if run.view().end is None:
+            entry = log.append(RunStopped(epoch=0, reason=reason))
+    run.release()
+    return entry

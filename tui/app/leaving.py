@@ -90,7 +90,7 @@ class Leaving:
     def _answered(self, job: Job, answer: str | None, spared: Set[str]) -> None:
         match answer:
             case "save":
-                self.farewell = lambda: self._dropped(job)
+                pass
             case "detach":
                 self.patience = HAND_OVER_PATIENCE
                 self.farewell = lambda: self._detach(job)
@@ -101,17 +101,13 @@ class Leaving:
         self._session.stop("quit" if answer == "save" else answer)
         self._app.exit(ExitCode.DONE)
 
-    def _dropped(self, job: Job) -> str:
-        seeds = waiting_seeds(job)
-        return f"{seeds} will not be trained" if seeds else ""
-
     def _detach(self, job: Job) -> str:
         """Hand over to a process that goes on where this one has stopped, and with the seeds that wait."""
         try:
             reference = hand_over(job, self._session.locations)
         except LabError as error:
             saved = f"{' '.join(job.run_ids)} stopped and saved, but not detached" if job.run_ids else "not detached"
-            return "; ".join(filter(None, (f"{saved}: {error.message}", self._dropped(job))))
+            return f"{saved}: {error.message}"
         if not reference:
             return f"{' '.join(job.run_ids)} finished meanwhile"
         return f"{reference} goes on; mnist-tui watch {reference} follows it, mnist-tui stop {reference} stops it"
@@ -119,7 +115,7 @@ class Leaving:
     def _discard(self, job: Job, spared: Set[str]) -> str:
         """Delete the job's runs but those that had ended before the question was asked."""
         deleted, words = [], []
-        for run in (self._store.run(run_id) for run_id in job.run_ids if run_id not in spared):
+        for run in (self._store.run(run_id) for run_id in (*job.run_ids, *job.left_ids) if run_id not in spared):
             try:
                 self._store.remove(run)
                 deleted.append(run.id)
@@ -127,7 +123,7 @@ class Leaving:
                 words.append(f"{run.id} was stopped but not deleted: {error.message}")
         if deleted:
             words.insert(0, f"{names_in_words(deleted)} {'were' if len(deleted) > 1 else 'was'} discarded")
-        return "; ".join(filter(None, (*words, self._dropped(job))))
+        return "; ".join(words)
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:

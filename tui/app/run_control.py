@@ -141,7 +141,9 @@ class RunControl:
         await self._app.push_screen(Ask("Run its code?", text, answers), answered)
 
     async def _go_on_with(self, runs: Sequence[Run], archs: Sequence[str | None]) -> None:
-        from experiments.execution.replicate import ResumedRun  # what it imports takes longer than a first screen may
+        from experiments.execution.together.recorded import (
+            ResumedRun,  # what it imports takes longer than a first screen may
+        )
 
         resumed = [ResumedRun(run, arch) for run, arch in zip(runs, archs, strict=True)]
         self._lab.run_watch.expect(runs[0])

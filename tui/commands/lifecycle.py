@@ -11,13 +11,13 @@ import typer
 
 from core.errors import InvalidValue, LabError, Stopped
 from experiments.execution.runner import Runner
-from experiments.execution.supervision import KeepingPlaces
+from experiments.execution.supervision import REQUESTED, KeepingPlaces
 from experiments.locations import Locations
 from experiments.runs.folder import Run
 from experiments.runs.owner import Owner
 from experiments.runs.row import Status
 from experiments.runs.store import Store
-from tui.command_line.exit_codes import ExitCode, exit_code_of
+from tui.command_line.exit_codes import ExitCode, exit_code_of, stop_code
 from tui.command_line.following import EventsAsJson, Quiet, announcing, download_progress, exit_code_of_runs, report
 from tui.command_line.hangup import OnHangup, training_on_a_terminal
 from tui.command_line.options import LogTo, RunOrGroup, WithTensorBoard, checked_tracking, tracking_options
@@ -83,11 +83,15 @@ def resume(
         _taken_on(found) as taken,
         announcing(store, len(found)) as announcer,
     ):
-        for place, one in enumerate(found):
+        places = KeepingPlaces([one for one in found if one.is_owned_here()], stop)
+        runner = Runner(locations, places, download_progress())
+        for one in found:
+            places.begin(one)
+            if one.id in places.stopped:  # somebody did so while it waited
+                codes.append(stop_code(REQUESTED))
+                continue
             if stop() and (one in taken or not one.is_owned_here()):
                 continue
-            waiting = [other for other in found[place + 1 :] if other.is_owned_here()]
-            runner = Runner(locations, KeepingPlaces(waiting, stop), download_progress())
             try:
                 entries = tracking.follow(train_on(runner, one, epochs=epochs, arch=arch, no_budget=no_budget))
                 view = report(announcer.follow(entries), store, as_json=as_json, quiet=quiet, before=one.view())

@@ -9,13 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from core.errors import InvalidValue
+from core.events import RunStopped
 from experiments.execution.runner import Runner
 from experiments.export.notifications import Announcer
 from experiments.export.tracking import Tracking
 from experiments.locations import Locations
 from experiments.runs.folder import RunSpec
 from experiments.runs.labels import checked_note
-from experiments.runs.seeds import MAX_SEEDS, seeds_text
+from experiments.runs.seeds import MAX_SEEDS
 from experiments.runs.store import Store
 from experiments.runs.view import RunView
 from tui.command_line.config_options import FromFile, FromPreset, with_config_options
@@ -110,11 +111,8 @@ def run(
             jobs = 1 if planned[0].meta.trackers else jobs  # trackers take one run at a time
             views = _train_group(runner, planned, tracking, announcer, jobs, as_json=as_json, quiet=quiet)
             say_group(runner.store, group_id, as_json=as_json)
-            if waiting := [spec.config.seed for spec in planned[len(views) :]]:
-                span, one = seeds_text(waiting), len(waiting) == 1
-                those = f"seed {span} was" if one else f"seeds {span} were"
-                more = f"mnist-tui run --group {group_id} --seeds {span}"
-                say_aside(f"{those} not begun: {more} trains {'it' if one else 'them'}")
+            if any(isinstance(view.end, RunStopped) for view in views):
+                say_aside(f"mnist-tui resume {group_id} goes on with all that have not finished")
         else:
             from experiments.execution.apart import train_new
 
@@ -134,18 +132,20 @@ def _train_group(
     quiet: bool,
 ) -> list[RunView]:
     from experiments.execution.replicate import plan_runs, replicate
+    from experiments.execution.together.recorded import Recorded
 
-    plan = plan_runs(runner, planned, jobs)
-    if plan.words and not quiet:
-        say_aside(plan.words)
-    entries = announcer.follow(replicate(runner, planned, plan))
-    if plan.way == "in turn":
-        by_run = groupby(entries, lambda entry: entry.run_id)
-        return [report(tracking.follow(part), runner.store, as_json=as_json, quiet=quiet) for _, part in by_run]
-    progress = GroupProgress(runner.store, as_json=as_json, quiet=quiet)
-    for entry in quietly(entries):
-        progress.show(entry)
-    return list(progress.views.values())
+    with Recorded(runner, planned) as recorded:
+        plan = plan_runs(recorded.runner, recorded.tasks, jobs)
+        if plan.words and not quiet:
+            say_aside(plan.words)
+        entries = announcer.follow(replicate(recorded.runner, recorded, plan))
+        if plan.way == "in turn":
+            by_run = groupby(entries, lambda entry: entry.run_id)
+            return [report(tracking.follow(part), runner.store, as_json=as_json, quiet=quiet) for _, part in by_run]
+        progress = GroupProgress(runner.store, as_json=as_json, quiet=quiet)
+        for entry in quietly(entries):
+            progress.show(entry)
+        return list(progress.views.values())
 
 
 def _detach(locations: Locations, planned: list[RunSpec]) -> None:

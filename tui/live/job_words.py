@@ -68,9 +68,7 @@ def _left_out(job: Job) -> str:
         return ""
     several, span = len(seeds) > 1, seeds_text(seeds)
     words = f"Seed{'s' * several} {span} {'were' if several else 'was'} not begun"
-    if not job.run_ids:  # the group has no run that could be added to
-        return f"{words}."
-    return f"{words}. In a shell: mnist-tui run --group {job.group_id} --seeds {span}"
+    return f"{words}; c in Runs goes on with {'them' if several else 'it'}." if job.left_ids else f"{words}."
 
 
 def _ending(job: Job, follower: Follower | None, log_path: str) -> Outcome:

@@ -58,11 +58,12 @@ def hand_over(job: Job, locations: Locations) -> str:
         LabError: when that cannot be; the runs that were stopped are as they were, and no other is left behind.
     """
     runner = Runner(locations)
-    begun = [runner.store.run(run_id) for run_id in job.run_ids]
+    begun = [runner.store.run(run_id) for run_id in (*job.run_ids, *job.left_ids)]
     left = [run for run in [*begun, *job.waiting_resumed] if run.row().ended != Status.FINISHED]
     with runs_to_hand_over(runner) as make:
         code = kept_code(begun[0]) if begun else None  # seeds of a group train the same code
-        left += [make(spec if code is None else replace(spec, files=code)) for spec in job.waiting]
+        if not job.left_ids:  # a run alone, and runs of a group that it had not come to record
+            left += [make(spec if code is None else replace(spec, files=code)) for spec in job.waiting]
         if not left:
             return ""
         reference = left[0].meta().group_id if len(left) > 1 else job.group_id

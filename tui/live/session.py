@@ -21,7 +21,7 @@ from tui.live.machine import spare_the_collector
 from tui.live.task import Background
 
 if TYPE_CHECKING:
-    from experiments.execution.replicate import Task
+    from experiments.execution.together.recorded import Task
 
 
 class Job(Background):
@@ -42,6 +42,7 @@ class Job(Background):
         self.ends: dict[str, EndEvent] = {}
         """The last event of runs that have ended; it is here even when the disk was too full for it."""
         self._seeds: dict[str, int] = {}
+        self._recorded: list[Run] = []
         self.warnings: deque[str] = deque()
         """What failed beside training, for people to read; whoever shows it takes it away."""
         self._reason = ""
@@ -68,6 +69,11 @@ class Job(Background):
         """The new runs that have not begun, the one that is being prepared among them."""
         begun = set(self._seeds.values())
         return [spec for spec in self.new if spec.config.seed not in begun]
+
+    @property
+    def left_ids(self) -> list[str]:
+        """The new runs that have folders and have not begun, as a group's have from its start."""
+        return [run.id for run in self._recorded if run.id not in self.run_ids and run.folder.is_dir()]
 
     @property
     def waiting_resumed(self) -> list[Run]:
@@ -127,18 +133,23 @@ class Job(Background):
     def _alone(self, runner: Runner, task: Task) -> Iterator[Entry]:
         self.stage = "preparing data and network"
         from experiments.execution.apart import train_new, train_on
+        from experiments.execution.together.recorded import ResumedRun
 
         if isinstance(task, RunSpec):
             return train_new(runner, task)
+        assert isinstance(task, ResumedRun), "a run alone is recorded when it begins"
         return train_on(runner, task.run, arch=task.arch)
 
     def _together(self, runner: Runner) -> Iterator[Entry]:
         """Train as `mnist-tui run --seeds` does: as one network on a GPU, in a process a core, or in turn."""
         from experiments.execution.replicate import plan_runs, replicate
+        from experiments.execution.together.recorded import Recorded
 
-        plan = plan_runs(runner, self.tasks, 1 if self._is_tracked else None)
-        self.stage = f"preparing {plan.words or 'data and network'}"
-        return replicate(runner, self.tasks, plan)
+        with Recorded(runner, self.tasks) as recorded:
+            self._recorded = recorded.made
+            plan = plan_runs(recorded.runner, recorded.tasks, 1 if self._is_tracked else None)
+            self.stage = f"preparing {plan.words or 'data and network'}"
+            yield from replicate(recorded.runner, recorded, plan)
 
     def _take_in(self, runner: Runner, entries: Iterator[Entry]) -> None:
         has_stepped, begun = False, set[str]()

@@ -13,8 +13,9 @@ from own_files import change_own, write_own
 from core.errors import InvalidValue, StorageError
 from core.events import EpochFinished, RunFinished, RunStarted
 from experiments.execution.ray_worker import Order, RayWorker
-from experiments.execution.replicate import IN_TURN, ResumedRun, TrainingPlan, replicate
+from experiments.execution.replicate import IN_TURN, TrainingPlan, replicate
 from experiments.execution.runner import Runner
+from experiments.execution.together.recorded import ResumedRun
 from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Meta
 from experiments.runs.own_code import kept_code, own_arch

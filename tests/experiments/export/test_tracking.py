@@ -225,7 +225,7 @@ def test_a_tracker_that_is_missing_now_is_named_in_a_line_and_the_run_goes_on(
 
 
 def test_the_interface_goes_on_tracking_a_run_that_it_continues(locations, tiny, tmp_path):
-    from experiments.execution.replicate import ResumedRun
+    from experiments.execution.together.recorded import ResumedRun
     from tui.live.session import Job
 
     runner = Runner(locations)

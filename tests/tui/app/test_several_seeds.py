@@ -31,12 +31,13 @@ class _Workers:
         assert jobs is None
         return TrainingPlan("processes", self._size, f"{len(planned)} runs, {self._size} at a time")
 
-    def train(self, runner, planned, plan):
-        waiting, live = list(planned), {}
+    def train(self, runner, recorded, plan):
+        waiting, live = list(recorded.tasks), {}
         while live or waiting:
             while waiting and len(live) < self._size:
-                spec = waiting.pop(0)
-                config, run = spec.config, runner.store.create(spec.config, spec.meta, {})
+                task = waiting.pop(0)
+                config, run = task.spec.config, task.run
+                recorded.begin(task)
                 live[config.seed] = run
                 with run.open_log() as log:
                     yield log.append(self._script.started(config=config.model_dump()))
@@ -45,12 +46,13 @@ class _Workers:
                 reason = runner.should_stop() or ("stop" if run.wants_stop() else "")
                 if not reason and seed not in self.finish:
                     continue
-                if reason:
-                    waiting.clear()
                 with run.open_log() as log:
                     yield log.append(self._script.stopped(1, reason) if reason else self._script.finished(1))
                 run.release()
                 del live[seed]
+                if reason:
+                    waiting.clear()
+                    yield from recorded.stop_waiting(reason)
             threading.Event().wait(0.01)
 
 
@@ -130,11 +132,11 @@ async def test_runs_lists_every_live_seed(tmp_path, workers):
     async with opened(tmp_path) as pilot:
         await _start(pilot)
         await pilot.press("3", "r")
-        await wait_for_text(pilot, "2 runs, 2 live")
+        await wait_for_text(pilot, "3 runs, 3 live")
         await _end(pilot)
 
 
-async def test_x_stops_all_seeds_and_says_which_were_not_begun_and_how_to_add_them(tmp_path, workers):
+async def test_x_stops_all_seeds_those_that_wait_too(tmp_path, workers):
     async with opened(tmp_path) as pilot:
         await _start(pilot)
         await pilot.press("x")
@@ -142,12 +144,8 @@ async def test_x_stops_all_seeds_and_says_which_were_not_begun_and_how_to_add_th
         await pilot.press("enter")
         await wait_for(pilot, lambda: len(pilot.app._notifications))
         (toast,) = pilot.app._notifications
-        group = pilot.app.store.runs()[0].meta().group_id
-        await wait_for_text(pilot, "seed 0  lr")
-    assert toast.title == "Stopped"
-    assert toast.message.startswith("conv9: 2 stopped")
-    assert f"Seed 2 was not begun. In a shell: mnist-tui run --group {group} --seeds 2" in toast.message
-    assert _status_by_seed(pilot.app.store) == {0: Status.STOPPED, 1: Status.STOPPED}
+    assert (toast.title, toast.message) == ("Stopped", "conv9: 3 stopped")
+    assert _status_by_seed(pilot.app.store) == {0: Status.STOPPED, 1: Status.STOPPED, 2: Status.STOPPED}
 
 
 async def test_x_stops_one_seed_alone_and_the_others_go_on(tmp_path, workers):
@@ -210,15 +208,15 @@ async def test_c_continues_one_run_or_all_of_its_group_that_were_stopped(
 async def test_the_question_on_leaving_counts_the_runs_and_names_the_seeds_that_wait(tmp_path, workers):
     async with opened(tmp_path) as pilot:
         await _start(pilot)
-        first, second = sorted(pilot.app.store.runs(), key=lambda run: run.config()["seed"])
+        first, second, _ = sorted(pilot.app.store.runs(), key=lambda run: run.config()["seed"])
         await pilot.press("q")
         question = "2 runs are being trained. Seed 2 will be trained only if you keep it running."
         await wait_for(pilot, lambda: question in _question(pilot))
         await wait_for(pilot, lambda: f"Discard deletes {first.id} and {second.id} for good" in _question(pilot))
         await pilot.press("enter")
         await wait_for(pilot, lambda: not pilot.app.session.live)
-    assert pilot.app.leaving.farewell() == "seed 2 will not be trained"
-    assert _status_by_seed(pilot.app.store) == {0: Status.STOPPED, 1: Status.STOPPED}
+    assert pilot.app.leaving.farewell() == ""
+    assert _status_by_seed(pilot.app.store) == {0: Status.STOPPED, 1: Status.STOPPED, 2: Status.STOPPED}
 
 
 async def test_discard_deletes_the_seeds_that_were_live_and_no_other(tmp_path, workers):

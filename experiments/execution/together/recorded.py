@@ -1,0 +1,152 @@
+"""Runs that belong together, recorded before the first of them is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+
+from core.advice import Action, Advice, Tip
+from core.config import TrainConfig
+from core.data.task_of import task_of
+from core.dataset_names import is_own
+from core.errors import LabError, Stopped
+from core.events import EndEvent
+from core.models.network import summarize_config
+from experiments.execution.apart import make_new
+from experiments.execution.runner import Runner
+from experiments.execution.supervision import KeepingPlaces
+from experiments.runs.eventlog import Entry, EventReader
+from experiments.runs.folder import Run, RunSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ResumedRun:
+    """A run to go on with. `arch` names a user's own module once more, as a consent to run its code."""
+
+    run: Run
+    arch: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRun:
+    """A new run whose folder is there already, and waits for its turn."""
+
+    run: Run
+    spec: RunSpec
+
+
+Task = RunSpec | RecordedRun | ResumedRun
+"""A run to be made and trained, one that was made for that, or one to go on with."""
+
+
+class Recorded:
+    """Runs that belong together, the folders of the new ones made before any is trained, so that those that wait are
+    lost with nothing: each can be seen, stopped, and gone on with, whatever becomes of this process.
+
+    Within the block they are this process's. After it those that have not begun are stopped, or deleted where an error
+    says that no run could begin.
+    """
+
+    def __init__(self, runner: Runner, tasks: Sequence[Task]) -> None:
+        self.tasks: Sequence[Task] = tasks
+        self._places = KeepingPlaces((), runner.should_stop)
+        self._told: set[str] = set()
+        self.made: list[Run] = []
+        self.runner = replace(runner, should_stop=self._places)
+
+    def __enter__(self) -> Self:
+        """Make the folders. A run alone has one when it begins.
+
+        Raises:
+            LabError: when the runs cannot be started; there are no folders then.
+        """
+        runner = self.runner
+        runner.check(config_of(runner, self.tasks[0]))
+        self.tasks = _of_one_data_set(runner, self.tasks)
+        for task in self.tasks:
+            config = config_of(runner, task)
+            summarize_config(config, task_of(config.dataset))
+        if len(self.tasks) > 1:
+            try:
+                self.tasks = [self._record(task) if isinstance(task, RunSpec) else task for task in self.tasks]
+            except BaseException:
+                self._remove()
+                raise
+        return self
+
+    def _record(self, spec: RunSpec) -> RecordedRun:
+        run = make_new(self.runner, spec)
+        self.made.append(run)
+        self._places.wait(run)
+        return RecordedRun(run, spec)
+
+    def begin(self, task: Task) -> bool:
+        """It is a run's turn; whether it still waits for that, as nobody has stopped it."""
+        return not isinstance(task, RecordedRun) or self._places.begin(task.run)
+
+    def follow(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """Pass entries on, with the ends of runs that were stopped while they waited."""
+        for entry in entries:
+            self._told.add(entry.run_id)
+            yield entry
+            yield from self._stopped()
+
+    def stop_waiting(self, reason: str) -> Iterator[Entry]:
+        """End the waiting of all that have not begun."""
+        for run in self.made:
+            if run.id in self._told or run.id in self._places.stopped:
+                continue
+            if run.is_owned_here():
+                self._places.wait(run)  # one whose turn it was, too
+            elif ends := [entry for entry in EventReader(run.log).poll() if isinstance(entry.event, EndEvent)]:
+                yield from self.follow(ends)  # it was stopped while it was prepared
+        yield from self._stopped()
+        yield from self.follow(self._places.stop_all(reason))
+
+    def _stopped(self) -> Iterator[Entry]:
+        for run_id in self._places.stopped.keys() - self._told:
+            self._told.add(run_id)
+            yield self._places.stopped[run_id]
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        is_stop = isinstance(error, Stopped)
+        if isinstance(error, LabError) and not is_stop and not self._told:
+            self._remove()
+            return
+        for _ in self.stop_waiting(str(error) if is_stop else "abandoned"):
+            pass
+        if isinstance(error, Stopped) and self.made:
+            reference = self.made[0].meta().group_id or self.made[0].id
+            error.advice = Advice(Tip(Action.RESUME, reference), " goes on with all that were asked for")
+
+    def _remove(self) -> None:
+        for run in self.made:
+            run.release()
+            self.runner.store.remove(run)
+
+
+def _of_one_data_set(runner: Runner, tasks: Sequence[Task]) -> Sequence[Task]:
+    """New runs on one's own data, all on what is in the files now, whoever changes one meanwhile."""
+    specs = [task for task in tasks if isinstance(task, RunSpec) and is_own(task.config.dataset)]
+    if not specs or len({spec.config.dataset for spec in specs}) > 1:
+        return tasks
+    choice = runner.load_dataset(specs[0].config).choice
+    return [
+        replace(task, config=task.config.changed(dataset=choice)) if isinstance(task, RunSpec) else task
+        for task in tasks
+    ]
+
+
+def config_of(runner: Runner, task: Task) -> TrainConfig:
+    """The config to train with; raises when a run cannot go on."""
+    match task:
+        case RunSpec():
+            return task.config
+        case RecordedRun():
+            return task.spec.config
+        case ResumedRun():
+            return runner.check_resumable(task.run, arch=task.arch).config
