@@ -59,6 +59,10 @@ COMMANDS: Mapping[str, Row] = {
         "tui.commands.lifecycle:stop",
         "Stop a run or a group, after a checkpoint. It does not matter which process trains it.",
     ),
+    "queue": Row(
+        "tui.commands.queue:app",
+        "List the runs that wait in line, move or drop them. A process of its own trains them, one job at a time.",
+    ),
     "compare": Row(
         "tui.commands.compare:compare",
         "Say whether runs or groups differ by more than chance. Prints difference, 95% interval and verdict.",

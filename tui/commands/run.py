@@ -76,6 +76,14 @@ def run(
             "id of the run or group.",
         ),
     ] = False,
+    queue: Annotated[
+        bool,
+        typer.Option(
+            "--queue",
+            help="Put it in line: a process that outlives the terminal trains it when the machine is free; prints the "
+            "id of the run or group.",
+        ),
+    ] = False,
     on_hangup: OnHangup = None,
     as_json: EventsAsJson = False,
     quiet: Quiet = False,
@@ -87,6 +95,10 @@ def run(
     store = Store(locations.home)
     if jobs is not None and seeds is None:
         raise InvalidValue("jobs", jobs, "is for several runs", hint="give several seeds with --seeds A-B")
+    if detach and queue:
+        raise InvalidValue("queue", True, "cannot be used with --detach", hint="give one of the two")
+    if jobs is not None and queue:
+        raise InvalidValue("jobs", jobs, "cannot be used with --queue", hint="leave one of the two out")
     if jobs is not None and jobs > 1 and detach:
         hint = "leave one of the two out"
         raise InvalidValue(
@@ -96,6 +108,9 @@ def run(
     group_id, planned = plan_new(store, asked) if group is None else plan_more(store, asked, group, detach=detach)
     tracking = checked_tracking(store, tensorboard=tensorboard, log_to=log_to)
     planned = [replace(spec, meta=tracking.of(spec.meta)) for spec in planned]
+    if queue:
+        _put_in_line(locations, planned)
+        return
     if detach:
         _detach(locations, planned)
         return
@@ -146,6 +161,15 @@ def _train_group(
         for entry in quietly(entries):
             progress.show(entry)
         return list(progress.views.values())
+
+
+def _put_in_line(locations: Locations, planned: list[RunSpec]) -> None:
+    from tui.live.jobs.line import put_in_line, see_to_the_line
+
+    entry = put_in_line(locations, planned, "run --queue")
+    see_to_the_line(locations)
+    note("it is trained when its turn comes: mnist-tui queue lists what is in line")
+    say(planned[0].meta.group_id or entry.runs[0])
 
 
 def _detach(locations: Locations, planned: list[RunSpec]) -> None:

@@ -45,7 +45,7 @@ def resume_all_detached(reference: str, runs: Sequence[Run], locations: Location
     """
     if "--arch" not in options and (arch := lasting_arch(runs[0])) is not None:
         options = ("--arch", arch, *options)
-    return start_detached(runs, _command(locations, "resume", reference, "--quiet", *options))
+    return start_detached(runs, own_command(locations, "resume", reference, "--quiet", *options))
 
 
 def hand_over(job: Job, locations: Locations) -> str:
@@ -79,9 +79,10 @@ def sweep_detached(name: str, locations: Locations, *options: str) -> int:
         StorageError: when the process cannot be started.
     """
     study = StudyFolder.of(locations.home, name)
-    return start_sweep_detached(study, _command(locations, "sweep", "--study", name, *options))
+    return start_sweep_detached(study, own_command(locations, "sweep", "--study", name, *options))
 
 
-def _command(locations: Locations, *words: str) -> tuple[str, ...]:
+def own_command(locations: Locations, *words: str) -> tuple[str, ...]:
+    """The command line of this program, on the same folders."""
     folders = ("--home", str(locations.home), "--data-dir", str(locations.data))
     return (sys.executable, "-m", "tui", *folders, *words)

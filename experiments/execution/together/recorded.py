@@ -15,7 +15,7 @@ from core.errors import LabError, Stopped
 from core.events import EndEvent
 from core.models.network import summarize_config
 from experiments.execution.apart import make_new
-from experiments.execution.runner import Runner
+from experiments.execution.runner import Runner, lost
 from experiments.execution.supervision import KeepingPlaces
 from experiments.runs.eventlog import Entry, EventReader
 from experiments.runs.folder import Run, RunSpec
@@ -54,6 +54,7 @@ class Recorded:
         self._places = KeepingPlaces((), runner.should_stop)
         self._told: set[str] = set()
         self.made: list[Run] = []
+        self._adopted: list[Run] = []
         self.runner = replace(runner, should_stop=self._places)
 
     def __enter__(self) -> Self:
@@ -68,6 +69,10 @@ class Recorded:
         for task in self.tasks:
             config = config_of(runner, task)
             summarize_config(config, task_of(config.dataset))
+        for task in self.tasks:
+            if isinstance(task, RecordedRun):  # by somebody else, who has left it to this process
+                self._adopted.append(task.run)
+                self._places.wait(task.run)
         if len(self.tasks) > 1:
             try:
                 self.tasks = [self._record(task) if isinstance(task, RunSpec) else task for task in self.tasks]
@@ -95,7 +100,7 @@ class Recorded:
 
     def stop_waiting(self, reason: str) -> Iterator[Entry]:
         """End the waiting of all that have not begun."""
-        for run in self.made:
+        for run in (*self.made, *self._adopted):
             if run.id in self._told or run.id in self._places.stopped:
                 continue
             if run.is_owned_here():
@@ -116,6 +121,9 @@ class Recorded:
         is_stop = isinstance(error, Stopped)
         if isinstance(error, LabError) and not is_stop and not self._told:
             self._remove()
+            for run in self._adopted:
+                if run.is_owned_here():  # else its log says so already
+                    lost(run, run.view(), error.message)
             return
         for _ in self.stop_waiting(str(error) if is_stop else "abandoned"):
             pass

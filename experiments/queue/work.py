@@ -1,0 +1,142 @@
+"""Works off the line of a home: one process does, for as long as there is something in it.
+
+It trains nothing itself. When the machine has room it starts a process for the first entry, which owns its runs from
+then on, so that whatever becomes of this one, nothing is trained twice: who takes its place sees them live.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from core.errors import LabError, ShouldStop
+from core.events import RunFailed, RunFinished, RunStopped
+from experiments.execution.supervision import KeepingPlaces
+from experiments.queue.line import Queue, QueueEntry
+from experiments.runs.folder import Run
+from experiments.runs.owner import Owner
+from experiments.runs.store import Store
+
+POLL = 1.0
+"""Seconds between two looks at the line."""
+MAX_STARTS = 3
+"""Processes that an entry may lose before it is given up; its runs stay, to be gone on with."""
+BY_SIGNAL = ("SIGINT", "SIGTERM", "SIGHUP", "abandoned")
+"""Ends of a run that nobody asked for by name: the machine was shut down, say. Its turn is not over."""
+
+_log = logging.getLogger(__name__)
+
+Begin = Callable[[QueueEntry, Sequence[Run]], object]
+"""Starts a process that trains these runs of an entry, and owns them before this returns."""
+
+
+def gpu_count(config: Mapping[str, Any]) -> int:
+    """The GPUs among which a run with this config may be given one; 0 where it names its device, or there is none."""
+    if config.get("device") not in ("auto", "cuda"):
+        return 0
+    import torch
+
+    return torch.cuda.device_count()
+
+
+class Drain:
+    """One job at a time, and on a machine with several GPUs one on each. A job that was not in line counts, too."""
+
+    def __init__(self, queue: Queue, begin: Begin, gpus: Callable[[Mapping[str, Any]], int] = gpu_count) -> None:
+        self._queue, self._begin, self._gpus = queue, begin, gpus
+        self._store = Store(queue.folder.parent)
+        self._me = Owner.this_process()
+
+    def run(self, should_stop: ShouldStop) -> None:
+        """Work until nothing is in line, or until there is a reason to stop: those who wait go on waiting then.
+
+        Raises:
+            InvalidValue: while another process does so.
+            StorageError: when the line cannot be written, or no process can be started.
+        """
+        with self._queue.held():
+            while not should_stop() and self.step():
+                time.sleep(POLL)
+
+    def step(self) -> bool:
+        """Look at all entries once, and begin the first that there is room for; whether there are any."""
+        with self._queue.changing():
+            entries = self._queue.entries()
+            working = [entry for entry in entries if self._queue.is_at_work(entry)]
+            waiting = [(entry, left) for entry in entries if entry not in working and (left := self._left(entry))]
+            if not working and not waiting:
+                self._queue.disown()  # with the line locked: who comes now finds nobody, and starts another process
+                return False
+            self._keep_places([run for _, left in waiting for run in left])
+            if waiting and (gpu := self._room(waiting[0][1][0], working)) is not None:
+                entry, left = waiting[0]
+                self._queue.write(replace(entry, starts=entry.starts + 1, gpu=gpu))
+                self._begin(replace(entry, gpu=gpu), left)
+        return True
+
+    def _left(self, entry: QueueEntry) -> list[Run]:
+        """The runs of an entry that are still to be trained; without any the entry is over."""
+        left = [run for run in self._queue.runs(entry) if _is_open(run)]
+        if left and entry.starts >= MAX_STARTS:
+            _log.warning("%s was given up: its processes ended %d times", " ".join(entry.runs), MAX_STARTS)
+            left = []
+        if not left:
+            self._queue.remove(entry)
+            for run in self._queue.runs(entry):
+                if run.is_owned_here():
+                    run.release()
+        return left
+
+    def _keep_places(self, runs: Sequence[Run]) -> None:
+        """Show of runs that wait that somebody sees to them, and end the waiting of one that somebody stops."""
+        for run in runs:
+            if not run.is_alive():
+                run.hand_over(self._me)
+        KeepingPlaces([run for run in runs if run.is_owned_here()], lambda: "")()
+
+    def _room(self, run: Run, working: Sequence[QueueEntry]) -> str | None:
+        """The GPU for the next job, empty where it takes what it finds; None while there is no room for one."""
+        jobs = self.others()
+        if not working and not jobs:
+            return ""
+        count = self._gpus(run.config())
+        taken = {entry.gpu or "0" for entry in working} | ({"0"} if jobs else set())
+        free = [str(number) for number in range(count) if str(number) not in taken]
+        return free[0] if free and len(working) + len(jobs) < count else None
+
+    def others(self) -> set[str]:
+        """The jobs of this machine that are trained and not in line: groups, sweeps and single runs."""
+        return jobs_at_work(self._store, self._queue.entries())
+
+
+def jobs_at_work(store: Store, entries: Sequence[QueueEntry]) -> set[str]:
+    """The jobs of this machine that are trained now, but for those of these entries: a group, a sweep or a run each."""
+    in_line = {run_id for entry in entries for run_id in entry.runs}
+    jobs = set()
+    for run in store.runs():
+        if run.id in in_line or (owner := run.owner()) is None:
+            continue
+        if owner.host == socket.gethostname() and run.is_alive():
+            meta = run.meta()
+            studies = [tag for tag in meta.tags if tag.startswith("study:")]
+            jobs.add(meta.group_id or (studies[0] if studies else run.id))
+    return jobs
+
+
+def _is_open(run: Run) -> bool:
+    """Whether a run has still to be trained, by its log."""
+    try:
+        end = run.view().end
+    except LabError:
+        return False  # a log that cannot be read is for whoever looks at the run
+    match end:
+        case RunFinished() | RunFailed():
+            return False
+        case RunStopped():
+            return end.reason in BY_SIGNAL
+        case None:
+            return True
