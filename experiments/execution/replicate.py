@@ -122,13 +122,31 @@ def replicate(runner: Runner, tasks: Sequence[Task] | Recorded, plan: TrainingPl
 
 
 def _replicate(recorded: Recorded, plan: TrainingPlan) -> Iterator[Entry]:
+    try:
+        for part in _parts(recorded, plan):
+            stopped = ""
+            for entry in recorded.follow(part):
+                if isinstance(entry.event, RunStopped) and not recorded.was_waiting(entry.run_id):
+                    stopped = entry.event.reason
+                yield entry
+            if stopped:
+                yield from recorded.stop_waiting(stopped)
+                return
+        yield from recorded.stopped()
+    except Stopped as stop:
+        if not any(isinstance(task, RecordedRun) for task in recorded.tasks):
+            raise
+        yield from recorded.stop_waiting(stop.message)
+
+
+def _parts(recorded: Recorded, plan: TrainingPlan) -> Iterator[Iterator[Entry]]:
+    """What is trained one after the other."""
     runner, tasks = recorded.runner, recorded.tasks
-    parts: Iterator[Iterator[Entry]]
     match plan.way:
         case "in turn":
-            parts = (_alone(runner, task) for task in tasks if recorded.begin(task))
+            return (_alone(runner, task) for task in tasks if recorded.begin(task))
         case "grouped":
-            parts = (_as_one(recorded, tasks[at : at + plan.size]) for at in range(0, len(tasks), plan.size))
+            return (_as_one(recorded, tasks[at : at + plan.size]) for at in range(0, len(tasks), plan.size))
         case "processes":
             # Fetched once, and what is wrong with it is known before any run is trained.
             config = config_of(runner, tasks[0])
@@ -138,21 +156,7 @@ def _replicate(recorded: Recorded, plan: TrainingPlan) -> Iterator[Entry]:
                 found = examine(config, runner.should_stop, runner, runner.first_read.of(config))
                 runner.first_read.keep(config, found.source)
             executor = LocalExecutor(runner.locations, local_slots("cpu", plan.size, None))
-            parts = iter([_SideBySide(recorded, executor).drive(runner.should_stop)])
-    try:
-        for part in parts:
-            stopped = ""
-            for entry in recorded.follow(part):
-                if isinstance(entry.event, RunStopped):
-                    stopped = entry.event.reason
-                yield entry
-            if stopped:
-                yield from recorded.stop_waiting(stopped)
-                return
-    except Stopped as stop:
-        if not any(isinstance(task, RecordedRun) for task in tasks):
-            raise
-        yield from recorded.stop_waiting(stop.message)
+            return iter([_SideBySide(recorded, executor).drive(runner.should_stop)])
 
 
 def _alone(runner: Runner, task: Task) -> Iterator[Entry]:

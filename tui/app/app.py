@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from collections.abc import Iterable
@@ -26,6 +27,7 @@ from tui.app.telling import Telling
 from tui.live.catalog import Catalog
 from tui.live.device_use import DeviceUse
 from tui.live.job_words import outcome
+from tui.live.jobs.watch import LineWatch, live_elsewhere
 from tui.live.lab import Lab
 from tui.live.machine import import_torch
 from tui.live.messages import (
@@ -43,6 +45,7 @@ from tui.live.studies import StudyWatch
 from tui.live.task import in_a_sentence
 from tui.live.watch import RunWatch
 from tui.screens.base import LEAST_HEIGHT, LEAST_WIDTH, WorkScreen
+from tui.screens.everywhere.line import LineScreen
 from tui.screens.help import Help, screen_keys
 from tui.screens.lab import LabScreen
 from tui.screens.runs.screen import RunsScreen
@@ -106,6 +109,7 @@ class LabApp(OrderedKeysApp[int]):
         self.session = Session(locations)
         self.session.address = settings.notify_url
         self.run_watch = RunWatch(self.session, self.store)
+        self.line = LineWatch(locations, self.session)
         self.run_control = RunControl(self, self, self._show_training)
         self.around = GettingAround(self, self, self.action_go)
         self.leaving = Leaving(self, self.session, self.store)
@@ -138,9 +142,19 @@ class LabApp(OrderedKeysApp[int]):
             self.notify(words, title="Settings", severity="warning", timeout=10, markup=False)
         import_torch()
         self.load_catalog()
+        self.run_worker(self._show_live_runs(), exit_on_error=False)
         self.set_interval(POLL, self._tick)
         self.set_interval(CATALOG_INTERVAL, self._refresh_catalog)
         self.set_interval(2.0, self.save_state)
+
+    async def _show_live_runs(self) -> None:
+        """Begin with what is trained already, by a process that lost its terminal say, unless a key came before."""
+        live = await asyncio.to_thread(live_elsewhere, self.store)
+        if live and not self.was_used and not self.session.live:
+            self.run_watch.show(self.store.run(live[0]))
+            await self._show_training()
+            others = f", and {len(live) - 1} more" if len(live) > 1 else ""
+            self.notify(with_keys(f"{live[0]}{others}: {{runs}} lists all"), title="Still in training", markup=False)
 
     def remember(self, **values: object) -> None:
         """Keep values for the next start."""
@@ -172,6 +186,7 @@ class LabApp(OrderedKeysApp[int]):
         if now < self._paint_at or is_leaving(self):
             return
         changed = self.run_watch.poll()
+        self.line.look()
         self._announce_end()
         self.telling.look()
         screen = self.screen
@@ -222,6 +237,8 @@ class LabApp(OrderedKeysApp[int]):
                 words = f"{own.title} epoch {epoch}/{own.view.config.get('epochs', '?')}"
                 words += f", {live} live" if (live := len(job.live_ids)) > 1 else ""
             words = f"● {'stopping and saving' if job.stopping else words}"
+        if waiting := self.line.waiting:
+            words = f"{waiting} in line  {words}".rstrip()  # first, as the rest may be cut off
         screen.query_one(NavBar).show_live(words)
 
     @work(thread=True, exclusive=True, group="catalog")
@@ -247,7 +264,7 @@ class LabApp(OrderedKeysApp[int]):
 
     @on(StartRequested)
     async def _start(self, message: StartRequested) -> None:
-        await self.run_control.start(message.specs)
+        await self.run_control.start(message.specs, detached=message.detached)
 
     @on(OpenRequested)
     async def _open(self, message: OpenRequested) -> None:
@@ -300,6 +317,9 @@ class LabApp(OrderedKeysApp[int]):
         await self.switch_mode(mode)  # awaited, so that the next key finds the screen it was meant for
         if elsewhere and isinstance(self.screen, WorkScreen):
             self.screen.leave_field()
+
+    async def action_line(self) -> None:
+        await self.push_screen(LineScreen())
 
     async def action_help(self) -> None:
         screen = self.screen

@@ -33,6 +33,8 @@ class OrderedKeysApp(App[ReturnType]):
     """Also lets no text steer the terminal."""
 
     _plain_lines = PlainLines()
+    was_used = False
+    """Whether a key was pressed."""
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [self._plain_lines, *super().get_line_filters()]
@@ -51,6 +53,7 @@ class OrderedKeysApp(App[ReturnType]):
         return key_in_words(binding.key).replace("ctrl+", "^")
 
     async def on_event(self, event: Event) -> None:
+        self.was_used = self.was_used or isinstance(event, Key)
         if isinstance(event, Key) and not event.is_forwarded and has_screen(self):
             await self._earlier_keys_done()
             focused = self.focused

@@ -12,10 +12,12 @@ from experiments.runs.folder import Run, RunSpec
 from experiments.runs.own_code import code_in_words, is_known, own_arch
 from experiments.runs.row import Status
 from tui.live.job_words import waiting_seeds, what_is_trained
+from tui.live.jobs.line import is_busy, put_in_line
 from tui.live.lab import Lab
 from tui.live.session import Job
-from tui.live.task import in_a_sentence
+from tui.live.task import BackgroundTask, in_a_sentence
 from tui.screens.dialogs import Ask
+from tui.text.keys import with_keys
 
 _CAN_GO_ON = (Status.STOPPED, Status.CRASHED)
 
@@ -26,13 +28,29 @@ class RunControl:
     def __init__(self, app: App[int], lab: Lab, show_training: Callable[[], Awaitable[None]]) -> None:
         self._app, self._lab, self._show_training = app, lab, show_training
 
-    async def start(self, specs: Sequence[RunSpec]) -> None:
-        if self._lab.session.live:
-            self._refuse("a run is being trained; stop it first", "Cannot start")
+    async def start(self, specs: Sequence[RunSpec], *, detached: bool = False) -> None:
+        """Train runs here; in line, for a process of their own, where that is asked for or the machine is busy."""
+        if detached or self._lab.session.live or await asyncio.to_thread(is_busy, self._lab.locations):
+            self._app.run_worker(self._put_in_line(specs), exit_on_error=False)
             return
         self._lab.run_watch.expect_new_runs()
         self._lab.session.start(Job(specs))
         await self._show_training()
+
+    async def _put_in_line(self, specs: Sequence[RunSpec]) -> None:
+        """Make the folders of runs on a thread, which may have to look at own code, and say where they are."""
+        locations, line = self._lab.locations, self._lab.line
+        task = BackgroundTask("put in line", lambda *_: put_in_line(locations, specs, "interface"))
+        while not task.done.is_set():
+            await asyncio.sleep(0.02)
+        line.hurry()
+        if problem := task.problem():
+            self._refuse(problem, "Cannot start")
+            return
+        before = len(line.entries) + self._lab.session.live
+        what = "it begins now" if not before else f"{before} before it" if before > 1 else "one before it"
+        words = with_keys(f"{what}; {{line}} in Runs or Training lists what is in line")
+        self._app.notify(words, title="In line", markup=False)
 
     async def stop(self, run: Run) -> None:
         """Stop a run, wherever it is trained. Of several that are trained here one is stopped alone, or all are."""

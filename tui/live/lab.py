@@ -8,6 +8,7 @@ from experiments.locations import Locations
 from experiments.runs.store import Store
 from experiments.settings import Settings
 from tui.live.catalog import Catalog
+from tui.live.jobs.watch import LineWatch
 from tui.live.session import Session
 from tui.live.state import State
 from tui.live.studies import StudyWatch
@@ -26,6 +27,7 @@ class Lab(Protocol):
     session: Session
     state: State
     run_watch: RunWatch
+    line: LineWatch
 
     @property
     def log_path(self) -> str:

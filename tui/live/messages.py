@@ -10,11 +10,12 @@ from experiments.runs.folder import Run, RunSpec
 
 
 class StartRequested(Message):
-    """Train these: one run, or the seeds of a new group."""
+    """Train these: one run, or the seeds of a new group. `detached`: in a process of its own, whatever else is live."""
 
-    def __init__(self, specs: Sequence[RunSpec]) -> None:
+    def __init__(self, specs: Sequence[RunSpec], *, detached: bool = False) -> None:
         super().__init__()
         self.specs = tuple(specs)
+        self.detached = detached
 
 
 class TurnRequested(Message):

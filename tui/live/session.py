@@ -21,6 +21,7 @@ from tui.live.machine import spare_the_collector
 from tui.live.task import Background
 
 if TYPE_CHECKING:
+    from experiments.execution.replicate import TrainingPlan
     from experiments.execution.together.recorded import Task
 
 
@@ -145,11 +146,19 @@ class Job(Background):
         from experiments.execution.replicate import plan_runs, replicate
         from experiments.execution.together.recorded import Recorded
 
+        jobs = 1 if self._is_tracked else None
+        if not self.new:
+            plan = self._say(plan_runs(runner, self.tasks, jobs))
+            yield from replicate(runner, self.tasks, plan)
+            return
         with Recorded(runner, self.tasks) as recorded:
             self._recorded = recorded.made
-            plan = plan_runs(recorded.runner, recorded.tasks, 1 if self._is_tracked else None)
-            self.stage = f"preparing {plan.words or 'data and network'}"
+            plan = self._say(plan_runs(recorded.runner, recorded.tasks, jobs))
             yield from replicate(recorded.runner, recorded, plan)
+
+    def _say(self, plan: TrainingPlan) -> TrainingPlan:
+        self.stage = f"preparing {plan.words or 'data and network'}"
+        return plan
 
     def _take_in(self, runner: Runner, entries: Iterator[Entry]) -> None:
         has_stepped, begun = False, set[str]()

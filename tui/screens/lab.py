@@ -28,7 +28,7 @@ from tui.live.messages import StartRequested
 from tui.live.translating import Translating
 from tui.screens.dialogs import Ask
 from tui.screens.lab_base import DEFAULT_ARCH, Fork, LabBase
-from tui.text.keys import key, with_keys
+from tui.text.keys import key
 from tui.text.wording import arch_in_short
 from tui.widgets.forms.run_form import OWN_VALUES, RunForm
 from tui.widgets.forms.spec_editor import SpecEditor
@@ -50,6 +50,7 @@ class LabScreen(LabBase):
     AUTO_FOCUS = "#archs"
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("start", "start", "Start", tooltip="Train the network with these values", priority=True),
+        bind("start_detached", "start_detached", "Start detached", tooltip="In a process of its own", priority=True),
         bind("edit", "edit", "Edit spec", tooltip="Type a network of your own"),
         bind("values", "values", "Values", tooltip="To learning rate, batch size and the rest"),
         bind("presets", "presets", "Presets", tooltip="The presets in a list, with their measured accuracy"),
@@ -204,7 +205,7 @@ class LabScreen(LabBase):
                 self._checked.config.check_parameter_budget(self._editor.summary.total_params)
         except LabError as error:
             return error.message.partition(": ")[2]
-        return with_keys("a run is being trained; stop it first ({stop} in Training)") if self.lab.session.live else ""
+        return ""
 
     def _promise(self) -> str:
         if self._translating is not None:
@@ -213,6 +214,8 @@ class LabScreen(LabBase):
         assert config is not None
         runs = f"{len(seeds)} runs" if len(seeds) > 1 else "ready"
         arch = short if len(short := arch_in_short(config.arch)) < 24 else "this network"
+        if self.lab.session.live or self.lab.line.entries:
+            runs = "in line" if len(seeds) == 1 else f"{runs} in line"
         return f"{runs.capitalize()}: {arch} on {name_of(config.dataset)}, {config.epochs} epochs."
 
     def _show_fork(self) -> None:
@@ -265,6 +268,12 @@ class LabScreen(LabBase):
 
     @on(Button.Pressed, "#start")
     def action_start(self) -> None:
+        self._start(detached=False)
+
+    def action_start_detached(self) -> None:
+        self._start(detached=True)
+
+    def _start(self, *, detached: bool) -> None:
         if self.judge_again():
             return  # the verdict says why
         config, seeds, name = self._checked.config, self._checked.seeds, self._form.texts["name"].strip()
@@ -273,7 +282,7 @@ class LabScreen(LabBase):
         specs = [RunSpec(config, meta)]
         if len(seeds) > 1:
             specs = seed_specs(config, seeds, replace(meta, group_id=self.lab.store.new_group_id()))
-        self.post_message(StartRequested(specs))
+        self.post_message(StartRequested(specs, detached=detached))
 
     def action_edit(self) -> None:
         field = self.query_one("#spec", Input)

@@ -13,6 +13,7 @@ from tui.screens.base import WorkScreen
 from tui.screens.everywhere.presets import Presets
 from tui.screens.find_rate import FindRate
 from tui.text.copying import Copy, copies_of_config
+from tui.text.keys import with_keys
 from tui.widgets.forms.run_form import RunForm
 from tui.widgets.forms.spec_editor import SpecEditor
 
@@ -62,7 +63,8 @@ class LabBase(WorkScreen):
 
     def action_find_rate(self) -> None:
         """Make a learning-rate range test of what the form says, and take the rate that it suggests."""
-        if problem := self.judge_again():
+        live = with_keys("a run is being trained; stop it first ({stop} in Training)") if self.lab.session.live else ""
+        if problem := self.judge_again() or live:
             self.notify(problem, title="No range test", severity="warning", markup=False)
         elif self._checked.config is not None:
             self.app.push_screen(FindRate(self.lab.locations, self._checked.config), self._take_rate)

@@ -45,6 +45,7 @@ class TrainingScreen(WorkScreen):
     MODE = "training"
     AUTO_FOCUS = "#epochs"
     BINDINGS: ClassVar[list[BindingType]] = [
+        bind("line", "app.line", "Line", tooltip="What waits in line: another order, dropping"),
         bind("stop", "stop", "Stop", tooltip="Stop after a checkpoint"),
         bind("continue", "resume", "Continue", tooltip="Go on from the last checkpoint"),
         bind("next", "turn(1)", "Next seed", tooltip="Show the next of the seeds that are trained now"),

@@ -96,7 +96,7 @@ class Recorded:
         for entry in entries:
             self._told.add(entry.run_id)
             yield entry
-            yield from self._stopped()
+            yield from self.stopped()
 
     def stop_waiting(self, reason: str) -> Iterator[Entry]:
         """End the waiting of all that have not begun."""
@@ -107,10 +107,15 @@ class Recorded:
                 self._places.wait(run)  # one whose turn it was, too
             elif ends := [entry for entry in EventReader(run.log).poll() if isinstance(entry.event, EndEvent)]:
                 yield from self.follow(ends)  # it was stopped while it was prepared
-        yield from self._stopped()
+        yield from self.stopped()
         yield from self.follow(self._places.stop_all(reason))
 
-    def _stopped(self) -> Iterator[Entry]:
+    def was_waiting(self, run_id: str) -> bool:
+        """Whether somebody stopped a run while it waited."""
+        return run_id in self._places.stopped
+
+    def stopped(self) -> Iterator[Entry]:
+        """The ends of runs that somebody stopped while they waited, each once."""
         for run_id in self._places.stopped.keys() - self._told:
             self._told.add(run_id)
             yield self._places.stopped[run_id]

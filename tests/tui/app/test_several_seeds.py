@@ -32,6 +32,9 @@ class _Workers:
         return TrainingPlan("processes", self._size, f"{len(planned)} runs, {self._size} at a time")
 
     def train(self, runner, recorded, plan):
+        return recorded.follow(self._train(runner, recorded))
+
+    def _train(self, runner, recorded):
         waiting, live = list(recorded.tasks), {}
         while live or waiting:
             while waiting and len(live) < self._size:

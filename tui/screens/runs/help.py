@@ -31,6 +31,7 @@ KEYS: list[BindingType] = [
     bind("reverse", "reverse", "Reverse", tooltip="The other way round"),
     bind("columns", "columns", "Columns", tooltip="Choose the columns"),
     bind("continue", "resume", "Continue", tooltip="Go on from its last checkpoint"),
+    bind("line", "app.line", "Line", tooltip="What waits in line: another order, dropping"),
     bind("stop", "stop", "Stop", tooltip="Stop it after a checkpoint, wherever it is trained"),
     bind("delete", "delete", "Delete", tooltip="Delete it, or all that is marked, after a question"),
     bind("copy", "copy", "Copy", tooltip="Copy the run's id, its spec, or the command that trains the same"),

@@ -68,14 +68,14 @@ def test_where_none_can_begin_none_is_left(locations, planned):
 
 
 @pytest.mark.parametrize("plan", [IN_TURN, TrainingPlan("processes", 1)], ids=lambda plan: plan.way)
-def test_one_that_somebody_stops_while_it_waits_is_left_out_and_the_others_are_trained(locations, planned, plan):
+def test_one_that_somebody_stops_while_it_waits_is_left_out_and_the_others_are_trained(locations, tiny, plan):
     runner, ends = Runner(locations), {}
-    for entry in replicate(runner, planned, plan):
+    for entry in replicate(runner, seed_specs(tiny, range(4), Meta("try", (), "g20260102-030405-abcd")), plan):
         if isinstance(entry.event, RunStarted) and not ends:
             by_seed(runner)[1].ask_to_stop()
         if isinstance(entry.event, RunFinished | RunStopped):
             ends[runner.store.run(entry.run_id).config()["seed"]] = type(entry.event)
-    assert ends == {0: RunFinished, 1: RunStopped, 2: RunFinished}
+    assert ends == {0: RunFinished, 1: RunStopped, 2: RunFinished, 3: RunFinished}
 
 
 def test_after_one_in_training_is_stopped_those_that_wait_are_stopped_too(locations, planned):

@@ -1,0 +1,94 @@
+"""The line of runs as the interface sees it, read on a thread; and the care that somebody works it off."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+from experiments.locations import Locations
+from experiments.queue.line import Queue, QueueEntry
+from experiments.runs.store import Store
+from tui.live.jobs.line import see_to_the_line
+from tui.live.session import Session
+from tui.live.task import BackgroundTask
+from tui.text.wording import arch_in_short
+
+LOOK = 1.0
+"""Seconds between two readings."""
+
+
+@dataclass(frozen=True, slots=True)
+class InLine:
+    """An entry with what a person wants to know of it."""
+
+    entry: QueueEntry
+    title: str
+    what: str
+    at_work: bool
+
+    @property
+    def asked_by(self) -> str:
+        return f"{self.entry.user}, {self.entry.by}"
+
+
+def read_line(locations: Locations) -> list[InLine]:
+    """All that is in line, the next first."""
+    queue, found = Queue.of(locations.home), []
+    for entry in queue.entries():
+        if not (runs := queue.runs(entry)):
+            continue
+        config, meta = runs[0].config(), runs[0].meta()
+        seeds = f"{len(runs)} seeds" if len(runs) > 1 else f"seed {config.get('seed', '-')}"
+        arch = arch_in_short(str(config.get("arch", "?")))
+        what = f"{arch} on {config.get('dataset', '?')}, {config.get('epochs', '?')} epochs, {seeds}"
+        found.append(InLine(entry, meta.name or meta.group_id or runs[0].id, what, queue.is_at_work(entry)))
+    return found
+
+
+class LineWatch:
+    """`look` is called again and again; `entries` is what was found last.
+
+    A line that nobody works off gets a process that does. Not while a run of the interface's own is still prepared: it
+    came first, and has no folder yet by which that process would know of it.
+    """
+
+    def __init__(self, locations: Locations, session: Session) -> None:
+        self._locations, self._session = locations, session
+        self._reading: BackgroundTask[list[InLine]] | None = None
+        self._next = -math.inf
+        self.entries: list[InLine] = []
+        self.trouble = ""
+
+    @property
+    def waiting(self) -> int:
+        """The number of entries whose turn has not come."""
+        return sum(not found.at_work for found in self.entries)
+
+    def look(self) -> bool:
+        """Take in what a reading has found, and begin another when it is due; whether anything has changed."""
+        before, now = (self.entries, self.trouble), time.monotonic()
+        if self._reading is not None and self._reading.done.is_set():
+            self.trouble = self._reading.problem()
+            self.entries = self._reading.result if self._reading.result is not None else self.entries
+            self._reading = None
+        if self._reading is None and now >= self._next:
+            self._next = now + LOOK
+            self._reading = BackgroundTask("line", lambda *_: self._read())
+        return before != (self.entries, self.trouble)
+
+    def hurry(self) -> None:
+        """Read again at the next look: something was done to the line."""
+        self._next = -math.inf
+
+    def _read(self) -> list[InLine]:
+        found = read_line(self._locations)
+        if found and not (self._session.live and self._session.stage):
+            see_to_the_line(self._locations)
+        return found
+
+
+def live_elsewhere(store: Store) -> list[str]:
+    """The runs that other processes train now, the newest first; those that wait for their turn are not among them."""
+    live = (run for run in store.runs() if run.owner_file.exists() and run.log.exists())
+    return [run.id for run in live if not run.is_owned_here() and run.is_alive() and run.view().end is None]

@@ -1,0 +1,109 @@
+"""What waits in line for the machine: another order, and dropping what is not wanted any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from core.errors import LabError
+from experiments.queue.line import Queue
+from tui.live.jobs.watch import InLine
+from tui.live.lab import Lab
+from tui.live.task import in_a_sentence
+from tui.screens.dialogs import Ask
+from tui.text.keys import with_keys
+from tui.widgets.keys import bind
+from tui.widgets.tables.table import Cell, Column, Table
+
+COLUMNS = (
+    Column("", 2, right=True),
+    Column("Status", 8),
+    Column("Run", 22),
+    Column("What", 0, min_width=26),
+    Column("By", 16, rank=1),
+)
+LOOK = 0.25
+"""Seconds between two looks at what has been read of the line."""
+EMPTY = "Nothing is in line. A run that is started while another one is trained waits here."
+
+
+class LineScreen(ModalScreen[None]):
+    """The line of this home, whoever has put runs there."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        bind("earlier", "move(-1)", "Earlier"),
+        bind("later", "move(1)", "Later"),
+        bind("delete", "drop", "Drop"),
+        bind("back", "dismiss(None)", "Back"),
+        bind("line", "dismiss(None)"),
+    ]
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog line") as box:
+            box.border_title = "In line"
+            yield Table(COLUMNS, id="line")
+            yield Static(EMPTY, id="line-empty", markup=False)
+            words = "{earlier} and {later} move it, {delete} drops it, {back} goes back"
+            yield Static(with_keys(words), classes="keys", markup=False)
+
+    def on_mount(self) -> None:
+        self.set_interval(LOOK, self.repaint)
+        self.repaint()
+
+    @property
+    def _lab(self) -> Lab:
+        return cast(Lab, self.app)
+
+    @property
+    def _current(self) -> InLine | None:
+        entries, row = self._lab.line.entries, self.query_one(Table).cursor_row
+        return entries[row] if 0 <= row < len(entries) else None
+
+    def repaint(self) -> None:
+        """Show what was read of the line last."""
+        entries, table = self._lab.line.entries, self.query_one(Table)
+        table.show(len(entries), lambda index: _cells(index, entries[index]))
+        table.display = bool(entries)
+        self.query_one("#line-empty").display = not entries
+
+    def action_move(self, by: int) -> None:
+        if (current := self._current) is None:
+            return
+        entries = self._lab.line.entries
+        place = entries.index(current) + by
+        if 0 <= place < len(entries):
+            self._change(lambda queue: queue.move(current.entry.id, place + 1), "Not moved")
+            self.query_one(Table).move_to(place)
+
+    async def action_drop(self) -> None:
+        if (current := self._current) is None:
+            return
+        if current.at_work:
+            self.notify(with_keys("it is trained now; stop it in Runs ({stop})"), title="Not dropped")
+            return
+        answers = (("keep", "Keep it in line"), ("drop", "Drop it"))
+        text = f"{current.title}: {current.what}.\n\nWhat of it has never begun is deleted."
+
+        def answered(answer: str | None) -> None:
+            if answer == "drop":
+                self._change(lambda queue: queue.drop(current.entry.id), "Not dropped")
+
+        await self.app.push_screen(Ask("Drop it?", text, answers, danger="drop"), answered)
+
+    def _change(self, change: Callable[[Queue], object], failing: str) -> None:
+        try:
+            change(Queue.of(self._lab.locations.home))
+        except LabError as error:
+            self.notify(in_a_sentence(error), title=failing, severity="error", markup=False)
+        self._lab.line.hurry()
+
+
+def _cells(index: int, found: InLine) -> tuple[Cell, ...]:
+    standing: Cell = ("running", "good") if found.at_work else ("waiting", "muted")
+    return (str(index + 1), standing, found.title, found.what, (found.asked_by, "muted"))
