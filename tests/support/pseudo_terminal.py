@@ -115,8 +115,10 @@ class TerminalApp:
         *,
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        command: Sequence[str] = (),
     ) -> None:
-        command = [sys.executable, "-m", "tui", *arguments]
+        """`command` starts it in another way than from here."""
+        command = command or [sys.executable, "-m", "tui", *arguments]
         variables = {**os.environ, "MNIST_TUI_HOME": str(home), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
         self.screen = Screen(*size)
         self.written = 0
@@ -124,7 +126,7 @@ class TerminalApp:
         self.started_at = time.perf_counter()
         self.process = pexpect.spawn(
             command[0],
-            command[1:],
+            list(command[1:]),
             env={**variables, **(environment or {})},
             dimensions=(size[1], size[0]),
             timeout=None,
