@@ -48,7 +48,7 @@ def _train(runner: Runner, planned: Sequence[RunSpec], made: Sequence[Run]) -> I
         trainer, source, teacher = _prepare(runner, planned)
         runs = made or _create(runner, trainer, [spec.meta for spec in planned], source, teacher)
         for run in made:
-            run.set_environment(describe_training(trainer.device))
+            run.set_environment(describe_training(trainer.members[0]))
         keepers = []
         for member, run in zip(trainer.members, runs, strict=True):
             open_runs.enter_context(owning(run))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 from collections.abc import Iterable
@@ -27,7 +26,7 @@ from tui.app.telling import Telling
 from tui.live.catalog import Catalog
 from tui.live.device_use import DeviceUse
 from tui.live.job_words import outcome
-from tui.live.jobs.watch import LineWatch, live_elsewhere
+from tui.live.jobs.watch import LineWatch
 from tui.live.lab import Lab
 from tui.live.machine import import_torch
 from tui.live.messages import (
@@ -142,19 +141,10 @@ class LabApp(OrderedKeysApp[int]):
             self.notify(words, title="Settings", severity="warning", timeout=10, markup=False)
         import_torch()
         self.load_catalog()
-        self.run_worker(self._show_live_runs(), exit_on_error=False)
+        self.run_worker(self.run_control.show_live_runs(lambda: not self.was_used), exit_on_error=False)
         self.set_interval(POLL, self._tick)
         self.set_interval(CATALOG_INTERVAL, self._refresh_catalog)
         self.set_interval(2.0, self.save_state)
-
-    async def _show_live_runs(self) -> None:
-        """Begin with what is trained already, by a process that lost its terminal say, unless a key came before."""
-        live = await asyncio.to_thread(live_elsewhere, self.store)
-        if live and not self.was_used and not self.session.live:
-            self.run_watch.show(self.store.run(live[0]))
-            await self._show_training()
-            others = f", and {len(live) - 1} more" if len(live) > 1 else ""
-            self.notify(with_keys(f"{live[0]}{others}: {{runs}} lists all"), title="Still in training", markup=False)
 
     def remember(self, **values: object) -> None:
         """Keep values for the next start."""

@@ -13,6 +13,7 @@ from experiments.runs.own_code import code_in_words, is_known, own_arch
 from experiments.runs.row import Status
 from tui.live.job_words import waiting_seeds, what_is_trained
 from tui.live.jobs.line import is_busy, put_in_line
+from tui.live.jobs.watch import live_elsewhere
 from tui.live.lab import Lab
 from tui.live.session import Job
 from tui.live.task import BackgroundTask, in_a_sentence
@@ -27,6 +28,17 @@ class RunControl:
 
     def __init__(self, app: App[int], lab: Lab, show_training: Callable[[], Awaitable[None]]) -> None:
         self._app, self._lab, self._show_training = app, lab, show_training
+
+    async def show_live_runs(self, is_wanted: Callable[[], bool]) -> None:
+        """Lead to what is trained already, by a process that lost its terminal say, where that is wanted by then."""
+        lab = self._lab
+        live = await asyncio.to_thread(live_elsewhere, lab.store)
+        if live and is_wanted() and not lab.session.live:
+            lab.run_watch.show(lab.store.run(live[0]))
+            await self._show_training()
+            others = f", and {len(live) - 1} more" if len(live) > 1 else ""
+            words = with_keys(f"{live[0]}{others}: {{runs}} lists all")
+            self._app.notify(words, title="Still in training", markup=False)
 
     async def start(self, specs: Sequence[RunSpec], *, detached: bool = False) -> None:
         """Train runs here; in line, for a process of their own, where that is asked for or the machine is busy."""

@@ -168,7 +168,7 @@ def _put_in_line(locations: Locations, planned: list[RunSpec]) -> None:
 
     entry = put_in_line(locations, planned, "run --queue")
     see_to_the_line(locations)
-    note("it is trained when its turn comes: mnist-tui queue lists what is in line")
+    say_aside("it is trained when its turn comes: mnist-tui queue lists what is in line")
     say(planned[0].meta.group_id or entry.runs[0])
 
 

@@ -266,14 +266,7 @@ class LabScreen(LabBase):
     def _spec_done(self) -> None:
         self.set_focus(self.query_one("#preset"))
 
-    @on(Button.Pressed, "#start")
-    def action_start(self) -> None:
-        self._start(detached=False)
-
-    def action_start_detached(self) -> None:
-        self._start(detached=True)
-
-    def _start(self, *, detached: bool) -> None:
+    def start(self, *, detached: bool) -> None:
         if self.judge_again():
             return  # the verdict says why
         config, seeds, name = self._checked.config, self._checked.seeds, self._form.texts["name"].strip()

@@ -6,6 +6,9 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from textual import on
+from textual.widgets import Button
+
 from tui.live.forms.fields import label
 from tui.live.forms.form import Checked, check
 from tui.screens.augmented import AugmentedDigits
@@ -49,6 +52,17 @@ class LabBase(WorkScreen):
         if config is None:  # there is no command for what is wrong
             return [("spec", self.query_one(SpecEditor).arch)]
         return copies_of_config(config, self._checked.seeds, self._form.texts["name"].strip())
+
+    @abstractmethod
+    def start(self, *, detached: bool) -> None:
+        """Ask for the runs of the form to be trained, `detached` in a process of their own."""
+
+    @on(Button.Pressed, "#start")
+    def action_start(self) -> None:
+        self.start(detached=False)
+
+    def action_start_detached(self) -> None:
+        self.start(detached=True)
 
     def action_digits(self) -> None:
         """Draw digits by the values as they are; the budget and the network have no part in it."""
