@@ -60,7 +60,7 @@ COMMANDS: Mapping[str, Row] = {
         "Stop a run or a group, after a checkpoint. It does not matter which process trains it.",
     ),
     "queue": Row(
-        "tui.commands.queue:app",
+        "tui.commands.jobs.queue:app",
         "List the runs that wait in line, move or drop them. A process of its own trains them, one job at a time.",
     ),
     "compare": Row(
