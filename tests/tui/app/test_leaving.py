@@ -62,7 +62,7 @@ async def test_a_run_starts_and_x_stops_it(tmp_path, scripted):
     async with opened(tmp_path) as pilot:
         await _start(pilot)
         await pilot.press("1")
-        await wait_for_text(pilot, "stop it first")
+        await wait_for_text(pilot, "In line: ")
         await pilot.press("2", "x")
         await wait_for_text(pilot, "■ stopped")
         await wait_for_text(pilot, "Stopped")
