@@ -25,7 +25,7 @@ from tui.app.run_control import RunControl
 from tui.app.telling import Telling
 from tui.live.catalog import Catalog
 from tui.live.device_use import DeviceUse
-from tui.live.job_words import outcome
+from tui.live.job_words import live_in_words, outcome
 from tui.live.jobs.watch import LineWatch
 from tui.live.lab import Lab
 from tui.live.machine import import_torch
@@ -219,16 +219,7 @@ class LabApp(OrderedKeysApp[int]):
         return str(self.locations.home / "interface.log")
 
     def _show_live(self, screen: WorkScreen) -> None:
-        job, own, words = self.session.job, self.run_watch.own, ""
-        if job is not None and self.session.live:
-            words = self.session.stage or "training"
-            if not self.session.stage and own is not None and own.view.started is not None:
-                epoch = own.view.progress.epoch if own.view.progress else 1
-                words = f"{own.title} epoch {epoch}/{own.view.config.get('epochs', '?')}"
-                words += f", {live} live" if (live := len(job.live_ids)) > 1 else ""
-            words = f"● {'stopping and saving' if job.stopping else words}"
-        if waiting := self.line.waiting:
-            words = f"{waiting} in line  {words}".rstrip()  # first, as the rest may be cut off
+        words = live_in_words(self.session, self.run_watch.own, self.line.waiting)
         screen.query_one(NavBar).show_live(words)
 
     @work(thread=True, exclusive=True, group="catalog")

@@ -11,7 +11,7 @@ from experiments.runs.row import Status
 from experiments.runs.seeds import name_of_group, seeds_text
 from tui.live.follow import Follower
 from tui.live.forms.advice import for_interface
-from tui.live.session import Job
+from tui.live.session import Job, Session
 from tui.text.keys import key
 from tui.text.output import percent
 from tui.text.progress import why_ended
@@ -49,6 +49,20 @@ def names_in_words(names: Sequence[str]) -> str:
 def what_is_trained(job: Job) -> str:
     live = len(job.live_ids)
     return f"{live} runs are being trained." if live > 1 else "A run is being trained."
+
+
+def live_in_words(session: Session, own: Follower | None, waiting: int) -> str:
+    """What is trained here, and how many wait in line, for the line at the top; the number first, as the rest may be
+    cut off. `own` reads the log of the run that is shown."""
+    job, words = session.job, ""
+    if job is not None and session.live:
+        words = session.stage or "training"
+        if not session.stage and own is not None and own.view.started is not None:
+            epoch = own.view.progress.epoch if own.view.progress else 1
+            words = f"{own.title} epoch {epoch}/{own.view.config.get('epochs', '?')}"
+            words += f", {live} live" if (live := len(job.live_ids)) > 1 else ""
+        words = f"● {'stopping and saving' if job.stopping else words}"
+    return f"{waiting} in line  {words}".rstrip() if waiting else words
 
 
 def outcome(job: Job, follower: Follower | None, log_path: str) -> Outcome:
