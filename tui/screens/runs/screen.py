@@ -339,7 +339,7 @@ class RunsScreen(RunActions):
                 return current is not None and (current.is_open or current.is_inside)
             case "filter" | "sort" | "reload" | "reverse" | "columns" | "preview" | "fold_all" | "mark_all":
                 return bool(self.catalog.items)
-            case "mark" | "open":
+            case "mark" | "open" | "copy":
                 return current is not None
             case _:
                 return super().check_action(action, parameters)
