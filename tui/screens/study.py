@@ -14,6 +14,7 @@ from textual.content import Content
 from experiments.studies.list import StudyEntry
 from experiments.studies.view import IMPORTANCE_TRIALS, TrialView, add_trial, prune_trial
 from tui.screens.dialogs import Ask
+from tui.screens.parameters import Parameters
 from tui.screens.study_base import StudyWorkScreen
 from tui.screens.sweep_dialogs import AddTrial
 from tui.text.copying import Copy
@@ -44,6 +45,7 @@ class StudyScreen(StudyWorkScreen):
         bind("previous_view", "turn(-1)"),
         bind("best", "best", "Best", tooltip="To the best trial"),
         bind("order", "sort", "Sort", tooltip="Next order: newest first, best first"),
+        bind("values", "parameters", "Parameters", tooltip="Each parameter against value, and all at once"),
         bind("copy", "copy", "Copy", tooltip="Copy the trial's id, its spec, or the command that trains the same"),
         bind("back", "back", "Back"),
     ]
@@ -161,6 +163,10 @@ class StudyScreen(StudyWorkScreen):
 
     def action_turn(self, by: int) -> None:
         self.query_one(StudyCharts).turn(by)
+
+    def action_parameters(self) -> None:
+        if self.entry is not None and self.entry.view is not None:
+            self.app.push_screen(Parameters(self.entry.view, ascii_only=self.lab.ascii_only))
 
     async def action_prune(self) -> None:
         trial, entry = self._current, self.entry

@@ -63,7 +63,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "continue": Meaning("c", "continue"),
     "fork": Meaning("f", "fork: its values in the Lab"),
     "edit": Meaning("e", "edit the spec, or the name of a run"),
-    "values": Meaning("v", "to the values"),
+    "values": Meaning("v", "to the values; of a sweep, its parameters against value"),
     "presets": Meaning("V", "the presets, with their measured accuracy"),
     "digits": Meaning("D,ctrl+g", "digits as augmentation makes them; ctrl+g from inside a field"),
     "find_rate": Meaning("L,ctrl+l", "look for a learning rate; ctrl+l from inside a field"),

@@ -374,3 +374,18 @@ async def test_a_lab_that_is_wrong_begins_no_sweep(tmp_path):
         await pilot.press("a")
         await wait_for_text(pilot, "Learning rate must be")
         assert not isinstance(pilot.app.screen, FormDialog)
+
+
+@pytest.mark.parametrize("size", [WIDE, SMALL])
+async def test_parameters_are_drawn_against_value_one_by_one_and_all_at_once(tmp_path, script, size):
+    study(tmp_path, script)
+    async with staged(StudyScreen("s"), tmp_path, size) as pilot:
+        await wait_for_text(pilot, "9 of 10 trials done")
+        await pilot.press("v")
+        await wait_for_text(pilot, "images, by batch_size")
+        await pilot.press("tab")
+        await wait_for_text(pilot, "images, by lr")
+        await pilot.press("tab")
+        await wait_for_text(pilot, "2 accuracy")
+        await pilot.press("escape")
+        await wait_for_text(pilot, "9 of 10 trials done")

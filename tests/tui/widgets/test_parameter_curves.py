@@ -1,0 +1,29 @@
+"""The parameters of a study against value."""
+
+from __future__ import annotations
+
+import numpy as np
+from sweep_tools import Scripted, drive, three_epochs, tiny_plan
+
+from experiments.locations import Locations
+from experiments.studies.view import study_view
+from tui.widgets.charts.parameter_curves import BEST, OTHER, parallel_curves, parallel_words, scored, slice_curves
+
+
+def test_every_finished_trial_has_its_place_and_the_best_quarter_is_told_apart(tmp_path, script):
+    plan = tiny_plan({"lr": "0.1,0.2,0.3", "batch_size": "64,128"}, sampler="grid", trials=6)
+    drive(Locations.resolve(tmp_path, tmp_path / "data"), plan, Scripted(script, three_epochs(script, 0.8)))
+    view = study_view(tmp_path, "s")
+    best, other = scored(view)
+    assert (len(best), len(other)) == (2, 4)
+    lr = view.plan.space.dimension("lr")
+    others, tops = slice_curves(view, lr)
+    assert (others.number, tops.number) == (OTHER, BEST)
+    places = sorted([*others.xs, *tops.xs])
+    assert places == [0, 0, 1, 1, 2, 2]
+    for trial in best:
+        assert lr.values.index(trial.params["lr"]) in tops.xs
+    lines = parallel_curves(view)
+    assert len(lines) == 6
+    assert all(len(line.xs) == 3 and np.all((line.ys >= 0) & (line.ys <= 100)) for line in lines)
+    assert parallel_words(view) == "0 batch_size  1 lr  2 accuracy"
