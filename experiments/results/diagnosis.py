@@ -40,7 +40,10 @@ RULES: Mapping[Trend, str] = {
 }
 """When each is said, in the order in which an interface explains them. Where several hold, the worse is said."""
 
-_WORDS: Mapping[Trend, str] = {
+WORDS: Mapping[Trend, str] = {
+    "improving": "still improving",
+    "too_early": "too early to tell",
+    "diverged": "diverged",
     "diverging": "diverging",
     "not_learning": "no better than guessing",
     "overfitting": "overfitting",
@@ -77,7 +80,7 @@ class Diagnosis:
             case "diverged":
                 return f"diverged in epoch {self.since}"
             case trend:
-                return _WORDS[trend] + (f" since epoch {self.since}" if self.since else "")
+                return WORDS[trend] + (f" since epoch {self.since}" if self.since else "")
 
     @property
     def is_bad(self) -> bool:

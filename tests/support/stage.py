@@ -85,6 +85,9 @@ class Stage(OrderedKeysApp[None]):
     def device_use(self, device: str) -> str:
         return "CPU 50%"
 
+    def device_loads(self) -> tuple[float, ...]:
+        return (40.0, 50.0)
+
     def remember(self, **values: object) -> None:
         self.state = replace(self.state, **values)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -168,6 +168,9 @@ class LabApp(OrderedKeysApp[int]):
     def device_use(self, device: str) -> str:
         return self._use.recent_line(device)
 
+    def device_loads(self) -> Sequence[float]:
+        return tuple(self._use.loads)
+
     def _tick(self) -> None:
         """Read what has come into the logs and paint it; less often when painting is slow."""
         # Counted on this thread, with all that Textual did since the last look: training feels every bit of it twice,
@@ -306,7 +309,8 @@ class LabApp(OrderedKeysApp[int]):
         screen = self.screen
         if isinstance(screen, WorkScreen):
             layers = tuple(GRAMMAR.items()) if isinstance(screen, LabScreen) else ()
-            await self.push_screen(Help(screen.MODE.capitalize(), screen.help_lines(), screen_keys(screen), layers))
+            said = screen.help_lines(), screen_keys(screen), layers, screen.explained()
+            await self.push_screen(Help(screen.MODE.capitalize(), *said))
 
     def copy_to_clipboard(self, text: str) -> None:
         super().copy_to_clipboard(text)

@@ -6,10 +6,14 @@ import importlib
 import math
 import os
 import time
+from collections import deque
 from contextlib import suppress
 from typing import Any
 
 import psutil
+
+MOST_LOADS = 600
+"""Readings that are kept, of a second each."""
 
 
 class DeviceUse:
@@ -22,6 +26,8 @@ class DeviceUse:
         self._gpu: Any = None
         self._looked_for_gpu = False
         self._recent, self._read_at = "", -math.inf
+        self.loads: deque[float] = deque(maxlen=MOST_LOADS)
+        """The load at each reading, in percent of the GPU or of a core."""
 
     def recent_line(self, device: str) -> str:
         """The same as `line`, read once a second at most: cheap enough for each time the screen is painted."""
@@ -34,6 +40,7 @@ class DeviceUse:
         if device.startswith("cuda") and (gpu := self._gpu_line(device)):
             return gpu
         cpu, memory = self._cpu_and_memory()
+        self.loads.append(cpu)
         return f"CPU {cpu:.0f}% of {psutil.cpu_count() or 1} cores, {_gb(memory)} GB"
 
     def _cpu_and_memory(self) -> tuple[float, int]:
@@ -60,6 +67,7 @@ class DeviceUse:
             watts = library.nvmlDeviceGetPowerUsage(handle) / 1000
         except (library.NVMLError, LookupError):
             return ""
+        self.loads.append(busy)
         return f"GPU {busy}%, {_gb(memory.used)}/{_gb(memory.total)} GB, {watts:.0f} W"
 
     def _library(self) -> Any:

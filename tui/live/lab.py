@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from experiments.locations import Locations
@@ -35,6 +36,9 @@ class Lab(Protocol):
 
     def device_use(self, device: str) -> str:
         """The load of a device, in words; read once a second at most."""
+
+    def device_loads(self) -> Sequence[float]:
+        """The load at each of these readings, in percent."""
 
     def remember(self, **values: object) -> None:
         """Keep values, named as the fields of `State`, for the next start."""

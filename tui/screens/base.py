@@ -106,3 +106,7 @@ class WorkScreen(SteadyScreen):
     def help_lines(self) -> tuple[str, ...]:
         """Lines for the help of this screen."""
         return ()
+
+    def explained(self) -> tuple[tuple[str, str], ...]:
+        """What is shown on this screen and what each of it means, for the help."""
+        return ()

@@ -48,12 +48,13 @@ class Help(ModalScreen[None]):
         lines: Sequence[str],
         keys: Sequence[tuple[str, str]],
         layers: Sequence[tuple[str, str]] = (),
+        explained: Sequence[tuple[str, str]] = (),
     ) -> None:
-        """`layers` are the words of a spec, where there is one to type."""
+        """`layers` are the words of a spec, where there is one to type, `explained` what is shown and what it means."""
         super().__init__()
         self._title, self._lines = title, tuple(map(with_keys, lines))
         general = [(with_keys(keys), with_keys(words)) for keys, words in GENERAL]
-        self._sections = [(title, keys), ("Layers", layers), ("Everywhere", general)]
+        self._sections = [(title, keys), ("What is shown", explained), ("Layers", layers), ("Everywhere", general)]
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog help") as box:

@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from experiments.inference.kept import kept_weights
+from experiments.results.diagnosis import RULES, WORDS
 from experiments.runs.row import Status
 from tui.drawing.series import SMOOTHING
 from tui.live.follow import Follower
@@ -27,6 +28,7 @@ from tui.text.progress import epoch_readout
 from tui.widgets.charts.curves import ACCURACIES, CHARTS, ZOOMS, Curves
 from tui.widgets.charts.diagram import Diagram
 from tui.widgets.keys import bind
+from tui.widgets.lines.facts import MEANINGS as FACTS
 from tui.widgets.lines.facts import Facts, facts_of
 from tui.widgets.lines.line import Line
 from tui.widgets.lines.paragraph import Paragraph
@@ -35,6 +37,8 @@ from tui.widgets.lines.run_title import notice_of, title_of
 from tui.widgets.tables.epoch_table import EpochTable
 from tui.widgets.tables.log_pane import LogPane
 from tui.widgets.tables.table import Table
+from tui.widgets.tables.trend_table import MEANINGS as TRENDS
+from tui.widgets.tables.trend_table import TrendTable
 
 EMPTY = """No run is open.
 
@@ -66,6 +70,7 @@ class TrainingScreen(WorkScreen):
         bind("copy", "copy", "Copy", tooltip="Copy the run's id, its spec, or the command that trains the same"),
         bind("left", "point(-1)", "Epoch", show=False, tooltip="Read the charts at an epoch"),
         bind("right", "point(1)"),
+        bind("trends", "trends", "Trends", tooltip="Rate, gap, gradients and steps of each layer, load"),
         bind("back", "restore"),
     ]
 
@@ -79,6 +84,7 @@ class TrainingScreen(WorkScreen):
             yield Line(id="readout")
             with Horizontal(id="below"):
                 yield EpochTable(id="epochs")
+                yield TrendTable(ascii_only=self.lab.ascii_only, id="trends")
                 with Vertical(id="side"):
                     yield Facts(id="facts")
                     yield LogPane(id="log")
@@ -127,6 +133,7 @@ class TrainingScreen(WorkScreen):
         self.query_one(Curves).show(follower)
         self._show_readout(follower)
         self.query_one(EpochTable).show_view(follower.view)
+        self.query_one(TrendTable).show_view(follower.view, self._loads(follower))
         self.query_one(Facts).show(facts_of(follower.view, follower.config, self._device_use(follower)))
         self.query_one(LogPane).show_lines(tuple(follower.log))
 
@@ -162,6 +169,9 @@ class TrainingScreen(WorkScreen):
         if not self.lab.session.works_on(follower.run.id):
             return "trained by another process"
         return self.lab.device_use(started.device)
+
+    def _loads(self, follower: Follower) -> Sequence[float]:
+        return self.lab.device_loads() if self.lab.session.works_on(follower.run.id) else ()
 
     def _show_notice(self, follower: Follower) -> None:
         job = self.lab.session.job
@@ -284,6 +294,11 @@ class TrainingScreen(WorkScreen):
         words = f"of epoch {epoch} no weights are kept" + (f", but of epoch {others}" if kept else "")
         self.notify(words, title="Not inspected", severity="warning", markup=False)
 
+    def action_trends(self) -> None:
+        self.toggle_class("-trends")
+        self.set_focus(self.query_one("#trends" if self.has_class("-trends") else "#epochs"))
+        self.call_after_refresh(self.repaint)  # a table that was hidden had no width
+
     def action_log_pane(self) -> None:
         self.toggle_class("-log")
 
@@ -306,7 +321,7 @@ class TrainingScreen(WorkScreen):
                 return self._others_live
             case "fork" | "inspect" | "draw" | "note":
                 return follower is not None and not follower.deleted
-            case "maximize_chart" | "log_scale" | "accuracies" | "smooth" | "zoom" | "log_pane" | "point":
+            case "maximize_chart" | "log_scale" | "accuracies" | "smooth" | "zoom" | "log_pane" | "trends" | "point":
                 return follower is not None
             case "by_step":
                 return follower is not None and not self.has_class("-wide")
@@ -321,3 +336,7 @@ class TrainingScreen(WorkScreen):
             "{stop} stops after a checkpoint, and {continue} goes on from there later, exactly.",
             "Of several seeds that are trained at once one is shown; {next} and {previous} turn to the others.",
         )
+
+    def explained(self) -> tuple[tuple[str, str], ...]:
+        rules = tuple((f'"{WORDS[trend]}"', rule) for trend, rule in RULES.items())
+        return (*FACTS, *rules, *TRENDS)

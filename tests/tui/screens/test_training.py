@@ -11,14 +11,17 @@ from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait
 from stage import staged
 from textual.app import App, ComposeResult
 
+from experiments.results.diagnosis import WORDS
 from tui.drawing.series import smoothed
 from tui.live.messages import OpenRequested, ResumeRequested, StopRequested
 from tui.live.session import Job
 from tui.screens.training import TrainingScreen
 from tui.widgets.charts.chart import Chart
 from tui.widgets.charts.curves import Curves, Look
+from tui.widgets.lines.facts import facts_of
 from tui.widgets.lines.line import Line
 from tui.widgets.lines.progress_panel import ProgressPanel
+from tui.widgets.tables.trend_table import rows_of
 
 
 async def _open(pilot, run) -> None:
@@ -363,3 +366,29 @@ async def test_a_stored_run_is_opened_with_all_of_its_facts(tmp_path, script):
         await pilot.press("enter")
         for fact in ("Best   50.00%", "Target 99.4%", "Early ", "Device"):
             await wait_for_text(pilot, fact)
+
+
+@pytest.mark.parametrize("size", [SMALL, WIDE])
+async def test_trends_take_the_place_of_the_scores_and_give_it_back(tmp_path, script, size):
+    gauges = {"gradient_norms": {"Conv2d-1": 0.3}, "update_ratios": {"Conv2d-1": 0.001}}
+    epochs = [script.epoch(number, 0.98, lr=0.01 * number, **gauges) for number in (1, 2, 3)]
+    run = make_run(tmp_path, script, script.started(), *epochs)
+    async with staged(TrainingScreen(), tmp_path, size, watched=run) as pilot:
+        await wait_for_text(pilot, "9800/10000")
+        await pilot.press("T")
+        await wait_for_text(pilot, "Learning rate")
+        await wait_for_text(pilot, "▁▅█")
+        assert not pilot.app.screen.query_one("#epochs").display
+        assert "grad Conv2d-1" in screen_text(pilot)
+        await pilot.press("T")
+        await wait_for(pilot, lambda: pilot.app.screen.query_one("#epochs").display)
+        await wait_for(pilot, lambda: "Learning rate" not in screen_text(pilot))
+
+
+def test_every_fact_and_every_row_of_the_screen_is_explained_in_its_help(script):
+    explained = dict(TrainingScreen().explained())
+    gauges = {"gradient_norms": {"Conv2d-1": 0.3}, "update_ratios": {"Conv2d-1": 0.001}}
+    view = script.view(script.started(), script.epoch(1, **gauges))
+    assert {name for name, _, _ in facts_of(view, {}, "")} <= explained.keys()
+    assert {row.name.replace("Conv2d-1", "LAYER") for row in rows_of(view, (1.0,))} <= explained.keys()
+    assert {f'"{words}"' for words in WORDS.values()} <= explained.keys()
