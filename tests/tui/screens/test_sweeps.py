@@ -121,7 +121,7 @@ async def test_what_happens_elsewhere_comes_to_the_screen(tmp_path, script):
         trials = Trials(folder, folder.plan())
         trials.report(9, 3, 0.8642)
         await wait_for_text(pilot, "86.42%")
-        trials.finish(9, 0.9753)
+        trials.finish(9, [0.9753])
         await wait_for_text(pilot, "best 97.53% by trial 9")
         await wait_for_text(pilot, "PED-ANOVA")
         assert "lr  " in screen_text(pilot)
