@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,11 +20,13 @@ from tui.widgets.lines.line import Line
 KINDS = {
     "group": (0, "group mean"),
     "run": (1, "single run"),
-    "published": (4, "published (best epoch, optimistic)"),
-    "published_second": (5, "published (last epoch or mean)"),
+    "published": (4, "published best (optimistic)"),
+    "published_second": (5, "last or mean"),
 }
 """Number of the curve, and words, for each kind of point."""
 FRONT = 6
+AGAIN = 5.0
+"""Seconds between two readings of the runs."""
 
 
 class FrontierView(Vertical):
@@ -35,27 +39,30 @@ class FrontierView(Vertical):
         super().__init__(id=id)
         self._store, self._ascii = store, ascii_only
         self._work: BackgroundTask[list[Point]] | None = None
+        self._points: list[Point] | None = None
+        self._next = -math.inf
 
     def compose(self) -> ComposeResult:
         yield Overlay(id="frontier-chart", ascii_only=self._ascii)
         yield Line(id="frontier-words")
 
     def show(self) -> None:
-        """Read the runs, once, and show where they lie."""
-        if self._work is None:
-            self._work = BackgroundTask("frontier", lambda *_: frontier(self._store))
+        """Show where the runs lie, as they were read last, and read them again when that is due: one may have ended."""
         task, line = self._work, self.query_one(Line)
-        if not task.done.is_set():
-            line.show("reading the runs...")
-        elif task.result is None:
-            line.show(task.problem())
+        if task is not None and task.done.is_set():
+            self._points, self._work = task.result or self._points, None
+            self._next = time.monotonic() + AGAIN
+        if self._work is None and time.monotonic() >= self._next:
+            self._work = BackgroundTask("frontier", lambda *_: frontier(self._store))
+        if self._points is None:
+            line.show(task.problem() if task is not None and task.done.is_set() else "reading the runs...")
         else:
             signs = MARKERS[self._ascii]
             line.show("   ".join(f"{signs[number]} {words}" for number, words in KINDS.values()))
             title, axis = "Test accuracy % by parameters, full MNIST", "parameters  line: front  bars: 95% intervals"
             names = Readout("parameters", dict(KINDS.values()))
             self.query_one(Overlay).show(
-                id(task), frontier_curves(task.result), title=title, axis=axis, top=100.0, readout=names
+                tuple(self._points), frontier_curves(self._points), title=title, axis=axis, top=100.0, readout=names
             )
 
 
