@@ -31,7 +31,7 @@ def limits(values: Iterable[float], *, log: bool = False, top: float = math.inf)
 
 def around(target: float) -> tuple[float, float]:
     """The range of percentages where it is decided whether a target is reached: from 98.5 to 100 for 99.4."""
-    return max(0.0, target - 1.5 * (100 - target)), 100.0
+    return round(max(0.0, target - 1.5 * (100 - target)), 9), 100.0
 
 
 def round_ticks(low: float, high: float, most: int, *, min_step: float = 0.0) -> list[float]:

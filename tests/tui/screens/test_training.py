@@ -223,7 +223,7 @@ async def test_y_turns_the_accuracy_axis_and_the_title_says_where_it_is(tmp_path
         for title in titles:
             await pilot.press("y")
             await wait_for_text(pilot, title)
-            assert ("target 0.6" if "Error" in title else "target 99.4") in screen_text(pilot)
+            await wait_for_text(pilot, "target 0.6" if "Error" in title else "target 99.4")
 
 
 async def test_a_curve_that_is_all_below_the_values_around_the_target_is_said_to_be(tmp_path, script):
