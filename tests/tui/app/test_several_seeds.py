@@ -157,7 +157,7 @@ async def test_x_stops_one_seed_alone_and_the_others_go_on(tmp_path, workers):
         await pilot.press("n", "x", "down", "enter")
         await wait_for(pilot, lambda: len(pilot.app.session.job.live_ids) == 1)
         assert pilot.app.session.live
-        assert _status_by_seed(pilot.app.store) == {0: Status.RUNNING, 1: Status.STOPPED}
+        assert _status_by_seed(pilot.app.store) == {0: Status.RUNNING, 1: Status.STOPPED, 2: Status.STOPPED}
         await _end(pilot)
 
 
