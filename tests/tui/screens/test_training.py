@@ -276,6 +276,7 @@ async def test_arrows_read_the_charts_at_an_epoch_and_enter_inspects_its_weights
     run.best_weights.write_bytes(b"")
     async with staged(TrainingScreen(), tmp_path, SMALL, watched=run) as pilot:
         await wait_for_text(pilot, "98.00%")
+        await wait_for_text(pilot, "target 99.4")
         await pilot.press("left")
         await wait_for_text(pilot, "epoch 3: train ")
         await wait_for_text(pilot, "test 98.00 (9,800), loss ")
