@@ -163,6 +163,7 @@ def chart_repaint() -> Iterator[Measurement]:
     code = """
 import asyncio, time
 from textual.app import App
+from textual.geometry import Region
 import numpy as np
 from tui.widgets.charts.chart import Chart
 from tui.drawing.series import Series
@@ -177,8 +178,8 @@ async def main():
         for turn in range(12):
             ys = 1 / (1 + xs % 997) + turn
             started = time.perf_counter()
-            chart._series = (Series("loss", "train", xs, ys),)
-            chart._draw(118, 38)
+            chart.show(turn, lambda: (Series("loss", "train", xs, ys),), title="t", now=True)
+            chart.render_lines(Region(0, 0, *chart.size))
             times.append(time.perf_counter() - started)
         print(sorted(times)[len(times) // 2])
 asyncio.run(main())
