@@ -1,113 +1,154 @@
-"""Make docs/screenshots/*.svg: train for a minute in a home of its own, and photograph the interface on the way.
+"""Make docs/screenshots: train on full MNIST in a home, photograph the interface, and film it.
 
-    python docs/make_screenshots.py [--epochs 12] [--out docs/screenshots]
+    python docs/make_screenshots.py [--home HOME] [--out docs/screenshots]
 
-Needs the bundled digits (the `offline` extra) or the data root in MNIST_TUI_DATA.
+Needs MNIST (MNIST_TUI_DATA, else it is downloaded) and about a quarter of an hour of two quiet cores. In a home that is
+kept what has been trained before is not trained again.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from textual.pilot import Pilot
 
 from experiments.locations import Locations
+from experiments.runs.store import Store
 from tui.app.app import LabApp
 from tui.screens.inspect import InspectScreen
 
-SIZE = (120, 40)
-SMALL = (80, 24)
+SIZE, SMALL, FILM_SIZE = (120, 40), (80, 24), (120, 36)
+RUNS = {
+    "conv5-0": ["run", "--arch", "conv5", "--epochs", "8", "--seed", "0", "--name", "conv5-0"],
+    "tiny-0": ["run", "--preset", "tiny-5k", "--seeds", "0-2", "--name", "tiny"],
+}
+STUDY = "rates"
+SWEEP = (
+    "sweep --arch conv5 --lr 0.005:0.5:log --batch-size 32,64,128 --epochs 5 --limit-train 10000 --val-split 2000 "
+    f"--trials 16 --study {STUDY}"
+).split()
+SPEC = ("c8p1", " c12p1", " p2", " c16p1", " c20p1", " p2", " c24p1", " gap fc10")
+"""What is typed in the film, a piece for each picture."""
 PATIENCE = 600
 """Seconds that a training may take."""
+SECONDS = 1.2
+"""That a picture of the film stays."""
 
 
-async def photograph(home: Path, out: Path, epochs: int) -> None:
-    locations = Locations.resolve(home)
-    app = LabApp(locations)
+def train(home: Path) -> None:
+    """Train what the home does not have yet."""
+    names = {row.name for row in Store(home).rows()}
+    missing = [command for name, command in RUNS.items() if name not in names]
+    if not (home / "studies" / STUDY).is_dir():
+        missing.append(SWEEP)
+    for command in missing:
+        subprocess.run([sys.executable, "-m", "tui", "--home", home, *command], check=True)
+
+
+async def photograph(home: Path, out: Path) -> None:
+    """All still pictures."""
+    app = LabApp(Locations.resolve(home))
     async with app.run_test(size=SIZE) as pilot:
-        await pilot.pause(0.5)
-        await _prepare(pilot, epochs)
-        _shoot(app, out, "lab")
-        await pilot.press("ctrl+r")
-        await _until(pilot, lambda: app.session.job is not None and app.session.job.done.is_set())
         await _settle(pilot)
+        _shoot(app, out, "lab")
+        await pilot.press("e", *" c10q")
+        await _settle(pilot)
+        _shoot(app, out, "error")
+        await _open_best(pilot)
         _shoot(app, out, "training")
-        await pilot.press("y", "left", "left")
+        await pilot.press("y", "y", "left", "left")
         await _settle(pilot)
         app.theme = "textual-light"
         await _settle(pilot)
         _shoot(app, out, "training-light")
         app.theme = "textual-dark"
-        await pilot.press("escape", "y", "y", "y", "i")
+        await pilot.press("escape", "y", "y", "i")
         await _until(pilot, lambda: isinstance(app.screen, InspectScreen) and not app.screen.has_class("-busy"))
-        await pilot.press("w")
+        await pilot.press("M")
         await _settle(pilot)
         _shoot(app, out, "inspect")
-        await pilot.press("escape")
-        await _settle(pilot)
-        await pilot.press("1", "v", *"0.02", "down", *"8", "ctrl+r")
-        await _until(pilot, lambda: _epochs_done(app) >= 1)
-        await pilot.press("3")
+        await pilot.press("escape", "3", "F", "home")
         await _settle(pilot)
         _shoot(app, out, "runs")
-        await pilot.press("2", "q")
-        await _settle(pilot)
-        _shoot(app, out, "quit")
-        await pilot.press("escape")
-        await pilot.press("x")
-        await _until(pilot, lambda: not app.session.live)
-        await pilot.press("3")
-        await _settle(pilot)
-        await pilot.press("home", "space", "down", "space", "equals_sign")
+        await pilot.press("A", "equals_sign")
         await _settle(pilot)
         await _settle(pilot)
         _shoot(app, out, "compare")
-        await pilot.press("escape")
+        await pilot.press("escape", "4")
         await _settle(pilot)
-        await _sweep(pilot)
+        await pilot.press("enter")
+        await _settle(pilot)
+        await pilot.press("B")
+        await _settle(pilot)
         _shoot(app, out, "sweep")
-        await pilot.press("escape")
-        await pilot.press("1", "escape", "e", *" c10q")
-        await _settle(pilot)
-        _shoot(app, out, "error")
         app.exit(0)
-    small = LabApp(locations)
+    small = LabApp(Locations.resolve(home))
     async with small.run_test(size=SMALL) as pilot:
-        await pilot.pause(0.5)
+        await _settle(pilot)
+        await _open_best(pilot)
+        _shoot(small, out, "small")
         await pilot.press("3")
         await _settle(pilot)
-        await pilot.press("end", "enter")
-        await _settle(pilot)
-        _shoot(small, out, "small")
+        _shoot(small, out, "small-runs")
         small.exit(0)
 
 
-async def _prepare(pilot: Pilot[int], epochs: int) -> None:
-    """conv5 on the 5,000 bundled digits."""
-    await pilot.press("down", "v", "up")
-    while pilot.app.screen.query_one("#field-dataset").value != "mnist-5k":
-        await pilot.press("right")
-    await pilot.press("down", *"0.05", "down", *"64", "down", *str(epochs), "escape")
-    await pilot.pause(0.3)
+async def film(home: Path) -> list[str]:
+    """The pictures of a session, from a spec that is typed to its run among the others, as SVG."""
+    pictures = []
+    app = LabApp(Locations.resolve(home))
+    async with app.run_test(size=FILM_SIZE) as pilot:
+
+        async def take(*keys: str) -> None:
+            await pilot.press(*keys)
+            await _settle(pilot)
+            pictures.append(app.export_screenshot(title="mnist-tui"))
+
+        await take()
+        await pilot.press("e", "ctrl+u")
+        for piece in SPEC:
+            await take(*piece)
+        await take("escape", "v", "down", *"0.1", "down", *"64", "down", *"6")
+        await take("ctrl+r")
+        for epochs in range(1, 7):
+            await _until(pilot, lambda least=epochs: _epochs_done(app) >= least or not app.session.live)
+            await take()
+        await _until(pilot, lambda: not app.session.live)
+        await take()
+        await take("left", "left")
+        await take("escape", "3")
+        app.exit(0)
+    return pictures
 
 
-async def _sweep(pilot: Pilot[int]) -> None:
-    """A small one, to its end: its process writes to the home."""
-    await pilot.press("4")
+def animated(pictures: list[str]) -> str:
+    """One SVG that shows pictures of one size one after the other, for ever."""
+    view = pictures[0].split('viewBox="', 1)[1].split('"', 1)[0]
+    share = 100 / len(pictures)
+    styles = [
+        f".film {{ visibility: hidden; animation: film {len(pictures) * SECONDS:g}s step-end infinite }}",
+        f"@keyframes film {{ 0% {{ visibility: visible }} {share:.3f}% {{ visibility: hidden }} }}",
+        *(f".film-{number} {{ animation-delay: {number * SECONDS:g}s }}" for number in range(len(pictures))),
+    ]
+    inner = [
+        f'<g class="film film-{number}">{picture[picture.index("<svg") :]}</g>'
+        for number, picture in enumerate(pictures)
+    ]
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{view}">'
+    return "\n".join([head, "<style>", *styles, "</style>", *inner, "</svg>\n"])
+
+
+async def _open_best(pilot: Pilot[int]) -> None:
+    """The best run of the group, in Training."""
+    await pilot.press("escape", "escape", "3", "slash", *"name:tiny-0", "enter")
     await _settle(pilot)
-    await pilot.press("n")
-    await _settle(pilot)
-    await pilot.press("down", *"--lr 0.005:0.5:log --batch-size 32,64,128 --limit-train 1000", "down", "ctrl+u", *"16")
-    await pilot.press("down", "ctrl+u", *"5", "down", "down", "down", "right", "enter")
-    studies = pilot.app.studies
-    await _until(pilot, lambda: any(entry.standing == "finished" for entry in studies.entries))
-    await pilot.press("enter")
-    await _settle(pilot)
-    await pilot.press("b")
+    await pilot.press("F", "end", "enter")
     await _settle(pilot)
 
 
@@ -117,7 +158,7 @@ def _epochs_done(app: LabApp) -> int:
     return len(own.view.epochs) if own is not None else 0
 
 
-async def _until(pilot: Pilot[int], met: object) -> None:
+async def _until(pilot: Pilot[int], met: Callable[[], bool]) -> None:
     for _ in range(PATIENCE * 5):
         if met():
             return
@@ -138,12 +179,15 @@ def _shoot(app: LabApp, out: Path, name: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--home", type=Path, help="kept; a temporary one otherwise")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "screenshots")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as home:
-        asyncio.run(photograph(Path(home), options.out, options.epochs))
+    with tempfile.TemporaryDirectory() as temporary:
+        home = options.home or Path(temporary)
+        train(home)
+        asyncio.run(photograph(home, options.out))
+        (options.out / "film.svg").write_text(animated(asyncio.run(film(home))))
     sys.stdout.write(f"{options.out}\n")
 
 
