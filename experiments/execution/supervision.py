@@ -44,12 +44,14 @@ class Supervision:
 
 class KeepingPlaces:
     """A `ShouldStop` for a process that trains several runs in turn: beats the hearts of those that wait, too, and ends
-    the waiting of one that somebody stops; `stopped` has the ends of these."""
+    the waiting of one that somebody stops: `given_up` are the ids of these, and `stopped` has the ends of those among them
+    that had none from before."""
 
     def __init__(self, waiting: Iterable[Run], should_stop: ShouldStop) -> None:
         self._waiting = {run.id: run for run in waiting}
         self._should_stop = should_stop
         self._next_beat = self._next_look = time.monotonic()
+        self.given_up: set[str] = set()
         self.stopped: dict[str, Entry] = {}
 
     def wait(self, run: Run) -> None:
@@ -83,6 +85,7 @@ class KeepingPlaces:
     def _look(self) -> None:
         for run in [run for run in self._waiting.values() if run.wants_stop()]:
             del self._waiting[run.id]
+            self.given_up.add(run.id)
             if (entry := stop_waiting(run, REQUESTED)) is not None:
                 self.stopped[run.id] = entry
 

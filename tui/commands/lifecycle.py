@@ -87,7 +87,7 @@ def resume(
         runner = Runner(locations, places, download_progress())
         for one in found:
             places.begin(one)
-            if one.id in places.stopped:  # somebody did so while it waited
+            if one.id in places.given_up:  # somebody did so while it waited
                 codes.append(stop_code(REQUESTED))
                 continue
             if stop() and (one in taken or not one.is_owned_here()):

@@ -7,6 +7,7 @@ from core.events import EpochFinished
 from experiments.execution.runner import Runner
 from experiments.locations import Locations
 from experiments.runs.folder import Meta
+from experiments.runs.owner import Owner
 
 
 @pytest.fixture
@@ -64,6 +65,20 @@ def test_a_member_that_fails_does_not_keep_the_others_from_going_on(cli, store, 
     assert answer.code == 5
     assert "error: " in answer.err
     assert [run.row().ended for run in store.find_all(half_group)] == ["finished", "failed", "finished"]
+
+
+def test_members_that_are_stopped_while_they_wait_for_the_process_that_has_them_are_not_gone_on_with(
+    cli, store, half_group
+):
+    left = store.find_all(half_group)[1:]
+    for run in left:
+        run.hand_over(Owner.this_process())  # as to a process that shall go on with them
+        run.ask_to_stop()
+    answer = cli("resume", half_group, "--quiet")
+    assert answer.code == 143
+    rows = [run.row() for run in store.find_all(half_group)]
+    assert [(row.ended, row.epochs_done) for row in rows] == [("finished", 2), ("stopped", 1), ("stopped", 0)]
+    assert not any(run.is_owned_here() for run in left)
 
 
 def test_watching_a_group_shows_its_runs_by_seed_and_what_they_came_to(cli, store, finished_group):
