@@ -44,7 +44,7 @@ class Supervision:
 
 class KeepingPlaces:
     """A `ShouldStop` for a process that trains several runs in turn: beats the hearts of those that wait, too, and ends
-    the waiting of one that somebody stops: `given_up` are the ids of these, and `stopped` has the ends of those among them
+    the waiting of one that somebody stops. `given_up` are the ids of these, `stopped` has the ends of those among them
     that had none from before."""
 
     def __init__(self, waiting: Iterable[Run], should_stop: ShouldStop) -> None:

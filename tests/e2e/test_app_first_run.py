@@ -154,7 +154,7 @@ def test_ascii_draws_nothing_else(terminal):
     app = terminal((80, 24), "--ascii")
     text = app.wait_for("Ready")
     app.press("?")
-    text += app.wait_for("escape closes")
+    text += app.wait_for("esc closes")
     assert text.isascii()
 
 

@@ -19,8 +19,8 @@ def test_train_inspect_the_most_confused_pair_and_draw_a_one(terminal, tmp_path)
     app.press("i")
     app.wait_for("True (down) and predicted (across)")
     text = app.wait_for("most confused (M):")
-    true, predicted = re.search(r"most confused \(w\): (\d) taken for (\d)", text).groups()
-    app.press("w")
+    true, predicted = re.search(r"most confused \(M\): (\d) taken for (\d)", text).groups()
+    app.press("M")
     text = app.wait_for(f"True {true}, taken for {predicted}   1 of")
     assert f"true {true}" in text
     assert f"says {predicted}" in text
