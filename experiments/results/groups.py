@@ -196,6 +196,11 @@ def accuracy(event: EpochFinished) -> float | None:
     return event.test_accuracy if event.val_accuracy is None else event.val_accuracy
 
 
+def scored_loss(event: EpochFinished) -> float | None:
+    """The loss on the images that the network is scored on."""
+    return event.test_loss if event.val_loss is None else event.val_loss
+
+
 def by_epoch(views: Iterable[RunView], value: Callable[[EpochFinished], float | None]) -> dict[int, Spread]:
     """Median and band of a value over the runs that have it in an epoch."""
     from experiments.statistics.descriptive import spread_of

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.advice import Action, Advice, Hint, Tip
-from core.errors import InvalidValue
+from core.errors import InvalidValue, RunError
 from core.models.own.files import OwnFiles
 from core.models.reference import parse_reference, split_reference
 from core.models.spec import is_user_module
@@ -185,6 +186,42 @@ def was_named(digest: str) -> bool:
         return note.is_file() and not others_access(note)
     except OSError:  # the cache is not this user's to read
         return False
+
+
+def remember_file(arch: str) -> None:
+    """Note that its user has named the file of a module on this machine, to be run as it is then."""
+    with suppress(OSError):
+        note = _note_of(arch)
+        make_private_folder(note.parent)
+        note.touch()
+
+
+def was_file_named(arch: str) -> bool:
+    """Whether `remember_file` has noted the file of a module, where nobody else could have, and only its user can
+    have changed it since."""
+    try:
+        note = _note_of(arch)
+        return note.is_file() and not others_access(note) and not others_access(_absolute_file(arch))
+    except OSError:
+        return False
+
+
+def has_named_files(run: Run) -> bool:
+    """Whether the files that a run's config names are there as the run was made with, by its user on this machine."""
+    try:
+        kept = read_source(run.folder)
+    except RunError:
+        return False
+    arch = str(run.config().get("arch", ""))
+    return kept is not None and was_named(kept.digest) and _files_at(_file_of(arch), kept).sums == kept.sums
+
+
+def _absolute_file(arch: str) -> Path:
+    return _file_of(arch).expanduser().absolute()
+
+
+def _note_of(arch: str) -> Path:
+    return named_code_folder() / f"file-{sha256(str(_absolute_file(arch)).encode()).hexdigest()}"
 
 
 def _file_of(arch: str) -> Path:

@@ -16,7 +16,7 @@ from core.events import EpochFinished
 from core.models.spec import is_user_module
 from experiments.inference.scoring import ReportProgress, Scored, score_run
 from experiments.locations import Locations
-from experiments.results.groups import Group, GroupMember, accuracy, by_epoch, make_group
+from experiments.results.groups import Group, GroupMember, accuracy, by_epoch, make_group, scored_loss
 from experiments.runs.folder import Run
 from experiments.runs.recipe import recipe_of
 from experiments.runs.store import Store
@@ -45,7 +45,7 @@ class Metric:
 
 METRICS = {
     "score": Metric("Score %", accuracy, accuracy=True),
-    "loss": Metric("Loss on scored images", lambda e: e.test_loss if e.val_loss is None else e.val_loss),
+    "loss": Metric("Loss on scored images", scored_loss),
     "train": Metric("Train accuracy %", lambda e: e.train_accuracy, accuracy=True),
     "train_loss": Metric("Train loss", lambda e: e.train_loss),
     "steps": Metric("Train loss by step", None),

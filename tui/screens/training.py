@@ -5,28 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from textual import events, on
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from experiments.inference.kept import kept_weights
 from experiments.results.diagnosis import RULES, WORDS
 from experiments.runs.row import Status
-from tui.drawing.series import SMOOTHING
 from tui.live.follow import Follower
 from tui.live.forms.advice import for_interface
 from tui.live.messages import ForkRequested, ResumeRequested, StopRequested, TurnRequested
-from tui.screens.base import WorkScreen
 from tui.screens.notes import edit_note
 from tui.screens.opening import open_draw, open_inspect
+from tui.screens.training_base import TrainingBase
 from tui.text.copying import Copy, copies_of_run
 from tui.text.keys import with_keys
-from tui.text.progress import epoch_readout
-from tui.widgets.charts.curves import ACCURACIES, CHARTS, ZOOMS, Curves
-from tui.widgets.charts.diagram import Diagram
+from tui.widgets.charts.curves import Curves
 from tui.widgets.keys import bind
 from tui.widgets.lines.facts import MEANINGS as FACTS
 from tui.widgets.lines.facts import Facts, facts_of
@@ -36,7 +32,6 @@ from tui.widgets.lines.progress_panel import ProgressPanel
 from tui.widgets.lines.run_title import notice_of, title_of
 from tui.widgets.tables.epoch_table import EpochTable
 from tui.widgets.tables.log_pane import LogPane
-from tui.widgets.tables.table import Table
 from tui.widgets.tables.trend_table import MEANINGS as TRENDS
 from tui.widgets.tables.trend_table import TrendTable
 
@@ -45,15 +40,18 @@ EMPTY = """No run is open.
 Start one in the Lab ({lab}), or open one from Runs ({runs})."""
 
 
-class TrainingScreen(WorkScreen):
+class TrainingScreen(TrainingBase):
     MODE = "training"
     AUTO_FOCUS = "#epochs"
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("line", "app.line", "Line", tooltip="What waits in line: another order, dropping"),
         bind("stop", "stop", "Stop", tooltip="Stop after a checkpoint"),
         bind("continue", "resume", "Continue", tooltip="Go on from the last checkpoint"),
-        bind("next", "turn(1)", "Next seed", tooltip="Show the next of the seeds that are trained now"),
+        bind("next", "turn(1)", "Next seed", tooltip="Show the next seed of the group, live or ended"),
         bind("previous", "turn(-1)"),
+        bind(
+            "together", "together", "Seeds", tooltip="All seeds of the group with their mean, or the one that is shown"
+        ),
         bind("fork", "fork", "Fork", tooltip="Take the config to the Lab, to change and start again"),
         bind(
             "inspect", "inspect", "Inspect", tooltip="What the network confuses, its layers, filters and feature maps"
@@ -98,16 +96,6 @@ class TrainingScreen(WorkScreen):
     def on_resize(self, _event: events.Resize) -> None:
         self.call_after_refresh(self.repaint)
 
-    @property
-    def _follower(self) -> Follower | None:
-        return self.lab.run_watch.shown
-
-    @property
-    def _others_live(self) -> bool:
-        """Whether a run is trained here that is not the one that is shown."""
-        job, shown = self.lab.session.job, self._follower.run.id if self._follower is not None else ""
-        return job is not None and self.lab.session.live and any(run_id != shown for run_id in job.live_ids)
-
     def repaint(self) -> None:
         """Update every widget to what has been read of the run."""
         if not self.ready:
@@ -118,7 +106,9 @@ class TrainingScreen(WorkScreen):
         self.set_class(follower is None and not waiting, "-empty")
         self.set_class(follower is None and bool(waiting) and self._has_drawn, "-preparing")
         shown = (follower.run.id, follower.status, follower.deleted) if follower is not None else None
-        self.refresh_keys(shown, self.lab.session.live, self._others_live, self.has_class("-wide"))
+        watch = self.lab.run_watch
+        seeds = watch.seeds.begun if follower is not None and follower in watch.seeds.begun else []
+        self.refresh_keys(shown, self.lab.session.live, watch.has_others, len(seeds) > 1, self.has_class("-wide"))
         if follower is None:
             self.query_one("#no-run", Static).update(self._empty_reason())
             self.query_one("#run-title", Line).show(Content.styled("Preparing the run" if waiting else "", "bold"))
@@ -126,11 +116,11 @@ class TrainingScreen(WorkScreen):
             return
         self._has_drawn = True
         job = self.lab.session.job if self.lab.session.live else None
-        place = job.place_of(follower.run.id) if job is not None else ""
+        place = (job.place_of(follower.run.id) if job is not None else "") or watch.seeds.place_of(follower.run.id)
         self.query_one("#run-title", Line).show(title_of(follower, place))
         self.query_one(ProgressPanel).show(follower.view, follower.standing, self._before_the_first_step(follower))
         self._show_notice(follower)
-        self.query_one(Curves).show(follower)
+        self.query_one(Curves).show(follower, seeds)
         self._show_readout(follower)
         self.query_one(EpochTable).show_view(follower.view)
         self.query_one(TrendTable).show_view(follower.view, self._loads(follower))
@@ -212,88 +202,6 @@ class TrainingScreen(WorkScreen):
         if self._follower is not None:
             await open_draw(self.app, self._follower.run)
 
-    def action_log_scale(self) -> None:
-        self._change(log=not self.query_one(Curves).look.log)
-
-    def action_accuracies(self) -> None:
-        shown = self.query_one(Curves).look.accuracy
-        self._change(accuracy=ACCURACIES[(ACCURACIES.index(shown) + 1) % len(ACCURACIES)])
-
-    def action_smooth(self) -> None:
-        self._change(smoothing=(self.query_one(Curves).look.smoothing + 1) % len(SMOOTHING))
-
-    def action_zoom(self) -> None:
-        self._change(zoom=(self.query_one(Curves).look.zoom + 1) % len(ZOOMS))
-
-    def action_by_step(self) -> None:
-        self._change(steps_first=not self.query_one(Curves).look.steps_first)
-
-    def action_maximize_chart(self) -> None:
-        """Each chart in turn fills the screen, then all are back."""
-        turns = ("", *CHARTS)
-        self._show_alone(turns[(turns.index(self.query_one(Curves).look.alone) + 1) % len(turns)])
-
-    def action_restore(self) -> None:
-        """Put the cursor away, then bring all charts back."""
-        if self.query_one(Curves).epoch is not None:
-            self._point(None)
-        else:
-            self._show_alone("")
-
-    def _show_alone(self, name: str) -> None:
-        self.set_class(bool(name), "-alone")
-        self._change(alone=name)
-
-    def _change(self, **changes: object) -> None:
-        self.query_one(Curves).change(**changes)
-        self.call_after_refresh(self.repaint)
-
-    # --- The epoch under the cursor
-
-    def action_point(self, by: int) -> None:
-        self.query_one(Curves).step(by)
-
-    @on(Diagram.Pointed)
-    def _pointed(self, event: Diagram.Pointed) -> None:
-        self._point(None if event.x is None else self.query_one(Curves).epoch_at(event.diagram, event.x))
-
-    @on(Table.Moved, "#epochs")
-    def _moved(self, event: Table.Moved) -> None:
-        if self._follower is not None and event.row < len(self._follower.view.epochs):
-            self._point(self._follower.view.epochs[event.row].epoch)
-
-    def _point(self, epoch: int | None) -> None:
-        self.query_one(Curves).point(epoch)
-        if self._follower is not None:
-            self._show_readout(self._follower)
-
-    def _show_readout(self, follower: Follower) -> None:
-        """The numbers of the epoch under the cursor, which is marked in the table too."""
-        epoch, epochs = self.query_one(Curves).epoch, follower.view.epochs
-        row = next((row for row, one in enumerate(epochs) if one.epoch == epoch), None)
-        if epoch is not None and row is None:
-            self.query_one(Curves).point(None)
-        self.query_one(EpochTable).mark(row)
-        self.query_one("#readout").set_class(row is not None, "-shown")
-        if row is not None:
-            kept = kept_weights(follower.run, follower.view).get(epochs[row].epoch, "")
-            self.query_one("#readout", Line).show(epoch_readout(epochs[row], kept))
-
-    @on(Diagram.Chosen)
-    @on(Table.Chosen, "#epochs")
-    async def _inspect_epoch(self) -> None:
-        """The network as it was after the epoch under the cursor."""
-        follower, epoch = self._follower, self.query_one(Curves).epoch
-        if follower is None or epoch is None or follower.deleted:
-            return
-        kept = kept_weights(follower.run, follower.view)
-        if epoch in kept:
-            await open_inspect(self.app, follower.run, kept[epoch])
-            return
-        others = ", ".join(f"{number} ({source})" for number, source in sorted(kept.items()))
-        words = f"of epoch {epoch} no weights are kept" + (f", but of epoch {others}" if kept else "")
-        self.notify(words, title="Not inspected", severity="warning", markup=False)
-
     def action_trends(self) -> None:
         self.toggle_class("-trends")
         self.set_focus(self.query_one("#trends" if self.has_class("-trends") else "#epochs"))
@@ -318,7 +226,9 @@ class TrainingScreen(WorkScreen):
                     and not self.lab.session.live
                 )
             case "turn":
-                return self._others_live
+                return self.lab.run_watch.has_others
+            case "together":
+                return len(self.lab.run_watch.seeds.begun) > 1
             case "fork" | "inspect" | "draw" | "note":
                 return follower is not None and not follower.deleted
             case "maximize_chart" | "log_scale" | "accuracies" | "smooth" | "zoom" | "log_pane" | "trends" | "point":
@@ -334,7 +244,8 @@ class TrainingScreen(WorkScreen):
             "{accuracies} turns the accuracy axis: scored images, training too, around the target, error.",
             "{left} and {right}, or the mouse, read all charts at an epoch; {open} inspects its weights, if kept.",
             "{stop} stops after a checkpoint, and {continue} goes on from there later, exactly.",
-            "Of several seeds that are trained at once one is shown; {next} and {previous} turn to the others.",
+            "Of a group the charts have all seeds, their mean, and one standard deviation around it; {next} and",
+            "{previous} turn to each seed, whose marks are in the charts, and {together} shows its curves alone.",
         )
 
     def explained(self) -> tuple[tuple[str, str], ...]:

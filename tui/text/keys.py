@@ -78,6 +78,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "by": Meaning("b", "by epoch, by step or by second"),
     "metric": Meaning("m", "the next chart or metric, on its own"),
     "events": Meaning("E", "show or hide what the run has said"),
+    "together": Meaning("h", "all seeds of the group in the charts, or the one that is shown"),
     "trends": Meaning("T", "rate, gap, gradients, steps and load over the epochs, in the place of their scores"),
     "filter": Meaning("/", "filter"),
     "order": Meaning("o", "the next order of the list"),

@@ -18,8 +18,10 @@ from core.config import TrainConfig
 from core.fields import GROUPS, NEEDS
 from core.models.spec import GRAMMAR, REGISTRY
 from experiments.runs.folder import Meta
+from experiments.runs.own_code import remember_file
 from tui.live.forms.fields import ADVANCED_FIELDS, MAIN_FIELDS, help_text, label, range_text
 from tui.live.forms.module_file import module_problem
+from tui.live.state import State
 from tui.screens.lab import LabScreen
 from tui.widgets.forms import spec_editor
 from tui.widgets.forms.budget_meter import BudgetMeter
@@ -580,6 +582,40 @@ async def test_enter_counts_a_module_again_whose_other_files_may_have_changed(tm
         pilot.app.screen.action_edit()
         await pilot.press("enter")
         await wait_for_text(pilot, "2,689 of 20,000")
+
+
+async def test_a_module_that_was_named_here_is_counted_wherever_it_comes_from(tmp_path, script):
+    file = tmp_path / "net.py"
+    file.write_text(COUNTED)
+    arch = f"{file}:Net"
+    async with staged(LabScreen(), tmp_path) as pilot:
+        await pilot.press("e", "ctrl+u", *arch, "enter")
+        await wait_for_text(pilot, "2,686 of 20,000, 17,314 left")
+        pilot.app.state.save(tmp_path / "state.json")
+    file.write_text(COUNTED.replace("nn.Linear(3, 3)", "nn.Linear(3, 4)"))
+    async with staged(LabScreen(), tmp_path) as pilot:
+        await wait_for_text(pilot, "2,690 of 20,000")
+        pilot.app.screen.take_network("conv5")
+        pilot.app.screen.load_fork(make_run(tmp_path, script, arch=arch), "run")
+        await wait_for_text(pilot, "2,690 of 20,000")
+        pilot.app.screen.query_one("#field-max_params", Input).value = "1000"
+        await wait_for_text(pilot, "1,690 over the budget")
+
+
+async def test_a_stored_form_runs_no_file_that_was_never_named_nor_one_that_others_can_change(tmp_path):
+    file = tmp_path / "net.py"
+    file.write_text(f"open({str(tmp_path / 'was-run')!r}, 'w')\n{COUNTED}")
+    arch = f"{file}:Net"
+    State(form={"arch": arch}).save(tmp_path / "state.json")
+    async with staged(LabScreen(), tmp_path) as pilot:
+        await pilot.pause(0.3)
+        assert "parameters are counted when the run starts" in screen_text(pilot)
+    remember_file(arch)
+    file.chmod(0o666)
+    async with staged(LabScreen(), tmp_path) as pilot:
+        await pilot.pause(0.3)
+        assert "parameters are counted when the run starts" in screen_text(pilot)
+    assert not (tmp_path / "was-run").exists()
 
 
 async def test_a_module_of_a_run_is_not_run_for_a_table(tmp_path, script):

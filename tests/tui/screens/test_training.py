@@ -12,12 +12,16 @@ from stage import staged
 from textual.app import App, ComposeResult
 
 from experiments.results.diagnosis import WORDS
+from experiments.results.groups import accuracy
+from experiments.runs.folder import Meta
 from tui.drawing.series import smoothed
+from tui.live.follow import Follower
 from tui.live.messages import OpenRequested, ResumeRequested, StopRequested
 from tui.live.session import Job
 from tui.screens.training import TrainingScreen
 from tui.widgets.charts.chart import Chart
 from tui.widgets.charts.curves import Curves, Look
+from tui.widgets.charts.seed_curves import MEAN, number_of, seed_curves
 from tui.widgets.lines.facts import facts_of
 from tui.widgets.lines.line import Line
 from tui.widgets.lines.progress_panel import ProgressPanel
@@ -393,3 +397,63 @@ def test_every_fact_and_every_row_of_the_screen_is_explained_in_its_help(script)
     assert {name for name, _, _ in facts_of(view, {}, "")} <= explained.keys()
     assert {row.name.replace("Conv2d-1", "LAYER") for row in rows_of(view, (1.0,))} <= explained.keys()
     assert {f'"{words}"' for words in WORDS.values()} <= explained.keys()
+
+
+def _seeds(home, script, count: int, **changes) -> list:
+    """Runs of one group, the last of which is live."""
+    runs = []
+    for seed in range(count):
+        config = {"arch": "conv5", "seed": seed, "epochs": 20, "target": 99.4} | changes
+        meta = Meta(name=f"try-{seed}", group_id="g1")
+        runs.append(make_run(home, script, script.started(config=config), meta=meta, seed=seed))
+    return runs
+
+
+async def test_the_seeds_of_a_group_are_in_one_chart_and_each_is_one_key_away(tmp_path, script):
+    runs = _seeds(tmp_path, script, 3)
+    for seed, run in enumerate(runs[:2]):
+        script.write(run, *(script.epoch(number, 0.97 + seed / 100) for number in (1, 2, 3)), script.finished())
+        run.release()
+    async with staged(TrainingScreen(), tmp_path, watched=runs[2]) as pilot:
+        watch = pilot.app.run_watch
+        await wait_for_text(pilot, "Accuracy %, test, 3 seeds")
+        await wait_for_text(pilot, "mean of 2")
+        script.write(runs[2], script.epoch(1, 0.96), script.epoch(2, 0.965))
+        await wait_for_text(pilot, "mean of 3, dots: one sd around it")
+        await wait_for_text(pilot, "seed 2 (3 of 3)")
+        watch.turn(1)
+        await wait_for_text(pilot, "seed 0 (1 of 3)")
+        await wait_for_text(pilot, "✓ finished")
+        watch.turn(-1)
+        await wait_for_text(pilot, "seed 2 (3 of 3)")
+        await wait_for_text(pilot, "● running")
+        await pilot.press("left")
+        await wait_for_text(pilot, "seed 2 96.5")
+        await pilot.press("escape", "h")
+        await wait_for_text(pilot, "Accuracy %, test ")
+        assert "3 seeds" not in screen_text(pilot)
+
+
+def test_the_mean_is_over_the_epochs_that_all_seeds_that_count_have(tmp_path, script):
+    runs = _seeds(tmp_path, script, 3)
+    script.write(runs[0], *(script.epoch(number, value) for number, value in ((1, 0.9), (2, 0.92), (3, 0.94))))
+    script.write(runs[1], script.epoch(1, 0.8), script.epoch(2, 0.9))
+    script.write(runs[2], script.epoch(1, 0.1), script.failed(2))
+    followers = [Follower(run) for run in runs]
+    for follower in followers:
+        follower.finish()
+    *seeds, mean = seed_curves(followers, runs[1].id, accuracy, 0.0, 1)
+    assert [curve.marked for curve in seeds] == [False, True, False]
+    assert len({curve.number for curve in (*seeds, mean)}) == 4
+    assert mean.number == MEAN
+    assert mean.xs.tolist() == [1, 2]
+    assert mean.ys.tolist() == pytest.approx([0.85, 0.91])
+    low, high = mean.band
+    assert (high - mean.ys).tolist() == pytest.approx([0.1 / 2**0.5, 0.02 / 2**0.5])
+    assert (mean.ys - low).tolist() == pytest.approx((high - mean.ys).tolist())
+
+
+def test_no_seed_has_the_number_or_the_colour_of_the_mean():
+    numbers = [number_of(place) for place in range(30)]
+    assert len(set(numbers)) == 30
+    assert all(number % 8 != MEAN for number in numbers)

@@ -1,23 +1,31 @@
-"""The three charts of a run and their settings: scale, smoothing, zoom, one alone or all."""
+"""The three charts of a run or of its group's seeds, and their settings: scale, smoothing, zoom, one alone or all."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
+from core.events import EpochFinished
 from experiments.reports.scale import around
+from experiments.results.groups import accuracy, scored_loss
 from tui.drawing.series import SMOOTHING, Series, Values, smoothed
 from tui.live.follow import Follower
 from tui.widgets.charts.chart import Chart
 from tui.widgets.charts.diagram import Diagram
+from tui.widgets.charts.overlay import Overlay, Readout
+from tui.widgets.charts.seed_curves import MEAN, Value, counted, number_of, seed_curves
 
 ZOOMS = (0, 10, 5, 2)
 """So many of the last epochs, 0 for all of them."""
 LATER, NEVER = "drawn after the first epoch", "no finished epoch yet"
 CHARTS = ("loss", "accuracy", "steps")
+TOGETHER = {"loss": "seeds-loss", "accuracy": "seeds-accuracy"}
+"""The charts that have all seeds of a group in the place of a run's own."""
 ACCURACIES = ("scored", "all", "around", "error")
 """What the chart of accuracies shows: the scored images and the target, training images too, the values where it is
 decided whether the target is reached, or what is missing to 100 %, on a log scale."""
@@ -26,7 +34,8 @@ decided whether the target is reached, or what is missing to 100 %, on a log sca
 @dataclass(frozen=True, slots=True)
 class Look:
     """The settings of the charts: `log` that of the losses, `accuracy` one of `ACCURACIES`. `alone` names the one that
-    fills the screen, `steps_first` which of the two losses is shown where there is no room for both."""
+    fills the screen, `steps_first` which of the two losses is shown where there is no room for both. `together` is
+    whether the seeds of a group are shown in one chart."""
 
     log: bool = True
     accuracy: str = ACCURACIES[0]
@@ -34,6 +43,7 @@ class Look:
     zoom: int = 0
     alone: str = ""
     steps_first: bool = False
+    together: bool = True
 
     @property
     def weight(self) -> float:
@@ -52,8 +62,8 @@ class Look:
 class Curves(Horizontal):
     DEFAULT_CSS = """
     Curves { height: 1fr; }
-    Curves > Chart { width: 1fr; height: 1fr; }
-    Curves > Chart.-hidden { display: none; }
+    Curves > Diagram { width: 1fr; height: 1fr; }
+    Curves > Diagram.-hidden { display: none; }
     """
 
     def __init__(self, *, ascii_only: bool, id: str) -> None:  # noqa: A002
@@ -65,8 +75,12 @@ class Curves(Horizontal):
         self._epochs: Values = np.array([])
         self._steps_per_epoch = 1
         self.epoch: int | None = None
+        self._together = False
+        self._chosen = ""
 
     def compose(self) -> ComposeResult:
+        yield Overlay(id="seeds-loss", ascii_only=self._ascii)
+        yield Overlay(id="seeds-accuracy", ascii_only=self._ascii)
         yield Chart("Loss", LATER, id="loss", ascii_only=self._ascii)
         yield Chart("Accuracy %", LATER, id="accuracy", ascii_only=self._ascii)
         yield Chart("Loss by step", "drawn from the first steps on", id="steps", ascii_only=self._ascii)
@@ -93,20 +107,22 @@ class Curves(Horizontal):
                 hidden = False
             else:
                 hidden = (name == "steps") != self._look.steps_first
-            self._chart(name).set_class(hidden, "-hidden")
+            together = self._together and name in TOGETHER
+            self._chart(name).set_class(hidden or together, "-hidden")
+            if name in TOGETHER:
+                self._overlay(name).set_class(hidden or not together, "-hidden")
 
     # --- The cursor
 
     def step(self, by: int) -> None:
         """Move the cursor by so many of the epochs that are shown."""
-        self._chart("accuracy").action_step(by)
+        (self._overlay if self._together else self._chart)("accuracy").action_step(by)
 
     def point(self, epoch: int | None) -> None:
         """Mark an epoch in every chart, or none."""
         self.epoch = epoch
-        for name in CHARTS:
-            step = epoch if epoch is None or name != "steps" else epoch * self._steps_per_epoch
-            self._chart(name).point(step)
+        for chart in self.query(Diagram):
+            chart.point(epoch if epoch is None or chart.id != "steps" else epoch * self._steps_per_epoch)
 
     def epoch_at(self, chart: Diagram, x: float) -> int:
         """The epoch of a place of one of the charts."""
@@ -114,14 +130,17 @@ class Curves(Horizontal):
 
     # --- What is shown
 
-    def show(self, follower: Follower) -> None:
+    def show(self, follower: Follower, seeds: Sequence[Follower] = ()) -> None:
         """Hand each visible chart its series; one whose data are the same does nothing. A run that is not one of those
-        seeds that were shown before begins with the settings of the start."""
+        seeds that were shown before begins with the settings of the start. `seeds` are those of its group."""
         subject = follower.meta.group_id or follower.run.id
         if subject != self._shown:
             if self._shown:
                 self.change(**{name: getattr(Look(), name) for name in ("log", "accuracy", "smoothing", "zoom")})
             self._shown = subject
+        if (together := self._look.together and len(seeds) > 1) != self._together:
+            self._together = together
+            self._arrange()
         now, self._looked_anew = self._looked_anew, False
         view, zoom = follower.view, ZOOMS[self._look.zoom]
         self._steps_per_epoch = view.started.steps_per_epoch if view.started is not None else 1
@@ -131,8 +150,11 @@ class Curves(Horizontal):
         for name in ("loss", "accuracy"):
             self._chart(name).empty = NEVER if view.end is not None else LATER
         key = (follower.run.id, len(view.epochs), last, view.end is not None, self._look)
-        self._show_losses(follower, key, first, last, now=now)
-        self._show_accuracies(follower, key, first, last, now=now)
+        if together:
+            self._show_seeds(follower, seeds)
+        else:
+            self._show_losses(follower, key, first, last, now=now)
+            self._show_accuracies(follower, key, first, last, now=now)
         if not self._chart("steps").has_class("-hidden"):
             self._show_steps(follower, first, last, now=now)
 
@@ -151,9 +173,7 @@ class Curves(Horizontal):
     def _show_accuracies(self, follower: Follower, key: object, first: int, last: int, *, now: bool) -> None:
         epochs, look, scored = follower.view.epochs, self._look, _scored(follower)
         error = look.accuracy == "error"
-        target = follower.view.config.get("target")
-        target = float(target) if isinstance(target, int | float) else None
-        bounds = around(target if target is not None else 99.4) if look.accuracy == "around" else None
+        target, bounds = _aims(follower, look)
 
         def series() -> list[Series]:
             values = [_points(e.val_accuracy if scored == "held out" else e.test_accuracy, error=error) for e in epochs]
@@ -171,7 +191,7 @@ class Curves(Horizontal):
             key,
             series,
             title=look.title(words, first, last),
-            target=round(100 - target, 9) if target is not None and error else target,
+            target=target,
             log=error,
             bounds=bounds,
             top=100.0,
@@ -204,6 +224,40 @@ class Curves(Horizontal):
             now=now,
         )
 
+    def _show_seeds(self, follower: Follower, seeds: Sequence[Follower]) -> None:
+        """All seeds of the group by epoch, with their mean and its band, in the charts of loss and accuracy."""
+        look, scored, shown = self._look, _scored(follower), follower.run.id
+        error = look.accuracy == "error"
+        latest = max((seed.view.epochs[-1].epoch for seed in seeds if seed.view.epochs), default=0)
+        first = max(1, latest - ZOOMS[look.zoom] + 1) if look.zoom else 1
+        target, bounds = _aims(follower, look)
+        names = {number_of(place): f"seed {seed.config.get('seed', '-')}" for place, seed in enumerate(seeds)}
+        mean, dots = len(counted(seeds)), "dashes" if self._ascii else "dots"
+        notes = [f"mean of {mean}, {dots}: one sd around it"] * (mean > 1) + [look.note] * bool(look.note)
+
+        def score(event: EpochFinished) -> float | None:
+            return _points(accuracy(event), error=error)
+
+        def show(name: str, value: Value, title: str, **axes: Any) -> None:
+            overlay = self._overlay(name)
+            overlay.empty = LATER
+            overlay.show(
+                (shown, look, scored, *((seed.run.id, len(seed.view.epochs), seed.status) for seed in seeds)),
+                seed_curves(seeds, shown, value, look.weight, first),
+                title=look.title(f"{title}, {len(seeds)} seeds", first, latest),
+                axis="  ".join(notes),
+                readout=Readout("epoch", {MEAN: "mean", **names}),
+                **axes,
+            )
+            if shown != self._chosen:
+                overlay.choose(next((number_of(at) for at, seed in enumerate(seeds) if seed.run.id == shown), MEAN))
+
+        show("loss", scored_loss, f"Loss, {scored}{', log scale' * look.log}", log=look.log)
+        words = f"Error %, {scored}, log scale" if error else f"Accuracy %, {scored}"
+        words += ", {:g} to {:g}".format(*bounds) if bounds else ""
+        show("accuracy", score, words, log=error, target=target, bounds=bounds, top=100.0)
+        self._chosen = shown
+
     def _lines(self, kind: str, values: list[float | None], first: int) -> list[Series]:
         """A curve by epoch from the first that is shown; where it is smoothed, over its points. What was before has its
         share in the mean all the same."""
@@ -218,6 +272,9 @@ class Curves(Horizontal):
     def _chart(self, name: str) -> Chart:
         return self.query_one(f"#{name}", Chart)
 
+    def _overlay(self, name: str) -> Overlay:
+        return self.query_one(f"#{TOGETHER[name]}", Overlay)
+
 
 def _scored(follower: Follower) -> str:
     """What the network is scored on, the kind of its series."""
@@ -230,3 +287,11 @@ def _points(accuracy: float | None, *, error: bool) -> float | None:
     if accuracy is None:
         return None
     return round(100 * (1 - accuracy), 9) if error else round(100 * accuracy, 9)
+
+
+def _aims(follower: Follower, look: Look) -> tuple[float | None, tuple[float, float] | None]:
+    """The target in percent, of accuracy or error, and the range of the axis where it is one around it."""
+    target = follower.view.config.get("target")
+    target = float(target) if isinstance(target, int | float) else None
+    bounds = around(target if target is not None else 99.4) if look.accuracy == "around" else None
+    return (round(100 - target, 9) if target is not None and look.accuracy == "error" else target), bounds

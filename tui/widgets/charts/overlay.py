@@ -124,6 +124,10 @@ class Overlay(Diagram):
 
     # --- The cursor
 
+    def point(self, x: float | None) -> None:
+        super().point(x)
+        self._tell(None)
+
     def on_diagram_pointed(self, event: Diagram.Pointed) -> None:
         self._tell(event.y)
 

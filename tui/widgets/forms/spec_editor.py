@@ -17,6 +17,7 @@ from core.models.grammar.template import is_template
 from core.models.layer import Layer
 from core.models.spec import REGISTRY, is_user_module, named_spec, words
 from core.models.summary import Summary
+from experiments.runs.own_code import remember_file, was_file_named
 from tui.live.examining import ModuleExamination
 from tui.live.forms.advice import for_interface
 from tui.live.forms.module_file import module_problem
@@ -87,7 +88,7 @@ class SpecEditor(Vertical):
         yield SpecLayers(id="layers")
 
     def on_mount(self) -> None:
-        self._update()
+        self.put(self._initial)
 
     @property
     def spec(self) -> str:
@@ -110,6 +111,8 @@ class SpecEditor(Vertical):
             with field.prevent(Input.Changed):
                 field.value = spec
             field.cursor_position = len(spec)
+        if is_user_module(spec.strip()) and was_file_named(spec.strip()):
+            self._examine()
         self._update()
 
     def read_field(self) -> None:
@@ -143,14 +146,21 @@ class SpecEditor(Vertical):
         self.examine(again=True)  # files that the module imports may have changed
 
     def examine(self, *, again: bool = False) -> None:
-        """Run the code of a module that was typed, in the background, and show its table once it is known.
+        """Run the code of a module that was named here, in the background, and show its table once it is known.
 
-        One that comes from elsewhere, such as a run's, is not run for a table: nobody has named it here.
+        One that comes from elsewhere, such as the form that was stored or a run, is run for a table only when its
+        user has named that file before on this machine (see `put`): else he presses enter on it.
         """
+        spec = self.spec.strip()
+        if is_user_module(spec) and not module_problem(spec):
+            remember_file(spec)
+        self._examine(again=again)
+        self._update()
+
+    def _examine(self, *, again: bool = False) -> None:
         self._examination.begin(self.spec.strip(), whole_file=self._whole_file, dataset=self._data.dataset, again=again)
         if self._examination.under_way and self._looking is None:
             self._looking = self.set_interval(LOOK, self._look)
-        self._update()
 
     def _look(self) -> None:
         if not self._examination.under_way and self._looking is not None:
