@@ -21,6 +21,7 @@ from experiments.settings import DEFAULTS
 from tui.app.app import LabApp
 from tui.app.ordered_keys import OrderedKeysApp
 from tui.live.catalog import Catalog
+from tui.live.jobs.watch import LineWatch
 from tui.live.messages import (
     ForkRequested,
     OpenRequested,
@@ -63,6 +64,7 @@ class Stage(OrderedKeysApp[None]):
         self.session = Session(self.locations)
         self.state = State.load(home / "state.json")
         self.run_watch = RunWatch(self.session, self.store)
+        self.line = LineWatch(self.locations, self.session)
         if watched is not None:
             self.run_watch.show(watched)
         self.log_path = str(home / "interface.log")

@@ -19,7 +19,7 @@ from core.models.network import recorded_arch, summarize_config
 from core.models.spec import REGISTRY, is_user_module, named_spec
 from experiments.presets.loader import load_preset
 from experiments.runs.folder import Meta, Run, RunSpec
-from experiments.runs.own_code import has_named_files, remember_file
+from experiments.runs.own_code import has_named_files
 from experiments.runs.seeds import seed_specs
 from tui.live.examining import DataLook
 from tui.live.forms.fields import label
@@ -125,7 +125,7 @@ class LabScreen(LabBase):
         self.query_one(ArchList).select(self._editor.spec)
         self.set_focus(self.query_one("#field-lr"))
         self.judge()
-        if is_user_module(arch) and has_named_files(run):
+        if has_named_files(run):
             self._editor.examine()
 
     def take_network(self, name: str) -> None:
@@ -274,8 +274,7 @@ class LabScreen(LabBase):
             return  # the verdict says why
         config, seeds, name = self._checked.config, self._checked.seeds, self._form.texts["name"].strip()
         assert config is not None
-        if self._is_own_module:
-            remember_file(self._editor.arch)
+        self._editor.remember()
         meta = Meta(name, parent=self._fork.run_id if self._fork is not None else "")
         specs = [RunSpec(config, meta)]
         if len(seeds) > 1:

@@ -89,7 +89,7 @@ class TrainingBase(WorkScreen):
         """The numbers of the epoch under the cursor, which is marked in the table too."""
         epoch, epochs = self.query_one(Curves).epoch, follower.view.epochs
         row = next((row for row, one in enumerate(epochs) if one.epoch == epoch), None)
-        if epoch is not None and row is None:
+        if epoch is not None and row is None and not self.query_one(Curves).together:  # another seed may have it
             self.query_one(Curves).point(None)
         self.query_one(EpochTable).mark(row)
         self.query_one("#readout").set_class(row is not None, "-shown")

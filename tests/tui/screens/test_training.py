@@ -45,7 +45,7 @@ async def test_a_live_run_moves_from_start_to_end(tmp_path, script, size):
         await wait_for_text(pilot, "Accuracy: 9923/10000 (99.23%)")
         assert "99.23% epoch 2" in screen_text(pilot)
         script.write(run, script.epoch(3, 0.9941))
-        await wait_for_text(pilot, "99.41% above 99.10%: good")
+        await wait_for_text(pilot, "After epoch 3 99.41%: good")
         script.write(run, script.finished())
         run.release()
         await wait_for_text(pilot, "✓ finished")
@@ -107,7 +107,7 @@ async def test_a_freshly_opened_run_has_every_fact(tmp_path, script, size):
         for fact in (
             "Best   99.01%",
             "Target 99.4%, 0.39",
-            "Early  99.01% not",
+            "After epoch 3 99.01%: not enough",
             "Trend  still improving at its end",
             "170 params",
             "Device cpu",
@@ -129,9 +129,9 @@ async def test_the_early_verdict_is_bad_only_after_the_third_epoch(tmp_path, scr
     run = make_run(tmp_path, script, script.started(), script.epoch(1, 0.9812), script.stopped(2))
     run.release()
     async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:
-        await wait_for_text(pilot, "Early  no verdict after 1 epoch")
+        await wait_for_text(pilot, "After epoch 3 no verdict")
         script.write(run, script.started(), script.epoch(2, 0.9922))
-        await wait_for_text(pilot, "Early  99.22% above 99.10%: good")
+        await wait_for_text(pilot, "After epoch 3 99.22%: good")
 
 
 async def test_a_finished_run_opened_first_has_a_log_pane(tmp_path, script):
@@ -369,7 +369,7 @@ async def test_a_stored_run_is_opened_with_all_of_its_facts(tmp_path, script):
         await pilot.press("3")
         await wait_for_text(pilot, "50.00%")
         await pilot.press("enter")
-        for fact in ("Best   50.00%", "Target 99.4%", "Early ", "Device"):
+        for fact in ("Best   50.00%", "Target 99.4%", "After epoch 3 ", "Device"):
             await wait_for_text(pilot, fact)
 
 
@@ -428,6 +428,8 @@ async def test_the_seeds_of_a_group_are_in_one_chart_and_each_is_one_key_away(tm
         await wait_for_text(pilot, "seed 2 (3 of 3)")
         await wait_for_text(pilot, "● running")
         await pilot.press("left")
+        await wait_for_text(pilot, "epoch 3: ")
+        await pilot.press("left")
         await wait_for_text(pilot, "seed 2 96.5")
         await pilot.press("escape", "h")
         await wait_for_text(pilot, "Accuracy %, test ")
@@ -439,6 +441,7 @@ def test_the_mean_is_over_the_epochs_that_all_seeds_that_count_have(tmp_path, sc
     script.write(runs[0], *(script.epoch(number, value) for number, value in ((1, 0.9), (2, 0.92), (3, 0.94))))
     script.write(runs[1], script.epoch(1, 0.8), script.epoch(2, 0.9))
     script.write(runs[2], script.epoch(1, 0.1), script.failed(2))
+    runs[2].release()
     followers = [Follower(run) for run in runs]
     for follower in followers:
         follower.finish()

@@ -75,7 +75,7 @@ class Curves(Horizontal):
         self._epochs: Values = np.array([])
         self._steps_per_epoch = 1
         self.epoch: int | None = None
-        self._together = False
+        self.together = False
         self._chosen = ""
 
     def compose(self) -> ComposeResult:
@@ -107,7 +107,7 @@ class Curves(Horizontal):
                 hidden = False
             else:
                 hidden = (name == "steps") != self._look.steps_first
-            together = self._together and name in TOGETHER
+            together = self.together and name in TOGETHER
             self._chart(name).set_class(hidden or together, "-hidden")
             if name in TOGETHER:
                 self._overlay(name).set_class(hidden or not together, "-hidden")
@@ -116,7 +116,7 @@ class Curves(Horizontal):
 
     def step(self, by: int) -> None:
         """Move the cursor by so many of the epochs that are shown."""
-        (self._overlay if self._together else self._chart)("accuracy").action_step(by)
+        (self._overlay if self.together else self._chart)("accuracy").action_step(by)
 
     def point(self, epoch: int | None) -> None:
         """Mark an epoch in every chart, or none."""
@@ -138,8 +138,8 @@ class Curves(Horizontal):
             if self._shown:
                 self.change(**{name: getattr(Look(), name) for name in ("log", "accuracy", "smoothing", "zoom")})
             self._shown = subject
-        if (together := self._look.together and len(seeds) > 1) != self._together:
-            self._together = together
+        if (together := self._look.together and len(seeds) > 1) != self.together:
+            self.together = together
             self._arrange()
         now, self._looked_anew = self._looked_anew, False
         view, zoom = follower.view, ZOOMS[self._look.zoom]

@@ -178,9 +178,8 @@ class Overlay(Diagram):
         numbers = [number for number, _, _ in here]
         if y is not None:
             self._chosen = min(here, key=lambda at: abs(at[1] - y))[0]
-        elif self._chosen not in numbers:
-            self._chosen = numbers[0]
-        number, height, _ = here[numbers.index(self._chosen)]
+        place = numbers.index(self._chosen) if self._chosen in numbers else 0
+        number, height, _ = here[place]
         sign = (MARKERS[self.ascii_only][number % MOST], colours()[number % MOST])
         x = f"{self.cursor:,.4g}" if self.cursor % 1 else f"{self.cursor:,.0f}"
         words = Content.assemble(f"{self._readout.x_word} {x}: ", sign, f" {self._readout.names[number]} {height:.4g}")

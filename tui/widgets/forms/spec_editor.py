@@ -151,11 +151,15 @@ class SpecEditor(Vertical):
         One that comes from elsewhere, such as the form that was stored or a run, is run for a table only when its
         user has named that file before on this machine (see `put`): else he presses enter on it.
         """
+        self.remember()
+        self._examine(again=again)
+        self._update()
+
+    def remember(self) -> None:
+        """The user has named what is in the field: a module's file is his own to run from now on."""
         spec = self.spec.strip()
         if is_user_module(spec) and not module_problem(spec):
             remember_file(spec)
-        self._examine(again=again)
-        self._update()
 
     def _examine(self, *, again: bool = False) -> None:
         self._examination.begin(self.spec.strip(), whole_file=self._whole_file, dataset=self._data.dataset, again=again)

@@ -17,6 +17,7 @@ from tui.text.output import percent
 from tui.text.wording import budget_in_words
 
 INDENT = 7
+EARLY = f"After epoch {EARLY_EPOCHS}"
 Fact = tuple[str, str, str]
 """Name, words, and a style or nothing."""
 
@@ -24,7 +25,7 @@ MEANINGS = (
     ("Best", "the highest accuracy over the epochs; on the test set it is optimistic, as it was chosen by it"),
     ("Target", "the accuracy that the run is for, and the first epoch that had it"),
     (
-        "Early",
+        EARLY,
         f"whether one of the first {EARLY_EPOCHS} epochs is above {percent(EARLY_ACCURACY)}: a network that is may "
         "reach 99.4 %",
     ),
@@ -59,8 +60,9 @@ class Facts(Widget):
     def _lines(self, width: int) -> list[Content]:
         lines: list[Content] = []
         for name, words, style in self._facts:
-            for number, line in enumerate(textwrap.wrap(words, max(width - INDENT, 10))):
-                head = ("" if number else name).ljust(INDENT)
+            indent = max(INDENT, len(name) + 1)
+            for number, line in enumerate(textwrap.wrap(words, max(width - indent, 10))):
+                head = ("" if number else name).ljust(indent)
                 lines.append(Content.assemble((head, "$text-muted"), (line, style)))
         return lines
 
@@ -101,14 +103,12 @@ def early(view: RunView) -> Fact:
     limit = percent(EARLY_ACCURACY)
     top = max((accuracy for epoch, accuracy in view.accuracies.items() if epoch <= EARLY_EPOCHS), default=0.0)
     if view.early_signal:
-        return ("Early", f"{percent(top)} above {limit}: good", "$text-success")
+        return (EARLY, f"{percent(top)}: good", "$text-success")
     if EARLY_EPOCHS in view.accuracies:
-        return ("Early", f"{percent(top)} not above {limit}", "$text-warning")
+        return (EARLY, f"{percent(top)}: not enough", "$text-warning")
     if view.end is None:
-        return ("Early", f"above {limit} by epoch {EARLY_EPOCHS}?", "")
-    if not view.accuracies:
-        return ("Early", "no verdict: no finished epoch", "")
-    return ("Early", f"no verdict after {view.epochs_done} epoch{'s' * (view.epochs_done > 1)}", "")
+        return (EARLY, f"above {limit}?", "")
+    return (EARLY, "no verdict", "")
 
 
 def trend(view: RunView) -> Fact:
