@@ -233,7 +233,7 @@ async def test_help_and_palette_know_the_keys_of_the_screen(tmp_path):
         await wait_for_text(pilot, "Type a network of your own")
         await wait_for_text(pilot, "kernel 1, padding 1, stride 2, dilation 2")
         await pilot.press("escape", "ctrl+p")
-        await wait_for_text(pilot, "Train the network with these values")
+        await wait_for_text(pilot, "Type a network of your own (key e)")
         assert "Copy selected text" not in screen_text(pilot)
         await pilot.press(*"theme")
         await wait_for_text(pilot, "Light, dark and others")
