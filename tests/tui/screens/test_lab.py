@@ -600,7 +600,8 @@ async def test_a_module_that_was_named_here_is_counted_wherever_it_comes_from(tm
         await wait_for_text(pilot, "2,690 of 20,000")
 
 
-async def test_a_stored_form_runs_no_file_that_was_never_named_nor_one_that_others_can_change(tmp_path):
+async def test_a_stored_form_runs_no_file_that_was_never_named_nor_one_that_others_can_change(tmp_path, monkeypatch):
+    monkeypatch.setattr(spec_editor, "PAUSE", 0.05)
     file = tmp_path / "net.py"
     file.write_text(f"open({str(tmp_path / 'was-run')!r}, 'w')\n{COUNTED}")
     arch = f"{file}:Net"

@@ -137,7 +137,8 @@ class SpecEditor(Vertical):
         self._update()
         if self._typing is not None:
             self._typing.stop()
-        if is_user_module(self.spec.strip()):
+        # A field tells of the text that it begins with, too, which nobody has typed.
+        if is_user_module(self.spec.strip()) and self.query_one("#spec").has_focus:
             self._typing = self.set_timer(PAUSE, self.examine)
         self.post_message(self.Changed(self, self.spec, self.summary))
 
