@@ -195,6 +195,9 @@ def judge_tuning(groups: Groups) -> ClaimFinding:
     adjusted = holm([difference.p for difference in found])
     parts = []
     for arm, difference, p in zip(others, found, adjusted, strict=True):
+        if not (groups["conv9"].scores("best") and groups[arm].scores("best")):
+            parts.append(f"over {arm} unknown")
+            continue
         text = f"over {arm} {100 * difference.value:+.3f} points"
         if difference.low is not None and difference.high is not None and p is not None:
             low, high = (100 * min(max(end, -1.0), 1.0) for end in (difference.low, difference.high))

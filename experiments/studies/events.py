@@ -93,11 +93,13 @@ class RaceRunEnded:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RaceJudged:
-    """The trials in a race were compared: those `left`, the one ahead first, and all that were ever `dropped`."""
+    """The trials in a race were compared: those `left`, the one ahead first, and all that were ever `dropped`, of which
+    `failed` are those that were so because a run of theirs failed."""
 
     NAME: ClassVar = "race_judged"
     left: Sequence[int]
     dropped: Sequence[int]
+    failed: Sequence[int]
     is_over: bool
 
 

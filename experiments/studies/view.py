@@ -154,6 +154,28 @@ def candidates(view: StudyView) -> list[TrialView]:
     return sorted(found, key=lambda trial: (-(trial.value or 0.0), trial.number))[: view.plan.race]
 
 
+_RACER = {
+    "trial": int,
+    "group_id": str,
+    "scores": list,
+    "mean": int | float | None,
+    "dropped_after": int | None,
+    "failed": bool,
+}
+
+
+def _read_race(path: Path) -> dict[str, Any]:
+    """How a race stands; empty where the file does not say so, as the race is found again from its runs."""
+    race = read_json(path)
+    racers, left = race.get("racers"), race.get("left")
+    is_whole = isinstance(racers, list) and isinstance(left, list) and all(map(_is_racer, racers))
+    return race if is_whole else {}
+
+
+def _is_racer(racer: object) -> bool:
+    return isinstance(racer, dict) and all(isinstance(racer.get(key, ...), kind) for key, kind in _RACER.items())
+
+
 class StudyReader:
     """Reads a study again and again, each time only what has come. Reading takes no lock.
 
@@ -187,7 +209,7 @@ class StudyReader:
             importance=self._importance[1],
             is_driven=self._folder.is_alive(),
             front=tuple(finished[place].number for place in places),
-            race=read_json(self._folder.race) if plan.race else {},
+            race=_read_race(self._folder.race) if plan.race else {},
         )
 
     def _trials(self) -> list[FrozenTrial]:

@@ -128,9 +128,7 @@ class StudyScreen(StudyWorkScreen):
         trial, entry = self._current, self.entry
         view = entry.view if entry is not None else None
         none = "no trial yet" if view is not None else ""
-        words = (
-            trial_in_words(trial, view.state_of(trial), view.plan) if trial is not None and view is not None else none
-        )
+        words = trial_in_words(view, trial) if trial is not None and view is not None else none
         self.query_one("#trial-words", Paragraph).show(words)
         if view is not None:
             self.query_one(StudyCharts).show(view, trial, now=now)
@@ -172,7 +170,7 @@ class StudyScreen(StudyWorkScreen):
         trial, entry = self._current, self.entry
         if trial is None or entry is None or entry.view is None:
             return
-        what = trial_in_words(trial, trial.state, entry.view.plan)
+        what = trial_in_words(entry.view, trial)
         text = f"{what}.\n\nIt is given up after a checkpoint, and counts as one of the trials."
         await self.app.push_screen(
             Ask(f"Prune trial {trial.number}?", text, (("keep", "Let it run"), ("prune", "Prune it")), danger="prune"),
@@ -206,7 +204,7 @@ class StudyScreen(StudyWorkScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         trial = self._current if self.ready else None
         match action:
-            case "open" | "fork":
+            case "open" | "fork" | "copy":
                 return trial is not None and trial.run_id is not None
             case "prune":
                 is_driven = self.entry is not None and self.entry.is_driven
@@ -215,6 +213,8 @@ class StudyScreen(StudyWorkScreen):
                 return self.entry is not None and self.entry.view is not None and self.entry.view.best is not None
             case "sort":
                 return bool(self._trials)
+            case "parameters":
+                return self.entry is not None and self.entry.view is not None
             case "add":
                 return self.entry is not None and self.entry.view is not None and bool(self.entry.view.trials)
             case "turn":

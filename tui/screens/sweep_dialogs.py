@@ -41,7 +41,7 @@ class NewSweep(FormDialog[SweepRequest]):
         text = f"{searched}What is not searched is as in the Lab: {_base_in_words(base)}."
         super().__init__("New sweep", text, "start")
         self._locations, self._base = locations, base
-        self._first = {"study": name, "trials": "20", "epochs": str(base.epochs)}
+        self._first = {"study": name, "trials": "20", "epochs": str(base.epochs), "seeds_per_trial": "1", "race": "0"}
 
     def rows(self) -> Sequence[FieldRow]:
         hints = {"space": "for example --lr 0.01:0.1:log --dropout 0,0.05", "jobs": "one for each GPU or core"}

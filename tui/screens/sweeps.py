@@ -129,6 +129,8 @@ class SweepsScreen(StudyWorkScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         entry = self.entry if self.ready else None
         match action:
+            case "copy":
+                return entry is not None
             case "open":
                 return entry is not None and entry.view is not None
             case "fork":

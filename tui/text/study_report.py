@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from core.config import TrainConfig
@@ -20,6 +20,7 @@ from experiments.studies.space import SLOT, Space
 from experiments.studies.view import ENDED, IMPORTANCE_TRIALS, StudyView, TrialView
 from tui.text.advice import flag
 from tui.text.output import percent, say, table
+from tui.text.race_words import race_table, standing_in_words
 
 BEST = 10
 """Trials in the table of the best."""
@@ -48,7 +49,10 @@ def say_study(view: StudyView, store: Store) -> None:
     say(_best_table(view, store))
     if (images := _images_of_best(view, store)) and view.best.value is not None:
         say(_noise(view.best.value, images))
-    _say_race(view)
+    if words := standing_in_words(view.race):
+        say()
+        say(race_table(view.race, plan.scored_on))
+        say(words)
     say()
     if view.importance:
         shares = ", ".join(f"{field} {share:.0%}" for field, share in view.importance.items())
@@ -115,48 +119,6 @@ def study_record(view: StudyView, store: Store) -> dict[str, Any]:
         "importance": dict(view.importance) or None,
         "results": [_trial_record(view, trial, store) for trial in view.trials],
     }
-
-
-def race_in_words(left: Sequence[int], dropped: Sequence[int], *, is_over: bool) -> str:
-    """``race: trial 7 won, 3 are worse by more than chance``."""
-    worse = f"{len(dropped)} {'is' if len(dropped) == 1 else 'are'} worse by more than chance"
-    names = ", ".join(map(str, left))
-    if len(left) == 1:
-        return f"race: trial {names} won, {worse}"
-    if is_over:
-        return f"race: between trials {names} it cannot tell, {worse}"
-    return f"race: trials {names} are left, {worse}"
-
-
-def _say_race(view: StudyView) -> None:
-    racers = view.race.get("racers")
-    if not racers:
-        return
-    rows = [
-        (
-            str(racer["trial"]),
-            percent(racer["mean"]),
-            str(len(racer["scores"])),
-            "failed"
-            if racer["failed"]
-            else "no"
-            if racer["dropped_after"] is None
-            else f"after {racer['dropped_after']}",
-            racer["group_id"],
-        )
-        for racer in sorted(racers, key=lambda racer: -(racer["mean"] or 0.0))
-    ]
-    say()
-    say(table(("trial", f"mean {view.plan.scored_on}", "new seeds", "dropped", "group"), rows))
-    left, is_over = view.race["left"], view.race["is_over"] is True
-    dropped = [racer["trial"] for racer in racers if racer["dropped_after"] is not None]
-    say(race_in_words(left, dropped, is_over=is_over))
-
-
-def _dropped_in_words(racer: Mapping[str, Any]) -> str:
-    if racer["failed"]:
-        return "failed"
-    return "no" if racer["dropped_after"] is None else f"after {racer['dropped_after']}"
 
 
 def trials_in_words(count: int) -> str:

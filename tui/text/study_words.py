@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiments.studies.list import StudyEntry
-from experiments.studies.plan import SweepPlan
 from experiments.studies.view import StudyView, TrialView
 from tui.text.output import duration, percent
+from tui.text.race_words import racer_in_words, standing_in_words
 from tui.text.study_report import COSTS, objective_in_words, params_in_words, score_in_words, space_in_words
 
 TRIAL_SORTS = {"number": "newest", "value": "best"}
@@ -35,20 +35,23 @@ def best_in_words(view: StudyView) -> str:
 
 
 def entry_in_words(entry: StudyEntry) -> str:
-    """The objective, the space and the error of a study, for which its table has no columns."""
+    """The error, the race, the objective and the space of a study, for which its table has no columns."""
     if entry.view is None:
         return entry.problem or "it loads its data, and makes its plan then"
     words = f"{objective_in_words(entry.view.plan)}; searched: {space_in_words(entry.view.plan.space)}"
-    return f"{entry.problem}  {words}" if entry.problem else words
+    return "  ".join(part for part in (entry.problem, standing_in_words(entry.view.race), words) if part)
 
 
-def trial_in_words(trial: TrialView, state: str, plan: SweepPlan) -> str:
+def trial_in_words(view: StudyView, trial: TrialView) -> str:
     """Everything of a trial that its columns may have no room for."""
+    plan, state = view.plan, view.state_of(trial)
     parts = [f"trial {trial.number} {state}{' (added by hand)' if trial.added else ''}"]
     if trial.reason:
         parts.append(trial.reason)
     costs = zip(plan.objectives[1:], trial.scores[1:], strict=False)
     parts += [f"{score_in_words(objective, score)} {COSTS[objective]}" for objective, score in costs]
+    if raced := racer_in_words(view.race, trial.number):
+        parts.append(raced)
     parts.append(params_in_words(trial.params, plan.space) or "values left to the sampler")
     if trial.seconds is not None:
         parts.append(duration(trial.seconds))

@@ -21,11 +21,11 @@ from experiments.studies.events import (
 )
 from experiments.studies.view import StudyView
 from tui.text.output import note, percent, say
+from tui.text.race_words import race_in_words
 from tui.text.study_report import (
     COSTS,
     objective_in_words,
     params_in_words,
-    race_in_words,
     say_study,
     score_in_words,
     space_in_words,
@@ -88,7 +88,7 @@ class SweepReport:
             case RaceRunEnded():
                 self._show_race_run(event)
             case RaceJudged():
-                note(race_in_words(event.left, event.dropped, is_over=event.is_over))
+                note(race_in_words(event.left, event.dropped, event.failed, is_over=event.is_over))
             case _ as unreachable:
                 assert_never(unreachable)
 

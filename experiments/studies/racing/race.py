@@ -162,6 +162,7 @@ def run_race(
         yield RaceJudged(
             left=[racer.trial for racer in race.left],
             dropped=[racer.trial for racer in race.racers if racer.dropped_after is not None],
+            failed=[racer.trial for racer in race.racers if racer.failed],
             is_over=race.is_over,
         )
 

@@ -11,9 +11,11 @@ from snapshot import assert_snapshot
 from stage import staged
 from sweep_tools import Scripted, drive, tiny_plan
 
+from experiments.execution.runner import Runner
 from experiments.locations import Locations
 from experiments.settings import Settings
 from experiments.studies.folder import StudyFolder
+from experiments.studies.racing.race import run_race
 from experiments.studies.trials import Trials
 from experiments.studies.view import add_trial, study_view
 from tui.live.messages import ForkRequested, OpenRequested
@@ -71,6 +73,7 @@ async def test_an_empty_home_says_what_a_sweep_is_and_how_to_begin_one(tmp_path)
         await wait_for_text(pilot, "There are no sweeps yet: a sweep trains many configs")
         assert "Begin one with a, or from a shell with: mnist-tui sweep" in screen_text(pilot)
         assert "enter Open" not in screen_text(pilot)
+        assert "Copy" not in screen_text(pilot)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +101,31 @@ async def test_the_list_and_one_study(tmp_path, script, size, tag, options):
 
 
 @pytest.mark.parametrize("size", [WIDE, SMALL], ids=["120x40", "80x24"])
+async def test_a_race_is_told_in_the_list_in_the_sweep_and_of_each_that_raced(tmp_path, script, size):
+    def play(run, life):
+        config = run.config()
+        yield script.epoch(1, 0.5 + config["lr"] / 10 + (config["seed"] % 5) / 1000, on_test=False)
+        yield script.finished(1, best_test_accuracy=None, best_epoch=None)
+
+    locations = Locations.resolve(tmp_path, tmp_path / "data")
+    plan = tiny_plan({"lr": "1,2,3,4", "epochs": "1"}, sampler="grid", trials=4, race=3)
+    drive(locations, plan, Scripted(script, play))
+    folder, view = StudyFolder.of(tmp_path, "s"), study_view(tmp_path, "s")
+    with folder.held():
+        list(run_race(Runner(locations), folder, view, lambda: Scripted(script, play), lambda: ""))
+    won = f"race: trial {view.best.number} won, 2 are worse by more than chance; its mean 90.20% over 3 new seeds"
+    async with opened(tmp_path, size) as pilot:
+        await pilot.press("4")
+        await wait_for_text(pilot, "1 sweep, 0 running")
+        assert won in " ".join(screen_text(pilot).split())
+        await pilot.press("enter")
+        await wait_for_text(pilot, "Sweep  s  finished")
+        await pilot.press("B")
+        await wait_for_text(pilot, "raced: mean 90.20% over 3 new seeds")
+        assert won in " ".join(screen_text(pilot).split())
+
+
+@pytest.mark.parametrize("size", [WIDE, SMALL], ids=["120x40", "80x24"])
 async def test_of_the_current_trial_everything_is_readable_and_of_the_others_every_value(tmp_path, script, size):
     reason = f"the device is out of memory: {'it asks for more than is free, ' * 3}and has no other"
     locations = Locations.resolve(tmp_path, tmp_path / "data")
@@ -110,7 +138,7 @@ async def test_of_the_current_trial_everything_is_readable_and_of_the_others_eve
         text = screen_text(pilot)
     assert reason in " ".join(text.split())
     assert "searched: batch_size 64,128" in " ".join(text.split())
-    assert "…" not in text
+    assert "…" not in text.rpartition("\n")[0], "only the keys in the last line may be more than there is room for"
 
 
 async def test_what_happens_elsewhere_comes_to_the_screen(tmp_path, script):

@@ -18,8 +18,17 @@ from experiments.locations import Locations
 from experiments.presets.loader import DEFAULT, load_preset
 from experiments.studies.folder import StudyFolder
 from experiments.studies.objectives import ACCURACIES, COSTS
-from experiments.studies.plan import MAX_JOBS, MAX_TRIALS, PRUNERS, SAMPLERS, SweepPlan, make_plan
+from experiments.studies.plan import (
+    MAX_JOBS,
+    MAX_SEEDS_PER_TRIAL,
+    MAX_TRIALS,
+    PRUNERS,
+    SAMPLERS,
+    SweepPlan,
+    make_plan,
+)
 from experiments.studies.proposals import Proposals, check_machine
+from experiments.studies.racing.rule import MAX_RACE
 from experiments.studies.space import FIXED, in_words
 from tui.live.forms.advice import WORDS, tip_in_words
 from tui.live.forms.fields import label as lab_label
@@ -38,6 +47,8 @@ LABELS = {
     "objective": "Objective",
     "sampler": "Sampler",
     "pruner": "Pruner",
+    "seeds_per_trial": "Seeds a trial",
+    "race": "Race",
     "jobs": "Jobs",
 }
 OBJECTIVES = (*ACCURACIES, *(f"val,{cost}" for cost in COSTS), "val,params,seconds")
@@ -53,6 +64,9 @@ HELP = {
     "step the Pareto front of both.",
     "sampler": "How to propose: tpe learns from the trials so far, nsga2 crosses the best, random, grid takes all.",
     "pruner": "Give up trials early: below the median from half-way on, by halving, or without 99.10% in three epochs.",
+    "seeds_per_trial": "Seeds that each trial is trained with; its score is their mean.",
+    "race": "When all trials are done, so many of the best run on with new seeds, and who is worse by more than chance "
+    "is dropped; 0 for no race.",
     "jobs": "Trials at once; empty for one for each GPU, else for each core.",
 }
 GIVEN_OTHERWISE = frozenset({"budget", "epochs"})
@@ -113,7 +127,9 @@ def check_sweep(texts: Mapping[str, str], base: TrainConfig, locations: Location
     options = {"epochs": texts["epochs"]} | _fixed_by(base) | searched
     with _within_budget("space" if "epochs" in searched else "epochs", texts):
         plan = make_plan(("--preset", DEFAULT), options, objective=texts["objective"], budget=base.budget)
-    plan = replace(plan, sampler=texts["sampler"], pruner=texts["pruner"])
+    seeds = whole_number("seeds_per_trial", 1, MAX_SEEDS_PER_TRIAL)(texts["seeds_per_trial"])
+    race = whole_number("race", 0, MAX_RACE)(texts["race"])
+    plan = replace(plan, sampler=texts["sampler"], pruner=texts["pruner"], seeds_per_trial=seeds, race=race)
     plan.check()
     if texts["sampler"] == "grid":
         plan.space.grid()
@@ -126,6 +142,7 @@ def check_sweep(texts: Mapping[str, str], base: TrainConfig, locations: Location
         words += [flag_of(field), text]
     for field in CHOICES:
         words += [flag_of(field), texts[field]]
+    words += ["--seeds-per-trial", str(seeds), "--race", str(race)]
     words += ["--trials", str(trials), *(() if jobs is None else ("--jobs", str(jobs)))]
     return SweepRequest(folder.name, tuple(words))
 

@@ -41,16 +41,18 @@ class NavBar(Horizontal):
     def __init__(self, here: str) -> None:
         super().__init__()
         self._here = here
+        self._live = Line(id="live")
 
     def compose(self) -> ComposeResult:
         yield Static("mnist-tui", id="brand", markup=False)
         for mode, title in PLACES.items():
             yield NavItem(mode, title, here=mode == self._here)
-        yield Line(id="live")
+        yield self._live
 
     def show_keys(self, *, typing: bool) -> None:
         for item in self.query(NavItem):
             item.show_key(typing=typing)
 
     def show_live(self, text: str) -> None:
-        self.query_one("#live", Line).show(text)
+        """Show what is trained; while the screen is taken down, its children first, nobody sees it."""
+        self._live.show(text)

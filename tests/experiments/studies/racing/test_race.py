@@ -60,7 +60,7 @@ def test_the_best_race_on_new_seeds_and_the_clear_winner_is_told_after_the_first
     assert len([event for event in events if isinstance(event, RaceRunEnded)]) == 3 * LOOKS[0]
     after = view()
     best = next(trial for trial in after.trials if trial.params["lr"] == 4)
-    assert events[-1] == RaceJudged(left=[best.number], dropped=events[-1].dropped, is_over=True)
+    assert events[-1] == RaceJudged(left=[best.number], dropped=events[-1].dropped, failed=[], is_over=True)
     assert (after.race["winner"], after.race["is_over"]) == (best.number, True)
     assert after.is_complete
     assert 1 not in {run.config()["lr"] for run in store.runs() if "race" in run.meta().name}
@@ -127,3 +127,15 @@ def test_real_runs_race(locations, store, view):
         runs = [store.run(member.run_id) for member in find_group(store, racer["group_id"]).members]
         assert {run.status() for run in runs} == {Status.FINISHED}
         assert [run.view().accuracies[1] for run in runs] == racer["scores"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"left": [], "racers": [3]}', '{"left": 1, "racers": []}'])
+def test_a_standing_that_is_damaged_is_made_again_from_the_runs(locations, store, script, view, text):
+    play = scored(script, by_rate)
+    study_of(locations, script, play)
+    list(racing(locations, view(), lambda: Scripted(script, play)))
+    whole, runs = view().race, len(store.runs())
+    StudyFolder.of(locations.home, "s").race.write_text(text)
+    assert view().race == {}
+    list(racing(locations, view(), lambda: Scripted(script, play)))
+    assert (view().race, len(store.runs())) == (whole, runs)

@@ -17,7 +17,7 @@ from tui.screens.sweep_dialogs import AddTrial, NewSweep
 from tui.widgets.forms.field_row import FieldRow
 
 TEXTS = {"study": "s", "space": "--lr 0.1,0.2", "trials": "5", "epochs": "3", "jobs": ""}
-TEXTS |= {"objective": "val", "sampler": "tpe", "pruner": "none"}
+TEXTS |= {"objective": "val", "sampler": "tpe", "pruner": "none", "seeds_per_trial": "1", "race": "0"}
 WRONG = (
     ({"epochs": "200"}, "epochs", "epochs = 200: at most 20 within the budget."),
     ({"space": "--lr 0.1,0.2 --epochs 200"}, "space", "at most 20 within the budget."),
@@ -31,6 +31,11 @@ WRONG = (
     ({"study": "a b"}, "study", "For example first-try."),
     ({"trials": "x"}, "trials", "For example 1."),
     ({"jobs": "0"}, "jobs", "For example 1."),
+    ({"seeds_per_trial": "0"}, "seeds_per_trial", "For example 1."),
+    ({"race": "1"}, "race", "a race needs two at least. For example 4, or 0 for none."),
+    ({"race": "x"}, "race", "For example 0."),
+    ({"space": "--race 4 --lr 0.1,0.2"}, "space", "has a field of its own, Race below"),
+    ({"objective": "val,params", "pruner": "median"}, "pruner", "Use none or early-signal."),
     ({"sampler": "grid", "space": "--lr 0.1:0.2"}, "space", "a grid needs a finite number of values"),
 )
 
@@ -107,5 +112,8 @@ def test_a_sweep_that_may_be_started_is_the_words_of_a_command(tmp_path):
     locations = Locations.resolve(tmp_path, tmp_path / "data")
     wanted = check_sweep(TEXTS, TrainConfig(val_split=50), locations)
     assert wanted.options[:6] == ("--preset", "seed-conv9", "--epochs", "3", "--val-split", "50")
+    assert wanted.options[-6:-2] == ("--seeds-per-trial", "1", "--race", "0")
+    more = check_sweep(TEXTS | {"seeds_per_trial": "3", "race": "4"}, TrainConfig(val_split=50), locations)
+    assert more.options[-6:] == ("--seeds-per-trial", "3", "--race", "4", "--trials", "5")
     with pytest.raises(InvalidValue, match="nothing to search yet"):
         check_sweep(TEXTS | {"space": ""}, TrainConfig(), locations)
