@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import stat
 import time
 from collections.abc import Collection, Iterator
@@ -16,7 +17,10 @@ NOT_REGULAR = "not a regular file"
 LEFT_AFTER = 600.0
 """Seconds after which a temporary file that nobody has written to belongs to no process any more."""
 _PART = re.compile(r"\..+\.[a-z0-9_]{8}")
-"""The name of a temporary file of `replacing`."""
+"""The name of a temporary file of `replacing`, also of earlier versions."""
+_OURS = re.compile(r"(?=.*[a-f])[0-9a-f]{8}")
+"""The end of such a name in a folder of anybody's. It must have a letter, as a user's own copy may end in a date; one
+name in fifty has none, and stays."""
 
 
 def open_regular(path: Path, *, follow_link: bool = False) -> BinaryIO:
@@ -64,11 +68,12 @@ def replacing(path: Path, *, keep: Path | None = None) -> Iterator[Path]:
 
     The file that was at `path` is moved to `keep`, where that is given, once the new content is safe. The content is
     synced to the disk before the name changes, and the name before the block is left, so that a crash or a power cut
-    at any moment leaves a whole file behind.
+    at any moment leaves a whole file behind. What a process that was killed in doing the same has left is deleted.
 
     Raises:
         OSError: when the folder cannot be written; `path` is then untouched.
     """
+    remove_drafts(path)
     part = _new_part(path)
     try:
         yield part
@@ -106,6 +111,28 @@ def remove_leftovers(folder: Path, names: Collection[str]) -> None:
         if name[1:].rpartition(".")[0] in names and is_left(folder / name):
             with suppress(OSError):
                 (folder / name).unlink()
+
+
+def remove_drafts(path: Path) -> None:
+    """Delete what processes that were killed before they gave it this name have left beside it, a file or a folder."""
+    prefix = f".{path.name}."
+    with suppress(OSError):
+        found = [entry.name for entry in os.scandir(path.parent) if entry.name.startswith(prefix)]
+        for draft in (path.with_name(name) for name in found if _OURS.fullmatch(name.removeprefix(prefix))):
+            if is_left(draft) and all(map(is_left, draft.rglob("*"))):
+                remove(draft)
+
+
+def remove(path: Path) -> None:
+    """Delete a file, or a folder with all that is in it; of a link only the link.
+
+    Raises:
+        OSError: when it cannot be deleted.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def is_left(path: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from core.advice import Action, Advice, Tip
 from core.errors import InvalidValue, StorageError
-from core.storage.files import make_draft, replacing
+from core.storage.files import make_draft, remove_drafts, replacing
 from experiments.extras import require
 from experiments.inference.network import StoredWeights
 from experiments.runs.folder import Run
@@ -148,6 +148,7 @@ def check_free(target: Path, *, force: bool) -> None:
 
 
 def _fill_folder(run: Run, chosen: Format, target: Path) -> None:
+    remove_drafts(target)
     draft = make_draft(f".{target.name}.", target.parent)
     try:
         _module(chosen).write(run, draft)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from core.advice import Action, Advice, Tip
 from core.dataset_names import is_called
 from core.errors import InvalidValue, RunError, StorageError, reason_of
-from core.storage.files import is_left, make_draft, open_regular, remove_leftovers
+from core.storage.files import is_left, make_draft, open_regular, remove, remove_leftovers
 from core.storage.trust import make_private_folder
 from experiments.runs.folder import REPLACED, Meta, Run
 from experiments.runs.index import Index
@@ -206,7 +206,7 @@ class Store:
                     if not take_lock(stack.enter_context(open_regular(run.log)).fileno()):
                         raise live
                 run.folder.rename(grave)
-                _delete(grave)
+                remove(grave)
         except OSError as error:
             raise StorageError(
                 f"{run.folder}: cannot be deleted: {reason_of(error)}", hint="check permissions"
@@ -223,7 +223,7 @@ class Store:
             for entry in os.scandir(self._runs):
                 if entry.name.startswith((DRAFT, GRAVE, PROBE)) and is_left(path := Path(entry.path)):
                     with suppress(OSError):
-                        _delete(path)
+                        remove(path)
         for run in self.runs()[:SWEPT_RUNS]:
             remove_leftovers(run.folder, REPLACED)
 
@@ -241,14 +241,6 @@ class Store:
     def _unwritable(self, error: OSError) -> StorageError:
         hint = Advice(Tip(Action.START_WITH, "home", "another folder"), ", or free some space")
         return StorageError(f"home = {self.home}: cannot be written: {error.strerror}", hint=hint)
-
-
-def _delete(path: Path) -> None:
-    """Delete a folder with all that is in it; of a link to a folder only the link."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
 
 
 def filtered(

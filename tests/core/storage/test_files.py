@@ -1,12 +1,14 @@
 """A file that is replaced is the old one or the new one, whole, and nothing else is left behind."""
 
+import os
 import stat
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from core.storage.files import replacing
+from core.storage.files import LEFT_AFTER, remove_drafts, replacing
 
 
 def names(folder: Path) -> list[str]:
@@ -85,3 +87,46 @@ def test_a_reader_never_sees_half_a_file(tmp_path):
     reader.join()
     assert seen
     assert all(content in contents for content in seen)
+
+
+def long_ago(path: Path) -> Path:
+    os.utime(path, 2 * (time.time() - LEFT_AFTER - 60,))
+    return path
+
+
+def test_what_a_killed_process_has_left_is_deleted_when_the_file_is_made_again(tmp_path):
+    (left := tmp_path / ".run.zip.1a2b3c4d").write_bytes(b"half")
+    (folder := tmp_path / ".events.0a0b0c0d").mkdir()
+    (folder / "part").write_bytes(b"half")
+    for path in (left, folder / "part", folder):
+        long_ago(path)
+    with replacing(tmp_path / "run.zip") as part:
+        part.write_bytes(b"new")
+    remove_drafts(tmp_path / "events")
+    assert names(tmp_path) == ["run.zip"]
+
+
+def test_what_may_still_be_written_or_is_somebody_elses_stays(tmp_path):
+    others = (".run.zip.original", ".run.zip.20261130", ".run.zip.1a2b3c4d5", ".other.zip.1a2b3c4d", "run.zip.1a2b3c4d")
+    for name in others:
+        (tmp_path / name).write_bytes(b"mine")
+        long_ago(tmp_path / name)
+    (tmp_path / ".run.zip.aaaabbbb").write_bytes(b"under way")
+    (folder := tmp_path / ".run.zip.ccccdddd").mkdir()
+    (folder / "part").write_bytes(b"under way")
+    long_ago(folder)
+    before = names(tmp_path)
+    with replacing(tmp_path / "run.zip") as part:
+        part.write_bytes(b"new")
+    assert names(tmp_path) == sorted([*before, "run.zip"])
+
+
+def test_of_a_link_in_the_place_of_a_draft_only_the_link_is_deleted(tmp_path):
+    (kept := tmp_path / "kept").mkdir()
+    (kept / "file").write_bytes(b"mine")
+    long_ago(kept / "file")
+    long_ago(kept)
+    (link := tmp_path / ".run.zip.1a2b3c4d").symlink_to(kept)
+    os.utime(link, 2 * (time.time() - LEFT_AFTER - 60,), follow_symlinks=False)
+    remove_drafts(tmp_path / "run.zip")
+    assert (names(tmp_path), names(kept)) == (["kept"], ["file"])
