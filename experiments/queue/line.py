@@ -128,11 +128,14 @@ class Queue(OwnedFolder):
         with self.changing():
             entries = self.entries()
             moved = self._still(entries, entry_id)
+            before = entries.index(moved)
             entries.remove(moved)
-            entries.insert(max(place, 1) - 1, moved)
-            for number, entry in enumerate(entries, start=1):
-                if entry.place != number:
-                    self.write(replace(entry, place=number))
+            after = min(max(place, 1) - 1, len(entries))
+            entries.insert(after, moved)
+            behind = entries[after if before < after else after + 1 :] if before != after else []
+            highest = max(entry.place for entry in entries) + len(behind)
+            for number, entry in enumerate(reversed(behind)):  # whenever this is cut short, the others keep their order
+                self.write(replace(entry, place=highest - number))
 
     def drop(self, entry_id: str) -> list[str]:
         """Take an entry out of line, with those of its runs that have never begun; returns their ids.

@@ -18,7 +18,7 @@ def homes(tmp_path_factory, cache_home: Path) -> Homes:
     return Homes(tmp_path_factory.mktemp("homes"), cache_home)
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("at", range(1, 60))
 @pytest.mark.parametrize("name", NAMES)
 def test_a_command_that_is_killed_has_happened_or_not(homes, name, at):

@@ -177,26 +177,37 @@ def _command(arguments: list[str], out: Path, cache: str | None, kill_at: int, c
 
     sys.argv = ["mnist-tui", *arguments]
     load_command(arguments[2])  # so that no import is counted
-    calls = 0
+    calls = KilledAt(kill_at)
+    try:
+        with calls:
+            app()
+    finally:
+        count.write_text(str(calls.count))
 
-    def look(frame: FrameType, event: str, function: object) -> None:
-        nonlocal calls
+
+class KilledAt:
+    """Within the block, kills the process right before the call of that number, counted from 1; 0 for none."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.count = number, 0
+
+    def __enter__(self) -> KilledAt:
+        sys.setprofile(self._look)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.setprofile(None)
+
+    def _look(self, frame: FrameType, event: str, function: object) -> None:
         if event != "c_call" or getattr(function, "__name__", "") not in CALLS:
             return
         if isinstance(getattr(function, "__self__", None), str | bytes):  # whose replace is no new name
             return
         name = frame.f_code.co_filename
         if name.startswith(PLACES) or any(library in name for library in LIBRARIES):
-            calls += 1
-            if calls == kill_at:
+            self.count += 1
+            if self.count == self.number:
                 os.kill(os.getpid(), signal.SIGKILL)
-
-    sys.setprofile(look)
-    try:
-        app()
-    finally:
-        sys.setprofile(None)
-        count.write_text(str(calls))
 
 
 def _run(place: Place, name: str) -> Run | None:
