@@ -115,7 +115,7 @@ def test_many_at_once_lose_none_and_leave_an_order(queue, new_run):
         thread.join()
     entries = queue.entries()
     assert {run for entry in entries for run in entry.runs} == {run.id for run in runs}
-    assert [entry.place for entry in entries] == list(range(1, 13))
+    assert len({entry.place for entry in entries}) == 12
 
 
 def test_a_process_that_is_killed_in_the_middle_of_a_change_holds_up_nobody(queue, three):
