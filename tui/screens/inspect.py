@@ -65,11 +65,11 @@ class InspectScreen(WorkScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("next_view", "turn(1)", "Next view", tooltip="Confusion, Digits, Classes, Layers, Filters, Feature maps"),
         bind("previous_view", "turn(-1)"),
-        bind("mistake", "worst", "Worst pair", tooltip="The digits of the commonest mistake"),
+        bind("mistake", "worst", "Worst pair", tooltip="The images of the commonest mistake"),
         bind(
             "weights", "weights", "Weights", tooltip="Final weights, those of the best epoch, or of the last checkpoint"
         ),
-        bind("draw", "draw", "Draw", tooltip="Draw a digit for this network"),
+        bind("draw", "draw", "Draw", tooltip="Draw a picture for this network"),
         bind("again", "again", "Reload", tooltip="Read the network again"),
         bind("run_code", "consent", "Run its code", tooltip="Import the run's own module and run it"),
         bind("previous", "step(-1)"),
@@ -340,7 +340,7 @@ class InspectScreen(WorkScreen):
     def help_lines(self) -> tuple[str, ...]:
         return (
             "The heat map counts test images by what they are and what they are taken for. Enter shows a cell's,",
-            "surest first, and {open} there what each layer makes of a digit.",
+            "surest first, and {open} there what each layer makes of an image.",
             "Layers are looked at over the first test images; a channel of a ReLU is dead when none makes it respond.",
             "A live run is read again whenever it has stored weights.",
         )

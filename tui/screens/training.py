@@ -57,7 +57,7 @@ class TrainingScreen(TrainingBase):
             "inspect", "inspect", "Inspect", tooltip="What the network confuses, its layers, filters and feature maps"
         ),
         bind("note", "note", "Note", tooltip="Write a note on the run"),
-        bind("draw", "draw", "Draw", tooltip="Draw a digit for the network"),
+        bind("draw", "draw", "Draw", tooltip="Draw a picture for the network"),
         bind("metric", "maximize_chart", "Full", tooltip="Each chart in turn on the full screen"),
         bind("log_scale", "log_scale", "Log", tooltip="The losses on a log or a linear scale"),
         bind("accuracies", "accuracies", "Accuracy", tooltip="Scored images; training too; around the target; error"),

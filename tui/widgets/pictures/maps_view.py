@@ -62,7 +62,7 @@ class MapsView(Horizontal):
         words = (
             f"no. {index}: true {digit.names[digit.truth]}",
             f"says {digit.names[opinion.prediction]}, {percent(float(opinion.probabilities[opinion.prediction]))} sure",
-            "[ and ] for another digit",
+            "[ and ] for another image",
         )
         self.query_one(CellPanel).show(words, digit)
         self.query_one(Table).show(len(self._layers), self._cells)
