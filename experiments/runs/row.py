@@ -13,6 +13,8 @@ from experiments.runs.view import RunView
 
 T = TypeVar("T")
 
+WAITING = "waiting"
+"""What is said of a run that is held by a process which has not come to it yet."""
 STUDY_TAG = "study:"
 """The beginning of the tag that all runs of a sweep have."""
 
@@ -112,7 +114,8 @@ class RunRow:
         """The keys that `mnist-tui runs --json` promises."""
         values = asdict(self)
         del values["ended"], values["limited"]
-        return {"run_id": values.pop("run_id"), "name": values.pop("name"), "status": str(status), **values}
+        first = {"run_id": values.pop("run_id"), "name": values.pop("name"), "status": str(status)}
+        return {**first, **values, "waiting": standing(self, status) == WAITING}
 
 
 _TYPES = {name: get_args(hint) or (hint,) for name, hint in get_type_hints(RunRow).items()} | {"tags": (tuple,)}
@@ -122,7 +125,7 @@ _TYPES = {name: get_args(hint) or (hint,) for name, hint in get_type_hints(RunRo
 def standing(row: RunRow, status: Status) -> str:
     """A run's status in a word: "waiting" where a process holds it that has not come to it yet, as one does that trains
     the runs of a group in turn. One that is continued has an end until it goes on."""
-    return "waiting" if status is Status.RUNNING and (row.ended or not row.started) else str(status)
+    return WAITING if status is Status.RUNNING and (row.ended or not row.started) else str(status)
 
 
 def make_row(run_id: str, view: RunView, config: Mapping[str, Any], said: Said) -> RunRow:

@@ -14,9 +14,11 @@ from waiting import wait_until
 from experiments.runs.row import Status
 from experiments.runs.store import Store
 
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")
+pytestmark = [pytest.mark.skipif(bool(why_not()), reason=why_not() or "-"), pytest.mark.timeout(900)]
 
 EPOCHS = "40"
+FEW = "12"
+"""Epochs of seeds of which one still waits when the connection is lost."""
 WORDS = (
     "--dataset",
     "mnist-5k",
@@ -28,6 +30,8 @@ WORDS = (
     "64",
     "--device",
     "cpu",
+    "--engine",
+    "eager",  # there is nothing to compile
 )
 RUN = ("run", *WORDS, "--no-budget", "--arch", "c4 p2 c8 gap fc10", "--epochs", EPOCHS)
 
@@ -81,14 +85,14 @@ def undisturbed(lab, tmp_path, *arguments: str) -> list[str]:
 def test_seeds_begun_in_the_interface_are_all_trained_when_the_client_is_killed(
     lab, server, variables, endless_form, tmp_path
 ):
-    endless_form(seed="0-2", epochs=EPOCHS)
+    endless_form(seed="0-2", epochs=FEW, engine="eager")
     command = server.client([sys.executable, "-m", "tui"], variables, terminal=True)
     app = TerminalApp(lab.home, (100, 30), command=command)
     app.wait_for("3 runs: ")
     app.press("ctrl+r")
     app.wait_for(lambda _: any(run.view().epochs for run in Store(lab.home).runs()), 240)
     psutil.Process(app.process.pid).kill()
-    assert hashes(trained(lab)) == undisturbed(lab, tmp_path, "--seeds", "0-2")
+    assert hashes(trained(lab)) == undisturbed(lab, tmp_path, "--epochs", FEW, "--seeds", "0-2", "--jobs", "1")
 
 
 @pytest.mark.parametrize("terminal", [True, False], ids=["with a terminal", "without one"])
@@ -104,7 +108,7 @@ def test_a_run_in_the_foreground_goes_on_when_the_client_is_killed(lab, server, 
 def test_a_path_that_falls_silent_holds_up_nothing_and_its_end_ends_nothing(
     lab, server, path, variables, endless_form, tmp_path
 ):
-    endless_form(epochs=EPOCHS)
+    endless_form(epochs=EPOCHS, engine="eager")
     command = server.client([sys.executable, "-m", "tui"], variables, terminal=True, port=path.port)
     app = TerminalApp(lab.home, (100, 30), command=command)
     app.wait_for("Ready")

@@ -36,7 +36,7 @@ COMMANDS: Mapping[str, Row] = {
     ),
     "settings": Row(
         "tui.commands.settings:app",
-        "Show the settings and where each comes from, or change the file that they are kept in.",
+        "Show the settings and where each comes from, or change their file.",
     ),
     "runs": Row("tui.commands.runs:runs", "List the runs, the newest first."),
     "show": Row(

@@ -21,7 +21,7 @@ from experiments.results.ordering import ORDERS, STATUS, ordered
 from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Run
 from experiments.runs.own_code import changes_since, code_in_words
-from experiments.runs.row import RunRow, Status, status_of
+from experiments.runs.row import RunRow, Status, standing, status_of
 from experiments.runs.source import FOLDER, read_source
 from experiments.runs.store import Store, filtered
 from tui.command_line.exit_codes import ExitCode
@@ -129,7 +129,7 @@ def show(
         return
     say(f"{row.run_id}  {printable(row.name)}".rstrip())
     facts = {
-        "status": status,
+        "status": standing(row, status),
         "group": _group_in_words(store, row.group_id) if row.group_id else None,
         "tags": ", ".join(row.tags) or None,
         "started": row.started or None,
@@ -294,7 +294,7 @@ def _line(item: tuple[RunRow, Status]) -> tuple[object, ...]:
     return (
         row.run_id,
         row.name,
-        str(state),
+        standing(row, state),
         arch,
         row.data,
         seed,

@@ -15,7 +15,7 @@ from tui.text.settings import change_setting, rows_of, user_settings
 
 app = typer.Typer(
     add_completion=False,
-    help="Show the settings and where each comes from, or change the file that they are kept in.",
+    help="Show the settings and where each comes from, or change their file.",
     rich_markup_mode=None,
 )
 

@@ -171,7 +171,7 @@ def test_code_that_does_not_return_is_given_up(runner, net, monkeypatch):
 
 @pytest.mark.parametrize("asks", ["this process", "another one"])
 def test_a_forward_that_does_not_return_is_ended_on_demand_with_the_checkpoint_kept(asks, runner, net, monkeypatch):
-    monkeypatch.setattr(apart, "STOP_PATIENCE", 0.2)
+    monkeypatch.setattr(apart, "STOP_PATIENCE", 3.0)
     config = net(forward="while self.passes == 30: time.sleep(0.01)", epochs=20)
     reason: list[str] = []
     told = []

@@ -10,6 +10,7 @@ KEYS = [
     *("run_id", "name", "status", "arch", "dataset", "seed", "total_params", "epochs_done", "epochs"),
     *("best_test_accuracy", "final_test_accuracy", "started", "seconds", "group_id", "tags"),
     *("lr", "batch_size", "optimizer", "schedule", "augment", "first_epoch_at_target", "note"),
+    "waiting",
 ]
 
 

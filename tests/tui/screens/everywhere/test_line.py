@@ -1,0 +1,73 @@
+"""What waits in line, above any screen: shown, moved and dropped."""
+
+from __future__ import annotations
+
+import pytest
+from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
+
+from experiments.queue.line import Queue
+from experiments.runs.folder import Meta
+from tui.screens.everywhere.line import LineScreen
+
+
+@pytest.fixture
+def line(tmp_path):
+    """The line of the home, worked off by this process, which begins nothing."""
+    queue = Queue.of(tmp_path)
+    with queue.held():
+        yield queue
+
+
+@pytest.fixture
+def three(line, tmp_path, script):
+    """Three runs in line, the first first."""
+    runs = [make_run(tmp_path, script, meta=Meta(f"run-{letter}")) for letter in "abc"]
+    for run in runs:
+        line.add([run], "test")
+    return runs
+
+
+def order(line) -> list[str]:
+    return [line.runs(entry)[0].meta().name for entry in line.entries()]
+
+
+def shown(pilot) -> list[str]:
+    """The names of the runs, as the dialog has them from above."""
+    words = screen_text(pilot).split()
+    return [word for word in words if word.startswith("run-")]
+
+
+@pytest.mark.parametrize("size", [SMALL, WIDE])
+async def test_runs_in_line_are_counted_listed_moved_and_dropped(tmp_path, line, three, size):
+    async with opened(tmp_path, size) as pilot:
+        await wait_for_text(pilot, "3 in line")
+        await pilot.press("3", "Q")
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, LineScreen))
+        await wait_for(pilot, lambda: shown(pilot) == ["run-a", "run-b", "run-c"])
+        await pilot.press("J")
+        await wait_for(pilot, lambda: order(line) == ["run-b", "run-a", "run-c"])
+        await wait_for(pilot, lambda: shown(pilot) == ["run-b", "run-a", "run-c"])
+        await pilot.press("K")  # the same one: the row that was moved is still the current one
+        await wait_for(pilot, lambda: order(line) == ["run-a", "run-b", "run-c"])
+        await wait_for(pilot, lambda: shown(pilot) == ["run-a", "run-b", "run-c"])
+        await pilot.press("d")
+        await wait_for_text(pilot, "Drop it?")
+        await pilot.press("enter")  # keeps it
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, LineScreen))
+        assert order(line) == ["run-a", "run-b", "run-c"]
+        await pilot.press("d")
+        await wait_for_text(pilot, "Drop it?")
+        await pilot.press("down", "enter")
+        await wait_for(pilot, lambda: order(line) == ["run-b", "run-c"])
+        assert not three[0].folder.exists()
+        await wait_for(pilot, lambda: shown(pilot) == ["run-b", "run-c"])
+        await pilot.press("escape")
+        await wait_for_text(pilot, "2 in line")
+
+
+async def test_an_empty_line_says_how_runs_get_there(tmp_path, line):
+    async with opened(tmp_path, SMALL) as pilot:
+        await pilot.press("3", "Q")
+        await wait_for_text(pilot, "Nothing is in line.")
+        await pilot.press("J", "K", "d", "Q")
+        assert not isinstance(pilot.app.screen, LineScreen)
