@@ -45,7 +45,7 @@ def test_json_rows_have_the_promised_keys(cli, four_runs):
         **{"seed": 0, "total_params": 170, "epochs_done": 3, "epochs": 20, "seconds": 25.0},
         **{"best_test_accuracy": 0.995, "final_test_accuracy": 0.99, "group_id": None, "tags": ["x"]},
         **{"lr": 0.03772, "batch_size": 256, "optimizer": "sgd", "schedule": "constant", "augment": "none"},
-        **{"first_epoch_at_target": 2, "note": ""},
+        **{"first_epoch_at_target": 2, "note": "", "waiting": False},
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
 
@@ -33,8 +35,7 @@ def order(line) -> list[str]:
 
 def shown(pilot) -> list[str]:
     """The names of the runs, as the dialog has them from above."""
-    words = screen_text(pilot).split()
-    return [word for word in words if word.startswith("run-")]
+    return re.findall(r"\d +waiting +(run-\w)", screen_text(pilot))
 
 
 @pytest.mark.parametrize("size", [SMALL, WIDE])
