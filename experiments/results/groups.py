@@ -101,11 +101,17 @@ class Group:
 
     def varying(self) -> list[str]:
         """The config fields, of those that make a recipe, in which the runs differ; none, in a group of seeds."""
-        return differing_fields([member.config for member in self.members])
+        return differing_fields([member.config for member in self._begun(self.members)])
+
+    @staticmethod
+    def _begun(members: Sequence[GroupMember]) -> Sequence[GroupMember]:
+        """Those of the members that have begun, or all where none has: one that waits does not know yet which data set
+        ``auto`` is."""
+        return [member for member in members if member.view.config] or members
 
     def shared_config(self) -> dict[str, Any]:
         """The config fields that have one value in all of the runs, and these values."""
-        first, *others = [member.config for member in (*self.members, *self.repeated)] or [{}]
+        first, *others = [member.config for member in self._begun((*self.members, *self.repeated))] or [{}]
         return {
             field: value
             for field, value in first.items()

@@ -107,6 +107,16 @@ def test_runs_of_several_recipes_are_not_one_group(seed_run, store):
     assert find_group(store, "g1").varying() == ["batch_size", "lr"]
 
 
+def test_a_run_that_waits_and_does_not_know_its_data_set_yet_is_of_the_recipe_of_the_others(seed_run, store, new_run):
+    seed_run(0, (0.99,), config={"dataset": "mnist-5k"})
+    waiting = new_run(group_id="g1")
+    assert waiting.config()["dataset"] == "auto"
+    group = find_group(store, "g1")
+    assert len(group.members) == 2
+    assert group.varying() == []
+    assert group.shared_config()["dataset"] == "mnist-5k"
+
+
 def test_a_group_without_a_finished_run_has_no_scores(seed_run, store, script):
     seed_run(0, (), end=script.stopped(1))
     group = find_group(store, "g1")
