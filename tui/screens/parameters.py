@@ -18,8 +18,10 @@ from tui.widgets.charts.parameter_curves import (
     BEST,
     OTHER,
     parallel_curves,
+    parallel_labels,
     parallel_words,
     slice_curves,
+    slice_labels,
     slice_words,
 )
 from tui.widgets.keys import bind
@@ -55,9 +57,11 @@ class Parameters(ModalScreen[None]):
         overlay = self.query_one("#parameter", Overlay)
         if self._at == len(dimensions):
             title = "All parameters, % of each range; the best quarter in the colour of the first curve"
-            overlay.show(self._at, parallel_curves(view), title=title, axis=parallel_words(view))
+            axis, named = parallel_words(view), parallel_labels(view)
+            overlay.show(self._at, parallel_curves(view), title=title, axis=axis, named=named)
             return
         dimension = dimensions[self._at]
         axis = f"{slice_words(dimension)}   {signs[BEST]} best quarter  {signs[OTHER]} others"
         what = f"Accuracy % on {VALUES[view.plan.scored_on]} images, by {dimension.field}"
-        overlay.show(self._at, slice_curves(view, dimension), title=what, axis=axis)
+        named = slice_labels(dimension)
+        overlay.show(self._at, slice_curves(view, dimension), title=what, axis=axis, named=named)

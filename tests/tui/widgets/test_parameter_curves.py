@@ -7,7 +7,16 @@ from sweep_tools import Scripted, drive, three_epochs, tiny_plan
 
 from experiments.locations import Locations
 from experiments.studies.view import study_view
-from tui.widgets.charts.parameter_curves import BEST, OTHER, parallel_curves, parallel_words, scored, slice_curves
+from tui.widgets.charts.parameter_curves import (
+    BEST,
+    OTHER,
+    parallel_curves,
+    parallel_labels,
+    parallel_words,
+    scored,
+    slice_curves,
+    slice_labels,
+)
 
 
 def test_every_finished_trial_has_its_place_and_the_best_quarter_is_told_apart(tmp_path, script):
@@ -27,3 +36,15 @@ def test_every_finished_trial_has_its_place_and_the_best_quarter_is_told_apart(t
     assert len(lines) == 6
     assert all(len(line.xs) == 3 and np.all((line.ys >= 0) & (line.ys <= 100)) for line in lines)
     assert parallel_words(view) == "0 batch_size  1 lr  2 accuracy"
+    full, short = parallel_labels(view)
+    assert [text for _, text in full] == ["batch_size 64:128", "lr 0.1:0.3", "accuracy 80.00:80.00"]
+    assert [text for _, text in short] == ["batch_size", "lr", "accuracy"]
+    assert slice_labels(lr) == [[(0, "0.1"), (1, "0.2"), (2, "0.3")]]
+
+
+def test_a_log_scale_is_labelled_with_its_own_values():
+    rate = tiny_plan({"lr": "0.001:1:log"}).space.dimension("lr")
+    for labels in slice_labels(rate):
+        assert {"0.001", "1"} <= {text for _, text in labels}
+        assert np.allclose([10**place for place, _ in labels], [float(text) for _, text in labels])
+    assert slice_labels(tiny_plan({"lr": "0.1:0.3"}).space.dimension("lr")) == []

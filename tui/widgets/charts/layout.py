@@ -30,7 +30,8 @@ class Drawing:
     """What a chart shows.
 
     The range of y is `bounds`, else what the fitted `values` need, `top` being the highest value that there can be;
-    the `target` is a line and a label of the axis. `stops` are the places of the cursor.
+    the `target` is a line and a label of the axis. `stops` are the places of the cursor. `named` are other labels of
+    the axis of x than round numbers, from the fullest to the shortest: the first for which there is room.
     """
 
     strokes: Sequence[Stroke] = ()
@@ -40,6 +41,7 @@ class Drawing:
     bounds: tuple[float, float] | None = None
     top: float = math.inf
     stops: Values = field(default_factory=lambda: np.array([]))
+    named: Sequence[Sequence[tuple[float, str]]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +79,25 @@ def lay_out(
     draw_rule(raster, up, RULE)
     draw_strokes(raster, strokes, across, up)
     marks = round_ticks(first, last, max(2, min(8, columns // 9)), min_step=1.0 if whole else 0.0)
-    x_ticks = tuple((across.dot(mark) // fine_x, text) for mark, text in zip(marks, tick_words(marks), strict=True))
+    labels = (*drawing.named, list(zip(marks, tick_words(marks), strict=True)))
+    placed = [
+        tuple((across.dot(mark) // fine_x, text) for mark, text in one if first <= mark <= last) for one in labels
+    ]
+    x_ticks = next((ticks for ticks in placed if ticks and _fit(ticks, columns)), placed[-1])
     lines = frame_lines(columns, rows, x_ticks, y_ticks)
     ruled = None if up.line is None else rows - 1 - up.line // fine_y
     return Layout(_segments(lines, raster.cells(), ruled, ascii_only=ascii_only), across, up, margin)
+
+
+def _fit(ticks: Sequence[tuple[int, str]], columns: int) -> bool:
+    """Whether labels, each in the middle below its column as far as the ends allow, leave a blank between them."""
+    end = -1
+    for column, text in ticks:
+        begin = max(min(column - len(text) // 2, columns - len(text)), 0)
+        if begin <= end:
+            return False
+        end = begin + len(text)
+    return end <= columns
 
 
 def _upward(drawing: Drawing, dots: int) -> Axis:

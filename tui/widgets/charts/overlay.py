@@ -85,6 +85,7 @@ class Overlay(Diagram):
         bounds: tuple[float, float] | None = None,
         top: float = math.inf,
         readout: Readout | None = None,
+        named: Sequence[Sequence[tuple[float, str]]] = (),
     ) -> None:
         """Show these curves. Nothing happens while `key`, which stands for all of it, is the same."""
         if key == self._key:
@@ -95,9 +96,9 @@ class Overlay(Diagram):
         values += [edge.ys for curve, _ in drawable for edge in curve.edges(log=log)]
         strokes = [stroke for curve, _ in drawable for stroke in self._beside(curve, log=log)]
         strokes += [self._stroke(curve, points) for curve, points in drawable]
-        named = [points.xs for curve, points in drawable if curve.number in self._readout.names]
-        stops = np.unique(np.concatenate(named)) if named else np.array([])
-        self.set_drawing(Drawing(strokes, values, target, log, bounds, top, stops), title, axis)
+        told = [points.xs for curve, points in drawable if curve.number in self._readout.names]
+        stops = np.unique(np.concatenate(told)) if told else np.array([])
+        self.set_drawing(Drawing(strokes, values, target, log, bounds, top, stops, named), title, axis)
         self._tell(None)
 
     def _beside(self, curve: Curve, *, log: bool) -> Iterator[Stroke]:

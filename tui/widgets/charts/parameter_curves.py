@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from experiments.reports.scale import log_ticks
 from experiments.studies.dimensions import Dimension, RangeDimension
 from experiments.studies.space import in_words
 from experiments.studies.view import StudyView, TrialView
@@ -34,9 +35,35 @@ def slice_curves(view: StudyView, dimension: Dimension) -> list[Curve]:
 def slice_words(dimension: Dimension) -> str:
     """What x is."""
     if isinstance(dimension, RangeDimension):
-        return f"log10 of {dimension.field}" if dimension.log else dimension.field
+        return f"{dimension.field}, log scale" if dimension.log else dimension.field
     named = "  ".join(f"{at} {in_words(value)}" for at, value in enumerate(dimension.values))
     return f"{dimension.field}: {named}"
+
+
+def slice_labels(dimension: Dimension) -> list[list[tuple[float, str]]]:
+    """The values themselves where their logarithms or places stand on the axis; for numbers as they are, nothing."""
+    if not isinstance(dimension, RangeDimension):
+        return [[(float(at), in_words(value)) for at, value in enumerate(dimension.values)]]
+    if not dimension.log:
+        return []
+    choices = [log_ticks(dimension.low, dimension.high, most) for most in (8, 3)]
+    return [[(math.log10(tick), f"{tick:g}") for tick in ticks] for ticks in choices]
+
+
+def parallel_labels(view: StudyView) -> list[list[tuple[float, str]]]:
+    """At each axis its name and its ends, ``lr 0.01:0.1``; where that is too long, the name."""
+    dimensions = view.plan.space.dimensions
+    names = [*(dimension.field for dimension in dimensions), "accuracy"]
+    values = [100 * (trial.value or 0.0) for trials in scored(view) for trial in trials] or [0.0]
+    ends = [*map(_ends_in_words, dimensions), f"{min(values):.2f}:{max(values):.2f}"]
+    full = [f"{name} {words}" for name, words in zip(names, ends, strict=True)]
+    return [[(float(at), text) for at, text in enumerate(texts)] for texts in (full, names)]
+
+
+def _ends_in_words(dimension: Dimension) -> str:
+    if isinstance(dimension, RangeDimension):
+        return f"{dimension.low:g}:{dimension.high:g}"
+    return f"{in_words(dimension.values[0])}:{in_words(dimension.values[-1])}"
 
 
 def parallel_curves(view: StudyView) -> list[Curve]:
