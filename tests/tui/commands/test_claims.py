@@ -54,7 +54,7 @@ def test_what_is_wrong_is_said_before_anything_trains(cli, refused, store, tmp_p
     refused(cli("claims", "--epochs", "21"), 3, "epochs = 21")
     refused(cli("claims", "--seeds", "0"), 2, "seeds", "0")
     for duration in ("0s", "5", "-1h", "soon"):
-        refused(cli("claims", f"--for={duration}"), 2, f"for = {duration}", "for example --for 1h")
+        refused(cli("claims", f"--for={duration}"), 2, f"for = {duration}", "must be a number above 0 with s, m or h")
     refused(cli("claims", "--dataset", "cifar"), 2, "dataset", "cifar")
     assert store.rows() == []
 
