@@ -38,7 +38,7 @@ def noted(terminal, tmp_path, script):
         app.press("3")
         app.wait_for("1 run, 0 live")
         app.press("N")
-        app.wait_for("ctrl+o opens it")
+        app.wait_for("F6 opens it")
         return app, run
 
     return begin
@@ -46,7 +46,7 @@ def noted(terminal, tmp_path, script):
 
 def test_what_the_editor_leaves_is_in_the_dialog_and_is_saved_there(noted):
     app, run = noted(GOOD)
-    app.press("ctrl+o")
+    app.press("f6")
     app.wait_for("this is the editor")
     app.wait_for(lambda text: "by hand" in text and "ctrl+s saves" in text)
     assert run.meta().note == "first", "nothing is kept before it is saved"
@@ -60,7 +60,7 @@ def test_what_the_editor_leaves_is_in_the_dialog_and_is_saved_there(noted):
 
 def test_an_editor_that_fails_changes_nothing(noted):
     app, run = noted(BAD)
-    app.press("ctrl+o")
+    app.press("f6")
     app.wait_for("ended with 3")
     text = app.wait_for("ctrl+s saves")
     assert "first" in text

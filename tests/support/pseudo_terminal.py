@@ -28,6 +28,7 @@ KEYS = {
     "right": "\x1b[C",
     "left": "\x1b[D",
     "end": "\x1b[F",
+    "f6": "\x1b[17~",
     "backspace": "\x7f",
     **{f"ctrl+{letter}": chr(ord(letter) - 96) for letter in "abcdefghijklmnopqrstuvwxyz"},
 }

@@ -34,7 +34,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "suspend": Meaning("ctrl+z", "into the background; fg in the shell brings it back"),
     "back": Meaning("escape", "out of a field, a filter, a chart or a dialog; back"),
     "open": Meaning("enter", "open, choose or accept"),
-    "mark": Meaning("space", "mark or turn what is under the cursor; where nothing can be, show it in full"),
+    "mark": Meaning("space", "mark or turn what is under the cursor"),
     "next_view": Meaning("tab", "the next view, chart or field"),
     "previous_view": Meaning("shift+tab", "the previous view, chart or field"),
     "next": Meaning("n,]", "the next seed, pair or digit"),
@@ -101,7 +101,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "columns": Meaning("C", "choose the columns of the list"),
     "fold_all": Meaning("F", "unfold or fold all groups and sweeps"),
     "mark_all": Meaning("A", "mark all that is listed"),
-    "editor": Meaning("ctrl+o", "open the note in your own editor"),
+    "editor": Meaning("f6", "open the note in your own editor"),
     "headings": Meaning("ctrl+t", "put headings into the note"),
 }
 """By name: the keys, and what they mean wherever they mean something."""
