@@ -117,7 +117,7 @@ async def test_the_word_that_is_wrong_is_underlined_wherever_it_stands(tmp_path,
 async def test_the_help_explains_every_word_of_a_spec_with_none_of_them_broken(tmp_path):
     async with opened(tmp_path, SMALL) as pilot:
         await pilot.press("question_mark")
-        await wait_for_text(pilot, "Layers")
+        await wait_for(pilot, lambda: pilot.app.screen.query(".word"))
         words = [str(entry.render()) for entry in pilot.app.screen.query(".word").results(Static)]
         assert set(GRAMMAR) <= set(words)
         widths = [entry.content_size.width for entry in pilot.app.screen.query(".word").results(Static)]

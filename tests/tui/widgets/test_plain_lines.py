@@ -45,13 +45,14 @@ async def test_no_text_of_a_run_folder_steers_the_terminal(tmp_path, script):
         await look("toast")
         await pilot.press("3")
         await look("one]52;c;aGk=[2J1m")
-        for key, text in (("t", "Tags"), ("n", "Rename"), ("d", "Delete")):
+        await pilot.press("F", "end")  # out of its group
+        for key, text in (("t", "tags, with"), ("e", "Rename"), ("d", "Delete")):
             await pilot.press(key)
             await look(text)
             await pilot.press("escape")
         await pilot.press("enter")
         await look("2 Training")
-        await pilot.press("3", "space", "down", "space", "=")
+        await pilot.press("3", "space", "up", "space", "=")
         await look("Compare")
         await pilot.press("escape", "f")
         await look("Cannot start")
