@@ -72,19 +72,22 @@ def test_a_sweep_killed_twice_and_continued_by_name_has_all_its_trials_and_none_
         assert epochs == sorted(epochs), "an epoch that had a checkpoint was done again"
 
 
-def test_a_search_over_a_template_with_two_objectives_killed_twice_has_its_trials_and_the_front_of_their_logs(lab):
+@pytest.mark.parametrize("trials", [9, pytest.param(24, marks=pytest.mark.slow)])
+def test_a_search_over_a_template_with_two_objectives_killed_twice_has_its_trials_and_the_front_of_their_logs(
+    lab, trials
+):
     template = "c{4:8:2}p1 p2 s{8,12}p1 [s8p1] p2 s{8:24}p1 gap fc10"
-    search = ("--arch", template, "--lr", "0.1", "--objective", "val,params", "--trials", "24", "--val-split", "100")
-    search += ("--epochs", "1", "--max-params", "1200", "--sampler", "nsga2")
-    for finished in (4, 12):
+    search = ("--arch", template, "--lr", "0.1", "--objective", "val,params", "--trials", str(trials))
+    search += ("--val-split", "100", "--epochs", "1", "--max-params", "1200", "--sampler", "nsga2")
+    for finished in (trials // 6 + 1, trials // 2):
         with sweeping(lab, *search) as process:
             wait_until(lambda finished=finished: count(lab, "run_finished") >= finished)
-            kill(process, with_workers=finished == 4)
+            kill(process, with_workers=finished < trials // 2)
     with sweeping(lab, *search, "--json") as process:
         out, err = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0, err
     summary = json.loads(out.splitlines()[-1])
-    assert (summary["trials"], summary["rejected"], summary["states"]["finished"]) == (24, 0, 24)
+    assert (summary["trials"], summary["rejected"], summary["states"]["finished"]) == (trials, 0, trials)
     own = [trial for trial in summary["results"] if not trial["reason"]]
     rows = lab.rows()
     assert sorted(row["run_id"] for row in rows) == sorted(trial["run_id"] for trial in own)

@@ -35,7 +35,7 @@ async def test_an_empty_home_says_how_to_make_a_run(tmp_path):
     async with opened(tmp_path) as pilot:
         await pilot.press("3")
         await wait_for_text(pilot, "There are no runs yet")
-        await wait_for(pilot, lambda: screen_text(pilot).splitlines()[-1].split() == "Q Line ^q Quit ? Help".split())
+        await wait_for(pilot, lambda: screen_text(pilot).splitlines()[-1].strip() == "Q Line ^q Quit ? Help")
 
 
 async def test_below_a_dialog_are_the_keys_of_the_dialog(tmp_path, script):
