@@ -46,14 +46,16 @@ class Telling:
 
     def _look_at(self, follower: Follower) -> None:
         status, reached = follower.status, follower.view.first_epoch_at_target
+        job = self._session.job
+        is_own = job is not None and follower.run.id in job.run_ids
         before = self._seen.get(follower.run.id)
+        if before is None and is_own and not follower.view.seconds_before:  # past its target already, maybe
+            before = (Status.RUNNING, None)
         self._seen[follower.run.id] = (status, reached)
         if before is None or before[0] is not Status.RUNNING:
             return
         if before[1] is None and reached is not None:
             self.signs.tell("Target reached", f"{follower.title}, {follower.config.get('target')}% in epoch {reached}")
-        job = self._session.job
-        is_own = job is not None and follower.run.id in job.run_ids
         if status is not Status.RUNNING and not is_own:
             best = max(follower.view.accuracies.values(), default=None)
             words = follower.title + ("" if best is None else f", best {percent(best)}")
