@@ -475,7 +475,7 @@ async def test_a_layer_that_a_module_never_uses_is_named_and_counted(tmp_path):
     (tmp_path / "net.py").write_text(OWN.replace("class Other", UNUSED + "class Other", 1))
     async with staged(LabScreen(), tmp_path) as pilot:
         screen = pilot.app.screen
-        await pilot.press("e", "ctrl+u", *f"{tmp_path / 'net.py'}:Unused")
+        screen.query_one("#spec", Input).value = f"{tmp_path / 'net.py'}:Unused"
         await wait_for(pilot, lambda: (found := screen.query_one(SpecEditor).summary) is not None and found.unused)
         line = screen.query_one("#spec-error", Static)
         assert str(line.content).startswith("forward never uses old (20 parameters), which counts in the budget")
@@ -582,6 +582,22 @@ async def test_enter_counts_a_module_again_whose_other_files_may_have_changed(tm
         pilot.app.screen.action_edit()
         await pilot.press("enter")
         await wait_for_text(pilot, "2,689 of 20,000")
+
+
+async def test_a_module_that_was_named_here_is_counted_wherever_it_comes_from(tmp_path, script):
+    file = tmp_path / "net.py"
+    file.write_text(COUNTED)
+    arch = f"{file}:Net"
+    async with staged(LabScreen(), tmp_path) as pilot:
+        await pilot.press("e", "ctrl+u", *arch, "enter")
+        await wait_for_text(pilot, "2,686 of 20,000, 17,314 left")
+        pilot.app.state.save(tmp_path / "state.json")
+    file.write_text(COUNTED.replace("nn.Linear(3, 3)", "nn.Linear(3, 4)"))
+    async with staged(LabScreen(), tmp_path) as pilot:
+        await wait_for_text(pilot, "2,690 of 20,000")
+        pilot.app.screen.take_network("conv5")
+        pilot.app.screen.load_fork(make_run(tmp_path, script, arch=arch), "run")
+        await wait_for_text(pilot, "2,690 of 20,000")
 
 
 async def test_a_stored_form_runs_no_file_that_was_never_named_nor_one_that_others_can_change(tmp_path, monkeypatch):

@@ -67,6 +67,7 @@ class SpecEditor(Vertical):
     def __init__(self, spec: str, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
         self._initial = spec
+        self._taken = spec  # what was put or typed last
         self._mark = _MarkToken()
         self._dropout = 0.0
         self._budget: int | None = MAX_PARAMS
@@ -109,7 +110,7 @@ class SpecEditor(Vertical):
         field = self.query_one("#spec", Input)
         if field.value != spec:
             with field.prevent(Input.Changed):
-                field.value = spec
+                field.value = self._taken = spec
             field.cursor_position = len(spec)
         if is_user_module(spec.strip()) and was_file_named(spec.strip()):
             self._examine()
@@ -133,13 +134,14 @@ class SpecEditor(Vertical):
     @on(Input.Changed, "#spec")
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
-        self._examination.give_up()
+        if self.spec != self._taken:  # a field tells of the text that it begins with, too, which nobody has typed
+            self._taken = self.spec
+            self._examination.give_up()
+            if self._typing is not None:
+                self._typing.stop()
+            if is_user_module(self.spec.strip()):
+                self._typing = self.set_timer(PAUSE, self.examine)
         self._update()
-        if self._typing is not None:
-            self._typing.stop()
-        # A field tells of the text that it begins with, too, which nobody has typed.
-        if is_user_module(self.spec.strip()) and self.query_one("#spec").has_focus:
-            self._typing = self.set_timer(PAUSE, self.examine)
         self.post_message(self.Changed(self, self.spec, self.summary))
 
     @on(Input.Submitted, "#spec")
