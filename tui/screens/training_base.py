@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from textual import on
 
 from experiments.inference.kept import kept_weights
@@ -22,9 +24,9 @@ class TrainingBase(WorkScreen):
     def _follower(self) -> Follower | None:
         return self.lab.run_watch.shown
 
+    @abstractmethod
     def repaint(self) -> None:
         """Update every widget to what has been read of the run."""
-        raise NotImplementedError
 
     def action_log_scale(self) -> None:
         self._change(log=not self.query_one(Curves).look.log)
