@@ -20,6 +20,7 @@ from replay_engine import ReplayEngine
 from safetensors.torch import load_file
 
 from core.config import TrainConfig
+from core.engines.engine import BY_BATCH
 from core.errors import Stopped
 from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress
 from core.grouped.network import grouping_obstacle
@@ -315,7 +316,9 @@ def differences(run: Run, other: Run) -> list[str]:
             found.append(f"epoch: {_plain(epoch)} not {_plain(expected)}")
     if len(view.epochs) != len(wanted.epochs):
         found.append(f"{len(view.epochs)} epochs, not {len(wanted.epochs)}")
-    names = ("spec", "total_params", "device", "dataset", "steps_per_epoch", "teacher", "engine", "pixel_mean")
+    names = ["spec", "total_params", "dataset", "steps_per_epoch", "teacher", "engine", "pixel_mean"]
+    if other.order_of_sums().get("sums") != BY_BATCH:  # the device's name has the threads, which do not matter then
+        names.append("device")
     starts = [(name, getattr(view.started, name), getattr(wanted.started, name)) for name in names]
     found += [f"{name}: {value} not {expected}" for name, value, expected in starts if value != expected]
     losses, expected_losses = _losses(run), _losses(other)

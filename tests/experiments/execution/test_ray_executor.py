@@ -135,7 +135,7 @@ def test_a_trial_whose_node_dies_goes_on_from_its_checkpoint_on_another(cluster,
         match event:
             case TrialReported(epoch=2) if not killed:
                 run = Runner(locations).store.run(event.run_id)
-                assert (run.threads(), run.environment()["command_line"]) == (1, sys.argv)
+                assert (run.environment()["threads"], run.environment()["command_line"]) == (1, sys.argv)
                 assert run.status() is Status.RUNNING, "events arrive while the trial is trained"
                 killed = True
                 cluster.add_node(num_cpus=1)

@@ -27,8 +27,9 @@ def by_seed(runner: Runner) -> list[object]:
 
 
 @pytest.mark.parametrize("plan", WAYS, ids=lambda plan: plan.way)
-def test_all_are_there_when_the_first_begins_and_those_that_wait_can_be_gone_on_with(locations, planned, plan):
+def test_all_are_there_when_the_first_begins_and_those_that_wait_can_be_gone_on_with(locations, tiny, plan):
     runner = Runner(locations)
+    planned = seed_specs(tiny.changed(epochs=20, batch_size=16), range(3), Meta("try", (), "g20260102-030405-abcd"))
     told = replicate(runner, planned, plan)
     first = next(told)
     runs = by_seed(runner)
