@@ -53,19 +53,21 @@ class _Steps:
     def __init__(self) -> None:
         self._epochs, self._steps, self._counts = array("q"), array("q"), array("q")
         self._losses, self._speeds = array("d"), array("d")  # NaN for a loss of None
+        self._threads = array("q")  # 0 for None
 
     def __len__(self) -> int:
         return len(self._speeds)
 
     def add(self, event: StepProgress) -> None:
         """Remember one; a damaged one, with numbers that no run has, is passed over."""
-        largest = max(abs(event.epoch), abs(event.step), abs(event.steps_per_epoch))
+        largest = max(abs(event.epoch), abs(event.step), abs(event.steps_per_epoch), abs(event.threads or 0))
         if largest.bit_length() < 63:
             self._epochs.append(event.epoch)
             self._steps.append(event.step)
             self._counts.append(event.steps_per_epoch)
             self._losses.append(float("nan") if event.loss is None else event.loss)
             self._speeds.append(event.images_per_second)
+            self._threads.append(event.threads or 0)
 
     def chunks(self) -> Iterator[bytes]:
         """Those of all steps as JSON, in the layout of an indent of 1."""
@@ -86,5 +88,5 @@ class _Steps:
         return (
             f'\n  {{\n   "epoch": {self._epochs[place]},\n   "step": {self._steps[place]},'
             f'\n   "steps_per_epoch": {self._counts[place]},\n   "loss": {"null" if loss != loss else repr(loss)},'
-            f'\n   "images_per_second": {self._speeds[place]!r}\n  }}'
+            f'\n   "images_per_second": {self._speeds[place]!r},\n   "threads": {self._threads[place] or "null"}\n  }}'
         )

@@ -60,7 +60,7 @@ def test_csv_has_a_row_for_each_epoch(finished):
 
 def test_the_steps_of_a_run_that_was_resumed_are_in_the_json_once_and_in_order(new_run, script):
     first = [script.progress(1, step, loss=None if step == 3 else 1 / step) for step in range(1, 6)]
-    again = [script.progress(1, step, loss=2 / step, images_per_second=1e-7) for step in range(4, 8)]
+    again = [script.progress(1, step, loss=2 / step, images_per_second=1e-7, threads=2) for step in range(4, 8)]
     run = new_run(script.started(), *first, script.started(), *again, script.stopped(1))
     record = json.loads(text := render(run, find_format("json"), None, None))
     assert record["steps"] == [asdict(event) for event in [*first[:3], *again]]
