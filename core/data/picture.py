@@ -42,7 +42,7 @@ class NothingDrawn(LabError):
     """The picture is of one colour."""
 
     def __init__(self) -> None:
-        super().__init__("nothing is drawn on it", hint="draw a digit, light on dark or dark on light")
+        super().__init__("nothing is drawn on it", hint="draw light on dark, or dark on light")
 
 
 def normalise(gray: Tensor) -> Tensor:
@@ -174,7 +174,7 @@ def _read_gray(path: Path) -> Tensor:
     """The pixels of an image file, (H, W): uint8, or float32 from 0 to 1 where the file has more than 8 bits."""
     from PIL import Image
 
-    hint = "give a PNG, JPEG, GIF, BMP, PPM, TIFF or WebP file of a digit"
+    hint = "give a PNG, JPEG, GIF, BMP, PPM, TIFF or WebP file"
     too_large = f"must have at most {MAX_PIXELS:,} pixels"
     try:
         with open_regular(path, follow_link=True) as file, warnings.catch_warnings():

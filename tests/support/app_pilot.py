@@ -8,6 +8,7 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from unittest.mock import patch
 
+from textual._context import visible_screen_stack
 from textual.pilot import Pilot
 
 from core.config import TrainConfig
@@ -34,6 +35,7 @@ async def opened(home: Path, size: tuple[int, int] = WIDE, **options: object) ->
 
 def screen_text(pilot: Pilot[int]) -> str:
     """What is on the screen, line by line."""
+    visible_screen_stack.set(pilot.app._background_screens)  # as before each frame; a dialog has nothing below it else
     return "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from textual import on, work
+from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
@@ -18,6 +18,7 @@ from core.models.spec import GRAMMAR
 from experiments.locations import Locations
 from experiments.runs.store import Store
 from experiments.settings import DEFAULTS, Settings
+from tui.app.catalog_reader import CatalogReader
 from tui.app.getting_around import GettingAround, Places
 from tui.app.leaving import Leaving
 from tui.app.ordered_keys import OrderedKeysApp
@@ -104,6 +105,7 @@ class LabApp(OrderedKeysApp[int]):
         use_keys(settings.keymap)
         self.store = Store(locations.home)
         self.catalog = Catalog(self.store)
+        self._reader = CatalogReader(self, self.catalog)
         self.studies = StudyWatch(locations.home)
         self.session = Session(locations)
         self.session.address = settings.notify_url
@@ -143,7 +145,7 @@ class LabApp(OrderedKeysApp[int]):
         self.load_catalog()
         self.run_worker(self.run_control.show_live_runs(lambda: not self.was_used), exit_on_error=False)
         self.set_interval(POLL, self._tick)
-        self.set_interval(CATALOG_INTERVAL, self._refresh_catalog)
+        self.set_interval(CATALOG_INTERVAL, self._reader.refresh)
         self.set_interval(2.0, self.save_state)
 
     def remember(self, **values: object) -> None:
@@ -223,26 +225,10 @@ class LabApp(OrderedKeysApp[int]):
 
     def _show_live(self, screen: WorkScreen) -> None:
         words = live_in_words(self.session, self.run_watch.own, self.line.waiting)
-        screen.query_one(NavBar).show_live(words)
+        screen.query_one(NavBar).show_live(words, self._reader.live)
 
-    @work(thread=True, exclusive=True, group="catalog")
     def load_catalog(self) -> None:
-        """Read every run; on a thread, because a first reading of thousands takes seconds."""
-        self.catalog.load()
-        self.call_from_thread(self._arrange_runs)
-
-    @work(thread=True, exclusive=True, group="catalog")
-    def _read_live(self) -> None:
-        if self.catalog.refresh():
-            self.call_from_thread(self._arrange_runs)
-
-    def _refresh_catalog(self) -> None:
-        if isinstance(self.screen, RunsScreen) and self.catalog.loaded:
-            self._read_live()
-
-    def _arrange_runs(self) -> None:
-        if isinstance(self.screen, RunsScreen):
-            self.screen.rearrange()
+        self._reader.load()
 
     # --- What screens ask for
 

@@ -69,7 +69,7 @@ COMMANDS: Mapping[str, Row] = {
     ),
     "predict": Row(
         "tui.commands.predict:predict",
-        "Classify pictures of digits with a trained network.",
+        "Classify pictures with a trained network.",
     ),
     "export": Row(
         "tui.commands.export:export",

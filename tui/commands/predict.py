@@ -21,12 +21,12 @@ Images = Annotated[
     list[Path],
     typer.Argument(
         help="PNG, JPEG, GIF, BMP, PPM, TIFF or WebP files of any size up to 50 million pixels, folders of such, or "
-        "patterns; light on dark or dark on light. The digit is looked for and normalised as MNIST was; one of 28 x 28 "
-        "pixels with a black rim, up to 20 pixels high, is taken as it is.",
+        "patterns; light on dark or dark on light. For a network of handwriting the digit or letter is found and "
+        "brought to MNIST's form; one of 28 x 28 pixels with a black rim, up to 20 pixels high, is taken as it is.",
         metavar="IMAGE...",
     ),
 ]
-Many = Annotated[bool, typer.Option("--many", help="Each digit on a picture, from left to right, not only one.")]
+Many = Annotated[bool, typer.Option("--many", help="All digits or letters on a picture, from left to right.")]
 Show = Annotated[bool, typer.Option("--show", help="Draw what the network saw.")]
 
 
@@ -40,7 +40,7 @@ def predict(
     show: Show = False,
     as_json: AsJson = False,
 ) -> None:
-    """Classify pictures of digits with a trained network.
+    """Classify pictures with a trained network.
 
     A picture that cannot be read is named, the others are answered, and the exit code is 2.
     """
@@ -80,11 +80,10 @@ def _say(predictions: list[Prediction], *, many: bool) -> None:
     say(table(("image", "class", "probability", "next"), rows))
     for prediction in predictions:
         if prediction.digits > 1 and not many:
-            note(
-                f"note: {prediction.path}: {prediction.digits} digits are on it; --many gives each, from left to right"
-            )
+            what = "digits" if all(name.isdigit() for name in prediction.classes) else "characters"
+            note(f"note: {prediction.path}: {prediction.digits} {what} found; --many gives each, from left to right")
         if prediction.doubtful:
-            which = f", digit {prediction.digit}" if many and prediction.digits > 1 else ""
+            which = f", {prediction.digit} of {prediction.digits}" if many and prediction.digits > 1 else ""
             note(f"note: {prediction.path}{which}: doubtful: {_choice(prediction)}")
 
 

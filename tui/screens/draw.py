@@ -1,4 +1,4 @@
-"""Draw: a digit drawn by hand, brought to MNIST's form and classified at each stroke."""
+"""Draw: an image drawn by hand, brought to MNIST's form and classified at each stroke."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class DrawScreen(WorkScreen):
             yield Static(id="draw-notice", markup=False)
             with Horizontal(id="draw-board"):
                 canvas = Canvas(id="canvas")
-                canvas.border_title = "Draw a digit"
+                canvas.border_title = "Draw here"
                 yield canvas
                 with Horizontal(id="draw-side"):
                     yield Seen(id="seen")
@@ -202,7 +202,7 @@ class DrawScreen(WorkScreen):
 
     def help_lines(self) -> tuple[str, ...]:
         return (
-            "Draw with the mouse, or with the pen: arrows move it (with shift by four pixels), {mark} puts it down.",
+            "Draw with the mouse, or with the pen: arrows move it (with shift by four pixels), {turn} puts it down.",
             "The network sees the drawing as MNIST was made: scaled into 20 x 20 pixels and centred by its mass.",
             "Saved drawings are in the folder drawings of the home; mnist-tui predict RUN FILE classifies them too.",
         )

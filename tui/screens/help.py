@@ -20,6 +20,7 @@ GENERAL = (
     ("{back}", "out of a field, back from a chart or a dialog"),
     ("{commands}", "find a command, run, group, preset or network by its name, themes too"),
     ("{jump}", "label all that can be reached with letters; a letter goes there"),
+    ("{turn}", "in a list: the whole row, with what is cut or has no room"),
     ("{first} {last}", "in a list: to the first, to the last; {half_up} and {half_down} go half a page"),
     ("{settings}", "the settings: theme, keys, notifications and others"),
     ("{suspend}", "into the background; fg in the shell brings it back"),

@@ -1,4 +1,4 @@
-"""Inspect: what a run's network confuses, how its layers respond, and what it sees in one digit."""
+"""Inspect: what a run's network confuses, how its layers respond, and what it sees in one image."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ LOOK = 0.1
 """Seconds between two looks at the work under way."""
 VIEWS = {
     "confusion": "Confusion",
-    "digits": "Digits",
+    "digits": "Images",
     "classes": "Classes",
     "layers": "Layers",
     "filters": "Filters",
@@ -63,7 +63,7 @@ class InspectScreen(WorkScreen):
     MODE = "inspect"
     AUTO_FOCUS = "#confusion-map"
     BINDINGS: ClassVar[list[BindingType]] = [
-        bind("next_view", "turn(1)", "Next view", tooltip="Confusion, Digits, Classes, Layers, Filters, Feature maps"),
+        bind("next_view", "turn(1)", "Next view", tooltip="Confusion, Images, Classes, Layers, Filters, Feature maps"),
         bind("previous_view", "turn(-1)"),
         bind("mistake", "worst", "Worst pair", tooltip="The images of the commonest mistake"),
         bind(

@@ -55,7 +55,7 @@ class LabScreen(LabBase):
         bind("edit", "edit", "Edit spec", tooltip="Type a network of your own"),
         bind("values", "values", "Values", tooltip="To learning rate, batch size and the rest"),
         bind("presets", "presets", "Presets", tooltip="The presets in a list, with their measured accuracy"),
-        bind("digits", "digits", "Digits", tooltip="Look at digits as augmentation makes them"),
+        bind("digits", "digits", "Images", tooltip="Look at images as augmentation makes them"),
         bind("find_rate", "find_rate", "Find rate", tooltip="Look for a learning rate: train while it rises"),
         bind("copy", "copy", "Copy", tooltip="Copy the spec, or the command that trains this"),
         bind("back", "leave_field", "Leave field"),

@@ -6,13 +6,16 @@ which, and what it was good for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
 from textual import events
+from textual._compositor import Compositor
 from textual.app import App
+from textual.geometry import Region
 from textual.screen import Screen
+from textual.strip import Strip
 
 
 def first_screen(app: App[Any], mode: str) -> Screen[Any] | None:
@@ -51,10 +54,29 @@ async def run_binding(app: App[Any], key: str) -> bool:
     return await app._check_bindings(key, priority=True) or await app._check_bindings(key, priority=False)
 
 
+class FrameCompositor(Compositor):
+    """Asks widgets for the lines of a frame that have changed; Textual asks all for all of theirs."""
+
+    def _get_renders(self, crop: Region | None = None) -> Iterable[tuple[Region, Region, list[Strip]]]:
+        if crop is None:
+            yield from super()._get_renders()
+            return
+        for widget, (region, clip) in self.visible_widgets.items():
+            shown = region.intersection(clip)
+            if shown.overlaps(crop):
+                top, bottom = max(shown.y, crop.y), min(shown.bottom, crop.bottom)
+                part = Region(shown.x, top, shown.width, bottom - top)
+                yield part, part, widget.render_lines(part.translate(-region.offset))
+
+
 class SteadyScreen(Screen[None]):
-    """A screen that is laid out and styled no more often than it has to be."""
+    """A screen that is laid out, styled and drawn no more often than it has to be."""
 
     _seen = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._compositor = FrameCompositor()
 
     def _on_screen_resume(self, event: events.ScreenResume) -> None:
         """Styles cannot have changed on a screen one comes back to; a change of theme is seen to by `switch_mode`."""

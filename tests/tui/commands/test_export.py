@@ -96,7 +96,7 @@ def test_of_two_digits_one_is_given_and_both_are_with_many(cli, trained, digits)
     answer = cli("predict", "first", "two.png")
     assert answer.code == 0
     assert len(answer.out.splitlines()) == 2
-    assert "two.png: 2 digits are on it" in answer.err
+    assert "two.png: 2 digits found" in answer.err
     both = cli("predict", "first", "two.png", "--many", "--json").json
     assert [(entry["digit"], entry["digits"]) for entry in both] == [(1, 2), (2, 2)]
     assert both[0]["box"][0] < both[1]["box"][0]

@@ -209,5 +209,5 @@ async def test_the_code_that_a_run_keeps_is_run_and_what_has_become_of_the_file_
         await wait_for_text(pilot, "final weights, epoch 3")
         await wait_for(pilot, lambda: any("its own copy is used" in told.message for told in pilot.app._notifications))
         await pilot.press("w")
-        await wait_for_text(pilot, "Draw a digit")
+        await wait_for_text(pilot, "Draw here")
         await wait_for_text(pilot, "Draw  own  net.py:Net  final weights, epoch 3")

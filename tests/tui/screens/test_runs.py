@@ -79,6 +79,19 @@ async def test_live_runs_come_first_and_follow_what_happens_elsewhere(tmp_path, 
         await wait_for_text(pilot, "3 runs")
 
 
+async def test_every_screen_says_how_many_runs_are_live(tmp_path, script):
+    live = make_run(tmp_path, script, script.started())
+    _finished(tmp_path, script, "done", 0.99)
+    async with opened(tmp_path, SMALL) as pilot:
+        await wait_for_text(pilot, "3 Runs ●1 ")
+        make_run(tmp_path, script, script.started())
+        await pilot.press("4")
+        await wait_for_text(pilot, "3 Runs ●2 ")
+        script.write(live, script.finished(1, 0.9))
+        live.release()
+        await wait_for_text(pilot, "3 Runs ●1 ")
+
+
 async def test_filter_sort_rename_and_tag(tmp_path, script):
     _finished(tmp_path, script, "alpha", 0.95, arch="conv5")
     _finished(tmp_path, script, "beta", 0.99)
@@ -226,20 +239,36 @@ async def test_marked_runs_and_groups_are_compared_in_the_order_of_their_marks(t
         await wait_for_text(pilot, "4 runs")
         pilot.app.remember(runs_sort="name")
         pilot.app.screen.rearrange()  # alpha, beta, try-0, try-1
-        await pilot.press("F", "home", "down", "space")
+        await pilot.press("F", "home", "down", "+")
         assert "= Compare" not in screen_text(pilot), "with itself"
         await pilot.press("end", "*")
         await wait_for_text(pilot, "3 marked")
         lines = screen_text(pilot).splitlines()
         assert [line[:3].strip() for line in lines if " finished  " in line] == ["", "1", "2", "2"]
-        await pilot.press("home", "space", "space", "space", "escape")
+        await pilot.press("home", "+", "+", "+", "escape")
         await wait_for(pilot, lambda: "marked" not in screen_text(pilot))
-        await pilot.press("down", "space", "end", "*", "equals_sign")
+        await pilot.press("down", "+", "end", "*", "equals_sign")
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
         assert pilot.app.screen._references == (beta.id, "g20260101-000000-aaaa")
-        await pilot.press("escape", "escape", "home", "space", "down", "=")
+        await pilot.press("escape", "escape", "home", "+", "down", "=")
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
         assert pilot.app.screen._references == (alpha.id, beta.id)
+
+
+async def test_space_shows_all_of_a_row_that_is_cut(tmp_path, script):
+    name = "a name that is much too long for its column, even of a wide window"
+    _finished(tmp_path, script, name, 0.95, seed=123)
+    async with opened(tmp_path, SMALL) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "1 run")
+        await pilot.press("space")
+        await wait_for_text(pilot, "The whole row")
+        shown = " ".join(line.split("│")[1] for line in screen_text(pilot).splitlines() if line.count("│") == 2)
+        shown = " ".join(shown.split())
+        assert "Run a name that is much too long for its column, even" in shown
+        assert "Seed 123" in shown, "a column that has no room"
+        await pilot.press("space")
+        await wait_for(pilot, lambda: "The whole row" not in screen_text(pilot))
 
 
 async def test_a_ninth_run_is_not_compared_and_a_deleted_one_is_no_longer_marked(tmp_path, script):
@@ -247,7 +276,7 @@ async def test_a_ninth_run_is_not_compared_and_a_deleted_one_is_no_longer_marked
         _finished(tmp_path, script, f"run{number}", 0.9)
     async with staged(RunsScreen(), tmp_path) as pilot:
         await wait_for_text(pilot, "9 runs")
-        await pilot.press(*["space", "down"] * MOST, "space", "equals_sign")
+        await pilot.press(*["+", "down"] * MOST, "+", "equals_sign")
         await wait_for_text(pilot, "at most 8 can be compared")
         assert "9 marked" in screen_text(pilot)
         for run_id in pilot.app.screen._marks.references[:2]:

@@ -52,7 +52,7 @@ async def test_no_text_of_a_run_folder_steers_the_terminal(tmp_path, script):
             await pilot.press("escape")
         await pilot.press("enter")
         await look("2 Training")
-        await pilot.press("3", "space", "up", "space", "=")
+        await pilot.press("3", "+", "up", "+", "=")
         await look("Compare")
         await pilot.press("escape", "f")
         await look("Cannot start")

@@ -10,12 +10,14 @@ from typing import ClassVar
 import pytest
 from plotext._figure import _figure_class
 from textual._xterm_parser import XTermParser
-from textual.app import App
+from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Key, Resize, ScreenResume
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.screen import ModalScreen, Screen
+from textual.strip import Strip
+from textual.widgets import Static
 
 from tui.widgets.charts.frame import Plot
 from tui.widgets.textual_private import (
@@ -86,6 +88,33 @@ async def test_a_screen_one_comes_back_to_is_not_styled_anew():
         stale = Resize(Size(1, 1), Size(1, 1))
         pilot.app.screen._on_resize(stale)
         assert stale._no_default_action, f"{TEXTUAL}: an event cannot keep Screen._on_resize from being called"
+
+
+class _Painted(Static):
+    asked = 0
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        self.asked += 1
+        return super().render_lines(crop)
+
+
+class _Two(SteadyScreen):
+    def compose(self) -> ComposeResult:
+        yield _Painted("one", id="one")
+        yield _Painted("two", id="two")
+
+
+async def test_a_frame_asks_those_widgets_alone_that_it_has_lines_of():
+    async with App().run_test() as pilot:
+        await pilot.app.push_screen(_Two())
+        await pilot.pause()
+        one, two = (pilot.app.screen.query_one(f"#{name}", _Painted) for name in ("one", "two"))
+        asked = one.asked, two.asked
+        two.update("changed", layout=False)
+        await pilot.pause()
+        assert one.asked == asked[0], f"{TEXTUAL}: Screen._compositor does not ask for its lines by _get_renders"
+        assert two.asked > asked[1]
+        assert [strip.text.strip() for strip in pilot.app.screen._compositor.render_strips()][:2] == ["one", "changed"]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ class ChooseColumns(ModalScreen[tuple[str, ...] | None]):
     ChooseColumns Table {{ height: {len(FREE)}; }}
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        bind("mark", "turn", "On or off"),
+        bind("turn", "turn", "On or off"),
         bind("undo", "usual", "The usual ones"),
         bind("back", "dismiss(None)", "Cancel"),
     ]
@@ -44,7 +44,7 @@ class ChooseColumns(ModalScreen[tuple[str, ...] | None]):
         with Vertical(classes="dialog") as box:
             box.border_title = Content("Columns")
             yield Table((Column("", 3), Column("", 13), Column("", 0)), header=False, id="columns")
-            words = "{mark} turns one on or off, {open} is done, {undo} takes the usual ones, {back} leaves"
+            words = "{turn} turns one on or off, {open} is done, {undo} takes the usual ones, {back} leaves"
             yield Static(with_keys(words), classes="keys", markup=False)
 
     def on_mount(self) -> None:

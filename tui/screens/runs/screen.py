@@ -34,7 +34,7 @@ from tui.widgets.tables.preview_pane import PreviewPane
 from tui.widgets.tables.run_table import RunTable, is_descending
 from tui.widgets.tables.table import Table
 
-PAUSE = 0.15
+PAUSE = 0.2
 """Seconds that the cursor rests on a run before its folder is read."""
 
 
@@ -147,7 +147,8 @@ class RunsScreen(RunActions):
     def _refresh_keys(self) -> None:
         """Show all that depends on the current run: the keys, the line under the list, the preview."""
         current, searching = self.current, bool(self.query_one("#filter", Input).value)
-        self._show_words()
+        # Later: a frame is drawn from the highest line that has changed to the lowest, which would be the whole list.
+        self.call_after_refresh(self._show_words)
         self._show_preview()
         facts = (current.status, current.fold is not None, current.is_inside, current.is_open) if current else None
         marked, live = len(self._marks.references), any(status is Status.RUNNING for _, status in self.chosen)
@@ -258,8 +259,8 @@ class RunsScreen(RunActions):
     async def action_compare(self) -> None:
         references = self._marks.to_compare(self.current)
         if len(references) > MOST:
-            words = (
-                f"{len(references)} are marked, and at most {MOST} can be compared; a group marked as one (G) is one"
+            words = with_keys(
+                f"{len(references)} are marked, at most {MOST} can be compared; {{mark_group}} marks a group as one"
             )
             self.notify(words, title="Not compared", severity="warning")
             return

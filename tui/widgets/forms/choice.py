@@ -30,7 +30,7 @@ class Choice(Widget, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("left", "turn(-1)"),
         bind("right", "turn(1)"),
-        bind("mark", "turn(1)"),
+        bind("turn", "turn(1)"),
     ]
     value = reactive("")
 

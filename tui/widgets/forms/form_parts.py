@@ -37,7 +37,7 @@ class Fields(VerticalScroll, inherit_bindings=False):
 class Fold(Line, can_focus=True):
     """Shows and hides what is under it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [bind("open", "unfold", "Unfold"), bind("mark", "unfold")]
+    BINDINGS: ClassVar[list[BindingType]] = [bind("open", "unfold", "Unfold"), bind("turn", "unfold")]
 
     class Toggled(Message):
         pass

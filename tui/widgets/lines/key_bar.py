@@ -16,6 +16,8 @@ from tui.widgets.lines.line import Line
 GAP = " "
 Key = tuple[str, str]
 """A key by Textual's name, and the words that show it."""
+SPARE = ("whole",)
+"""Actions that come behind all others of the screen."""
 MORE = "…"
 """Where there is no room for all keys; the help has them."""
 
@@ -45,6 +47,7 @@ class KeyBar(Line, can_focus=False):
         if not self.is_attached:  # the screen was left meanwhile
             return
         ours: dict[str, Key] = {}
+        spare: dict[str, Key] = {}
         leaving: dict[str, Key] = {}
         everywhere: dict[str, Key] = {}
         screen = self.app.screen if isinstance(self.app.screen, ModalScreen) else self.screen
@@ -52,9 +55,9 @@ class KeyBar(Line, can_focus=False):
             if binding.show and enabled:
                 key = binding.key, f"{self.app.get_key_display(binding)} {binding.description}"
                 which = everywhere if node is self.app else leaving if binding.id == "back" else ours
-                which.setdefault(binding.action, key)
+                (spare if binding.action in SPARE else which).setdefault(binding.action, key)
         # Where there is no room for all, how to leave and how to find the others must stay.
-        first, last = list(ours.values()), [*leaving.values(), *everywhere.values()]
+        first, last = [*ours.values(), *spare.values()], [*leaving.values(), *everywhere.values()]
         room = self.size.width - sum(len(words) + len(GAP) for _, words in last)
         if (count := _fitting(first, room)) < len(first):
             count = _fitting(first, room - len(MORE) - len(GAP))

@@ -16,13 +16,23 @@ class NavItem(Static):
     def __init__(self, mode: str, title: str, *, here: bool) -> None:
         super().__init__(classes="-here" if here else "", markup=False)
         self._mode, self._title = mode, title
+        self._key, self._count = "", 0
         self.show_key(typing=False)
 
     def show_key(self, *, typing: bool) -> None:
         """Name the key that leads there now: a digit would be typed into a field."""
         keys = [key_in_words(name) for name in keys_of(self._mode)]
-        shown = next((name for name in keys if len(name) > 1), keys[0]) if typing else keys[0]
-        self.update(f" {shown} {self._title} ")
+        self._key = next((name for name in keys if len(name) > 1), keys[0]) if typing else keys[0]
+        self._paint()
+
+    def show_count(self, count: int) -> None:
+        """Show a number beside the title; none for 0."""
+        if count != self._count:
+            self._count = count
+            self._paint()
+
+    def _paint(self) -> None:
+        self.update(f" {self._key} {self._title} " + (f"●{self._count} " if self._count else ""))
 
     async def on_click(self) -> None:
         await self.app.run_action(f"go('{self._mode}')")
@@ -40,19 +50,20 @@ class NavBar(Horizontal):
 
     def __init__(self, here: str) -> None:
         super().__init__()
-        self._here = here
+        self._items = {mode: NavItem(mode, title, here=mode == here) for mode, title in PLACES.items()}
         self._live = Line(id="live")
 
     def compose(self) -> ComposeResult:
         yield Static("mnist-tui", id="brand", markup=False)
-        for mode, title in PLACES.items():
-            yield NavItem(mode, title, here=mode == self._here)
+        yield from self._items.values()
         yield self._live
 
     def show_keys(self, *, typing: bool) -> None:
-        for item in self.query(NavItem):
+        for item in self._items.values():
             item.show_key(typing=typing)
 
-    def show_live(self, text: str) -> None:
-        """Show what is trained; while the screen is taken down, its children first, nobody sees it."""
+    def show_live(self, text: str, runs: int) -> None:
+        """Show what this app trains, and at Runs how many runs are live anywhere; while the screen is taken down, its
+        children first, nobody sees it."""
         self._live.show(text)
+        self._items["runs"].show_count(runs)

@@ -41,7 +41,7 @@ class Canvas(Widget, can_focus=True):
         bind("far_down", "move(4, 0)"),
         bind("far_left", "move(0, -4)"),
         bind("far_right", "move(0, 4)"),
-        bind("mark", "toggle_pen", "Pen", tooltip="Pen down or up; arrows move it"),
+        bind("turn", "toggle_pen", "Pen", tooltip="Pen down or up; arrows move it"),
         bind("undo", "undo", "Undo", tooltip="Take back the last stroke"),
         bind("delete", "clear", "Clear", tooltip="An empty canvas; {undo} brings the drawing back"),
     ]
@@ -66,7 +66,7 @@ class Canvas(Widget, can_focus=True):
         return 2 if self.size.width >= 2 * SIDE and self.size.height >= SIDE else 1
 
     def watch_pen_down(self) -> None:
-        self.border_subtitle = "pen down: arrows draw" if self.pen_down else with_keys("pen up, {mark} to draw")
+        self.border_subtitle = "pen down: arrows draw" if self.pen_down else with_keys("pen up, {turn} to draw")
 
     def on_mount(self) -> None:
         self.watch_pen_down()

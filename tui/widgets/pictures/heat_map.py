@@ -46,7 +46,7 @@ class HeatMap(Widget, can_focus=True):
         bind("right", "move(0, 1)"),
         bind("first", "move(0, -999)"),
         bind("last", "move(0, 999)"),
-        bind("open", "open", "Digits", tooltip="The images of the current cell"),
+        bind("open", "open", "Images", tooltip="The images of the current cell"),
     ]
     cell = reactive((0, 0), repaint=False, init=False)
     """(true, predicted)."""

@@ -18,6 +18,7 @@ from textual.strip import Strip
 
 from tui.text.plain import plain_line
 from tui.widgets.keys import bind
+from tui.widgets.tables.whole_row import WholeRow
 
 Cell = str | tuple[str, str]
 """A text, or a text and its style: one of `Table.STYLES`."""
@@ -73,6 +74,7 @@ class Table(ScrollView, can_focus=True):
         bind("half_up", "page(-0.5)"),
         bind("half_down", "page(0.5)"),
         bind("open", "choose"),
+        bind("turn", "whole", "Whole row", tooltip="All columns of the current row, uncut"),
         bind("first", "move(-1000000)"),
         bind("last", "move(1000000)"),
     ]
@@ -222,9 +224,16 @@ class Table(ScrollView, can_focus=True):
         if self._has_cursor and self._count:
             self.post_message(self.Chosen(self, self.cursor_row))
 
+    def action_whole(self) -> None:
+        """Show all columns of the current row, uncut."""
+        titled = zip(self._columns, self._cells(self.cursor_row), strict=False)
+        self.app.push_screen(WholeRow([(c.title, text) for c, cell in titled if c.title and (text := _text(cell))]))
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "choose":
             return self._has_cursor and self._count > 0
+        if action == "whole":
+            return self._has_cursor and self._count > 0 and self._header
         return super().check_action(action, parameters)
 
     def on_click(self, event: events.Click) -> None:
