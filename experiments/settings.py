@@ -74,7 +74,7 @@ def _some_of(*allowed: str) -> Reader:
         if wanted == ("none",):
             return ()
         if unknown := [word for word in wanted if word not in allowed]:
-            raise ValueError(f"{shown(unknown[0], 40)}: must be none, or some of {', '.join(allowed)}")
+            raise ValueError(f"unknown: {shown(', '.join(unknown), 40)}; must be none, or some of {', '.join(allowed)}")
         return wanted
 
     return read
@@ -195,7 +195,8 @@ def read_value(name: str, raw: object, checks: Checks | None = None) -> Any:
         if checks is not None and name in checks:
             checks[name](value)
     except ValueError as error:
-        raise InvalidValue(name, raw, str(error)) from None
+        is_list = isinstance(raw, list) and all(isinstance(part, str) for part in raw)
+        raise InvalidValue(name, ", ".join(raw) if is_list else raw, str(error)) from None
     return value
 
 

@@ -39,8 +39,10 @@ def open_interface(locations: Locations, loaded: Loaded) -> int:
         no_color = True if "NO_COLOR" in os.environ else None
         app = LabApp(locations, settings, driver_class=terminal.driver_class(), ansi_color=no_color)
         app.leaving.keeps = settings.on_hangup == "keep"
-        hint = ascii_hint(os.environ) if loaded.sources["ascii"] == "default" else ""
-        app.first_words = (*loaded.problems, *filter(None, [hint]))
+        app.first_words = loaded.problems
+        if loaded.sources["ascii"] == "default" and not app.state.ascii_hinted and (hint := ascii_hint(os.environ)):
+            app.first_words = (*loaded.problems, hint)
+            app.remember(ascii_hinted=True)
         asked = wanted_signs(settings.notify, os.environ, in_so_many_words=loaded.sources["notify"] != "default")
         app.telling.signs = Signs(asked, os.environ, partial(write_to_terminal, app))
         terminal.on_hangup = app.leaving.hang_up

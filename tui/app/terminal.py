@@ -167,20 +167,24 @@ class _TerminalDriver(LinuxDriver):
                     self.process_message(event)
 
 
+MODERN = ("TERM_PROGRAM", "COLORTERM", "VTE_VERSION", "WT_SESSION", "KITTY_WINDOW_ID", "ConEmuANSI")
+"""Variables of terminals that speak UTF-8, whatever the locale."""
+
+
 def ascii_hint(environ: Mapping[str, str]) -> str:
-    """A hint for a terminal whose font may lack what is drawn: the console of Linux, or one whose locale is not UTF-8;
-    empty for others."""
+    """A hint for a terminal whose font may lack what is drawn: the console of Linux, or one that is not known to speak
+    UTF-8 where the locale does not say so; empty for others."""
     ctype, lang = environ.get("LC_CTYPE", ""), environ.get("LANG", "")
     if ctype in ("C.UTF-8", "C.utf8", "UTF-8"):  # which Python itself sets where it finds the locale C
         ctype = ""
     locale = environ.get("LC_ALL") or ctype or lang or "C"
     if environ.get("TERM") == "linux":
         why = "the console has few characters"
-    elif "utf8" not in locale.lower().replace("-", ""):
+    elif "utf8" not in locale.lower().replace("-", "") and not any(map(environ.get, MODERN)):
         why = f"the locale is {locale}"
     else:
         return ""
-    return f"If characters are missing ({why}), start with --ascii. The setting ascii = false ends this hint."
+    return f"If characters are missing ({why}), start with --ascii, or set ascii = true. This is said once."
 
 
 @contextmanager

@@ -16,11 +16,13 @@ MAX_BYTES = 1 << 20
 
 @dataclass(slots=True)
 class State:
-    """`form` is the Lab's fields as typed, wrong ones too; `own_spec` the last spec that has no name."""
+    """`form` is the Lab's fields as typed, wrong ones too; `own_spec` the last spec that has no name;
+    `ascii_hinted`: the hint of `--ascii` was given."""
 
     theme: str = "textual-dark"
     form: dict[str, str] = field(default_factory=dict)
     own_spec: str = ""
+    ascii_hinted: bool = False
     runs_sort: str = "started"
     runs_reverse: bool = False
     runs_unfolded: bool = False

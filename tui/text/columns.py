@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from core.errors import shown
+
 NAMES = (
     *("status", "run", "arch", "data", "seed", "params", "epochs", "best", "final"),
     *("reached", "lr", "batch", "schedule", "age", "time", "tags", "id"),
@@ -15,10 +17,9 @@ USUAL = ("status", "run", "arch", "data", "seed", "params", "epochs", "best", "f
 
 
 def check_columns(names: Iterable[str]) -> None:
-    """Raise `ValueError` for the first name that is none of a column."""
-    for name in names:
-        if name not in NAMES and name not in ALSO:
-            raise ValueError(f"{name}: must be some of {', '.join(NAMES)}")
+    """Raise `ValueError` that lists the unknown names and the known ones."""
+    if unknown := [name for name in names if name not in NAMES and name not in ALSO]:
+        raise ValueError(f"unknown: {shown(', '.join(unknown), 40)}; the columns are {', '.join(NAMES)}")
 
 
 def chosen_columns(names: Iterable[str]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import pytest
 
 from experiments.settings import DEFAULTS
 from tui.app.signs import Signs, TerminalKind, wanted_signs
+from tui.app.terminal import ascii_hint
 
 ALL = ("bell", "desktop", "title", "taskbar")
 XTERM = {"TERM": "xterm-256color"}
@@ -105,3 +106,21 @@ def test_no_name_steers_the_terminal(signs):
     assert all(part.count("\x1b") == 2 for part in written if part.startswith("\x1b]"))
     assert max(map(len, written)) < 200
     assert TerminalKind.of(XTERM).silent is False
+
+
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({"TERM": "linux", "LANG": "en_GB.UTF-8"}, "the console"),
+        ({"TERM": "xterm-256color", "LANG": "C"}, "the locale is C)"),
+        ({"TERM": "xterm-256color", "LC_CTYPE": "C.UTF-8"}, "the locale is C)"),  # Python sets that where there is none
+        ({"TERM": "xterm-256color", "LC_ALL": "POSIX", "LANG": "C.UTF-8"}, "the locale is POSIX)"),
+        ({"TERM": "xterm-256color", "LANG": "C", "COLORTERM": "truecolor"}, ""),
+        ({"TERM": "screen-256color", "TERM_PROGRAM": "tmux"}, ""),
+        ({"TERM": "xterm-256color", "LANG": "C.UTF-8"}, ""),
+    ],
+)
+def test_ascii_is_hinted_at_where_utf_8_is_not_to_be_expected(environ, named):
+    hint = ascii_hint(environ)
+    assert named in hint
+    assert bool(named) == bool(hint)

@@ -59,6 +59,7 @@ def test_without_a_file_all_is_by_default(cli, file):
         ('palete = "tol"', ", line 1: palete = tol: is not a setting; did you mean palette?"),
         ('[keymap]\nstop = "c"', ", line 1: keymap: stop = c: c is the key of continue; give that another"),
         ('[keymap]\nstpo = "c"', ", line 1: keymap: stpo = c: no key has this name; did you mean stop?"),
+        ('columns = ["lr", "a", "b"]', ", line 1: columns = lr, a, b: unknown: a, b; the columns are status, run, arch"),
         ("mouse = ", "not TOML"),
     ],
 )

@@ -19,5 +19,5 @@ def test_columns_stand_in_the_order_chosen_and_some_are_always_there():
 
 def test_an_unknown_column_is_named_with_what_is_allowed():
     check_columns(["name", "lr"])
-    with pytest.raises(ValueError, match="speed: must be some of status, run"):
+    with pytest.raises(ValueError, match="unknown: speed; the columns are status, run"):
         check_columns(["lr", "speed"])
