@@ -276,7 +276,7 @@ def augmentations_of(text: str) -> tuple[str, ...]:
     if kinds == ("none",):
         return ()
     if len(set(kinds)) < len(kinds) or not set(kinds).issubset(AUGMENTATIONS):
-        raise ValueError("it is no list of different augmentations")
+        raise ValueError("it is not a list of different augmentations")
     return kinds
 
 

@@ -96,7 +96,7 @@ def has_effect(field: str, values: Mapping[str, object]) -> bool:
 
 
 def _is_above_zero(value: object) -> bool:
-    """Whether a penalty is on; one whose text is no number yet may become one."""
+    """Whether a penalty is on; one whose text is not a number yet may become one."""
     try:
         return float(str(value)) > 0
     except ValueError:

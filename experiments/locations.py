@@ -67,7 +67,7 @@ def _absolute(setting: str, path: Path) -> Path:
         path = path.expanduser().absolute()
         (path / LONGEST).lstat()
     except RuntimeError:
-        raise InvalidValue(setting, str(path), "is in nobody's home folder", hint="write the path in full") from None
+        raise InvalidValue(setting, str(path), "is there is no such user", hint="write the path in full") from None
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             raise InvalidValue(setting, str(path), "is too long a path", hint="choose a shorter one") from None

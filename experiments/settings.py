@@ -195,8 +195,8 @@ def read_value(name: str, raw: object, checks: Checks | None = None) -> Any:
         if checks is not None and name in checks:
             checks[name](value)
     except ValueError as error:
-        is_list = isinstance(raw, list) and all(isinstance(part, str) for part in raw)
-        raise InvalidValue(name, ", ".join(raw) if is_list else raw, str(error)) from None
+        shown_raw = ", ".join(map(str, raw)) if isinstance(raw, list) else raw
+        raise InvalidValue(name, shown_raw, str(error)) from None
     return value
 
 

@@ -26,7 +26,7 @@ def read_header(stored: Stored, file: BinaryIO) -> tuple[tuple[int, ...], np.dty
     """
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES or not 1 <= magic[3] <= _MAX_DIMENSIONS:
-        what = f"wrong magic number {magic.hex()}: no IDX file of whole numbers"
+        what = f"wrong magic number {magic.hex()}: not an IDX file of whole numbers"
         raise DataError(f"{stored}: corrupt: {what}", hint=REPLACE_IT)
     sides = file.read(4 * magic[3])
     if len(sides) < 4 * magic[3]:

@@ -68,7 +68,7 @@ def is_as_published(name: str, place: SourcePlace, facts: FileFacts, found: str)
     if facts.name in FILES and (other := holds({facts.name: stored})) not in ("", name):
         raise DataError(f"{stored}: is of {other}, not {name}", hint=f"put the file of {name} there")
     raise DataError(
-        f"{stored}: corrupt, or no file of {name}: the MD5 of what is in it is {plain}, not {facts.plain}",
+        f"{stored}: corrupt, or not a file of {name}: the MD5 of what is in it is {plain}, not {facts.plain}",
         hint=REPLACE_IT,
     )
 

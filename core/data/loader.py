@@ -206,7 +206,7 @@ class Loader:
         try:
             path, pin = path_and_pin(dataset)
         except RuntimeError as error:
-            raise DataError(f"{dataset}: in nobody's home folder", hint="write the path in full") from error
+            raise DataError(f"{dataset}: there is no such user", hint="write the path in full") from error
         found, digits = load_own(path, self.cache, self.should_stop)
         if pin and pin != digits:
             raise DataError(

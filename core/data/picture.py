@@ -206,7 +206,7 @@ def _gray(image: Image) -> Tensor:
         wide = _pixels(image.convert("F"), torch.float32)
         low, high = wide.min(), wide.max()
         if not math.isfinite(float(high - low)):  # one that is NaN or infinite makes all others so
-            raise ValueError("its pixels are no numbers that can be compared")
+            raise ValueError("its pixels are not numbers that can be compared")
         scale = 65535.0 if image.mode.startswith("I;16") else float(high - low) or 1.0
         return (wide - low) / scale
     if image.has_transparency_data:

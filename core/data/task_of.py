@@ -31,7 +31,7 @@ def task_of(dataset: str) -> ImageTask:
     try:
         path, _ = path_and_pin(dataset)
     except RuntimeError as error:
-        raise DataError(f"{dataset}: in nobody's home folder", hint="write the path in full") from error
+        raise DataError(f"{dataset}: there is no such user", hint="write the path in full") from error
     form = find_form(path)
     stamp = _stamp(form.files)
     known = _known.get(str(path))

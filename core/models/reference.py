@@ -116,11 +116,11 @@ def _literal(arch: str, node: ast.expr, keyword: str | None = "") -> object:
             raise ValueError
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-        reason = f"{shown(ast.unparse(node), 60)} is no literal"
+        reason = f"{shown(ast.unparse(node), 60)} is not a literal"
         hint = "arguments are numbers, texts, True, False, None, and lists, tuples, sets and dicts of them"
         raise InvalidValue("arch", arch, reason, hint=hint) from None
 
 
 def _no_name(arch: str, text: str) -> InvalidValue:
     hint = 'after the colon comes a class, an instance, or a call with literals: Net(width=12, norm="gn")'
-    return InvalidValue("arch", arch, f"{shown(text, 60)} is no name of a network", hint=hint)
+    return InvalidValue("arch", arch, f"{shown(text, 60)} is not the name of a network", hint=hint)

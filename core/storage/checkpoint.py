@@ -98,19 +98,19 @@ def _checked_state(state: Any) -> dict[str, Any]:
         ValueError: when it is not.
     """
     if not isinstance(state, dict):
-        raise ValueError("its state is no object")
+        raise ValueError("its state is not an object")
     accuracies = state.get("accuracies", [])
     if not isinstance(accuracies, list) or not all(_is_within(value, 1) for value in accuracies):
-        raise ValueError("its accuracies are no list of fractions")
+        raise ValueError("its accuracies are not a list of fractions")
     losses = state.get("losses", [])
     if not isinstance(losses, list) or not all(_is_within(value, sys.float_info.max) for value in losses):
-        raise ValueError("its losses are no list of numbers from 0 on")
+        raise ValueError("its losses are not a list of numbers from 0 on")
     for name, largest in _LARGEST.items():
         if not _is_within(state.get(name, 0), largest):
-            raise ValueError(f"{name} is no number from 0 to {largest:g}")
+            raise ValueError(f"{name} is not a number from 0 to {largest:g}")
     for name in ("epoch", "step", "threads"):
         if type(state.get(name, 0)) is not int:
-            raise ValueError(f"{name} is no whole number")
+            raise ValueError(f"{name} is not a whole number")
     return state
 
 

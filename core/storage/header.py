@@ -24,7 +24,7 @@ def check_header(file: BinaryIO) -> None:
         raise ValueError(f"its header has {length:,} bytes, more than {MAX_HEADER:,}")
     header = json.loads(file.read(length))
     if not isinstance(header, dict) or not all(isinstance(entry, dict) for entry in header.values()):
-        raise ValueError("its header is none of tensors")
+        raise ValueError("its header does not describe tensors")
     if len(header) > MAX_TENSORS + 1:
         raise ValueError(f"it has {len(header):,} tensors, more than {MAX_TENSORS:,}")
     for name, entry in header.items():

@@ -43,7 +43,7 @@ def others_access(path: Path) -> str:
             return f"{here} belongs to another user"
         if stat.S_ISLNK(found.st_mode):
             if (links := links + 1) > MAX_LINKS:
-                return f"{here} is a link that ends nowhere"
+                return f"{here} is a broken link"
             ahead = [*here.readlink().parts, *ahead]
             here = here.parent
         elif _is_written_by_others(here, found) and not (found.st_mode & stat.S_ISVTX and ahead):

@@ -67,7 +67,7 @@ def _lines(results: Results, charts: dict[str, str]) -> Iterator[str]:
     if reasons := design.shortcomings():
         yield from (f"**This is no evidence for or against the claims: {'; '.join(reasons)}.**", "")
     if not results.is_complete:
-        yield from ("**Not all runs have come to an end; the numbers are preliminary.**", "")
+        yield from ("**Not all runs have ended; the numbers are preliminary.**", "")
     yield from (
         f"{_seeds(design.seeds)} of each recipe, {design.epochs}, "
         f"{design.base.dataset}, scored on the test images after every epoch. Made with `mnist-tui claims`.",

@@ -32,7 +32,7 @@ class _Worker:
     cores: int = 1
 
     def train(self, run: Run) -> None:
-        """Raises `OSError` when it is not there any more."""
+        """Raises `OSError` when it is gone."""
         run.hand_over(Owner.of(self.process.pid or 0))
         self.orders.send((TRAIN, run.id))
         self.run_id = run.id

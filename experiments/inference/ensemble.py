@@ -66,7 +66,7 @@ def score_ensemble(
     import torch
 
     if len(runs) < 2:
-        raise InvalidValue("ensemble", len(runs), "takes two finished runs at least", hint="train more seeds of it")
+        raise InvalidValue("ensemble", len(runs), "needs at least two finished runs", hint="train more seeds of it")
     total: torch.Tensor | None = None
     first = None
     members: list[int] = []

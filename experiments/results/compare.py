@@ -44,7 +44,7 @@ SCOPE: Mapping[Method, str] = {
 OF_ONE_RECIPE: Mapping[Method, str] = {
     "welch": "both are of one recipe: what they differ by is chance, or comes from where they were trained",
     "mcnemar": "this covers the choice of test images and not that of the seed: these are two networks of one recipe",
-    "prediction": "this holds the single run against what one more seed of the group could give; they are of one "
+    "prediction": "this compares the single run with what one more seed of the group could give; they are of one "
     "recipe",
 }
 """The same for two results of one recipe."""
@@ -138,7 +138,7 @@ class Comparison:
     def _unknown_reason(self) -> str:
         if self.method == "mcnemar":
             return "one of them has no stored predictions"
-        return "without a spread between seeds there is no telling chance from difference"
+        return "without a spread between seeds, chance and difference cannot be told apart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +198,10 @@ def compare(store: Store, references: Sequence[str], score: ScoreKind = "final")
         RunError: when there is no such run, or its files are damaged.
     """
     if len(references) < 2:
-        reason = f"two or more runs or groups can be compared, and {' '.join(references) or 'none'} was named alone"
+        reason = "a comparison needs two runs or groups"
         raise Incomparable("run", " ".join(references), reason, hint=OTHERS)
     if twice := [reference for reference in references if references.count(reference) > 1]:
-        raise Incomparable("run", twice[0], f"{twice[0]} was named twice, and must be only once", hint=OTHERS)
+        raise Incomparable("run", twice[0], f"{twice[0]} was named twice", hint=OTHERS)
     subjects = with_unique_labels([find_subject(store, reference) for reference in references])
     check_comparable(subjects, score)
     first, *others = subjects

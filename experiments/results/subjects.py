@@ -73,17 +73,15 @@ def find_subject(store: Store, reference: str) -> Subject:
     if group is None:
         member = GroupMember.of(store.find(reference))
         if member.end is None:
-            reason = f"run {reference} must be finished to be compared, and is {member.status}"
+            reason = f"only finished runs can be compared; run {reference} is {member.status}"
             raise Incomparable("run", reference, reason, hint=_to_finish(member.run_id, [member]))
         return Subject(member.name or member.run_id, make_group(member.run_id, [member]), is_group=False)
     if not group.finished:
         states = ", ".join(f"{member.run_id} {member.status}" for member in group.members[:4])
-        reason = f"group {group.title} must have a finished run to be compared, and has none: {states}"
+        reason = f"group {group.title} has no finished run to compare: {states}"
         raise Incomparable("group", group.id, reason, hint=_to_finish(group.id, group.members))
     if varying := group.varying():
-        reason = (
-            f"group {group.title} must be of one recipe to be compared, and its runs differ in {', '.join(varying)}"
-        )
+        reason = f"group {group.title} cannot be compared: its runs differ in {', '.join(varying)}"
         hint = Advice("compare its runs one by one: ", Tip(Action.SHOW, group.id), " lists them")
         raise Incomparable("group", group.id, reason, hint=hint)
     return Subject(group.name or group.id, group, is_group=len(group.finished) > 1)
@@ -103,7 +101,7 @@ def check_comparable(subjects: Sequence[Subject], score: ScoreKind) -> None:
     for one, other in combinations(subjects, 2):
         shared = {member.run_id for member in one.group.members} & {member.run_id for member in other.group.members}
         if shared:
-            reason = f"{min(shared)} is in both {one.label} and {other.label}, and must be in one of them"
+            reason = f"{min(shared)} is in both {one.label} and {other.label}; name it once"
             raise Incomparable("run", min(shared), reason, hint=OTHERS)
     first = subjects[0]
     for other in subjects[1:]:

@@ -132,7 +132,7 @@ def how_to_finish(reference: str, ends: Iterable[EndEvent | None]) -> Advice:
     if failures and len(failures) == len(ends):
         failed = failures[0]
         return Advice(f"{failed.error}: ", *failed.advice.parts) if failed.advice else Advice(failed.error)
-    return Advice(Tip(Action.RESUME, reference), " trains it on")
+    return Advice(Tip(Action.RESUME, reference), " continues it")
 
 
 def _seconds_between(first: str, last: str) -> float:

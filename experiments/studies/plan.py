@@ -120,17 +120,17 @@ class SweepPlan:
         mine, theirs = self.space.to_json(), other.space.to_json()
         for field in [*mine, *theirs]:
             if mine.get(field) != theirs.get(field):
-                return f"{field} is {_searched(mine, self, field)} in it, now {_searched(theirs, other, field)}"
+                return f"{field} was {_searched(mine, self, field)}, now {_searched(theirs, other, field)}"
         for field in TrainConfig.model_fields:
             if field in mine or field in NOT_COMPARED:
                 continue
             old, new = getattr(self.base, field), getattr(other.base, field)
             if old != new:
-                return f"{field} is {old} in it, now {new}"
+                return f"{field} was {old}, now {new}"
         if self.objective != other.objective:
-            return f"its objective is {self.objective}, now {other.objective}"
+            return f"its objective was {self.objective}, now {other.objective}"
         mine_seeds, their_seeds = self.seeds_per_trial, other.seeds_per_trial
-        return "" if mine_seeds == their_seeds else f"its trials have {mine_seeds} seeds each, now {their_seeds}"
+        return "" if mine_seeds == their_seeds else f"its trials had {mine_seeds} seeds each, now {their_seeds}"
 
     def check(self) -> None:
         """Raise `InvalidValue` where sampler, pruner and objectives do not go together."""
@@ -139,7 +139,7 @@ class SweepPlan:
             allowed = "compares trials by one number, and the objectives are several"
             raise InvalidValue("pruner", self.pruner, allowed, hint=f"use {' or '.join(UNSCORED_PRUNERS)}")
         if self.race == 1:
-            raise InvalidValue("race", 1, "a race needs two at least", hint="for example 4, or 0 for none")
+            raise InvalidValue("race", 1, "a race needs at least two", hint="for example 4, or 0 for none")
 
 
 def make_plan(origin: tuple[str, str], options: Mapping[str, str], *, objective: str, budget: bool | None) -> SweepPlan:
@@ -216,7 +216,7 @@ def settle_data(plan: SweepPlan, dataset: Dataset) -> SweepPlan:
         base = base.changed(val_split=min(MAX_HELD_OUT, count // 10))
         if not base.val_split:
             allowed = "too few training images to hold any out"
-            raise InvalidValue("limit_train", base.limit_train, allowed, hint="use 10 at least")
+            raise InvalidValue("limit_train", base.limit_train, allowed, hint="use at least 10")
     return replace(plan, base=base)
 
 
@@ -224,7 +224,7 @@ def start_values(origin: tuple[str, str]) -> Mapping[str, object]:
     """The config values of the preset or file that an option names, ``("--preset", "modern")``.
 
     Raises:
-        InvalidValue: when it is not there any more, or cannot be read.
+        InvalidValue: when it is gone, or cannot be read.
     """
     option, name = origin
     return (load_config_file(Path(name)) if option == "--config" else load_preset(name)).values

@@ -244,7 +244,7 @@ def _range(field: str, text: str) -> RangeDimension:
     if not 2 <= len(parts) <= 3 or "," in text:
         raise InvalidValue(field, text, f"must be {FORMS}", hint=f"for example {_EXAMPLES.get(field, '0.01:0.1')}")
     low, high = (parse_value(field, part.strip(), whole=text) for part in parts[:2])
-    assert isinstance(low, int | float), "ranges are of numbers"
+    assert isinstance(low, int | float), "only numbers have ranges"
     assert isinstance(high, int | float)
     if not low < high:
         hint = f"write {':'.join([parts[1], parts[0], *parts[2:]])}" if high < low else f"write {low} for one value"
@@ -292,7 +292,7 @@ _EXAMPLES = {
 
 def _hint(field: str, part: str, whole: str) -> Hint:
     if whole and whole != part:
-        return Advice(f"it is {part or 'an empty value'!r} that is wrong in ", Tip(Action.OPTION, field))
+        return Advice(f"{part or 'an empty value'!r} is wrong in ", Tip(Action.OPTION, field))
     default = TrainConfig.model_fields[field].default
     example = _EXAMPLES.get(field) or in_words(1000 if default is None else default)
     return Advice("for example ", Tip(Action.OPTION, field, example))

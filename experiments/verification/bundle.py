@@ -202,7 +202,7 @@ def _check_directory(file: BinaryIO) -> None:
     tail = file.read()
     end, before = tail[-_END_RECORD:], tail[:-_END_RECORD]
     if len(end) < _END_RECORD or not end.startswith(b"PK\5\6"):
-        raise _Refused("it does not end as a zip of ours does")
+        raise _Refused("its end is not that of a bundle")
     count = int.from_bytes(end[10:12], "little")
     if (
         before.startswith(b"PK\6\7")

@@ -842,7 +842,7 @@ class CeilMode(nn.Module):
         return self.fc(self.pool(x).flatten(1))
 
 
-@equals_none("its weights are no parameter, or are computed")
+@equals_none("its weights are not a parameter, or are computed")
 class Standardised(nn.Conv2d):
     def __init__(self):
         super().__init__(1, 10, 28)

@@ -103,7 +103,7 @@ class RunControl:
 
     def _ask_to_stop(self, run: Run) -> None:
         if not run.is_alive():
-            self._app.notify("nobody trains it any more", title="Nothing to stop")
+            self._app.notify("it is not being trained any more", title="Nothing to stop")
             return
         try:
             run.ask_to_stop()

@@ -34,10 +34,10 @@ def check_same(name: str, stored: SweepPlan, plan: SweepPlan) -> None:
     """Refuse a plan that is another search than the stored one; note a new sampler or pruner."""
     if difference := stored.difference(plan):
         hint = "continue it as it was, with --study alone, or choose another name"
-        raise InvalidValue("study", name, f"is another search: {difference}", hint=hint)
+        raise InvalidValue("study", name, f"was begun with other options: {difference}", hint=hint)
     if plan.sampler == "grid" != stored.sampler:
         hint = "begin another study for a grid, or leave --sampler out"
         raise InvalidValue("sampler", "grid", f"the study began with {stored.sampler}", hint=hint)
     for what in ("sampler", "pruner"):
         if (old := getattr(stored, what)) != (new := getattr(plan, what)):
-            note(f"{what}: {old} until now, {new} from now on")
+            note(f"{what} was {old}, is now {new}")

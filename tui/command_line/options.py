@@ -40,7 +40,7 @@ Output = Annotated[
         "--output", "-o", help="Where to write it [default: this folder, named after the run].", metavar="PATH"
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there already (never a folder).")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a existing file (never a folder).")]
 
 SaveWrong = Annotated[
     Path | None,

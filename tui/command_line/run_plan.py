@@ -65,7 +65,7 @@ def plan_more(store: Store, asked: Asked, group: str, *, detach: bool) -> tuple[
         InvalidValue: for an option that the group decides, or a seed that it has already.
     """
     if asked.seeds is None:
-        raise InvalidValue("group", group, "is for more of its seeds", hint="say which: --seeds A-B")
+        raise InvalidValue("group", group, "needs the seeds to add", hint="say which: --seeds A-B")
     for option in ("preset", "config", "name", "tags"):
         if value := getattr(asked, option):
             text = ", ".join(value) if isinstance(value, tuple) else str(value)
@@ -78,7 +78,7 @@ def plan_more(store: Store, asked: Asked, group: str, *, detach: bool) -> tuple[
         note(code_note)
     if detach and any(run.row().ended != Status.FINISHED for run in store.find_all(group_id)):
         hint = f"mnist-tui resume {group} first, or leave --detach out"
-        raise InvalidValue("group", group, "has unfinished runs, which the process would go on with too", hint=hint)
+        raise InvalidValue("group", group, "has unfinished runs, which the process would continue too", hint=hint)
     return group_id, planned
 
 

@@ -180,4 +180,4 @@ def _say(results: Results) -> None:
     for reason in results.design.shortcomings():
         note(f"no evidence for or against any claim: {reason}")
     if not results.is_complete:
-        note("not all runs have come to an end")
+        note("not all runs have ended")

@@ -82,7 +82,7 @@ def lr_find(
     if not as_json:
         note_logs()
     points: list[RangePoint] = []
-    with stop_on_signals("of such a test nothing is kept") as stop:
+    with stop_on_signals("a range test is not kept") as stop:
         runner = Runner(context.obj, stop, download_progress())
         said = find_rate(runner, chosen, test)
         started = next(quietly(said))

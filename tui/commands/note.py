@@ -25,9 +25,9 @@ def note(
         str | None,
         typer.Argument(help="The note; - reads it from stdin. Without it the note is shown.", metavar="TEXT"),
     ] = None,
-    add: Annotated[bool, typer.Option("--add", help="Put it below the note that is there already.")] = False,
+    add: Annotated[bool, typer.Option("--add", help="Put it below the existing note.")] = False,
     edit: Annotated[bool, typer.Option("--edit", help="Open the note in $EDITOR.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a note that is there already.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing note.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the note of a run or of the runs of a group, or write it. A report sets Target, Result, Analysis apart."""

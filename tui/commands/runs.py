@@ -83,7 +83,7 @@ def runs(
     elif rows:
         say(table(COLUMNS, map(_line, rows)))
     else:
-        note("no run is like that" if wanted or any((tag, status, dataset)) else "no runs yet: mnist-tui run")
+        note("no run matches" if wanted or any((tag, status, dataset)) else "no runs yet: mnist-tui run")
 
 
 def show(

@@ -108,7 +108,7 @@ def _say(verification: Verification) -> None:
     differing = [check for check in verification.checks if check.agrees is False]
     if differing:
         places = ", ".join(dict.fromkeys(check.where for check in differing))
-        complain(f"run {verification.run_id} is not what its log says: {places}", "the lines with DIFFERS say how")
+        complain(f"run {verification.run_id} does not match its log: {places}", "the lines with DIFFERS say how")
     else:
         count = sum(check.agrees is True for check in verification.checks)
         say(f"run {verification.run_id}: all {count} checks agree")

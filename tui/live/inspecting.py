@@ -170,7 +170,7 @@ class Inspecting:
             return f"{self._failure.message}.\n\n{advice}".rstrip()
         if self._defect:
             log = self._locations.home / "interface.log"
-            return f"This went wrong by a defect of the program.\n\n{log} has the details."
+            return f"This is a defect of the program.\n\n{log} has the details."
         return ""
 
 

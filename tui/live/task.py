@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 Report = Callable[[str, float], None]
 
 
-DEFECT = "This went wrong by a defect of the program; interface.log in the home has the details."
+DEFECT = "This is a defect of the program; interface.log in the home has the details."
 
 
 def in_a_sentence(error: LabError, words_of: Callable[[Tip], str] = tip_in_words) -> str:

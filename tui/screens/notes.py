@@ -73,8 +73,8 @@ class NoteEditor(ModalScreen[str | None]):
         if self._area.text.strip() == self._before.strip():
             self.dismiss(None)
             return
-        answers = (("edit", "Go on with it"), ("save", "Save it"), ("discard", "Discard the changes"))
-        text = "The note has been changed, and is not saved."
+        answers = (("edit", "Keep editing"), ("save", "Save it"), ("discard", "Discard the changes"))
+        text = "The note has unsaved changes."
         await self.app.push_screen(Ask("Leave the note?", text, answers, danger="discard"), self._left)
 
     def _left(self, answer: str | None) -> None:
@@ -98,7 +98,7 @@ class NoteEditor(ModalScreen[str | None]):
         try:
             self._area.text = plain(edited(self._area.text, self.app.suspend))[: 2 * MAX_NOTE]
         except SuspendNotSupported:
-            self.notify("this terminal cannot be given to an editor", title="No editor", severity="error")
+            self.notify("no editor can be opened in this terminal", title="No editor", severity="error")
         except LabError as error:
             self.notify(in_a_sentence(error), title="No editor", severity="error", markup=False)
         self._area.move_cursor(self._area.document.end)
@@ -114,7 +114,7 @@ async def edit_note(app: App[Any], runs: list[Run], title: str, done: Callable[[
         others = [run for run in runs if run.folder.is_dir() and run.meta().note != before]
         if others:
             theirs = others[0].meta().note
-            answers = (("both", "Keep both, one below the other"), ("ours", "Keep this one alone"))
+            answers = (("both", "Keep both, one below the other"), ("ours", "Keep only this one"))
             text = "Somebody else has changed the note meanwhile."
             question = Ask("Which note?", text, answers)
             app.push_screen(question, lambda answer: _write(app, runs, _settled(answer, note, theirs), done))
@@ -133,7 +133,7 @@ def _write(app: App[Any], runs: list[Run], note: str, done: Callable[[], None]) 
     try:
         for run in runs:
             run.change_meta(note=checked_note(note))
-        app.notify("the note is saved" if note else "the note is taken away", title="Note")
+        app.notify("the note is saved" if note else "the note is removed", title="Note")
     except LabError as error:
         app.notify(in_a_sentence(error), title="Not saved", severity="error", markup=False, timeout=20)
     done()

@@ -108,7 +108,7 @@ class StudyScreen(StudyWorkScreen):
         title = Content.assemble(("Sweep  ", "$text-muted"), (self._study, "bold"), f"  {standing}")
         self.query_one("#study-title", Line).show(title)
         self.query_one("#study-facts", Paragraph).show(
-            entry_in_words(entry) if entry is not None else "its folder is not there any more"
+            entry_in_words(entry) if entry is not None else "its folder is gone"
         )
         self.query_one("#study-space", Paragraph).show("")
         self._refresh_current()

@@ -114,7 +114,7 @@ class AddTrial(FormDialog[dict[str, str]]):
     def __init__(self, name: str, plan: SweepPlan, params: Mapping[str, Value]) -> None:
         """`params` are values to begin with."""
         is_grid = plan.sampler == "grid"
-        rest = "A grid needs all of them." if is_grid else "What is empty is left to the sampler."
+        rest = "A grid needs all of them." if is_grid else "The sampler chooses what is left empty."
         super().__init__("Add a trial", f"A trial of {name} beside those planned. {rest}", "add")
         self._plan, self._params = plan, params
 

@@ -64,7 +64,7 @@ class TrainingScreen(TrainingBase):
         bind("smooth", "smooth", "Smooth", tooltip="Smooth the curves: off, 0.6, 0.9, 0.97"),
         bind("zoom", "zoom", "Zoom", tooltip="All epochs, the last 10, 5 or 2"),
         bind("by", "by_step", "Steps", tooltip="Loss by step or by epoch"),
-        bind("events", "log_pane", "Events", tooltip="Show or hide what the run has said"),
+        bind("events", "log_pane", "Events", tooltip="Show or hide the messages of the run"),
         bind("copy", "copy", "Copy", tooltip="Copy the run's id, its spec, or the command that trains the same"),
         bind("left", "point(-1)", "Epoch", show=False, tooltip="Read the charts at an epoch"),
         bind("right", "point(1)"),

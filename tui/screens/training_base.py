@@ -111,5 +111,5 @@ class TrainingBase(WorkScreen):
             await open_inspect(self.app, follower.run, kept[epoch])
             return
         others = ", ".join(f"{number} ({source})" for number, source in sorted(kept.items()))
-        words = f"of epoch {epoch} no weights are kept" + (f", but of epoch {others}" if kept else "")
+        words = f"the weights of epoch {epoch} are not kept" + (f"; kept are those of epoch {others}" if kept else "")
         self.notify(words, title="Not inspected", severity="warning", markup=False)

@@ -78,7 +78,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "zoom": Meaning("z", "zoom: all epochs, or the last ones"),
     "by": Meaning("b", "by epoch, by step or by second"),
     "metric": Meaning("m", "the next chart or metric, on its own"),
-    "events": Meaning("E", "show or hide what the run has said"),
+    "events": Meaning("E", "show or hide the messages of the run"),
     "together": Meaning("h", "all seeds of the group in the charts, or the one that is shown"),
     "trends": Meaning("T", "rate, gap, gradients, steps and load over the epochs, in the place of their scores"),
     "filter": Meaning("/", "filter"),
@@ -161,7 +161,7 @@ def accepted(keymap: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
         if name not in MEANINGS:
             close = get_close_matches(name, MEANINGS, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
-            problems.append(f"keymap: {name} = {keys}: no key has this name{hint}")
+            problems.append(f"keymap: {name} = {keys}: there is no such command{hint}")
         elif unknown := [part for part in keys.split(",") if not _is_key(part)]:
             problems.append(f"keymap: {name} = {keys}: there is no key {unknown[0]}")
         else:

@@ -23,7 +23,7 @@ def race_in_words(left: Sequence[int], dropped: Collection[int], failed: Collect
     if len(left) == 1:
         return f"race: trial {names} won, {rest}"
     if is_over:
-        return f"race: between trials {names} it cannot tell, {rest}"
+        return f"race: undecided between trials {names}, {rest}"
     return f"race: trials {names} are left, {rest}"
 
 

@@ -101,7 +101,7 @@ class ArrayFile:
             shape, dtype = self._header(images, member)
         size = self._size(images, shape)
         if dtype.kind not in _NUMBERS:
-            raise refusal(self.path, f"{_short(images)} holds {dtype}, no numbers")
+            raise refusal(self.path, f"{_short(images)} holds {dtype}, not numbers")
         name = _short(images)
         values = self._array(file, images).reshape(shape[0], size, size)
         greys, scaled = to_greys(self.path, values, lambda index: f"{name}[{index}]")
@@ -134,7 +134,7 @@ class ArrayFile:
             whole = labels.astype(np.int64)
             if not (whole == labels).all():
                 index = int(np.argwhere(whole != labels)[0, 0])
-                raise refusal(self.path, f"{_short(name)}[{index}] = {labels[index]:g} is no whole number")
+                raise refusal(self.path, f"{_short(name)}[{index}] = {labels[index]:g} is not a whole number")
             labels = whole
         return labels
 

@@ -38,7 +38,7 @@ def find_form(path: Path) -> Form:
         return ArrayFile(path)
     if is_table(path):
         return TableFiles(path)
-    raise DataError(f"{path}: no data in a form that is known", hint=f"give {FORMS}")
+    raise DataError(f"{path}: no data in a known form", hint=f"give {FORMS}")
 
 
 def _in_folder(folder: Path) -> Form:
@@ -55,4 +55,4 @@ def _in_folder(folder: Path) -> Form:
         return ArrayFile(arrays[0])
     if (images := ImageFolder.find(folder, entries)) is not None:
         return images
-    raise DataError(f"{folder}: no data in a form that is known", hint=f"give {FORMS}")
+    raise DataError(f"{folder}: no data in a known form", hint=f"give {FORMS}")

@@ -79,7 +79,7 @@ def _read(images: Path, labels: Path) -> Part:
         shape, kind = idx.read_header(images, file)
         count, size = _checked(images, shape)
         if kind.itemsize != 1:
-            raise refusal(images, "its pixels are no bytes")
+            raise refusal(images, "its pixels are not bytes")
         pixels = idx.read_data(images, file, shape, kind).reshape(count, size, size)
     return Part(images, pixels, _labels(labels, count, images), lambda index: f"label {index} in {labels.name}")
 

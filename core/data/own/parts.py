@@ -112,7 +112,7 @@ def check_classes(path: Path, labels: frozenset[object]) -> int:
         raise refusal(path, f"{len(labels):,} {'class' if len(labels) == 1 else 'classes'}")
     for label in labels:
         if isinstance(label, str) and (len(label) > LONGEST_CLASS or not label.isprintable() or not label.strip()):
-            raise refusal(path, f"{shown(label, LONGEST_CLASS + 10)} is no name for a class")
+            raise refusal(path, f"{shown(label, LONGEST_CLASS + 10)} is not a name for a class")
     return len(labels)
 
 

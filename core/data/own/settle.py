@@ -71,7 +71,7 @@ def _indices(part: Part, order: list[object]) -> Indices:
         value = values[known.index(None)]
         first = int(np.argwhere(part.labels == value)[0, 0])
         text = shown(str(value), _NAME_WIDTH)
-        raise refusal(part.path, f"{part.place(first)}: the class {text} is none of those to train on")
+        raise refusal(part.path, f"{part.place(first)}: the class {text} is not among those to train on")
     return np.array(known, dtype=np.uint8)[inverse.reshape(-1)]
 
 

@@ -150,10 +150,10 @@ def _lines(path: Path) -> Iterator[str]:
             while line := text.readline(_MAX_LINE):
                 number += 1
                 if len(line) == _MAX_LINE:
-                    raise refusal(path, f"row {number}: too long a line")
+                    raise refusal(path, f"row {number}: the line is too long")
                 yield line.rstrip("\n")
         except UnicodeDecodeError as error:
-            raise refusal(path, f"row {number + 1}: no UTF-8 text") from error
+            raise refusal(path, f"row {number + 1}: not UTF-8 text") from error
         finally:
             text.detach()
 
@@ -219,7 +219,7 @@ def _numbers(path: Path, layout: _Layout, rows: list[tuple[int, str]]) -> npt.ND
     """The pixels of some lines.
 
     Raises:
-        DataError: naming the first row that has too few, too many, or something that is no number.
+        DataError: naming the first row that has too few, too many, or something that is not a number.
     """
     expected = layout.size * layout.size
     try:
@@ -241,8 +241,8 @@ def _numbers(path: Path, layout: _Layout, rows: list[tuple[int, str]]) -> npt.ND
             raise refusal(path, f"row {number}: {len(fields) + 1:,} columns, not {layout.columns:,}")
         wrong = next((field for field in fields if not _is_number(_unquoted(field))), None)
         if wrong is not None:
-            raise refusal(path, f"row {number}: {shown(wrong, _WIDTH)} is no number")
-    raise refusal(path, f"row {rows[0][0]} or after: not as the first lines are")
+            raise refusal(path, f"row {number}: {shown(wrong, _WIDTH)} is not a number")
+    raise refusal(path, f"row {rows[0][0]} or after: unlike the first lines")
 
 
 def _is_number(text: str) -> bool:

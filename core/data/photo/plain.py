@@ -60,7 +60,7 @@ def without_blocks(share: Values) -> Values:
         return share
     for side in range(max(map(len, edges)) + 1, min(int(min(share.shape) / SMALLEST_BLOCK), SMALL) + 1):
         blocks = [length / side for length in share.shape]
-        # Programs do not agree on where the edge is between two blocks whose side is no whole number.
+        # Programs do not agree on where the edge is between two blocks whose side is not a whole number.
         if all(
             (np.abs(there - np.rint(there / one) * one) <= 0.5).all() for there, one in zip(edges, blocks, strict=True)
         ):

@@ -100,7 +100,7 @@ def way_out(error: BaseException) -> Hint:
     if isinstance(cause, ModuleNotFoundError) and (missing := _missing(cause)):
         package = _PACKAGES.get(missing, missing)
         beside = "" if missing in _PACKAGES else f", or put {missing}.py beside the file"
-        return f"run pip install {package}{beside}" if package else f"{missing} is not to be had here: leave it out"
+        return f"run pip install {package}{beside}" if package else f"{missing} is not available here: leave it out"
     return RUN_ALL if program is not None and name in program.left_out else Tip(Action.TRACEBACK)
 
 

@@ -29,7 +29,7 @@ def check_own_module(own: OwnModule, task: ImageTask = MNIST_TASK) -> None:
             # A copy, so that a forward pass that changes the module's state leaves the one to train as it was made.
             problem = check_output(copy_module(model), task)
     if has_lazy_layers(model):
-        problem = f"{name} has lazy layers that its forward does not use, whose parameters nobody can count"
+        problem = f"{name} has lazy layers that its forward does not use, so their parameters cannot be counted"
     if problem:
         raise InvalidValue("arch", arch, problem, hint=task.forward)
     if not count_parameters(model, trainable_only=True):

@@ -278,4 +278,4 @@ def _is_installed(top: str) -> bool:
 
 
 def _nobody_answers(*_: object) -> NoReturn:
-    raise EOFError("input() is asked, and there is nobody to answer")
+    raise EOFError("input() is called, and nobody can answer")

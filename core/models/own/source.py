@@ -41,7 +41,7 @@ def parse_script(path: Path, data: bytes) -> Script:
     """Read a script or a notebook from what is in its file.
 
     Raises:
-        SyntaxError: when it is no Python, or no notebook.
+        SyntaxError: when it is not Python, or no notebook.
     """
     limit = MAX_NOTEBOOK if path.suffix == NOTEBOOK else MAX_SCRIPT
     try:
@@ -131,7 +131,7 @@ def _code_cells(data: bytes) -> list[str]:
         sources = [cell["source"] if "source" in cell else cell.get("input", "") for cell in cells]
         return ["".join(source).replace("\r\n", "\n").rstrip("\n") for source in sources]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError("is no notebook") from error
+        raise ValueError("is not a notebook") from error
 
 
 def _parsed_cell(cell: str, filename: str) -> tuple[str, ast.Module] | str:
@@ -145,7 +145,7 @@ def _parsed_cell(cell: str, filename: str) -> tuple[str, ast.Module] | str:
             tree = _parse(text, filename)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = error.lineno if isinstance(error, SyntaxError) else None
-            problem = f"line {line} is no Python" if line else "is no Python"
+            problem = f"line {line} is not Python" if line else "is not Python"
         else:
             return text, tree
     return problem

@@ -53,7 +53,7 @@ class _Reader:
     def no(self, reason: str = "") -> Obstacle:
         """The obstacle of this call; without a reason it is its kind."""
         shown = self.name if self.module is not None else str(self.call.target).strip("_")
-        return Obstacle(f"{shown}: {reason}" if reason else f"{shown} is no layer of a spec", self.call.place)
+        return Obstacle(f"{shown}: {reason}" if reason else f"{shown} is not a layer of a spec", self.call.place)
 
     def get(self, name: str, default: Any = None) -> Any:
         """An option by its name, of the layer or among the function's arguments."""
@@ -135,7 +135,7 @@ class _Reader:
 
     def tensors(self, tensor: object) -> Tensor:
         if not isinstance(tensor, nn.Parameter):
-            raise self.no("its weights are no parameter, or are computed")
+            raise self.no("its weights are not a parameter, or are computed")
         return tensor
 
     def norm(self, norm: nn.Module) -> Piece:

@@ -93,7 +93,7 @@ def read_filter(text: str) -> tuple[RunFilter, InvalidValue | None]:
             if value:
                 words.append((value.lower(), wanted))
             elif match["no"]:
-                mistakes.append(_wrong(match["term"], "! stands before what must not be: !sweep"))
+                mistakes.append(_wrong(match["term"], "! excludes what follows it: !sweep"))
             continue
         try:
             test = _test_of(field.lower(), operator, value)
@@ -129,7 +129,7 @@ def _test_of(name: str, operator: str, value: str) -> Test:
             f"there is no field {name}; {meant}There are {fields_in_words()}".replace("; There", "; there")
         )
     if not value:
-        raise ValueError(f"{name} is held against a value, such as {field.example}")
+        raise ValueError(f"{name} needs a value, such as {field.example}")
     if value == "*":
         has = _has_any(field)
         return _negated(has) if operator == "!=" else has

@@ -117,7 +117,7 @@ def test_a_plain_file_of_mnist_is_held_to_its_sum_too(copy_of_mnist, tmp_path):
     content = bytearray(path.read_bytes())
     content[5000] ^= 1
     path.write_bytes(content)
-    with pytest.raises(DataError, match="t10k-images-idx3-ubyte: corrupt, or no file of mnist"):
+    with pytest.raises(DataError, match="t10k-images-idx3-ubyte: corrupt, or not a file of mnist"):
         Loader(copy_of_mnist, tmp_path / "cache").load("mnist")
 
 

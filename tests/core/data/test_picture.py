@@ -54,7 +54,7 @@ def test_pixels_that_are_no_numbers_are_refused_by_name(tmp_path, values):
     for place, value in enumerate(values):
         image.putpixel((10 + place, 10), value)
     image.save(tmp_path / "odd.tiff")
-    with pytest.raises(InvalidValue, match=r"odd\.tiff.*no numbers that can be compared"):
+    with pytest.raises(InvalidValue, match=r"odd\.tiff.*not numbers that can be compared"):
         read_picture(tmp_path / "odd.tiff")
 
 

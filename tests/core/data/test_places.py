@@ -144,7 +144,7 @@ def test_files_of_nobody_are_no_mnist(tmp_path, presentable):
     fake(tmp_path / "root")
     with pytest.raises(DataError) as caught:
         Loader(tmp_path / "root", tmp_path / "cache").load("mnist")
-    presentable(caught.value.message, "corrupt, or no file of mnist")
+    presentable(caught.value.message, "corrupt, or not a file of mnist")
 
 
 @pytest.fixture

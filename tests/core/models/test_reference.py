@@ -49,12 +49,12 @@ def test_arguments_are_literals_by_place_and_by_name():
 @pytest.mark.parametrize(
     ("call", "named"),
     [
-        ("Net(width=WIDTH)", "WIDTH is no literal"),
-        ("Net(open('x'))", "open('x') is no literal"),
-        ("Net(2**9)", "2 ** 9 is no literal"),
-        ("Net(*[1, 2])", "is no literal"),
-        ("Net(**{'a': 1})", "is no literal"),
-        ("Net(f'{x}')", "is no literal"),
+        ("Net(width=WIDTH)", "WIDTH is not a literal"),
+        ("Net(open('x'))", "open('x') is not a literal"),
+        ("Net(2**9)", "2 ** 9 is not a literal"),
+        ("Net(*[1, 2])", "is not a literal"),
+        ("Net(**{'a': 1})", "is not a literal"),
+        ("Net(f'{x}')", "is not a literal"),
         ("Net(width=12", "Net(width=12 is no name"),
         ("Net()()", "Net()() is no name"),
         ("Net[0]", "is no name"),

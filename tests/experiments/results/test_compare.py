@@ -271,9 +271,9 @@ def test_runs_named_twice_and_shared_ones_are_refused(finished, group, store):
     finished(name="a", wrong=())
     member = group("ga", 0.99, 0.98)[0]
     for references, words in (
-        (["a", "a"], "a was named twice, and must be only once"),
-        (["ga", "ga"], "ga was named twice, and must be only once"),
-        (["ga", member.id], f"{member.id} is in both ga and {member.id}, and must be in one of them"),
+        (["a", "a"], "a was named twice"),
+        (["ga", "ga"], "ga was named twice"),
+        (["ga", member.id], f"{member.id} is in both ga and {member.id}; name it once"),
     ):
         with pytest.raises(InvalidValue) as caught:
             compare(store, references)
@@ -286,9 +286,9 @@ def test_what_is_not_finished_is_refused_with_its_status(finished, store, new_ru
     live = new_run(script.started(), script.epoch(1), name="live")
     halted = new_run(script.started(), script.stopped(), name="halted", group_id="gs")
     for reference, words, hint in (
-        ("live", "run live must be finished to be compared, and is running", f"wait for it: watch {live.id}"),
-        ("halted", "run halted must be finished to be compared, and is stopped", f"resume {halted.id} trains it on"),
-        ("gs", f"has none: {halted.id} stopped", "resume gs trains it on"),
+        ("live", "only finished runs can be compared; run live is running", f"wait for it: watch {live.id}"),
+        ("halted", "only finished runs can be compared; run halted is stopped", f"resume {halted.id} continues it"),
+        ("gs", f"has none: {halted.id} stopped", "resume gs continues it"),
     ):
         with pytest.raises(InvalidValue) as caught:
             compare(store, ["a", reference])
@@ -307,7 +307,7 @@ def test_what_has_failed_is_not_said_to_finish_when_it_goes_on(finished, store, 
     new_run(script.started(), script.stopped(), name="halted", group_id="gf")
     with pytest.raises(InvalidValue) as caught:
         compare(store, ["a", "gf"])
-    assert caught.value.hint == "resume gf trains it on"
+    assert caught.value.hint == "resume gf continues it"
 
 
 def test_a_group_of_several_recipes_is_refused(finished, store):

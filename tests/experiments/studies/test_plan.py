@@ -73,10 +73,10 @@ def test_too_few_images_to_hold_any_out_are_refused(data):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"lr": "0.1:0.6"}, "lr is 0.1:0.5 in it, now 0.1:0.6"),
-        ({"lr": "0.1"}, "lr is 0.1:0.5 in it, now fixed at 0.1"),
-        ({"momentum": "0.8,0.9"}, "momentum is fixed at 0.9 in it, now 0.8,0.9"),
-        ({"epochs": "4"}, "epochs is 3 in it, now 4"),
+        ({"lr": "0.1:0.6"}, "lr was 0.1:0.5, now 0.1:0.6"),
+        ({"lr": "0.1"}, "lr was 0.1:0.5, now fixed at 0.1"),
+        ({"momentum": "0.8,0.9"}, "momentum was fixed at 0.9, now 0.8,0.9"),
+        ({"epochs": "4"}, "epochs was 3, now 4"),
     ],
 )
 def test_the_difference_to_another_search_is_named(change, named):

@@ -106,5 +106,5 @@ def test_a_pruner_that_compares_trials_is_refused_with_several_objectives():
     with pytest.raises(InvalidValue, match="compares trials by one number"):
         tiny_plan(objective="val,params", pruner="median").check()
     tiny_plan(objective="val,params", pruner="early-signal").check()
-    with pytest.raises(InvalidValue, match="a race needs two at least"):
+    with pytest.raises(InvalidValue, match="a race needs at least two"):
         tiny_plan(race=1).check()

@@ -63,7 +63,7 @@ def test_when_its_time_is_up_it_says_how_things_stand_and_goes_on_from_there(cli
     answer = cli(*SMALL, "--for", "0.001s")
     assert answer.code == 0, answer.err
     assert "time is up; the same command goes on from here" in answer.err
-    assert "not all runs have come to an end" in answer.err
+    assert "not all runs have ended" in answer.err
     assert [line[:2] for line in answer.out.splitlines()] == [f"{number}." for number in range(1, 7)]
     assert "over batch-64 unknown" in answer.out
     assert "+0.000" not in answer.out, "of no runs there is no difference"

@@ -30,7 +30,7 @@ def test_a_new_group_of_a_name_that_is_taken_says_how_to_add_to_the_old_one(trai
 @pytest.mark.parametrize(
     ("arguments", "code", "named"),
     [
-        (("base",), 2, "group = base: is for more of its seeds"),
+        (("base",), 2, "group = base: needs the seeds to add"),
         (("base", "--seeds", "1-2"), 2, "seeds = 1-2: the group has 1 already"),
         (("base", "--seeds", "2-3", "--lr", "0.1"), 2, "lr = 0.1: the group's runs have 0.05"),
         (("base", "--seeds", "2-3", "--arch", "conv5"), 2, "arch = conv5: the run's network is"),

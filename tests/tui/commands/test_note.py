@@ -98,7 +98,7 @@ def test_where_and_reverse(cli, new_run, script, refused):
         new_run(script.started(config={"lr": lr}), script.epoch(1, accuracy), script.finished(1, accuracy), name=name)
     assert [row["name"] for row in cli("runs", "--json", "--where", "lr>0.1 acc>=99").json] == ["b"]
     assert [row["name"] for row in cli("runs", "--json", "--sort", "best", "--reverse").json] == ["a", "b"]
-    assert "no run is like that" in cli("runs", "--where", "nobody").err
+    assert "no run matches" in cli("runs", "--where", "nobody").err
     refused(cli("runs", "--where", "acc>high"), 2, "where = acc>high", "such as acc>99.4")
     assert cli("show", "b", "--json").json["config"]["lr"] == 0.27092532949440995
     text = cli("show", "b").out

@@ -84,7 +84,7 @@ def test_a_sweep_prints_a_line_a_trial_and_the_best_config_as_flags_that_train_i
 
     refused_again = sweep("--lr", "0.01:0.6:log", "--trials", "3")
     assert refused_again.code == 2
-    assert "lr is 0.01:0.5:log in it, now 0.01:0.6:log" in refused_again.err
+    assert "lr was 0.01:0.5:log, now 0.01:0.6:log" in refused_again.err
 
     continued = cli("sweep", "--study", "s", "--trials", "3", "--jobs", "1", "--json")
     assert continued.code == 0, continued.err
@@ -160,16 +160,16 @@ def test_a_study_goes_on_as_it_was_and_where_it_was_unless_something_else_is_sai
     folder = StudyFolder.of(home, "s")
     assert folder.plan().placement.jobs == 1
     for words, named in {
-        ("--epochs", "7"): "is another search: epochs is 1 in it, now 7",
-        ("--objective", "test"): "is another search: its objective is val, now test",
-        ("--sampler", "grid", "--lr", "0.1,0.2"): "is another search: lr is 0.01:0.5:log in it, now 0.1,0.2",
+        ("--epochs", "7"): "was begun with other options: epochs was 1, now 7",
+        ("--objective", "test"): "was begun with other options: its objective was val, now test",
+        ("--sampler", "grid", "--lr", "0.1,0.2"): "was begun with other options: lr was 0.01:0.5:log, now 0.1,0.2",
         ("--ray-address", "a:1"): "ray_address = a:1: is for --executor ray",
     }.items():
         refused(cli("sweep", "--study", "s", *words), 2, named)
     before = folder.plan()
     answer = cli("sweep", "--study", "s", "--engine", "eager", "--pruner", "median", "--trials", "2")
     assert answer.code == 0, answer.err
-    assert "pruner: none until now, median from now on" in answer.err
+    assert "pruner was none, is now median" in answer.err
     after = folder.plan()
     assert (after.placement, after.space) == (before.placement, before.space)
     assert (after.trials, after.base.engine) == (2, "eager")

@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture
 def abandoned(new_run):
-    """Make a run whose process is gone without a word."""
+    """Make a run whose process has died."""
 
     def make(*events, **names):
         run = new_run(*events, **names)

@@ -132,7 +132,7 @@ async def test_the_verdict_says_who_is_better_or_why_it_cannot_tell(tmp_path, sc
         await pilot.press("escape")
         await _compare(pilot, groups["worse"], single.id)
         await pilot.press("tab", "tab")
-        await wait_for_text(pilot, "must be finished to be compared, and is ")
+        await wait_for_text(pilot, "only finished runs can be compared; run ")
 
 
 async def test_digits_on_which_two_networks_disagree(tmp_path, script):

@@ -368,8 +368,8 @@ async def test_the_help_of_every_field_is_there_to_its_last_word(tmp_path):
         ("try:\n    from torch.nn import Linear as Net\nexcept ImportError:\n    Net = None", "Net", ""),
         ("from torch.nn import *", "Net", ""),
         ("class Net: pass", "Net(width=12, norm='a,b')", ""),
-        ("class Net: pass", "Net(width=W)", "W is no literal"),
-        ("class Net: pass", "Net(", "Net( is no name of a network"),
+        ("class Net: pass", "Net(width=W)", "W is not a literal"),
+        ("class Net: pass", "Net(", "Net( is not the name of a network"),
         ("def small(): pass\nnet = small()", "small()", ""),
         ("net = 3", "net", ""),
         ("class Nets:\n    class Net: pass", "Nets.Net", ""),
@@ -398,7 +398,7 @@ def test_a_notebook_is_looked_at_without_running_it(tmp_path, name, said):
     assert said in problem
     assert bool(said) == bool(problem)
     file.write_text("{}")
-    assert module_problem(f"{file}:Net") == "lesson.ipynb is no notebook"
+    assert module_problem(f"{file}:Net") == "lesson.ipynb is not a notebook"
 
 
 async def test_the_field_for_modules_of_ones_own_is_shown_for_these_alone(tmp_path):
@@ -490,7 +490,7 @@ async def test_what_keeps_a_module_from_being_a_spec_is_said(tmp_path):
         arch = pilot.app.screen.query_one("#spec", Input).value = f"{tmp_path / 'net.py'}:Other"
         await pilot.pause()
         await pilot.press("S")
-        await wait_for_text(pilot, "net.py:15: exp is no layer of a spec")
+        await wait_for_text(pilot, "net.py:15: exp is not a layer of a spec")
         await pilot.press("escape")
         await pilot.pause()
         assert pilot.app.screen.query_one(SpecEditor).spec == arch

@@ -105,7 +105,7 @@ async def test_filter_sort_rename_and_tag(tmp_path, script):
         await pilot.press("t", *"good, #first", "enter")
         await wait_for_text(pilot, "#good #first")
         await pilot.press("slash", *"x")
-        await wait_for_text(pilot, "no run is like that")
+        await wait_for_text(pilot, "no run matches")
         await pilot.press("escape", "escape")
         await wait_for_text(pilot, "2 runs, 0 live, by newest")
         await pilot.press("o")

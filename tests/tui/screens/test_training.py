@@ -186,7 +186,7 @@ async def test_a_damaged_log_is_read_around(tmp_path, script):
         log.write(b'{"event": "run_fin')
     async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:
         await wait_for_text(pilot, "9888/10000")
-        await wait_for_text(pilot, "2 lines of this run's log are damaged and were passed over")
+        await wait_for_text(pilot, "2 lines of this run's log are damaged and were skipped")
 
 
 async def test_a_log_that_is_cut_short_is_read_again(tmp_path, script):

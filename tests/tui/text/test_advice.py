@@ -48,7 +48,7 @@ def test_every_tip_has_words(action):
         ),
         (Advice("without ", Tip(Action.OPTION, "group")), "without --group"),
         (Advice(Tip(Action.CHOOSE, "output", "another place")), "choose another place with -o"),
-        (Advice(Tip(Action.RESUME, "ID"), " trains it on"), "mnist-tui resume ID trains it on"),
+        (Advice(Tip(Action.RESUME, "ID"), " continues it"), "mnist-tui resume ID continues it"),
         (Advice(Tip(Action.VERIFY), " says what else is"), "mnist-tui verify says what else is"),
         (Advice(Tip(Action.START_WITH, "data_dir", "a writable folder")), "choose a writable folder with --data-dir"),
     ],

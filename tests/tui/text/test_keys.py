@@ -63,8 +63,8 @@ def test_a_keymap_may_give_new_keys_and_swap_them():
 @pytest.mark.parametrize(
     ("keymap", "problem"),
     [
-        ({"stopp": "c"}, "keymap: stopp = c: no key has this name; did you mean stop?"),
-        ({"zzzzz": "c"}, "keymap: zzzzz = c: no key has this name"),
+        ({"stopp": "c"}, "keymap: stopp = c: there is no such command; did you mean stop?"),
+        ({"zzzzz": "c"}, "keymap: zzzzz = c: there is no such command"),
         ({"stop": "hyper"}, "keymap: stop = hyper: there is no key hyper"),
         ({"stop": "win+x"}, "keymap: stop = win+x: there is no key win+x"),
         ({"stop": "c"}, "keymap: stop = c: c is the key of continue; give that another"),

@@ -26,7 +26,7 @@ WON = {
         ([7], [1, 2], [], True, "race: trial 7 won, 2 are worse by more than chance"),
         ([7], [1, 2], [2], True, "race: trial 7 won, 1 is worse by more than chance, 1 failed"),
         ([7], [1], [1], True, "race: trial 7 won, 1 failed"),
-        ([7, 3], [1], [], True, "race: between trials 7, 3 it cannot tell, 1 is worse by more than chance"),
+        ([7, 3], [1], [], True, "race: undecided between trials 7, 3, 1 is worse by more than chance"),
         ([7, 3], [], [], False, "race: trials 7, 3 are left, 0 are worse by more than chance"),
         ([], [1, 2], [1, 2], True, "race: nobody won, 2 failed"),
     ],

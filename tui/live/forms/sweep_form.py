@@ -65,8 +65,8 @@ HELP = {
     "sampler": "How to propose: tpe learns from the trials so far, nsga2 crosses the best, random, grid takes all.",
     "pruner": "Give up trials early: below the median from half-way on, by halving, or without 99.10% in three epochs.",
     "seeds_per_trial": "Seeds that each trial is trained with; its score is their mean.",
-    "race": "When all trials are done, so many of the best run on with new seeds, and who is worse by more than chance "
-    "is dropped; 0 for no race.",
+    "race": "When all trials are done, train so many of the best with new seeds and drop those worse by "
+    "more than chance; 0 for no race.",
     "jobs": "Trials at once; empty for one for each GPU, else for each core.",
 }
 GIVEN_OTHERWISE = frozenset({"budget", "epochs"})

@@ -57,6 +57,6 @@ def edited(text: str, suspended: Callable[[], AbstractContextManager[None]]) -> 
             with path.open("rb") as file:
                 return file.read(MAX_BYTES).decode("utf-8").rstrip("\n")
     except UnicodeDecodeError as error:
-        raise StorageError(f"{name} left something that is no text in UTF-8", hint="the note is as it was") from error
+        raise StorageError(f"{name} left something that is not UTF-8 text", hint="the note is as it was") from error
     except OSError as error:
         raise StorageError(f"{name}: {reason_of(error)}", hint="set EDITOR to the name of one") from error

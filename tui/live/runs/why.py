@@ -44,7 +44,7 @@ def _result(preview: RunPreview) -> str:
         words.append(f"final {percent(row.final_test_accuracy)}")
     if not words and view.accuracies:
         words.append(f"{percent(max(view.accuracies.values()))} on held-out images")
-    return ", ".join(words) or "no epoch is over yet"
+    return ", ".join(words) or "no finished epoch yet"
 
 
 def _target(preview: RunPreview) -> str:

@@ -85,10 +85,10 @@ class LineScreen(ModalScreen[None]):
         if (current := self._current) is None:
             return
         if current.at_work:
-            self.notify(with_keys("it is trained now; stop it in Runs ({stop})"), title="Not dropped")
+            self.notify(with_keys("it is being trained; stop it in Runs ({stop})"), title="Not dropped")
             return
         answers = (("keep", "Keep it in line"), ("drop", "Drop it"))
-        text = f"{current.title}: {current.what}.\n\nWhat of it has never begun is deleted."
+        text = f"{current.title}: {current.what}.\n\nRuns of it that have not begun are deleted."
 
         def answered(answer: str | None) -> None:
             if answer == "drop":

@@ -53,7 +53,7 @@ class Presets(ModalScreen[str | None]):
     @on(Table.Moved)
     def _describe(self) -> None:
         preset = load_preset(self._names[self.query_one("#presets", Table).cursor_row])
-        source = str(preset.reported.get("source", "nothing was measured"))
+        source = str(preset.reported.get("source", "not measured"))
         self.query_one("#preset-words", Paragraph).show(
             f"{preset.description}.\nMeasured: {source}.\n{preset.config.arch}"
         )

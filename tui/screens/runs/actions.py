@@ -111,10 +111,10 @@ class RunActions(WorkScreen):
     async def action_tag(self) -> None:
         runs = [self.run_of(row) for row, _ in self.chosen]
         if len(runs) == 1:
-            text, tags = f"{runs[0].id}: tags, with commas or spaces between them", ", ".join(runs[0].meta().tags)
+            text, tags = f"{runs[0].id}: tags, separated by commas or spaces", ", ".join(runs[0].meta().tags)
             await self.app.push_screen(Prompt("Tag", text, tags), lambda answer: self._tag_one(runs[0], tags, answer))
         elif runs:
-            text = f"{named(self.chosen)}: tags to add, with commas or spaces between them; -tag takes one away"
+            text = f"{named(self.chosen)}: tags to add, separated by commas or spaces; -tag takes one away"
             await self.app.push_screen(
                 Prompt(f"Tag {len(runs)} runs", text, ""), lambda answer: self._tag_all(runs, answer or "")
             )

@@ -44,7 +44,7 @@ class ChooseColumns(ModalScreen[tuple[str, ...] | None]):
         with Vertical(classes="dialog") as box:
             box.border_title = Content("Columns")
             yield Table((Column("", 3), Column("", 13), Column("", 0)), header=False, id="columns")
-            words = "{turn} turns one on or off, {open} is done, {undo} takes the usual ones, {back} leaves"
+            words = "{turn} turns one on or off, {open} saves, {undo} restores the usual ones, {back} cancels"
             yield Static(with_keys(words), classes="keys", markup=False)
 
     def on_mount(self) -> None:

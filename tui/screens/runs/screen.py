@@ -114,7 +114,7 @@ class RunsScreen(RunActions):
         total, count = len(everything), sum(len(e.runs) for e in self._entries if not e.is_inside)
         line = self.query_one("#runs-count", Line)
         if total and not count:
-            line.show("no run is like that")
+            line.show("no run matches")
             return
         shown = f"{count:,} of {total:,} runs" if count < total else f"{total:,} run{'s' * (total != 1)}"
         live = sum(status is Status.RUNNING for _, status in everything)

@@ -27,7 +27,7 @@ def scored(view: StudyView) -> tuple[list[TrialView], list[TrialView]]:
 
 def slice_curves(view: StudyView, dimension: Dimension) -> list[Curve]:
     """Accuracy in percent by the value of one parameter: its logarithm where it is searched so, and the place in the
-    list of one that is no number."""
+    list of one that is not a number."""
     best, other = scored(view)
     return [_points(OTHER, other, dimension), _points(BEST, best, dimension)]
 

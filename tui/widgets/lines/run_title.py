@@ -57,9 +57,7 @@ def _trouble(follower: Follower, failed: RunFailed | None) -> str:
             advice = as_sentence(for_interface(end.advice))
             return f"Failed in epoch {end.epoch}: {what_failed(end)}. {advice}"
         case None if crashed:
-            return with_keys(
-                "The process that trained this run is gone without a word. {continue} goes on from the last checkpoint."
-            )
+            return with_keys("The process that trained this run has died. {continue} goes on from the last checkpoint.")
         case _:
             return ""
 
@@ -69,6 +67,6 @@ def _damage(follower: Follower) -> str:
         case 0:
             return ""
         case 1:
-            return "1 line of this run's log is damaged and was passed over."
+            return "1 line of this run's log is damaged and was skipped."
         case count:
-            return f"{count:,} lines of this run's log are damaged and were passed over."
+            return f"{count:,} lines of this run's log are damaged and were skipped."

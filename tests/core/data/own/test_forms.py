@@ -198,10 +198,10 @@ def changed_row(number: int, change: Callable[[list[str]], list[str]]) -> bytes:
         (b"", "empty"),
         (b"label,p0\n", "1 x 1 pixels"),
         (b"label," + b",".join(b"p%d" % at for at in range(144)) + b"\n", "no images"),
-        (b"\xff\xfe1,2,3\n", "no UTF-8 text"),
+        (b"\xff\xfe1,2,3\n", "not UTF-8 text"),
         (b"a,b,c\n1,2,3\n", "3 columns"),
         (changed_row(17, lambda row: row[:-1]), "row 17: 144 columns, not 145"),
-        (changed_row(20, lambda row: [*row[:9], "x", *row[10:]]), "row 20: x is no number"),
+        (changed_row(20, lambda row: [*row[:9], "x", *row[10:]]), "row 20: x is not a number"),
         (
             changed_row(21, lambda row: [*row[:9], "256", *row[10:]]),
             "row 21: the value 256 is not a whole number",
@@ -210,7 +210,7 @@ def changed_row(number: int, change: Callable[[list[str]], list[str]]) -> bytes:
         (changed_row(23, lambda row: [*row[:9], "1.5", *row[10:]]), "row 23: the value 1.5"),
         (changed_row(24, lambda row: [*row[:9], "nan", *row[10:]]), "row 24: the value nan"),
         (changed_row(25, lambda row: ["", *row[1:]]), "row 25: no label"),
-        (b"1," * 100_000, "row 1: too long a line"),
+        (b"1," * 100_000, "row 1: the line is too long"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -238,7 +238,7 @@ PARTED = {"x_train": TRAIN, "y_train": TRAIN_LABELS, "x_test": TEST, "y_test": T
         ({"x": TRAIN * np.nan, "y": TRAIN_LABELS}, "x[0]: the value nan"),
         ({"x": np.array([{}], dtype=object), "y": TRAIN_LABELS}, "holds object, which is not loaded"),
         ({"x": TRAIN, "y": np.array([None] * 45)}, "holds object, which is not loaded"),
-        ({"x": TRAIN, "y": TRAIN_LABELS + 0.5}, "y[0] = 0.5 is no whole number"),
+        ({"x": TRAIN, "y": TRAIN_LABELS + 0.5}, "y[0] = 0.5 is not a whole number"),
         ({"x": TRAIN, "y": np.eye(3)[TRAIN_LABELS]}, "y has the shape (45, 3)"),
         ({"x": TRAIN[:0], "y": TRAIN_LABELS[:0]}, "no images"),
         ({"x": TRAIN * 0, "y": TRAIN_LABELS}, "all images to train on are blank"),
@@ -312,8 +312,8 @@ def test_what_is_no_file_or_folder_of_data_is_named(tmp_path, presentable):
     for name, reason in (
         ("pipe.npz", "not a regular file"),
         ("pipe.csv", "not a regular file"),
-        ("text.txt", "no data in a form that is known"),
-        ("nothing", "no data in a form that is known"),
+        ("text.txt", "no data in a known form"),
+        ("nothing", "no data in a known form"),
         ("absent.csv", "missing"),
         ("loop.npz", "symbolic links"),
     ):

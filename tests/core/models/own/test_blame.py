@@ -40,7 +40,7 @@ KINDS = {
     "a GPU": ("nn.Identity()", "x.cuda()", "asks for a GPU itself; leave that out"),
     "an exception": ("nn.Identity()", "x.nope", "AttributeError: 'Tensor' object has no attribute 'nope'"),
     "an exit": ("nn.Identity()", "exit(3)", "SystemExit: 3"),
-    "a question": ("nn.Identity()", "input()", "EOFError: input() is asked, and there is nobody to answer"),
+    "a question": ("nn.Identity()", "input()", "EOFError: input() is called, and nobody can answer"),
     "a message of several lines": ("nn.Identity()", "int('a\\nb')", "ValueError: invalid literal for int()"),
 }
 

@@ -206,7 +206,7 @@ def test_the_file_of_a_module_with_arguments_is_looked_for_and_the_arguments_rea
     check_module_file(path)
     with pytest.raises(InvalidValue, match="no such file"):
         check_module_file("/nowhere/net.py:Net(cfg={'a': 1})")
-    with pytest.raises(InvalidValue, match="width is no literal"):
+    with pytest.raises(InvalidValue, match="width is not a literal"):
         check_module_file(write(GOOD, "Net(width)"))
 
 

@@ -46,7 +46,7 @@ CELLS = {
     "cells that are no Python": (
         "%%bash\nls",
         "%%html\n<p>",
-        "this is no Python",
+        "this is not Python",
         "import torch.nn as nn",
         NET,
         "def (",
@@ -114,7 +114,7 @@ def test_the_source_of_a_class_is_that_of_its_cell(notebook, load):
 def test_what_is_no_notebook_is_refused(text, tmp_path):
     path = tmp_path / "lesson.ipynb"
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(InvalidValue, match="is no notebook"):
+    with pytest.raises(InvalidValue, match="is not a notebook"):
         load_own_module(f"{path}:Net", seed=0)
 
 

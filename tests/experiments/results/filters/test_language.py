@@ -104,7 +104,7 @@ def test_every_term_finds_what_it_names(text, found):
     [
         ("acc>0.994", "acc>0.994: acc is in percent: acc>99.4, not 0.994"),
         ("conv5 acc>high", "acc>high: acc takes a percentage, such as acc>99.4"),
-        ("acc>", "acc>: acc is held against a value, such as acc>99.4"),
+        ("acc>", "acc>: acc needs a value, such as acc>99.4"),
         ("parms<8000", "parms<8000: there is no field parms; did you mean params?"),
         ("status:dead", "status:dead: there is no status dead; there are live, ended, waiting, running"),
         ("lr=0.5..0.1", "lr=0.5..0.1: the span goes from the smaller to the larger: lr=0.1..0.5"),
@@ -114,7 +114,7 @@ def test_every_term_finds_what_it_names(text, found):
         ("age<2y", "age<2y: age takes a time in s, m, h, d or w, such as age<2h"),
         ("params<8m", "params<8m: params takes a number, such as params<8k"),
         ("lr=1e999", "lr=1e999: lr takes a number"),
-        ("base !", "!: ! stands before what must not be: !sweep"),
+        ("base !", "!: ! excludes what follows it: !sweep"),
     ],
 )
 def test_a_mistake_is_one_line_with_what_is_allowed(text, line):

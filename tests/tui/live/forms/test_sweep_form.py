@@ -32,7 +32,7 @@ WRONG = (
     ({"trials": "x"}, "trials", "For example 1."),
     ({"jobs": "0"}, "jobs", "For example 1."),
     ({"seeds_per_trial": "0"}, "seeds_per_trial", "For example 1."),
-    ({"race": "1"}, "race", "a race needs two at least. For example 4, or 0 for none."),
+    ({"race": "1"}, "race", "a race needs at least two. For example 4, or 0 for none."),
     ({"race": "x"}, "race", "For example 0."),
     ({"space": "--race 4 --lr 0.1,0.2"}, "space", "has a field of its own, Race below"),
     ({"objective": "val,params", "pruner": "median"}, "pruner", "Use none or early-signal."),
