@@ -44,7 +44,6 @@ class TrainingScreen(TrainingBase):
     MODE = "training"
     AUTO_FOCUS = "#epochs"
     BINDINGS: ClassVar[list[BindingType]] = [
-        bind("line", "app.line", "Line", tooltip="What waits in line: another order, dropping"),
         bind("stop", "stop", "Stop", tooltip="Stop after a checkpoint"),
         bind("continue", "resume", "Continue", tooltip="Go on from the last checkpoint"),
         bind("next", "turn(1)", "Next seed", tooltip="Show the next seed of the group, live or ended"),
@@ -58,6 +57,7 @@ class TrainingScreen(TrainingBase):
         ),
         bind("note", "note", "Note", tooltip="Write a note on the run"),
         bind("draw", "draw", "Draw", tooltip="Draw a picture for the network"),
+        bind("line", "app.line", "Line", tooltip="What waits in line: another order, dropping"),
         bind("metric", "maximize_chart", "Full", tooltip="Each chart in turn on the full screen"),
         bind("log_scale", "log_scale", "Log", tooltip="The losses on a log or a linear scale"),
         bind("accuracies", "accuracies", "Accuracy", tooltip="Scored images; training too; around the target; error"),
@@ -231,7 +231,17 @@ class TrainingScreen(TrainingBase):
                 return len(self.lab.run_watch.seeds.begun) > 1
             case "fork" | "inspect" | "draw" | "note":
                 return follower is not None and not follower.deleted
-            case "maximize_chart" | "log_scale" | "accuracies" | "smooth" | "zoom" | "log_pane" | "trends" | "point":
+            case (
+                "maximize_chart"
+                | "log_scale"
+                | "accuracies"
+                | "smooth"
+                | "zoom"
+                | "log_pane"
+                | "trends"
+                | "point"
+                | "copy"
+            ):
                 return follower is not None
             case "by_step":
                 return follower is not None and not self.has_class("-wide")

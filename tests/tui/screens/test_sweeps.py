@@ -321,7 +321,7 @@ async def test_a_trial_to_be_added_is_checked_as_it_is_typed(tmp_path, script):
         screen = pilot.app.screen
         await wait_for_text(pilot, "trial 0 failed")
         await pilot.press("a")
-        await wait_for_text(pilot, "What is empty is left to the")
+        await wait_for_text(pilot, "The sampler chooses what is")
         await pilot.press("ctrl+u", *"7")
         await wait_for_text(pilot, "lr = 7: must be one number within 0.001:1:log")
         await pilot.press("enter")

@@ -67,9 +67,9 @@ def _age(row: RunRow) -> str:
 
 COLUMNS: Mapping[str, RunColumn] = {
     "status": RunColumn(Column("Status", 8, sort="status"), _status, "what it is doing"),
-    "run": RunColumn(Column("Run", 20, sort="name"), _name, "name, or id"),
+    "run": RunColumn(Column("Run", 0, min_width=20, sort="name"), _name, "name, or id"),
     "arch": RunColumn(Column("Architecture", 0, min_width=12, rank=1, sort="arch"), _arch, "network"),
-    "data": RunColumn(Column("Data", 8, rank=5, sort="dataset"), lambda entry: entry.row.data, "data set"),
+    "data": RunColumn(Column("Data", 9, rank=5, sort="dataset"), lambda entry: entry.row.data, "data set"),
     "seed": RunColumn(Column("Seed", 5, right=True, rank=9, sort="seed"), lambda e: _count(e.row.seed), "seed"),
     "params": RunColumn(
         Column("Params", 7, right=True, rank=7, sort="params"), lambda e: _count(e.row.total_params), "parameters"

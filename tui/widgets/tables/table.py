@@ -26,7 +26,7 @@ Cell = str | tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`width` 0 takes what the others leave. Where they do not all fit, those of the highest `rank` go first; one that
+    """`width` 0 takes a share of what the others leave. Where they do not all fit, those of the highest `rank` go first; one that
     is `spare` is not missed then. `sort` names the order that a click on its header asks for; empty for none."""
 
     title: str
@@ -284,10 +284,9 @@ class Table(ScrollView, can_focus=True):
             if needed <= room or len(chosen) == 1:
                 break
             chosen.remove(max(chosen, key=lambda i: (self._columns[i].rank, i)))
-        spare = room - sum(self._columns[i].width + 2 for i in chosen)
         flexible = [i for i in chosen if not self._columns[i].width]
-        share = max(spare // len(flexible), 1) if flexible else 0
-        return [(i, self._columns[i].width or share) for i in chosen]
+        share = (room - needed) // len(flexible) if flexible else 0
+        return [(i, self._columns[i].width or max(self._columns[i].min_width + share, 1)) for i in chosen]
 
     def _lacks(self, shown: Sequence[int]) -> bool:
         """Whether it is to be said that no other columns are shown."""

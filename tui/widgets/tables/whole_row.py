@@ -19,6 +19,7 @@ class WholeRow(ModalScreen[None]):
     """Titles of columns, each with the whole text of its cell."""
 
     DEFAULT_CSS = """
+    WholeRow { align: center middle; background: $background 60%; }
     WholeRow .entry { height: auto; }
     WholeRow .word { width: 15; color: $text-muted; }
     WholeRow .meaning { width: 1fr; }
@@ -41,4 +42,4 @@ class WholeRow(ModalScreen[None]):
             for title, text in self._cells:
                 with Horizontal(classes="entry"):
                     yield Static(title, classes="word", markup=False)
-                    yield Static(text, classes="meaning", markup=False)
+                    yield Static(text.strip(), classes="meaning", markup=False)
