@@ -26,8 +26,9 @@ Cell = str | tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`width` 0 takes a share of what the others leave. Where they do not all fit, those of the highest `rank` go first; one that
-    is `spare` is not missed then. `sort` names the order that a click on its header asks for; empty for none."""
+    """`width` 0 takes its `min_width` and a share of what is left. Where they do not all fit, those of the highest
+    `rank` go first; one that is `spare` is not missed then. `sort` names the order that a click on its header asks for;
+    empty for none."""
 
     title: str
     width: int
