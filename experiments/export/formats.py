@@ -144,7 +144,7 @@ def check_free(target: Path, *, force: bool) -> None:
         raise InvalidValue("output", str(target), "is a run's own file", hint=other)
     if not force:
         hint = Advice(Tip(Action.OVERWRITE), ", or ", other)
-        raise InvalidValue("output", str(target), "is there already", hint=hint)
+        raise InvalidValue("output", str(target), "exists already", hint=hint)
 
 
 def _fill_folder(run: Run, chosen: Format, target: Path) -> None:

@@ -148,7 +148,7 @@ class Store:
             raise RunError(f"no such run: {reference!r}", hint=listed if runs else none_yet)
         if len(found) > 1:
             some = ", ".join(run.id for run in found[:4]) + (", ..." if len(found) > 4 else "")
-            raise InvalidValue("run", reference, f"fits {len(found)} runs: {some}", hint="give more of the id")
+            raise InvalidValue("run", reference, f"matches {len(found)} runs: {some}", hint="give more of the id")
         return found[0]
 
     def find_all(self, reference: str) -> list[Run]:
@@ -180,7 +180,7 @@ class Store:
         ):
             if len(matches) > 1:
                 some = ", ".join(sorted(matches)[:4])
-                raise InvalidValue("group", reference, f"fits {len(matches)} groups: {some}", hint="name one by its id")
+                raise InvalidValue("group", reference, f"matches {len(matches)} groups: {some}", hint="name one by its id")
             if matches:
                 return matches.pop()
         return None

@@ -189,7 +189,7 @@ def test_a_run_without_weights_and_a_name_of_several_are_refused(runner, locatio
     with pytest.raises(InvalidValue, match="has no weights yet"):
         list(runner.run(tiny.changed(teacher=made.id)))
     train(runner, tiny.changed(epochs=1), Meta("big"))
-    with pytest.raises(InvalidValue, match="fits 2 runs"):
+    with pytest.raises(InvalidValue, match="matches 2 runs"):
         list(Runner(locations).run(tiny.changed(teacher="big")))
 
 

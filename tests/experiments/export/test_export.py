@@ -111,7 +111,7 @@ def test_event_files_are_read_by_tensorboard(finished, tmp_path):
 def test_nothing_is_replaced_unless_that_is_wanted(finished, tmp_path):
     path = tmp_path / "curves.csv"
     path.write_text("mine")
-    with pytest.raises(InvalidValue, match="is there already"):
+    with pytest.raises(InvalidValue, match="exists already"):
         export(finished, find_format("csv"), path, None, None)
     assert path.read_text() == "mine"
     export(finished, find_format("csv"), path, None, None, force=True)

@@ -353,7 +353,7 @@ def test_a_group_is_found_by_its_name_and_by_the_beginning_of_its_id(finished, s
             finished(0.99 - seed / 1000, group=group_id, name=f"{name}-{seed}", config={"seed": seed})
     report = compare(store, ["base", "g20260101-000000-b"])
     assert [subject.label for subject in report.subjects] == ["base", "wide"]
-    with pytest.raises(InvalidValue, match="fits 2 groups"):
+    with pytest.raises(InvalidValue, match="matches 2 groups"):
         compare(store, ["base", "g2026"])
     with pytest.raises(RunError, match="no such run"):
         compare(store, ["base", "gx"])

@@ -56,7 +56,7 @@ def test_a_run_is_found_by_id_unique_prefix_and_name(new_run, store):
 def test_what_fits_several_runs_is_refused_with_their_ids(new_run, store):
     runs = [rename(new_run(name="same"), f"20260102-03040{i}-0001") for i in range(2)]
     for reference in ("20260102", "same"):
-        with pytest.raises(InvalidValue, match="fits 2 runs") as caught:
+        with pytest.raises(InvalidValue, match="matches 2 runs") as caught:
             store.find(reference)
         assert all(run.id in caught.value.message for run in runs)
 

@@ -158,7 +158,7 @@ def test_no_such_run_is_exit_code_5(cli, refused, four_runs, command):
 
 @pytest.mark.parametrize("command", ["show", "watch", "rm"])
 def test_what_fits_several_runs_is_exit_code_2(cli, refused, four_runs, command):
-    refused(cli(command, "2"), 2, "run = 2", "fits 4 runs", four_runs["a"].id)
+    refused(cli(command, "2"), 2, "run = 2", "matches 4 runs", four_runs["a"].id)
 
 
 def test_a_group_can_be_shown_by_its_id(cli, new_run, script):
