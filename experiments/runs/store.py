@@ -180,7 +180,9 @@ class Store:
         ):
             if len(matches) > 1:
                 some = ", ".join(sorted(matches)[:4])
-                raise InvalidValue("group", reference, f"matches {len(matches)} groups: {some}", hint="name one by its id")
+                raise InvalidValue(
+                    "group", reference, f"matches {len(matches)} groups: {some}", hint="name one by its id"
+                )
             if matches:
                 return matches.pop()
         return None
