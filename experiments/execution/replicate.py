@@ -166,7 +166,7 @@ def _alone(runner: Runner, task: Task) -> Iterator[Entry]:
         case RecordedRun():
             return train_on(runner, task.run, arch=own_arch(task.run))  # who gave the order has named the code
         case ResumedRun():
-            return train_on(runner, task.run, arch=task.arch)
+            return train_on(runner, task.run, **task.how)
 
 
 def _as_one(recorded: Recorded, tasks: Sequence[Task]) -> Iterator[Entry]:

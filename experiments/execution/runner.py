@@ -27,6 +27,7 @@ from experiments.runs.eventlog import Entry, EventWriter
 from experiments.runs.folder import Meta, Run
 from experiments.runs.own_code import NamedCode, named_code
 from experiments.runs.reserve import keep_end
+from experiments.runs.source import add_source
 from experiments.runs.store import Store
 from experiments.runs.view import RunView
 
@@ -105,12 +106,18 @@ class Runner:
             with run.open_log() as log, owning(run):
                 yield from self._execute(trainer, run, log)
 
-    def create(self, config: TrainConfig, meta: Meta, files: OwnFiles | None = None) -> Run:
-        """Check a run and make its folder, for another process to `resume`. `files` are as for `run`."""
+    def create(self, config: TrainConfig, meta: Meta, files: OwnFiles | None = None, *, has_code: bool = True) -> Run:
+        """Check a run and make its folder, for another process to `resume`.
+
+        Args:
+            files: as for `run`.
+            has_code: whether it keeps its code from now on; else that comes with `add_source`.
+        """
         files = files or self.first_read.of(config)
         self.check(config, files)
         config = self.teachers.settled(self.store, config)
-        files = files or self.first_read.find(config)
+        if has_code:
+            files = files or self.first_read.find(config)
         teacher = self.teachers.of(self.store, config, meta.group_id)
         portable = _portable(config, task_of(config.dataset))
         return self.store.create(portable, meta, describe_environment(config.device), files, teacher)
@@ -140,13 +147,15 @@ class Runner:
                 try:
                     supervised = replace(self, should_stop=Supervision(run, self.should_stop))
                     teacher = kept_teacher(run, config, before.started)
-                    trainer, _ = supervised.prepare(config, code.files, teacher)
+                    trainer, source = supervised.prepare(config, code.files, teacher)
                     run.load_checkpoint_into(trainer)
                     if trainer.epoch == 0:  # another process may have made the folder, on another machine
                         trainer.engine.restore(
                             run.order_of_sums(), trainer.device
                         )  # killed, it starts over as it began
                         run.set_environment(describe_training(trainer))
+                        if source is not None and before.started is None:
+                            add_source(run, source)  # one that was recorded before its code had been looked at
                 except LabError as error:
                     if isinstance(error, InvalidValue) and error.field in MACHINE_FIELDS and before.epochs_done:
                         error.advice = Advice("go on with it on a machine that has what it was begun with")

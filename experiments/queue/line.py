@@ -14,9 +14,10 @@ import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import NoneType
 from typing import Any, Self
 
 from core.advice import Advice
@@ -38,6 +39,9 @@ class QueueEntry:
 
     `place` orders the line, the lowest first. `starts` counts the processes that were started for it, `gpu` is the one
     that the last of them was given, as CUDA_VISIBLE_DEVICES names it.
+
+    `before` are the runs that are to be gone on with, and the time of the last line that the log of each had when it
+    was put in line: an end of that time is no end of its turn. `epochs`, `no_budget` and `arch` are how these go on.
     """
 
     id: str
@@ -49,18 +53,30 @@ class QueueEntry:
     asked: str
     starts: int = 0
     gpu: str = ""
+    before: Mapping[str, str] = field(default_factory=dict)
+    epochs: int | None = None
+    no_budget: bool = False
+    arch: str | None = None
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self | None:
         """The entry of a file that anything may have happened to; None where it is none."""
         texts = {key: values.get(key) for key in ("id", "by", "user", "host", "asked", "gpu")}
         numbers = {key: values.get(key) for key in ("place", "starts")}
-        runs = values.get("runs")
+        runs, before = values.get("runs"), values.get("before", {})
+        again = {key: values.get(key) for key in ("epochs", "no_budget", "arch")} | {"before": before}
+        again["no_budget"] = again["no_budget"] is True
         is_sound = all(isinstance(text, str) for text in texts.values())
         is_sound = is_sound and all(type(number) is int for number in numbers.values())
+        is_sound = is_sound and isinstance(before, dict) and all(isinstance(time, str) for time in before.values())
+        is_sound = is_sound and type(again["epochs"]) in (int, NoneType) and type(again["arch"]) in (str, NoneType)
         if not is_sound or not isinstance(runs, list) or not all(isinstance(run, str) for run in runs):
             return None
-        return cls(**texts, **numbers, runs=tuple(runs))  # type: ignore[arg-type]  # checked above
+        return cls(**texts, **numbers, **again, runs=tuple(runs))  # type: ignore[arg-type]  # checked above
+
+    def has_gone_on(self, run_id: str, updated_at: str) -> bool:
+        """Whether a run that was there before has begun its turn, by the time of the last line of its log."""
+        return self.before.get(run_id) != updated_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +106,12 @@ class Queue(OwnedFolder):
             return [run for run in map(store.run, entry.runs) if run.folder.is_dir()]
         return []
 
-    def add(self, runs: Sequence[Run], by: str) -> QueueEntry:
+    def add(self, runs: Sequence[Run], by: str, **again: Any) -> QueueEntry:
         """Put runs at the end of the line.
 
         Args:
             by: what asked for it, the interface or a command.
+            again: of runs that are there already, the fields of the entry that say so.
 
         Raises:
             StorageError: when it cannot be written.
@@ -114,6 +131,7 @@ class Queue(OwnedFolder):
                 user=user,
                 host=socket.gethostname(),
                 asked=now.isoformat(timespec="seconds"),
+                **again,
             )
             self.write(entry)
         return entry
@@ -154,7 +172,7 @@ class Queue(OwnedFolder):
             self.remove(entry)
             for run in runs:
                 run.release()
-            fresh = [run for run in runs if run.view().started is None]
+            fresh = [run for run in runs if run.id not in entry.before and run.view().started is None]
             for run in fresh:
                 store.remove(run)
         return [run.id for run in fresh]

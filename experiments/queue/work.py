@@ -18,7 +18,7 @@ from core.events import RunFailed, RunFinished, RunStopped
 from experiments.execution.supervision import KeepingPlaces
 from experiments.queue.line import Queue, QueueEntry
 from experiments.runs.folder import Run
-from experiments.runs.owner import Owner
+from experiments.runs.owner import Owner, is_locked
 from experiments.runs.store import Store
 
 POLL = 1.0
@@ -71,7 +71,9 @@ class Drain:
             if not working and not waiting:
                 self._queue.disown()  # with the line locked: who comes now finds nobody, and starts another process
                 return False
-            self._keep_places([run for _, left in waiting for run in left])
+            given_up = [self._end_waiting(entry, left) for entry, left in waiting]
+            if any(given_up):
+                return True  # to be looked at again, as they are now
             if waiting and (gpu := self._room(waiting[0][1][0], working)) is not None:
                 entry, left = waiting[0]
                 self._queue.write(replace(entry, starts=entry.starts + 1, gpu=gpu))
@@ -80,7 +82,7 @@ class Drain:
 
     def _left(self, entry: QueueEntry) -> list[Run]:
         """The runs of an entry that are still to be trained; without any the entry is over."""
-        left = [run for run in self._queue.runs(entry) if _is_open(run)]
+        left = [run for run in self._queue.runs(entry) if is_open(entry, run)]
         if left and entry.starts >= MAX_STARTS:
             _log.warning("%s was given up: its processes ended %d times", " ".join(entry.runs), MAX_STARTS)
             left = []
@@ -91,12 +93,19 @@ class Drain:
                     run.release()
         return left
 
-    def _keep_places(self, runs: Sequence[Run]) -> None:
-        """Show of runs that wait that somebody sees to them, and end the waiting of one that somebody stops."""
+    def _end_waiting(self, entry: QueueEntry, runs: Sequence[Run]) -> bool:
+        """Show of runs that wait that this process sees to them, and end the waiting of those that somebody stops;
+        whether there are any."""
         for run in runs:
-            if not run.is_alive():
+            is_free = not entry.starts and not run.is_owned_here() and not is_locked(run.lock_file)
+            if is_free or not run.is_alive():  # free of who has put it in line, which may live on
                 run.hand_over(self._me)
-        KeepingPlaces([run for run in runs if run.is_owned_here()], lambda: "")()
+        places = KeepingPlaces([run for run in runs if run.is_owned_here()], lambda: "")
+        places()
+        if places.given_up:
+            left = tuple(run_id for run_id in entry.runs if run_id not in places.given_up)
+            self._queue.write(replace(entry, runs=left))
+        return bool(places.given_up)
 
     def _room(self, run: Run, working: Sequence[QueueEntry]) -> str | None:
         """The GPU for the next job, empty where it takes what it finds; None while there is no room for one."""
@@ -127,16 +136,18 @@ def jobs_at_work(store: Store, entries: Sequence[QueueEntry]) -> set[str]:
     return jobs
 
 
-def _is_open(run: Run) -> bool:
-    """Whether a run has still to be trained, by its log."""
+def is_open(entry: QueueEntry, run: Run) -> bool:
+    """Whether a run of an entry has still to be trained, by its log."""
     try:
-        end = run.view().end
+        view = run.view()
     except LabError:
         return False  # a log that cannot be read is for whoever looks at the run
-    match end:
+    if not entry.has_gone_on(run.id, view.updated_at):
+        return True
+    match view.end:
         case RunFinished() | RunFailed():
             return False
-        case RunStopped():
-            return end.reason in BY_SIGNAL
+        case RunStopped(reason=reason):
+            return reason in BY_SIGNAL
         case None:
             return True

@@ -27,7 +27,7 @@ from experiments.runs.source import FOLDER, KeptSource, read_source
 if TYPE_CHECKING:
     from core.config import TrainConfig
 
-NO_COPY = "the version that made the run kept no copy of its code: {file} is used as it is now"
+NO_COPY = "the run has kept no copy of its code: {file} is used as it is now"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from typing import Any
 from core.errors import RunError
 from core.models.own.files import OwnFiles, digest_of
 from core.storage.files import open_regular, replacing
+from experiments.runs.folder import Run
 from experiments.runs.json_files import read_json, write_json
 
 RECORD, FOLDER = "source.json", "source"
@@ -81,7 +82,8 @@ class KeptSource:
 
 
 def write_source(folder: Path, files: OwnFiles) -> None:
-    """Keep a copy of files in a folder that is not in its place yet, and which is put there as a whole.
+    """Keep a copy of files in a folder that is not in its place yet, and which is put there as a whole, or in that of a
+    run that has not begun; the record comes last.
 
     Raises:
         OSError: when it cannot be written.
@@ -99,6 +101,19 @@ def write_source(folder: Path, files: OwnFiles) -> None:
     write_json(folder / RECORD, record)
 
 
+def add_source(run: Run, files: OwnFiles) -> None:
+    """Keep the code of a run that has not begun, unless it is kept already.
+
+    Raises:
+        StorageError: when it cannot be written.
+    """
+    try:
+        if read_source(run.folder) is None:
+            write_source(run.folder, files)
+    except OSError as error:
+        raise run.unwritable(error) from error
+
+
 def read_source(folder: Path) -> KeptSource | None:
     """What is kept in a folder; None where nothing is, as by versions before this one, and for specs.
 
@@ -106,10 +121,18 @@ def read_source(folder: Path) -> KeptSource | None:
         RunError: when the record is damaged.
     """
     if not os.path.lexists(folder / RECORD):
-        if os.path.lexists(folder / FOLDER):
+        if os.path.lexists(folder / FOLDER) and _has_begun(folder):
             raise _damaged(folder / RECORD, "it is missing")
         return None
     return parse_source(folder, read_json(folder / RECORD))
+
+
+def _has_begun(folder: Path) -> bool:
+    """Whether a run's log has a line; before that its code may be half kept, and is kept anew when it begins."""
+    try:
+        return (folder / "events.jsonl").stat().st_size > 0
+    except OSError:
+        return not (folder / "config.json").exists()  # no folder of a run
 
 
 def parse_source(folder: Path, record: Mapping[str, Any]) -> KeptSource:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from textual.app import App
 
 from core.errors import RunError, StorageError
+from experiments.execution.runner import Runner
 from experiments.runs.folder import Run, RunSpec
 from experiments.runs.own_code import code_in_words, is_known, own_arch
 from experiments.runs.row import Status
 from tui.live.job_words import waiting_seeds, what_is_trained
-from tui.live.jobs.line import is_busy, put_in_line
+from tui.live.jobs.line import jobs_ahead, put_in_line, put_in_line_again
 from tui.live.jobs.watch import live_elsewhere
 from tui.live.lab import Lab
 from tui.live.session import Job
@@ -42,25 +44,32 @@ class RunControl:
 
     async def start(self, specs: Sequence[RunSpec], *, detached: bool = False) -> None:
         """Train runs here; in line, for a process of their own, where that is asked for or the machine is busy."""
-        if detached or self._lab.session.live or await asyncio.to_thread(is_busy, self._lab.locations):
-            self._app.run_worker(self._put_in_line(specs), exit_on_error=False)
+        ahead = await self._jobs_ahead()
+        if detached or ahead:
+            put = partial(put_in_line, self._lab.locations, specs, "interface")
+            self._app.run_worker(self._put_in_line(put, ahead, "Cannot start"), exit_on_error=False)
             return
         self._lab.run_watch.expect_new_runs()
         self._lab.session.start(Job(specs))
         await self._show_training()
 
-    async def _put_in_line(self, specs: Sequence[RunSpec]) -> None:
-        """Make the folders of runs on a thread, which may have to look at own code, and say where they are."""
-        locations, line = self._lab.locations, self._lab.line
-        task = BackgroundTask("put in line", lambda *_: put_in_line(locations, specs, "interface"))
+    async def _jobs_ahead(self) -> int:
+        """The jobs behind which what is asked for now waits; one that is prepared here has no folder yet."""
+        ahead = await asyncio.to_thread(jobs_ahead, self._lab.locations)
+        return max(ahead, int(self._lab.session.live))
+
+    async def _put_in_line(self, put: Callable[[], object], ahead: int, title: str) -> None:
+        """Put runs in line on a thread, which may have to look at own code, and say where they are, or by this title
+        that they cannot be."""
+        line = self._lab.line
+        task = BackgroundTask("put in line", lambda *_: put())
         while not task.done.is_set():
             await asyncio.sleep(0.02)
         line.hurry()
         if problem := task.problem():
-            self._refuse(problem, "Cannot start")
+            self._refuse(problem, title)
             return
-        before = len(line.entries) + self._lab.session.live
-        what = "it begins now" if not before else f"{before} before it" if before > 1 else "one before it"
+        what = "it begins now" if not ahead else f"{ahead} before it" if ahead > 1 else "one before it"
         words = with_keys(f"{what}; {{line}} in Runs or Training lists what is in line")
         self._app.notify(words, title="In line", markup=False)
 
@@ -112,10 +121,8 @@ class RunControl:
             self._refuse(in_a_sentence(error), "Cannot stop it")
 
     async def resume(self, run: Run) -> None:
-        """Go on with a run; with the others of its group that were stopped too, if that is the answer."""
-        if self._lab.session.live:
-            self._refuse("a run is being trained; stop it first", "Cannot continue")
-            return
+        """Go on with a run; with the others of its group that were stopped too, if that is the answer. In line, where
+        the machine is busy."""
         if not run.folder.is_dir():
             self._refuse("its folder has been deleted", "Cannot continue")
             return
@@ -173,9 +180,20 @@ class RunControl:
     async def _go_on_with(self, runs: Sequence[Run], archs: Sequence[str | None]) -> None:
         from experiments.execution.together.recorded import (
             ResumedRun,  # what it imports takes longer than a first screen may
+            config_of,
         )
 
         resumed = [ResumedRun(run, arch) for run, arch in zip(runs, archs, strict=True)]
+        locations = self._lab.locations
+        if ahead := await self._jobs_ahead():
+
+            def put() -> object:
+                for task in resumed:
+                    config_of(Runner(locations), task)  # or the reason why it cannot go on
+                return put_in_line_again(locations, runs, "interface")
+
+            self._app.run_worker(self._put_in_line(put, ahead, "Cannot continue"), exit_on_error=False)
+            return
         self._lab.run_watch.expect(runs[0])
         self._lab.session.start(Job(resumed))
         await self._show_training()

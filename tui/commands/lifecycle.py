@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from core.errors import InvalidValue, LabError, Stopped
+from core.models.network import absolute_arch
 from experiments.execution.runner import Runner
 from experiments.execution.supervision import REQUESTED, KeepingPlaces
+from experiments.export.tracking import Tracking
 from experiments.locations import Locations
 from experiments.runs.folder import Run
+from experiments.runs.own_code import own_arch
 from experiments.runs.owner import Owner
 from experiments.runs.row import Status
 from experiments.runs.store import Store
@@ -46,6 +49,13 @@ def resume(
         bool, typer.Option("--no-budget", help="Lift the run's limits on parameters and epochs.")
     ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Go on in a process that outlives the terminal.")] = False,
+    queue: Annotated[
+        bool,
+        typer.Option(
+            "--queue",
+            help="Put it in line: a process that outlives the terminal goes on with it when the machine is free.",
+        ),
+    ] = False,
     tensorboard: WithTensorBoard = False,
     log_to: LogTo = None,
     on_hangup: OnHangup = None,
@@ -60,9 +70,15 @@ def resume(
     if group_id is not None and epochs is None:
         found = _unfinished(run, found)
     tracking = checked_tracking(store, tensorboard=tensorboard, log_to=log_to)
-    runner = Runner(locations)
+    if detach and queue:
+        raise InvalidValue("queue", True, "cannot be used with --detach", hint="give one of the two")
+    how: dict[str, Any] = {"epochs": epochs, "arch": arch, "no_budget": no_budget}
     for one in found:
-        runner.check_resumable(one, epochs=epochs, arch=arch, no_budget=no_budget)
+        Runner(locations).check_resumable(one, **how)
+    if queue:
+        _put_in_line(locations, found, tracking, how)
+        say(group_id or found[0].id)
+        return
     if detach:
         options = [] if epochs is None else ["--epochs", str(epochs)]
         options += [] if arch is None else ["--arch", arch]
@@ -71,8 +87,29 @@ def resume(
         resume_all_detached(reference, found, locations, *options, *(["--no-budget"] if no_budget else []))
         say(reference)
         return
+    code = _go_on(
+        locations, found, tracking, how, on_hangup, as_json=as_json, quiet=quiet, is_group=group_id is not None
+    )
+    if group_id is not None:
+        say_group(store, group_id, as_json=as_json)
+    raise typer.Exit(code)
+
+
+def _go_on(
+    locations: Locations,
+    found: list[Run],
+    tracking: Tracking,
+    how: dict[str, Any],
+    on_hangup: OnHangup,
+    *,
+    as_json: bool,
+    quiet: bool,
+    is_group: bool,
+) -> ExitCode:
+    """Train the runs one after the other; of a group one that fails does so alone."""
     from experiments.execution.apart import train_on
 
+    store = Store(locations.home)
     keep_stdout_for_data()
     if not (quiet or as_json):
         note_logs()
@@ -93,18 +130,31 @@ def resume(
             if stop() and (one in taken or not one.is_owned_here()):
                 continue
             try:
-                entries = tracking.follow(train_on(runner, one, epochs=epochs, arch=arch, no_budget=no_budget))
+                entries = tracking.follow(train_on(runner, one, **how))
                 view = report(announcer.follow(entries), store, as_json=as_json, quiet=quiet, before=one.view())
                 codes.append(exit_code_of_runs([view]))
             except LabError as error:
-                if group_id is None:
+                if not is_group:
                     raise
                 codes.append(exit_code_of(error))
                 if not isinstance(error, Stopped):
                     complain(error.message, error.advice)
-    if group_id is not None:
-        say_group(store, group_id, as_json=as_json)
-    raise typer.Exit(next((code for code in codes if code is not ExitCode.DONE), ExitCode.DONE))
+    return next((code for code in codes if code is not ExitCode.DONE), ExitCode.DONE)
+
+
+def _put_in_line(locations: Locations, found: list[Run], tracking: Tracking, options: dict[str, Any]) -> None:
+    from tui.live.jobs.line import put_in_line_again, see_to_the_line
+
+    if options["arch"] is not None:
+        copy = own_arch(found[0])  # what was named is checked to be the same, and may change meanwhile
+        is_copied = copy != found[0].config().get("arch")
+        options["arch"] = None if is_copied else absolute_arch(options["arch"])
+    put_in_line_again(locations, found, "resume --queue", options)
+    if tracking.tensorboard or tracking.log_to is not None:
+        for run in found:
+            run.change_meta(trackers=tracking.of(run.meta()).trackers)
+    see_to_the_line(locations)
+    note("it goes on when its turn comes: mnist-tui queue lists what is in line")
 
 
 @contextmanager

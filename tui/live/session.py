@@ -139,7 +139,7 @@ class Job(Background):
         if isinstance(task, RunSpec):
             return train_new(runner, task)
         assert isinstance(task, ResumedRun), "a run alone is recorded when it begins"
-        return train_on(runner, task.run, arch=task.arch)
+        return train_on(runner, task.run, **task.how)
 
     def _together(self, runner: Runner) -> Iterator[Entry]:
         """Train as `mnist-tui run --seeds` does: as one network on a GPU, in a process a core, or in turn."""
@@ -151,8 +151,9 @@ class Job(Background):
             plan = self._say(plan_runs(runner, self.tasks, jobs))
             yield from replicate(runner, self.tasks, plan)
             return
-        with Recorded(runner, self.tasks) as recorded:
-            self._recorded = recorded.made
+        recorded = Recorded(runner, self.tasks)
+        self._recorded = recorded.made  # which are there before it is known whether they can begin
+        with recorded:
             plan = self._say(plan_runs(recorded.runner, recorded.tasks, jobs))
             yield from replicate(recorded.runner, recorded, plan)
 

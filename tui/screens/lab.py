@@ -13,7 +13,6 @@ from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Button, Input
 
-from core.dataset_names import name_of
 from core.errors import LabError
 from core.models.network import recorded_arch, summarize_config
 from core.models.spec import REGISTRY, is_user_module, named_spec
@@ -152,11 +151,7 @@ class LabScreen(LabBase):
             data = DataFor(config.dataset, self._data.task)
             editor.hold_against(budget, config.dropout, whole_file=config.run_whole_file, data=data)
             self.query_one(ArchList).show_all(budget, editor.summary if is_user_module(editor.arch) else None, data)
-        problem = self._problem()
-        verdict = self.query_one("#verdict", Paragraph)
-        verdict.show(f"Cannot start: {problem}" if problem else self._promise())
-        verdict.set_class(bool(problem), "-wrong")
-        self.query_one("#start", Button).disabled = bool(problem)
+        self._show_verdict()
         self._show_fork()
         self.lab.remember(form=form.texts | {"arch": editor.arch}, own_spec=self.query_one(ArchList).own_spec)
 
@@ -210,16 +205,8 @@ class LabScreen(LabBase):
             return error.message.partition(": ")[2]
         return ""
 
-    def _promise(self) -> str:
-        if self._translating is not None:
-            return f"Looking for the spec that equals {arch_in_short(self._translating.arch)}."
-        config, seeds = self._checked.config, self._checked.seeds
-        assert config is not None
-        runs = f"{len(seeds)} runs" if len(seeds) > 1 else "ready"
-        arch = short if len(short := arch_in_short(config.arch)) < 24 else "this network"
-        if self.lab.session.live or self.lab.line.entries:
-            runs = "in line" if len(seeds) == 1 else f"{runs} in line"
-        return f"{runs.capitalize()}: {arch} on {name_of(config.dataset)}, {config.epochs} epochs."
+    def _sought_spec(self) -> str:
+        return self._translating.arch if self._translating is not None else ""
 
     def _show_fork(self) -> None:
         title, box, is_other = "Run", self.query_one("#values"), False

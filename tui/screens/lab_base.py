@@ -9,16 +9,20 @@ from dataclasses import dataclass
 from textual import on
 from textual.widgets import Button
 
+from core.dataset_names import name_of
 from tui.live.forms.fields import label
 from tui.live.forms.form import Checked, check
+from tui.live.jobs.watch import LOOK
 from tui.screens.augmented import AugmentedDigits
 from tui.screens.base import WorkScreen
 from tui.screens.everywhere.presets import Presets
 from tui.screens.find_rate import FindRate
 from tui.text.copying import Copy, copies_of_config
 from tui.text.keys import with_keys
+from tui.text.wording import arch_in_short
 from tui.widgets.forms.run_form import RunForm
 from tui.widgets.forms.spec_editor import SpecEditor
+from tui.widgets.lines.paragraph import Paragraph
 
 DEFAULT_ARCH = "conv9"
 
@@ -37,6 +41,49 @@ class LabBase(WorkScreen):
     """The dialogs of the Lab: digits as augmentation makes them, and a learning-rate range test."""
 
     _checked: Checked
+    _ahead = 0
+    """The jobs behind which a start would wait, as the verdict has them."""
+
+    def on_mount(self) -> None:
+        self.set_interval(LOOK, self._look_at_line)
+
+    def on_screen_resume(self) -> None:
+        self.lab.line.counts_jobs = True
+
+    def on_screen_suspend(self) -> None:
+        self.lab.line.counts_jobs = False
+
+    def _look_at_line(self) -> None:
+        if self.ready and self.lab.line.ahead != self._ahead:
+            self._show_verdict()
+
+    @abstractmethod
+    def _problem(self) -> str:
+        """The reason why no run can start; empty when one can."""
+
+    @abstractmethod
+    def _sought_spec(self) -> str:
+        """The own module whose equal as a spec is being looked for; empty while none is."""
+
+    def _show_verdict(self) -> None:
+        """Say whether a run can start, of what, and whether at once."""
+        problem, self._ahead = self._problem(), self.lab.line.ahead
+        verdict = self.query_one("#verdict", Paragraph)
+        verdict.show(f"Cannot start: {problem}" if problem else self._promise())
+        verdict.set_class(bool(problem), "-wrong")
+        self.query_one("#start", Button).disabled = bool(problem)
+
+    def _promise(self) -> str:
+        if sought := self._sought_spec():
+            return f"Looking for the spec that equals {arch_in_short(sought)}."
+        config, seeds = self._checked.config, self._checked.seeds
+        assert config is not None, "else there is a problem"
+        words = f"{len(seeds)} runs" if len(seeds) > 1 else "Ready"
+        if self._ahead:
+            jobs = f"{self._ahead} jobs" if self._ahead > 1 else "1 job"
+            words += f"; a start waits in line behind {jobs}"
+        arch = short if len(short := arch_in_short(config.arch)) < 24 else "this network"
+        return f"{words}: {arch} on {name_of(config.dataset)}, {config.epochs} epochs."
 
     @property
     def _form(self) -> RunForm:

@@ -219,12 +219,7 @@ class TrainingScreen(TrainingBase):
                 return follower.status is Status.RUNNING or self.lab.session.works_on(follower.run.id)
             case "resume":
                 resumable = (Status.STOPPED, Status.CRASHED, Status.FAILED)
-                return (
-                    follower is not None
-                    and not follower.deleted
-                    and follower.status in resumable
-                    and not self.lab.session.live
-                )
+                return follower is not None and not follower.deleted and follower.status in resumable
             case "turn":
                 return self.lab.run_watch.has_others
             case "together":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from core.advice import Action, Advice, Tip
 from core.config import TrainConfig
@@ -14,19 +14,29 @@ from core.dataset_names import is_own
 from core.errors import LabError, Stopped
 from core.events import EndEvent
 from core.models.network import summarize_config
-from experiments.execution.apart import make_new
+from core.models.spec import is_user_module
+from experiments.execution.apart import examine
 from experiments.execution.runner import Runner, lost
 from experiments.execution.supervision import KeepingPlaces
 from experiments.runs.eventlog import Entry, EventReader
 from experiments.runs.folder import Run, RunSpec
+from experiments.runs.source import add_source
 
 
 @dataclass(frozen=True, slots=True)
 class ResumedRun:
-    """A run to go on with. `arch` names a user's own module once more, as a consent to run its code."""
+    """A run to go on with. `arch` names a user's own module once more, as a consent to run its code; `epochs` is the
+    new number of epochs in all, and `no_budget` lifts the run's limits."""
 
     run: Run
     arch: str | None = None
+    epochs: int | None = None
+    no_budget: bool = False
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """The options of `Runner.resume`."""
+        return {"arch": self.arch, "epochs": self.epochs, "no_budget": self.no_budget}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +80,46 @@ class Recorded:
             config = config_of(runner, task)
             summarize_config(config, task_of(config.dataset))
         for task in self.tasks:
-            if isinstance(task, RecordedRun):  # by somebody else, who has left it to this process
+            if not isinstance(task, RunSpec) and (isinstance(task, RecordedRun) or task.run.is_owned_here()):
+                # made or put in line by somebody else, who has left it to this process
                 self._adopted.append(task.run)
                 self._places.wait(task.run)
         if len(self.tasks) > 1:
             try:
                 self.tasks = [self._record(task) if isinstance(task, RunSpec) else task for task in self.tasks]
+                self._keep_code()
+            except Stopped as stop:
+                self._end(stop)
+                raise
             except BaseException:
                 self._remove()
                 raise
         return self
 
     def _record(self, spec: RunSpec) -> RecordedRun:
-        run = make_new(self.runner, spec)
+        run = self.runner.create(spec.config, spec.meta, spec.files, has_code=False)
         self.made.append(run)
         self._places.wait(run)
         return RecordedRun(run, spec)
 
+    def _keep_code(self) -> None:
+        """Look at the code of own modules, which may take long, or for ever, and keep it in the runs."""
+        known = self.runner.first_read
+        for task in self.tasks:
+            if not isinstance(task, RecordedRun) or not is_user_module(task.spec.config.arch):
+                continue
+            config, files = task.spec.config, task.spec.files or known.of(task.spec.config)
+            if files is None:
+                files = examine(config, self.runner.should_stop).source
+                known.keep(config, files)
+            if files is not None:
+                add_source(task.run, files)
+
     def begin(self, task: Task) -> bool:
         """It is a run's turn; whether it still waits for that, as nobody has stopped it."""
-        return not isinstance(task, RecordedRun) or self._places.begin(task.run)
+        if isinstance(task, RunSpec) or task.run not in (*self.made, *self._adopted):
+            return True
+        return self._places.begin(task.run)
 
     def follow(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         """Pass entries on, with the ends of runs that were stopped while they waited."""
@@ -106,7 +136,7 @@ class Recorded:
             if run.is_owned_here():
                 self._places.wait(run)  # one whose turn it was, too
             elif ends := [entry for entry in EventReader(run.log).poll() if isinstance(entry.event, EndEvent)]:
-                yield from self.follow(ends)  # it was stopped while it was prepared
+                yield from self.follow(ends[-1:])  # it was stopped while it was prepared
         yield from self.stopped()
         yield from self.follow(self._places.stop_all(reason))
 
@@ -123,12 +153,15 @@ class Recorded:
     def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
+        self._end(error)
+
+    def _end(self, error: BaseException | None) -> None:
         is_stop = isinstance(error, Stopped)
         if isinstance(error, LabError) and not is_stop and not self._told:
             self._remove()
             for run in self._adopted:
-                if run.is_owned_here():  # else its log says so already
-                    lost(run, run.view(), error.message)
+                if run.is_owned_here() and (view := run.view()).end is None:  # else its log says so already
+                    lost(run, view, error.message)
             return
         for _ in self.stop_waiting(str(error) if is_stop else "abandoned"):
             pass
@@ -162,4 +195,4 @@ def config_of(runner: Runner, task: Task) -> TrainConfig:
         case RecordedRun():
             return task.spec.config
         case ResumedRun():
-            return runner.check_resumable(task.run, arch=task.arch).config
+            return runner.check_resumable(task.run, **task.how).config

@@ -64,6 +64,14 @@ def test_a_run_that_has_been_trained_is_dropped_with_nothing_lost(queue, new_run
     assert (queue.entries(), run.status()) == ([], Status.STOPPED)
 
 
+def test_a_run_that_was_there_before_is_dropped_and_kept_though_it_never_began(queue, new_run, script):
+    run = new_run(script.stopped(0))
+    entry = queue.add([run], "test", before={run.id: run.view().updated_at}, epochs=3, no_budget=True, arch="a.py:A")
+    assert queue.entries() == [entry]
+    assert queue.drop(entry.id) == []
+    assert run.status() is Status.STOPPED
+
+
 def test_what_is_trained_now_is_not_dropped(queue, new_run, script):
     run = new_run(script.started())
     entry = queue.add([run], "test")
@@ -89,8 +97,12 @@ def test_what_is_not_in_line_is_said_not_to_be(queue, three, reference):
         queue.find(reference)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"id": 3}', '{"id": "q", "runs": [1]}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"id": 3}', '{"id": "q", "runs": [1]}', "before"])
 def test_a_damaged_entry_is_passed_over(queue, three, content):
+    if content == "before":
+        path = queue.folder / f"{three[0].id}.json"
+        content = path.read_text().replace('"before": {}', '"before": {"a": 1}')
+        assert '"a": 1' in content
     (queue.folder / "q20260101-000000-aaaa.json").write_text(content)
     assert order(queue) == [entry.id for entry in three]
 

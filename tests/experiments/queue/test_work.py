@@ -175,3 +175,40 @@ def test_the_seeds_of_a_group_that_have_ended_are_not_begun_again(queue, drain, 
     again.step()
     assert left == [[run.id for run in runs[1:]]]
     assert replace(Meta(), group_id="g1") == runs[1].meta()
+
+
+def put_again(queue, run):
+    """Put a run that is there in line, as somebody does who goes on with it and lives on."""
+    return queue.add([run], "test", before={run.id: run.view().updated_at})
+
+
+@pytest.mark.parametrize("reason", ["stop", "SIGTERM"])
+def test_the_end_that_a_run_had_before_is_no_end_of_its_turn(queue, drain, hands, new_run, script, reason):
+    run = new_run(script.started(), script.epoch(1), script.stopped(1, reason))
+    put_again(queue, run)
+    drain.step()
+    assert len(hands.begun) == 1
+    hands.end()  # killed before it has gone on
+    drain.step()
+    assert len(hands.begun) == 2
+    hands.end()
+    finish(script, run, script.started(), script.stopped(1, "stop"))
+    assert not drain.step()
+    assert (len(hands.begun), run.status()) == (2, Status.STOPPED)
+
+
+@pytest.mark.parametrize("ended", ["finished", "stopped", "SIGTERM"])
+def test_one_that_is_stopped_while_it_waits_to_go_on_is_out_of_line_as_it_was(
+    queue, drain, hands, new_run, script, ended
+):
+    end = script.finished(1) if ended == "finished" else script.stopped(1, ended)
+    other, run = new_run(script.started()), new_run(script.started(), script.epoch(1), end)
+    hands.take([other, run])  # the run by whoever has put it in line
+    before = run.log.read_bytes()
+    put_again(queue, run)
+    drain.step()
+    assert run.is_owned_here()
+    run.ask_to_stop()
+    drain.step()
+    assert not drain.step()
+    assert (run.log.read_bytes(), run.owner()) == (before, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from app_pilot import make_run, opened, screen_text, wait_for, wait_for_text
+from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
 from waiting import wait_until
 
 from core.advice import Action, Tip
@@ -13,6 +13,7 @@ from core.config import TrainConfig
 from core.errors import DataError, LabError
 from experiments.execution.runner import Runner
 from experiments.locations import Locations
+from experiments.queue.line import Queue
 from experiments.runs.eventlog import Entry
 from experiments.runs.folder import Meta, RunSpec
 from experiments.runs.row import Status
@@ -24,6 +25,7 @@ from tui.live.messages import OpenRequested
 from tui.live.session import Job
 from tui.screens.inspect import InspectScreen
 from tui.screens.training import TrainingScreen
+from tui.widgets.lines.paragraph import Paragraph
 
 
 class _Scripted:
@@ -62,10 +64,34 @@ async def test_a_run_starts_and_x_stops_it(tmp_path, scripted):
     async with opened(tmp_path) as pilot:
         await _start(pilot)
         await pilot.press("1")
-        await wait_for_text(pilot, "In line: ")
+        await wait_for(pilot, lambda: "Ready; a start waits in line behind 1 job: " in verdict(pilot))
         await pilot.press("2", "x")
         await wait_for_text(pilot, "■ stopped")
         await wait_for_text(pilot, "Stopped")
+
+
+@pytest.mark.parametrize("size", [SMALL, WIDE])
+async def test_c_while_another_run_is_trained_puts_a_stopped_one_in_line(tmp_path, scripted, script, size):
+    run = make_run(tmp_path, script, script.started(), script.epoch(1, 0.9812), script.stopped(1))
+    queue = Queue.of(tmp_path)
+    with queue.held():  # by this process, which begins nothing
+        async with opened(tmp_path, size) as pilot:
+            await _start(pilot)
+            pilot.app.post_message(OpenRequested(run))
+            await wait_for_text(pilot, "98.12")
+            await pilot.press("c")
+            await wait_for_text(pilot, "one before it")
+            (entry,) = queue.entries()
+            assert (queue.runs(entry), list(entry.before)) == ([run], [run.id])
+            await pilot.press("1")
+            await wait_for(pilot, lambda: "behind 2 jobs: " in verdict(pilot))
+            pilot.app.session.stop("test")
+            await wait_for(pilot, lambda: not pilot.app.session.live)
+            await wait_for(pilot, lambda: "behind 1 job: " in verdict(pilot))
+
+
+def verdict(pilot) -> str:
+    return str(pilot.app.screen.query_one("#verdict", Paragraph).content)
 
 
 async def test_a_new_run_shows_its_charts_though_another_was_being_inspected(tmp_path, scripted):

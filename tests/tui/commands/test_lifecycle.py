@@ -5,9 +5,11 @@ import sys
 import pytest
 
 from core.config import TrainConfig
-from core.events import EpochFinished
+from core.events import EpochFinished, RunStopped
 from experiments.execution.runner import Runner
 from experiments.locations import Locations
+from experiments.queue.line import Queue
+from experiments.runs.row import Status
 
 
 @pytest.fixture
@@ -102,3 +104,52 @@ def test_a_detached_run_that_cannot_start_is_refused_before_its_folder_is_made(c
     refused(cli("run", "--detach", "--epochs", "21"), 3, "epochs = 21")
     refused(cli("run", "--detach", "--seeds", "0-2", "--arch", "c8", "--dataset", "mnist-5k"), 2, "arch")
     assert store.runs() == []
+
+
+def test_a_run_is_gone_on_with_in_line_by_what_was_asked_for_and_once(cli, refused, whole, half, store):
+    with Queue.of(store.home).held():  # by this process, which begins nothing
+        answer = cli("resume", half.id, "--queue", "--epochs", "3", "--tensorboard")
+        assert (answer.code, answer.out) == (0, f"{half.id}\n")
+        assert half.meta().trackers == ("tensorboard",)
+        refused(cli("resume", half.id, "--queue"), 2, "is in line already")
+        (entry,) = Queue.of(store.home).entries()
+        assert cli("queue", "train", entry.id).code == 0
+        view = half.view()
+        assert ([epoch.epoch for epoch in view.epochs], view.end.epochs) == ([1, 2, 3], 3)
+        before = half.log.read_bytes()
+        assert cli("queue", "train", entry.id).code == 0
+        assert half.log.read_bytes() == before
+
+
+def test_a_run_in_line_that_was_killed_in_its_turn_goes_on_to_the_epochs_asked_for(cli, half, store):
+    queue = Queue.of(store.home)
+    with queue.held():
+        assert cli("resume", half.id, "--queue", "--epochs", "3").code == 0
+        events = Runner(Locations(store.home, store.home, store.home)).resume(half, epochs=3)
+        for entry in events:  # killed with all epochs done, before its end
+            if isinstance(entry.event, EpochFinished) and entry.event.epoch == 3:
+                break
+        lines = half.log.read_text().splitlines(keepends=True)
+        events.close()
+        half.log.write_text("".join(lines))
+        assert half.view().end is None
+        assert cli("queue", "train", "1").code == 0
+    assert (half.status(), half.view().end.epochs) == (Status.FINISHED, 3)
+
+
+def test_seeds_in_line_that_a_signal_has_ended_go_on_and_those_that_have_finished_stay(cli, train, store):
+    assert train("--seeds", "0-1", "--quiet", "--jobs", "1").code == 0
+    finished, stopped = store.runs()
+    lines = stopped.log.read_text().splitlines(keepends=True)
+    stopped.log.write_text("".join(lines[:1]))
+    with stopped.open_log() as log:
+        log.append(RunStopped(epoch=0, reason="SIGTERM"))
+    queue, before = Queue.of(store.home), finished.log.read_bytes()
+    with queue.held():
+        queue.add([finished, stopped], "test")
+        assert cli("queue", "train", "1").code == 0
+    assert (stopped.status(), finished.log.read_bytes()) == (Status.FINISHED, before)
+
+
+def test_detach_and_queue_are_one_or_the_other(refused, cli, half):
+    refused(cli("resume", half.id, "--queue", "--detach"), 2, "queue")

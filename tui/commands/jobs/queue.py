@@ -10,10 +10,12 @@ from core.config import TrainConfig
 from core.errors import printable
 from experiments.locations import Locations
 from experiments.queue.line import Queue, QueueEntry
+from experiments.queue.work import is_open
 from experiments.runs.folder import Run, RunSpec
 from experiments.runs.seeds import name_of_group, seeds_text
+from experiments.runs.store import Store
 from tui.command_line.exit_codes import stop_code
-from tui.command_line.following import exit_code_of_runs, quietly
+from tui.command_line.following import announcing, exit_code_of_runs, quietly
 from tui.command_line.hangup import training_on_a_terminal
 from tui.command_line.options import AsJson
 from tui.command_line.signals import stop_on_signals
@@ -95,16 +97,24 @@ def train(context: typer.Context, entry: Reference) -> None:
 
     locations: Locations = context.obj
     line = _line(context)
-    tasks = [_task(run) for run in line.runs(line.find(entry)) if run.view().end is None or not run.is_owned_here()]
+    found = line.find(entry)
+    tasks = [_task(found, run) for run in line.runs(found) if is_open(found, run)]
+    if not tasks:
+        note("all of it is trained")
+        return
     keep_stdout_for_data()
-    with training_on_a_terminal(locations) as stop:
+    with (
+        training_on_a_terminal(locations) as stop,
+        announcing(Store(locations.home), len(tasks)) as announcer,
+    ):
         runner = Runner(locations, stop)
         with Recorded(runner, tasks) as recorded:
             trackers = any(task.run.meta().trackers for task in tasks)
-            plan = plan_runs(recorded.runner, recorded.tasks, 1 if trackers else None)
+            in_turn = trackers or found.epochs is not None or found.no_budget
+            plan = plan_runs(recorded.runner, recorded.tasks, 1 if in_turn else None)
             if plan.words:
                 note(plan.words)
-            entries = replicate(recorded.runner, recorded, plan)
+            entries = announcer.follow(replicate(recorded.runner, recorded, plan))
             if trackers:
                 entries = Tracking(runner.store, lambda text: note(f"warning: {text}")).follow(entries)
             progress = GroupProgress(runner.store, as_json=False, quiet=False)
@@ -113,15 +123,17 @@ def train(context: typer.Context, entry: Reference) -> None:
     raise typer.Exit(exit_code_of_runs(list(progress.views.values())))
 
 
-def _task(run: Run) -> Any:
+def _task(entry: QueueEntry, run: Run) -> Any:
     from experiments.execution.together.recorded import RecordedRun, ResumedRun
     from experiments.runs.config import stored_config
     from experiments.runs.own_code import kept_code, own_arch
 
     view = run.view()
-    if view.started is None and view.end is None:
+    if run.id not in entry.before and view.started is None and view.end is None:
         return RecordedRun(run, RunSpec(stored_config(run, view), run.meta(), kept_code(run)))
-    return ResumedRun(run, own_arch(run))
+    if entry.has_gone_on(run.id, view.updated_at):  # its config says by now how it goes on
+        return ResumedRun(run, entry.arch or own_arch(run))
+    return ResumedRun(run, entry.arch or own_arch(run), entry.epochs, entry.no_budget)
 
 
 def _line(context: typer.Context) -> Queue:
@@ -140,7 +152,8 @@ def _list(locations: Locations, *, as_json: bool) -> None:
     elif entries:
         say(table(COLUMNS, [_row(line, place, entry) for place, entry in enumerate(entries, start=1)]))
     else:
-        note("nothing is in line: mnist-tui run --queue, or start a run in the interface while another one is trained")
+        ways = "mnist-tui run --queue, mnist-tui resume RUN --queue"
+        note(f"nothing is in line: {ways}, or start a run in the interface while another one is trained")
 
 
 def _record(line: Queue, place: int, entry: QueueEntry) -> dict[str, Any]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
+from typing import Any
 
 from core.errors import InvalidValue
 from experiments.execution.detach import start_detached, start_process
 from experiments.execution.runner import Runner
 from experiments.locations import Locations
 from experiments.queue.line import Queue, QueueEntry
-from experiments.queue.work import Drain, jobs_at_work
+from experiments.queue.work import Drain, is_open, jobs_at_work
 from experiments.runs.folder import Run, RunSpec
 from experiments.runs.owner import Owner
 from experiments.runs.store import Store
@@ -29,6 +31,36 @@ def put_in_line(locations: Locations, specs: Sequence[RunSpec], by: str) -> Queu
     """
     with runs_to_hand_over(Runner(locations)) as make:
         return Queue.of(locations.home).add([make(spec) for spec in specs], by)
+
+
+def put_in_line_again(
+    locations: Locations, runs: Sequence[Run], by: str, options: Mapping[str, Any] = MappingProxyType({})
+) -> QueueEntry:
+    """Put runs that are there, and can be gone on with, at the end of the line.
+
+    Args:
+        options: `epochs`, `no_budget` and `arch`, as `Runner.resume` has them.
+
+    Raises:
+        LabError: when one cannot go on as asked, or is trained; nothing has changed then.
+    """
+    line, before, taken = Queue.of(locations.home), dict[str, str](), list[Run]()
+    there = {run.id for entry in line.entries() for run in line.runs(entry) if is_open(entry, run)}
+    for run in runs:
+        if run.id in there:
+            raise InvalidValue("run", run.id, "is in line already", hint="take it out first to ask for it anew")
+    try:
+        for run in runs:
+            with run.open_log():  # which nobody else has then
+                run.forget_stop()
+                run.hand_over(Owner.this_process())
+                taken.append(run)
+                before[run.id] = run.view().updated_at
+        return line.add(runs, by, before=before, **options)
+    except BaseException:
+        for run in taken:
+            run.release()
+        raise
 
 
 def see_to_the_line(locations: Locations) -> bool:
@@ -77,7 +109,7 @@ def _begin(locations: Locations, entry: QueueEntry, left: Sequence[Run]) -> None
     start_detached(left, command)
 
 
-def is_busy(locations: Locations) -> bool:
-    """Whether something is in line, or is trained on this machine in this home, so that what is asked for now waits."""
+def jobs_ahead(locations: Locations) -> int:
+    """The number of jobs in line, or trained on this machine in this home, behind which what is asked for now waits."""
     entries = Queue.of(locations.home).entries()
-    return bool(entries) or bool(jobs_at_work(Store(locations.home), entries))
+    return len(entries) + len(jobs_at_work(Store(locations.home), entries))

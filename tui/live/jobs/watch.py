@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from experiments.locations import Locations
 from experiments.queue.line import Queue, QueueEntry
+from experiments.queue.work import jobs_at_work
 from experiments.runs.store import Store
 from tui.live.jobs.line import see_to_the_line
 from tui.live.session import Session
@@ -16,6 +17,8 @@ from tui.text.wording import arch_in_short
 
 LOOK = 1.0
 """Seconds between two readings."""
+SHARE = 50
+"""Reading takes at most one part in so many of the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +60,22 @@ class LineWatch:
         self._locations, self._session = locations, session
         self._reading: BackgroundTask[list[InLine]] | None = None
         self._next = -math.inf
+        self._jobs = 0
         self.entries: list[InLine] = []
         self.trouble = ""
+        self.counts_jobs = False
+        """Whether somebody wants to know of the jobs that are trained and were not in line: every run has to be looked
+        at for that."""
 
     @property
     def waiting(self) -> int:
         """The number of entries whose turn has not come."""
         return sum(not found.at_work for found in self.entries)
+
+    @property
+    def ahead(self) -> int:
+        """The number of jobs, in training or in line, behind which one that is started now waits."""
+        return max(self._jobs, int(self._session.live)) + len(self.entries)
 
     def look(self) -> bool:
         """Take in what a reading has found, and begin another when it is due; whether anything has changed."""
@@ -82,7 +94,10 @@ class LineWatch:
         self._next = -math.inf
 
     def _read(self) -> list[InLine]:
-        found = read_line(self._locations)
+        started, found = time.monotonic(), read_line(self._locations)
+        if self.counts_jobs:
+            self._jobs = len(jobs_at_work(Store(self._locations.home), [each.entry for each in found]))
+        self._next += SHARE * (time.monotonic() - started)
         if found and not (self._session.live and self._session.stage):
             see_to_the_line(self._locations)
         return found

@@ -254,7 +254,7 @@ class RunActions(WorkScreen):
             case "stop":
                 return self.ready and any(status is Status.RUNNING for _, status in self.chosen)
             case "resume":
-                return self.ready and self._resumable is not None and not self.lab.session.live
+                return self.ready and self._resumable is not None
             case "rename":
                 return current is not None and current.fold is None
             case "delete" | "tag" | "report":

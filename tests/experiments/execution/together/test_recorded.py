@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from own_files import CODE, write_own
 
 from core.errors import DataError, Stopped
 from core.events import EpochFinished, RunFinished, RunStarted, RunStopped
+from experiments.execution.apart import train_on
 from experiments.execution.replicate import IN_TURN, TrainingPlan, replicate
 from experiments.execution.runner import Runner
 from experiments.execution.supervision import KeepingPlaces
 from experiments.execution.together.recorded import Recorded
 from experiments.runs.folder import Meta
+from experiments.runs.own_code import kept_code, own_arch
 from experiments.runs.row import Status
 from experiments.runs.seeds import seed_specs
 
@@ -100,3 +103,18 @@ def test_a_run_that_waits_ends_at_once_when_it_is_asked_to(new_run):
     assert not places.begin(waiting[1])
     assert places.begin(waiting[0])
     assert list(places.stopped) == [waiting[1].id]
+
+
+def test_seeds_of_an_own_module_are_there_while_it_is_examined_and_stay_when_that_is_stopped(locations, tiny, tmp_path):
+    module = tmp_path / "net.py"
+    module.write_text("while True: pass")
+    runner = Runner(locations, lambda: "stop" if len(runner.store.runs()) == 2 else "")
+    planned = seed_specs(tiny.changed(arch=f"{module}:Net"), range(2), Meta("try", (), "g20260102-030405-abcd"))
+    with pytest.raises(Stopped), Recorded(runner, planned):
+        pytest.fail("it was not stopped")
+    runs = by_seed(runner)
+    assert [run.view().end for run in runs] == [RunStopped(epoch=0, reason="stop")] * 2
+    write_own(tmp_path)
+    end = list(train_on(Runner(locations), runs[0], arch=own_arch(runs[0])))[-1].event
+    assert isinstance(end, RunFinished)
+    assert kept_code(runs[0]).contents == {"net.py": CODE.encode()}
