@@ -1,4 +1,4 @@
-"""Tells an address by HTTP POST of what has become of runs: their end, a failure, the target.
+"""Tells an address by HTTP POST of what has become of runs, and sweeps: their end, a failure, the target.
 
 For those who are not there: a detached run, one over SSH. Training does not know of it: entries are passed on
 unchanged. What cannot be sent is given up after some seconds, with one warning.
@@ -56,14 +56,14 @@ def news_of(name: str, view: RunView, entry: Entry, reached_before: int | None) 
 
     Somebody who stops a run knows of it; a signal that stops it is news.
     """
-    best = f", best {_percent(max(view.accuracies.values()))}" if view.accuracies else ""
+    best = f", best {percent(max(view.accuracies.values()))}" if view.accuracies else ""
     match entry.event:
         case EpochFinished(epoch=epoch) if view.first_epoch_at_target is not None and reached_before is None:
-            at = f"{_percent(view.accuracies[epoch])} in epoch {epoch}"
+            at = f"{percent(view.accuracies[epoch])} in epoch {epoch}"
             return News("target", entry.run_id, f"{name}: target reached", f"{at}, of {view.config.get('target')}%")
         case RunFinished() as end:
             target = f", target reached in epoch {reached}" if (reached := view.first_epoch_at_target) else ""
-            text = f"final {_percent(end.final_test_accuracy)}{best}{target}, {end.epochs} epochs, {end.seconds:.0f} s"
+            text = f"final {percent(end.final_test_accuracy)}{best}{target}, {end.epochs} epochs, {end.seconds:.0f} s"
             return News("finished", entry.run_id, f"{name}: finished", text)
         case RunFailed() as end:
             return News("failed", entry.run_id, f"{name}: failed", f"{end.error}{best}")
@@ -81,7 +81,7 @@ class Announcer:
     """
 
     def __init__(self, store: Store, address: str, warn: Callable[[str], None], runs: int = 1) -> None:
-        self._store = store
+        self.store = store
         self._address = address
         self._warn = warn
         self._warned = False
@@ -105,7 +105,7 @@ class Announcer:
             return
         before = self._views.get(entry.run_id)
         if before is None:  # it may go on where it stopped
-            before = fold(earlier_entries(self._store.run(entry.run_id), entry))
+            before = fold(earlier_entries(self.store.run(entry.run_id), entry))
         view = self._views[entry.run_id] = reduce(before, entry)
         news = news_of(self._name(entry.run_id), view, entry, before.first_epoch_at_target)
         if news is not None and (news.kind == "failed" or not self._several):
@@ -124,7 +124,9 @@ class Announcer:
             self.wait()
 
     def tell(self, news: News) -> None:
-        """Send news, on a thread of its own, after what is on its way."""
+        """Send news, where there is an address, on a thread of its own, after what is on its way."""
+        if not self._address:
+            return
         if not self._sending:
             atexit.register(self.wait)
         before = self._sending[-1] if self._sending else None
@@ -145,11 +147,11 @@ class Announcer:
         run_id, view = next(iter(self._views.items()))
         name = name_of_group(self._name(run_id), view.config.get("seed"))
         kind: Kind = "failed" if counts["failed"] else "stopped" if counts["stopped"] else "finished"
-        text = f"{len(ends)} runs: {words}" + (f", best {_percent(max(best))}" if best else "")
+        text = f"{len(ends)} runs: {words}" + (f", best {percent(max(best))}" if best else "")
         return News(kind, "", f"{name}: all runs have ended", text)
 
     def _name(self, run_id: str) -> str:
-        return self._store.run(run_id).meta().name or run_id
+        return self.store.run(run_id).meta().name or run_id
 
     def _send(self, news: News, after: threading.Thread | None) -> None:
         if after is not None:
@@ -219,5 +221,5 @@ def _reason(error: Exception) -> str:
     return one_line(str(getattr(error, "reason", None) or error), 100)
 
 
-def _percent(accuracy: float) -> str:
+def percent(accuracy: float) -> str:
     return f"{100 * accuracy:.2f}%"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from os import SEEK_END
 from pathlib import Path
@@ -57,19 +59,13 @@ class StudyList:
         """Every study, those being driven first, then the one worked at last. Of one that has not changed the entry is
         the same object as before."""
         known: dict[str, tuple[object, StudyEntry]] = {}
-        for path in (self._home / "studies").glob("*/"):
-            try:
-                folder = StudyFolder.of(self._home, path.name)
-            except LabError:  # nothing of ours
-                continue
-            stamps = tuple(
-                _stamp(folder.folder / name) for name in ("study.json", "journal.jsonl", "output.log", "race.json")
-            )
+        for folder in study_folders(self._home):
+            stamps = tuple(_stamp(folder.folder / name) for name in WRITTEN)
             if not any(stamps):
                 continue
             key = (stamps, folder.is_alive())
-            old = self._known.get(path.name)
-            known[path.name] = old if old is not None and old[0] == key else (key, self._read(folder, *key))
+            old = self._known.get(folder.name)
+            known[folder.name] = old if old is not None and old[0] == key else (key, self._read(folder, *key))
         self._known = known
         self._readers = {name: reader for name, reader in self._readers.items() if name in known}
         return sorted((entry for _, entry in known.values()), key=lambda entry: (not entry.is_driven, -entry.touched))
@@ -88,6 +84,13 @@ class StudyList:
         return StudyEntry(
             name=folder.name, view=view, is_driven=is_driven, problem=problem, touched=touched, is_damaged=is_damaged
         )
+
+
+def study_folders(home: Path) -> Iterator[StudyFolder]:
+    """The folders in a home that may be studies."""
+    for path in (home / "studies").glob("*/"):
+        with suppress(LabError):  # nothing of ours
+            yield StudyFolder.of(home, path.name)
 
 
 def _end_reason(folder: StudyFolder, *, begun: bool) -> str:

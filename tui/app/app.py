@@ -114,7 +114,7 @@ class LabApp(OrderedKeysApp[int]):
         self.run_control = RunControl(self, self, self._show_training)
         self.around = GettingAround(self, self, self.action_go)
         self.leaving = Leaving(self, self.session, self.store)
-        self.telling = Telling(self.session, self.run_watch)
+        self.telling = Telling(self.session, self.run_watch, self.studies)
         self._state_file = locations.home / "state.json"
         self.state = State.load(self._state_file)
         self._saved = replace(self.state)

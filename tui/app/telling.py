@@ -1,11 +1,13 @@
-"""What the terminal is to tell of the runs that the interface follows, while one looks elsewhere."""
+"""What the terminal is to tell of the runs that the interface follows, and of sweeps, while one looks elsewhere."""
 
 from __future__ import annotations
 
 from experiments.runs.row import Status
 from tui.app.signs import Signs
+from tui.app.sweep_telling import SweepTelling, share_of, title_of_sweep
 from tui.live.follow import Follower
 from tui.live.session import Job, Session
+from tui.live.studies import StudyWatch
 from tui.live.watch import RunWatch
 from tui.text.output import percent
 from tui.widgets.lines.progress_panel import fraction_done
@@ -16,8 +18,9 @@ IDLE = "mnist-tui"
 class Telling:
     """Looks at the runs when the app does, and gives signs of what is new."""
 
-    def __init__(self, session: Session, watch: RunWatch) -> None:
+    def __init__(self, session: Session, watch: RunWatch, studies: StudyWatch) -> None:
         self._session, self._watch = session, watch
+        self._sweeps = SweepTelling(studies)
         self.signs = Signs((), {}, lambda _: None)
         self._last = IDLE
         self._failed = False
@@ -28,6 +31,7 @@ class Telling:
         followed = {id(one): one for one in (self._watch.own, self._watch.shown) if one is not None}
         for follower in followed.values():
             self._look_at(follower)
+        self._sweeps.look(self.signs.tell, lambda title, text, failed: self.end(title, text, failed=failed))
         job = self._session.job if self._session.live else None
         live = self._watch.own if job is not None else self._watch.shown
         if job is not None and (live is None or live.view.started is None):
@@ -35,6 +39,8 @@ class Telling:
         elif live is not None and (job is not None or live.status is Status.RUNNING):
             share = share_done(live, job)
             self.signs.show(title_of_live(live, job, share), "running", share)
+        elif (sweep := self._sweeps.driven()) is not None:
+            self.signs.show(f"{title_of_sweep(sweep)} - {IDLE}", "running", share_of(sweep))
         else:
             self.signs.show(self._last, "failed" if self._failed else "none", 1.0)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -36,8 +36,9 @@ from experiments.studies.racing.rule import MAX_RACE
 from experiments.studies.space import FIXED, Space
 from tui.command_line.config_options import FromFile, FromPreset, option_help, with_config_options
 from tui.command_line.continuing import as_before, check_same
+from tui.command_line.driving import announced, driven, executor_of
 from tui.command_line.exit_codes import ExitCode, stop_code
-from tui.command_line.following import download_progress
+from tui.command_line.following import announcing, download_progress
 from tui.command_line.hangup import training_on_a_terminal
 from tui.command_line.signals import StopFlag, stop_on_signals
 from tui.text.advice import flag
@@ -45,9 +46,6 @@ from tui.text.numbers import whole_number
 from tui.text.output import note, note_logs
 
 if TYPE_CHECKING:
-    from experiments.execution.executor import Executor
-    from experiments.execution.runner import Runner
-    from experiments.studies.events import SweepEvent
     from experiments.studies.view import StudyView
 
 EXECUTORS = ("local", "ray")
@@ -257,7 +255,7 @@ def sweep(
         plan = replace(plan, base=runner.teachers.settled(runner.store, plan.base))
         if stored is not None:
             check_same(folder.name, stored, plan)
-        trainer = _executor(plan, locations)
+        trainer = executor_of(plan, locations)
         if placement.executor == "local":
             check_machine(plan)
         with folder.held():
@@ -266,27 +264,15 @@ def sweep(
                 raise InvalidValue("study", folder.name, "was begun or changed by another process", hint=hint)
             keep_code(folder, plan, runner.first_read)
             folder.write_plan(plan)
-            report = SweepReport(study_view(locations.home, folder.name), as_json=as_json)
+            before = study_view(locations.home, folder.name)
+            report = SweepReport(before, as_json=as_json)
             report.begin()
-            for event in _driven(runner, folder, plan, trainer, stop):
-                report.show(event)
+            with announcing(runner.store, 1) as announcer:
+                for event in announced(driven(runner, folder, plan, trainer, stop), before, announcer, stop):
+                    report.show(event)
         view = study_view(locations.home, folder.name)
         report.end(view, runner.store)
     raise typer.Exit(_exit_code(view, stop()))
-
-
-def _driven(
-    runner: Runner, folder: StudyFolder, plan: SweepPlan, trainer: Executor, stop: StopFlag
-) -> Iterator[SweepEvent]:
-    """The events of the trials, and then of the race between the best of them."""
-    from experiments.studies.driver import SweepDriver
-    from experiments.studies.racing.race import run_race
-    from experiments.studies.view import study_view
-
-    yield from SweepDriver(runner, folder, plan, trainer).run(stop)
-    view = study_view(runner.store.home, folder.name)
-    if view.race_is_due and not stop():
-        yield from run_race(runner, folder, view, lambda: _executor(plan, runner.locations), stop)
 
 
 def _origin(preset: str | None, config: Path | None) -> tuple[str, str]:
@@ -322,19 +308,6 @@ def _with_data(plan: SweepPlan, locations: Locations, stop: StopFlag) -> SweepPl
     if dataset.note:
         note(f"warning: {dataset.note}")
     return settle_data(plan, dataset)
-
-
-def _executor(plan: SweepPlan, locations: Locations) -> Executor:
-    where, device = plan.placement, plan.base.device
-    if where.executor == "ray":
-        from experiments.execution.ray_executor import RayExecutor
-
-        return RayExecutor(
-            locations, device=device, address=where.ray_address, jobs=where.jobs, gpus_per_trial=where.gpus_per_trial
-        )
-    from experiments.execution.local_executor import LocalExecutor, local_slots
-
-    return LocalExecutor(locations, local_slots(device, where.jobs, where.gpus_per_trial))
 
 
 def _exit_code(view: StudyView, reason: str) -> ExitCode:

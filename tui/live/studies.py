@@ -7,19 +7,26 @@ import operator
 import time
 from pathlib import Path
 
-from experiments.studies.list import StudyEntry, StudyList
+from experiments.studies.list import StudyEntry, StudyList, study_folders
 from tui.live.task import BackgroundTask
 
 LOOK = 1.0
 """Seconds between two readings at least."""
+LOOK_FOR_DRIVEN = 3.0
+"""Seconds between two looks whether one is driven, while no screen shows them."""
 SHARE = 20
 """A reading that takes long is given so many times its own time."""
 
 
 class StudyWatch:
-    """`look` is called again and again by the screen that is shown; `entries` is what was found last."""
+    """`look` is called again and again by the screen that is shown, `look_at_driven` by the app; `entries` is what was
+    found last, and `changes` counts how often that was new."""
 
     def __init__(self, home: Path) -> None:
+        self._home = home
+        self._is_driven = False
+        self._next_driven = -math.inf
+        self.changes = 0
         self._list = StudyList(home)
         self._reading: BackgroundTask[tuple[list[StudyEntry], float]] | None = None
         self._next = -math.inf
@@ -37,6 +44,16 @@ class StudyWatch:
             self._next = now + LOOK
             self._reading = BackgroundTask("studies", lambda *_: self._read())
         return changed
+
+    def look_at_driven(self) -> None:
+        """As `look`, while a study is driven, and until its end has been seen. Another home is read no further than to
+        know that none is: to read a study takes Optuna, which nobody may want."""
+        now = time.monotonic()
+        if now >= self._next_driven:
+            self._next_driven = now + LOOK_FOR_DRIVEN
+            self._is_driven = any(folder.is_alive() for folder in study_folders(self._home))
+        if self._is_driven or self._reading is not None or any(entry.is_driven for entry in self.entries):
+            self.look()
 
     def hurry(self) -> None:
         """Read again at the next look: something was done to a study."""
@@ -57,4 +74,6 @@ class StudyWatch:
             self._next = max(self._next, time.monotonic() + SHARE * cost)
         first, self.loaded = not self.loaded, True
         same = len(before) == len(self.entries) and all(map(operator.is_, before, self.entries))
-        return first or not same or trouble != self.trouble
+        changed = first or not same or trouble != self.trouble
+        self.changes += changed
+        return changed

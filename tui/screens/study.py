@@ -14,8 +14,8 @@ from textual.content import Content
 from experiments.studies.list import StudyEntry
 from experiments.studies.view import IMPORTANCE_TRIALS, TrialView, add_trial, prune_trial
 from tui.screens.dialogs import Ask
-from tui.screens.parameters import Parameters
 from tui.screens.study_base import StudyWorkScreen
+from tui.screens.study_views.parameters import Parameters
 from tui.screens.sweep_dialogs import AddTrial
 from tui.text.copying import Copy
 from tui.text.keys import with_keys
@@ -46,6 +46,7 @@ class StudyScreen(StudyWorkScreen):
         bind("best", "best", "Best", tooltip="To the best trial"),
         bind("order", "sort", "Sort", tooltip="Next order: newest first, best first"),
         bind("values", "parameters", "Parameters", tooltip="Each parameter against value, and all at once"),
+        bind("race", "race", "Race", tooltip="The race between the best trials: its rounds, who is out, and why"),
         bind("copy", "copy", "Copy", tooltip="Copy the trial's id, its spec, or the command that trains the same"),
         bind("back", "back", "Back"),
     ]

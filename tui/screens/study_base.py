@@ -16,6 +16,7 @@ from tui.live.messages import ForkRequested, OpenRequested
 from tui.live.studies import LOOK, StudyWatch
 from tui.live.task import BackgroundTask
 from tui.screens.base import WorkScreen
+from tui.screens.study_views.race import RaceRounds
 from tui.screens.sweep_dialogs import MoreTrials
 from tui.text.copying import Copy, copies_of_run
 from tui.text.keys import key
@@ -26,6 +27,9 @@ class StudyWorkScreen(WorkScreen):
 
     _begun: StudyEntry | None = None
     """The study last begun from here, as read before that; until it is read again its process can be stopped too."""
+
+    _shown_change = -1
+    """The change of the studies that is shown."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,8 +63,11 @@ class StudyWorkScreen(WorkScreen):
 
     def look(self) -> None:
         """Take in what was read, on a thread, since the last look."""
-        if self.is_on_top and self.watch_studies.look():
-            self.repaint()
+        if self.is_on_top:
+            self.watch_studies.look()
+            if self._shown_change != self.watch_studies.changes:
+                self._shown_change = self.watch_studies.changes
+                self.repaint()
 
     @work(exit_on_error=False)
     async def act(self, failing: str, do: Callable[[], object], done: str) -> None:
@@ -112,6 +119,10 @@ class StudyWorkScreen(WorkScreen):
         """What can be copied of a trial; nothing of one that has no run."""
         return copies_of_run(self.lab.store.run(run_id)) if run_id else []
 
+    def action_race(self) -> None:
+        if self.entry is not None:
+            self.app.push_screen(RaceRounds(self.entry.name))
+
     def open_run(self, run_id: str | None) -> None:
         if run_id:
             self.post_message(OpenRequested(self.lab.store.run(run_id)))
@@ -125,6 +136,8 @@ class StudyWorkScreen(WorkScreen):
         match action:
             case "stop":
                 return entry is not None and (entry.is_driven or entry is self._begun)
+            case "race":
+                return entry is not None and entry.view is not None and entry.view.plan.race > 0
             case "resume":
                 return entry is not None and entry.view is not None and not entry.is_driven
             case _:

@@ -42,6 +42,7 @@ class SweepsScreen(StudyWorkScreen):
         bind("continue", "resume", "Continue", tooltip="Go on with it, in a process of its own"),
         bind("copy", "copy", "Copy", tooltip="Copy the sweep's name, or the command that trains its best trial"),
         bind("stop", "stop", "Stop", tooltip="Stop it; its trials save a checkpoint and can be continued"),
+        bind("race", "race", "Race", tooltip="The race between the best trials: its rounds, who is out, and why"),
     ]
 
     def __init__(self) -> None:

@@ -90,6 +90,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "again": Meaning("r", "read, or draw, again"),
     "add": Meaning("a", "add a sweep, or a trial by hand"),
     "best": Meaning("B", "to the best trial"),
+    "race": Meaning("H", "the race of a sweep, round by round"),
     "mistake": Meaning("M", "the images of the commonest mistake"),
     "weights": Meaning("W", "final weights, those of the best epoch, or of the last checkpoint"),
     "run_code": Meaning("!", "run the code of the run's own module"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from experiments.studies.racing.rule import ALPHA
+from experiments.statistics.descriptive import describe
+from experiments.studies.racing.rule import ALPHA, LOOKS, Lag, lags
 from tui.text.output import percent, table
 
 Racer = Mapping[str, Any]
@@ -37,8 +39,7 @@ def standing_in_words(race: Mapping[str, Any]) -> str:
     words = race_in_words(left, gone, [trial for trial, failed in gone.items() if failed], is_over=is_over)
     if not is_over:
         return words
-    winner = next((racer for racer in racers if left == [racer["trial"]]), None)
-    if winner is None:
+    if (winner := _winner_of(race)) is None:
         return words
     return f"{words}; its mean {_mean_in_words(winner)}; at most {ALPHA:.0%} of winners are wrong"
 
@@ -54,23 +55,100 @@ def racer_in_words(race: Mapping[str, Any], trial: int) -> str:
 
 def race_table(race: Mapping[str, Any], scored_on: str) -> str:
     """All that raced, the one with the highest mean first."""
+    return table(*race_rows(race, scored_on))
+
+
+def race_rows(race: Mapping[str, Any], scored_on: str) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """The columns and the rows of `race_table`; of an interval, Student's of 95 %, nothing where there is no second
+    seed."""
     racers: Sequence[Racer] = race.get("racers") or ()
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             str(racer["trial"]),
             percent(racer["mean"]),
+            interval_in_words(racer),
             str(len(racer["scores"])),
             _dropped_in_words(racer),
             racer["group_id"],
         )
         for racer in sorted(racers, key=lambda racer: -(racer["mean"] or 0.0))
     ]
-    return table(("trial", f"mean {scored_on}", "new seeds", "dropped", "group"), rows)
+    return ("trial", f"mean {scored_on}", "95% interval", "new seeds", "dropped", "group"), rows
+
+
+def interval_in_words(racer: Racer) -> str:
+    """``99.05% to 99.19%``, in which the mean over all seeds is to be expected; a dash for fewer than two seeds."""
+    sample = describe(racer["scores"], (0.0, 1.0)) if racer["scores"] else None
+    if sample is None or sample.low is None or sample.high is None:
+        return "-"
+    return f"{percent(sample.low)} to {percent(sample.high)}"
+
+
+def rounds_in_words(race: Mapping[str, Any]) -> list[str]:
+    """A line for each round that is over, with who is out and why, and one for what comes of it or comes next."""
+    racers: Sequence[Racer] = race.get("racers") or ()
+    if not racers:
+        return []
+    lines = []
+    for seeds in LOOKS:
+        there = [racer for racer in racers if racer["dropped_after"] is None or racer["dropped_after"] >= seeds]
+        if len(there) < 2:
+            break
+        if not all(racer["failed"] or len(racer["scores"]) >= seeds for racer in there):
+            lines.append(f"{seeds} new seeds each: {_trials(there)} race now")
+            return lines
+        lines.append(f"{seeds} new seeds each, {len(there)} raced: {_out_in_words(racers, there, seeds)}")
+    winner = _winner_of(race)
+    if winner is not None:
+        lines.append(f"trial {winner['trial']} won: its mean {_mean_in_words(winner)}")
+    elif race["is_over"] is True:
+        lines.append(f"after {max(LOOKS)} seeds it cannot tell which is best" if race["left"] else "nobody won")
+    return lines
+
+
+def _out_in_words(racers: Sequence[Racer], there: Sequence[Racer], seeds: int) -> str:
+    """Who is out after a round, by how much each was behind, and by how much chance may put one behind."""
+    out = [racer for racer in there if racer["dropped_after"] == seeds]
+    if not out:
+        return "nobody is out"
+    lagging = _lags_after(racers, there, seeds)
+    words = []
+    for racer in out:
+        if racer["failed"]:
+            words.append(f"trial {racer['trial']} is out, a run of it failed")
+        elif (lag := lagging.get(racer["trial"])) is not None:
+            behind = f"{100 * lag.behind:.2f} points behind trial {lag.ahead}, by chance up to {100 * lag.limit:.2f}"
+            words.append(f"trial {racer['trial']} is out, {behind}")
+        else:
+            words.append(f"trial {racer['trial']} is out")
+    return "; ".join(words)
+
+
+def _lags_after(racers: Sequence[Racer], there: Sequence[Racer], seeds: int) -> Mapping[int, Lag]:
+    """As the race compared them then; a record that somebody has changed may not have the scores for it."""
+    scores = {racer["trial"]: racer["scores"][:seeds] for racer in racers}
+    left = [racer["trial"] for racer in there if not racer["failed"]]
+    with suppress(ValueError, TypeError, ZeroDivisionError, KeyError):
+        return lags(scores, left, len(racers))
+    return {}
+
+
+def _trials(racers: Sequence[Racer]) -> str:
+    names = [str(racer["trial"]) for racer in racers]
+    return f"trials {', '.join(names[:-1])} and {names[-1]}"
+
+
+def _winner_of(race: Mapping[str, Any]) -> Racer | None:
+    """The one that is left of a race that is over."""
+    if race["is_over"] is not True:
+        return None
+    return next((racer for racer in race["racers"] if race["left"] == [racer["trial"]]), None)
 
 
 def _mean_in_words(racer: Racer) -> str:
-    seeds = len(racer["scores"])
-    return f"{percent(racer['mean'])} over {seeds} new seed{'s' * (seeds != 1)}"
+    seeds, interval = len(racer["scores"]), interval_in_words(racer)
+    between = f" (95% interval {interval})" if interval != "-" else ""
+    return f"{percent(racer['mean'])} over {seeds} new seed{'s' * (seeds != 1)}{between}"
 
 
 def _dropped_in_words(racer: Racer) -> str:

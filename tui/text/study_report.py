@@ -20,7 +20,7 @@ from experiments.studies.space import SLOT, Space
 from experiments.studies.view import ENDED, IMPORTANCE_TRIALS, StudyView, TrialView
 from tui.text.advice import flag
 from tui.text.output import percent, say, table
-from tui.text.race_words import race_table, standing_in_words
+from tui.text.race_words import race_table, rounds_in_words, standing_in_words
 
 BEST = 10
 """Trials in the table of the best."""
@@ -52,6 +52,8 @@ def say_study(view: StudyView, store: Store) -> None:
     if words := standing_in_words(view.race):
         say()
         say(race_table(view.race, plan.scored_on))
+        for line in rounds_in_words(view.race):
+            say(line)
         say(words)
     say()
     if view.importance:

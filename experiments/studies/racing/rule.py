@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean, variance
 
 from experiments.statistics.descriptive import t_quantile
@@ -24,8 +25,26 @@ ALPHA = 0.05
 MAX_RACE = 64
 
 
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far the mean of one lies below that of the one ahead, and how far chance may put it there."""
+
+    ahead: int
+    behind: float
+    limit: float
+
+    @property
+    def is_worse(self) -> bool:
+        return self.behind > self.limit
+
+
 def dropped(scores: Mapping[int, Sequence[float]], left: Sequence[int], racers: int) -> list[int]:
-    """Which of those left are worse than the one ahead by more than chance.
+    """Which of those left are worse than the one ahead by more than chance; as `lags`."""
+    return [one for one, lag in lags(scores, left, racers).items() if lag.is_worse]
+
+
+def lags(scores: Mapping[int, Sequence[float]], left: Sequence[int], racers: int) -> dict[int, Lag]:
+    """Each of those left against the one ahead; none where all values are the same.
 
     Args:
         scores: the values so far of all that ever raced, which tell how far they vary.
@@ -37,12 +56,12 @@ def dropped(scores: Mapping[int, Sequence[float]], left: Sequence[int], racers: 
     freedom = sum(len(values) - 1 for values in counted)
     pooled = sum((len(values) - 1) * variance(values) for values in counted) / freedom
     if pooled == 0:
-        return []
+        return {}
     level = ALPHA / (len(LOOKS) * (racers - 1))
     limit = t_quantile(freedom, 1 - 2 * level)
 
-    def is_worse(one: int) -> bool:
+    def lag(one: int) -> Lag:
         error = math.sqrt(pooled * (1 / len(scores[one]) + 1 / len(scores[ahead])))
-        return fmean(scores[ahead]) - fmean(scores[one]) > limit * error
+        return Lag(ahead, fmean(scores[ahead]) - fmean(scores[one]), limit * error)
 
-    return [one for one in left if is_worse(one)]
+    return {one: lag(one) for one in left}

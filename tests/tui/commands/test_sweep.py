@@ -6,6 +6,7 @@ import shlex
 import sys
 
 import pytest
+from post_office import post_office
 from sweep_tools import Scripted, drive, three_epochs, tiny_plan
 
 from experiments.locations import Locations
@@ -70,7 +71,9 @@ def test_without_the_ray_extra_its_executor_is_refused_and_named(sweep, refused,
     assert store.runs() == []
 
 
-def test_a_sweep_prints_a_line_a_trial_and_the_best_config_as_flags_that_train_it_again(cli, sweep, home):
+def test_a_sweep_prints_a_line_a_trial_and_the_best_config_as_flags_that_train_it_again(
+    cli, sweep, home, refused, monkeypatch
+):
     answer = sweep(*LR, "--trials", "2")
     assert answer.code == 0, answer.err
     lines = answer.out.splitlines()
@@ -86,7 +89,12 @@ def test_a_sweep_prints_a_line_a_trial_and_the_best_config_as_flags_that_train_i
     assert refused_again.code == 2
     assert "lr was 0.01:0.5:log, now 0.01:0.6:log" in refused_again.err
 
-    continued = cli("sweep", "--study", "s", "--trials", "3", "--jobs", "1", "--json")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with post_office() as office:
+        monkeypatch.setenv("MNIST_TUI_NOTIFY_URL", f"{office.address}/topic")
+        continued = cli("sweep", "--study", "s", "--trials", "3", "--jobs", "1", "--json")
+        assert cli("sweep", "--study", "s", "--jobs", "1").code == 0  # with nothing to do, and nothing to tell
+        assert [letter.headers["title"] for letter in office.letters] == ["s: sweep finished"]
     assert continued.code == 0, continued.err
     assert [record["event"] for record in continued.records] == [
         "trial_started",
@@ -99,6 +107,12 @@ def test_a_sweep_prints_a_line_a_trial_and_the_best_config_as_flags_that_train_i
     assert (summary["trials"], summary["objective"], summary["rejected"]) == (3, "val", 0)
     assert [result["trial"] for result in summary["results"]] == [0, 1, 2]
     assert summary["best"]["value"] == max(result["value"] for result in summary["results"])
+
+    page = home / "page.html"
+    assert cli("report", "s", "-o", page).out == f"{page}\n"
+    assert summary["best"]["run_id"] in page.read_text()
+    for words in (("s", summary["best"]["run_id"]), ("s", "--template", "course"), ("s", "--save-wrong", home / "w")):
+        refused(cli("report", *words), 2, "s")
 
 
 def test_after_failed_trials_the_report_says_what_continuing_does_with_them(cli, home, script, monkeypatch):

@@ -6,7 +6,7 @@ import math
 import shutil
 
 import pytest
-from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for_text
+from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
 from snapshot import assert_snapshot
 from stage import staged
 from template_runs import template_run, template_weights
@@ -20,6 +20,8 @@ from experiments.settings import Settings
 from tui.live.comparing import METRICS, find_entrants
 from tui.screens.compare import CompareScreen
 from tui.widgets.charts.frontier_view import KINDS, frontier_curves
+from tui.widgets.charts.overlay import Overlay
+from tui.widgets.lines.navbar import NavBar
 from tui.widgets.tables.compare_tables import entrant_cells
 
 
@@ -55,6 +57,29 @@ async def test_runs_and_a_group_in_one_chart(tmp_path, script, size, tag):
         await assert_snapshot(pilot, f"compare-differences-{tag}")
         await pilot.press("shift+tab", "escape")
         assert not isinstance(pilot.app.screen, CompareScreen)
+
+
+async def test_the_curve_that_is_nearest_to_the_mouse_is_named_while_it_is_over_the_chart(tmp_path, script):
+    high = _run(tmp_path, script, "high", 0.95, 0.98, 0.985)
+    low = _run(tmp_path, script, "low", 0.5, 0.55, 0.6)
+    async with opened(tmp_path) as pilot:
+        await _compare(pilot, high.id, low.id)
+        await wait_for_text(pilot, "epochs")
+        chart = pilot.app.screen.query_one("#overlay", Overlay)
+        await wait_for(pilot, lambda: chart.size.height > 6)
+        legend = str(chart.border_subtitle)
+        middle = chart.size.width // 2
+        await pilot.hover(chart, offset=(middle, 3))
+        await wait_for_text(pilot, "epoch 2: ● high 98")
+        await pilot.hover(chart, offset=(middle, chart.size.height - 4))  # the same epoch, another curve
+        await wait_for_text(pilot, "epoch 2: ▲ low 55")
+        await pilot.hover(NavBar)
+        await wait_for(pilot, lambda: chart.cursor is None and str(chart.border_subtitle) == legend)
+        await pilot.click(chart, offset=(middle, 3))
+        await pilot.hover(NavBar)
+        await wait_for_text(pilot, "epoch 2: ● high 98")  # a click keeps it
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: chart.cursor is None)
 
 
 def test_a_groups_curve_is_the_median_between_quartiles_of_the_runs_that_the_verdict_counts(tmp_path, script):

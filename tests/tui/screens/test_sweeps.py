@@ -113,16 +113,25 @@ async def test_a_race_is_told_in_the_list_in_the_sweep_and_of_each_that_raced(tm
     folder, view = StudyFolder.of(tmp_path, "s"), study_view(tmp_path, "s")
     with folder.held():
         list(run_race(Runner(locations), folder, view, lambda: Scripted(script, play), lambda: ""))
-    won = f"race: trial {view.best.number} won, 2 are worse by more than chance; its mean 90.20% over 3 new seeds"
+    won = f"race: trial {view.best.number} won, 2 are worse by more than chance; its mean 90.20% over 3 new seeds (95%"
     async with opened(tmp_path, size) as pilot:
         await pilot.press("4")
         await wait_for_text(pilot, "1 sweep, 0 running")
-        assert won in " ".join(screen_text(pilot).split())
+        await wait_for(pilot, lambda: won in " ".join(screen_text(pilot).split()))
         await pilot.press("enter")
         await wait_for_text(pilot, "Sweep  s  finished")
         await pilot.press("B")
         await wait_for_text(pilot, "raced: mean 90.20% over 3 new seeds")
         assert won in " ".join(screen_text(pilot).split())
+        await pilot.press("H")
+        await wait_for_text(pilot, "Race of s")
+        shown = " ".join(screen_text(pilot).replace("│", " ").split())
+        assert "3 new seeds each, 3 raced: trial " in shown
+        assert f"points behind trial {view.best.number}, by chance up to " in shown
+        assert f"{view.best.number} 90.20% 89.95% to 90.45% 3 no" in shown
+        assert "at most 5% of winners are wrong" in shown
+        await pilot.press("H")
+        await wait_for_text(pilot, "Sweep  s  finished")
 
 
 @pytest.mark.parametrize("size", [WIDE, SMALL], ids=["120x40", "80x24"])

@@ -32,6 +32,9 @@ class Diagram(Widget, can_focus=True):
         bind("back", "leave"),
     ]
 
+    FOLLOWS_MOUSE: ClassVar[bool] = False
+    """Whether the cursor follows a mouse without a button pressed, too, and goes with it."""
+
     class Pointed(Message):
         """The user has moved the cursor to `x`, near `y` where it was the mouse, or has put it away (None)."""
 
@@ -51,6 +54,10 @@ class Diagram(Widget, can_focus=True):
         self.ascii_only = ascii_only
         self.empty = ""
         self.cursor: float | None = None
+        self._is_kept = False
+        """Whether the cursor was put there by a key or a button, and so stays where a mouse that passes by is not."""
+        self._row = -1
+        """The row of the mouse when it was followed last."""
         self._drawing = Drawing()
         self._laid = Layout([])
         self._laid_for: object = None
@@ -93,9 +100,11 @@ class Diagram(Widget, can_focus=True):
             place = len(stops) - 1 if by < 0 else 0
         else:
             place = min(max(int(np.abs(stops - self.cursor).argmin()) + by, 0), len(stops) - 1)
+        self._is_kept = True
         self._move(float(stops[place]), None)
 
     def action_leave(self) -> None:
+        self._is_kept = False
         self._move(None, None)
 
     def action_choose(self) -> None:
@@ -112,11 +121,16 @@ class Diagram(Widget, can_focus=True):
         self.post_message(self.Pointed(self, x, y))
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
+        self._is_kept = True
         self._follow(event)
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        if event.button:
+        if event.button or (self.FOLLOWS_MOUSE and not self._is_kept):
             self._follow(event)
+
+    def on_leave(self, _event: events.Leave) -> None:
+        if self.cursor is not None and not self._is_kept and not self.is_mouse_over:
+            self._move(None, None)
 
     def on_click(self, event: events.Click) -> None:
         if event.chain > 1:
@@ -133,7 +147,8 @@ class Diagram(Widget, can_focus=True):
         rows = laid.up.count // (1 if self.ascii_only else 4)
         height = (rows - min(offset.y, rows - 1) - 0.5) / rows * laid.up.count - 0.5
         stop = float(stops[np.abs(stops - x).argmin()])
-        if stop != self.cursor:
+        if stop != self.cursor or offset.y != self._row:
+            self._row = offset.y
             self._move(stop, laid.up.value(height))
 
     # --- Painting

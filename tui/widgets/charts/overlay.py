@@ -57,7 +57,9 @@ class Readout:
 
 
 class Overlay(Diagram):
-    """Drawn again when data, size or theme have changed."""
+    """Drawn again when data, size or theme have changed. The curve that is nearest to the mouse is named."""
+
+    FOLLOWS_MOUSE = True
 
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("up", "other(1)"),

@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 
 from experiments.studies.view import StudyView
 from tui.text.keys import with_keys
+from tui.text.study_report import choices
 from tui.text.study_words import VALUES
 from tui.widgets.charts.overlay import MARKERS, Overlay
 from tui.widgets.charts.parameter_curves import (
@@ -62,6 +63,8 @@ class Parameters(ModalScreen[None]):
             return
         dimension = dimensions[self._at]
         axis = f"{slice_words(dimension)}   {signs[BEST]} best quarter  {signs[OTHER]} others"
-        what = f"Accuracy % on {VALUES[view.plan.scored_on]} images, by {dimension.field}"
+        word = choices(view.plan.space).get(dimension.field, "")  # where in a template it is
+        name = f"{dimension.field}, {word}" if word else dimension.field
+        what = f"Accuracy % on {VALUES[view.plan.scored_on]} images, by {name}"
         named = slice_labels(dimension)
         overlay.show(self._at, slice_curves(view, dimension), title=what, axis=axis, named=named)
