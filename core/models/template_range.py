@@ -12,7 +12,7 @@ import random
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 
-from core.errors import SpecError
+from core.errors import SpecError, shown
 from core.models.grammar.template import Choice, Template, TemplateSlot, choices_of
 from core.models.spec import find
 from core.models.summary import Summary, summarize
@@ -37,7 +37,7 @@ class TemplateRange:
     """The specs of a template for a task, from the one with the least to the one with the most parameters.
 
     Raises:
-        SpecError: when none was found that can be built; the error is that of the first choice in every slot.
+        SpecError: when none was found that can be built, with the reason why the first choice in every slot cannot.
     """
 
     def __init__(self, template: Template, task: ImageTask = MNIST_TASK) -> None:
@@ -100,7 +100,11 @@ class TemplateRange:
             choices = (first, last)[number] if number < 2 else [draw.choice(slot.values) for slot in slots]
             if _count(self.template.spec(choices), self._task) is not None:
                 return choices
-        self._summary(first)
+        try:
+            self._summary(first)
+        except SpecError as error:
+            reason = f"{error.reason}; none of its specs can be built, such as {shown(self.template.spec(first), 60)}"
+            raise SpecError(self.template.text, error.token, error.position, reason) from None
         raise AssertionError("the first choice can be built, or says why not")
 
     def _extreme(self, start: Sequence[Choice], sign: int) -> list[Choice]:

@@ -28,6 +28,7 @@ BRACES = "braces hold LOW:HIGH, LOW:HIGH:STEP or A,B,C, as in c{8:20:2}, or a na
 
 _RANGE = re.compile(r"(\d{1,6}):(\d{1,6})(?::(\d{1,6}))?", re.ASCII)
 _NAMED = re.compile(r"\s*([A-Za-z_]\w*)\s*=(.*)", re.ASCII)
+_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _VALUE = re.compile(r"[^\s{}\[\]()|,:]+")
 _PART = re.compile(r"[{}\[\]]|[^{}\[\]]+")
 
@@ -157,6 +158,8 @@ class _Reader:
         values = [part.strip() for part in content.split(",")]
         if not all(_VALUE.fullmatch(value) for value in values):
             raise self._fail(at, f"{text} is none of them: {BRACES}")
+        if _NAME.fullmatch(content.strip()):
+            raise self._fail(at, f"no choice before it has the name {content.strip()}; {BRACES}")
         if len(values) < 2:
             raise self._fail(at, f"{text} leaves no choice; {BRACES}")
         if len(set(values)) < len(values):

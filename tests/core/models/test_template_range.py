@@ -85,3 +85,28 @@ def test_where_nothing_can_be_built_the_first_network_says_why():
 def test_where_the_first_choices_do_not_fit_others_are_found():
     found = TemplateRange(parse_template("c8 p{26,2} c{8,16} gap fc10"))
     assert found.least_spec == "c8 p2 c8 gap fc10"
+
+
+@pytest.mark.parametrize(
+    ("text", "token", "position", "reason"),
+    [
+        ("rep{1:3}(s24p1 gap fc10", "rep1", 1, "its bracket is not closed"),
+        ("rep{1:3}() gap fc10", "(", 2, "no layers follow"),
+        ("rep{1:3} gap fc10", "rep1", 1, "needs layers in brackets"),
+        ("c{8:20}q gap fc10", "c8q", 1, "is not a modifier"),
+        ("c8 x{8:20} gap fc10", "x8", 2, "no such layer"),
+        ("{8:20} gap fc10", "8", 1, "no such layer"),
+        ("c{c,s}16 gap fc10", "cc16", 1, "no such layer"),
+        ("res(c{8:20}p1 gap fc10", "res", 1, "its bracket is not closed"),
+        ("c{8:20} [fc12]", "c8", 1, "not 10 logits"),
+    ],
+)
+def test_a_mistake_that_only_its_specs_show_is_told_of_the_template_as_it_was_written(text, token, position, reason):
+    template = parse_template(text)
+    with pytest.raises(SpecError) as caught:
+        TemplateRange(template)
+    found = caught.value
+    assert (found.value, found.token, found.position) == (text, token, position)
+    assert reason in found.reason
+    assert "none of its specs can be built, such as " in found.message
+    assert "\n" not in found.message

@@ -82,6 +82,11 @@ def test_whatever_is_chosen_has_no_mark_of_a_template_left():
         ("c{w} c{w=8:9}", 1, "or a name from before"),
         ("c{w=8:9} c{w=8:9}", 2, "the name w is given twice"),
         ("c{w=8}", 1, "leaves no choice"),
+        ("c8 c{w=8:9} c{v}", 3, "no choice before it has the name v"),
+        ("c{-4:8}", 1, "is none of them"),
+        ("c{8:20:2:3}", 1, "is none of them"),
+        ("c{=8:20}", 1, "is none of them"),
+        ("rep{3:1}(s24p1)", 1, "LOW must be below HIGH"),
         (" ".join(["c{8,9}p1"] * 65), 65, "at most 64 choices"),
     ],
 )
