@@ -198,7 +198,7 @@ def compare(store: Store, references: Sequence[str], score: ScoreKind = "final")
         RunError: when there is no such run, or its files are damaged.
     """
     if len(references) < 2:
-        reason = "a comparison needs two runs or groups"
+        reason = "a comparison needs two or more runs or groups"
         raise Incomparable("run", " ".join(references), reason, hint=OTHERS)
     if twice := [reference for reference in references if references.count(reference) > 1]:
         raise Incomparable("run", twice[0], f"{twice[0]} was named twice", hint=OTHERS)

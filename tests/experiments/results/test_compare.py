@@ -288,7 +288,7 @@ def test_what_is_not_finished_is_refused_with_its_status(finished, store, new_ru
     for reference, words, hint in (
         ("live", "only finished runs can be compared; run live is running", f"wait for it: watch {live.id}"),
         ("halted", "only finished runs can be compared; run halted is stopped", f"resume {halted.id} continues it"),
-        ("gs", f"has none: {halted.id} stopped", "resume gs continues it"),
+        ("gs", f"no finished run to compare: {halted.id} stopped", "resume gs continues it"),
     ):
         with pytest.raises(InvalidValue) as caught:
             compare(store, ["a", reference])
