@@ -28,7 +28,7 @@ class PublishedResult:
 
     `best` is the accuracy of the epoch that was best on the test set; `second` a second number that is reported beside
     it, of the last epoch or the mean of several runs, where there is one. `source` is the repository and `run` says
-    which of its runs; both are unknown where nothing but the numbers was handed down.
+    which of its runs; what nobody has found again is unknown.
     """
 
     params: int
@@ -51,14 +51,32 @@ PUBLISHED: tuple[PublishedResult, ...] = (
         source="github.com/ruslangrimov/mnist-minimal-model",
         run="folder 1936, in its file's name 0.9913",
     ),
-    PublishedResult(4_968, 0.9945),
+    PublishedResult(4_968, 0.9945, run="ERA_v4_MNIST_model_S6, model v3: epoch 14 of 15"),
     PublishedResult(6_750, 0.9950),
-    PublishedResult(7_076, 0.9955, 0.9952),
+    PublishedResult(
+        7_076,
+        0.9955,
+        0.9952,
+        source="github.com/nikshrimali/TSAI_EVA",
+        run="Assignment-5, step 4: the best epoch of 15 on its own page, and another number for it on the first one",
+    ),
     PublishedResult(8_172, 0.9957),
-    PublishedResult(9_768, 0.9960, 0.9957),
+    PublishedResult(
+        9_768,
+        0.9960,
+        0.9957,
+        source="github.com/woncoh1/era1",
+        run="S6/P2: the best and the last of 19 epochs",
+    ),
     PublishedResult(9_900, 0.9961),
     PublishedResult(14_372, 0.9958, 0.9956),
-    PublishedResult(18_594, 0.9960, 0.9958),
+    PublishedResult(
+        18_594,
+        0.9960,
+        0.9958,
+        source="github.com/piygr/s6erav1",
+        run="README.md: epochs 17 and 20, the last",
+    ),
 )
 
 Kind = Literal["group", "run", "published", "published_second"]
