@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from statistics import median
 from typing import Protocol
 
@@ -28,8 +27,8 @@ from core.training.evaluate import Pixels
 from experiments.bench.example_loop import WARM_UP_STEPS, differences
 from experiments.bench.loops import TrainerLoop
 
-SETTLE = 2.0
-"""Seconds that each loop runs after other programs have begun, before it is timed."""
+SETTLE = 1.0
+"""Seconds that each loop runs beside other programs before it is timed."""
 SPIN = "import os, sys\nwhile os.getppid() == int(sys.argv[1]):\n    for _ in range(10000): pass"
 """What such a program does, as long as the process that began it is there."""
 
@@ -112,38 +111,57 @@ def check_busy(config: TrainConfig, busy: int) -> None:
 def compare_busy(
     config: TrainConfig, dataset: Dataset, *, rounds: int, steps: int, busy: int, engines: Sequence[str]
 ) -> list[BusyTiming]:
-    """Time the tuned loop and the trainer with each engine, which take turns: first where nothing else computes, then
-    while so many processes do. Where something else does all the time, nothing of it is true."""
+    """Time the tuned loop and the trainer with each engine, in each round first where nothing else computes, then while
+    so many processes do. So a machine that becomes slower or faster meanwhile does so for both. Where something else
+    computes all the time, nothing of it is true."""
     keep_freed_memory()
     threads = torch_threads()
-    fewer = max(1, threads - busy)
     with ExitStack() as stack, flushed_denormals():
-        loops: dict[str, Loop] = {"tuned": TunedLoop(config, dataset)}
-        for name in engines:
-            trained = TrainerLoop(config.changed(engine=name), dataset)
-            stack.callback(trained.close)
-            loops[name] = trained
+
+        def trained(names: Sequence[str]) -> dict[str, Loop]:
+            found = {name: TrainerLoop(config.changed(engine=name), dataset) for name in names}
+            for loop in found.values():
+                stack.callback(loop.close)
+            return dict(found)
+
+        # Each has loops of its own, as a native one remembers for seconds that cores were taken.
+        quiet = Samples({"tuned": TunedLoop(config, dataset), **trained(engines)})
+        on_fewer = Samples(trained([name for name in engines if name == "native"]))
+        taken = Samples({"tuned": TunedLoop(config, dataset), **trained(engines)})
         stack.callback(allow_threads, 0)
-        quiet = _timed(loops, rounds, steps)
-        allow_threads(fewer)
-        on_fewer = _timed({name: loop for name, loop in loops.items() if name == "native"}, rounds, steps)
-        allow_threads(0)
-        stack.enter_context(busy_cores(busy))
-        for loop in loops.values():
-            settled = time.perf_counter() + SETTLE
-            while time.perf_counter() < settled:
-                loop.time_steps(steps)
-        taken = _timed(loops, rounds, steps)
+        for _ in range(rounds):
+            quiet.take(steps)
+            allow_threads(max(1, threads - busy))
+            on_fewer.take(steps)
+            allow_threads(0)
+            with busy_cores(busy):
+                taken.take(steps, settle=SETTLE)
     return [
-        BusyTiming(config.arch, name, config.batch_size, busy, threads, quiet[name], taken[name], on_fewer.get(name))
-        for name in loops
+        BusyTiming(
+            *(config.arch, name, config.batch_size, busy, threads),
+            ms_quiet=ms,
+            ms_busy=taken.medians()[name],
+            ms_on_fewer_threads=on_fewer.medians().get(name),
+        )
+        for name, ms in quiet.medians().items()
     ]
 
 
-def _timed(loops: Mapping[str, Loop], rounds: int, steps: int) -> dict[str, float]:
-    """The median time of a step of each, in milliseconds."""
-    samples: dict[str, list[list[float]]] = {name: [] for name in loops}
-    for _ in range(rounds):
-        for name, loop in loops.items():
-            samples[name].append(loop.time_steps(steps))
-    return {name: 1e3 * median(chain.from_iterable(times)) for name, times in samples.items()}
+class Samples:
+    """How long each step of some loops took."""
+
+    def __init__(self, loops: Mapping[str, Loop]) -> None:
+        self._loops = loops
+        self._seconds: dict[str, list[float]] = {name: [] for name in loops}
+
+    def take(self, steps: int, settle: float = 0.0) -> None:
+        """Time so many steps of each, after so many seconds that are not timed."""
+        for name, loop in self._loops.items():
+            settled = time.perf_counter() + settle
+            while time.perf_counter() < settled:
+                loop.time_steps(steps)
+            self._seconds[name] += loop.time_steps(steps)
+
+    def medians(self) -> dict[str, float]:
+        """The median time of a step of each, in milliseconds."""
+        return {name: 1e3 * median(times) for name, times in self._seconds.items()}

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import psutil
 import pytest
@@ -60,8 +61,17 @@ def test_they_end_with_the_process_that_began_them(sent):
     wait_until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in left))
 
 
-def test_each_loop_is_timed_with_and_without_them_and_the_native_one_on_fewer_threads(blobs, monkeypatch):
+def test_each_loop_is_timed_with_and_without_them_in_turn_and_the_native_one_on_fewer_threads(blobs, monkeypatch):
     monkeypatch.setattr(busy, "SETTLE", 0.01)
+    begun = []
+
+    @contextmanager
+    def noted(count):
+        begun.append(count)
+        with busy_cores(count):
+            yield
+
+    monkeypatch.setattr(busy, "busy_cores", noted)
     before = torch.get_num_threads()
     config = TrainConfig.checked({"arch": "c4 p2 c8 gap fc10", "batch_size": 64, "device": "cpu"})
     try:
@@ -71,6 +81,7 @@ def test_each_loop_is_timed_with_and_without_them_and_the_native_one_on_fewer_th
     finally:
         torch.set_num_threads(before)
     assert [one.loop for one in found] == ["tuned", "native", "eager"]
+    assert begun == [1, 1]
     for one in found:
         assert (one.arch, one.batch_size, one.busy, one.threads) == ("c4 p2 c8 gap fc10", 64, 1, 2)
         assert one.slowdown == pytest.approx(one.ms_busy / one.ms_quiet)
