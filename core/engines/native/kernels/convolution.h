@@ -3,7 +3,7 @@
 #ifndef CONVOLUTION_H
 #define CONVOLUTION_H
 
-#include "types.h"
+#include "depthwise.h"
 
 #define TILE_SUMS 24   /* at most, in registers */
 #define TILE_PIXELS 12 /* taken through all channels before the next, while what they read is in the cache */
@@ -204,6 +204,12 @@ static void convolve(const Block *b, int backward, int groups, Maps x, Maps y, c
     if (!b->depthwise) {
         int inputs = (int)(backward ? b->outputs : b->inputs), outputs = (int)(backward ? b->inputs : b->outputs);
         traverse(order, &maps, packed, inputs * taps, outputs, end);
+        return;
+    }
+    if (has_depthwise_map(b) && !end->statistics) {
+        for (int g = 0; g < groups; g++)
+            for (int c = 0; c < b->outputs; c++)
+                depthwise_map(b, backward, c, group_of(x, g) + c * maps.x_plane, group_of(y, g) + c * maps.y_plane);
         return;
     }
     for (int c = 0; c < b->outputs; c++) {

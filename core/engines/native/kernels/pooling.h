@@ -60,10 +60,10 @@ INLINE Vector unpool(const int rows, const int columns, const Block *b, const Ra
 }
 
 /* The gradient of one channel's raw output from that of the block's output, in rows first..last, and its sum. The rows
-   are those of whole windows, or reach the end of the map. */
+   are those of whole windows, or reach the end of the map; `into` begins with the first of them. */
 static Vector channel_gradient(const Block *b, const RawSlope *slope, const Vector *raw, const Vector *out,
                                const Vector *gradient, int first, int last, Vector *into) {
-    int64_t width = b->columns, windows = b->pooling ? out_columns(b) : 0, plane = raw_plane(b);
+    int64_t width = b->columns, windows = b->pooling ? out_columns(b) : 0, plane = raw_plane(b), start = first * width;
     Vector total = {0};
     int y = first;
     for (; b->pooling && y + b->window_rows <= last; y += (int)b->window_rows) {
@@ -73,34 +73,37 @@ static Vector channel_gradient(const Block *b, const RawSlope *slope, const Vect
             __builtin_prefetch(raw + from + plane + width);
             Vector pooled = out[window], back = gradient[window];
             if (b->window_rows == 2 && b->window_columns == 2)
-                total += unpool(2, 2, b, slope, raw + from, pooled, back, into + from);
+                total += unpool(2, 2, b, slope, raw + from, pooled, back, into + from - start);
             else
                 total += unpool((int)b->window_rows, (int)b->window_columns, b, slope, raw + from, pooled, back,
-                                into + from);
+                                into + from - start);
         }
         for (int i = 0; i < b->window_rows; i++) /* columns of no window */
             for (int64_t p = (y + i) * width + windows * b->window_columns; p < (y + i + 1) * width; p++)
-                total += into[p] = raw_gradient(slope, raw[p], (Vector){0});
+                total += into[p - start] = raw_gradient(slope, raw[p], (Vector){0});
     }
     for (int64_t p = y * width; p < last * width; p++) { /* all rows, or those of no window */
         __builtin_prefetch(raw + p + plane);
         if (!b->pooling) __builtin_prefetch(gradient + p + plane);
-        total += into[p] = raw_gradient(slope, raw[p], b->pooling ? (Vector){0} : gradient[p]);
+        total += into[p - start] = raw_gradient(slope, raw[p], b->pooling ? (Vector){0} : gradient[p]);
     }
     return total;
 }
 
-/* The same for all channels of a group with so many lanes in use. Each output's sum is added to the last of its sums by
-   tap. */
+/* Whether it is the gradient of the block's output, as nothing lies between. Lanes without an image are 0 in it. */
+static int passes_gradient(const Block *b) { return !b->relu && !b->norm && !b->pooling; }
+
+/* The same for all channels of a group with so many lanes in use, `into_plane` vectors apart. Each output's sum is
+   added to the last of its sums by tap. */
 static void output_gradient(const Block *b, const Vector *raw, const Vector *out, int lanes, const Vector *gradient,
-                            int first, int last, Vector *into, Vector *tap_sums) {
+                            int first, int last, Vector *into, int64_t into_plane, Vector *tap_sums) {
     int64_t plane = raw_plane(b), pooled_plane = out_plane(b);
     RawSlope slope = {0, 0, (int)b->relu, first_lanes(lanes)};
     for (int64_t c = 0; c < b->outputs; c++) {
         if (b->norm) slope.add = (Real)b->statistics_add[c], slope.mul = (Real)b->statistics_mul[c];
         tap_sums[(c + 1) * (taps_of(b) + 1) - 1] +=
             channel_gradient(b, &slope, raw + c * plane, out + c * pooled_plane, gradient + c * pooled_plane, first,
-                             last, into + c * plane);
+                             last, into + c * into_plane);
     }
 }
 

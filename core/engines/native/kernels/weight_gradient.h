@@ -20,7 +20,8 @@ int64_t groups_per_strip(const Block *b) { return larger(1, (int)(STRIP_PIXELS /
 typedef struct {
     int groups, first, last;
     int starts_sums; /* whether the sums begin here, or are added to what is there */
-    const Vector *gradient;
+    Maps gradient;   /* from row `first` on */
+    int64_t plane;   /* vectors from one channel of it to the next */
     Maps input;
     const Vector *zeros; /* a row of them, with its paddings, which is read in place of rows outside of the map */
 } Strip;
@@ -55,7 +56,7 @@ INLINE const Vector *row_read(const Block *b, const Strip *strip, const Vector *
 /* The sums for `weights` weights, from number `first` of `count` on, of each of `channels` outputs. */
 INLINE void any_products(const int channels, const int weights, const Block *b, const Strip *strip, int first,
                          int count, Vector *sums) {
-    int64_t plane = raw_plane(b), width = b->in_columns;
+    int64_t plane = strip->plane, width = b->in_columns;
     int stride = (int)b->column_stride, columns = (int)b->columns;
     Vector sum[TILE_SUMS], value[TILE_PIXELS];
     UNROLL for (int i = 0; i < channels * weights; i++) sum[i] = (Vector){0};
@@ -67,10 +68,10 @@ INLINE void any_products(const int channels, const int weights, const Block *b, 
     }
     low = smaller(low, columns);
     high = larger(high, low);
-    const Vector *x = strip->input.vectors, *gradient = strip->gradient;
-    for (int group = 0; group < strip->groups; group++, gradient += raw_size(b), x += strip->input.size)
+    const Vector *x = strip->input.vectors, *gradient = strip->gradient.vectors;
+    for (int group = 0; group < strip->groups; group++, gradient += strip->gradient.size, x += strip->input.size)
         for (int y = strip->first; y < strip->last; y++) {
-            const Vector *row[TILE_PIXELS], *g = gradient + y * columns;
+            const Vector *row[TILE_PIXELS], *g = gradient + (y - strip->first) * columns;
             UNROLL for (int w = 0; w < weights; w++) row[w] = row_read(b, strip, x, y, first + w, count) + column[w];
             for (int p = low; p < high; p++) {
                 UNROLL for (int w = 0; w < weights; w++) value[w] = row[w][p * stride];
@@ -102,15 +103,15 @@ INLINE void add_row_products(const int channels, const int weights, const int fo
 /* The same sums for such a kernel. */
 INLINE void row_products(const int channels, const int weights, const Block *b, const Strip *strip, int first,
                          int count, Vector *sums) {
-    int64_t plane = raw_plane(b), width = b->in_columns;
+    int64_t plane = strip->plane, width = b->in_columns;
     int columns = (int)b->columns, padding = (int)b->column_padding, low = smaller(padding, columns);
     int high = larger(low, smaller(columns, (int)width + padding - 2));
     Vector sum[TILE_SUMS], value[TILE_PIXELS];
     UNROLL for (int i = 0; i < channels * weights; i++) sum[i] = (Vector){0};
-    const Vector *x = strip->input.vectors, *gradient = strip->gradient;
-    for (int group = 0; group < strip->groups; group++, gradient += raw_size(b), x += strip->input.size)
+    const Vector *x = strip->input.vectors, *gradient = strip->gradient.vectors;
+    for (int group = 0; group < strip->groups; group++, gradient += strip->gradient.size, x += strip->input.size)
         for (int y = strip->first; y < strip->last; y++) {
-            const Vector *row[TILE_PIXELS], *g = gradient + y * columns;
+            const Vector *row[TILE_PIXELS], *g = gradient + (y - strip->first) * columns;
             UNROLL for (int w = 0; w < weights; w += 3) row[w] = row_read(b, strip, x, y, first + w, count) - padding;
             int p = low;
             for (; p + 3 <= high; p += 3) {
@@ -154,7 +155,7 @@ static void weight_products(const Block *b, const Strip *strip, Vector *sums) {
     for (int channel = 0, channels; channel < b->outputs; channel += channels) {
         channels = b->depthwise ? 1 : tile_channels((int)b->outputs - channel);
         Strip here = *strip;
-        here.gradient += channel * raw_plane(b);
+        here.gradient.vectors += channel * strip->plane;
         if (b->depthwise) here.input.vectors += channel * in_plane(b);
         int weights = tile_weights(channels);
         for (int first = 0; first < count; first += weights, sums += channels * weights) {
@@ -180,28 +181,32 @@ static int64_t products_size(const Block *b) {
     return size;
 }
 
-/* The sums of the gradient over the places at which each tap reads the map and not its padding, [output][tap + 1]; the
-   last of an output, over all places, is left to output_gradient. */
+/* The sums of a channel's gradient over the places at which each tap reads the map and not its padding, [tap + 1]; the
+   last, over all places, is left to others. `gradient` begins with row `first`. */
 static void add_tap_sums(const Block *b, const Vector *gradient, int first, int last, Vector *sums) {
-    int64_t taps = taps_of(b);
-    for (int64_t c = 0; c < b->outputs; c++)
-        for (int y = first; y < last; y++) {
-            const Vector *row = gradient + c * raw_plane(b) + y * b->columns;
-            Vector all = {0};
-            for (int64_t p = 0; p < b->columns; p++) all += row[p];
-            for (int64_t j = 0; j < b->kernel_columns; j++) {
-                Vector inside = all;
-                int64_t low = 0, high = b->columns, column = j * b->column_dilation - b->column_padding;
-                while (low < high && low * b->column_stride + column < 0) low++;
-                while (high > low && (high - 1) * b->column_stride + column >= b->in_columns) high--;
-                for (int64_t p = 0; p < low; p++) inside -= row[p];
-                for (int64_t p = high; p < b->columns; p++) inside -= row[p];
-                for (int64_t i = 0; i < b->kernel_rows; i++) {
-                    int64_t from = y * b->row_stride + i * b->row_dilation - b->row_padding;
-                    if (from >= 0 && from < b->in_rows) sums[c * (taps + 1) + i * b->kernel_columns + j] += inside;
-                }
+    for (int y = first; y < last; y++, gradient += b->columns) {
+        Vector all = {0};
+        for (int64_t p = 0; p < b->columns; p++) all += gradient[p];
+        for (int64_t j = 0; j < b->kernel_columns; j++) {
+            Vector inside = all;
+            int64_t low = 0, high = b->columns, column = j * b->column_dilation - b->column_padding;
+            while (low < high && low * b->column_stride + column < 0) low++;
+            while (high > low && (high - 1) * b->column_stride + column >= b->in_columns) high--;
+            for (int64_t p = 0; p < low; p++) inside -= gradient[p];
+            for (int64_t p = high; p < b->columns; p++) inside -= gradient[p];
+            for (int64_t i = 0; i < b->kernel_rows; i++) {
+                int64_t from = y * b->row_stride + i * b->row_dilation - b->row_padding;
+                if (from >= 0 && from < b->in_rows) sums[i * b->kernel_columns + j] += inside;
             }
         }
+    }
+}
+
+/* The sum of so many rows of a channel's gradient. */
+INLINE Vector strip_total(const Block *b, const Vector *gradient, int rows) {
+    Vector total = {0};
+    for (int64_t p = 0; p < rows * b->columns; p++) total += gradient[p];
+    return total;
 }
 
 static int64_t tap_sums_size(const Block *b) { return b->outputs * (taps_of(b) + 1); }
