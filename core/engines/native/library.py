@@ -11,8 +11,10 @@ import os
 import platform
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -32,8 +34,8 @@ SOURCE = FOLDER / "passes.c"
 TYPES: dict[torch.dtype, tuple[str, ...]] = {torch.float32: (), torch.float64: ("-DDOUBLE",)}
 FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-pthread", "-ffp-contract=fast")
 COMPILERS = ("cc", "gcc", "clang")
-SECONDS = 120
-"""A compiler that takes longer is given up on; a few are usual."""
+SECONDS = 300
+"""A compiler that takes longer is given up on. A few are usual, and two minutes where many programs share a core."""
 
 _INTEGER, _POINTER = ctypes.c_int64, ctypes.c_void_p
 _SHAPE = (_INTEGER,) * 3
@@ -161,22 +163,28 @@ def _kept(path: Path) -> ctypes.CDLL | None:
 
 
 def _output(command: list[str]) -> str:
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=SECONDS,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl+C is for this program, and no failure of the compiler
-        )
-    except subprocess.TimeoutExpired as error:
-        raise NoKernels(f"needs a C compiler that works: {command[0]} did not finish in {SECONDS} s") from error
-    if done.returncode != 0:
-        said = one_line(done.stderr) or f"exit status {done.returncode}"
-        raise NoKernels(f"needs a C compiler that works, and {command[0]} failed: {said}")
-    return done.stdout
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl+C is for this program, and no failure of the compiler
+    ) as process:
+        try:
+            said, errors = process.communicate(timeout=SECONDS)
+        except BaseException as error:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # with the processes that do a compiler's work
+            if isinstance(error, subprocess.TimeoutExpired):
+                problem = f"needs a C compiler that works: {command[0]} did not finish in {SECONDS} s"
+                raise NoKernels(problem) from error
+            raise
+    if process.returncode != 0:
+        problem = one_line(errors) or f"exit status {process.returncode}"
+        raise NoKernels(f"needs a C compiler that works, and {command[0]} failed: {problem}")
+    return said
 
 
 def _processor() -> str:

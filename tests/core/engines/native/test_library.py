@@ -12,8 +12,10 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
+from waiting import wait_until
 
 from core.config import TrainConfig
 from core.engines.choose import choose_engine, make_engine
@@ -42,6 +44,15 @@ def compiler(folder: Path, script: str) -> str:
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
     return str(path)
+
+
+def test_a_compiler_that_does_not_finish_is_given_up_on_with_all_of_its_processes(monkeypatch, fresh, tmp_path):
+    script = f"cd {tmp_path}; sleep 600 & echo $! > new; mv new child; wait"
+    monkeypatch.setenv("CC", compiler(tmp_path, script))
+    monkeypatch.setattr(native, "SECONDS", 5)
+    assert "some-cc did not finish in 5 s" in kernels_obstacle()
+    child = int((tmp_path / "child").read_text())
+    wait_until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
 
 
 def test_the_environment_names_the_compiler_with_its_options(monkeypatch, tmp_path):
