@@ -50,6 +50,7 @@ class Drain:
         self._queue, self._begin, self._gpus = queue, begin, gpus
         self._store = Store(queue.folder.parent)
         self._me = Owner.this_process()
+        self._others: Sequence[Run] = ()
 
     def run(self, should_stop: ShouldStop) -> None:
         """Work until nothing is in line, or until there is a reason to stop: those who wait go on waiting then.
@@ -74,7 +75,7 @@ class Drain:
             given_up = [self._end_waiting(entry, left) for entry, left in waiting]
             if any(given_up):
                 return True  # to be looked at again, as they are now
-            if waiting and (gpu := self._room(waiting[0][1][0], working)) is not None:
+            if waiting and (gpu := self._room_now(waiting[0][1][0], working)) is not None:
                 entry, left = waiting[0]
                 self._queue.write(replace(entry, starts=entry.starts + 1, gpu=gpu))
                 self._begin(replace(entry, gpu=gpu), left)
@@ -107,9 +108,18 @@ class Drain:
             self._queue.write(replace(entry, runs=left))
         return bool(places.given_up)
 
+    def _room_now(self, run: Run, working: Sequence[QueueEntry]) -> str | None:
+        """The GPU for the next job, empty where it takes what it finds; None while there is no room for one.
+
+        A home may have very many runs. All of them are looked at only when those that were at work leave room.
+        """
+        if self._room(run, working) is None:
+            return None
+        self._others = [run for run in self._store.owned() if run.is_alive()]
+        return self._room(run, working)
+
     def _room(self, run: Run, working: Sequence[QueueEntry]) -> str | None:
-        """The GPU for the next job, empty where it takes what it finds; None while there is no room for one."""
-        jobs = self.others()
+        jobs = _jobs_of(self._others, self._queue.entries())
         if not working and not jobs:
             return ""
         count = self._gpus(run.config())
@@ -117,16 +127,16 @@ class Drain:
         free = [str(number) for number in range(count) if str(number) not in taken]
         return free[0] if free and len(working) + len(jobs) < count else None
 
-    def others(self) -> set[str]:
-        """The jobs of this machine that are trained and not in line: groups, sweeps and single runs."""
-        return jobs_at_work(self._store, self._queue.entries())
-
 
 def jobs_at_work(store: Store, entries: Sequence[QueueEntry]) -> set[str]:
     """The jobs of this machine that are trained now, but for those of these entries: a group, a sweep or a run each."""
+    return _jobs_of(store.owned(), entries)
+
+
+def _jobs_of(runs: Sequence[Run], entries: Sequence[QueueEntry]) -> set[str]:
     in_line = {run_id for entry in entries for run_id in entry.runs}
     jobs = set()
-    for run in store.runs():
+    for run in runs:
         if run.id in in_line or (owner := run.owner()) is None:
             continue
         if owner.host == socket.gethostname() and run.is_alive():

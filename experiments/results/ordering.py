@@ -61,13 +61,20 @@ STATUS = "status"
 """The one order beside these, of which a row alone does not know."""
 
 
+def value_of(item: Listed, key: str) -> Any:
+    """What a run is ordered by, by a key of `ORDERS` or by status; None or empty where it has no such value."""
+    return standing(*item) if key == STATUS else ORDERS[key].of(item[0])
+
+
+def is_descending(key: str, *, reverse: bool) -> bool:
+    """Whether the largest come first in an order."""
+    return (key in ORDERS and ORDERS[key].descending) is not reverse
+
+
 def ordered(items: Iterable[Listed], key: str, *, reverse: bool = False) -> list[Listed]:
     """The runs by a key of `ORDERS` or by status, `reverse` the other way round; unknown values last in any case."""
-    if key == STATUS:
-        return sorted(items, key=lambda item: standing(*item), reverse=reverse)
-    order = ORDERS[key]
-    values = [(order.of(item[0]), item) for item in items]
+    values = [(value_of(item, key), item) for item in items]
     known = [pair for pair in values if pair[0] not in (None, "")]
     unknown = [item for value, item in values if value in (None, "")]
-    known.sort(key=lambda pair: pair[0], reverse=order.descending is not reverse)
+    known.sort(key=lambda pair: pair[0], reverse=is_descending(key, reverse=reverse))
     return [item for _, item in known] + unknown

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar, get_args, get_type_hints
+from typing import Any, NamedTuple, Protocol, TypeVar, get_args, get_type_hints
 
 from core.dataset_names import name_of
 from core.events import EndEvent, RunFailed, RunFinished, RunStopped
@@ -61,8 +60,7 @@ class Said(Protocol):
     def group_id(self) -> str | None: ...
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunRow:
+class RunRow(NamedTuple):  # of which a hundred thousand are made in a moment
     """Accuracies are fractions; `ended` is the status by the log alone, as `ended_as` has it; `limited` is a run
     on a part of its data set; `first_epoch_at_target` is None while the target has not been reached."""
 
@@ -105,21 +103,34 @@ class RunRow:
         """The best test accuracy; of a run with held-out images, whose test set is looked at once, the final one."""
         return self.final_test_accuracy if self.best_test_accuracy is None else self.best_test_accuracy
 
-    def is_sound(self) -> bool:
-        """Whether every value is of its type, as one from a file need not be."""
-        is_typed = all(type(getattr(self, name)) in types for name, types in _TYPES.items())
-        return is_typed and all(type(tag) is str for tag in self.tags)
-
     def to_json(self, status: Status) -> dict[str, Any]:
         """The keys that `mnist-tui runs --json` promises."""
-        values = asdict(self)
+        values = self._asdict()
         del values["ended"], values["limited"]
         first = {"run_id": values.pop("run_id"), "name": values.pop("name"), "status": str(status)}
         return {**first, **values, "waiting": standing(self, status) == WAITING}
 
 
-_TYPES = {name: get_args(hint) or (hint,) for name, hint in get_type_hints(RunRow).items()} | {"tags": (tuple,)}
-"""The types that a value of each field may have."""
+_TAGS = RunRow._fields.index("tags")
+_TYPES = tuple(get_args(hint) or (hint,) for hint in (get_type_hints(RunRow) | {"tags": list}).values())
+"""The types that a value of each field may have in a file."""
+_sound: set[tuple[type, ...]] = set()
+"""Types of values of whole rows that were found to be right; there are few."""
+
+
+def row_from_file(values: object) -> RunRow | None:
+    """The row of a list of values, as `list(row)` has them in JSON; None where one is not of its type."""
+    if not isinstance(values, list):
+        return None
+    types = tuple(map(type, values))
+    if types not in _sound:
+        if len(types) != len(_TYPES) or not all(one in allowed for one, allowed in zip(types, _TYPES, strict=True)):
+            return None
+        _sound.add(types)
+    if (tags := values[_TAGS]) and not all(type(tag) is str for tag in tags):
+        return None
+    values[_TAGS] = tuple(tags)
+    return RunRow._make(values)
 
 
 def standing(row: RunRow, status: Status) -> str:

@@ -93,11 +93,16 @@ class Store:
 
     def runs(self) -> list[Run]:
         """Every run, the newest first."""
-        try:
-            names = [path.name for path in self._runs.iterdir() if _RUN_ID.fullmatch(path.name)]
-        except OSError:
-            return []
-        return [self.run(name) for name in sorted(names, reverse=True)]
+        return [self.run(run_id) for run_id in self._ids()]
+
+    def _ids(self) -> list[str]:
+        with suppress(OSError), os.scandir(self._runs) as entries:
+            return sorted((entry.name for entry in entries if _RUN_ID.fullmatch(entry.name)), reverse=True)
+        return []
+
+    def owned(self) -> list[Run]:
+        """The runs that a process works on, or was at work on when it was killed, the newest first."""
+        return [self.run(run_id) for run_id in self._ids() if os.path.lexists(f"{self._runs}/{run_id}/owner.json")]
 
     def stamps(self) -> dict[str, int]:
         """The time, in nanoseconds, at which a file of each run was last made, replaced or deleted, the newest run
@@ -120,11 +125,14 @@ class Store:
             raise ValueError(f"not a run id: {run_id!r}")
         return Run(self._runs / run_id)
 
+    def _is_there(self, run_id: str) -> bool:
+        """Whether a text is the id of a run of this home."""
+        return _RUN_ID.fullmatch(run_id) is not None and self.run(run_id).folder.is_dir()
+
     def rows(self) -> list[tuple[RunRow, Status]]:
         """Every run in one line, with its status, the newest first; quick, through the index."""
-        runs = self.runs()
-        rows = self._index.rows(runs)
-        return [(row, status_of(row.ended, is_alive=run.is_alive())) for run, row in zip(runs, rows, strict=True)]
+        rows = self._index.rows(self._runs, self.stamps(), self.run)
+        return [(row, status_of(row.ended, is_alive=is_alive)) for row, is_alive in rows]
 
     def find(self, reference: str) -> Run:
         """A run by id, name, unique prefix of an id, or ``latest``.
@@ -133,23 +141,25 @@ class Store:
             RunError: when there is none.
             InvalidValue: when there are several.
         """
-        runs = self.runs()
-        if reference == "latest" and runs:
-            return runs[0]
-        found = [run for run in runs if run.id == reference]
-        found = found or [run for run in runs if reference and run.meta().name == reference]
-        found = found or [run for run in runs if reference and run.id.startswith(reference)]
-        if not found and (members := [run for run in runs if run.meta().group_id == reference]):
-            hint = f"name one of them: {members[-1].id}"
+        if self._is_there(reference):
+            return self.run(reference)
+        ids = self._ids()
+        if reference == "latest" and ids:
+            return self.run(ids[0])
+        rows = [row for row, _ in self.rows()]
+        found = [row.run_id for row in rows if reference and row.name == reference]
+        found = found or [run_id for run_id in ids if reference and run_id.startswith(reference)]
+        if not found and (members := [row.run_id for row in rows if row.group_id == reference]):
+            hint = f"name one of them: {members[-1]}"
             raise InvalidValue("run", reference, f"is a group of {len(members)} runs", hint=hint)
         if not found:
             listed = Advice(Tip(Action.LIST_RUNS), " lists them")
             none_yet = Advice("there are no runs yet: ", Tip(Action.TRAIN))
-            raise RunError(f"no such run: {reference!r}", hint=listed if runs else none_yet)
+            raise RunError(f"no such run: {reference!r}", hint=listed if ids else none_yet)
         if len(found) > 1:
-            some = ", ".join(run.id for run in found[:4]) + (", ..." if len(found) > 4 else "")
+            some = ", ".join(found[:4]) + (", ..." if len(found) > 4 else "")
             raise InvalidValue("run", reference, f"matches {len(found)} runs: {some}", hint="give more of the id")
-        return found[0]
+        return self.run(found[0])
 
     def find_all(self, reference: str) -> list[Run]:
         """The runs of the group that `find_group_id` finds, by seed, else the one run that `find` finds.
@@ -158,9 +168,11 @@ class Store:
             RunError, InvalidValue: as they do.
         """
         group_id = self.find_group_id(reference)
-        rows = [row for row, _ in self.rows() if group_id is not None and row.group_id == group_id]
+        if group_id is None:
+            return [self.find(reference)]
+        rows = [row for row, _ in self.rows() if row.group_id == group_id]
         rows.sort(key=lambda row: (row.seed is None, row.seed, row.run_id))
-        return [self.run(row.run_id) for row in rows] or [self.find(reference)]
+        return [self.run(row.run_id) for row in rows]
 
     def find_group_id(self, reference: str) -> str | None:
         """The id of a group by id, by the name that `run --seeds` was given, or by unique prefix of an id; None when
@@ -169,8 +181,10 @@ class Store:
         Raises:
             InvalidValue: when there are several.
         """
+        if not reference or self._is_there(reference):
+            return None
         rows = [row for row, _ in self.rows()]
-        if not reference or any(reference in (row.run_id, row.name) for row in rows):
+        if any(row.name == reference for row in rows):
             return None
         grouped = [(row.group_id, row) for row in rows if row.group_id]
         for matches in (

@@ -18,6 +18,8 @@ CPU_TIE, GPU_TIE = 1e-4, 1e-2
 two classes. Runs scored on a GPU have the larger bound, because its convolutions may round more."""
 CPU_LOSS_TOLERANCE, GPU_LOSS_TOLERANCE = 1e-5, 1e-3
 """The largest relative difference between two mean losses that count as equal."""
+SINGLE_STEP = 1.2e-7
+"""The step from 1 to the next number of single precision: a loss is a mean of log(1 + x), known no better than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Rescored:
         stored = "none" if logged is None else f"{logged:.10g} of {total:,} correct"
         yield Check(f"{item}: accuracy", where, agrees, stored, f"{self.correct:,} of {total:,} correct")
         if loss is not None:
-            agrees = math.isclose(loss, self.loss, rel_tol=self.loss_tolerance, abs_tol=1e-9)
+            agrees = math.isclose(loss, self.loss, rel_tol=self.loss_tolerance, abs_tol=SINGLE_STEP)
             yield Check(f"{item}: loss", where, agrees, f"{loss:.7g}", f"{self.loss:.7g}")
 
     def compare_classes(self, item: str, where: str, classes: Sequence[int]) -> Check:

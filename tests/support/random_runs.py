@@ -12,6 +12,7 @@ from core.config import AUGMENTATIONS, TrainConfig
 from core.errors import InvalidValue
 from core.models.network import summarize_config
 from core.task import ImageTask
+from core.training.failures import check_last_batch
 
 TASK = ImageTask(12, 3)
 SPECS = (
@@ -75,7 +76,7 @@ def draw_recipe(rng: random.Random, data: Path, module: str, teacher: str, threa
         try:
             config = TrainConfig.checked(values)
             if config.arch != module:
-                summarize_config(config, TASK)
+                check_last_batch(config, config.limit_train - config.val_split, summarize_config(config, TASK))
         except InvalidValue:
             continue
         return Recipe(config, "eager" if config.arch == module else engine, rng.choice([1, 1, 1, 1, threads]))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from experiments.results.filters.fields import Listed
+from experiments.runs.index import SETTLED
 from experiments.runs.row import Status, status_of
 from experiments.runs.store import Store
 
-SETTLED = 2_000_000_000
-"""Nanoseconds after which a second change of a folder has another time than the first, on any file system."""
+SCAN, SHARE = 0.05, 20
+"""A look at all folders that takes more than `SCAN` seconds is made for at most one part in `SHARE` of the time."""
 
 
 class Catalog:
@@ -19,6 +21,7 @@ class Catalog:
         self._store = store
         self._items: dict[str, Listed] = {}
         self._stamps: dict[str, int] = {}
+        self._scan_at = -math.inf
         self.loaded = False
 
     @property
@@ -34,7 +37,10 @@ class Catalog:
     def refresh(self) -> bool:
         """Read runs that are new, live, or changed by anybody, drop those that are gone; whether anything is other than
         before. A name, tags, notes and the process that trains a run are files that are replaced, which changes the
-        time of its folder."""
+        time of its folder. Where there are very many folders, these are looked at less often, and live runs always."""
+        began = time.monotonic()
+        if began < self._scan_at:
+            return self.read_again(*[run_id for run_id, (_, status) in self._items.items() if status is Status.RUNNING])
         stamps = self._store.stamps()
         items: dict[str, Listed] = {}
         for run_id, stamp in stamps.items():
@@ -45,17 +51,21 @@ class Catalog:
             items[run_id] = known
         changed = items != self._items
         self._items, self._stamps = items, _settled(stamps)
+        now = time.monotonic()
+        self._scan_at = now + SHARE * (now - began) if now - began > SCAN else -math.inf
         return changed
 
-    def read_again(self, *run_ids: str) -> None:
-        """Read runs again, to which somebody has just done something."""
+    def read_again(self, *run_ids: str) -> bool:
+        """Read runs again, to which somebody may have done something; whether anything is other than before."""
         items = dict(self._items)
         for run_id in run_ids:
-            if self._store.run(run_id).folder.is_dir():
-                items[run_id] = self._read(run_id)
-            else:
+            if not self._store.run(run_id).folder.is_dir():
                 items.pop(run_id, None)
+            elif (read := self._read(run_id)) != items.get(run_id):
+                items[run_id] = read
+        changed = items != self._items
         self._items = items
+        return changed
 
     def _read(self, run_id: str) -> Listed:
         run = self._store.run(run_id)

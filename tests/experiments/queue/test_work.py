@@ -13,6 +13,7 @@ from experiments.queue.work import MAX_STARTS, Drain, jobs_at_work
 from experiments.runs.folder import Meta
 from experiments.runs.owner import Owner
 from experiments.runs.row import Status
+from experiments.runs.store import Store
 
 
 class Hands:
@@ -90,6 +91,24 @@ def test_the_next_waits_for_a_job_that_was_not_in_line(store, queue, drain, hand
     finish(script, other, script.stopped(1))
     drain.step()
     assert len(hands.begun) == 1
+
+
+def test_while_a_job_is_at_work_the_runs_of_the_home_are_not_searched_again(
+    queue, drain, hands, new_run, script, monkeypatch
+):
+    other = new_run(script.started())
+    hands.take([other])
+    queue.add([new_run()], "test")
+    drain.step()
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "owned", lambda _: pytest.fail("of which there may be very many"))
+        assert drain.step()
+    assert hands.begun == []
+    hands.end()
+    finish(script, other, script.stopped(1))
+    hands.take([new_run(script.started())])  # another one has come in between
+    drain.step()
+    assert hands.begun == []
 
 
 def test_a_group_is_one_job(store, new_run, script, hands):

@@ -7,6 +7,7 @@ from unittest.mock import Mock
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.nn import functional
 
 from core.errors import DataError, InvalidValue, RunError, Stopped
 from core.events import EndEvent, RunFailed, RunFinished, RunStopped
@@ -14,6 +15,7 @@ from experiments.execution.runner import Runner
 from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Meta, Run
 from experiments.runs.owner import Owner
+from experiments.verification.rescoring import CPU_LOSS_TOLERANCE, Rescored
 from experiments.verification.verify import Verification, verify
 
 
@@ -366,3 +368,17 @@ def test_what_comes_after_the_end_or_before_a_start_is_found(finished, verified)
     assert "line out of order" in differing(verified(finished))
     finished.log.write_text("".join([lines[1], *lines]))
     assert "line out of order" in differing(verified(finished))
+
+
+def test_losses_that_are_nearly_0_agree_as_far_as_single_precision_can_tell():
+    logits, labels = torch.zeros(9, 3), torch.full((9,), 2)
+    logits[:, 2] = 14 + torch.linspace(0, 1, 9)
+    trained = functional.cross_entropy(logits, labels)
+    exact = functional.cross_entropy(logits.double(), labels)
+    assert abs(trained - exact) > 1e-3 * exact, "this is a case of it"
+    score = Rescored(float(exact), 9, (2,) * 9, frozenset(), CPU_LOSS_TOLERANCE)
+    (accuracy, loss) = score.compare_with("test", "log", 1.0, float(trained))
+    assert accuracy.agrees
+    assert loss.agrees
+    (_, loss) = score.compare_with("test", "log", 1.0, float(exact) + 1e-6)
+    assert not loss.agrees

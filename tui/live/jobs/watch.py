@@ -105,5 +105,5 @@ class LineWatch:
 
 def live_elsewhere(store: Store) -> list[str]:
     """The runs that other processes train now, the newest first; those that wait for their turn are not among them."""
-    live = (run for run in store.runs() if run.owner_file.exists() and run.log.exists())
+    live = (run for run in store.owned() if run.log.exists())
     return [run.id for run in live if not run.is_owned_here() and run.is_alive() and run.view().end is None]

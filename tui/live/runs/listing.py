@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from experiments.results.filters.fields import Listed, searched
 from experiments.results.filters.language import RunFilter
-from experiments.results.ordering import ordered, stem_of
+from experiments.results.ordering import is_descending, ordered, stem_of, value_of
 from experiments.runs.row import STUDY_TAG, RunRow, Status, standing
 
 NEWEST = "started"
@@ -52,8 +53,7 @@ class FoldedRuns:
         return f"{'best' if self.is_sweep else 'mean'} of {n}{rest}"
 
 
-@dataclass(frozen=True, slots=True)
-class ListEntry:
+class ListEntry(NamedTuple):
     """A line of the list: a run, or a fold, whose `row` has what its runs have in common and what they amount to.
     `is_inside` is a run below its open fold."""
 
@@ -79,14 +79,17 @@ class ListEntry:
 
 
 class Listing:
-    """Arranges runs, and remembers what it made of those that have not changed since."""
+    """Arranges runs, and remembers what it made of those that have not changed since.
+
+    Of a hundred thousand runs nearly all have ended. Those are put in order once, and a filter only leaves some of them
+    out; folds and live runs, which are few, are put in between. `count` runs were found the last time.
+    """
 
     def __init__(self) -> None:
-        self._items: list[Listed] = []
-        self._keys: dict[str, str] = {}
-        self._totals: Counter[str] = Counter()
+        self.count = 0
         self._texts: dict[str, tuple[Listed, str]] = {}
         self._folds: dict[str, tuple[tuple[Listed, ...], int, ListEntry]] = {}
+        self._ended: _EndedRuns | None = None
 
     def arrange(
         self,
@@ -99,43 +102,47 @@ class Listing:
     ) -> list[ListEntry]:
         """The entries for which a filter holds, in order; in that of the newest live ones first. `is_open` says whether
         a fold of this key is; a run that is the only one listed of its fold stands alone."""
-        if items != self._items:  # by identity, which is quick: what has not changed is the same object
-            self._items = list(items)
-            self._keys = {row.run_id: key for row, _ in items if (key := fold_key(row))}
-            self._totals = Counter(self._keys.values())
-        keys, totals = self._keys, self._totals
+        live = [item for item in items if item[1] is Status.RUNNING]
+        given = [item for item in items if item[1] is not Status.RUNNING] if live else list(items)
+        live_keys = [fold_key(row) for row, _ in live]
+        ended = self._ended
+        if ended is None or not ended.is_of(given, live_keys, sort, reverse=reverse):
+            ended = self._ended = _EndedRuns(given, live_keys, sort, reverse=reverse)
+        texts = [self._text(item) for item in live] if wanted.words else []
+        live_places = _places(wanted, live, texts)
+        if wanted.words and not ended.texts:
+            ended.texts = [self._text(item) for item in ended.items]
+        places = _places(wanted, ended.items, ended.texts)
+        self.count = len(places) + len(live_places)
+
         inside: dict[str, list[Listed]] = {}
-        heads: dict[str, ListEntry] = {}
-        for item in self._found(items, wanted):
-            key = keys.get(item[0].run_id, "")
-            if totals[key] > 1:
-                inside.setdefault(key, []).append(item)
+        for place in places:
+            if key := ended.keys[place]:
+                inside.setdefault(key, []).append(ended.items[place])
+        others: list[ListEntry] = []
+        for place in live_places:
+            if ended.totals[live_keys[place]] > 1:
+                inside.setdefault(live_keys[place], []).append(live[place])
             else:
-                heads[item[0].run_id] = ListEntry(*item)
+                others.append(ListEntry(*live[place]))
         for key, members in inside.items():
             if len(members) == 1:
-                heads[members[0][0].run_id] = ListEntry(*members[0])
-            else:
-                entry = self._folded(key, tuple(members), totals[key])
-                heads[entry.row.run_id] = replace(entry, is_open=True) if is_open(key) else entry
-        arranged = _in_order([(entry.row, entry.status) for entry in heads.values()], sort, reverse=reverse)
-        lines: list[ListEntry] = []
-        for row, _ in arranged:
-            lines.append(entry := heads[row.run_id])
-            if entry.is_open and entry.fold is not None:
-                members = _in_order(entry.fold.items, sort, reverse=reverse)
-                lines += [ListEntry(*member, is_inside=True) for member in members]
-        return lines
+                others.append(ListEntry(*members[0]))
+                continue
+            members.sort(key=lambda item: item[0].run_id, reverse=True)
+            entry = self._folded(key, tuple(members), ended.totals[key])
+            others.append(entry._replace(is_open=True) if is_open(key) else entry)
+        lines = ended.with_others([place for place in places if not ended.keys[place]], others)
+        if live_places and sort == NEWEST:
+            lines.sort(key=lambda entry: _live_first((entry.row, entry.status)))
+        is_any_open = any(entry.is_open for entry in others)
+        return _with_those_inside(lines, sort, reverse=reverse) if is_any_open else lines
 
-    def _found(self, items: Sequence[Listed], wanted: RunFilter) -> list[Listed]:
-        if not wanted.words:
-            return wanted.of(items)
-        texts = {}
-        for item in items:
-            known = self._texts.get(item[0].run_id)
-            texts[item[0].run_id] = known if known is not None and known[0] is item else (item, searched(item))
-        self._texts = texts
-        return [item for item in items if wanted.holds(item, texts[item[0].run_id][1])]
+    def _text(self, item: Listed) -> str:
+        known = self._texts.get(item[0].run_id)
+        if known is None or known[0] is not item:
+            known = self._texts[item[0].run_id] = item, searched(item)
+        return known[1]
 
     def _folded(self, key: str, members: tuple[Listed, ...], total: int) -> ListEntry:
         known = self._folds.get(key)
@@ -151,9 +158,74 @@ def fold_key(row: RunRow) -> str:
     return row.group_id or (f"{STUDY_TAG}{row.sweep}" if row.sweep else "")
 
 
-def _in_order(items: Iterable[Listed], sort: str, *, reverse: bool) -> list[Listed]:
-    found = ordered(items, sort, reverse=reverse)
-    return sorted(found, key=lambda item: _FIRST.get(standing(*item), len(_FIRST))) if sort == NEWEST else found
+def _places(wanted: RunFilter, items: Sequence[Listed], texts: Sequence[str]) -> Sequence[int]:
+    """The places of the runs for which a filter holds; `texts` are needed where it has words."""
+    places: Sequence[int] = range(len(items))
+    for word, is_wanted in wanted.words:
+        places = [place for place in places if (word in texts[place]) is is_wanted]
+    for test in wanted.tests:
+        places = [place for place in places if test(items[place])]
+    return places
+
+
+class _EndedRuns:
+    """Runs that have ended in one order. `keys` has of each the fold that it is in, empty where no other run is in it,
+    be it a live one; `totals` the number of runs of each fold. `texts` is for who looks for words in them."""
+
+    def __init__(self, given: Sequence[Listed], live_keys: Sequence[str], sort: str, *, reverse: bool) -> None:
+        self._made_of = given, live_keys, sort, reverse
+        self._sort, self._is_descending = sort, is_descending(sort, reverse=reverse)
+        self.items = ordered(given, sort, reverse=reverse)
+        self.entries = [ListEntry(*item) for item in self.items]
+        self.texts: list[str] = []
+        keys = [fold_key(row) for row, _ in self.items]
+        self.totals = Counter([*keys, *live_keys])
+        self.totals[""] = 0
+        self.keys = [key if self.totals[key] > 1 else "" for key in keys]
+        values = [value_of(item, sort) for item in self.items]
+        self._known = next((place for place, value in enumerate(values) if value in (None, "")), len(values))
+        self._values = values[: self._known]
+
+    def is_of(self, given: Sequence[Listed], live_keys: Sequence[str], sort: str, *, reverse: bool) -> bool:
+        """Whether it is of these runs; found by identity, which is quick: what has not changed is the same object."""
+        return self._made_of[1:] == (live_keys, sort, reverse) and self._made_of[0] == given
+
+    def with_others(self, places: Sequence[int], others: Sequence[ListEntry]) -> list[ListEntry]:
+        """The entries of these places, with others among them where they belong; of equals these stand first, for they
+        are live or of several runs."""
+        known = bisect_left(places, self._known)
+        values = [self._values[place] for place in places[:known]] if others else []
+        if self._is_descending:
+            values.reverse()
+        by_id = {entry.row.run_id: entry for entry in others}
+        in_order = ordered([(entry.row, entry.status) for entry in others], self._sort, reverse=self._made_of[-1])
+        lines: list[ListEntry] = []
+        done = 0
+        for row, status in in_order:
+            value, until = value_of((row, status), self._sort), known
+            if value not in (None, ""):
+                until = known - bisect_right(values, value) if self._is_descending else bisect_left(values, value)
+            lines += [self.entries[place] for place in places[done:until]]
+            lines.append(by_id[row.run_id])
+            done = max(done, until)
+        return lines + [self.entries[place] for place in places[done:]]
+
+
+def _with_those_inside(entries: Sequence[ListEntry], sort: str, *, reverse: bool) -> list[ListEntry]:
+    """The entries, and below those that are open their runs in the same order."""
+    lines: list[ListEntry] = []
+    for entry in entries:
+        lines.append(entry)
+        if entry.is_open and entry.fold is not None:
+            members = ordered(entry.fold.items, sort, reverse=reverse)
+            if sort == NEWEST:
+                members.sort(key=_live_first)
+            lines += [ListEntry(*member, is_inside=True) for member in members]
+    return lines
+
+
+def _live_first(item: Listed) -> int:
+    return _FIRST.get(standing(*item), len(_FIRST))
 
 
 def _fold(key: str, members: tuple[Listed, ...], total: int) -> ListEntry:
@@ -165,8 +237,7 @@ def _fold(key: str, members: tuple[Listed, ...], total: int) -> ListEntry:
     scored = fold.scored
     best = scored[0] if scored else newest
     tags = [tag for tag in newest.tags if all(tag in row.tags for row in rows)]
-    row = replace(
-        newest,
+    row = newest._replace(
         name=name,
         tags=tuple(tag for tag in tags if not tag.startswith(STUDY_TAG)),
         arch=_common(rows, "arch") or best.arch,

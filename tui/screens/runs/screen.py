@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 
 from experiments.results.filters.fields import Listed
 from experiments.results.filters.language import RunFilter, read_filter
-from experiments.results.ordering import ORDERS, STATUS
+from experiments.results.ordering import ORDERS, STATUS, is_descending
 from experiments.runs.row import Status
 from tui.live.messages import OpenRequested
 from tui.live.runs.group_line import GroupResults, entry_in_words
@@ -31,7 +31,7 @@ from tui.text.keys import with_keys
 from tui.widgets.forms.field import Field
 from tui.widgets.lines.line import Line
 from tui.widgets.tables.preview_pane import PreviewPane
-from tui.widgets.tables.run_table import RunTable, is_descending
+from tui.widgets.tables.run_table import RunTable
 from tui.widgets.tables.table import Table
 
 PAUSE = 0.2
@@ -102,7 +102,8 @@ class RunsScreen(RunActions):
             everything, self._filter, sort, reverse=reverse, is_open=self._folds.is_open
         )
         self.set_class(self.catalog.loaded and not everything, "-empty")
-        row = next((i for i, entry in enumerate(self._entries) if entry.key == self._chosen_key), 0)
+        keys = enumerate(entry.key for entry in self._entries if self._chosen_key)
+        row = next((row for row, key in keys if key == self._chosen_key), 0)
         self._marks.keep(everything)
         self._table.show_entries(self._entries, self._marks, self._columns)
         self._table.say_sorted(sort, descending=is_descending(sort, reverse=reverse))
@@ -111,7 +112,7 @@ class RunsScreen(RunActions):
         self._refresh_keys()
 
     def _say_count(self, everything: Sequence[Listed]) -> None:
-        total, count = len(everything), sum(len(e.runs) for e in self._entries if not e.is_inside)
+        total, count = len(everything), self._listing.count
         line = self.query_one("#runs-count", Line)
         if total and not count:
             line.show("no run matches")

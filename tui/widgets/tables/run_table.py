@@ -9,7 +9,6 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from experiments.results.filters.fields import age_of
-from experiments.results.ordering import ORDERS
 from experiments.runs.row import RunRow, standing
 from experiments.statistics.digits import in_digits
 from tui.live.runs.listing import ListEntry
@@ -149,8 +148,3 @@ class RunTable(Table):
                 *(one.cell(entries[index]) for one in shown),
             ),
         )
-
-
-def is_descending(sort: str, *, reverse: bool) -> bool:
-    """Whether the largest come first in an order."""
-    return (sort in ORDERS and ORDERS[sort].descending) is not reverse
