@@ -16,11 +16,13 @@ from typing import BinaryIO
 NOT_REGULAR = "not a regular file"
 LEFT_AFTER = 600.0
 """Seconds after which a temporary file that nobody has written to belongs to no process any more."""
-_PART = re.compile(r"\..+\.[a-z0-9_]{8}")
+_MARK = "mnist-tui-"
+"""What tells the temporary files and folders of this program in a folder of anybody's."""
+_PART = re.compile(rf"\..+\.({_MARK})?[a-z0-9_]{{8}}")
 """The name of a temporary file of `replacing`, also of earlier versions."""
-_OURS = re.compile(r"(?=.*[a-f])[0-9a-f]{8}")
-"""The end of such a name in a folder of anybody's. It must have a letter, as a user's own copy may end in a date; one
-name in fifty has none, and stays."""
+_MARKED = re.compile(rf"\..+\.{_MARK}[0-9a-f]{{8}}")
+_OF_BEFORE = re.compile(r"(?=.*[a-f])[0-9a-f]{8}")
+"""The end of such a name, by earlier versions. It must have a letter, as a user's own copy may end in a date."""
 
 
 def open_regular(path: Path, *, follow_link: bool = False) -> BinaryIO:
@@ -113,12 +115,21 @@ def remove_leftovers(folder: Path, names: Collection[str]) -> None:
                 (folder / name).unlink()
 
 
-def remove_drafts(path: Path) -> None:
-    """Delete what processes that were killed before they gave it this name have left beside it, a file or a folder."""
-    prefix = f".{path.name}."
+def draft_prefix(path: Path) -> str:
+    """How the names of folders begin that are made beside `path`, to be it at last."""
+    return f".{path.name}.{_MARK}"
+
+
+def remove_drafts(path: Path, *, of_all: bool = False) -> None:
+    """Delete what processes that were killed before they gave it this name have left beside it, a file or a folder;
+    `of_all` names, where no other process may take long to write in that folder."""
+    prefix = draft_prefix(path)
+    old = f".{path.name}."
     with suppress(OSError):
-        found = [entry.name for entry in os.scandir(path.parent) if entry.name.startswith(prefix)]
-        for draft in (path.with_name(name) for name in found if _OURS.fullmatch(name.removeprefix(prefix))):
+        names = [entry.name for entry in os.scandir(path.parent) if entry.name.startswith(".")]
+        ours = [name for name in names if _MARKED.fullmatch(name) and (of_all or name.startswith(prefix))]
+        ours += [name for name in names if name.startswith(old) and _OF_BEFORE.fullmatch(name.removeprefix(old))]
+        for draft in map(path.with_name, ours):
             if is_left(draft) and all(map(is_left, draft.rglob("*"))):
                 remove(draft)
 
@@ -146,7 +157,7 @@ def is_left(path: Path) -> bool:
 def _new_part(path: Path) -> Path:
     """An empty file beside `path`, with the rights that the umask allows."""
     while True:
-        part = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+        part = path.with_name(f"{draft_prefix(path)}{os.urandom(4).hex()}")
         try:
             os.close(_open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW))
             return part

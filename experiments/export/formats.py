@@ -12,7 +12,7 @@ from typing import Any
 
 from core.advice import Action, Advice, Tip
 from core.errors import InvalidValue, StorageError
-from core.storage.files import make_draft, remove_drafts, replacing
+from core.storage.files import draft_prefix, make_draft, remove_drafts, replacing
 from experiments.extras import require
 from experiments.inference.network import StoredWeights
 from experiments.runs.folder import Run
@@ -148,8 +148,7 @@ def check_free(target: Path, *, force: bool) -> None:
 
 
 def _fill_folder(run: Run, chosen: Format, target: Path) -> None:
-    remove_drafts(target)
-    draft = make_draft(f".{target.name}.", target.parent)
+    draft = make_draft(draft_prefix(target), target.parent)
     try:
         _module(chosen).write(run, draft)
         draft.rename(target)
@@ -158,7 +157,9 @@ def _fill_folder(run: Run, chosen: Format, target: Path) -> None:
 
 
 def _write(target: Path, write: Callable[[], None]) -> None:
-    """Call `write`; raises `StorageError` where it raises `OSError`."""
+    """Call `write`; raises `StorageError` where it raises `OSError`. What was killed while it wrote a file of whatever
+    name in that folder has left its half there."""
+    remove_drafts(target, of_all=True)
     try:
         write()
     except OSError as error:

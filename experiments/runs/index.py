@@ -11,12 +11,13 @@ thousand runs.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,7 @@ class Index:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._read: tuple[str, dict[str, tuple[str, str, RunRow]]] = ("", {})
 
     def rows(self, folder: Path, stamps: Mapping[str, int], run_of: Callable[[str], Run]) -> list[tuple[RunRow, bool]]:
         """The row of each run, and whether a process works on it, in the same order.
@@ -66,6 +68,10 @@ class Index:
             folder: that of all runs.
             stamps: as `Store.stamps` gives them.
         """
+        with _not_collecting():
+            return self._rows(folder, stamps, run_of)
+
+    def _rows(self, folder: Path, stamps: Mapping[str, int], run_of: Callable[[str], Run]) -> list[tuple[RunRow, bool]]:
         cached = self._load()
         rows: list[tuple[RunRow, bool]] = []
         fresh: list[tuple[str, str, str, str]] = []
@@ -93,10 +99,15 @@ class Index:
     def _load(self) -> dict[str, tuple[str, str, RunRow]]:
         if not self._path.is_file() or not self._is_ours():
             return {}
+        stamp = _of_file(str(self._path.parent), self._path.name)
+        if stamp == self._read[0]:  # a command asks several times
+            return self._read[1]
         try:
             with closing(sqlite3.connect(self._path, timeout=PATIENCE)) as database:
                 if _has_our_table(database):
-                    return _decoded(database.execute("SELECT id, stamp, more, row FROM runs").fetchall())
+                    known = _decoded(database.execute("SELECT id, stamp, more, row FROM runs").fetchall())
+                    self._read = (stamp, known)
+                    return known
         except sqlite3.DatabaseError as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY_OR_BARRED:
                 return {}
@@ -122,6 +133,19 @@ class Index:
                 database.execute(f"PRAGMA user_version = {VERSION}")
             database.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", fresh)
             database.executemany("DELETE FROM runs WHERE id = ?", gone)
+
+
+@contextmanager
+def _not_collecting() -> Iterator[None]:
+    """Within the block Python's collector rests, which else goes through a hundred thousand rows again and again while
+    they are made: as long as all the rest takes."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _has_our_table(database: sqlite3.Connection) -> bool:

@@ -6,14 +6,14 @@ Without a count of 1,000, 20,000 and 100,000. With --at the homes are made in th
 from __future__ import annotations
 
 import argparse
-import os
+import itertools
+import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from statistics import median
 
 import psutil
 
@@ -21,6 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from many_runs import make_runs
 from pseudo_terminal import TerminalApp
+
+from experiments.runs.store import Store
 
 COUNTS = (1_000, 20_000, 100_000)
 MEASURE = """
@@ -30,6 +32,8 @@ code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
 seconds, used = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
 print(code, seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 """
+COUNT = r"([\d,]+(?: of [\d,]+)?) runs,"
+"""What Runs says of how many are listed."""
 Line = tuple[str, float, str]
 
 
@@ -44,7 +48,7 @@ def main() -> None:
             if not home.exists():
                 make_runs(home, count)
             print(f"{count:,} runs")
-            for what, value, unit in [*commands(home), *interface(home)]:
+            for what, value, unit in itertools.chain(commands(home), interface(home)):
                 print(f"  {what:48} {value:9.3f} {unit}", flush=True)
 
 
@@ -52,7 +56,7 @@ def commands(home: Path) -> Iterator[Line]:
     """Seconds, those of the processor, and memory of commands; the first of them makes the index."""
     for index in home.glob("index.sqlite*"):
         index.unlink()
-    newest = max(path.name for path in (home / "runs").iterdir())
+    newest = Store(home).find("latest").id
     for what, command in (
         ("runs, the index made", ["runs", "--limit", "20"]),
         ("runs --limit 20", ["runs", "--limit", "20"]),
@@ -72,62 +76,60 @@ def commands(home: Path) -> Iterator[Line]:
 
 
 def interface(home: Path) -> Iterator[Line]:
-    app = TerminalApp(home, (120, 40), environment={"MNIST_TUI_DATA": os.environ.get("MNIST_TUI_DATA", "")})
+    """Seconds of a processor: on a busy machine the time itself says little."""
+    app = TerminalApp(home, (120, 40))
     try:
-        process = psutil.Process(app.process.pid)
         app.wait_for("Ready")
         app.read_for(6)  # torch is imported by then
-        yield "Runs: opened", _until(app, "3", lambda text: "finished" in text), "s"
+        listed = lambda: re.search(COUNT, app.screen.text)  # noqa: E731
+        yield "Runs opened", _spent(app, "3", listed), "s"
         app.read_for(5)
-        yield "Runs: a page", _turns(app, [("\x1b[6~", None)] * 20), "ms, median of 20"
+        yield "a page", _turns(app, ["\x1b[6~"] * 20, lambda: app.screen.text), "ms, mean of 20"
         app.press("/")
-        app.process.send("run 12")
-        app.read_for(2)
-        pair = [("3", "run 123"), ("\x7f", "run 12 ")]
-        yield "Runs: a letter in a filter that finds one in 100", _turns(app, pair * 10), "ms, median of 20"
-        for _ in range(6):
-            app.press("backspace")
+        app.process.send("run ")
         app.read_for(3)
-        pair = [("r", "filter: words" * 0 or None), ("\x7f", None)]
-        yield "Runs: a letter in a filter that finds all", _turns(app, pair * 10), "ms, median of 20"
+        for what in ("all", "a tenth of them", "a hundredth of them"):
+            times = _turns(app, ["1", "\x7f"] * 10, lambda: re.findall(COUNT, app.screen.text))
+            yield f"a letter in a filter that has found {what}", times, "ms, mean of 20"
+            app.press("1")
         app.press("escape")
-        app.read_for(2)
-        used, began = sum(process.cpu_times()[:2]), time.perf_counter()
-        app.read_for(20)
-        yield "Runs: of a processor, nothing done", _share(process, used, began), "%"
-        app.press("1")
-        app.read_for(2)
-        used, began = sum(process.cpu_times()[:2]), time.perf_counter()
-        app.read_for(20)
-        yield "Lab: of a processor, nothing done", _share(process, used, began), "%"
-        yield "memory, with torch", process.memory_info().rss / 1e6, "MB"
+        for key, screen in (("3", "Runs"), ("1", "the Lab")):
+            app.press(key)
+            app.read_for(3)
+            used, began = _used(app), time.perf_counter()
+            app.read_for(30)
+            yield (
+                f"nothing done, {screen} shown",
+                100 * (_used(app) - used) / (time.perf_counter() - began),
+                "% of a processor",
+            )
+        yield "memory, torch imported", psutil.Process(app.process.pid).memory_info().rss / 1e6, "MB"
     finally:
         app.close()
 
 
-def _share(process: psutil.Process, used: float, began: float) -> float:
-    return 100 * (sum(process.cpu_times()[:2]) - used) / (time.perf_counter() - began)
+def _used(app: TerminalApp) -> float:
+    return sum(psutil.Process(app.process.pid).cpu_times()[:2])
 
 
-def _turns(app: TerminalApp, turns: list[tuple[str, str | None]]) -> float:
-    """Milliseconds from a key to a screen that has a text in its second line, or to another screen for None."""
-    times = []
-    for key, wanted in turns:
-        before = app.screen.text
-        times.append(
-            1e3 * _until(app, key, lambda text: text != before if wanted is None else wanted in text.split("\n")[1])  # noqa: B023
-        )
-        app.read_for(0.3)
-    return median(times)
+def _turns(app: TerminalApp, keys: list[str], look: Callable[[], object]) -> float:
+    """Milliseconds for a key, until what is looked at is other than before."""
+    spent = 0.0
+    for key in keys:
+        before = look()
+        spent += _spent(app, key, lambda before=before: look() != before)
+        app.read_for(0.5)
+    return 1e3 * spent / len(keys)
 
 
-def _until(app: TerminalApp, key: str, met) -> float:
-    began = time.perf_counter()
+def _spent(app: TerminalApp, key: str, met: Callable[[], object]) -> float:
+    """Seconds of a processor from a key on."""
+    used, deadline = _used(app), time.perf_counter() + 300
     app.process.send(key)
-    while not met(app.screen.text):
+    while not met():
         app.read(0.002)
-        assert time.perf_counter() - began < 60, app.screen.text
-    return time.perf_counter() - began
+        assert time.perf_counter() < deadline, app.screen.text
+    return _used(app) - used
 
 
 if __name__ == "__main__":

@@ -9,9 +9,13 @@ from experiments.results.filters.fields import Listed
 from experiments.runs.index import SETTLED
 from experiments.runs.row import Status, status_of
 from experiments.runs.store import Store
+from tui.live.machine import spare_the_collector
 
 SCAN, SHARE = 0.05, 20
 """A look at all folders that takes more than `SCAN` seconds is made for at most one part in `SHARE` of the time."""
+
+MANY = 10_000
+"""Runs through whose rows Python's collector takes long enough to be felt."""
 
 
 class Catalog:
@@ -33,6 +37,8 @@ class Catalog:
         stamps = self._store.stamps()
         items = {row.run_id: (row, status) for row, status in self._store.rows()}
         self._items, self._stamps, self.loaded = items, _settled(stamps), True
+        if len(items) > MANY:
+            spare_the_collector()
 
     def refresh(self) -> bool:
         """Read runs that are new, live, or changed by anybody, drop those that are gone; whether anything is other than

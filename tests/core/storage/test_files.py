@@ -95,15 +95,31 @@ def long_ago(path: Path) -> Path:
 
 
 def test_what_a_killed_process_has_left_is_deleted_when_the_file_is_made_again(tmp_path):
-    (left := tmp_path / ".run.zip.1a2b3c4d").write_bytes(b"half")
+    (left := tmp_path / ".run.zip.mnist-tui-1a2b3c4d").write_bytes(b"half")
+    (before := tmp_path / ".run.zip.1a2b3c4d").write_bytes(b"half, by an earlier version")
     (folder := tmp_path / ".events.0a0b0c0d").mkdir()
     (folder / "part").write_bytes(b"half")
-    for path in (left, folder / "part", folder):
+    for path in (left, before, folder / "part", folder):
         long_ago(path)
     with replacing(tmp_path / "run.zip") as part:
         part.write_bytes(b"new")
     remove_drafts(tmp_path / "events")
     assert names(tmp_path) == ["run.zip"]
+
+
+def test_what_was_left_under_other_names_is_deleted_where_all_are_meant(tmp_path):
+    (tmp_path / ".a.csv.mnist-tui-1a2b3c4d").write_bytes(b"half")
+    (tmp_path / ".events.mnist-tui-12345678").mkdir()
+    others = (".a.csv.mnist-tui-", ".mnist-tui-1a2b3c4d", ".a.csv.1a2b3c4d", "a.csv.mnist-tui-1a2b3c4d")
+    for name in others:
+        (tmp_path / name).write_bytes(b"mine")
+    for path in tmp_path.iterdir():
+        long_ago(path)
+    (tmp_path / ".b.csv.mnist-tui-1a2b3c4d").write_bytes(b"under way")
+    remove_drafts(tmp_path / "c.csv")
+    assert len(names(tmp_path)) == 7
+    remove_drafts(tmp_path / "c.csv", of_all=True)
+    assert names(tmp_path) == sorted([*others, ".b.csv.mnist-tui-1a2b3c4d"])
 
 
 def test_what_may_still_be_written_or_is_somebody_elses_stays(tmp_path):

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from core.errors import InvalidValue, RunError, StorageError
 from core.events import to_record
+from core.storage.files import draft_prefix
 from core.storage.tensors import weights_sha256
 from experiments.execution.runner import Runner
 from experiments.export.formats import FORMATS, export, find_format, render
@@ -130,6 +131,15 @@ def test_a_place_that_cannot_be_written_is_named_before_anything_slow(finished, 
             export(finished, find_format(name), target, None, None)
         assert str(target) in caught.value.message
         assert "choose another place" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["csv", "tensorboard"])
+def test_what_a_killed_export_under_another_name_has_left_is_deleted(finished, tmp_path, name):
+    half = tmp_path / f"{draft_prefix(tmp_path / 'other.csv')}1a2b3c4d"
+    half.write_text("epoch,")
+    os.utime(half, (1, 1))
+    export(finished, find_format(name), tmp_path / "curves", None, None)
+    assert not half.exists()
 
 
 def test_a_failed_export_leaves_what_was_there(finished, tmp_path):

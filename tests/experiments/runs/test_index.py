@@ -97,6 +97,31 @@ def test_removed_and_added_runs_are_seen_at_once(some_runs, store, new_run, scri
     assert len(ids) == 5
 
 
+def test_a_run_that_somebody_goes_on_with_is_seen_to_be_live(some_runs, store):
+    done = some_runs[0]
+    os.utime(done.folder, (1, 1))  # as one that ended long ago
+    assert store.rows()[store.runs().index(done)][1] is Status.FINISHED
+    assert store.rows()[store.runs().index(done)][1] is Status.FINISHED
+    done.take_over()
+    assert store.rows()[store.runs().index(done)][1] is Status.RUNNING
+    done.release()
+    assert store.rows()[store.runs().index(done)][1] is Status.FINISHED
+
+
+def test_a_first_reading_that_is_broken_off_has_not_been_for_nothing(some_runs, store, index, monkeypatch):
+    oldest, run_of = store.runs()[-1].id, Store.run
+
+    def run_or_end(self, run_id):
+        return pytest.fail("enough") if run_id == oldest else run_of(self, run_id)
+
+    monkeypatch.setattr("experiments.runs.index.AT_ONCE", 2)
+    monkeypatch.setattr(Store, "run", run_or_end)
+    with pytest.raises(pytest.fail.Exception):
+        store.rows()
+    with closing(sqlite3.connect(index)) as database:
+        assert database.execute("SELECT count(*) FROM runs").fetchone() == (2,)
+
+
 def damage_deleted(index):
     index.unlink()
 

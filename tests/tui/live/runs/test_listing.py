@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import random
 
+import pytest
 from app_pilot import make_run
 
 from experiments.results.filters.language import parse_filter
+from experiments.results.ordering import ORDERS, STATUS, ordered, value_of
 from experiments.runs.folder import Meta
+from experiments.runs.row import RunRow, Status
 from experiments.runs.store import Store
 from tui.live.catalog import Catalog
-from tui.live.runs.listing import Folds, Listing
+from tui.live.runs.listing import NEWEST, Folds, Listing
 from tui.live.runs.marks import Marks
 
 GROUP = "g20260101-000000-aaaa"
@@ -78,6 +82,63 @@ def test_what_has_not_changed_is_not_made_anew(tmp_path, script):
     first, second = (listing.arrange(items, parse_filter("!x"), "best", is_open=lambda _: False) for _ in range(2))
     assert [line.fold for line in first if line.fold] == [line.fold for line in second if line.fold]
     assert all(one.fold is other.fold for one, other in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("sort", [*ORDERS, STATUS])
+def test_live_and_ended_runs_are_in_one_order_whatever_it_is_and_whichever_are_found(sort, reverse):
+    rng = random.Random(f"{sort} {reverse}")
+    items = [_drawn(rng, number) for number in range(80)]
+    listing = Listing()
+    for wanted in ("", "a", "a acc>50", "!b"):
+        lines = listing.arrange(items, parse_filter(wanted), sort, reverse=reverse, is_open=lambda _: False)
+        found = parse_filter(wanted).of(items)
+        assert sorted(item[0].run_id for line in lines for item in line.runs) == sorted(row.run_id for row, _ in found)
+        assert listing.count == len(found)
+        shown = [(line.row, line.status) for line in lines]
+        parts = [[item for item in shown if (item[1] is Status.RUNNING) is live] for live in (True, False)]
+        if sort == NEWEST:
+            assert shown == parts[0] + parts[1]
+        for part in parts if sort == NEWEST else [shown]:
+            values = [value_of(item, sort) for item in part]
+            assert values == [value_of(item, sort) for item in ordered(part, sort, reverse=reverse)]
+        items[rng.randrange(80)] = _drawn(rng, len(items) + len(wanted))
+
+
+def _drawn(rng: random.Random, number: int) -> tuple[RunRow, Status]:
+    status = rng.choice([Status.RUNNING, Status.FINISHED, Status.FINISHED, Status.CRASHED])
+    values = {name: rng.choice([None, 1, 2, 3]) for name in ("seed", "total_params", "epochs", "batch_size")}
+    values |= {name: rng.choice([None, 0.4, 0.6, 0.9]) for name in ("best_test_accuracy", "final_test_accuracy", "lr")}
+    values |= {name: rng.choice(["", "a", "b"]) for name in ("name", "arch", "dataset", "schedule")}
+    row = RunRow(
+        **values,
+        run_id=f"20260101-{number:06}-abcd",
+        ended="" if status is Status.RUNNING else str(status),
+        epochs_done=rng.randrange(3),
+        started=f"2026-01-01T00:00:{number % 60:02}",
+        seconds=float(rng.randrange(3)),
+        group_id=rng.choice([None, None, "g1", "g2"]),
+        tags=rng.choice([(), (), ("study:s",)]),
+        limited=False,
+        first_epoch_at_target=rng.choice([None, 1, 2]),
+    )
+    return row, status
+
+
+def test_where_a_look_at_all_folders_takes_long_live_runs_are_still_followed(tmp_path, script, monkeypatch):
+    monkeypatch.setattr("tui.live.catalog.SCAN", 0.0)
+    monkeypatch.setattr("tui.live.catalog.SHARE", 1e6)
+    ended = _run(tmp_path, script, "old", 0.9)
+    live = make_run(tmp_path, script, script.started())
+    catalog = Catalog(Store(tmp_path))
+    catalog.load()
+    catalog.refresh()
+    ended.change_meta(name="new")
+    script.write(live, script.epoch(1, 0.9))
+    assert catalog.refresh()
+    rows = {row.run_id: row for row, _ in catalog.items}
+    assert (rows[live.id].epochs_done, rows[ended.id].name) == (1, "old")
+    assert not catalog.refresh()
 
 
 def test_folds_are_turned_one_by_one_and_all_at_once():
