@@ -11,10 +11,10 @@ from app_pilot import make_run
 from experiments.results.filters.language import parse_filter
 from experiments.results.ordering import ORDERS, STATUS, ordered, value_of
 from experiments.runs.folder import Meta
-from experiments.runs.row import RunRow, Status
+from experiments.runs.row import RunRow, Status, standing
 from experiments.runs.store import Store
 from tui.live.catalog import Catalog
-from tui.live.runs.listing import NEWEST, Folds, Listing
+from tui.live.runs.listing import _FIRST, NEWEST, Folds, Listing
 from tui.live.runs.marks import Marks
 
 GROUP = "g20260101-000000-aaaa"
@@ -96,10 +96,10 @@ def test_live_and_ended_runs_are_in_one_order_whatever_it_is_and_whichever_are_f
         assert sorted(item[0].run_id for line in lines for item in line.runs) == sorted(row.run_id for row, _ in found)
         assert listing.count == len(found)
         shown = [(line.row, line.status) for line in lines]
-        parts = [[item for item in shown if (item[1] is Status.RUNNING) is live] for live in (True, False)]
-        if sort == NEWEST:
-            assert shown == parts[0] + parts[1]
-        for part in parts if sort == NEWEST else [shown]:
+        firsts = [_FIRST.get(standing(*item), 2) if sort == NEWEST else 0 for item in shown]
+        assert firsts == sorted(firsts)
+        for first in range(3):
+            part = [item for item, place in zip(shown, firsts, strict=True) if place == first]
             values = [value_of(item, sort) for item in part]
             assert values == [value_of(item, sort) for item in ordered(part, sort, reverse=reverse)]
         items[rng.randrange(80)] = _drawn(rng, len(items) + len(wanted))
