@@ -86,7 +86,7 @@ def interface(home: Path) -> Iterator[Line]:
         app.read_for(5)
         yield "a page", _turns(app, ["\x1b[6~"] * 20, lambda: app.screen.text), "ms, mean of 20"
         app.press("/")
-        app.process.send("run ")
+        app.process.send('"run ')
         app.read_for(3)
         for what in ("all", "a tenth of them", "a hundredth of them"):
             times = _turns(app, ["1", "\x7f"] * 10, lambda: re.findall(COUNT, app.screen.text))

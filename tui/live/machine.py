@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from core.config import MACHINE_FIELDS, TrainConfig
 from core.errors import InvalidValue
@@ -32,10 +32,18 @@ def import_torch() -> None:
 def spare_the_collector() -> None:
     """Take all that there is now out of what Python's garbage collector goes through again and again.
 
-    With torch imported that is a quarter of a million objects and a tenth of a second in which no key is heard.
+    With torch imported that is a quarter of a million objects and a tenth of a second in which no key is heard. What
+    was taken out before is gone through once more, for what has gone since.
     """
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
+
+
+@cache
+def spare_the_collector_once() -> None:
+    """The same, the first time only: what later runs are made of shall be found when they have ended."""
+    spare_the_collector()
 
 
 def devices_found() -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from experiments.export.notifications import Announcer
 from experiments.locations import Locations
 from experiments.runs.eventlog import Entry
 from experiments.runs.folder import Run, RunSpec
-from tui.live.machine import spare_the_collector
+from tui.live.machine import spare_the_collector_once
 from tui.live.task import Background
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class Job(Background):
         for entry in entries:
             if isinstance(entry.event, StepProgress) and not has_stepped:
                 has_stepped = True
-                spare_the_collector()  # the first step imports the rest of torch
+                spare_the_collector_once()  # the first step imports the rest of torch
             if entry.run_id not in begun:
                 begun.add(entry.run_id)
                 self.note_begun(runner.store.run(entry.run_id))
