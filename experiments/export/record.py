@@ -6,7 +6,8 @@ import json
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from itertools import pairwise
+from io import BytesIO
+from itertools import chain, pairwise
 from typing import Any
 
 from core.events import StepProgress, to_record
@@ -44,7 +45,12 @@ def render(run: Run, _source: StoredWeights | None, _arch: str | None) -> bytes:
     }
     text = json.dumps(record, indent=1, allow_nan=False).encode() + b"\n"
     before, none, after = text.partition(b'\n "steps": []')  # which no text in it has: there a new line is escaped
-    return text if not len(steps) else b"".join([before, none[:-1], *steps.chunks(), b"\n ]", after])
+    if not len(steps):
+        return text
+    whole = BytesIO()  # in which the text is once, and not twice as where its parts are joined
+    for part in chain((before, none[:-1]), steps.chunks(), (b"\n ]", after)):
+        whole.write(part)
+    return whole.getvalue()
 
 
 class _Steps:

@@ -30,8 +30,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from pseudo_terminal import TerminalApp
 
+from core.config import TrainConfig
 from core.events import RunFinished
 from core.storage.files import LEFT_AFTER
+from experiments.execution.runner import Runner
 from experiments.locations import Locations
 from experiments.queue.line import Queue
 from experiments.runs.store import Store
@@ -43,7 +45,7 @@ SMALL = "--dataset mnist-5k --limit-train 512 --limit-test 100 --batch-size 32 -
 NET = ("--arch", "c2s4 gap fc10", "--epochs", "6", *SMALL.split())
 SWEEP = ("sweep", "--study", "s", "--trials", "4", "--jobs", "1", "--sampler", "random", "--lr", "0.01:1:log", *NET)
 FORM = {"dataset": "mnist-5k", "limit_train": "512", "limit_test": "100", "batch_size": "32", "device": "cpu"}
-FORM |= {"engine": "eager", "epochs": "6"}
+FORM |= {"engine": "eager", "epochs": "6", "arch": NET[1]}
 SEED = os.environ.get("SEED", "0")
 KILLS = 3
 
@@ -71,7 +73,8 @@ class Lives:
             self.seconds[kind] = time.monotonic() - began
             if attempt == 0:
                 shutil.rmtree(home)
-        self.weights |= {(kind, seed): weights for seed, weights in ends(kind, home)}
+        if kind != "interface":
+            self.weights |= {(kind, seed): weights for seed, weights in ends(kind, home)}
 
     def live(self, kind: str, kills: int, rng: random.Random) -> int:
         """One life; returns how often it was killed."""
@@ -97,6 +100,8 @@ class Lives:
         if kind == "seeds" and seeds == [0]:  # killed between the makings of the two folders, before any training
             seeds = expected
         assert seeds == expected, f"runs of the seeds {seeds}"
+        if kind == "interface" and not self.weights.get((kind, 0)):  # its form has values of its own
+            self.weights[kind, 0] = weights_in_peace(Store(home).runs()[0].config(), self.home())
         if kind != "sweep":  # whose trials have other values each time
             for seed, weights in found:
                 assert weights == self.weights[kind, seed], f"seed {seed} has come to other weights"
@@ -113,6 +118,15 @@ def ends(kind: str, home: Path) -> list[tuple[int, str]]:
     found = [(run.config()["seed"], run.view().end) for run in runs]
     assert all(isinstance(end, RunFinished) for _, end in found), [run.status() for run in runs]
     return sorted((seed, end.weights_sha256) for seed, end in found if isinstance(end, RunFinished))
+
+
+def weights_in_peace(config: dict[str, object], home: Path) -> str:
+    import torch
+
+    torch.set_num_threads(1)
+    end = list(Runner(Locations.resolve(home)).run(TrainConfig.checked(config)))[-1].event
+    assert isinstance(end, RunFinished)
+    return end.weights_sha256
 
 
 def begin(home: Path, *arguments: str) -> multiprocessing.process.BaseProcess:
@@ -186,7 +200,7 @@ def go_on_to_the_end(kind: str, home: Path) -> None:
 
 
 def in_the_interface(home: Path, rng: random.Random, seconds: float) -> int:
-    State(form=FORM, own_spec=NET[1]).save(home / "state.json")
+    State(form=FORM).save(home / "state.json")
     app = TerminalApp(home, (100, 30))
     try:
         app.wait_for("Ready")
