@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 
 from experiments.runs.row import RunRow
 
@@ -24,14 +25,13 @@ def rank_of(row: RunRow, rows: Iterable[RunRow]) -> Rank | None:
     own = row.best_or_final
     if own is None:
         return None
-    others = [
-        (value, other)
+    dataset, limited = row.dataset, row.limited
+    others = [  # of maybe a hundred thousand, so that nothing is called for any of them
+        (other.final_test_accuracy if other.best_test_accuracy is None else other.best_test_accuracy, other)
         for other in rows
-        if other.run_id != row.run_id
-        and other.dataset == row.dataset
-        and other.limited == row.limited
-        and (value := other.best_or_final) is not None
+        if other.dataset == dataset and other.limited is limited and other.run_id != row.run_id
     ]
-    place = 1 + sum(value > own for value, _ in others)
-    value, rival = max(others, key=lambda pair: pair[0], default=(own, None))
-    return Rank(place, 1 + len(others), rival, own - value)
+    scored = [(value, other) for value, other in others if value is not None]
+    place = 1 + len([value for value, _ in scored if value > own])
+    value, rival = max(scored, key=itemgetter(0), default=(own, None))
+    return Rank(place, 1 + len(scored), rival, own - value)

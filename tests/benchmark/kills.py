@@ -41,7 +41,7 @@ from experiments.verification.verify import verify
 from tui.live.state import State
 
 USUAL = ("run", "80", "seeds", "60", "sweep", "30", "queue", "30", "interface", "100")
-SMALL = "--dataset mnist-5k --limit-train 512 --limit-test 100 --batch-size 32 --device cpu --engine eager --quiet"
+SMALL = "--dataset mnist-5k --limit-train 512 --limit-test 100 --batch-size 32 --device cpu --engine eager"
 NET = ("--arch", "c2s4 gap fc10", "--epochs", "6", *SMALL.split())
 SWEEP = ("sweep", "--study", "s", "--trials", "4", "--jobs", "1", "--sampler", "random", "--lr", "0.01:1:log", *NET)
 FORM = {"dataset": "mnist-5k", "limit_train": "512", "limit_test": "100", "batch_size": "32", "device": "cpu"}
@@ -159,9 +159,9 @@ def next_command(kind: str, home: Path) -> tuple[str, ...] | None:
         if Queue.of(home).entries():
             return ("queue", "work")
         if missing := {0, 1} - {run.config()["seed"] for run in runs}:
-            return ("run", *NET, "--queue", "--seed", str(min(missing)))
+            return ("run", *NET, "--quiet", "--queue", "--seed", str(min(missing)))
     elif not runs:
-        return ("run", *NET, *(("--seeds", "0-1", "--jobs", "1") if kind == "seeds" else ()))
+        return ("run", *NET, "--quiet", *(("--seeds", "0-1", "--jobs", "1") if kind == "seeds" else ()))
     return ("resume", open_runs[0].id, "--quiet") if open_runs else None
 
 
@@ -246,6 +246,7 @@ def main() -> int:
                 except Exception:  # noqa: BLE001  # the other lives shall be tried
                     lost += 1
                     print(f"{kind}, life {number}:", traceback.format_exc(), flush=True)
+                print(f"{kind}: {counts[kind]} kills in {number} lives", end="\r", file=sys.stderr, flush=True)
             seconds = time.monotonic() - began
             print(f"{kind}: {counts[kind]} kills in {number} lives, {seconds:.0f} s", flush=True)
     print(f"{sum(counts.values())} kills, {lost} lives were not what they should be")

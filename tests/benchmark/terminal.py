@@ -26,12 +26,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+from many_runs import make_runs
 from pseudo_terminal import TerminalApp
 
-from core.config import TrainConfig
-from core.events import EpochFinished, RunFinished, RunStarted, TrainEvent
-from experiments.runs.eventlog import Entry
-from experiments.runs.folder import Meta
 from experiments.runs.store import Store
 from tui.live.state import State
 
@@ -192,10 +189,8 @@ def many_runs(count: int = 10_000) -> Iterator[Measurement]:
     """A home of thousands, its index made: from the key to the first rows, and from a page key to other rows."""
     with fresh_home() as home:
         started = time.perf_counter()
-        store = Store(home)
-        for number in range(count):
-            log_of_a_run(store, number)
-        store.rows()
+        make_runs(home, count)
+        Store(home).rows()
         sys.stderr.write(f"{count:,} runs made and indexed in {time.perf_counter() - started:.0f} s\n")
         with interface(home) as app:
             app.wait_for("Ready")
@@ -228,25 +223,6 @@ def many_runs(count: int = 10_000) -> Iterator[Measurement]:
                 times.append(1e3 * (time.perf_counter() - started))
                 app.read_for(0.1)
             yield Measurement("a letter in the filter of 10,000 runs, p95", _p95(times), "ms", 100, samples=len(times))
-
-
-def log_of_a_run(store: Store, number: int) -> None:
-    """A finished run of two epochs."""
-    run = store.create(TrainConfig(seed=number), Meta(name=f"run {number}"), {})
-    accuracy = 0.98 + number / 1e6
-    score = {"test_loss": 0.05, "test_accuracy": accuracy, "test_correct": 9800, "test_total": 10_000}
-    train = {"train_loss": 0.1, "train_accuracy": 0.97, "lr": 0.03, "seconds": 6.0, "images_per_second": 9000.0}
-    sizes = {"train_images": 60_000, "val_images": 0, "test_images": 10_000, "steps_per_epoch": 235}
-    config = TrainConfig(seed=number).model_dump()
-    facts = {"spec": "c8 gap fc10", "total_params": 170, "device": "cpu", "dataset": "mnist", "note": ""}
-    rest = {"selected_epoch": None, "selected_test_accuracy": None, "first_epoch_at_target": None}
-    events: list[TrainEvent] = [RunStarted(config=config, **facts, **sizes)]
-    events += [EpochFinished(epoch=n, **train, **score, val_loss=None, val_accuracy=None) for n in (1, 2)]
-    best = {"final_test_accuracy": accuracy, "best_test_accuracy": accuracy, "best_epoch": 1}
-    events.append(RunFinished(epochs=2, **best, **rest, early_signal=False, seconds=12.0, weights_sha256="0" * 64))
-    lines = [Entry("2026-11-23T00:00:00.000+00:00", run.id, event).to_json() + "\n" for event in events]
-    run.log.write_text("".join(lines))
-    run.release()
 
 
 def while_training(seconds: float, device: str, dataset: str) -> Iterator[Measurement]:

@@ -26,7 +26,7 @@ class Catalog:
         self._items: dict[str, Listed] = {}
         self._stamps: dict[str, int] = {}
         self._scan_at = -math.inf
-        self.loaded = False
+        self.loaded = self.loading = False
 
     @property
     def items(self) -> list[Listed]:
@@ -34,6 +34,13 @@ class Catalog:
 
     def load(self) -> None:
         """Read every run, through the store's index."""
+        self.loading = True
+        try:
+            self._load()
+        finally:
+            self.loading = False
+
+    def _load(self) -> None:
         stamps = self._store.stamps()
         items = {row.run_id: (row, status) for row, status in self._store.rows()}
         self._items, self._stamps, self.loaded = items, _settled(stamps), True

@@ -77,7 +77,7 @@ class RunsScreen(RunActions):
         super().on_screen_resume()
         if self.catalog.loaded:
             self.rearrange()
-        else:
+        elif not self.catalog.loading:  # after which it is arranged
             self.action_reload()
 
     def on_resize(self) -> None:
