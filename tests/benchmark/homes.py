@@ -92,6 +92,7 @@ def interface(home: Path) -> Iterator[Line]:
             times = _turns(app, ["1", "\x7f"] * 10, lambda: re.findall(COUNT, app.screen.text))
             yield f"a letter in a filter that has found {what}", times, "ms, mean of 20"
             app.press("1")
+            app.read_for(2)
         app.press("escape")
         for key, screen in (("3", "Runs"), ("1", "the Lab")):
             app.press(key)
