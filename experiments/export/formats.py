@@ -137,7 +137,7 @@ def check_free(target: Path, *, force: bool) -> None:
         raise _unwritable(target, error) from error
     other = Tip(Action.CHOOSE, "output", "another place")
     if stat.S_ISDIR(mode):
-        raise InvalidValue("output", str(target), "is an existing folder", hint=other)
+        raise InvalidValue("output", str(target), "exists already, as a folder", hint=other)
     if not stat.S_ISREG(mode):
         raise InvalidValue("output", str(target), "is not a regular file", hint=other)
     if (target.parent / "events.jsonl").exists():

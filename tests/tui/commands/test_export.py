@@ -147,7 +147,7 @@ def test_an_export_says_where_it_is_and_is_not_replaced(cli, trained, refused, n
     assert answer.code == 0
     assert answer.out.strip() in written()
     assert answer.out.startswith(trained.id)
-    refused(cli("export", "first", "--format", name), 2, "output", "there already")
+    refused(cli("export", "first", "--format", name), 2, "output", "exists already")
     refused(cli("export", "first", "--format", name, "-o", "missing/out"), 2, "missing/out", "cannot be written")
     assert len(written()) == 1
 
@@ -204,7 +204,7 @@ def test_a_bundle_is_verified_by_somebody_without_the_run(cli, trained, tmp_path
     answer = cli("bundle", "first", "-o", "run.zip")
     assert (answer.code, answer.out.strip()) == (0, "run.zip")
     assert cli("verify", "run.zip", at=tmp_path / "nobody").code == 0
-    refused(cli("bundle", "first", "-o", "run.zip"), 2, "run.zip", "there already")
+    refused(cli("bundle", "first", "-o", "run.zip"), 2, "run.zip", "exists already")
     assert cli("bundle", "first", "-o", "run.zip", "--force").code == 0
     os.truncate("run.zip", 1000)
     refused(cli("verify", "run.zip"), 5, "run.zip")
