@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tui.drawing.raster import NOTHING, Raster
 from tui.drawing.series import Axis, Values
-from tui.drawing.strokes import Stroke, draw_strokes, draw_upright
+from tui.drawing.strokes import Stroke, draw_rule, draw_strokes, draw_upright
 
 Spans = list[tuple[str, str]]
 """Texts one behind the other, each with its kind, which a colour can be chosen by."""
@@ -25,7 +25,8 @@ class PlotLine:
 
 @dataclass(frozen=True, slots=True)
 class LinePlot:
-    """Axes, curves, and a place on the lower axis to be `marked` by an upright line; labels by the values they are at.
+    """Axes, curves, a place on the lower axis to be `marked` by an upright line, and a value that is the `rule` by a
+    level one, which what is above or below it never touches; labels by the values they are at.
 
     With `ascii_only` it is drawn in characters that any font has.
     """
@@ -37,6 +38,7 @@ class LinePlot:
     y_labels: Mapping[float, str]
     log: bool = False
     marked: float | None = None
+    rule: float | None = None
     ascii_only: bool = False
 
     def lines(self, width: int, height: int) -> list[Spans]:
@@ -47,13 +49,14 @@ class LinePlot:
             return []
         raster = Raster(columns, rows, ascii_only=self.ascii_only)
         dots = raster.dots
-        across, up = Axis(*self.across, dots[0], log=self.log), Axis(*self.up, dots[1])
-        kinds = ["mark", *(layer.kind for layer in self.layers)]
+        across, up = Axis(*self.across, dots[0], log=self.log), Axis(*self.up, dots[1], split=self.rule)
+        kinds = ["mark", "rule", *(layer.kind for layer in self.layers)]
         if self.marked is not None:
             draw_upright(raster, across, self.marked, 0)
+        draw_rule(raster, up, 1)
         strokes = [
             Stroke(number, layer.xs, layer.ys, "*" if layer.joined else ".", joined=layer.joined)
-            for number, layer in enumerate(self.layers, start=1)
+            for number, layer in enumerate(self.layers, start=2)
         ]
         draw_strokes(raster, strokes, across, up)
         fine_x, fine_y = raster.fine

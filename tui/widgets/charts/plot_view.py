@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
+from rich.style import Style
 from rich.text import Text
 from textual.geometry import Size
 from textual.widget import Widget
 
+from experiments.reports.looks import HELD_OUT, TEST, colours, target_colour
 from tui.drawing.plot import LinePlot
 
 MakePlot = Callable[[bool], LinePlot]
@@ -16,7 +18,7 @@ MakePlot = Callable[[bool], LinePlot]
 
 
 class PlotView(Widget):
-    """Painted when what it shows or its size has changed."""
+    """Painted when what it shows or its size has changed. What a run is scored on looks as in the large charts."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"plot--label", "plot--raw", "plot--mark"}
     DEFAULT_CSS = """
@@ -56,7 +58,10 @@ class PlotView(Widget):
         if self._make is not None and key != self._drawn:
             self._drawn = key
             plot = self._make(getattr(self.app, "ascii_only", False))
-            styles = {kind: self.get_component_rich_style(name, partial=True) for kind, name in self.STYLES.items()}
+            styles: dict[str, Style | str] = {
+                kind: self.get_component_rich_style(name, partial=True) for kind, name in self.STYLES.items()
+            }
+            styles |= {"test": colours()[TEST], "held out": colours()[HELD_OUT], "rule": target_colour()}
             lines = plot.lines(*self.content_size)
             texts = [Text.assemble(*((text, styles.get(kind, "")) for text, kind in line)) for line in lines]
             self._text = Text("\n", no_wrap=True).join(texts)

@@ -78,26 +78,26 @@ def _title(entry: ListEntry, row: RunRow, group_words: str) -> Content:
 
 
 def curve_of(view: RunView, *, ascii_only: bool) -> LinePlot:
-    """Accuracy in percent by epoch, on scored and on training images, and the epoch of the target as a line."""
+    """Accuracy in percent by epoch on scored images, with the target, unless it is far, and its epoch."""
     scored = view.accuracies
     xs, ys = np.array(list(scored), dtype=float), 100 * np.array(list(scored.values()))
-    train_xs = np.array([epoch.epoch for epoch in view.epochs], dtype=float)
-    train = 100 * np.array([epoch.train_accuracy for epoch in view.epochs])
-    last = max(float(train_xs[-1]), 2.0)
+    last = max(float(view.epochs[-1].epoch), 2.0)
     # From the second epoch on, so that the first, which is far below, does not press the rest into a line.
     low = float(ys[1:].min()) if len(ys) > 2 else float(ys.min())
     high = max(float(ys.max()), low + 0.1)
+    target = view.config.get("target")
+    rule = float(target) if isinstance(target, int | float) and low < target < 2 * high - low else None
+    labels = {high: f"{high:.2f}"} | ({rule: f"{rule:g}"} if rule is not None else {})
+    high = max(high, rule or 0.0)
     low -= 0.1 * (high - low)
     reached = view.first_epoch_at_target
     return LinePlot(
         across=(1.0, last),
         up=(low, high),
-        layers=[
-            PlotLine("raw", train_xs, np.clip(train, low, high), joined=False),
-            PlotLine("", xs, np.clip(ys, low, high)),
-        ],
+        layers=[PlotLine("test" if view.best_test_accuracy is not None else "held out", xs, ys)],
         x_labels={1.0: "1", last: f"epoch {last:.0f}"},
-        y_labels={high: f"{high:.2f}", low: f"{low:.2f}"},
+        y_labels={low: f"{low:.2f}"} | labels,
         marked=float(reached) if reached is not None else None,
+        rule=rule,
         ascii_only=ascii_only,
     )
