@@ -26,6 +26,8 @@ CHUNK = 1500
 LOOK = 1.0
 """Seconds between two looks at whether the folder and the process are still there."""
 LOG_LINES = 1000
+READING = "reading"
+"""The standing of a run while no process trains it and its log has not been read to the end."""
 
 
 @dataclass(slots=True)
@@ -45,7 +47,10 @@ class StepLosses:
 
 
 class Follower:
-    """One run as read so far. `poll` takes in new entries; `version` grows whenever anything has changed."""
+    """One run as read so far. `poll` takes in new entries; `version` grows whenever anything has changed.
+
+    `status` is RUNNING until the log has been read to its end, as the end of the run is there.
+    """
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -54,6 +59,7 @@ class Follower:
         self.status = Status.RUNNING
         self.deleted = False
         self._looked = 0.0
+        self._is_alive = False
         self._stored: Mapping[str, Any] = {}
         self._restart()
         self._look()
@@ -61,6 +67,7 @@ class Follower:
     def _restart(self) -> None:
         self._reader = EventReader(self.run.log)
         self._size = 0
+        self._is_behind = True
         self.view = RunView()
         self.by_step = StepLosses()
         self.log: deque[tuple[str, str]] = deque(maxlen=LOG_LINES)
@@ -83,7 +90,9 @@ class Follower:
     @property
     def standing(self) -> str:
         """The run's status in a word."""
-        return "deleted" if self.deleted else str(self.status)
+        if self.deleted:
+            return "deleted"
+        return READING if self._is_behind and not self._is_alive else str(self.status)
 
     def finish(self) -> None:
         """Take in all new entries at once, and the run's status."""
@@ -96,14 +105,15 @@ class Follower:
         before, damaged, ended = self.version, self.damaged, self.view.end
         if time.monotonic() - self._looked >= LOOK:
             self._look()
-        count = 0
+        count, was_behind = 0, self._is_behind
         if not self._was_cut():
             for entry in islice(self._reader.poll(), CHUNK):
                 self._take(entry)
                 count += 1
-        if count or self.damaged != damaged:
+        self._is_behind = count == CHUNK
+        if count or self.damaged != damaged or self._is_behind != was_behind:
             self.version += 1
-        if self.view.end is not ended:
+        if self.view.end is not ended or was_behind:
             self._update_status()
         return self.version != before
 
@@ -133,7 +143,9 @@ class Follower:
         self._update_status()
 
     def _update_status(self) -> None:
-        is_alive = self.run.is_alive()
+        self._is_alive = is_alive = self.run.is_alive()
+        if self._is_behind and not is_alive:
+            return
         if not is_alive and self.view.end is None and (end := kept_end(self.run.reserve)) is not None:
             self._take(end)
         status = status_of(ended_as(self.view.end), is_alive=is_alive)

@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from experiments.results.diagnosis import RULES, WORDS
 from experiments.runs.row import Status
-from tui.live.follow import Follower
+from tui.live.follow import READING, Follower
 from tui.live.forms.advice import for_interface
 from tui.live.messages import ForkRequested, ResumeRequested, StopRequested, TurnRequested
 from tui.screens.notes import edit_note
@@ -105,7 +105,7 @@ class TrainingScreen(TrainingBase):
         waiting = self.lab.session.stage
         self.set_class(follower is None and not waiting, "-empty")
         self.set_class(follower is None and bool(waiting) and self._has_drawn, "-preparing")
-        shown = (follower.run.id, follower.status, follower.deleted) if follower is not None else None
+        shown = (follower.run.id, follower.standing) if follower is not None else None
         watch = self.lab.run_watch
         seeds = watch.seeds.begun if follower is not None and follower in watch.seeds.begun else []
         self.refresh_keys(shown, self.lab.session.live, watch.has_others, len(seeds) > 1, self.has_class("-wide"))
@@ -129,9 +129,11 @@ class TrainingScreen(TrainingBase):
 
     def _before_the_first_step(self, follower: Follower) -> str:
         """What there is in the place of a progress line, before a run has one."""
-        if follower.status is Status.RUNNING or self.lab.session.works_on(follower.run.id):
+        if follower.standing == Status.RUNNING or self.lab.session.works_on(follower.run.id):
             return f"{self.lab.session.stage or 'waiting for the first step'}..."
-        return "" if follower.view.epochs else f"{follower.standing} before its first step"
+        return (
+            "" if follower.view.epochs or follower.standing == READING else f"{follower.standing} before its first step"
+        )
 
     def _say_warnings(self) -> None:
         job = self.lab.session.job
@@ -154,7 +156,7 @@ class TrainingScreen(TrainingBase):
 
     def _device_use(self, follower: Follower) -> str:
         started = follower.view.started
-        if started is None or follower.status is not Status.RUNNING:
+        if started is None or follower.standing != Status.RUNNING:
             return started.device if started else ""
         if not self.lab.session.works_on(follower.run.id):
             return "trained by another process"
@@ -216,7 +218,7 @@ class TrainingScreen(TrainingBase):
             case "stop":
                 if follower is None:
                     return self.lab.session.live
-                return follower.status is Status.RUNNING or self.lab.session.works_on(follower.run.id)
+                return follower.standing == Status.RUNNING or self.lab.session.works_on(follower.run.id)
             case "resume":
                 resumable = (Status.STOPPED, Status.CRASHED, Status.FAILED)
                 return follower is not None and not follower.deleted and follower.status in resumable

@@ -8,6 +8,7 @@ from textual.containers import Vertical
 from core.events import RunFinished
 from experiments.runs.row import Status
 from experiments.runs.view import RunView
+from tui.live.follow import READING
 from tui.text.output import duration
 from tui.text.progress import meter, why_ended
 from tui.widgets.lines.line import Line
@@ -54,6 +55,8 @@ def overall(view: RunView, status: str, width: int) -> str:
         left = seconds_left(view)
         at_most = "at most " * bool(view.config.get("early_stop") or view.config.get("stop_at_target"))
         words = (f"{at_most}{duration(left)} left" if left is not None else "time left not known yet") + speed
+    elif status == READING:
+        words = "reading its log"
     else:
         early = " early" * bool(why_ended(view))
         words = f"{status}{early} after {duration(view.seconds)}"

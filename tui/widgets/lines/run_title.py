@@ -7,7 +7,7 @@ from textual.content import Content
 from core.dataset_names import name_of
 from core.events import RunFailed
 from experiments.runs.row import Status
-from tui.live.follow import Follower
+from tui.live.follow import READING, Follower
 from tui.live.forms.advice import as_sentence, for_interface
 from tui.text.keys import with_keys
 from tui.text.wording import arch_in_short, what_failed
@@ -19,7 +19,7 @@ STATUS_SIGNS = {
     Status.FAILED: ("✗ failed", "$text-error"),
     Status.CRASHED: ("✗ crashed", "$text-error"),
 }
-DELETED = ("✗ deleted", "$text-error")
+OTHER_SIGNS = {"deleted": ("✗ deleted", "$text-error"), READING: ("… reading", "$text-muted")}
 
 
 def title_of(follower: Follower, place: str = "") -> Content:
@@ -36,7 +36,7 @@ def title_of(follower: Follower, place: str = "") -> Content:
     lr = f"{lr:.4g}" if isinstance(lr, float) else lr  # one that a sweep proposed has 17 digits
     facts += [f"seed {seed} ({place})" if place else f"seed {seed}", f"lr {lr}", f"batch {batch}"]
     facts.append(started.device if started else "")
-    sign, style = DELETED if follower.deleted else STATUS_SIGNS[follower.status]
+    sign, style = OTHER_SIGNS.get(follower.standing) or STATUS_SIGNS[follower.status]
     rest = "  ".join(fact for fact in facts if fact)
     return Content.assemble((sign, f"bold {style}"), ("  " + name, "bold"), "  ", rest)
 
