@@ -25,6 +25,7 @@ from tui.widgets.charts.parameter_curves import (
     slice_labels,
     slice_words,
 )
+from tui.widgets.charts.study_curves import together
 from tui.widgets.keys import bind
 
 
@@ -62,9 +63,11 @@ class Parameters(ModalScreen[None]):
             overlay.show(self._at, parallel_curves(view), title=title, axis=axis, named=named)
             return
         dimension = dimensions[self._at]
-        axis = f"{slice_words(dimension)}   {signs[BEST]} best quarter  {signs[OTHER]} others"
+        curves = slice_curves(view, dimension)
+        bounds, below = together(curves)
+        axis = f"{slice_words(dimension)}   {signs[BEST]} best quarter  {signs[OTHER]} others{below}"
         word = choices(view.plan.space).get(dimension.field, "")  # where in a template it is
         name = f"{dimension.field}, {word}" if word else dimension.field
         what = f"Accuracy % on {VALUES[view.plan.scored_on]} images, by {name}"
         named = slice_labels(dimension)
-        overlay.show(self._at, slice_curves(view, dimension), title=what, axis=axis, named=named)
+        overlay.show(self._at, curves, title=what, axis=axis, bounds=bounds, top=100.0, named=named)

@@ -16,7 +16,7 @@ from tui.drawing.bars import bar
 from tui.text.study_report import COSTS, importance_obstacle
 from tui.text.study_words import VALUES
 from tui.widgets.charts.overlay import MARKERS, Overlay, Readout
-from tui.widgets.charts.study_curves import MEDIAN, PRUNED, THIS, TRIAL, by_epoch, front_curves, history
+from tui.widgets.charts.study_curves import MEDIAN, PRUNED, THIS, TRIAL, by_epoch, front_curves, history, together
 
 PANELS = {"history": "Best so far", "epochs": "By epoch", "importance": "Importance"}
 LABEL = 14
@@ -134,11 +134,14 @@ class StudyCharts(Horizontal):
         what = "TEST accuracy %, optimistic" if view.plan.scored_on == "test" else "Held-out accuracy %"
         other = "" if view.values_are == view.plan.scored_on else f" ({VALUES[view.values_are]})"
         pruned = f"  {signs[PRUNED]} pruned{other}" if view.count("pruned") else ""
+        curves = history(view)
+        bounds, below = together(curves)
         self.query_one("#history", Overlay).show(
             (ended, len(view.trials)),
-            history(view),
+            curves,
             title=f"{what}, by trial",
-            axis=f"{signs[TRIAL]} trial{pruned}  {self._line} best so far",
+            axis=f"{signs[TRIAL]} trial{pruned}  {self._line} best so far{below}",
+            bounds=bounds,
             top=100.0,
             readout=Readout("trial", {TRIAL: "value", PRUNED: "pruned at"}),
         )
