@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tui.widgets.charts.overlay import Curve
-from tui.widgets.charts.study_curves import together
+from tui.widgets.charts.overlay import Curve, together
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from experiments.studies.view import StudyView
 from tui.text.keys import with_keys
 from tui.text.study_report import choices
 from tui.text.study_words import VALUES
-from tui.widgets.charts.overlay import MARKERS, Overlay
+from tui.widgets.charts.overlay import MARKERS, Overlay, together
 from tui.widgets.charts.parameter_curves import (
     BEST,
     OTHER,
@@ -25,7 +25,6 @@ from tui.widgets.charts.parameter_curves import (
     slice_labels,
     slice_words,
 )
-from tui.widgets.charts.study_curves import together
 from tui.widgets.keys import bind
 
 

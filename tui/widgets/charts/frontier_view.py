@@ -14,7 +14,7 @@ from experiments.results.frontier import FLOOR, Point, frontier
 from experiments.runs.store import Store
 from tui.drawing.series import Values
 from tui.live.task import BackgroundTask
-from tui.widgets.charts.overlay import MARKERS, Curve, Overlay, Readout
+from tui.widgets.charts.overlay import MARKERS, Curve, Overlay, Readout, least_together
 from tui.widgets.lines.line import Line
 
 KINDS = {
@@ -61,8 +61,11 @@ class FrontierView(Vertical):
             line.show("   ".join(f"{signs[number]} {words}" for number, words in KINDS.values()))
             title, axis = "Test accuracy % by parameters, full MNIST", "parameters  line: front  bars: 95% intervals"
             names = Readout("parameters", dict(KINDS.values()))
+            least = least_together(_places(self._points)[1])
+            shown = [point for point in self._points if 100 * point.accuracy >= least]
+            axis += f"  {len(self._points) - len(shown)} below" * (len(shown) < len(self._points))
             self.query_one(Overlay).show(
-                tuple(self._points), frontier_curves(self._points), title=title, axis=axis, top=100.0, readout=names
+                tuple(self._points), frontier_curves(shown), title=title, axis=axis, top=100.0, readout=names
             )
 
 

@@ -12,6 +12,7 @@ from textual.binding import BindingType
 from textual.content import Content
 
 from experiments.reports.looks import COLOURS, colours
+from experiments.reports.scale import limits
 from tui.drawing.series import Series, Values, drawable_points
 from tui.drawing.strokes import Stroke
 from tui.widgets.charts.diagram import Diagram
@@ -21,6 +22,8 @@ from tui.widgets.keys import bind
 MARKERS = {False: "●▲■◆○△□◇", True: "ox+*#%@&"}
 """One for each of eight curves, in Unicode and in ASCII."""
 MOST = len(COLOURS)
+FAR = 5
+"""Percentages so many times further below the median than the highest is above it do not lie with the others."""
 BAND_GAP = {False: 4, True: 2}
 """Of the dots of the edge of a band one in so many is drawn."""
 
@@ -46,6 +49,22 @@ class Curve:
     def edges(self, *, log: bool) -> list[Series]:
         """The drawable parts of the lower and of the upper end of the band."""
         return [drawable_points(Series("", "", self.xs, ends), log=log) for ends in self.band or ()]
+
+
+def least_together(values: Values) -> float:
+    """The lowest of the percentages that lie together: one that is FAR below is not to press all others into a line."""
+    if not len(values):
+        return 0.0
+    middle, best = float(np.median(values)), float(values.max())
+    return float(values[values >= middle - FAR * max(best - middle, 0.1)].min())
+
+
+def together(curves: Sequence[Curve]) -> tuple[tuple[float, float] | None, str]:
+    """The range of those points of curves that lie together, and a word on those below it; neither where all do."""
+    values = np.concatenate([curve.ys for curve in curves if not curve.joined])
+    least = least_together(values)
+    below = int((values < least).sum())
+    return (limits([least, float(values.max())], top=100.0), f"  {below} below") if below else (None, "")
 
 
 @dataclass(frozen=True, slots=True)

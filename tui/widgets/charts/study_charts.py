@@ -15,8 +15,8 @@ from experiments.studies.view import StudyView, TrialView
 from tui.drawing.bars import bar
 from tui.text.study_report import COSTS, importance_obstacle
 from tui.text.study_words import VALUES
-from tui.widgets.charts.overlay import MARKERS, Overlay, Readout
-from tui.widgets.charts.study_curves import MEDIAN, PRUNED, THIS, TRIAL, by_epoch, front_curves, history, together
+from tui.widgets.charts.overlay import MARKERS, Overlay, Readout, together
+from tui.widgets.charts.study_curves import MEDIAN, PRUNED, THIS, TRIAL, by_epoch, front_curves, history
 
 PANELS = {"history": "Best so far", "epochs": "By epoch", "importance": "Importance"}
 LABEL = 14

@@ -9,15 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from experiments.reports.scale import limits
 from experiments.studies.view import StudyView, TrialView
 from tui.drawing.series import Values
 from tui.widgets.charts.overlay import Curve
 
 TRIAL, PRUNED, BEST = 0, 1, 2
 """The numbers, and so the markers and colours, of the curves of trials."""
-FAR = 5
-"""Trials so many times further below the median than the best one is above it are not in the range."""
 THIS, MEDIAN = 0, 1
 """The numbers of the curves by epoch."""
 
@@ -41,20 +38,6 @@ def history(view: StudyView) -> list[Curve]:
         Curve(PRUNED, *_columns(pruned), joined=False),
         Curve(TRIAL, *_columns(finished), joined=False),
     ]
-
-
-def together(curves: Sequence[Curve]) -> tuple[tuple[float, float] | None, str]:
-    """The range of percentages of those trials that lie together, and a word on those below it: one that diverged is
-    not to press all others into a line. No range, and no word, where there is none such."""
-    values = np.concatenate([curve.ys for curve in curves if not curve.joined])
-    if not len(values):
-        return None, ""
-    middle, best = float(np.median(values)), float(values.max())
-    low = middle - FAR * max(best - middle, 0.1)
-    below = int((values < low).sum())
-    if not below:
-        return None, ""
-    return limits(values[values >= low].tolist(), top=100.0), f"  {below} below"
 
 
 def front_curves(view: StudyView) -> list[Curve]:
