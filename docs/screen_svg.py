@@ -69,7 +69,7 @@ def read(exported: str, styles: Styles) -> Picture:
     areas: Counter[str] = Counter()
     for _, _, wide, fill in rects:
         areas[fill] += wide
-    background = areas.most_common(1)[0][0]
+    background = max(areas, key=areas.__getitem__, default="#000000")
     lines: list[list[str]] = [[] for _ in range(count)]
     for (line, fill), same in groupby(rects, key=lambda rect: (rect[0], rect[3])):
         pieces = list(same)
