@@ -17,17 +17,21 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from screen_svg import Picture, Styles, read
 from screen_svg import film as film_of
 from screen_svg import still as still_of
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from experiments.locations import Locations
 from experiments.runs.store import Store
 from tui.app.app import LabApp
 from tui.screens.compare import CompareScreen
 from tui.screens.inspect import InspectScreen
+from tui.screens.study import StudyScreen
+from tui.screens.sweeps import SweepsScreen
 
 SIZES = {"": (120, 40), "-200x60": (200, 60)}
 """What is added to the name of a picture, and its columns and lines."""
@@ -42,7 +46,7 @@ SWEEP = (
     "sweep --arch conv5 --lr 0.005:0.5:log --batch-size 32,64,128,256 --epochs 2 --val-split 5000 "
     f"--trials 10 --study {STUDY}"
 )
-SPEC = ("c8p1", " s16p1", " p2", " s24p1", " s24p1", " p2", " s32p1", " gap fc10")
+SPEC = ("c8", " p2", " c16", " p2", " c16", " gap", " fc10")
 """What is typed in the film, a piece for each picture."""
 EPOCHS = 5
 """Of the run in the film."""
@@ -92,12 +96,8 @@ async def photograph(home: Path, out: Path, size: tuple[int, int], suffix: str) 
         await _compare(pilot)
         await _settle(pilot)
         shoot("compare")
-        await pilot.press("escape", "4")
-        await _settle(pilot)
-        await pilot.press("enter")
-        await _settle(pilot)
-        await pilot.press("B")
-        await _settle(pilot)
+        await pilot.press("escape")
+        await _open_sweep(pilot)
         shoot("sweep")
         app.exit(0)
 
@@ -145,8 +145,10 @@ async def film(home: Path) -> str:
         await take("left", "left", stay=1.5)
         await take("escape", "3", stay=1)
         await take("o", "home", stay=3)
-        await take("space", "home", "down", "asterisk", "home", "down", "down", "space", stay=1)
-        await take("equals_sign", stay=3)
+        await take("space", "home", "down", "asterisk", "end", "space", stay=1)
+        await pilot.press("equals_sign")
+        await _until(pilot, lambda: isinstance(app.screen, CompareScreen))
+        await take(stay=3)
         await take("tab", stay=2)
         await take("tab", stay=4)
         app.exit(0)
@@ -177,6 +179,22 @@ async def _open_best(pilot: Pilot[int]) -> None:
     await pilot.press("escape", "escape", "3", "escape", "slash", *f"name:{BEST}", "enter")
     await _settle(pilot)
     await pilot.press("enter")
+    await _settle(pilot)
+
+
+def _can_open(screen: Screen[Any]) -> bool:
+    """Whether the sweep that the list of sweeps is at has been read."""
+    return isinstance(screen, SweepsScreen) and screen.entry is not None and screen.entry.view is not None
+
+
+async def _open_sweep(pilot: Pilot[int]) -> None:
+    """The newest sweep, at its best trial."""
+    await pilot.press("4")
+    await _until(pilot, lambda: _can_open(pilot.app.screen))
+    await pilot.press("enter")
+    await _until(pilot, lambda: isinstance(pilot.app.screen, StudyScreen))
+    await _settle(pilot)
+    await pilot.press("B")
     await _settle(pilot)
 
 
