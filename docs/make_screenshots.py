@@ -32,6 +32,7 @@ from tui.screens.compare import CompareScreen
 from tui.screens.inspect import InspectScreen
 from tui.screens.study import StudyScreen
 from tui.screens.sweeps import SweepsScreen
+from tui.text.keys import keys_of
 
 SIZES = {"": (120, 40), "-200x60": (200, 60)}
 """What is added to the name of a picture, and its columns and lines."""
@@ -50,6 +51,7 @@ SPEC = ("c8", " p2", " c16", " p2", " c16", " gap", " fc10")
 """What is typed in the film, a piece for each picture."""
 EPOCHS = 5
 """Of the run in the film."""
+MARK = keys_of("mark")[0]
 PATIENCE = 600
 """Seconds that a training may take."""
 
@@ -145,7 +147,7 @@ async def film(home: Path) -> str:
         await take("left", "left", stay=1.5)
         await take("escape", "3", stay=1)
         await take("o", "home", stay=3)
-        await take("space", "home", "down", "asterisk", "end", "space", stay=1)
+        await take(MARK, "home", "down", "asterisk", "end", MARK, stay=1)
         await pilot.press("equals_sign")
         await _until(pilot, lambda: isinstance(app.screen, CompareScreen))
         await take(stay=3)
@@ -169,7 +171,7 @@ async def _list(pilot: Pilot[int]) -> None:
 
 async def _compare(pilot: Pilot[int]) -> None:
     """The best run and the group, from a list that begins with them."""
-    await pilot.press("home", "space", "home", "down", "asterisk", "equals_sign")
+    await pilot.press("home", MARK, "home", "down", "asterisk", "equals_sign")
     await _until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
     await _settle(pilot)
 
