@@ -291,7 +291,7 @@ async def test_arrows_read_the_charts_at_an_epoch_and_enter_inspects_its_weights
             "steps": 3 * 235,
         }
         await pilot.press("enter")
-        await wait_for_text(pilot, "of epoch 3 no weights")
+        await wait_for_text(pilot, "the weights of epoch 3")
         await pilot.press("up")
         await wait_for_text(pilot, "epoch 2 (best): train ")
         await pilot.press("escape")

@@ -46,7 +46,7 @@ async def test_no_text_of_a_run_folder_steers_the_terminal(tmp_path, script):
         await pilot.press("3")
         await look("one]52;c;aGk=[2J1m")
         await pilot.press("F", "end")  # out of its group
-        for key, text in (("t", "tags, with"), ("e", "Rename"), ("d", "Delete")):
+        for key, text in (("t", "tags, sep"), ("e", "Rename"), ("d", "Delete")):
             await pilot.press(key)
             await look(text)
             await pilot.press("escape")
