@@ -301,7 +301,8 @@ def _verdict_words(report: ComparisonReport) -> Content:
     """A note on all comparisons, then a paragraph for each: its verdict, and the notes on what it does not cover."""
     parts = [Content(_sentence(report.note)), Content()] if report.note else []
     for comparison in report.comparisons:
-        parts.append(Content.styled(_sentence(comparison.in_words()), "bold"))
+        words = comparison.in_words()  # which begins with a name where one is better
+        parts.append(Content.styled(_sentence(words) if comparison.better is None else f"{words}.", "bold"))
         parts += [Content(f"  {_sentence(note)}") for note in comparison.notes]
         parts.append(Content())
     return Content("\n").join(parts)

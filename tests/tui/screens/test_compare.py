@@ -148,7 +148,7 @@ async def test_the_verdict_says_who_is_better_or_why_it_cannot_tell(tmp_path, sc
     single = make_run(tmp_path, script, script.started(), script.epoch(1, 0.9), meta=Meta("alive"))
     async with staged(CompareScreen([groups["worse"], groups["better"]]), tmp_path) as pilot:
         await pilot.press("tab", "tab")
-        await wait_for_text(pilot, "Better is better by 4.00 points")
+        await wait_for_text(pilot, "better is better by 4.00 points")
         assert "compared with" not in screen_text(pilot)
         await pilot.press("escape")
         await _compare(pilot, *groups.values())
