@@ -39,7 +39,11 @@ class RunWatch:
     def _reader_of(self, run: Run) -> Follower:
         """The one that reads this run's log already, or a new one."""
         own = self.own if self.own is not None and self.own.run.id == run.id else None
-        return own or self.seeds.find(run.id) or Follower(run)
+        if found := own or self.seeds.find(run.id):
+            return found
+        follower = Follower(run)
+        follower.poll()  # most logs are read whole by that: a key pressed right now finds the run as it is
+        return follower
 
     @property
     def turns(self) -> list[str]:

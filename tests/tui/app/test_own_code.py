@@ -21,7 +21,7 @@ def named(tmp_path, monkeypatch):
     monkeypatch.setattr("experiments.runs.own_code.named_code_folder", lambda: tmp_path / "named")
     named: list[str | None] = []
 
-    def train_on(runner, run, *, arch=None):
+    def train_on(runner, run, *, arch=None, **_):
         named.append(arch)
         return iter(())
 
