@@ -19,6 +19,12 @@ def pytest_report_header() -> str:
     return f"sampled cases: TEST_SEED={TEST_SEED}"
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Of `-n auto`: three for two cores, as a test waits for a third of its time for processes, screens and clocks."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, 3 * cores // 2)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark cases of `sampled` tests as slow: those that are not drawn, or all of them when slow tests are asked for."""
@@ -30,7 +36,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         drawn: list[pytest.Item] = []
         if "not slow" in config.option.markexpr:
             (count,) = cases[0].get_closest_marker("sampled").args
-            drawn = random.Random(f"{TEST_SEED} {name}").sample(cases, min(count, len(cases)))
+            quick = [case for case in cases if not case.get_closest_marker("slow")]
+            drawn = random.Random(f"{TEST_SEED} {name}").sample(quick, min(count, len(quick)))
         for case in cases:
             if case not in drawn:
                 case.add_marker("slow")

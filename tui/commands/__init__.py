@@ -85,7 +85,7 @@ COMMANDS: Mapping[str, Row] = {
     ),
     "report": Row(
         "tui.commands.report:report",
-        "Write runs and groups as one HTML page that opens offline. Prints its path.",
+        "Write runs, groups or a sweep as one HTML page that opens offline. Prints its path.",
     ),
     "rm": Row("tui.commands.runs:rm", "Delete runs and everything in their folders. Asks first when on a terminal."),
     "sweep": Row(

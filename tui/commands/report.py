@@ -33,7 +33,7 @@ def report(
     save_wrong: SaveWrong = None,
     force: Force = False,
 ) -> None:
-    """Write runs and groups, or a sweep, as one HTML page that opens offline. Prints its path."""
+    """Write runs, groups or a sweep as one HTML page that opens offline. Prints its path."""
     from experiments.export.formats import save
     from experiments.reports.page import find_part
     from experiments.reports.templated import page_of

@@ -118,7 +118,7 @@ def test_nothing_is_replaced_unless_that_is_wanted(finished, tmp_path):
     export(finished, find_format("csv"), path, None, None, force=True)
     assert path.read_text().startswith("epoch,")
     for name in ("csv", "tensorboard"):
-        with pytest.raises(InvalidValue, match="is a folder"):
+        with pytest.raises(InvalidValue, match="exists already, as a folder"):
             export(finished, find_format(name), tmp_path, None, None, force=True)
 
 

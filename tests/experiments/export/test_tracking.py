@@ -112,7 +112,7 @@ def test_event_files_are_written_as_the_run_goes(locations, tiny):
 
 
 def steps_in_event_files(run):
-    """The steps of each tag, in the order in which they were written."""
+    """The steps of each tag. They are sorted, as TensorBoard takes two files of one second by their names."""
     import warnings
 
     with warnings.catch_warnings():
@@ -122,8 +122,8 @@ def steps_in_event_files(run):
         events = EventAccumulator(str(run.folder / "tensorboard"), purge_orphaned_data=False)
         events.Reload()
     tags = events.Tags()
-    found = {tag: [event.step for event in events.Scalars(tag)] for tag in tags["scalars"]}
-    return found | {tag: [event.step for event in events.Tensors(tag)] for tag in tags["tensors"]}
+    found = {tag: sorted(event.step for event in events.Scalars(tag)) for tag in tags["scalars"]}
+    return found | {tag: sorted(event.step for event in events.Tensors(tag)) for tag in tags["tensors"]}
 
 
 def killed(locations, entries, after, tmp_path):

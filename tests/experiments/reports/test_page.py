@@ -209,7 +209,7 @@ def test_a_page_of_several_has_the_verdict_of_compare(new_run, script, store):
 def test_why_there_is_no_verdict_is_said(new_run, script, store):
     new_run(script.started(), script.epoch(1), script.finished(1), name="a")
     new_run(script.started(), script.epoch(1), name="b")
-    assert "No verdict: Run" in Page(report([find_part(store, "a"), find_part(store, "b")])).words
+    assert "No verdict: Only finished" in Page(report([find_part(store, "a"), find_part(store, "b")])).words
 
 
 def test_scores_are_explained_where_they_stand_in_the_table(new_run, script, store):

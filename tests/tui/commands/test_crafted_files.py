@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from core.storage.checkpoint import load_checkpoint
 from core.storage.tensors import read_tensors, weights_sha256, write_tensors
 from experiments.runs.folder import Run
+from experiments.runs.row import RunRow
 from experiments.runs.store import Store
 
 FILES = (
@@ -205,8 +206,8 @@ def test_rows_of_other_types_in_the_index_are_read_from_the_run(cli, run, home, 
     for value in (1 << 70, -1.5, "text", True, [1], {"a": {}}):
         with closing(sqlite3.connect(home / "index.sqlite")) as database, database:
             ((content,),) = database.execute("SELECT row FROM runs").fetchall()
-            row = json.loads(content)
-            if type(row[field]) is type(value):
+            row, place = json.loads(content), RunRow._fields.index(field)
+            if type(row[place]) is type(value):
                 continue
-            database.execute("UPDATE runs SET row = ?", (json.dumps(row | {field: value}),))
+            database.execute("UPDATE runs SET row = ?", (json.dumps([*row[:place], value, *row[place + 1 :]]),))
         assert cli("runs", "--json").json == wanted, value

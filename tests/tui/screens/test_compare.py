@@ -19,7 +19,7 @@ from experiments.runs.store import Store
 from experiments.settings import Settings
 from tui.live.comparing import METRICS, find_entrants
 from tui.screens.compare import CompareScreen
-from tui.widgets.charts.frontier_view import KINDS, frontier_curves
+from tui.widgets.charts.frontier_view import KINDS, frontier_curves, in_sight
 from tui.widgets.charts.overlay import Overlay
 from tui.widgets.lines.navbar import NavBar
 from tui.widgets.tables.compare_tables import entrant_cells
@@ -228,6 +228,12 @@ async def test_accuracy_by_parameters_shows_intervals_and_the_front(tmp_path, sc
         await pilot.press("shift+tab")
         await wait_for_text(pilot, "95% intervals")
         await assert_snapshot(pilot, f"compare-frontier-{tag}")
+
+
+def test_a_run_far_below_is_left_out_of_sight_but_no_published_result():
+    scores = {"run": (0.0996, 0.9921, 0.9934, 0.9941, 0.9950), "published": (0.9750, 0.9903, 0.9941, 0.9960)}
+    points = [Point(kind, "", "", 1_000, score, None, None, 1) for kind, found in scores.items() for score in found]
+    assert in_sight(points) == points[1:]
 
 
 def test_unknown_intervals_have_no_bar_and_known_ones_end_at_the_floor():

@@ -61,8 +61,7 @@ class FrontierView(Vertical):
             line.show("   ".join(f"{signs[number]} {words}" for number, words in KINDS.values()))
             title, axis = "Test accuracy % by parameters, full MNIST", "parameters  line: front  bars: 95% intervals"
             names = Readout("parameters", dict(KINDS.values()))
-            least = least_together(_places(self._points)[1])
-            shown = [point for point in self._points if 100 * point.accuracy >= least]
+            shown = in_sight(self._points)
             axis += f"  {len(self._points) - len(shown)} below" * (len(shown) < len(self._points))
             self.query_one(Overlay).show(
                 tuple(self._points), frontier_curves(shown), title=title, axis=axis, top=100.0, readout=names
@@ -71,6 +70,14 @@ class FrontierView(Vertical):
 
 def _places(points: Sequence[Point]) -> tuple[Values, Values]:
     return np.array([float(p.params) for p in points]), np.array([100 * p.accuracy for p in points])
+
+
+def in_sight(points: Sequence[Point]) -> list[Point]:
+    """All but those that lie far below the others, as a run that diverged does; published results stay."""
+    scores = _places(points)[1]
+    published = (100 * point.accuracy for point in points if point.kind.startswith("published"))
+    least = min((least_together(scores), *published))
+    return [point for point, score in zip(points, scores, strict=True) if score >= least]
 
 
 def frontier_curves(points: Sequence[Point]) -> list[Curve]:

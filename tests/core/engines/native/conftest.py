@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 import shutil
 
 import pytest
@@ -16,6 +18,8 @@ BUILDS = {
     "clang for AVX2": ("clang", "-march=haswell"),
 }
 """Of each build the compiler and options that come after the engine's own."""
+DRAWN = ("gcc", random.Random(os.environ["TEST_SEED"]).choice([build for build in BUILDS if build != "gcc"]))
+"""Those of a run of the tests; compiling takes longer than testing. `-m slow` takes the others."""
 
 
 def build_command(compiler: str, options: str) -> str:
@@ -27,7 +31,7 @@ def build_command(compiler: str, options: str) -> str:
     return f"""sh -c '{compiler} "$@" {options}' cc"""
 
 
-@pytest.fixture(params=BUILDS)
+@pytest.fixture(params=[pytest.param(build, marks=() if build in DRAWN else pytest.mark.slow) for build in BUILDS])
 def each_build(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", build_command(*BUILDS[request.param]))
     assert kernels_obstacle() == ""
