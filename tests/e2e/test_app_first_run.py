@@ -139,7 +139,7 @@ def test_a_disk_that_is_full_ends_the_run_with_a_word_and_c_goes_on_with_it_late
     app.press("x")
     app.wait_for("■ stopped")
     app.press("3")
-    app.wait_for("stopped")
+    app.wait_for(lambda text: "1 run, 0 live" in text and "stopped" in text)  # the list knows of it
     app.press("c")
     app.wait_for("● running")
     app.press("x")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -23,6 +24,8 @@ from tui.screens.dialogs import Ask
 from tui.text.keys import with_keys
 
 _CAN_GO_ON = (Status.STOPPED, Status.CRASHED)
+PUT_AWAY = 1.0
+"""Seconds that a job whose runs have ended is waited for at most."""
 
 
 class RunControl:
@@ -54,7 +57,11 @@ class RunControl:
         await self._show_training()
 
     async def _jobs_ahead(self) -> int:
-        """The jobs behind which what is asked for now waits; one that is prepared here has no folder yet."""
+        """The jobs behind which what is asked for now waits; one that is prepared here has no folder yet, and one whose
+        runs have ended is waited for."""
+        session, until = self._lab.session, time.monotonic() + PUT_AWAY
+        while session.live and session.job is not None and session.job.is_over and time.monotonic() < until:
+            await asyncio.sleep(0.02)
         ahead = await asyncio.to_thread(jobs_ahead, self._lab.locations)
         return max(ahead, int(self._lab.session.live))
 

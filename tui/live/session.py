@@ -61,6 +61,11 @@ class Job(Background):
         return sorted((run_id for run_id in self.run_ids if run_id not in self.ends), key=self._place)
 
     @property
+    def is_over(self) -> bool:
+        """Whether all of its runs have ended; its thread may have things to put away yet."""
+        return bool(self.ends) and not self.live_ids and (bool(self._reason) or len(self.run_ids) == self.size)
+
+    @property
     def group_id(self) -> str:
         """The group that new runs are made for; empty for a run alone."""
         return (self.new[0].meta.group_id or "") if self.new else ""

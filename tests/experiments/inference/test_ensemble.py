@@ -39,8 +39,8 @@ def test_a_run_three_times_is_itself(locations, trained):
 def test_it_takes_two_runs_scored_on_the_same_images_with_weights(locations, store, trained, tiny):
     with pytest.raises(InvalidValue, match="needs at least two finished runs"):
         score_ensemble(trained[:1], locations, should_stop=lambda: "")
-    list(Runner(locations).run(tiny.changed(limit_test=50)))
-    other = store.find("latest")
+    entries = list(Runner(locations).run(tiny.changed(limit_test=50)))
+    other = store.run(entries[0].run_id)
     with pytest.raises(InvalidValue, match="was not scored on the images of"):
         score_ensemble([trained[0], other], locations, should_stop=lambda: "")
     trained[0].final_weights.unlink()

@@ -49,8 +49,8 @@ async def test_a_live_run_moves_from_start_to_end(tmp_path, script, size):
         script.write(run, script.finished())
         run.release()
         await wait_for_text(pilot, "✓ finished")
+        await wait_for_text(pilot, "target")
         text = screen_text(pilot)
-    assert "target" in text
     assert "whole run" in text
     assert "⠐⠂ train" in text
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import threading
 
 import pytest
 from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
 
+from experiments.execution.together.recorded import ResumedRun
 from experiments.queue.line import Queue
 from experiments.runs.folder import Meta
+from tui.live.session import Job
 from tui.screens.everywhere.line import LineScreen
 
 
@@ -72,3 +75,23 @@ async def test_an_empty_line_says_how_runs_get_there(tmp_path, line):
         await wait_for_text(pilot, "Nothing is in line.")
         await pilot.press("J", "K", "d", "Q")
         assert not isinstance(pilot.app.screen, LineScreen)
+
+
+async def test_a_run_is_gone_on_with_at_once_when_the_job_that_has_ended_it_has_put_all_away(
+    tmp_path, script, monkeypatch
+):
+    run = make_run(tmp_path, script, script.started(), script.stopped(1))
+    run.release()
+    started: list[Job] = []
+    async with opened(tmp_path) as pilot:
+        session = pilot.app.session
+        monkeypatch.setattr(session, "start", started.append)
+        job = session.job = Job([ResumedRun(run)])
+        job.note_begun(run)
+        job.ends[run.id] = script.stopped(1)
+        pilot.app.run_watch.show(run)
+        threading.Timer(0.3, job.done.set).start()
+        await pilot.press("2", "c")
+        await wait_for(pilot, lambda: started)
+    assert [task.run for task in started[0].tasks] == [run]
+    assert Queue.of(tmp_path).entries() == []
