@@ -37,11 +37,15 @@ def standing_in_words(race: Mapping[str, Any]) -> str:
     gone = {racer["trial"]: racer["failed"] for racer in racers if racer["dropped_after"] is not None}
     left, is_over = race["left"], race["is_over"] is True
     words = race_in_words(left, gone, [trial for trial, failed in gone.items() if failed], is_over=is_over)
-    if not is_over:
-        return words
     if (winner := _winner_of(race)) is None:
         return words
-    return f"{words}; its mean {_mean_in_words(winner)}; at most {ALPHA:.0%} of winners are wrong"
+    return f"{words}; its mean {_mean_in_words(winner)}; {wrong_in_words(race)}"
+
+
+def wrong_in_words(race: Mapping[str, Any]) -> str:
+    """How often a winner is wrong; empty while there is none."""
+    is_won = race.get("is_over") is True and _winner_of(race) is not None
+    return f"at most {ALPHA:.0%} of winners are wrong" if is_won else ""
 
 
 def racer_in_words(race: Mapping[str, Any], trial: int) -> str:

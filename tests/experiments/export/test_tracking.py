@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from collections import defaultdict
 from dataclasses import replace
 
 import pytest
@@ -112,18 +113,25 @@ def test_event_files_are_written_as_the_run_goes(locations, tiny):
 
 
 def steps_in_event_files(run):
-    """The steps of each tag. They are sorted, as TensorBoard takes two files of one second by their names."""
+    """The steps of each tag, in the order in which they were written: that of the names of files is another one where
+    two are of the same second."""
     import warnings
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    found = defaultdict(list)
+    files = (run.folder / "tensorboard").glob("events.out.tfevents.*")
+    for file in sorted(files, key=lambda path: path.stat().st_mtime_ns):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-        events = EventAccumulator(str(run.folder / "tensorboard"), purge_orphaned_data=False)
-        events.Reload()
-    tags = events.Tags()
-    found = {tag: sorted(event.step for event in events.Scalars(tag)) for tag in tags["scalars"]}
-    return found | {tag: sorted(event.step for event in events.Tensors(tag)) for tag in tags["tensors"]}
+            events = EventAccumulator(str(file), purge_orphaned_data=False)
+            events.Reload()
+        tags = events.Tags()
+        for tag in tags["scalars"]:
+            found[tag] += [event.step for event in events.Scalars(tag)]
+        for tag in tags["tensors"]:
+            found[tag] += [event.step for event in events.Tensors(tag)]
+    return found
 
 
 def killed(locations, entries, after, tmp_path):

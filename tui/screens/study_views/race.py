@@ -11,11 +11,10 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from experiments.studies.view import StudyView
 from tui.live.lab import Lab
 from tui.live.studies import LOOK
 from tui.text.keys import with_keys
-from tui.text.race_words import race_rows, rounds_in_words, standing_in_words
+from tui.text.race_words import race_rows, rounds_in_words, wrong_in_words
 from tui.widgets.keys import bind
 from tui.widgets.tables.table import Column, Table
 
@@ -63,14 +62,8 @@ class RaceRounds(ModalScreen[None]):
         watch = cast(Lab, self.app).studies
         self._shown_change, entry = watch.changes, watch.entry(self._study)
         view = entry.view if entry is not None else None
-        lines = rounds_in_words(view.race) if view is not None else []
-        words = "\n".join([*lines, *wrong_in_words(view)]) if view is not None else ""
+        lines = [*rounds_in_words(view.race), wrong_in_words(view.race)] if view is not None else []
+        words = "\n".join(filter(None, lines))
         self.query_one("#race-rounds", Static).update(words or "the race has not begun")
         _, rows = race_rows(view.race, view.plan.scored_on) if view is not None else ((), [])
         self.query_one(Table).show(len(rows), lambda index: tuple(rows[index]))
-
-
-def wrong_in_words(view: StudyView) -> list[str]:
-    """How often a winner is wrong; nothing where there is none."""
-    words = standing_in_words(view.race)
-    return [words.rpartition("; ")[2]] if words.endswith("wrong") else []
