@@ -21,6 +21,7 @@ from experiments.settings import DEFAULTS, Settings
 from tui.app.catalog_reader import CatalogReader
 from tui.app.getting_around import GettingAround, Places
 from tui.app.leaving import Leaving
+from tui.app.modes import MODES, import_other_screens
 from tui.app.ordered_keys import OrderedKeysApp
 from tui.app.run_control import RunControl
 from tui.app.telling import Telling
@@ -48,9 +49,6 @@ from tui.screens.base import LEAST_HEIGHT, LEAST_WIDTH, WorkScreen
 from tui.screens.everywhere.line import LineScreen
 from tui.screens.help import Help, screen_keys
 from tui.screens.lab import LabScreen
-from tui.screens.runs.screen import RunsScreen
-from tui.screens.sweeps import SweepsScreen
-from tui.screens.training import TrainingScreen
 from tui.text.copying import give_to_tmux
 from tui.text.keys import use_keys, with_keys
 from tui.widgets.keys import bind
@@ -71,12 +69,7 @@ class LabApp(OrderedKeysApp[int]):
 
     TITLE = "mnist-tui"
     CSS_PATH = "styles.tcss"
-    MODES: ClassVar[dict[str, Any]] = {
-        "lab": LabScreen,
-        "training": TrainingScreen,
-        "runs": RunsScreen,
-        "sweeps": SweepsScreen,
-    }
+    MODES: ClassVar[dict[str, Any]] = MODES
     DEFAULT_MODE = "lab"
     COMMANDS = App.COMMANDS | {Places}
     # Textual declares these two without ClassVar
@@ -141,7 +134,7 @@ class LabApp(OrderedKeysApp[int]):
     def _painted_first(self) -> None:
         for words in self.first_words:
             self.notify(words, title="Settings", severity="warning", timeout=10, markup=False)
-        import_torch()
+        import_torch(then=import_other_screens)
         self.load_catalog()
         self.run_worker(self.run_control.show_live_runs(lambda: not self.was_used), exit_on_error=False)
         self.set_interval(POLL, self._tick)
@@ -189,7 +182,7 @@ class LabApp(OrderedKeysApp[int]):
             self._show_live(screen)
         training = first_screen(self, "training")
         if training is not None and screen is training and (changed or self.session.live):
-            cast(TrainingScreen, training).repaint()
+            cast("TrainingScreen", training).repaint()
         self._paint_at = now + min(SHARE * (used - self._used), LONGEST)
         self._used = used
 
@@ -197,8 +190,8 @@ class LabApp(OrderedKeysApp[int]):
         """Repaint Training at once, before it is due: another run is shown."""
         self._paint_at = 0.0
         training = first_screen(self, "training")
-        if isinstance(training, TrainingScreen):
-            training.repaint()
+        if training is not None:
+            cast("TrainingScreen", training).repaint()
 
     def _announce_end(self) -> None:
         """A toast when the session's job is over: the only change of state that may come while one looks elsewhere."""
@@ -213,11 +206,11 @@ class LabApp(OrderedKeysApp[int]):
             text, title=title, severity=severity, timeout=None if severity == "information" else 10, markup=False
         )
         self.telling.end(title, text, failed=severity == "error")
-        for screen in (first_screen(self, "lab"), first_screen(self, "training")):
-            if isinstance(screen, LabScreen):
-                screen.judge()
-            elif isinstance(screen, TrainingScreen):
-                screen.repaint()
+        lab, training = first_screen(self, "lab"), first_screen(self, "training")
+        if isinstance(lab, LabScreen):
+            lab.judge()
+        if training is not None:
+            cast("TrainingScreen", training).repaint()
 
     @property
     def log_path(self) -> str:
@@ -333,4 +326,6 @@ class LabApp(OrderedKeysApp[int]):
 
 
 if TYPE_CHECKING:
+    from tui.screens.training import TrainingScreen
+
     _is_lab: type[Lab] = LabApp

@@ -9,7 +9,7 @@ from textual.app import App
 
 from experiments.runs.row import Status
 from tui.live.catalog import Catalog
-from tui.screens.runs.screen import RunsScreen
+from tui.screens.base import WorkScreen
 from tui.widgets.textual_private import is_leaving
 
 SHARE = 50
@@ -31,7 +31,7 @@ class CatalogReader:
 
     def refresh(self) -> None:
         """Read what may have changed, when it is time to."""
-        is_shown = isinstance(self._app.screen, RunsScreen)
+        is_shown = self._app.current_mode == "runs"
         if self._catalog.loaded and not self._reading and (is_shown or time.monotonic() >= self._due):
             self._reading = True
             self._app.run_worker(self._read, thread=True, group="catalog")
@@ -56,5 +56,5 @@ class CatalogReader:
             self._app.call_from_thread(self._show)
 
     def _show(self) -> None:
-        if isinstance(self._app.screen, RunsScreen):
+        if isinstance(self._app.screen, WorkScreen):
             self._app.screen.rearrange()

@@ -20,7 +20,6 @@ from tui.live.task import in_a_sentence
 from tui.screens.everywhere.jump import Jump
 from tui.screens.everywhere.settings import Changes, SettingsForm
 from tui.screens.lab import LabScreen
-from tui.screens.runs.screen import RunsScreen
 from tui.text.settings import change_setting, user_settings
 from tui.text.wording import arch_in_short
 
@@ -64,6 +63,8 @@ class GettingAround:
 
     async def to_group(self, group_id: str) -> None:
         await self._go("runs")
+        from tui.screens.runs.screen import RunsScreen  # which is imported when it is shown for the first time
+
         if isinstance(self._app.screen, RunsScreen):
             self._app.screen.find(f"group:{group_id}")
 

@@ -19,7 +19,6 @@ from experiments.runs.store import Store
 from tui.command_line.early_signals import SIGNALS
 from tui.command_line.exit_codes import ExitCode, stop_code
 from tui.live.job_words import names_in_words, waiting_seeds, what_is_trained
-from tui.live.launch import hand_over
 from tui.live.session import Job, Session
 from tui.screens.dialogs import Ask
 from tui.text.output import note
@@ -104,6 +103,8 @@ class Leaving:
     def _detach(self, job: Job) -> str:
         """Hand over to a process that goes on where this one has stopped, and with the seeds that wait."""
         try:
+            from tui.live.launch import hand_over
+
             reference = hand_over(job, self._session.locations)
         except LabError as error:
             saved = f"{' '.join(job.run_ids)} stopped and saved, but not detached" if job.run_ids else "not detached"

@@ -10,12 +10,10 @@ from functools import partial
 from textual.app import App
 
 from core.errors import RunError, StorageError
-from experiments.execution.runner import Runner
 from experiments.runs.folder import Run, RunSpec
 from experiments.runs.own_code import code_in_words, is_known, own_arch
 from experiments.runs.row import Status
 from tui.live.job_words import waiting_seeds, what_is_trained
-from tui.live.jobs.line import jobs_ahead, put_in_line, put_in_line_again
 from tui.live.jobs.watch import live_elsewhere
 from tui.live.lab import Lab
 from tui.live.session import Job
@@ -49,6 +47,8 @@ class RunControl:
         """Train runs here; in line, for a process of their own, where that is asked for or the machine is busy."""
         ahead = await self._jobs_ahead()
         if detached or ahead:
+            from tui.live.jobs.line import put_in_line
+
             put = partial(put_in_line, self._lab.locations, specs, "interface")
             self._app.run_worker(self._put_in_line(put, ahead, "Cannot start"), exit_on_error=False)
             return
@@ -59,6 +59,8 @@ class RunControl:
     async def _jobs_ahead(self) -> int:
         """The jobs behind which what is asked for now waits; one that is prepared here has no folder yet, and one whose
         runs have ended is waited for."""
+        from tui.live.jobs.line import jobs_ahead
+
         session, until = self._lab.session, time.monotonic() + PUT_AWAY
         while session.live and session.job is not None and session.job.is_over and time.monotonic() < until:
             await asyncio.sleep(0.02)
@@ -185,10 +187,9 @@ class RunControl:
         await self._app.push_screen(Ask("Run its code?", text, answers), answered)
 
     async def _go_on_with(self, runs: Sequence[Run], archs: Sequence[str | None]) -> None:
-        from experiments.execution.together.recorded import (
-            ResumedRun,  # what it imports takes longer than a first screen may
-            config_of,
-        )
+        from experiments.execution.runner import Runner
+        from experiments.execution.together.recorded import ResumedRun, config_of
+        from tui.live.jobs.line import put_in_line_again
 
         resumed = [ResumedRun(run, arch) for run, arch in zip(runs, archs, strict=True)]
         locations = self._lab.locations

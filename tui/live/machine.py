@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+from collections.abc import Callable
 from functools import cache, lru_cache
 
 from core.config import MACHINE_FIELDS, TrainConfig
@@ -13,9 +14,9 @@ from core.errors import InvalidValue
 _devices: tuple[str, ...] = ()
 
 
-def import_torch() -> None:
-    """Import what training needs, ahead of the first run, and find the devices: on a thread of its own, to be called
-    once the interface is on the screen."""
+def import_torch(then: Callable[[], None]) -> None:
+    """Import what training needs, ahead of the first run, and find the devices; `then` do what else can wait. On a
+    thread of its own, to be called once the interface is on the screen."""
 
     def load() -> None:
         global _devices
@@ -23,8 +24,9 @@ def import_torch() -> None:
         import core.training.trainer  # noqa: F401
         from core.device.device import available_devices
 
-        spare_the_collector()
         _devices = tuple(available_devices())
+        then()
+        spare_the_collector()
 
     threading.Thread(target=load, name="import torch", daemon=True).start()
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from core.events import EndEvent, RunFailed, StepProgress
-from experiments.execution.runner import Runner
 from experiments.export.notifications import Announcer
 from experiments.locations import Locations
 from experiments.runs.eventlog import Entry
@@ -22,6 +21,7 @@ from tui.live.task import Background
 
 if TYPE_CHECKING:
     from experiments.execution.replicate import TrainingPlan
+    from experiments.execution.runner import Runner
     from experiments.execution.together.recorded import Task
 
 
@@ -121,6 +121,8 @@ class Job(Background):
 
     def train(self, locations: Locations) -> None:
         """Train every run. To be called on a thread of its own."""
+        from experiments.execution.runner import Runner
+
         runner = Runner(locations, self.should_stop, self.note_download)
         entries = self._alone(runner, self.tasks[0]) if self.size == 1 else self._together(runner)
         announcer = Announcer(runner.store, self.address, self.warnings.append, self.size)

@@ -63,6 +63,9 @@ class WorkScreen(SteadyScreen):
         if self.ready:
             self.call_after_refresh(self.query_one(KeyBar).show_keys)
 
+    def rearrange(self) -> None:
+        """Show the list of all runs anew, where there is one: it has changed."""
+
     @property
     def lab(self) -> Lab:
         return cast(Lab, self.app)

@@ -13,10 +13,7 @@ from core.dataset_names import name_of
 from tui.live.forms.fields import label
 from tui.live.forms.form import Checked, check
 from tui.live.jobs.watch import LOOK
-from tui.screens.augmented import AugmentedDigits
 from tui.screens.base import WorkScreen
-from tui.screens.everywhere.presets import Presets
-from tui.screens.find_rate import FindRate
 from tui.text.copying import Copy, copies_of_config
 from tui.text.keys import with_keys
 from tui.text.wording import arch_in_short
@@ -116,6 +113,8 @@ class LabBase(WorkScreen):
         self._form.read_controls()
         checked = check(self._form.texts | {"budget": "off"}, DEFAULT_ARCH)
         if checked.config is not None:
+            from tui.screens.augmented import AugmentedDigits
+
             self.app.push_screen(AugmentedDigits(self.lab.locations, checked.config))
             return
         for field, error in checked.errors.items():
@@ -128,9 +127,13 @@ class LabBase(WorkScreen):
         if problem := self.judge_again() or live:
             self.notify(problem, title="No range test", severity="warning", markup=False)
         elif self._checked.config is not None:
+            from tui.screens.find_rate import FindRate
+
             self.app.push_screen(FindRate(self.lab.locations, self._checked.config), self._take_rate)
 
     def action_presets(self) -> None:
+        from tui.screens.everywhere.presets import Presets
+
         self.app.push_screen(Presets(), lambda name: self.take_preset(name) if name else None)
 
     def take_preset(self, name: str) -> None:

@@ -11,6 +11,7 @@ from waiting import wait_until
 from core.advice import Action, Tip
 from core.config import TrainConfig
 from core.errors import DataError, LabError
+from experiments.execution import runner
 from experiments.execution.runner import Runner
 from experiments.locations import Locations
 from experiments.queue.line import Queue
@@ -19,7 +20,6 @@ from experiments.runs.folder import Meta, RunSpec
 from experiments.runs.row import Status
 from experiments.runs.store import Store
 from tui.command_line.exit_codes import ExitCode
-from tui.live import session
 from tui.live.launch import hand_over
 from tui.live.messages import OpenRequested
 from tui.live.session import Job
@@ -28,13 +28,10 @@ from tui.screens.training import TrainingScreen
 from tui.widgets.lines.paragraph import Paragraph
 
 
-class _Scripted:
-    """Stands in for a runner: one run that goes on until it is told to stop."""
+class _Scripted(Runner):
+    """A runner without training: one run that goes on until it is told to stop."""
 
     script = None
-
-    def __init__(self, locations, should_stop, progress) -> None:
-        self.store, self._should_stop = Store(locations.home), should_stop
 
     def run(self, config, meta, files):
         script, run = self.script, self.store.create(config, meta, {})
@@ -42,9 +39,9 @@ class _Scripted:
             with run.open_log() as log:
                 yield log.append(script.started(config=config.model_dump()))
                 yield log.append(script.progress(1, 100))
-                while not self._should_stop():
+                while not self.should_stop():
                     threading.Event().wait(0.01)
-                yield log.append(script.stopped(1, self._should_stop()))
+                yield log.append(script.stopped(1, self.should_stop()))
         finally:
             run.release()
 
@@ -52,7 +49,7 @@ class _Scripted:
 @pytest.fixture
 def scripted(monkeypatch, script):
     monkeypatch.setattr(_Scripted, "script", script)
-    monkeypatch.setattr(session, "Runner", _Scripted)
+    monkeypatch.setattr(runner, "Runner", _Scripted)
 
 
 async def _start(pilot) -> None:
@@ -190,7 +187,7 @@ async def test_a_run_that_cannot_start_says_why(tmp_path, monkeypatch, error, sa
             raise error
             yield
 
-    monkeypatch.setattr(session, "Runner", Failing)
+    monkeypatch.setattr(runner, "Runner", Failing)
     async with opened(tmp_path) as pilot:
         await pilot.press("ctrl+r")
         await wait_for_text(pilot, said)
@@ -210,7 +207,7 @@ async def test_the_toast_of_a_failed_run_says_why(tmp_path, monkeypatch, script)
                 yield log.append(script.failed(1))
             run.release()
 
-    monkeypatch.setattr(session, "Runner", Failing)
+    monkeypatch.setattr(runner, "Runner", Failing)
     async with opened(tmp_path) as pilot:
         await pilot.press("ctrl+r")
         await wait_for(pilot, lambda: len(pilot.app._notifications))
@@ -229,7 +226,7 @@ async def test_a_failure_that_could_not_be_written_down_is_told_all_the_same(tmp
             run.release()
             yield Entry("", run.id, script.failed(1, "disk full", *advice))
 
-    monkeypatch.setattr(session, "Runner", Failing)
+    monkeypatch.setattr(runner, "Runner", Failing)
     async with opened(tmp_path) as pilot:
         await pilot.press("ctrl+r")
         await wait_for_text(pilot, "Failed in epoch 1: disk full. Free some space, then go on with key c in Runs.")
@@ -243,7 +240,7 @@ async def test_a_run_that_cannot_go_on_stays_on_the_screen(tmp_path, monkeypatch
             raise DataError("mnist is not here", hint="use --data-dir")
             yield
 
-    monkeypatch.setattr(session, "Runner", Failing)
+    monkeypatch.setattr(runner, "Runner", Failing)
     run = make_run(tmp_path, script, script.started(), script.epoch(1, 0.9812), script.stopped(1))
     async with opened(tmp_path) as pilot:
         pilot.app.post_message(OpenRequested(run))

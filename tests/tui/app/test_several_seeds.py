@@ -9,13 +9,12 @@ import pytest
 from app_pilot import SMALL, make_run, opened, screen_text, wait_for, wait_for_text
 
 from core.config import TrainConfig
-from experiments.execution import replicate
+from experiments.execution import replicate, runner
 from experiments.execution.apart import train_on
 from experiments.execution.replicate import TrainingPlan
 from experiments.runs.folder import Meta
 from experiments.runs.row import Status
 from experiments.runs.store import Store
-from tui.live import session
 from tui.screens.dialogs import Ask
 
 
@@ -180,7 +179,7 @@ async def test_c_continues_one_run_or_all_of_its_group_that_were_stopped(
     def in_turn(runner, tasks, plan):
         return chain.from_iterable(train_on(runner, task.run, arch=task.arch) for task in tasks)
 
-    monkeypatch.setattr(session, "Runner", Scripted)
+    monkeypatch.setattr(runner, "Runner", Scripted)
     monkeypatch.setattr(replicate, "plan_runs", lambda *_: replicate.IN_TURN)
     monkeypatch.setattr(replicate, "replicate", in_turn)
     async with opened(tmp_path) as pilot:

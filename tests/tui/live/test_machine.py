@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from threading import Event
 
 from app_pilot import wait_for
 from stage import staged
@@ -19,6 +20,7 @@ from tui.widgets.forms.run_form import RunForm
 _TYPE_AND_COUNT = """
 import asyncio, sys
 from pathlib import Path
+from threading import Event
 from stage import staged
 from tui.screens.lab import LabScreen
 
@@ -41,8 +43,9 @@ print(opened)
 
 
 def test_the_devices_are_those_that_doctor_finds():
-    import_torch()
-    wait_until(devices_found)
+    done = Event()
+    import_torch(then=done.set)
+    wait_until(done.is_set)
     assert list(devices_found()) == available_devices()
 
 

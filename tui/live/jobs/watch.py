@@ -10,7 +10,6 @@ from experiments.locations import Locations
 from experiments.queue.line import Queue, QueueEntry
 from experiments.queue.work import jobs_at_work
 from experiments.runs.store import Store
-from tui.live.jobs.line import see_to_the_line
 from tui.live.session import Session
 from tui.live.task import BackgroundTask
 from tui.text.wording import arch_in_short
@@ -99,6 +98,8 @@ class LineWatch:
             self._jobs = len(jobs_at_work(Store(self._locations.home), [each.entry for each in found]))
         self._next += SHARE * (time.monotonic() - started)
         if found and not (self._session.live and self._session.stage):
+            from tui.live.jobs.line import see_to_the_line
+
             see_to_the_line(self._locations)
         return found
 

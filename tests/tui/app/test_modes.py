@@ -1,0 +1,23 @@
+"""What the first screen needs, and what comes behind it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+_IMPORT_AND_LIST = """
+import sys
+import tui.app.app
+from tui.app.modes import import_other_screens
+screens = ("tui.screens.training", "tui.screens.runs.screen", "tui.screens.sweeps")
+print(*(name for name in ("torch", "multiprocessing", *screens) if name in sys.modules))
+import_other_screens()
+print(*(name for name in screens if name in sys.modules))
+"""
+
+
+def test_the_first_screen_waits_for_nothing_that_others_need():
+    done = subprocess.run([sys.executable, "-c", _IMPORT_AND_LIST], capture_output=True, text=True, check=True)
+    at_first, later = done.stdout.split("\n")[:2]
+    assert at_first == ""
+    assert later.split() == ["tui.screens.training", "tui.screens.runs.screen", "tui.screens.sweeps"]
