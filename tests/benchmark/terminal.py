@@ -3,8 +3,9 @@
     python tests/benchmark/terminal.py [--rounds 3] [--seconds 20] [--device cpu] [--json]
 
 Measured: first paint after the start of the command; from the end of torch's import until training is possible; from a
-keystroke in the spec field to the updated table; from a key to the repaint while conv9 trains; images a second in the
-interface against `mnist-tui run`, taking turns; a chart of 100,000 points; bytes a second while training.
+keystroke in the spec field to the updated table; from a key to the repaint while conv9 trains on all cores but one;
+images a second in the interface against `mnist-tui run`, taking turns; a chart of 100,000 points; bytes a second while
+training.
 
 Run it on a quiet machine. For a GPU give --device cuda: the goal there is 90 % of the headless speed.
 """
@@ -83,8 +84,8 @@ def measure(rounds: int, seconds: float, device: str, dataset: str) -> Iterator[
 
 
 @contextmanager
-def interface(home: Path) -> Iterator[TerminalApp]:
-    app = TerminalApp(home, SIZE)
+def interface(home: Path, **environment: str) -> Iterator[TerminalApp]:
+    app = TerminalApp(home, SIZE, environment=environment)
     try:
         yield app
     finally:
@@ -227,7 +228,8 @@ def many_runs(count: int = 10_000) -> Iterator[Measurement]:
 
 def while_training(seconds: float, device: str, dataset: str) -> Iterator[Measurement]:
     times = []
-    with fresh_home() as home, interface(choose(home, dataset, device)) as app:
+    threads = str(max((os.cpu_count() or 1) - 1, 1))
+    with fresh_home() as home, interface(choose(home, dataset, device), OMP_NUM_THREADS=threads) as app:
         app.wait_for("Ready")
         app.press("ctrl+r")
         app.wait_for("/20 loss=", 120)
@@ -243,7 +245,7 @@ def while_training(seconds: float, device: str, dataset: str) -> Iterator[Measur
         app.press("2", "x")
         app.wait_for("stopped", 30)
     yield Measurement("bytes a second while training", rate / 1e3, "kB/s", 40)
-    yield Measurement("key to repaint while training, p95", _p95(times), "ms", 100, samples=len(times))
+    yield Measurement("key to repaint while training, p95", _p95(times), "ms", 50, samples=len(times))
 
 
 def _key_to_repaint(app: TerminalApp, key: str) -> float:
@@ -272,7 +274,7 @@ def throughput(rounds: int, seconds: float, device: str, dataset: str) -> Iterat
             app.wait_for("stopped", 30)
             inside.append(_images_per_second(home))
     share = 100 * statistics.median(inside) / statistics.median(headless)
-    goal = 95 if device == "cpu" else 90
+    goal = 97 if device == "cpu" else 90
     yield Measurement("images a second, interface to headless", share, "%", goal, at_least=True, samples=rounds)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.constants import MAX_FPS
 from textual.screen import ModalScreen, Screen
 
 from core.errors import StorageError
@@ -62,6 +63,8 @@ SHARE = 50
 LONGEST = 1.0
 """Seconds between two looks at most."""
 CATALOG_INTERVAL = 1.0
+FRAME = 1 / MAX_FPS
+"""Seconds."""
 
 
 class LabApp(OrderedKeysApp[int]):
@@ -270,6 +273,11 @@ class LabApp(OrderedKeysApp[int]):
         await self.switch_mode(mode)
         while len(self.screen_stack) > 1:
             await self.pop_screen()
+
+    def delay_update(self, delay: float = FRAME) -> None:
+        """Hold back the picture while modes change, for one frame: Textual's twentieth of a second is most of what a
+        key to another screen takes."""
+        super().delay_update(delay)
 
     # --- Keys
 
