@@ -23,6 +23,7 @@ from core.config import TrainConfig, allowed_values
 from core.data.task_of import task_of
 from core.errors import InvalidValue
 from core.models.grammar.template import Template, is_template, parse_template
+from core.models.grammar.template_values import check_values
 from core.models.grammar.words import joined, texts_of
 from core.models.network import absolute_arch, check_module_file, summarize_config
 from core.models.reference import split_archs
@@ -89,6 +90,7 @@ class Space:
             if field == "arch" and is_template(options[field]):
                 template = parse_template(options[field])
                 if dataset is not None:
+                    check_values(template)
                     TemplateRange(template, task_of(dataset))
                 dimensions += slot_dimensions(template)
                 continue

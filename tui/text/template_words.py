@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from core.models.grammar.template import parse_template
+from core.models.grammar.template_values import check_values
 from core.models.template_range import TemplateRange
 from core.task import ImageTask
 
@@ -16,7 +17,9 @@ def range_of(template: str, task: ImageTask) -> TemplateRange:
     Raises:
         SpecError.
     """
-    return TemplateRange(parse_template(template), task)
+    parsed = parse_template(template)
+    check_values(parsed)
+    return TemplateRange(parsed, task)
 
 
 def range_in_words(least: int, most: int, budget: int | None) -> str:

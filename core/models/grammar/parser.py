@@ -9,7 +9,7 @@ from core.errors import SpecError
 from core.models.grammar.blocks import Block, Branching, Dense, Reuse, all_blocks
 from core.models.grammar.forms import HEAD
 from core.models.grammar.named import REGISTRY
-from core.models.grammar.tokens import block_of
+from core.models.grammar.tokens import Fail, block_of
 
 MAX_LAYERS = 256
 """Words that stand for a layer, those inside rep and tie counted each time."""
@@ -36,6 +36,23 @@ def blocks_of(spec: str, texts: Sequence[str]) -> tuple[Block, ...]:
             parser.next, ") closes nothing" if closing else "| separates the branches of res( ), and nothing else"
         )
     return _with_classifier(row.blocks)
+
+
+def read_word(text: str) -> None:
+    """Check one word by itself, without what may have to stand behind it.
+
+    Raises:
+        SpecError: when it is not in the grammar.
+    """
+
+    def fail(reason: str) -> SpecError:
+        return SpecError(text, text, 1, reason)
+
+    head = HEAD.fullmatch(text)
+    if head is None:
+        block_of(text, fail)
+    elif not head[1]:
+        _times(head[3], fail)
 
 
 class _Row:
@@ -91,9 +108,7 @@ class _Parser:
         layers = sum(branch.layers for branch in branches)
         if head[1]:
             return (Branching(tuple(branch.blocks for branch in branches), at=index + 1),), layers
-        times = int(head[3]) if len(head[3]) <= 6 else MAX_TIMES + 1
-        if not 1 <= times <= MAX_TIMES:
-            raise self.fail(index, f"times must be 1 to {MAX_TIMES}")
+        times = _times(head[3], lambda reason: self.fail(index, reason))
         (branch,) = branches
         if times * layers > MAX_LAYERS:
             raise self.fail(index, f"{times} times {layers} layers is over the {MAX_LAYERS} that a network may have")
@@ -121,6 +136,13 @@ class _Parser:
             raise self.fail(head, "its bracket is not closed: ) is missing")
         self.next += 1
         return rows
+
+
+def _times(digits: str, fail: Fail) -> int:
+    times = int(digits) if len(digits) <= 6 else MAX_TIMES + 1
+    if not 1 <= times <= MAX_TIMES:
+        raise fail(f"times must be 1 to {MAX_TIMES}")
+    return times
 
 
 def _with_classifier(blocks: tuple[Block, ...], *, is_followed: bool = False) -> tuple[Block, ...]:

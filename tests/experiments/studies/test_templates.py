@@ -127,7 +127,16 @@ def test_a_template_whose_smallest_network_is_over_the_budget_is_refused():
     Proposals(unlimited.base, unlimited.space).check_feasible()
 
 
-@pytest.mark.parametrize("text", ["c{8:20 gap fc10", "c{8:12} p2 fc11", "c8 [p14] c{8,9}k29 gap fc10"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "c{8:20 gap fc10",
+        "c{8:12} p2 fc11",
+        "c8 [p14] c{8,9}k29 gap fc10",
+        "c{0:8} gap fc10",
+        "c8 rep{0:3}(c8p1) gap fc10",
+    ],
+)
 def test_a_template_that_is_wrong_or_fits_no_image_is_refused_at_once(text):
     with pytest.raises(SpecError, match="position"):
         Space.parse({"arch": text}, "mnist")

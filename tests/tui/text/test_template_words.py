@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.config import TrainConfig
+from core.errors import SpecError
 from core.task import MNIST_TASK
 from tui.live.forms.sweep_form import template_words
 from tui.text.template_words import range_in_words, range_of
@@ -42,3 +43,9 @@ def test_the_form_says_it_of_the_template_in_space_or_else_of_the_labs():
     assert in_space == f"Networks of the template: {least:,} to {most:,} of 20,000 parameters."
     assert template_words("", base.model_copy(update={"arch": TEMPLATE})) == in_space
     assert template_words("--arch 'c{4:8'", base) == ""
+
+
+@pytest.mark.parametrize("text", ["c{0:8} gap fc10", "c8 rep{0:3}(c8p1) gap fc10"])
+def test_a_value_that_can_never_be_built_is_refused(text):
+    with pytest.raises(SpecError, match="includes 0"):
+        range_of(text, MNIST_TASK)
