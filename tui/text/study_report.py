@@ -11,6 +11,7 @@ from typing import Any
 from core.config import TrainConfig
 from core.errors import LabError
 from experiments.presets.loader import DEFAULT
+from experiments.runs.seeds import seeds_text
 from experiments.runs.store import Store
 from experiments.statistics.digits import in_digits
 from experiments.studies.dimensions import Dimension, ListDimension, RangeDimension, Value, in_words
@@ -66,7 +67,7 @@ def say_study(view: StudyView, store: Store) -> None:
 
 
 def flags_of(plan: SweepPlan, params: Mapping[str, Value]) -> list[str]:
-    """The words after ``mnist-tui run`` that train the config of these params once more."""
+    """The words after ``mnist-tui run`` that train the config of these params once more, with all seeds of a trial."""
     config, origin = plan.config(params), plan.origin
     try:
         values = start_values(origin)
@@ -75,14 +76,19 @@ def flags_of(plan: SweepPlan, params: Mapping[str, Value]) -> list[str]:
         values = start_values(origin)
     start = TrainConfig.checked({**values, "budget": False})
     words = list(origin)
+    several = plan.seeds_per_trial > 1
     for field in TrainConfig.model_fields:
         value = getattr(config, field)
         if value == getattr(start, field) or (field == "budget" and value):
+            continue
+        if field == "seed" and several:
             continue
         if isinstance(value, bool):
             words.append(flag(field if value else f"no_{field}"))
         else:
             words += [flag(field), in_words(value)]
+    if several:
+        words += ["--seeds", seeds_text(range(config.seed, config.seed + plan.seeds_per_trial))]
     return words
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 from experiments.studies.plan import make_plan
@@ -17,3 +18,11 @@ def test_the_flags_of_a_trial_make_its_config_again():
     pairs = dict(pairwise(words))
     assert (pairs["--lr"], pairs["--val-split"], pairs["--arch"]) == ("0.123456789012", "500", "conv5")
     assert "--epochs" not in words
+
+
+def test_the_flags_of_a_trial_of_several_seeds_train_all_of_them():
+    options = {"lr": "0.1:0.5", "seed": "3"}
+    plan = make_plan(("--preset", "modern"), options, objective="val", budget=None)
+    words = flags_of(replace(plan, seeds_per_trial=4), {"lr": 0.2})
+    assert "--seed" not in words
+    assert words[-2:] == ["--seeds", "3-6"]
