@@ -17,9 +17,9 @@ Racer = Mapping[str, Any]
 def race_in_words(left: Sequence[int], dropped: Collection[int], failed: Collection[int], *, is_over: bool) -> str:
     """``race: trial 7 won, 3 are worse by more than chance``. `dropped` are all but those `left`."""
     worse, lost = len(dropped) - len(failed), len(failed)
-    parts = [f"{worse} {'is' if worse == 1 else 'are'} worse by more than chance"] if worse or not lost else []
+    parts = [f"{worse or 'none'} {'are' if worse > 1 else 'is'} worse by more than chance"] if worse or not lost else []
     parts += [f"{lost} failed"] if lost else []
-    rest, names = ", ".join(parts), ", ".join(map(str, left))
+    rest, names = ", ".join(parts), _listed(left)
     if not left:
         return f"race: nobody won, {rest}"
     if len(left) == 1:
@@ -138,8 +138,12 @@ def _lags_after(racers: Sequence[Racer], there: Sequence[Racer], seeds: int) -> 
 
 
 def _trials(racers: Sequence[Racer]) -> str:
-    names = [str(racer["trial"]) for racer in racers]
-    return f"trials {', '.join(names[:-1])} and {names[-1]}"
+    return f"trials {_listed([racer['trial'] for racer in racers])}"
+
+
+def _listed(trials: Sequence[int]) -> str:
+    *names, last = map(str, trials) if trials else ("",)
+    return f"{', '.join(names)} and {last}" if names else last
 
 
 def _winner_of(race: Mapping[str, Any]) -> Racer | None:

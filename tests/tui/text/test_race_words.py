@@ -27,8 +27,9 @@ WON = {
         ([7], [1, 2], [], True, "race: trial 7 won, 2 are worse by more than chance"),
         ([7], [1, 2], [2], True, "race: trial 7 won, 1 is worse by more than chance, 1 failed"),
         ([7], [1], [1], True, "race: trial 7 won, 1 failed"),
-        ([7, 3], [1], [], True, "race: undecided between trials 7, 3, 1 is worse by more than chance"),
-        ([7, 3], [], [], False, "race: trials 7, 3 are left, 0 are worse by more than chance"),
+        ([7, 3], [1], [], True, "race: undecided between trials 7 and 3, 1 is worse by more than chance"),
+        ([7, 3], [], [], False, "race: trials 7 and 3 are left, none is worse by more than chance"),
+        ([7, 3, 4], [1, 2], [], False, "race: trials 7, 3 and 4 are left, 2 are worse by more than chance"),
         ([], [1, 2], [1, 2], True, "race: nobody won, 2 failed"),
     ],
 )
