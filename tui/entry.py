@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from core.device.collector import hold_back_collector
 from tui.command_line.early_signals import leave_on_signals
 
 
@@ -35,6 +36,8 @@ def main() -> None:
     reserve_standard_descriptors()
     keep_imports_from_this_folder()
     leave_on_signals()
+    hold_back_collector()
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else every installed package is searched for some
     from tui.cli import app
 
     app()

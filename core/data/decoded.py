@@ -17,8 +17,8 @@ from core.errors import DataError
 from core.storage.tensors import read_cache, write_cache
 
 PARTS = ("train_images", "train_labels", "test_images", "test_labels")
-_READING = 2
-"""Changes when the same files are read in another way, so that what was kept before is not used."""
+_READING = 3
+"""Changes when the same files are read in another way, or kept in another, so that what was kept before is not used."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from http.client import HTTPException
 from pathlib import Path
 from queue import Empty, Queue
 
@@ -80,8 +78,11 @@ def _fetch(url: str, write: Callable[[bytes], object], should_stop: ShouldStop, 
     abandoned = threading.Event()
 
     def read() -> None:
+        from http.client import HTTPException  # which takes a while to import, for what is done once
+        from urllib.request import urlopen
+
         try:
-            with urllib.request.urlopen(url, timeout=SILENCE_LIMIT) as response:
+            with urlopen(url, timeout=SILENCE_LIMIT) as response:
                 blocks.put(int(response.headers.get("Content-Length") or 0))
                 while not abandoned.is_set() and (block := response.read(1 << 16)):
                     blocks.put(block)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from hashlib import sha256
 from os import SEEK_END
 from pathlib import Path
+from zlib import crc32
 
 import torch
 from torch import Tensor
@@ -89,7 +90,7 @@ def read_cache(path: Path) -> dict[str, Tensor] | None:
         tensors, metadata = _read(path)
     except (OSError, ValueError, SafetensorError):
         return None
-    return tensors if metadata.get("sha256") == weights_sha256(tensors) else None
+    return tensors if metadata.get("crc32") == _crc32(tensors) else None
 
 
 def write_cache(path: Path, tensors: Mapping[str, Tensor]) -> None:
@@ -99,9 +100,19 @@ def write_cache(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
     with suppress(OSError, SafetensorError):
         make_private_folder(path.parent)
-        content = save(dict(tensors), {"sha256": weights_sha256(tensors)})
+        content = save(dict(tensors), {"crc32": _crc32(tensors)})
         with replacing(path) as part:
             part.write_bytes(content)
+
+
+def _crc32(tensors: Mapping[str, Tensor]) -> str:
+    """A sum that finds damage, in a fraction of the time of a hash."""
+    found = 0
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        found = crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode(), found)
+        found = crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, found)
+    return f"{found:08x}"
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -191,12 +191,14 @@ class Runner:
             InvalidValue, OverBudget, DataError, Stopped, TrainingFailed.
         """
         from core.device.allocator import keep_freed_memory
+        from core.device.collector import let_collector_go
         from core.device.device import pick_device
         from core.models.network import build_network
         from core.training.failures import preparing
 
         Stopped.check(self.should_stop)
         keep_freed_memory()
+        let_collector_go()  # all is imported
         device = pick_device(config.device)
         task = task_of(config.dataset)
         network = build_network(config, files, task)

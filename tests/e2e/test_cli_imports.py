@@ -111,8 +111,11 @@ print(*sorted(set(sys.modules) - of_torch), file=sys.stderr)
 NOT_NEEDED = (
     *("torch._dynamo", "torch._inductor", "torch.distributed", "torch.fx", "torch.export", "torch.optim", "sympy"),
     *("torchvision", "torchinfo", "optuna", "scipy", "pandas", "PIL", "mlxtend", "textual", "plotext", "ray"),
+    *("core.grouped", "core.engines.graph", "core.engines.compiled", "core.inspection", "tui.app", "tui.screens"),
+    *("experiments.studies", "experiments.reports", "experiments.bench", "experiments.verification"),
+    *("tui.live.session", "experiments.execution.replicate"),
 )
-"""Packages that each take a run tenths of a second, and more."""
+"""What takes a run time, packages of others tenths of a second each, and is for other things."""
 RECIPES = {
     "plain": (),
     "native and adam": ("--engine", "native", "--optimizer", "adam", "--schedule", "onecycle", "--ema"),

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import on
@@ -118,6 +119,7 @@ class LabApp(OrderedKeysApp[int]):
         self._announced: Job | None = None
         self._use = DeviceUse()
         self._paint_at = self._used = 0.0
+        self._turns = self.session.turns
         theme = settings.theme or self.state.theme
         if not self.no_color and theme in self.available_themes:
             self.theme = theme
@@ -137,7 +139,7 @@ class LabApp(OrderedKeysApp[int]):
     def _painted_first(self) -> None:
         for words in self.first_words:
             self.notify(words, title="Settings", severity="warning", timeout=10, markup=False)
-        import_torch(then=import_other_screens)
+        import_torch(then=partial(import_other_screens, lambda: self.session.stage))
         self.load_catalog()
         self.run_worker(self.run_control.show_live_runs(lambda: not self.was_used), exit_on_error=False)
         self.set_interval(POLL, self._tick)
@@ -173,9 +175,10 @@ class LabApp(OrderedKeysApp[int]):
         """Read what has come into the logs and paint it; less often when painting is slow."""
         # Counted on this thread, with all that Textual did since the last look: training feels every bit of it twice,
         # since each of its own threads waits for the one that was interrupted.
-        now, used = time.monotonic(), time.thread_time()
-        if now < self._paint_at or is_leaving(self):
+        now, used, turns = time.monotonic(), time.thread_time(), self.session.turns
+        if is_leaving(self) or (now < self._paint_at and turns == self._turns):
             return
+        self._turns = turns  # a run that begins or ends is shown at once
         changed = self.run_watch.poll()
         self.line.look()
         self._announce_end()

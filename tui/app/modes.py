@@ -3,6 +3,7 @@ or when a key asks for them."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from importlib import import_module
 
@@ -37,7 +38,10 @@ MODES: dict[str, Callable[[], Screen[None]]] = {
 }
 
 
-def import_other_screens() -> None:
-    """Import what the screens beside the Lab need, so that the first key to them finds it."""
+def import_other_screens(is_busy: Callable[[], object]) -> None:
+    """Import what the screens beside the Lab need, so that the first key to them finds it; not as long as a run
+    is prepared, say, which the imports would make slower."""
+    while is_busy():
+        time.sleep(0.1)
     for module in ("tui.screens.training", "tui.screens.runs.screen", "tui.screens.sweeps"):
         import_module(module)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from experiments.execution.apart import make_new
 from experiments.execution.detach import start_detached
@@ -14,9 +15,9 @@ from experiments.locations import Locations
 from experiments.runs.folder import Run, RunSpec
 from experiments.runs.own_code import kept_code, lasting_arch
 from experiments.runs.row import Status
-from experiments.studies.folder import StudyFolder
-from experiments.studies.process import start_sweep_detached
-from tui.live.session import Job
+
+if TYPE_CHECKING:
+    from tui.live.session import Job
 
 
 @contextmanager
@@ -78,6 +79,9 @@ def sweep_detached(name: str, locations: Locations, *options: str) -> int:
         InvalidValue: while another process drives the study.
         StorageError: when the process cannot be started.
     """
+    from experiments.studies.folder import StudyFolder
+    from experiments.studies.process import start_sweep_detached
+
     study = StudyFolder.of(locations.home, name)
     return start_sweep_detached(study, own_command(locations, "sweep", "--study", name, *options))
 

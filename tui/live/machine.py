@@ -6,9 +6,10 @@ import gc
 import sys
 import threading
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from core.config import MACHINE_FIELDS, TrainConfig
+from core.device.collector import let_collector_go
 from core.errors import InvalidValue
 
 _devices: tuple[str, ...] = ()
@@ -25,8 +26,8 @@ def import_torch(then: Callable[[], None]) -> None:
         from core.device.device import available_devices
 
         _devices = tuple(available_devices())
+        let_collector_go()
         then()
-        spare_the_collector()
 
     threading.Thread(target=load, name="import torch", daemon=True).start()
 
@@ -34,18 +35,12 @@ def import_torch(then: Callable[[], None]) -> None:
 def spare_the_collector() -> None:
     """Take all that there is now out of what Python's garbage collector goes through again and again.
 
-    With torch imported that is a quarter of a million objects and a tenth of a second in which no key is heard. What
-    was taken out before is gone through once more, for what has gone since.
+    Of thousands of rows each time takes a tenth of a second in which no key is heard. What was taken out before is gone
+    through once more, for what has gone since.
     """
     gc.unfreeze()
     gc.collect()
     gc.freeze()
-
-
-@cache
-def spare_the_collector_once() -> None:
-    """The same, the first time only: what later runs are made of shall be found when they have ended."""
-    spare_the_collector()
 
 
 def devices_found() -> tuple[str, ...]:

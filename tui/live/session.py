@@ -11,12 +11,11 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from core.events import EndEvent, RunFailed, StepProgress
+from core.events import EndEvent, RunFailed
 from experiments.export.notifications import Announcer
 from experiments.locations import Locations
 from experiments.runs.eventlog import Entry
 from experiments.runs.folder import Run, RunSpec
-from tui.live.machine import spare_the_collector_once
 from tui.live.task import Background
 
 if TYPE_CHECKING:
@@ -169,11 +168,8 @@ class Job(Background):
         return plan
 
     def _take_in(self, runner: Runner, entries: Iterator[Entry]) -> None:
-        has_stepped, begun = False, set[str]()
+        begun = set[str]()
         for entry in entries:
-            if isinstance(entry.event, StepProgress) and not has_stepped:
-                has_stepped = True
-                spare_the_collector_once()  # the first step imports the rest of torch
             if entry.run_id not in begun:
                 begun.add(entry.run_id)
                 self.note_begun(runner.store.run(entry.run_id))
@@ -194,6 +190,11 @@ class Session:
     @property
     def live(self) -> bool:
         return self.job is not None and not self.job.done.is_set()
+
+    @property
+    def turns(self) -> tuple[int, int, bool]:
+        """What changes when a run has begun or ended, or all of them have."""
+        return (len(self.job.run_ids), len(self.job.ends), self.live) if self.job is not None else (0, 0, False)
 
     @property
     def stage(self) -> str:

@@ -15,7 +15,9 @@ import tui.app.app
 from tui.app.modes import import_other_screens
 screens = ("tui.screens.training", "tui.screens.runs.screen", "tui.screens.sweeps")
 print(*(name for name in ("torch", "multiprocessing", *screens) if name in sys.modules))
-import_other_screens()
+busy = [True, True]
+import_other_screens(lambda: busy and busy.pop())
+assert not busy
 print(*(name for name in screens if name in sys.modules))
 """
 

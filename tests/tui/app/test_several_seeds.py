@@ -104,6 +104,16 @@ async def test_one_of_the_live_seeds_is_shown_and_n_and_p_turn_to_the_others(tmp
         await _end(pilot)
 
 
+async def test_a_run_that_begins_or_ends_is_shown_before_painting_is_due(tmp_path, workers, monkeypatch):
+    for limit in ("SHARE", "LONGEST"):
+        monkeypatch.setattr(f"tui.app.app.{limit}", 1e9)
+    async with opened(tmp_path) as pilot:
+        await _start(pilot)
+        workers.finish.add(0)
+        await wait_for_text(pilot, "seed 1 (2 of 3)")
+        await _end(pilot)
+
+
 async def test_when_the_seed_that_is_shown_has_ended_another_live_one_is(tmp_path, workers):
     async with opened(tmp_path) as pilot:
         await _start(pilot)
