@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -31,8 +31,9 @@ from experiments.execution.fleet import POLL
 from experiments.execution.lr_find import RangeStep, range_test, step_of
 from experiments.execution.own_process import serve_module
 from experiments.execution.records import error_of, files_of, files_record, summary_of
-from experiments.execution.runner import Runner, lost
+from experiments.execution.runner import Runner
 from experiments.execution.spawning import signals_held_back, worker_context
+from experiments.execution.supervision import lost
 from experiments.execution.translating import FoundSpec
 from experiments.runs.config import stored_config, stored_task
 from experiments.runs.eventlog import Entry, EventReader
@@ -163,12 +164,13 @@ def train_new(runner: Runner, spec: RunSpec) -> Iterator[Entry]:
     return _train(runner, spec.config.arch, order, None)
 
 
-def make_new(runner: Runner, spec: RunSpec) -> Run:
-    """`Runner.create`, which has to know the code of a user's own module; that is loaded in a process of its own."""
-    if is_user_module(spec.config.arch) and spec.files is None and runner.first_read.of(spec.config) is None:
-        runner.check(spec.config)
-        runner.first_read.keep(spec.config, examine(spec.config, runner.should_stop).source)
-    return runner.create(spec.config, spec.meta, spec.files)
+def make_all_new(runner: Runner, specs: Sequence[RunSpec]) -> list[Run]:
+    """`Runner.create_all`, which has to know the code of own modules; they are loaded in a process of their own."""
+    for spec in specs:
+        if is_user_module(spec.config.arch) and spec.files is None and runner.first_read.of(spec.config) is None:
+            runner.check(spec.config)
+            runner.first_read.keep(spec.config, examine(spec.config, runner.should_stop).source)
+    return runner.create_all(specs)
 
 
 def train_on(

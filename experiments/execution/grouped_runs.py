@@ -18,6 +18,7 @@ from experiments.execution.supervision import Supervision
 from experiments.execution.teachers import check_dataset
 from experiments.runs.eventlog import Entry, EventWriter
 from experiments.runs.folder import Meta, Run, RunSpec
+from experiments.runs.store import NewRun
 from experiments.runs.teacher import TeacherCopy
 
 SAVE_INTERVAL = 5.0
@@ -93,16 +94,10 @@ def _create(
 ) -> list[Run]:
     """Make the folders of all runs, or of none."""
     environment = describe_training(trainer.members[0])
-    runs: list[Run] = []
-    try:
-        for member, meta in zip(trainer.members, metas, strict=True):
-            runs.append(runner.store.create(member.config, meta, environment, source, teacher))
-    except BaseException:
-        for run in runs:
-            run.release()
-            runner.store.remove(run)
-        raise
-    return runs
+    return runner.store.create_all(
+        NewRun(member.config, meta, environment, source, teacher)
+        for member, meta in zip(trainer.members, metas, strict=True)
+    )
 
 
 def _execute(trainer: GroupTrainer, keepers: Sequence[_Keeper]) -> Iterator[Entry]:

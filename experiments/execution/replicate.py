@@ -20,7 +20,8 @@ from experiments.execution.apart import examine, train_new, train_on
 from experiments.execution.executor import Ended, Executor
 from experiments.execution.fleet import Fleet
 from experiments.execution.local_executor import LocalExecutor, local_slots
-from experiments.execution.runner import Runner, lost
+from experiments.execution.runner import Runner
+from experiments.execution.supervision import lost
 from experiments.execution.together.recorded import Recorded, RecordedRun, ResumedRun, Task, config_of
 from experiments.execution.worker import THREADS
 from experiments.runs.eventlog import Entry, EventReader

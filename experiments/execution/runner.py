@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -24,11 +24,11 @@ from experiments.locations import Locations
 from experiments.runs.config import extended_config, stored_config
 from experiments.runs.environment import describe_environment
 from experiments.runs.eventlog import Entry, EventWriter
-from experiments.runs.folder import Meta, Run
+from experiments.runs.folder import Meta, Run, RunSpec
 from experiments.runs.own_code import NamedCode, named_code
 from experiments.runs.reserve import keep_end
 from experiments.runs.source import add_source
-from experiments.runs.store import Store
+from experiments.runs.store import NewRun, Store
 from experiments.runs.view import RunView
 
 if TYPE_CHECKING:
@@ -106,21 +106,27 @@ class Runner:
             with run.open_log() as log, owning(run):
                 yield from self._execute(trainer, run, log)
 
-    def create(self, config: TrainConfig, meta: Meta, files: OwnFiles | None = None, *, has_code: bool = True) -> Run:
-        """Check a run and make its folder, for another process to `resume`.
+    def create(self, config: TrainConfig, meta: Meta, files: OwnFiles | None = None) -> Run:
+        """Check a run and make its folder, for another process to `resume`. `files` are as for `run`."""
+        return self.create_all([RunSpec(config, meta, files)])[0]
+
+    def create_all(self, specs: Iterable[RunSpec], *, has_code: bool = True) -> list[Run]:
+        """Check runs and make the folders of all, or of none, for other processes to `resume`.
 
         Args:
-            files: as for `run`.
-            has_code: whether it keeps its code from now on; else that comes with `add_source`.
+            has_code: whether they keep their code from now on; else that comes with `add_source`.
         """
-        files = files or self.first_read.of(config)
-        self.check(config, files)
-        config = self.teachers.settled(self.store, config)
+        return self.store.create_all(self._new(spec, has_code=has_code) for spec in specs)
+
+    def _new(self, spec: RunSpec, *, has_code: bool) -> NewRun:
+        files = spec.files or self.first_read.of(spec.config)
+        self.check(spec.config, files)
+        config = self.teachers.settled(self.store, spec.config)
         if has_code:
             files = files or self.first_read.find(config)
-        teacher = self.teachers.of(self.store, config, meta.group_id)
+        teacher = self.teachers.of(self.store, config, spec.meta.group_id)
         portable = _portable(config, task_of(config.dataset))
-        return self.store.create(portable, meta, describe_environment(config.device), files, teacher)
+        return NewRun(portable, spec.meta, describe_environment(config.device), files, teacher)
 
     def resume(
         self, run: Run, *, epochs: int | None = None, arch: str | None = None, no_budget: bool = False
@@ -320,22 +326,6 @@ def kept(trainer: RunRecord, run: Run, event: TrainEvent) -> Iterator[TrainEvent
             yield event
         case _:
             yield event
-
-
-def lost(run: Run, view: RunView, reason: str) -> Entry:
-    """Write down that a run has failed, in the place of its process, which is gone; what cannot be written is still
-    returned. `view` is what its log says so far."""
-    advice = Advice(Tip(Action.RESUME, run.id), " tries again")
-    event = RunFailed(epoch=view.epochs_done, error=reason, advice=advice)
-    try:
-        with run.open_log() as log:
-            keep_end(run.reserve, run.id, event)
-            entry = log.append(event)
-            run.release_reserve()
-    except (InvalidValue, StorageError):
-        return Entry("", run.id, event)
-    run.release()
-    return entry
 
 
 def failed(run: Run, log: EventWriter, trainer: RunRecord, error: str, hint: Hint) -> Entry:

@@ -6,11 +6,14 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from core.errors import LabError, ShouldStop
-from core.events import RunStopped
+from core.advice import Action, Advice, Tip
+from core.errors import InvalidValue, LabError, ShouldStop, StorageError
+from core.events import RunFailed, RunStopped
 from experiments.runs.eventlog import Entry
 from experiments.runs.folder import Run
 from experiments.runs.owner import BEAT_INTERVAL
+from experiments.runs.reserve import keep_end
+from experiments.runs.view import RunView
 
 LOOK_INTERVAL = 0.25
 """Seconds between two looks for a request to stop."""
@@ -97,5 +100,21 @@ def stop_waiting(run: Run, reason: str) -> Entry | None:
     with suppress(LabError, OSError), run.open_log() as log:
         if run.view().end is None:
             entry = log.append(RunStopped(epoch=0, reason=reason))
+    run.release()
+    return entry
+
+
+def lost(run: Run, view: RunView, reason: str) -> Entry:
+    """Write down that a run has failed, in the place of its process, which is gone; what cannot be written is still
+    returned. `view` is what its log says so far."""
+    advice = Advice(Tip(Action.RESUME, run.id), " tries again")
+    event = RunFailed(epoch=view.epochs_done, error=reason, advice=advice)
+    try:
+        with run.open_log() as log:
+            keep_end(run.reserve, run.id, event)
+            entry = log.append(event)
+            run.release_reserve()
+    except (InvalidValue, StorageError):
+        return Entry("", run.id, event)
     run.release()
     return entry

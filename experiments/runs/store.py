@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +18,7 @@ from core.storage.files import is_left, make_draft, open_regular, remove, remove
 from core.storage.trust import make_private_folder
 from experiments.runs.folder import REPLACED, Meta, Run
 from experiments.runs.index import Index
+from experiments.runs.naming import DRAFT, RECORD, RUN_ID, name_all, new_id, recorded_drafts, run_entries
 from experiments.runs.owner import take_lock
 from experiments.runs.parent import write_parent
 from experiments.runs.row import RunRow, Status, status_of
@@ -31,13 +30,23 @@ if TYPE_CHECKING:
     from core.models.own.files import OwnFiles
     from experiments.runs.teacher import TeacherCopy
 
-DRAFT, GRAVE, PROBE = ".new-", ".deleted-", ".writable-"
-"""Beginnings of the names of what is there for a moment: a run that is made, one that is deleted, a test for space."""
+GRAVE, PROBE = ".deleted-", ".writable-"
+"""Beginnings of the names of what is there for a moment: a run that is deleted, a test for space."""
 SWEPT_RUNS = 100
 """The newest runs, in which temporary files of killed processes are looked for."""
 _swept: set[Path] = set()
 """The homes that this process has tidied up."""
-_RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """What the folder of a new run is filled with; `files` are the code of its own module."""
+
+    config: TrainConfig
+    meta: Meta
+    environment: dict[str, Any]
+    files: OwnFiles | None = None
+    teacher: TeacherCopy | None = None
 
 
 class Store:
@@ -73,32 +82,44 @@ class Store:
         Raises:
             StorageError: when it cannot be written; nothing is left behind then.
         """
-        draft = None
+        return self.create_all([NewRun(config, meta, environment, files, teacher)])[0]
+
+    def create_all(self, new: Iterable[NewRun]) -> list[Run]:
+        """Make the folders of new runs, owned by this process: of all, or of none, whenever it is killed.
+
+        Raises:
+            StorageError: when they cannot be written; nothing is left behind then.
+        """
+        drafts: list[Path] = []
         try:
             make_private_folder(self.home)
             self._runs.mkdir(exist_ok=True)
-            draft = Run(make_draft(DRAFT, self._runs))
-            draft.write(config, meta, environment)
-            if files is not None:
-                write_source(draft.folder, files)
-            if teacher is not None:
-                teacher.write(draft.folder)
-            if _RUN_ID.fullmatch(meta.parent):
-                write_parent(draft.folder, self.run(meta.parent))
-            return self._name_new(draft)
-        except OSError as error:
-            if draft is not None:
-                shutil.rmtree(draft.folder, ignore_errors=True)
-            raise self._unwritable(error) from error
+            for one in new:
+                drafts.append(make_draft(DRAFT, self._runs))
+                self._fill(Run(drafts[-1]), one)
+            return [Run(folder) for folder in name_all(drafts)]
+        except BaseException as error:
+            for draft in drafts:
+                shutil.rmtree(draft, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise self._unwritable(error) from error
+            raise
+
+    def _fill(self, draft: Run, new: NewRun) -> None:
+        draft.write(new.config, new.meta, new.environment)
+        if new.files is not None:
+            write_source(draft.folder, new.files)
+        if new.teacher is not None:
+            new.teacher.write(draft.folder)
+        if RUN_ID.fullmatch(new.meta.parent):
+            write_parent(draft.folder, self.run(new.meta.parent))
 
     def runs(self) -> list[Run]:
         """Every run, the newest first."""
         return [self.run(run_id) for run_id in self._ids()]
 
     def _ids(self) -> list[str]:
-        with suppress(OSError), os.scandir(self._runs) as entries:
-            return sorted((entry.name for entry in entries if _RUN_ID.fullmatch(entry.name)), reverse=True)
-        return []
+        return sorted((entry.name for entry in run_entries(self._runs)), reverse=True)
 
     def owned(self) -> list[Run]:
         """The runs that a process works on, or was at work on when it was killed, the newest first."""
@@ -108,11 +129,9 @@ class Store:
         """The time, in nanoseconds, at which a file of each run was last made, replaced or deleted, the newest run
         first. That a log has grown does not show in it."""
         found: dict[str, int] = {}
-        with suppress(OSError), os.scandir(self._runs) as entries:
-            for entry in entries:
-                if _RUN_ID.fullmatch(entry.name):
-                    with suppress(OSError):  # deleted meanwhile
-                        found[entry.name] = entry.stat().st_mtime_ns
+        for entry in run_entries(self._runs):
+            with suppress(OSError):  # deleted meanwhile
+                found[entry.name] = entry.stat().st_mtime_ns
         return {run_id: found[run_id] for run_id in sorted(found, reverse=True)}
 
     def run(self, run_id: str) -> Run:
@@ -121,13 +140,13 @@ class Store:
         Raises:
             ValueError: for what is not an id, so that nothing from outside becomes a path.
         """
-        if not _RUN_ID.fullmatch(run_id):
+        if not RUN_ID.fullmatch(run_id):
             raise ValueError(f"not a run id: {run_id!r}")
         return Run(self._runs / run_id)
 
     def _is_there(self, run_id: str) -> bool:
         """Whether a text is the id of a run of this home."""
-        return _RUN_ID.fullmatch(run_id) is not None and self.run(run_id).folder.is_dir()
+        return RUN_ID.fullmatch(run_id) is not None and self.run(run_id).folder.is_dir()
 
     def rows(self) -> list[tuple[RunRow, Status]]:
         """Every run in one line, with its status, the newest first; quick, through the index."""
@@ -203,7 +222,7 @@ class Store:
 
     def new_group_id(self) -> str:
         """An id for runs that belong together. Longer than a run's, since no folder tells that one is taken."""
-        return f"g{_new_id(digits=8)}"
+        return f"g{new_id(digits=8)}"
 
     def remove(self, run: Run) -> None:
         """Delete a run's folder; out of the list at once, then file by file. Nobody can begin to train it meanwhile.
@@ -235,24 +254,17 @@ class Store:
             return
         _swept.add(self.home)
         remove_leftovers(self.home, ["state.json"])
+        newest = self.runs()[:SWEPT_RUNS]
+        kept = recorded_drafts(self._runs)  # of a process that was stopped as it named them
         with suppress(OSError):
             for entry in os.scandir(self._runs):
-                if entry.name.startswith((DRAFT, GRAVE, PROBE)) and is_left(path := Path(entry.path)):
+                if not entry.name.startswith((DRAFT, GRAVE, PROBE, f".{RECORD}")) or entry.name in kept:
+                    continue
+                if is_left(path := Path(entry.path)):
                     with suppress(OSError):
                         remove(path)
-        for run in self.runs()[:SWEPT_RUNS]:
+        for run in newest:
             remove_leftovers(run.folder, REPLACED)
-
-    def _name_new(self, draft: Run) -> Run:
-        """Give a filled folder its id: a run's folder is there as a whole or not at all."""
-        while True:
-            run = self.run(_new_id())
-            try:
-                draft.folder.rename(run.folder)
-                return run
-            except OSError as error:
-                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                    raise
 
     def _unwritable(self, error: OSError) -> StorageError:
         hint = Advice(Tip(Action.START_WITH, "home", "another folder"), ", or free some space")
@@ -270,9 +282,3 @@ def filtered(
         and (status is None or state is status)
         and (dataset is None or is_called(row.dataset, dataset))
     ]
-
-
-def _new_id(digits: int = 4) -> str:
-    import secrets  # costs more than everything else that a list of runs needs of the standard library
-
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(digits // 2)}"

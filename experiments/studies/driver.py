@@ -15,7 +15,8 @@ from core.errors import InvalidValue, OverBudget, ShouldStop
 from core.events import RunFailed, RunFinished, RunStopped
 from experiments.execution.executor import Ended, Executor
 from experiments.execution.fleet import MAX_DEATHS, Fleet
-from experiments.execution.runner import Runner, lost
+from experiments.execution.runner import Runner
+from experiments.execution.supervision import lost
 from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Run
 from experiments.runs.view import reduce

@@ -175,8 +175,7 @@ def _put_in_line(locations: Locations, planned: list[RunSpec]) -> None:
 def _detach(locations: Locations, planned: list[RunSpec]) -> None:
     """Make the folders of all runs, and start one process that trains them in turn. Every folder is there from the
     start, so that a run whose turn never comes can be resumed like any other."""
-    with runs_to_hand_over(Runner(locations)) as make:
-        made = [make(spec) for spec in planned]
+    with runs_to_hand_over(Runner(locations), planned) as made:
         reference = planned[0].meta.group_id or made[0].id
         resume_all_detached(reference, made, locations)
     say_aside(f"training goes on by itself: mnist-tui watch {reference}, mnist-tui stop {reference}")

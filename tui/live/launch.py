@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from experiments.execution.apart import make_new
+from experiments.execution.apart import make_all_new
 from experiments.execution.detach import start_detached
 from experiments.execution.runner import Runner
 from experiments.locations import Locations
@@ -21,16 +21,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def runs_to_hand_over(runner: Runner) -> Iterator[Callable[[RunSpec], Run]]:
-    """Yields a function that makes a run's folder; when the block fails none of those made is left behind."""
-    made: list[Run] = []
-
-    def make(spec: RunSpec) -> Run:
-        made.append(make_new(runner, spec))
-        return made[-1]
-
+def runs_to_hand_over(runner: Runner, specs: Sequence[RunSpec]) -> Iterator[list[Run]]:
+    """Makes the folders of runs, of all or of none; when the block fails none of them is left behind."""
+    made = make_all_new(runner, specs)
     try:
-        yield make
+        yield made
     except BaseException:
         for run in made:
             run.release()
@@ -61,10 +56,11 @@ def hand_over(job: Job, locations: Locations) -> str:
     runner = Runner(locations)
     begun = [runner.store.run(run_id) for run_id in (*job.run_ids, *job.left_ids)]
     left = [run for run in [*begun, *job.waiting_resumed] if run.row().ended != Status.FINISHED]
-    with runs_to_hand_over(runner) as make:
-        code = kept_code(begun[0]) if begun else None  # seeds of a group train the same code
-        if not job.left_ids:  # a run alone, and runs of a group that it had not come to record
-            left += [make(spec if code is None else replace(spec, files=code)) for spec in job.waiting]
+    code = kept_code(begun[0]) if begun else None  # seeds of a group train the same code
+    waiting = [] if job.left_ids else job.waiting  # a run alone, and runs of a group that it had not come to record
+    specs = [spec if code is None else replace(spec, files=code) for spec in waiting]
+    with runs_to_hand_over(runner, specs) as made:
+        left += made
         if not left:
             return ""
         reference = left[0].meta().group_id if len(left) > 1 else job.group_id

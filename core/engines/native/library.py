@@ -6,6 +6,7 @@ They have threads of their own (`kernels/team.h`), beside those of torch.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import logging
 import os
 import platform
@@ -14,7 +15,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -36,6 +39,8 @@ FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-pthread", "-ffp-contract=fast")
 COMPILERS = ("cc", "gcc", "clang")
 SECONDS = 300
 """A compiler that takes longer is given up on. A few are usual, and two minutes where many programs share a core."""
+PATIENCE = 120.0
+"""Seconds to wait for another process that compiles; then it is done here too."""
 
 _INTEGER, _POINTER = ctypes.c_int64, ctypes.c_void_p
 _SHAPE = (_INTEGER,) * 3
@@ -108,7 +113,10 @@ def _load(compiler: tuple[str, ...], options: tuple[str, ...]) -> ctypes.CDLL | 
         name = sha256("\0".join((*_sources(), *compiler, *flags, version, _processor())).encode()).hexdigest()[:32]
         path = user_cache() / "kernels" / f"{name}.so"
         trusted = is_trusted(path, "the kernels are compiled for this process alone")
-        library = (_kept(path) if trusted else None) or _compile(compiler, flags, path if trusted else None)
+        library = _kept(path) if trusted else _compile(compiler, flags, None)
+        if library is None:
+            with _alone_in(path.parent):
+                library = _kept(path) or _compile(compiler, flags, path)  # kept, by the process that was waited for
         if difference := layout_difference(library):
             return NoKernels(f"its kernels do not fit this program: {difference}")
         for function, (result, arguments) in _SIGNATURES.items():
@@ -129,7 +137,7 @@ def _sources() -> list[str]:
 def _compile(compiler: tuple[str, ...], flags: tuple[str, ...], path: Path | None) -> ctypes.CDLL:
     """Compile the library and keep it at `path`, or where there is none or that fails, load it for this process only.
 
-    Processes that compile at the same time make the same file; the last one stays.
+    Processes that compile at the same time, where there are no locks, make the same file; the last one stays.
     """
     _log.info("compiling the kernels of the native engine for this machine, which is done once")
     with tempfile.TemporaryDirectory(dir=private_temporary_folder()) as folder:
@@ -147,6 +155,30 @@ def _compile(compiler: tuple[str, ...], flags: tuple[str, ...], path: Path | Non
             return ctypes.CDLL(str(path))
         except OSError:  # nothing can be written there, or nothing run from there
             return ctypes.CDLL(str(made))
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Wait for another process that compiles into a folder, no longer than `PATIENCE`, and let others wait meanwhile.
+    Where there are no locks it is done without."""
+    handle, deadline, is_told = None, time.monotonic() + PATIENCE, False
+    with suppress(OSError):
+        make_private_folder(folder)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        while time.monotonic() < deadline:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not is_told:
+                    _log.info("waiting for another process, which compiles the kernels of the native engine")
+                    is_told = True
+                time.sleep(0.05)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def _kept(path: Path) -> ctypes.CDLL | None:

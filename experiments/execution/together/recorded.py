@@ -16,8 +16,8 @@ from core.events import EndEvent
 from core.models.network import summarize_config
 from core.models.spec import is_user_module
 from experiments.execution.apart import examine
-from experiments.execution.runner import Runner, lost
-from experiments.execution.supervision import KeepingPlaces
+from experiments.execution.runner import Runner
+from experiments.execution.supervision import KeepingPlaces, lost
 from experiments.runs.eventlog import Entry, EventReader
 from experiments.runs.folder import Run, RunSpec
 from experiments.runs.source import add_source
@@ -86,7 +86,7 @@ class Recorded:
                 self._places.wait(task.run)
         if len(self.tasks) > 1:
             try:
-                self.tasks = [self._record(task) if isinstance(task, RunSpec) else task for task in self.tasks]
+                self._record()
                 self._keep_code()
             except Stopped as stop:
                 self._end(stop)
@@ -96,11 +96,14 @@ class Recorded:
                 raise
         return self
 
-    def _record(self, spec: RunSpec) -> RecordedRun:
-        run = self.runner.create(spec.config, spec.meta, spec.files, has_code=False)
-        self.made.append(run)
-        self._places.wait(run)
-        return RecordedRun(run, spec)
+    def _record(self) -> None:
+        """Make the folders of the new runs: of all, or of none."""
+        specs = [task for task in self.tasks if isinstance(task, RunSpec)]
+        self.made += self.runner.create_all(specs, has_code=False)
+        for run in self.made:
+            self._places.wait(run)
+        made = iter(self.made)
+        self.tasks = [RecordedRun(next(made), task) if isinstance(task, RunSpec) else task for task in self.tasks]
 
     def _keep_code(self) -> None:
         """Look at the code of own modules, which may take long, or for ever, and keep it in the runs."""

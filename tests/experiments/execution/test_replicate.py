@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from threading import Thread
@@ -291,16 +292,14 @@ def test_who_stops_does_not_wait_for_ever_for_a_process_that_hears_nothing(locat
 
 
 def test_a_group_whose_folders_cannot_all_be_made_leaves_none(runner, planned, monkeypatch):
-    from experiments.runs.store import Store
+    write = Run.write
 
-    create = Store.create
-
-    def create_two(store, config, *rest):
+    def write_two(run, config, *rest):
         if config.seed == 2:
-            raise StorageError("full")
-        return create(store, config, *rest)
+            raise OSError(errno.ENOSPC, "full")
+        write(run, config, *rest)
 
-    monkeypatch.setattr(Store, "create", create_two)
+    monkeypatch.setattr(Run, "write", write_two)
     with pytest.raises(StorageError):
         list(replicate(runner, planned, GROUPED))
     assert runner.store.runs() == []

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from core.errors import InvalidValue, RunError
 from core.events import RunFailed, RunFinished, RunStarted
-from experiments.execution.apart import make_new, train_new
+from experiments.execution.apart import make_all_new, train_new
 from experiments.execution.grouped_runs import train_group
 from experiments.execution.ray_worker import Order, RayWorker
 from experiments.execution.replicate import IN_TURN, TrainingPlan, replicate
@@ -88,7 +88,7 @@ def test_a_run_keeps_its_teacher_and_goes_on_without_it_to_the_same_weights(runn
 def test_a_run_made_for_another_process_has_its_teacher_with_it(runner, locations, teacher, tiny):
     config = tiny.changed(teacher="latest")
     whole = train(runner, config)
-    made = make_new(Runner(locations), RunSpec(config.changed(teacher=teacher.id)))
+    (made,) = make_all_new(Runner(locations), [RunSpec(config.changed(teacher=teacher.id))])
     runner.store.remove(teacher)
     list(Runner(locations).resume(made))
     assert weights(made) == weights(whole)

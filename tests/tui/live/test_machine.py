@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from threading import Event
 
@@ -12,8 +14,13 @@ from app_pilot import wait_for
 from stage import staged
 from waiting import wait_until
 
+from core.config import TrainConfig
 from core.device.device import available_devices
+from core.events import RunFinished
+from experiments.locations import Locations
+from experiments.runs.folder import RunSpec
 from tui.live.machine import devices_found, import_torch
+from tui.live.session import Job
 from tui.screens.lab import LabScreen
 from tui.widgets.forms.run_form import RunForm
 
@@ -72,6 +79,27 @@ def test_a_keystroke_in_the_lab_opens_no_file(tmp_path):
     command = [sys.executable, "-c", _TYPE_AND_COUNT, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=_with_support())
     assert done.stdout.strip() == "[]"
+
+
+class Circle:
+    """Something that only the collector can find to be gone."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+
+def test_what_there_is_while_later_runs_train_is_found_by_the_collector_when_they_have_ended(tmp_path, cache_home):
+    locations = Locations(tmp_path / "home", tmp_path / "data", cache_home / "mnist-tui" / "decoded")
+    values = {"arch": "fc10", "dataset": "mnist-5k", "epochs": 1, "limit_train": 64, "limit_test": 50, "device": "cpu"}
+    config = TrainConfig.checked(values)
+    Job([RunSpec(config)]).train(locations)
+    job, circle = Job([RunSpec(config)]), Circle()
+    gone = weakref.ref(circle)
+    job.train(locations)
+    assert [type(end) for end in job.ends.values()] == [RunFinished]
+    del circle
+    gc.collect()
+    assert gone() is None
 
 
 def _with_support() -> dict[str, str]:

@@ -29,8 +29,8 @@ def put_in_line(locations: Locations, specs: Sequence[RunSpec], by: str) -> Queu
     Raises:
         LabError: when they cannot be trained or kept; nothing is left behind then.
     """
-    with runs_to_hand_over(Runner(locations)) as make:
-        return Queue.of(locations.home).add([make(spec) for spec in specs], by)
+    with runs_to_hand_over(Runner(locations), specs) as made:
+        return Queue.of(locations.home).add(made, by)
 
 
 def put_in_line_again(

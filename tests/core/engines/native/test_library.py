@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import logging
 import os
 import platform
@@ -194,13 +195,43 @@ def test_what_is_no_command_is_refused_in_words(monkeypatch):
         find_compiler()
 
 
-def test_processes_may_compile_at_the_same_time(kernels, fresh):
-    processes = [
-        subprocess.Popen([sys.executable, "-c", LOAD], stdout=subprocess.PIPE, env=os.environ, text=True)
-        for _ in range(2)
-    ]
-    assert len({process.communicate(timeout=120)[0] for process in processes}) == 1
-    assert [process.returncode for process in processes] == [0, 0]
+def test_of_two_processes_that_start_together_one_compiles_and_the_other_waits_for_it(
+    kernels, monkeypatch, fresh, tmp_path
+):
+    wait = f"echo one >> {tmp_path}/compiled; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done"
+    script = f'case "$*" in *" -c "*) {wait};; esac; exec cc "$@" -O0'
+    monkeypatch.setenv("CC", compiler(tmp_path, script))
+    said = [tmp_path / "said-0", tmp_path / "said-1"]
+    command = [sys.executable, "-c", f"import logging; logging.basicConfig(level=logging.INFO); {LOAD}"]
+
+    def start(path: Path) -> subprocess.Popen[str]:
+        with path.open("w") as file:
+            return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file, text=True)
+
+    def compiled() -> int:
+        return (tmp_path / "compiled").read_text().count("one") if (tmp_path / "compiled").exists() else 0
+
+    first = start(said[0])
+    wait_until(lambda: compiled() == 1)
+    second = start(said[1])
+    wait_until(lambda: compiled() == 2 or "waiting for another process" in said[1].read_text())
+    (tmp_path / "go").touch()
+    lanes = {process.communicate(timeout=120)[0] for process in (first, second)}
+    assert len(lanes) == 1
+    assert [first.returncode, second.returncode] == [0, 0]
+    assert compiled() == 1
+    assert len(list(fresh.iterdir())) == 1
+
+
+def test_who_has_waited_long_enough_for_another_process_compiles(kernels, monkeypatch, fresh):
+    monkeypatch.setattr(native, "PATIENCE", 0.2)
+    fresh.mkdir(parents=True, mode=0o700)
+    handle = os.open(fresh, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        assert load_kernels(torch.float32).lanes() > 1
+    finally:
+        os.close(handle)
     assert len(list(fresh.iterdir())) == 1
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from disturbed_runs import Killed, Kills
 from own_files import CODE, write_own
 
 from core.errors import DataError, Stopped
@@ -118,3 +121,15 @@ def test_seeds_of_an_own_module_are_there_while_it_is_examined_and_stay_when_tha
     end = list(train_on(Runner(locations), runs[0], arch=own_arch(runs[0])))[-1].event
     assert isinstance(end, RunFinished)
     assert kept_code(runs[0]).contents == {"net.py": CODE.encode()}
+
+
+@pytest.mark.parametrize("where", [0.3, 0.5, 0.7, 0.9])
+def test_a_group_that_is_killed_as_it_begins_has_all_of_its_seeds_or_none(locations, planned, tmp_path, where):
+    kills = Kills()
+    elsewhere = replace(locations, home=tmp_path / "elsewhere")
+    with kills.at(0, elsewhere.home, tmp_path), Recorded(Runner(elsewhere), planned):
+        count = kills.count
+    killed = kills.at(int(where * count), locations.home, tmp_path / "left")
+    with pytest.raises(Killed), killed, Recorded(Runner(locations), planned):
+        pytest.fail("it was not killed")
+    assert len(Runner(replace(locations, home=tmp_path / "left")).store.runs()) in (0, 3)
