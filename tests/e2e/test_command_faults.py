@@ -6,9 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from command_faults import OPERATIONS, Homes, attempt
+from command_faults import Homes, attempt
+from faulted_commands import OPERATIONS
 
-TRAINING = ("run", "resume", "extend")
+TRAINING = ("run", "compile", "resume", "extend")
 """Take long; `test_faults.py` kills runs at their file operations, and `tests/benchmark/faults.py` these commands."""
 NAMES = [name for name in OPERATIONS if name not in (*TRAINING, "verify a run", "report")]
 

@@ -14,19 +14,17 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
 import fault_worker
 
-from core.events import RunFinished, RunStopped
+from core.events import RunStopped
 from experiments.execution.runner import Runner
 from experiments.locations import Locations
 from experiments.runs.folder import Meta, Run
-from experiments.runs.row import Status
 from experiments.runs.store import Store
-from experiments.verification.verify import verify
 
 CALLS = frozenset(
     {
@@ -50,10 +48,11 @@ Tree = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A home, and a folder for what commands write elsewhere."""
+    """A home, a folder for what commands write elsewhere, and the cache, where a command has one of its own."""
 
     home: Path
     out: Path
+    cache: Path | None = None
 
     @property
     def store(self) -> Store:
@@ -107,7 +106,8 @@ Check = Callable[[Homes, Place, Place], None]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A command, what must be so after it was killed, and what after it was then called again."""
+    """A command, what must be so after it was killed, and what after it was then called again; `compiles` lets it find
+    an empty cache, and a compiler that does not optimise, which takes seconds."""
 
     arguments: tuple[str, ...]
     killed: Check
@@ -115,6 +115,7 @@ class Operation:
     repeated: tuple[str, ...] | None = None
     codes: tuple[int, ...] = (0,)
     prepare: Callable[[Place], None] = lambda place: None
+    compiles: bool = False
 
 
 def attempt(homes: Homes, operation: Operation, kill_at: int) -> tuple[bool, int]:
@@ -123,6 +124,8 @@ def attempt(homes: Homes, operation: Operation, kill_at: int) -> tuple[bool, int
     Returns whether it was killed, and how many calls it has made where it was not.
     """
     before, place = homes.new(), homes.new()
+    if operation.compiles:
+        place = replace(place, cache=place.out.parent / "cache")
     for one in (before, place):
         operation.prepare(one)
     code, calls = run_command(homes, place, operation.arguments, kill_at)
@@ -152,9 +155,11 @@ def run_command(homes: Homes, place: Place, arguments: tuple[str, ...], kill_at:
     """Its exit code, that of its death for one that was killed, and the number of calls."""
     count = place.out.parent / "calls"
     count.write_text("0")
+    environment = {name: value for name, value in os.environ.items() if name == "XDG_CACHE_HOME"}
+    if place.cache is not None:
+        environment = {"XDG_CACHE_HOME": str(place.cache), "CC": str(_quick_compiler(place.out.parent))}
     child = context.Process(
-        target=_command,
-        args=(["--home", str(place.home), *arguments], place.out, os.environ.get("XDG_CACHE_HOME"), kill_at, count),
+        target=_command, args=(["--home", str(place.home), *arguments], place.out, environment, kill_at, count)
     )
     child.start()
     child.join(120)
@@ -162,10 +167,16 @@ def run_command(homes: Homes, place: Place, arguments: tuple[str, ...], kill_at:
     return child.exitcode, int(count.read_text())
 
 
-def _command(arguments: list[str], out: Path, cache: str | None, kill_at: int, count: Path) -> None:
+def _quick_compiler(folder: Path) -> Path:
+    path = folder / "quick-cc"
+    path.write_text('#!/bin/sh\nexec cc "$@" -O0\n')
+    path.chmod(0o755)
+    return path
+
+
+def _command(arguments: list[str], out: Path, environment: Mapping[str, str], kill_at: int, count: Path) -> None:
     os.chdir(out)
-    if cache is not None:  # as the server was told at its start, which may be before this was set
-        os.environ["XDG_CACHE_HOME"] = cache
+    os.environ.update(environment)  # which the server may have been told otherwise at its start
     sys.dont_write_bytecode = True
     said = os.open(out.parent / "said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(said, 1)
@@ -208,135 +219,3 @@ class KilledAt:
             self.count += 1
             if self.count == self.number:
                 os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _run(place: Place, name: str) -> Run | None:
-    return next((run for run in place.store.runs() if run.meta().name == name), None)
-
-
-def _untouched_or_gone(homes: Homes, place: Place, before: Place) -> None:
-    run = _run(place, "done")
-    assert run is None or place.tree(run) == before.tree(_run(before, "done"))
-
-
-def _gone(homes: Homes, place: Place, before: Place) -> None:
-    assert _run(place, "done") is None
-    assert len(place.store.runs()) == 2
-
-
-def _can_go_on(homes: Homes, place: Place, before: Place) -> None:
-    run = _run(place, "half")
-    assert run.status() in (Status.STOPPED, Status.CRASHED, Status.FINISHED)
-    assert run.config()
-    if run.status() is Status.FINISHED:
-        _ended(homes, place, before)
-
-
-def _ended(homes: Homes, place: Place, before: Place) -> None:
-    run = _run(place, "half")
-    assert isinstance(run.view().end, RunFinished)
-    assert run.view().end.weights_sha256 == homes.weights
-    assert verify(run, homes.locations(place.home)).agrees
-
-
-def _old_or_longer(homes: Homes, place: Place, before: Place) -> None:
-    run = _run(place, "done")
-    assert run.status() in (Status.FINISHED, Status.CRASHED)
-    run.disown()
-    assert verify(run, homes.locations(place.home)).agrees
-
-
-def _longer(homes: Homes, place: Place, before: Place) -> None:
-    run = _run(place, "done")
-    if run.view().epochs_done < 4 or not isinstance(run.view().end, RunFinished):  # it had begun to be extended
-        code, _ = run_command(homes, place, ("resume", "done", "--quiet"), 0)
-        assert code == 0
-    assert run.view().end.weights_sha256 == homes.longer
-    assert verify(run, homes.locations(place.home)).agrees
-
-
-def _at_most_one_new(homes: Homes, place: Place, before: Place) -> None:
-    new = {run.id for run in place.store.runs()} - {run.id for run in before.store.runs()}
-    assert len(new) <= 1
-    for name in new:
-        assert place.store.run(name).config()
-
-
-def _file(name: str) -> tuple[Check, Check]:
-    """A file that is there whole or as it was before, and then whole."""
-
-    def killed(homes: Homes, place: Place, before: Place) -> None:
-        path = place.out / name
-        if path.exists() and path.read_bytes() != b"old":
-            assert tree(place.out).get(name) == _expected(homes, name)
-
-    def again(homes: Homes, place: Place, before: Place) -> None:
-        assert tree(place.out).get(name) == _expected(homes, name)
-
-    return killed, again
-
-
-_known: dict[str, str] = {}
-
-
-def _expected(homes: Homes, name: str) -> str:
-    if name not in _known:
-        place = homes.new()
-        operation = next(one for one in OPERATIONS.values() if name in one.arguments)
-        assert run_command(homes, place, operation.arguments, 0)[0] == 0
-        _known[name] = tree(place.out)[name]
-    return _known[name]
-
-
-def _events_folder(homes: Homes, place: Place, before: Place) -> None:
-    folder = place.out / "events"
-    if folder.exists():  # the name of the file in it has time, host and process
-        (events,) = (path for path in folder.rglob("*") if path.is_file())
-        assert events.stat().st_size > 1_000
-
-
-def _same_list(homes: Homes, place: Place, before: Place) -> None:
-    rows, expected = place.store.rows(), before.store.rows()
-    assert [(row.run_id, row.best_test_accuracy, status) for row, status in rows] == [
-        (row.run_id, row.best_test_accuracy, status) for row, status in expected
-    ]
-
-
-def _old_file(name: str) -> Callable[[Place], None]:
-    return lambda place: (place.out / name).write_bytes(b"old") and None
-
-
-def _without_index(place: Place) -> None:
-    for path in place.home.glob("index.sqlite*"):
-        path.unlink()
-
-
-def _damaged_index(place: Place) -> None:
-    (place.home / "index.sqlite").write_bytes(b"SQLite format 3\0" + bytes(5000))
-
-
-FEW = ("--limit-train", "64", "--limit-test", "50", "--epochs", "1", "--engine", "eager")
-NEW = ("run", "--arch", "fc10", "--dataset", "mnist-5k", *FEW)
-OPERATIONS: Mapping[str, Operation] = {
-    "resume": Operation(("resume", "half", "--quiet"), _can_go_on, _ended, codes=(0, 2)),
-    "extend": Operation(("resume", "done", "--epochs", "4", "--quiet"), _old_or_longer, _longer, codes=(0, 2)),
-    "run": Operation((*NEW, "--quiet", "--name", "new"), _at_most_one_new, lambda *_: None),
-    "rm": Operation(("rm", "done", "--yes"), _untouched_or_gone, _gone, codes=(0, 5)),
-    "bundle": Operation(
-        ("bundle", "done", "-o", "run.zip", "--force"), *_file("run.zip"), prepare=_old_file("run.zip")
-    ),
-    "verify a run": Operation(("verify", "done"), lambda *_: None, lambda *_: None),
-    "export weights": Operation(
-        ("export", "done", "-f", "safetensors", "-o", "a.safetensors", "--force"), *_file("a.safetensors")
-    ),
-    "export csv": Operation(
-        ("export", "done", "-f", "csv", "-o", "a.csv", "--force"), *_file("a.csv"), prepare=_old_file("a.csv")
-    ),
-    "export tensorboard": Operation(
-        ("export", "done", "-f", "tensorboard", "-o", "events"), _events_folder, _events_folder, codes=(0, 2)
-    ),
-    "report": Operation(("report", "done", "other", "-o", "a.html", "--force"), lambda *_: None, lambda *_: None),
-    "a list without an index": Operation(("runs",), _same_list, _same_list, prepare=_without_index),
-    "a list with a damaged index": Operation(("runs",), _same_list, _same_list, prepare=_damaged_index),
-}
-"""Every command that changes something, by what is done."""
