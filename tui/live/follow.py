@@ -19,7 +19,7 @@ from experiments.runs.view import RunView, reduce
 from tui.live.forms.advice import for_interface
 from tui.text.output import duration, percent
 from tui.text.progress import epoch_line, why_ended, with_views
-from tui.text.wording import arch_in_short, what_failed
+from tui.text.wording import arch_in_short, stopped_in_words, what_failed
 
 CHUNK = 1500
 """Entries taken in at a time, so that a long log does not hold up the keyboard."""
@@ -175,8 +175,8 @@ def _in_words(view: RunView, entry: Entry) -> str:
             finished = f"finished {why_ended(view)}".rstrip()
             final = f"final {percent(event.final_test_accuracy)} after {duration(event.seconds)}"
             return f"{finished}: {final}{with_views(view, event)}"
-        case RunStopped(epoch=epoch, reason=reason):
-            return f"stopped {f'in epoch {epoch}' if epoch else 'before the first epoch'}: {reason}"
+        case RunStopped() as event:
+            return stopped_in_words(event)
         case RunFailed() as event:
             return f"failed in epoch {event.epoch}: {what_failed(event)}. {for_interface(event.advice)}"
         case _:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-from core.events import RunFailed
+from core.events import RunFailed, RunStopped
 from core.models.reference import split_reference
 from core.models.spec import is_user_module
 from core.models.summary import Summary
@@ -16,6 +16,11 @@ from tui.text.output import percent
 def what_failed(end: RunFailed) -> str:
     """The error, for a line that has named the epoch already."""
     return end.error.removesuffix(f" in epoch {end.epoch}")
+
+
+def stopped_in_words(end: RunStopped) -> str:
+    """``stopped in epoch 3: SIGINT``."""
+    return f"stopped {f'in epoch {end.epoch}' if end.epoch else 'before the first epoch'}: {end.reason}"
 
 
 def arch_in_short(arch: str) -> str:

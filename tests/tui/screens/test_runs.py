@@ -396,7 +396,7 @@ async def test_groups_and_sweeps_are_folded_and_a_key_unfolds_them(tmp_path, scr
         await pilot.press("o", "home")
         await wait_for_text(pilot, "4 runs, 0 live, by best accuracy")
         await wait_for_text(pilot, "▸ try")
-        assert "mean of 2" in left_of(pilot)
+        assert "mean: conv9" in left_of(pilot)
         assert "99.10%" in left_of(pilot)
         assert "try-1" not in left_of(pilot)
         await pilot.press("right")

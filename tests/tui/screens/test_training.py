@@ -45,7 +45,7 @@ async def test_a_live_run_moves_from_start_to_end(tmp_path, script, size):
         await wait_for_text(pilot, "Accuracy: 9923/10000 (99.23%)")
         assert "99.23% epoch 2" in screen_text(pilot)
         script.write(run, script.epoch(3, 0.9941))
-        await wait_for_text(pilot, "After epoch 3 99.41%: good")
+        await wait_for_text(pilot, "After  epoch 3: 99.41%, good")
         script.write(run, script.finished())
         run.release()
         await wait_for_text(pilot, "✓ finished")
@@ -107,7 +107,7 @@ async def test_a_freshly_opened_run_has_every_fact(tmp_path, script, size):
         for fact in (
             "Best   99.01%",
             "Target 99.4%, 0.39",
-            "After epoch 3 99.01%: not enough",
+            "After  epoch 3: 99.01%, too low",
             "Trend  still improving at its end",
             "170 params",
             "Device cpu",
@@ -129,9 +129,9 @@ async def test_the_early_verdict_is_bad_only_after_the_third_epoch(tmp_path, scr
     run = make_run(tmp_path, script, script.started(), script.epoch(1, 0.9812), script.stopped(2))
     run.release()
     async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:
-        await wait_for_text(pilot, "After epoch 3 no verdict")
+        await wait_for_text(pilot, "After  epoch 3: no verdict")
         script.write(run, script.started(), script.epoch(2, 0.9922))
-        await wait_for_text(pilot, "After epoch 3 99.22%: good")
+        await wait_for_text(pilot, "After  epoch 3: 99.22%, good")
 
 
 async def test_a_finished_run_opened_first_has_a_log_pane(tmp_path, script):
@@ -369,7 +369,7 @@ async def test_a_stored_run_is_opened_with_all_of_its_facts(tmp_path, script):
         await pilot.press("3")
         await wait_for_text(pilot, "50.00%")
         await pilot.press("enter")
-        for fact in ("Best   50.00%", "Target 99.4%", "After epoch 3 ", "Device"):
+        for fact in ("Best   50.00%", "Target 99.4%", "After  epoch 3", "Device"):
             await wait_for_text(pilot, fact)
 
 
@@ -394,7 +394,7 @@ def test_every_fact_and_every_row_of_the_screen_is_explained_in_its_help(script)
     explained = dict(TrainingScreen().explained())
     gauges = {"gradient_norms": {"Conv2d-1": 0.3}, "update_ratios": {"Conv2d-1": 0.001}}
     view = script.view(script.started(), script.epoch(1, **gauges))
-    assert {name for name, _, _ in facts_of(view, {}, "")} <= explained.keys()
+    assert {fact.name for fact in facts_of(view, {}, "")} <= explained.keys()
     assert {row.name.replace("Conv2d-1", "LAYER") for row in rows_of(view, (1.0,))} <= explained.keys()
     assert {f'"{words}"' for words in WORDS.values()} <= explained.keys()
 

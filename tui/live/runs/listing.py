@@ -52,6 +52,12 @@ class FoldedRuns:
         rest = f" ({self.total} in all)" if self.total > len(self.items) else ""
         return f"{'best' if self.is_sweep else 'mean'} of {n}{rest}"
 
+    @property
+    def short_words(self) -> str:
+        """``mean``, where it is of all runs, whose number stands in the row; else as `words` has it."""
+        is_of_all = self.is_sweep or len(self.scored) == len(self.items)
+        return self.words.partition(" of ")[0] if is_of_all and self.total == len(self.items) else self.words
+
 
 class ListEntry(NamedTuple):
     """A line of the list: a run, or a fold, whose `row` has what its runs have in common and what they amount to.

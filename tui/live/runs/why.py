@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from core.events import RunFailed, RunStopped
 from experiments.results.origin import Change, row_changes
 from experiments.results.ranking import rank_of
-from experiments.runs.row import RunRow
+from experiments.runs.row import RunRow, Status
 from experiments.statistics.descriptive import share_of
 from experiments.statistics.digits import in_digits
 from tui.live.runs.preview import RunPreview
 from tui.text.output import percent
-from tui.text.wording import arch_in_short
+from tui.text.wording import arch_in_short, stopped_in_words, what_failed
 
 MOST = 4
 """Changes that are named; of others their number is said."""
@@ -25,7 +26,7 @@ def facts_of(preview: RunPreview, rows: Iterable[RunRow]) -> list[Part]:
     """The parts of a run's preview, those without content left out."""
     row = preview.item[0]
     parts = [
-        ("Result", "\n".join(filter(None, (_result(preview), _target(preview))))),
+        ("Result", "\n".join(filter(None, (_result(preview), _target(preview), _end(preview))))),
         ("Why", _why(preview, rows)),
         ("Changed", _changed(preview)),
         ("Note", row.note),
@@ -34,27 +35,44 @@ def facts_of(preview: RunPreview, rows: Iterable[RunRow]) -> list[Part]:
 
 
 def _result(preview: RunPreview) -> str:
+    """The scores; of a run with held-out images by epoch on those, and on the test images at its end."""
     row, view = preview.item[0], preview.view
     if preview.problem:
         return preview.problem
     words = []
     if row.best_test_accuracy is not None:
         words.append(f"best {percent(row.best_test_accuracy)} in epoch {view.best_epoch}")
+    elif view.accuracies:
+        words.append(f"held-out images: {percent(max(view.accuracies.values()))} in epoch {view.best_epoch}")
     if row.final_test_accuracy is not None:
-        words.append(f"final {percent(row.final_test_accuracy)}")
-    if not words and view.accuracies:
-        words.append(f"{percent(max(view.accuracies.values()))} on held-out images")
-    return ", ".join(words) or "no finished epoch yet"
+        final = "final" if row.best_test_accuracy is not None else "test images, at the end:"
+        words.append(f"{final} {percent(row.final_test_accuracy)}")
+    return (", " if row.best_test_accuracy is not None else "\n").join(words) or (
+        "no finished epoch yet" if preview.item[1] is Status.RUNNING else "no finished epoch"
+    )
+
+
+def _end(preview: RunPreview) -> str:
+    """Why a run went no further; empty for one that has finished, or is live."""
+    end = preview.view.end
+    if preview.item[1] is Status.RUNNING:
+        return ""
+    if preview.item[1] is Status.CRASHED:
+        return "crashed: its process is gone"
+    if isinstance(end, RunFailed):
+        return f"failed in epoch {end.epoch}: {what_failed(end)}"
+    return stopped_in_words(end) if isinstance(end, RunStopped) else ""
 
 
 def _target(preview: RunPreview) -> str:
     target, row = preview.view.config.get("target"), preview.item[0]
     if not isinstance(target, int | float) or not preview.view.accuracies:
         return ""
+    on = "" if row.best_test_accuracy is not None else " on held-out images"
     if row.first_epoch_at_target is not None:
-        return f"{target:g}% reached in epoch {row.first_epoch_at_target}"
+        return f"{target:g}% reached{on} in epoch {row.first_epoch_at_target}"
     missing = target - 100 * max(preview.view.accuracies.values())
-    return f"{target:g}% not reached: {missing:.2f} points short"
+    return f"{target:g}% not reached{on}: {missing:.2f} points short"
 
 
 def _why(preview: RunPreview, rows: Iterable[RunRow]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from textual.content import Content
 from textual.geometry import Size
@@ -17,16 +17,24 @@ from tui.text.output import percent
 from tui.text.wording import budget_in_words
 
 INDENT = 7
-EARLY = f"After epoch {EARLY_EPOCHS}"
-Fact = tuple[str, str, str]
-"""Name, words, and a style or nothing."""
+EARLY, BY_THEN = "After", f"epoch {EARLY_EPOCHS}"
+
+
+class Fact(NamedTuple):
+    """Words with a name before them, and a style or nothing; `short` is said where the words do not fit into a line."""
+
+    name: str
+    words: str
+    style: str = ""
+    short: str = ""
+
 
 MEANINGS = (
     ("Best", "the highest accuracy over the epochs; on the test set it is optimistic, as it was chosen by it"),
     ("Target", "the accuracy that the run is for, and the first epoch that had it"),
     (
         EARLY,
-        f"whether one of the first {EARLY_EPOCHS} epochs is above {percent(EARLY_ACCURACY)}: a network that is may "
+        f"{BY_THEN}: whether one of the first {EARLY_EPOCHS} epochs is above {percent(EARLY_ACCURACY)}: a network that is may "
         "reach 99.4 %",
     ),
     ("Trend", "how the run goes, by the rules below"),
@@ -59,10 +67,10 @@ class Facts(Widget):
 
     def _lines(self, width: int) -> list[Content]:
         lines: list[Content] = []
-        for name, words, style in self._facts:
-            indent = max(INDENT, len(name) + 1)
-            for number, line in enumerate(textwrap.wrap(words, max(width - indent, 10))):
-                head = ("" if number else name).ljust(indent)
+        room = max(width - INDENT, 10)
+        for name, words, style, short in self._facts:
+            for number, line in enumerate(textwrap.wrap(short if short and len(words) > room else words, room)):
+                head = ("" if number else name).ljust(INDENT)
                 lines.append(Content.assemble((head, "$text-muted"), (line, style)))
         return lines
 
@@ -74,27 +82,27 @@ def facts_of(view: RunView, config: Mapping[str, Any], device_use: str) -> tuple
         target(view, config),
         early(view),
         trend(view),
-        ("Device", device_use or "-", ""),
+        Fact("Device", device_use or "-"),
         params(view, config),
     )
 
 
 def best(view: RunView) -> Fact:
     if not view.accuracies:
-        return ("Best", "after the first epoch" if view.end is None else "no finished epoch yet", "")
+        return Fact("Best", "after the first epoch" if view.end is None else "no finished epoch yet")
     what = "optimistic" if view.best_test_accuracy is not None else "held out"
-    return ("Best", f"{percent(max(view.accuracies.values()))} epoch {view.best_epoch}, {what}", "bold")
+    return Fact("Best", f"{percent(max(view.accuracies.values()))} epoch {view.best_epoch}, {what}", "bold")
 
 
 def target(view: RunView, config: Mapping[str, Any]) -> Fact:
     value = config.get("target")
     if not isinstance(value, int | float):
-        return ("Target", "-", "")
+        return Fact("Target", "-")
     if epoch := view.first_epoch_at_target:
-        return ("Target", f"{value:g}% in epoch {epoch}", "$text-success")
+        return Fact("Target", f"{value:g}% in epoch {epoch}", "$text-success")
     if not view.accuracies:
-        return ("Target", f"{value:g}%", "")
-    return ("Target", f"{value:g}%, {value - 100 * max(view.accuracies.values()):.2f} points off", "")
+        return Fact("Target", f"{value:g}%")
+    return Fact("Target", f"{value:g}%, {value - 100 * max(view.accuracies.values()):.2f} points off")
 
 
 def early(view: RunView) -> Fact:
@@ -103,22 +111,23 @@ def early(view: RunView) -> Fact:
     limit = percent(EARLY_ACCURACY)
     top = max((accuracy for epoch, accuracy in view.accuracies.items() if epoch <= EARLY_EPOCHS), default=0.0)
     if view.early_signal:
-        return (EARLY, f"{percent(top)}: good", "$text-success")
+        return Fact(EARLY, f"{BY_THEN}: {percent(top)}, good", "$text-success")
     if EARLY_EPOCHS in view.accuracies:
-        return (EARLY, f"{percent(top)}: not enough", "$text-warning")
+        return Fact(EARLY, f"{BY_THEN}: {percent(top)}, too low", "$text-warning")
     if view.end is None:
-        return (EARLY, f"above {limit}?", "")
-    return (EARLY, "no verdict", "")
+        return Fact(EARLY, f"{BY_THEN}: above {limit}?")
+    return Fact(EARLY, f"{BY_THEN}: no verdict")
 
 
 def trend(view: RunView) -> Fact:
     found = diagnose(view)
-    return ("Trend", found.trend_words, "$text-warning" if found.is_bad else "")
+    return Fact("Trend", found.trend_words, "$text-warning" if found.is_bad else "")
 
 
 def params(view: RunView, config: Mapping[str, Any]) -> Fact:
     """The network's size, which is known from its start on."""
     if view.started is None:
-        return ("Params", "counted at the start" if view.end is None else "-", "")
-    budget = config.get("max_params") if config.get("budget") else None
-    return ("Params", budget_in_words(view.started.total_params, budget).replace(" parameters", ""), "")
+        return Fact("Params", "counted at the start" if view.end is None else "-")
+    total, budget = view.started.total_params, config.get("max_params") if config.get("budget") else None
+    short = f"{total:,}, {budget - total:,} left" if budget is not None and budget >= total else ""
+    return Fact("Params", budget_in_words(total, budget).replace(" parameters", ""), short=short)

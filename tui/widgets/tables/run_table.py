@@ -31,6 +31,8 @@ class RunColumn:
 
 
 _STYLES = {"running": "good", "waiting": "muted", "stopped": "warn", "failed": "bad", "crashed": "bad"}
+LOOKED_AT = 500
+"""Entries whose names say how wide the column of names is to be."""
 EXTRA_RANK = 1
 """The rank of columns that somebody has chosen beside the usual ones: they stay where those give way."""
 
@@ -52,7 +54,7 @@ def _name(entry: ListEntry) -> Cell:
 
 def _arch(entry: ListEntry) -> Cell:
     arch = arch_in_short(entry.row.arch)
-    return f"{entry.fold.words}: {arch}" if entry.fold is not None else arch
+    return f"{entry.fold.short_words}: {arch}" if entry.fold is not None else arch
 
 
 def _count(value: int | None) -> str:
@@ -132,11 +134,16 @@ class RunTable(Table):
         """Show these entries in columns of these names. Where some were chosen, they stay longest."""
         shown = [COLUMNS[name] for name in columns]
         is_chosen = tuple(columns) != USUAL
+        longest = 2 + max([len(entry.row.name or entry.row.run_id) for entry in entries[:LOOKED_AT]], default=0)
         self.take_columns(
             (
                 Column("", 1),
                 *(
-                    replace(one.column, rank=EXTRA_RANK) if is_chosen and one is COLUMNS["lr"] else one.column
+                    replace(one.column, max_width=longest)
+                    if one is COLUMNS["run"]
+                    else replace(one.column, rank=EXTRA_RANK)
+                    if is_chosen and one is COLUMNS["lr"]
+                    else one.column
                     for one in shown
                 ),
             )

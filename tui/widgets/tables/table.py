@@ -26,7 +26,7 @@ Cell = str | tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`width` 0 takes its `min_width` and a share of what is left. Where they do not all fit, those of the highest
+    """`width` 0 takes its `min_width` and a share of what is left, up to a `max_width` where others can use it. Where they do not all fit, those of the highest
     `rank` go first; one that is `spare` is not missed then. `sort` names the order that a click on its header asks for;
     empty for none."""
 
@@ -35,6 +35,7 @@ class Column:
     right: bool = False
     rank: int = 0
     min_width: int = 8
+    max_width: int = 0
     spare: bool = False
     sort: str = ""
 
@@ -285,9 +286,17 @@ class Table(ScrollView, can_focus=True):
             if needed <= room or len(chosen) == 1:
                 break
             chosen.remove(max(chosen, key=lambda i: (self._columns[i].rank, i)))
-        flexible = [i for i in chosen if not self._columns[i].width]
-        share = (room - needed) // len(flexible) if flexible else 0
-        return [(i, self._columns[i].width or max(self._columns[i].min_width + share, 1)) for i in chosen]
+        widths = {i: self._columns[i].width or self._columns[i].min_width for i in chosen}
+        # Those with a limit first, so that what they leave is shared by the others.
+        flexible = sorted((i for i in chosen if not self._columns[i].width), key=lambda i: not self._columns[i].max_width)
+        left = room - needed
+        for place, i in enumerate(flexible):
+            share, limit = left // (len(flexible) - place), self._columns[i].max_width
+            if limit and place < len(flexible) - 1:
+                share = min(share, max(limit - widths[i], 0))
+            widths[i] = max(widths[i] + share, 1)
+            left -= share
+        return list(widths.items())
 
     def _lacks(self, shown: Sequence[int]) -> bool:
         """Whether it is to be said that no other columns are shown."""
