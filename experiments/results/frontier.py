@@ -1,4 +1,4 @@
-"""Accuracy against parameters on full MNIST: the results of a home beside published ones.
+"""Accuracy against parameters on one data set: the results of a home, on full MNIST beside published ones.
 
 A group is the mean of its runs after the last epoch with the 95 % interval of that mean, over seeds; a single run is
 its one accuracy with Wilson's interval, over test images. What others publish are single runs at the epoch that was
@@ -103,18 +103,19 @@ class Point:
         return asdict(self)
 
 
-def frontier(store: Store) -> list[Point]:
-    """Every group and every single run of the home that was finished on full MNIST, and the published results, by
-    number of parameters. Groups whose runs differ in more than their seed count as single runs."""
-    points = _published_points()
+def frontier(store: Store, dataset: str = DATASET) -> list[Point]:
+    """Every group and every single run of the home that was finished on all of a data set, and for full MNIST the
+    published results, by number of parameters. Groups whose runs differ in more than their seed count as single
+    runs."""
+    points = _published_points() if dataset == DATASET else []
     for group in all_groups(store):
         if group.varying():
-            points += [point for member in group.members if (point := _run_point(member)) is not None]
-        elif (found := _group_point(group)) is not None:
+            points += [point for member in group.members if (point := _run_point(member, dataset)) is not None]
+        elif (found := _group_point(group, dataset)) is not None:
             points.append(found)
     for row, status in store.rows():
-        if not row.group_id and status is Status.FINISHED and row.dataset == DATASET:
-            point = _run_point(GroupMember.of(store.run(row.run_id)))
+        if not row.group_id and status is Status.FINISHED and row.dataset == dataset:
+            point = _run_point(GroupMember.of(store.run(row.run_id)), dataset)
             points += [point] if point is not None else []
     return with_front(points)
 
@@ -139,35 +140,37 @@ def with_front(points: Sequence[Point]) -> list[Point]:
     return marked
 
 
-def _group_point(group: Group) -> Point | None:
+def _group_point(group: Group, dataset: str) -> Point | None:
     sample = group.sample("final")
-    if sample is None or not _is_full_mnist(group.finished[0]):
+    if sample is None or not is_on_all(group.finished[0], dataset):
         return None
     label = group.name or _arch(group.finished[0])
     params = _params(group.finished[0])
     if sample.n == 1:
-        return _run_point(group.finished[0])
+        return _run_point(group.finished[0], dataset)
     return Point("group", label, group.id, params, sample.mean, sample.low, sample.high, sample.n)
 
 
-def _run_point(member: GroupMember) -> Point | None:
+def _run_point(member: GroupMember, dataset: str) -> Point | None:
     from experiments.statistics.descriptive import share_of
 
     final = member.score("final")
-    if final is None or not _is_full_mnist(member):
+    started = member.view.started
+    if final is None or started is None or not is_on_all(member, dataset):
         return None
-    interval = share_of(round(final * TEST_IMAGES), TEST_IMAGES)
+    interval = share_of(round(final * started.test_images), started.test_images)
     label = member.name or _arch(member)
     return Point("run", label, member.run_id, _params(member), final, interval.low, interval.high, 1)
 
 
-def _is_full_mnist(member: GroupMember) -> bool:
+def is_on_all(member: GroupMember, dataset: str) -> bool:
+    """Whether a run is trained and scored on all images of a data set."""
     started = member.view.started
     return (
         started is not None
-        and started.dataset == DATASET
-        and started.test_images == TEST_IMAGES
-        and not member.config.get("limit_train")
+        and started.dataset == dataset
+        and (started.test_images == TEST_IMAGES or dataset != DATASET)
+        and not any(member.config.get(limit) for limit in ("limit_train", "limit_test"))
     )
 
 

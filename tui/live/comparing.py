@@ -16,6 +16,7 @@ from core.events import EpochFinished
 from core.models.spec import is_user_module
 from experiments.inference.scoring import ReportProgress, Scored, score_run
 from experiments.locations import Locations
+from experiments.results.frontier import DATASET, is_on_all
 from experiments.results.groups import Group, GroupMember, accuracy, by_epoch, make_group, scored_loss
 from experiments.runs.folder import Run
 from experiments.runs.recipe import recipe_of
@@ -195,6 +196,16 @@ def config_differences(entrants: Sequence[Entrant]) -> list[tuple[str, list[str]
     fields = [field for config in configs[:1] for field in config if field not in UNLISTED]
     rows = [(field, [_in_words(config.get(field)) for config in configs]) for field in fields]
     return [(field, values) for field, values in rows if len(set(values)) > 1]
+
+
+def common_data(entrants: Sequence[Entrant]) -> tuple[str, list[str]]:
+    """The data set whose results are of interest, full MNIST before others, and the titles of those entrants that are
+    not trained and scored on all of it."""
+    sets = [entrant.first.view.started.dataset for entrant in entrants if entrant.first.view.started is not None]
+    dataset = sets[0] if sets and DATASET not in sets else DATASET
+    return dataset, [
+        entrant.title for entrant in entrants if not any(is_on_all(member, dataset) for member in entrant.group.members)
+    ]
 
 
 def other_data(entrants: Sequence[Entrant]) -> str:

@@ -17,7 +17,7 @@ from textual.widgets import ContentSwitcher, Static
 from core.errors import LabError
 from experiments.reports.scale import around
 from tui.drawing.series import SMOOTHING, Values, smoothed
-from tui.live.comparing import AXES, METRICS, Entrant, find_entrants, other_data
+from tui.live.comparing import AXES, METRICS, Entrant, common_data, find_entrants, other_data
 from tui.live.task import BackgroundTask, in_a_sentence
 from tui.screens.base import WorkScreen
 from tui.widgets.charts.frontier_view import FrontierView
@@ -136,7 +136,7 @@ class CompareScreen(WorkScreen):
             case "disagreements":
                 self.query_one(Disagreements).show(self._entrants)
             case "frontier":
-                self.query_one(FrontierView).show()
+                self.query_one(FrontierView).show(*common_data(self._entrants))
             case _:
                 pass
         self.refresh_keys(self.view, len(self._entrants), self._metric)

@@ -105,7 +105,7 @@ class FormDialog(ModalScreen[Result | None], Generic[Result]):
                 yield from self.rows()
             yield Static(id="field-help", markup=False)
             yield Problem(id="field-problem", min_height=2)
-            yield Static(f"{key('open')} to {self._done}, {key('back')} to cancel", classes="keys", markup=False)
+            yield Static(f"{key('open')} {self._done}, {key('back')} cancels", classes="keys", markup=False)
 
     def on_mount(self) -> None:
         self._first = self.texts

@@ -39,7 +39,7 @@ class NewSweep(FormDialog[SweepRequest]):
     def __init__(self, locations: Locations, base: TrainConfig, name: str) -> None:
         searched = f"{words} " if (words := template_words("", base)) else ""
         text = f"{searched}What is not searched is as in the Lab: {_base_in_words(base)}."
-        super().__init__("New sweep", text, "start")
+        super().__init__("New sweep", text, "starts it")
         self._locations, self._base = locations, base
         self._first = {"study": name, "trials": "20", "epochs": str(base.epochs), "seeds_per_trial": "1", "race": "0"}
 
@@ -95,7 +95,7 @@ class MoreTrials(FormDialog[int]):
         added = sum(trial.added for trial in view.trained)
         beside = f", plus {added:,} added by hand" if added else ""
         text = f"All {asked:,} trials of {view.name} are done{beside}. New total:"
-        super().__init__("Continue", text, "continue")
+        super().__init__("Continue", text, "continues it")
         self._least, self._most = asked + 1, most
 
     def rows(self) -> Sequence[FieldRow]:
@@ -115,7 +115,7 @@ class AddTrial(FormDialog[dict[str, str]]):
         """`params` are values to begin with."""
         is_grid = plan.sampler == "grid"
         rest = "A grid needs all of them." if is_grid else "The sampler chooses what is left empty."
-        super().__init__("Add a trial", f"A trial of {name} beside those planned. {rest}", "add")
+        super().__init__("Add a trial", f"A trial of {name} beside those planned. {rest}", "adds it")
         self._plan, self._params = plan, params
 
     def rows(self) -> Sequence[FieldRow]:

@@ -39,7 +39,7 @@ def entry_in_words(entry: StudyEntry) -> str:
     if entry.view is None:
         return entry.problem or "it loads its data, and makes its plan then"
     words = f"{objective_in_words(entry.view.plan)}; searched: {space_in_words(entry.view.plan.space)}"
-    return "  ".join(part for part in (entry.problem, standing_in_words(entry.view.race), words) if part)
+    return "\n".join(part for part in (entry.problem, standing_in_words(entry.view.race), words) if part)
 
 
 def trial_in_words(view: StudyView, trial: TrialView) -> str:

@@ -53,6 +53,15 @@ def test_only_finished_runs_on_the_whole_of_mnist_count(finish, store, new_run, 
     assert mine(frontier(store)) == []
 
 
+def test_on_another_data_set_its_runs_are_points_and_nothing_is_published(finish, store):
+    finish(8_000, 0.999)
+    finish(8_000, 0.95, dataset="mnist-5k", test_images=1000, config={"limit_train": 100})
+    small = finish(8_000, 0.95, dataset="mnist-5k", test_images=1000)
+    (point,) = frontier(store, "mnist-5k")
+    assert (point.id, point.accuracy, point.on_front) == (small.id, 0.95, True)
+    assert (point.low, point.high) == pytest.approx((0.93469, 0.96187), abs=2e-5)  # Wilson's, of 950 in 1,000
+
+
 def test_a_group_of_several_recipes_is_several_runs(finish, store):
     finish(8_000, 0.994, group="g1", config={"lr": 0.1})
     finish(9_000, 0.995, group="g1", config={"lr": 0.2})

@@ -230,6 +230,26 @@ async def test_accuracy_by_parameters_shows_intervals_and_the_front(tmp_path, sc
         await assert_snapshot(pilot, f"compare-frontier-{tag}")
 
 
+async def test_runs_on_other_data_are_shown_among_their_own_and_who_is_missing_is_named(tmp_path, script):
+    def run(name: str, dataset: str, params: int):
+        events = script.started(dataset=dataset, total_params=params), script.epoch(1, 0.95), script.finished(1, 0.95)
+        return make_run(tmp_path, script, *events, meta=Meta(name), dataset=dataset)
+
+    small, other = run("small", "mnist-5k", 4_000), run("other", "mnist-5k", 8_000)
+    full = run("full", "mnist", 8_000)
+    async with opened(tmp_path) as pilot:
+        await _compare(pilot, small.id, other.id)
+        await pilot.press("shift+tab")
+        await wait_for_text(pilot, "by parameters, mnist-5k")
+        assert "published" not in screen_text(pilot)
+        assert "not here" not in screen_text(pilot)
+        await pilot.press("escape")
+        await _compare(pilot, small.id, full.id)
+        await pilot.press("shift+tab")
+        await wait_for_text(pilot, "by parameters, full MNIST")
+        await wait_for_text(pilot, "not on full MNIST, so not here: small")
+
+
 def test_a_run_far_below_is_left_out_of_sight_but_no_published_result():
     scores = {"run": (0.0996, 0.9921, 0.9934, 0.9941, 0.9950), "published": (0.9750, 0.9903, 0.9941, 0.9960)}
     points = [Point(kind, "", "", 1_000, score, None, None, 1) for kind, found in scores.items() for score in found]

@@ -304,7 +304,7 @@ async def test_how_many_trials_more_begins_with_a_number_that_is_accepted(tmp_pa
         await wait_for_text(pilot, "All 5 trials of s are done. New total:")
         dialog = pilot.app.screen
         assert (dialog.texts, dialog.judge()) == ({"trials": "10"}, 10)
-        assert "enter to continue, esc to cancel" in screen_text(pilot)
+        assert "enter continues it, esc cancels" in screen_text(pilot)
         await pilot.press("ctrl+u", *"13")
         await wait_for_text(pilot, "! Trials")
         said = dialog.query_one(Problem)._said
@@ -423,6 +423,7 @@ async def test_parameters_are_drawn_against_value_one_by_one_and_all_at_once(tmp
         await pilot.press("tab")
         await wait_for_text(pilot, "images, by lr")
         await pilot.press("tab")
-        await wait_for_text(pilot, "2 accuracy")
+        await wait_for_text(pilot, "All parameters")
+        await wait_for_text(pilot, "accuracy 65.00:85.00")
         await pilot.press("escape")
         await wait_for_text(pilot, "9 of 10 trials done")

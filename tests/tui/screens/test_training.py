@@ -419,7 +419,7 @@ async def test_the_seeds_of_a_group_are_in_one_chart_and_each_is_one_key_away(tm
         await wait_for_text(pilot, "Accuracy %, test, 3 seeds")
         await wait_for_text(pilot, "mean of 2")
         script.write(runs[2], script.epoch(1, 0.96), script.epoch(2, 0.965))
-        await wait_for_text(pilot, "mean of 3, dots: one sd around it")
+        await wait_for_text(pilot, "mean of 3, dots: one sd")
         await wait_for_text(pilot, "seed 2 (3 of 3)")
         watch.turn(1)
         await wait_for_text(pilot, "seed 0 (1 of 3)")

@@ -19,7 +19,9 @@ class SettingsForm(FormDialog[Changes]):
     def __init__(self, loaded: Loaded) -> None:
         self._shown: dict[str, SettingRow] = {row.name: row for row in rows_of(loaded) if row.name != "keymap"}
         self._texts = {name: text_to_type(row) for name, row in self._shown.items()}
-        super().__init__("Settings", "They are saved in your settings file and apply from the next start.", "keep them")
+        super().__init__(
+            "Settings", "They are saved in your settings file and apply from the next start.", "saves them"
+        )
 
     def rows(self) -> Sequence[FieldRow]:
         return [

@@ -20,7 +20,6 @@ from tui.widgets.charts.parameter_curves import (
     OTHER,
     parallel_curves,
     parallel_labels,
-    parallel_words,
     slice_curves,
     slice_labels,
     slice_words,
@@ -57,14 +56,14 @@ class Parameters(ModalScreen[None]):
         self._at = (self._at + by) % (len(dimensions) + 1)
         overlay = self.query_one("#parameter", Overlay)
         if self._at == len(dimensions):
-            title = "All parameters, % of each range; the best quarter in the colour of the first curve"
-            axis, named = parallel_words(view), parallel_labels(view)
-            overlay.show(self._at, parallel_curves(view), title=title, axis=axis, named=named)
+            title = "All parameters, % of each range: the best quarter marked, on top of the others"
+            axis = f"{signs[BEST]} best quarter  the rest unmarked"
+            overlay.show(self._at, parallel_curves(view), title=title, axis=axis, named=parallel_labels(view))
             return
         dimension = dimensions[self._at]
         curves = slice_curves(view, dimension)
         bounds, below = together(curves)
-        axis = f"{slice_words(dimension)}   {signs[BEST]} best quarter  {signs[OTHER]} others{below}"
+        axis = f"{slice_words(dimension)}  {signs[BEST]} best quarter  {signs[OTHER]} others{below}"
         word = choices(view.plan.space).get(dimension.field, "")  # where in a template it is
         name = f"{dimension.field}, {word}" if word else dimension.field
         what = f"Accuracy % on {VALUES[view.plan.scored_on]} images, by {name}"

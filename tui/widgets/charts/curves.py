@@ -17,7 +17,7 @@ from tui.drawing.series import SMOOTHING, Series, Values, smoothed
 from tui.live.follow import Follower
 from tui.widgets.charts.chart import Chart
 from tui.widgets.charts.diagram import Diagram
-from tui.widgets.charts.overlay import Overlay, Readout
+from tui.widgets.charts.overlay import MARKERS, Overlay, Readout
 from tui.widgets.charts.seed_curves import MEAN, Value, counted, number_of, seed_curves
 
 ZOOMS = (0, 10, 5, 2)
@@ -232,8 +232,12 @@ class Curves(Horizontal):
         first = max(1, latest - ZOOMS[look.zoom] + 1) if look.zoom else 1
         target, bounds = _aims(follower, look)
         names = {number_of(place): f"seed {seed.config.get('seed', '-')}" for place, seed in enumerate(seeds)}
-        mean, dots = len(counted(seeds)), "dashes" if self._ascii else "dots"
-        notes = [f"mean of {mean}, {dots}: one sd around it"] * (mean > 1) + [look.note] * bool(look.note)
+        mean, dots, signs = len(counted(seeds)), "dashes" if self._ascii else "dots", MARKERS[self._ascii]
+        at = next((number_of(place) for place, seed in enumerate(seeds) if seed.run.id == shown), None)
+        notes = [f"{signs[MEAN]} mean of {mean}, {dots}: one sd"] * (mean > 1)
+        if at is not None:
+            notes.append(f"{signs[at % len(signs)]} {names[at]}")
+        notes += [look.note] * bool(look.note)
 
         def score(event: EpochFinished) -> float | None:
             return _points(accuracy(event), error=error)
@@ -250,7 +254,7 @@ class Curves(Horizontal):
                 **axes,
             )
             if shown != self._chosen:
-                overlay.choose(next((number_of(at) for at, seed in enumerate(seeds) if seed.run.id == shown), MEAN))
+                overlay.choose(MEAN if at is None else at)
 
         show("loss", scored_loss, f"Loss, {scored}{', log scale' * look.log}", log=look.log)
         words = f"Error %, {scored}, log scale" if error else f"Accuracy %, {scored}"

@@ -1,16 +1,17 @@
-"""Accuracy against parameters, of everything in the home that was trained on full MNIST, beside published results."""
+"""Accuracy against parameters, of all in the home that was trained on one data set; for full MNIST beside published
+results."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from experiments.results.frontier import FLOOR, Point, frontier
+from experiments.results.frontier import DATASET, FLOOR, Point, frontier
 from experiments.runs.store import Store
 from tui.drawing.series import Values
 from tui.live.task import BackgroundTask
@@ -38,34 +39,46 @@ class FrontierView(Vertical):
     def __init__(self, store: Store, *, ascii_only: bool, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
         self._store, self._ascii = store, ascii_only
-        self._work: BackgroundTask[list[Point]] | None = None
+        self._work: BackgroundTask[tuple[str, list[Point]]] | None = None
         self._points: list[Point] | None = None
         self._next = -math.inf
+        self._dataset = DATASET
 
     def compose(self) -> ComposeResult:
         yield Overlay(id="frontier-chart", ascii_only=self._ascii)
         yield Line(id="frontier-words")
 
-    def show(self) -> None:
-        """Show where the runs lie, as they were read last, and read them again when that is due: one may have ended."""
+    def show(self, dataset: str, elsewhere: Collection[str] = ()) -> None:
+        """Show where the runs on this data set lie, as they were read last, and read them again when that is due: one
+        may have ended. `elsewhere` are the names of those compared that are on other data, or on a part of it."""
+        if dataset != self._dataset:
+            self._dataset, self._points, self._next = dataset, None, -math.inf
         task, line = self._work, self.query_one(Line)
         if task is not None and task.done.is_set():
-            self._points, self._work = task.result or self._points, None
-            self._next = time.monotonic() + AGAIN
+            found, self._work = task.result, None
+            if found is not None and found[0] == dataset:
+                self._points = found[1]
+                self._next = time.monotonic() + AGAIN
         if self._work is None and time.monotonic() >= self._next:
-            self._work = BackgroundTask("frontier", lambda *_: frontier(self._store))
+            self._work = BackgroundTask("frontier", lambda *_: (dataset, frontier(self._store, dataset)))
         if self._points is None:
             line.show(task.problem() if task is not None and task.done.is_set() else "reading the runs...")
-        else:
-            signs = MARKERS[self._ascii]
-            line.show("   ".join(f"{signs[number]} {words}" for number, words in KINDS.values()))
-            title, axis = "Test accuracy % by parameters, full MNIST", "parameters  line: front  bars: 95% intervals"
-            names = Readout("parameters", dict(KINDS.values()))
-            shown = in_sight(self._points)
-            axis += f"  {len(self._points) - len(shown)} below" * (len(shown) < len(self._points))
-            self.query_one(Overlay).show(
-                tuple(self._points), frontier_curves(shown), title=title, axis=axis, top=100.0, readout=names
-            )
+            return
+        signs, is_mnist = MARKERS[self._ascii], dataset == DATASET
+        kinds = [known for kind, known in KINDS.items() if is_mnist or not kind.startswith("published")]
+        data = "full MNIST" if is_mnist else dataset
+        words = [f"{signs[number]} {kind}" for number, kind in kinds]
+        if elsewhere:
+            named = next(iter(elsewhere)) if len(elsewhere) == 1 else f"{len(elsewhere)} of those compared"
+            words.append(f"not on {data}, so not here: {named}")
+        line.show("   ".join(words))
+        title, axis = f"Test accuracy % by parameters, {data}", "parameters  line: front  bars: 95% intervals"
+        names = Readout("parameters", dict(kinds))
+        shown = in_sight(self._points)
+        axis += f"  {len(self._points) - len(shown)} below" * (len(shown) < len(self._points))
+        self.query_one(Overlay).show(
+            (dataset, *self._points), frontier_curves(shown), title=title, axis=axis, top=100.0, readout=names
+        )
 
 
 def _places(points: Sequence[Point]) -> tuple[Values, Values]:

@@ -24,6 +24,9 @@ RULE, CURSOR = len(COLOURS), len(COLOURS) + 1
 """The layers of the line that is to be reached and of the cursor, behind those of the curves."""
 LEAST_WIDTH, LEAST_HEIGHT = 16, 5
 
+Ticks = tuple[tuple[int, str], ...]
+"""The columns, or rows, of labels, and the labels."""
+
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
@@ -31,7 +34,8 @@ class Drawing:
 
     The range of y is `bounds`, else what the fitted `values` need, `top` being the highest value that there can be;
     the `target` is a line and a label of the axis. `stops` are the places of the cursor. `named` are other labels of
-    the axis of x than round numbers, from the fullest to the shortest: the first for which there is room.
+    the axis of x than round numbers, from the fullest to the shortest: the first for which there is room, else the
+    last one, cut.
     """
 
     strokes: Sequence[Stroke] = ()
@@ -79,17 +83,18 @@ def lay_out(
     draw_rule(raster, up, RULE)
     draw_strokes(raster, strokes, across, up)
     marks = round_ticks(first, last, max(2, min(8, columns // 9)), min_step=1.0 if whole else 0.0)
-    labels = (*drawing.named, list(zip(marks, tick_words(marks), strict=True)))
+    labels = drawing.named or [list(zip(marks, tick_words(marks), strict=True))]
     placed = [
         tuple((across.dot(mark) // fine_x, text) for mark, text in one if first <= mark <= last) for one in labels
     ]
-    x_ticks = next((ticks for ticks in placed if ticks and _fit(ticks, columns)), placed[-1])
+    shortest = _cut(placed[-1], columns) if drawing.named else placed[-1]
+    x_ticks = next((ticks for ticks in placed if ticks and _fit(ticks, columns)), shortest)
     lines = frame_lines(columns, rows, x_ticks, y_ticks)
     ruled = None if up.line is None else rows - 1 - up.line // fine_y
     return Layout(_segments(lines, raster.cells(), ruled, ascii_only=ascii_only), across, up, margin)
 
 
-def _fit(ticks: Sequence[tuple[int, str]], columns: int) -> bool:
+def _fit(ticks: Ticks, columns: int) -> bool:
     """Whether labels, each in the middle below its column as far as the ends allow, leave a blank between them."""
     end = -1
     for column, text in ticks:
@@ -98,6 +103,12 @@ def _fit(ticks: Sequence[tuple[int, str]], columns: int) -> bool:
             return False
         end = begin + len(text)
     return end <= columns
+
+
+def _cut(ticks: Ticks, columns: int) -> Ticks:
+    """Labels at places that are equally far apart, cut so that all of them fit."""
+    room = max(2 * columns // (3 * max(len(ticks) - 1, 1)) - 1, 1)
+    return tuple((column, text if len(text) <= room else f"{text[: room - 1]}…") for column, text in ticks)
 
 
 def _upward(drawing: Drawing, dots: int) -> Axis:
@@ -121,7 +132,7 @@ def _segments(frame: Sequence[str], cells: Cells, ruled: int | None, *, ascii_on
     return [*lines, *([Segment(line, quiet)] for line in frame[len(cells) :])]
 
 
-def _level_ticks(up: Axis, rows: int, fine: int) -> tuple[tuple[int, str], ...]:
+def _level_ticks(up: Axis, rows: int, fine: int) -> Ticks:
     """The rows of round numbers and of the target, one to a row."""
     most = max(3, rows // 3)
     marks = (log_ticks if up.log else round_ticks)(up.low, up.high, most)

@@ -33,11 +33,10 @@ def slice_curves(view: StudyView, dimension: Dimension) -> list[Curve]:
 
 
 def slice_words(dimension: Dimension) -> str:
-    """What x is."""
-    if isinstance(dimension, RangeDimension):
-        return f"{dimension.field}, log scale" if dimension.log else dimension.field
-    named = "  ".join(f"{at} {in_words(value)}" for at, value in enumerate(dimension.values))
-    return f"{dimension.field}: {named}"
+    """What x is; its labels are `slice_labels`."""
+    return (
+        f"{dimension.field}, log scale" if isinstance(dimension, RangeDimension) and dimension.log else dimension.field
+    )
 
 
 def slice_labels(dimension: Dimension) -> list[list[tuple[float, str]]]:
@@ -79,12 +78,6 @@ def parallel_curves(view: StudyView) -> list[Curve]:
             xs = np.arange(len(heights), dtype=np.float64)
             curves.append(Curve(number, xs, 100 * np.array(heights, dtype=np.float64), marked=False))
     return curves
-
-
-def parallel_words(view: StudyView) -> str:
-    """What stands at each place of x."""
-    names = [dimension.field for dimension in view.plan.space.dimensions] + ["accuracy"]
-    return "  ".join(f"{at} {name}" for at, name in enumerate(names))
 
 
 def _points(number: int, trials: Sequence[TrialView], dimension: Dimension) -> Curve:

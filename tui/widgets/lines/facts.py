@@ -34,8 +34,8 @@ MEANINGS = (
     ("Target", "the accuracy that the run is for, and the first epoch that had it"),
     (
         EARLY,
-        f"{BY_THEN}: whether one of the first {EARLY_EPOCHS} epochs is above {percent(EARLY_ACCURACY)}: a network that is may "
-        "reach 99.4 %",
+        f"{BY_THEN}: whether one of the first {EARLY_EPOCHS} epochs is above {percent(EARLY_ACCURACY)}: a network that "
+        "is may reach 99.4 %",
     ),
     ("Trend", "how the run goes, by the rules below"),
     ("Device", "the load of the GPU, or else of this program and the processes that it has started; 100% is one core"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -19,15 +20,17 @@ from tui.widgets.tables.table import Cell, Column, Table
 
 STUDY_COLUMNS = (
     Column("Status", 8),
-    Column("Study", 0, min_width=14),
+    Column("Sweep", 0, min_width=14),
     Column("Trials", 11, right=True),
     Column("Best", 7, right=True),
-    Column("Objective", 9, rank=1),
-    Column("Searched", 24, rank=4),
+    Column("Objective", 0, min_width=9, rank=1),
+    Column("Searched", 0, min_width=20, rank=4),
     Column("Sampler", 7, rank=2),
     Column("Pruner", 12, rank=3),
     Column("Changed", 8, right=True),
 )
+FITTED = (1, 4)
+"""The columns of names and objectives, which take no more room than their texts need."""
 WIDTHS = {"params": 7, "macs": 10, "seconds": 8}
 """Of the columns of objectives beside the accuracy."""
 _STANDINGS = {"running": "good", "starting": "good", "stopped": "warn", "damaged": "bad", "failed": "bad"}
@@ -53,6 +56,11 @@ class StudyTable(Table):
 
     def show_entries(self, entries: Sequence[StudyEntry]) -> None:
         self._entries = entries
+        cells = [_entry_cells(entry) for entry in entries]
+        columns = list(STUDY_COLUMNS)
+        for at in FITTED:
+            columns[at] = replace(columns[at], max_width=max((len(_text(row[at])) for row in cells), default=0))
+        self.set_columns(columns)
         self.show(len(entries), lambda index: _entry_cells(entries[index]))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -91,6 +99,10 @@ class TrialTable(Table):
             return super().check_action(action, parameters)
         trial = next(iter(self._trials[self.cursor_row :]), None)
         return trial is not None and trial.run_id is not None
+
+
+def _text(cell: Cell) -> str:
+    return cell if isinstance(cell, str) else cell[0]
 
 
 def _entry_cells(entry: StudyEntry) -> tuple[Cell, ...]:

@@ -26,9 +26,9 @@ Cell = str | tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`width` 0 takes its `min_width` and a share of what is left, up to a `max_width` where others can use it. Where they do not all fit, those of the highest
-    `rank` go first; one that is `spare` is not missed then. `sort` names the order that a click on its header asks for;
-    empty for none."""
+    """`width` 0 takes its `min_width` and a share of what is left, up to a `max_width` where others can use it. Where
+    they do not all fit, those of the highest `rank` go first; one that is `spare` is not missed then. `sort` names the
+    order that a click on its header asks for; empty for none."""
 
     title: str
     width: int
@@ -288,7 +288,9 @@ class Table(ScrollView, can_focus=True):
             chosen.remove(max(chosen, key=lambda i: (self._columns[i].rank, i)))
         widths = {i: self._columns[i].width or self._columns[i].min_width for i in chosen}
         # Those with a limit first, so that what they leave is shared by the others.
-        flexible = sorted((i for i in chosen if not self._columns[i].width), key=lambda i: not self._columns[i].max_width)
+        flexible = sorted(
+            (i for i in chosen if not self._columns[i].width), key=lambda i: not self._columns[i].max_width
+        )
         left = room - needed
         for place, i in enumerate(flexible):
             share, limit = left // (len(flexible) - place), self._columns[i].max_width

@@ -64,7 +64,7 @@ async def test_what_is_wrong_is_on_the_screen_and_the_field_at_fault_is_marked(t
             lines = dialog.query_one(Problem)._words.splitlines()
             assert all(f" {line} " in shown for line in lines)
             assert " ".join(lines) == " ".join(said.split()) or lines[-1].endswith("…")
-            assert "enter to start, esc to cancel" in shown
+            assert "enter starts it, esc cancels" in shown
         assert await fill(pilot, dialog, TEXTS) == ""
         if size == WIDE:
             assert "batch 256, 50 held out, 5,000 training images, 100 test images." in " ".join(
