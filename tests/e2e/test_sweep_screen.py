@@ -22,7 +22,7 @@ def begin(app, name: str, arch: str, trials: int, epochs: int, images: int) -> N
     base = f"{CONFIG} --arch '{arch}' --limit-train {images} --lr 0.01:0.5:log"
     app.press("ctrl+u", name, "down", base, "down", "ctrl+u", str(trials))
     app.press("down", "ctrl+u", str(epochs), "down", "down", "down", "down", "1")
-    app.wait_for("enter to start")
+    app.wait_for("enter starts it")
     app.press("enter")
 
 

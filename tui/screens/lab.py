@@ -50,12 +50,12 @@ class LabScreen(LabBase):
     AUTO_FOCUS = "#archs"
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("start", "start", "Start", tooltip="Train the network with these values", priority=True),
-        bind("start_detached", "start_detached", "Start detached", tooltip="In a process of its own", priority=True),
+        bind("start_detached", "start_detached", "Detached", tooltip="Start it in a process of its own", priority=True),
         bind("edit", "edit", "Edit spec", tooltip="Type a network of your own"),
+        bind("find_rate", "find_rate", "Find rate", tooltip="Look for a learning rate: train while it rises"),
         bind("values", "values", "Values", tooltip="To learning rate, batch size and the rest"),
         bind("presets", "presets", "Presets", tooltip="The presets in a list, with their measured accuracy"),
         bind("digits", "digits", "Images", tooltip="Look at images as augmentation makes them"),
-        bind("find_rate", "find_rate", "Find rate", tooltip="Look for a learning rate: train while it rises"),
         bind("copy", "copy", "Copy", tooltip="Copy the spec, or the command that trains this"),
         bind("back", "leave_field", "Leave field"),
         bind("as_spec", "translate", "As a spec", tooltip="Write a module of your own as the spec it equals"),

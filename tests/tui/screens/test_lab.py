@@ -851,3 +851,14 @@ async def test_a_range_test_says_what_is_in_its_way(tmp_path, no_network):
         pilot.app.screen.query_one(RunForm).take("lr", "0")
         await pilot.press("L")
         await wait_for_text(pilot, "No range test")
+
+
+async def test_in_the_smallest_window_the_footer_has_the_range_test_wherever_one_is(tmp_path):
+    async with staged(LabScreen(), tmp_path, SMALL) as pilot:
+        await wait_for_text(pilot, "L Find rate")
+        await pilot.press("v")
+        await wait_for_text(pilot, "^l Find rate")
+        assert "^o Detached" in screen_text(pilot).splitlines()[-1]
+        await pilot.press(*["down"] * 3)
+        await wait_for(pilot, lambda: "L Find rate" in screen_text(pilot).splitlines()[-1])
+        assert "esc Leave field" in screen_text(pilot).splitlines()[-1]

@@ -33,6 +33,7 @@ commonest first."""
 FOR_MODULES = ("run_whole_file",)
 """Fields that only a module of one's own has a use for."""
 LABELS = {
+    "arch": "Architecture",
     "dataset": "Data set",
     "lr": "Learning rate",
     "batch_size": "Batch size",

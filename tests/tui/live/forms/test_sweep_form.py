@@ -96,7 +96,7 @@ async def test_a_value_out_of_several_is_typed_however_fast_and_no_key_goes_past
     added = []
     async with opened(tmp_path, WIDE) as pilot:
         await pilot.app.push_screen(AddTrial("s", plan, {}), added.append)
-        await wait_for_text(pilot, "enter to add")
+        await wait_for_text(pilot, "enter adds it")
         await pilot.press(*"0.2", "tab", *"0.15", "3", "enter")
         await wait_for(pilot, lambda: added)
         await pilot.pause()
