@@ -18,7 +18,7 @@ def begin(app, name: str, arch: str, trials: int, epochs: int, images: int) -> N
     """From the list of sweeps, through its dialog."""
     app.wait_for("a New sweep")
     app.press("a")
-    app.wait_for("What is not searched")
+    app.wait_for("What Space does not say")
     base = f"{CONFIG} --arch '{arch}' --limit-train {images} --lr 0.01:0.5:log"
     app.press("ctrl+u", name, "down", base, "down", "ctrl+u", str(trials))
     app.press("down", "ctrl+u", str(epochs), "down", "down", "down", "down", "1")

@@ -38,7 +38,7 @@ class NewSweep(FormDialog[SweepRequest]):
 
     def __init__(self, locations: Locations, base: TrainConfig, name: str) -> None:
         searched = f"{words} " if (words := template_words("", base)) else ""
-        text = f"{searched}What is not searched is as in the Lab: {_base_in_words(base)}."
+        text = f"{searched}What Space does not say is as in the Lab: {_base_in_words(base)}."
         super().__init__("New sweep", text, "starts it")
         self._locations, self._base = locations, base
         self._first = {"study": name, "trials": "20", "epochs": str(base.epochs), "seeds_per_trial": "1", "race": "0"}

@@ -45,6 +45,19 @@ def test_the_form_says_it_of_the_template_in_space_or_else_of_the_labs():
     assert template_words("--arch 'c{4:8'", base) == ""
 
 
+def test_the_form_goes_by_the_data_set_and_the_budget_in_space():
+    base = TrainConfig()
+    letters = template_words("--dataset emnist --arch 'c{4:8:2} gap fc47'", base)
+    assert letters == "Networks of the template: 283 to 519 of 20,000 parameters."
+    assert template_words("--max-params 200 --arch 'c{4:8} gap fc10'", base) == (
+        "Networks of the template: 98 to 186 of 200 parameters."
+    )
+    assert template_words("--max-params 90 --arch 'c{4:8} gap fc10'", base) == (
+        "Networks of the template: 98 to 186 of 90 parameters, all over the budget."
+    )
+    assert template_words("--max-params none --arch 'c{4:8} gap fc10'", base) == ""
+
+
 @pytest.mark.parametrize("text", ["c{0:8} gap fc10", "c8 rep{0:3}(c8p1) gap fc10"])
 def test_a_value_that_can_never_be_built_is_refused(text):
     with pytest.raises(SpecError, match="includes 0"):

@@ -29,7 +29,7 @@ from experiments.studies.plan import (
 )
 from experiments.studies.proposals import Proposals, check_machine
 from experiments.studies.racing.rule import MAX_RACE
-from experiments.studies.space import FIXED, in_words
+from experiments.studies.space import FIXED, in_words, parse_value
 from tui.live.forms.advice import WORDS, tip_in_words
 from tui.live.forms.fields import label as lab_label
 from tui.live.forms.form import check, texts_of
@@ -148,18 +148,25 @@ def check_sweep(texts: Mapping[str, str], base: TrainConfig, locations: Location
 
 
 def template_words(space: str, base: TrainConfig) -> str:
-    """What the networks of a template amount to that is written into Space, or is in the Lab; empty without one, or
-    while it is wrong."""
+    """What the networks of a template amount to that is written into Space, or is in the Lab, for the data set and
+    within the budget that are; empty without one, or while it is wrong."""
     try:
-        arch = options_of(space).get("arch", base.arch)
+        options = options_of(space)
+        arch = options.get("arch", base.arch)
         if not is_template(arch):
             return ""
+        names = [field for field in ("dataset", "max_params") if field in options]
+        own: dict[str, object] = {field: parse_value(field, options[field]) for field in names}
+        base = base.model_copy(update=own)
         found = range_of(arch, task_of(base.dataset))
     except LabError:
         return ""
     budget = base.max_params if base.budget else None
     words = range_in_words(found.least.total_params, found.most.total_params, budget)
-    return f"Networks of the template: {words} parameters." if budget else f"Networks of the template: {words}."
+    if budget is None:
+        return f"Networks of the template: {words}."
+    numbers, comma, rest = words.partition(", ")
+    return f"Networks of the template: {numbers} parameters{comma}{rest}."
 
 
 def options_of(text: str) -> dict[str, str]:
