@@ -8,6 +8,9 @@ from experiments.export.notifications import News, percent
 from experiments.studies.events import RaceRunEnded, SweepEvent, TrialFinished, TrialReported
 from experiments.studies.view import StudyView
 
+IMAGES = {"val": "held-out", "test": "test"}
+"""The images that values are of, in words."""
+
 
 class SweepNews:
     """The news in the events of a sweep. The target is told of the first trial that reaches it, a failure of the first
@@ -28,7 +31,7 @@ class SweepNews:
         match event:
             case TrialReported() if not self._has_reached and reaches(event.value, self._target):
                 self._has_reached = True
-                text = f"{percent(event.value)} ({self._images}) by trial {event.trial} in epoch {event.epoch}"
+                text = f"{percent(event.value)} ({IMAGES[self._images]}) by trial {event.trial} in epoch {event.epoch}"
                 return News("target", event.run_id, f"{self._study}: target reached", f"{text}, of {self._target:g}%")
             case TrialFinished(state="failed") if not self._has_failed:
                 self._has_failed = True
@@ -65,12 +68,12 @@ def first_at_target(view: StudyView) -> tuple[int, int] | None:
 
 
 def result_in_words(view: StudyView) -> str:
-    """``24 trials: 20 finished, 4 pruned, best 99.31% (val) by trial 7; trial 7 won the race``."""
+    """``24 trials: 20 finished, 4 pruned, best 99.31% (held-out) by trial 7; trial 7 won the race``."""
     counts = ", ".join(f"{count} {state}" for state, count in view.states.items() if count)
     trials = f"{len(view.trained)} trial{'s' * (len(view.trained) != 1)}"
     words = f"{trials}: {counts}" if counts else trials
     if view.best is not None and view.best.value is not None:
-        words += f", best {percent(view.best.value)} ({view.plan.scored_on}) by trial {view.best.number}"
+        words += f", best {percent(view.best.value)} ({IMAGES[view.plan.scored_on]}) by trial {view.best.number}"
     if view.front:
         words += f", front of {len(view.front)}"
     if (winner := view.race.get("winner")) is not None:

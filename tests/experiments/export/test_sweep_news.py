@@ -48,8 +48,8 @@ def test_the_first_failure_the_target_and_the_end_are_told_each_once(told):
     letters, _, _ = told
     assert list(letters) == ["s: trial 0 failed", "s: target reached", "s: sweep finished"]
     assert letters["s: trial 0 failed"] == "the loss is not finite"
-    assert letters["s: target reached"] == "99.44% (val) by trial 2 in epoch 2, of 99.4%"
-    assert letters["s: sweep finished"] == "4 trials: 2 finished, 2 failed, best 99.54% (val) by trial 3"
+    assert letters["s: target reached"] == "99.44% (held-out) by trial 2 in epoch 2, of 99.4%"
+    assert letters["s: sweep finished"] == "4 trials: 2 finished, 2 failed, best 99.54% (held-out) by trial 3"
 
 
 def test_a_sweep_that_goes_on_tells_of_nothing_again_and_a_stop_by_a_signal_is_news(told):

@@ -59,7 +59,7 @@ def test_each_is_told_once_and_what_was_so_from_the_first_look_is_no_news(view):
     assert telling.driven() is start.view
     assert look(entry(view, 1)) == [("Failed", "s, trial 0: nan")]
     assert look(entry(view, 2)) == [("Target reached", "s, 99.4% by trial 1 in epoch 1")]
-    words = "sweep s, 2 trials: 1 finished, 1 failed, best 99.50% (val) by trial 1"
+    words = "sweep s, 2 trials: 1 finished, 1 failed, best 99.50% (held-out) by trial 1"
     assert look(entry(view, 2, driven=False)) == [("Finished", words, False)]
     assert look(entry(view, 2, driven=False)) == []
     assert telling.driven() is None

@@ -162,7 +162,7 @@ class RunActions(WorkScreen):
         references = self.reported
         if not references:
             return
-        words = f"{named(self.chosen)}.\n\nIt is written into {self.lab.locations.home / 'reports'}."
+        words = f"A page on {named(self.chosen)}.\n\nIt is written into {self.lab.locations.home / 'reports'}."
         answers = (("course", "For a course: network, log, curves, mistakes, notes"), ("standard", "All numbers"))
 
         def answered(answer: str | None) -> None:
