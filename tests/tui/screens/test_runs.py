@@ -356,6 +356,13 @@ async def test_the_preview_says_which_is_best_and_why(tmp_path, script):
         assert not pilot.app.state.runs_preview
 
 
+async def test_the_room_that_names_leave_in_a_wide_window_is_for_the_networks(tmp_path, script):
+    spec = "c8p1 p2 c16 c32 p2 c32n c10l d0.1"
+    _finished(tmp_path, script, "short", 0.99, arch=spec)
+    async with staged(RunsScreen(), tmp_path, (200, 60)) as pilot:
+        await wait_for(pilot, lambda: spec in left_of(pilot, 150))
+
+
 async def test_in_a_narrow_window_a_key_shows_the_preview(tmp_path, script):
     _finished(tmp_path, script, "only", 0.99)
     async with staged(RunsScreen(), tmp_path, SMALL) as pilot:

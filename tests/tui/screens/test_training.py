@@ -116,6 +116,18 @@ async def test_a_freshly_opened_run_has_every_fact(tmp_path, script, size):
         assert "before its first step" not in screen_text(pilot)
 
 
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(SMALL, "Params 8,914, 11,086 left "), (WIDE, "Params 8,914 of 20,000, 11,086 left ")],
+    ids=["80x24", "120x40"],
+)
+async def test_what_is_left_of_the_budget_is_never_cut_off(tmp_path, script, size, words):
+    config = {"max_params": 20_000, "budget": True}
+    run = make_run(tmp_path, script, script.started(config=config, total_params=8_914), script.epoch(1, 0.98))
+    async with staged(TrainingScreen(), tmp_path, size, watched=run) as pilot:
+        await wait_for_text(pilot, words)
+
+
 async def test_a_run_that_was_stopped_before_its_first_step_waits_for_nothing_and_has_its_target(tmp_path, script):
     run = make_run(tmp_path, script, script.stopped(0))
     run.release()
@@ -419,7 +431,7 @@ async def test_the_seeds_of_a_group_are_in_one_chart_and_each_is_one_key_away(tm
         await wait_for_text(pilot, "Accuracy %, test, 3 seeds")
         await wait_for_text(pilot, "mean of 2")
         script.write(runs[2], script.epoch(1, 0.96), script.epoch(2, 0.965))
-        await wait_for_text(pilot, "mean of 3, dots: one sd")
+        await wait_for_text(pilot, "● mean of 3, dots: one sd  ")
         await wait_for_text(pilot, "seed 2 (3 of 3)")
         watch.turn(1)
         await wait_for_text(pilot, "seed 0 (1 of 3)")
