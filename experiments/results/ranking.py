@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from operator import itemgetter
 
 from experiments.runs.row import RunRow
 
@@ -25,13 +24,17 @@ def rank_of(row: RunRow, rows: Iterable[RunRow]) -> Rank | None:
     own = row.best_or_final
     if own is None:
         return None
-    dataset, limited = row.dataset, row.limited
-    others = [  # of maybe a hundred thousand, so that nothing is called for any of them
-        (other.final_test_accuracy if other.best_test_accuracy is None else other.best_test_accuracy, other)
-        for other in rows
-        if other.dataset == dataset and other.limited is limited and other.run_id != row.run_id
-    ]
-    scored = [(value, other) for value, other in others if value is not None]
-    place = 1 + len([value for value, _ in scored if value > own])
-    value, rival = max(scored, key=itemgetter(0), default=(own, None))
-    return Rank(place, 1 + len(scored), rival, own - value)
+    dataset, limited, run_id = row.dataset, row.limited, row.run_id
+    rival, most, place, n = None, 0.0, 1, 1
+    for other in rows:  # of maybe a hundred thousand, so that nothing is called, and nothing made, for any of them
+        if other.dataset != dataset or other.limited is not limited or other.run_id == run_id:
+            continue
+        value = other.final_test_accuracy if other.best_test_accuracy is None else other.best_test_accuracy
+        if value is None:
+            continue
+        n += 1
+        if value > own:
+            place += 1
+        if rival is None or value > most:
+            rival, most = other, value
+    return Rank(place, n, rival, 0.0 if rival is None else own - most)

@@ -88,11 +88,14 @@ class Listing:
     """Arranges runs, and remembers what it made of those that have not changed since.
 
     Of a hundred thousand runs nearly all have ended. Those are put in order once, and a filter only leaves some of them
-    out; folds and live runs, which are few, are put in between. `count` runs were found the last time.
+    out; folds and live runs, which are few, are put in between. `count` runs were found the last time, and `live` of
+    all there were in training.
     """
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count = self.live = 0
+        self._given: Sequence[Listed] = ()
+        self._parts: tuple[list[Listed], list[Listed]] = [], []
         self._texts: dict[str, tuple[Listed, str]] = {}
         self._folds: dict[str, tuple[tuple[Listed, ...], int, ListEntry]] = {}
         self._ended: _EndedRuns | None = None
@@ -108,8 +111,7 @@ class Listing:
     ) -> list[ListEntry]:
         """The entries for which a filter holds, in order; in that of the newest live ones first. `is_open` says whether
         a fold of this key is; a run that is the only one listed of its fold stands alone."""
-        live = [item for item in items if item[1] is Status.RUNNING]
-        given = [item for item in items if item[1] is not Status.RUNNING] if live else list(items)
+        live, given = self._parted(items)
         live_keys = [fold_key(row) for row, _ in live]
         ended = self._ended
         if ended is None or not ended.is_of(given, live_keys, sort, reverse=reverse):
@@ -143,6 +145,14 @@ class Listing:
             lines.sort(key=lambda entry: _live_first((entry.row, entry.status)))
         is_any_open = any(entry.is_open for entry in others)
         return _with_those_inside(lines, sort, reverse=reverse) if is_any_open else lines
+
+    def _parted(self, items: Sequence[Listed]) -> tuple[list[Listed], list[Listed]]:
+        """The live runs, and the others. Those of the last time are found by identity, as `_EndedRuns.is_of` does."""
+        if self._given != items:
+            live = [item for item in items if item[1] is Status.RUNNING]
+            given = [item for item in items if item[1] is not Status.RUNNING] if live else list(items)
+            self._given, self._parts, self.live = list(items), (live, given), len(live)
+        return self._parts
 
     def _text(self, item: Listed) -> str:
         known = self._texts.get(item[0].run_id)

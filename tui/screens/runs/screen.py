@@ -108,19 +108,18 @@ class RunsScreen(RunActions):
         self._table.show_entries(self._entries, self._marks, self._columns)
         self._table.say_sorted(sort, descending=is_descending(sort, reverse=reverse))
         self._table.move_to(row)
-        self._say_count(everything)
+        self._say_count(len(everything))
         self._refresh_keys()
 
-    def _say_count(self, everything: Sequence[Listed]) -> None:
-        total, count = len(everything), self._listing.count
+    def _say_count(self, total: int) -> None:
+        count = self._listing.count
         line = self.query_one("#runs-count", Line)
         if total and not count:
             line.show("no run matches")
             return
         shown = f"{count:,} of {total:,} runs" if count < total else f"{total:,} run{'s' * (total != 1)}"
-        live = sum(status is Status.RUNNING for _, status in everything)
         words = ORDERS[self._sort].words if self._sort in ORDERS else self._sort
-        line.show(f"{shown}, {live} live, by {words}")
+        line.show(f"{shown}, {self._listing.live} live, by {words}")
 
     @property
     def current(self) -> ListEntry | None:
