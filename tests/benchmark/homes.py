@@ -80,6 +80,7 @@ def interface(home: Path) -> Iterator[Line]:
     app = TerminalApp(home, (120, 40))
     try:
         app.wait_for("Ready")
+        yield "start, until the Lab is ready", _used(app), "s"
         app.read_for(6)  # torch is imported by then
         listed = lambda: re.search(COUNT, app.screen.text)  # noqa: E731
         yield "Runs opened", _spent(app, "3", listed), "s"

@@ -29,8 +29,8 @@ from experiments.runs.store import Store
 from tui.app.app import LabApp
 from tui.live.state import State
 
-FORM = {"dataset": "mnist-5k", "device": "cpu", "epochs": "2", "batch_size": "64"}
-FORM |= {"limit_train": "256", "limit_test": "100", "engine": "eager"}
+FORM = {"dataset": "mnist-5k", "device": "cpu", "epochs": "1", "batch_size": "32"}
+FORM |= {"limit_train": "64", "limit_test": "50", "engine": "eager"}
 TITLES = ("runs", "minutes", "MB", "handles", "threads", "children", "objects", "repaint ms", "a run, s")
 
 
