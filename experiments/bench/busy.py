@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from statistics import median
@@ -71,20 +71,25 @@ class TunedLoop:
         self._images: Tensor = pixels(dataset.train_images)
         self._labels = dataset.train_labels
         self._size = config.batch_size
-        self._model = make_network(config)[1].to(memory_format=torch.channels_last).train()
-        parameters = self._model.parameters()
+        self.model: Callable[[Tensor], Tensor]
+        self.model = model = make_network(config)[1].to(memory_format=torch.channels_last).train()
+        parameters = model.parameters()
         self._optimizer = torch.optim.SGD(parameters, lr=config.lr, momentum=config.momentum, fused=True)
 
     def time_steps(self, steps: int) -> list[float]:
         order = torch.randint(len(self._labels), ((steps + WARM_UP_STEPS), self._size))
+        return self.train(order)[WARM_UP_STEPS:]
+
+    def train(self, order: Tensor) -> list[float]:
+        """Train a step on each row of indices of images; seconds of each."""
         clock = [time.perf_counter()]
         for index in order:
             self._optimizer.zero_grad(set_to_none=True)
-            loss = F.cross_entropy(self._model(self._images[index]), self._labels[index])
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            self.loss = F.cross_entropy(self.model(self._images[index]), self._labels[index])
+            self.loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             self._optimizer.step()
             clock.append(time.perf_counter())
-        return differences(clock)[WARM_UP_STEPS:]
+        return differences(clock)
 
 
 @contextmanager

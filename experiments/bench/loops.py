@@ -125,8 +125,8 @@ class TrainerLoop:
     """
 
     def __init__(self, config: TrainConfig, dataset: Dataset) -> None:
-        self._trainer = _trainer(config.changed(epochs=10_000, budget=False, schedule="constant"), dataset)
-        self._events: Iterator[TrainEvent] = self._trainer.run(self._read_clock)
+        self.trainer = _trainer(config.changed(epochs=10_000, budget=False, schedule="constant"), dataset)
+        self._events: Iterator[TrainEvent] = self.trainer.run(self._read_clock)
         self._clock: list[float] = []  # readings in the current epoch
         self._seconds: list[float] = []  # of each step in earlier epochs of the round
         self._last_step = 0
@@ -147,7 +147,7 @@ class TrainerLoop:
             if isinstance(event, StepProgress):
                 trained = len(self._clock)
             if isinstance(event, RunFailed):
-                raise TrainingFailed(f"{self._trainer.config.arch}: {event.error}", hint=event.advice)
+                raise TrainingFailed(f"{self.trainer.config.arch}: {event.error}", hint=event.advice)
             if isinstance(event, EpochFinished):  # readings after the epoch's last step are of evaluation
                 self._seconds += differences(self._clock[: trained + 1])
                 self._clock.clear()
@@ -155,7 +155,7 @@ class TrainerLoop:
             if len(self._seconds) + len(self._clock) > self._last_step:
                 break
         seconds = (self._seconds + differences(self._clock))[WARM_UP_STEPS : self._last_step]
-        return seconds if self._trainer.device.type == "cpu" else [sum(seconds) / steps]
+        return seconds if self.trainer.device.type == "cpu" else [sum(seconds) / steps]
 
     def close(self) -> None:
         """End the run."""
@@ -166,7 +166,7 @@ class TrainerLoop:
     def _read_clock(self) -> str:
         done = len(self._seconds) + len(self._clock)
         if done in (WARM_UP_STEPS, self._last_step):
-            wait_for(self._trainer.device)
+            wait_for(self.trainer.device)
         self._clock.append(time.perf_counter())
         return ""
 

@@ -95,7 +95,7 @@ def test_the_tuned_loop_learns(blobs):
 
     def accuracy() -> float:
         with torch.no_grad():
-            return float((loop._model(images).argmax(1) == labels).float().mean())
+            return float((loop.model(images).argmax(1) == labels).float().mean())
 
     first = accuracy()
     assert len(loop.time_steps(100)) == 100

@@ -79,9 +79,9 @@ def test_who_gives_up_does_not_wait_for_the_example_to_end_its_round(config, blo
 def test_as_many_steps_are_timed_as_were_asked_for_round_after_round(config, blobs, monkeypatch, batch_size):
     monkeypatch.setattr("core.training.loop.PROGRESS_INTERVAL", 0.0)
     loop = bench.TrainerLoop(config.changed(batch_size=batch_size), blobs)
-    assert loop._trainer.epoch == 0
+    assert loop.trainer.epoch == 0
     assert [len(loop.time_steps(7)) for _ in range(3)] == [7, 7, 7]
-    epochs = loop._trainer.epoch
+    epochs = loop.trainer.epoch
     loop.close()
     assert epochs >= 3 * (WARM_UP_STEPS + 7) // -(-320 // batch_size)
 
