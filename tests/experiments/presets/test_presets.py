@@ -20,6 +20,13 @@ def test_every_preset_is_within_both_budgets_and_has_the_parameters_it_reports(n
     assert preset.description
 
 
+@pytest.mark.parametrize(
+    ("name", "limit"), [("best-20k", 20_000), ("tiny-8k", 8_000), ("tiny-5k", 5_000), ("tiny-700", 700)]
+)
+def test_a_preset_with_a_limit_in_its_name_keeps_to_it(name, limit):
+    assert summarize_config(load_preset(name).config).total_params < limit
+
+
 def test_the_default_comes_first_and_is_the_config_of_no_flags_at_all():
     assert preset_names()[0] == "seed-conv9"
     assert load_preset("seed-conv9").config == TrainConfig()
