@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.constants import MAX_FPS
 from textual.screen import ModalScreen, Screen
 
 from core.errors import StorageError
@@ -59,13 +58,11 @@ from tui.widgets.textual_private import first_screen, is_leaving
 
 POLL = 0.1
 """Seconds between two looks at event logs."""
-SHARE = 50
+SHARE = 80
 """Computing of the interface takes at most one part in so many of the wall time; else it looks less often."""
 LONGEST = 1.0
 """Seconds between two looks at most."""
 CATALOG_INTERVAL = 1.0
-FRAME = 1 / MAX_FPS
-"""Seconds."""
 
 
 class LabApp(OrderedKeysApp[int]):
@@ -251,7 +248,7 @@ class LabApp(OrderedKeysApp[int]):
             self.notify("its config.json is damaged or gone", title="Cannot fork", severity="error")
             return
         title = message.run.meta().name or message.run.id
-        await self.switch_mode("lab")
+        await self._switch("lab")
         if isinstance(self.screen, LabScreen):
             self.screen.load_fork(message.run, title)
 
@@ -273,14 +270,18 @@ class LabApp(OrderedKeysApp[int]):
 
     async def _lead_to(self, mode: str) -> None:
         """Switch to a working screen and close what was opened above it: that is about another run."""
-        await self.switch_mode(mode)
+        await self._switch(mode)
         while len(self.screen_stack) > 1:
             await self.pop_screen()
 
-    def delay_update(self, delay: float = FRAME) -> None:
-        """Hold back the picture while modes change, for one frame: Textual's twentieth of a second is most of what a
-        key to another screen takes."""
-        super().delay_update(delay)
+    async def _switch(self, mode: str) -> None:
+        """Show a mode's screen, none of it before it has been put together; so the next key finds it, too."""
+        with self.batch_update():
+            await self.switch_mode(mode)
+
+    def delay_update(self, delay: float = 0.0) -> None:
+        """Hold back no picture by the clock while modes change: Textual's twentieth of a second is most of what a key
+        to another screen takes."""
 
     # --- Keys
 
@@ -288,7 +289,7 @@ class LabApp(OrderedKeysApp[int]):
         elsewhere = mode != self.current_mode
         if not elsewhere and not isinstance(self.screen, ModalScreen):
             await self._lead_to(mode)
-        await self.switch_mode(mode)  # awaited, so that the next key finds the screen it was meant for
+        await self._switch(mode)
         if elsewhere and isinstance(self.screen, WorkScreen):
             self.screen.leave_field()
 
