@@ -12,6 +12,7 @@ from typing import Any
 
 from textual import events
 from textual._compositor import Compositor
+from textual._context import active_app
 from textual.app import App
 from textual.geometry import Region
 from textual.screen import Screen
@@ -77,6 +78,10 @@ class SteadyScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._compositor = FrameCompositor()
+        app = active_app.get(None)
+        if app is not None and has_screen(app):
+            # Its styles are made as it is mounted. Textual would read all rules anew, twice, and style every screen.
+            self._css_update_count = app._css_update_count
 
     def _on_screen_resume(self, event: events.ScreenResume) -> None:
         """Styles cannot have changed on a screen one comes back to; a change of theme is seen to by `switch_mode`."""

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 from app_pilot import opened
+from textual.css.stylesheet import Stylesheet
 
 _IMPORT_AND_LIST = """
 import sys
@@ -39,3 +40,18 @@ async def test_a_key_to_another_screen_waits_for_no_clock(tmp_path, monkeypatch)
         for key in "2341":
             await pilot.press(key)
         assert waits == []
+
+
+async def test_a_screen_that_is_shown_for_the_first_time_has_the_theme_and_reads_no_rules_anew(tmp_path, monkeypatch):
+    async with opened(tmp_path) as pilot:
+        app = pilot.app
+        dark = app.screen.background_colors[1]
+        app.theme = "textual-light"
+        await pilot.pause()
+        read, reparse = [], Stylesheet.reparse
+        monkeypatch.setattr(Stylesheet, "reparse", lambda sheet: (read.append(sheet), reparse(sheet)))
+        light = app.screen.background_colors[1]
+        for key in "234":
+            await pilot.press(key)
+            assert app.screen.background_colors[1] == light != dark
+        assert read == []
