@@ -16,10 +16,10 @@ from disturbed_runs import Killed, Kills
 
 from core.config import TrainConfig
 from core.errors import StorageError
-from core.storage.files import LEFT_AFTER
+from core.storage.files import LEFT_AFTER, make_draft
 from experiments.runs import store as runs_store
 from experiments.runs.folder import Meta
-from experiments.runs.naming import name_all, run_entries
+from experiments.runs.naming import DRAFT, name_all, run_entries
 from experiments.runs.owner import take_lock
 from experiments.runs.store import NewRun, Store
 
@@ -34,9 +34,9 @@ def seeds_of(store: Store) -> list[int]:
 
 
 def drafts_in(runs: Path, count: int) -> list[Path]:
-    drafts = [runs / f".new-{number:08x}" for number in range(count)]
+    runs.mkdir(parents=True, exist_ok=True)
+    drafts = [make_draft(DRAFT, runs) for _ in range(count)]
     for draft in drafts:
-        draft.mkdir(parents=True)
         (draft / "config.json").write_text("{}")
     return drafts
 
@@ -74,7 +74,8 @@ def names_of(runs: Path) -> list[str]:
 def test_whoever_looks_for_runs_gives_the_names_that_a_killed_process_had_still_to_give(store):
     runs = store.home / "runs"
     record, ids = recorded(runs, 3)
-    (runs / ".new-00000001").rename(runs / ids[1])
+    (draft,) = (runs / draft for draft, run_id in json.loads(record.read_text()).items() if run_id == ids[1])
+    draft.rename(runs / ids[1])
     assert list(store.stamps()) == ids[::-1]
     assert not record.exists()
     assert sorted(path.name for path in runs.iterdir()) == ids
