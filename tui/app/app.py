@@ -58,9 +58,9 @@ from tui.widgets.textual_private import first_screen, is_leaving
 
 POLL = 0.1
 """Seconds between two looks at event logs."""
-SHARE = 80
+SHARE = 100
 """Computing of the interface takes at most one part in so many of the wall time; else it looks less often."""
-LONGEST = 1.0
+LONGEST = 1.5
 """Seconds between two looks at most."""
 CATALOG_INTERVAL = 1.0
 

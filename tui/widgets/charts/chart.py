@@ -18,7 +18,7 @@ from tui.widgets.charts.layout import Drawing
 
 LEAST_INTERVAL = 0.5
 """Seconds between two drawings, at least."""
-SHARE = 200
+SHARE = 400
 """A drawing that takes long is given so many times its own time: what it costs, training on the CPU loses twice."""
 MOST_POINTS = 500
 """Of more points that are not joined, the lowest and the highest of so many parts are drawn."""
