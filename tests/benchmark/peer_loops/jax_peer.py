@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from serving import Peer, Task, serve
+from serving import StepPeer, Task, serve
 
 EPS, SHARE = 1e-5, 0.1
 """Of batch norms, as torch has them."""
@@ -78,12 +78,12 @@ def forward(layers, weights, statistics, x, *, training):
             case "Flatten":
                 x = x.reshape(len(x), -1)
             case kind:
-                raise NotImplementedError(kind)
+                raise ValueError(f"{kind} is none of the layers that this peer has")
         after.append(new)
     return x, after
 
 
-class JaxPeer(Peer):
+class JaxPeer(StepPeer):
     def __init__(self, task: Task) -> None:
         self._images, self._labels = jnp.asarray(task.train_images[..., None]), jnp.asarray(task.train_labels)
         self._test, self._test_labels = jnp.asarray(task.test_images[..., None]), task.test_labels

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 from keras import layers
-from serving import Peer, Task, serve
+from serving import StepPeer, Task, serve
 
 
 def layer_of(kind: str, options: dict):
@@ -35,10 +35,10 @@ def layer_of(kind: str, options: dict):
             return [layers.GlobalAveragePooling2D(keepdims=True)]
         case "Flatten":
             return [layers.Flatten()]
-    raise NotImplementedError(kind)
+    raise ValueError(f"{kind} is none of the layers that this peer has")
 
 
-class KerasPeer(Peer):
+class KerasPeer(StepPeer):
     def __init__(self, task: Task) -> None:
         self._task = task
         self._images = task.train_images[..., None]

@@ -57,6 +57,20 @@ class Peer(ABC):
     """Those that are trained."""
 
     @abstractmethod
+    def timed(self, order: np.ndarray) -> tuple[float, float, float]:
+        """Train on as many batches as there are rows; the seconds that it took, those of processor time, and a loss at
+        its end."""
+
+    @abstractmethod
+    def time_to(self, targets: Sequence[float], task: Task) -> list[float | None]:
+        """Seconds of training and scoring until each accuracy was first reached after an epoch, from the weights as
+        they are; None where it was not."""
+
+
+class StepPeer(Peer):
+    """A peer that is given its batches, step by step."""
+
+    @abstractmethod
     def train(self, order: np.ndarray) -> Sequence[float]:
         """Train a step on each row of image indices, of shape (steps, batch size). Returns losses, the last ones at
         least, when all has been computed."""
@@ -66,14 +80,11 @@ class Peer(ABC):
         """The share of test images that are classified right, in evaluation mode."""
 
     def timed(self, order: np.ndarray) -> tuple[float, float, float]:
-        """Train; the seconds that it took, those of processor time, and a loss at its end."""
         started, computed = time.perf_counter(), time.process_time()
         losses = self.train(order)
         return time.perf_counter() - started, time.process_time() - computed, float(np.mean(losses[-10:]))
 
     def time_to(self, targets: Sequence[float], task: Task) -> list[float | None]:
-        """Seconds of training and scoring until each accuracy was first reached after an epoch, from the weights as
-        they are; None where it was not."""
         numbers, count, size = np.random.default_rng(1), len(task.train_labels), task.batch_size
         started = time.perf_counter()
         reached = Reached(targets)

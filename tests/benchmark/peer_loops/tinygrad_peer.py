@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from serving import Peer, Task, serve
+from serving import StepPeer, Task, serve
 from tinygrad import Context, Tensor, TinyJit, nn
 
 
@@ -24,10 +24,10 @@ def layer_of(kind: str, options: dict):
             return lambda x: x.mean((2, 3), keepdim=True)
         case "Flatten":
             return lambda x: x.flatten(1)
-    raise NotImplementedError(kind)
+    raise ValueError(f"{kind} is none of the layers that this peer has")
 
 
-class TinygradPeer(Peer):
+class TinygradPeer(StepPeer):
     def __init__(self, task: Task) -> None:
         self._layers = [layer_of(row["kind"], row["options"]) for row in task.layers]
         tensors = nn.state.get_parameters(self._layers)

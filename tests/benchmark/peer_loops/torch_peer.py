@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from serving import EPOCHS, Peer, Reached, Task, serve
+from serving import EPOCHS, Peer, Reached, StepPeer, Task, serve
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -35,7 +35,7 @@ def data(folder: Path) -> Dataset:
         return Dataset("mnist", **parts, mean=float(found["mean"]), std=float(found["std"]))
 
 
-class TorchPeer(Peer):
+class TorchPeer:
     """What both have in common: `model`, on images as the project gives them to a network."""
 
     model: nn.Module
@@ -61,7 +61,7 @@ class TorchPeer(Peer):
         return float((self.logits(self.data.test_images).argmax(1) == self.data.test_labels).float().mean())
 
 
-class NativePeer(TorchPeer):
+class NativePeer(TorchPeer, Peer):
     """Draws its batches itself, as a run does."""
 
     def __init__(self, task: Task) -> None:
@@ -71,9 +71,6 @@ class NativePeer(TorchPeer):
         self.parameters = self.counted()
         if self._loop.note:
             raise RuntimeError(self._loop.note)
-
-    def train(self, order: np.ndarray) -> Sequence[float]:
-        raise NotImplementedError
 
     def timed(self, order: np.ndarray) -> tuple[float, float, float]:
         computed = time.process_time()
@@ -96,7 +93,7 @@ class NativePeer(TorchPeer):
         return reached.seconds
 
 
-class TunedPeer(TorchPeer):
+class TunedPeer(TorchPeer, StepPeer):
     def __init__(self, task: Task, *, compiled: bool) -> None:
         super().__init__(task)
         self._loop = TunedLoop(self.config, self.data)
