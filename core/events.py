@@ -21,10 +21,11 @@ class RunStarted:
     """Data and network are ready and the first step is next.
 
     `spec` is the network in full, dropout included; `note` says what a user should know about data set and engine;
-    `engine` is how steps are executed, and `engine_reason` why so. `pixel_mean` and `pixel_std` are those by which the
-    images are standardised, scaled to 0..1; earlier versions did not say them. `teacher` is the SHA-256 of the weights
-    of the network that the run learns from, empty where there is none.
-    Images have `image_size` pixels across and down, and are of one of the `classes`, given by name.
+    `engine` is how steps are executed, `engine_reason` why so, and `kernels` where those of `native` come from, which
+    earlier versions did not say. `pixel_mean` and `pixel_std` are those by which the images are standardised, scaled to
+    0..1; earlier versions did not say them. `teacher` is the SHA-256 of the weights of the network that the run learns
+    from, empty where there is none. Images have `image_size` pixels across and down, and are of one of the `classes`,
+    given by name.
     """
 
     NAME: ClassVar = "run_started"
@@ -40,6 +41,7 @@ class RunStarted:
     note: str
     engine: str = "eager"
     engine_reason: str = ""
+    kernels: str = ""
     pixel_mean: float | None = None
     pixel_std: float | None = None
     teacher: str = ""

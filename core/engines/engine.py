@@ -41,13 +41,15 @@ Forward = Callable[[Tensor], Tensor]
 
 
 class Engine(Protocol):
-    """Executes steps. `note` tells the user why it does not do what was asked for, if so.
+    """Executes steps. `note` tells the user why it does not do what was asked for, if so; `kernels` where compiled
+    ones that it runs come from.
 
     `threads` are those of a CPU that it computes on now, and `most_threads` how many there may be.
     """
 
     name: str
     note: str
+    kernels: str
 
     @property
     def threads(self) -> int: ...
@@ -81,6 +83,7 @@ class EagerEngine:
 
     def __init__(self, note: str = "") -> None:
         self.note = note
+        self.kernels = ""
 
     @property
     def threads(self) -> int:

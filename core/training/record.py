@@ -156,6 +156,7 @@ class RunRecord(ABC):
             note="; ".join(filter(None, (self._dataset.note, *notes, *self.notes, note))),
             engine=engine,
             engine_reason=reason,
+            kernels=self.engine.kernels,
             pixel_mean=self._dataset.mean,
             pixel_std=self._dataset.std,
             teacher="" if self._teacher is None else self._teacher.sha256,

@@ -17,7 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.engines.native.library import FLAGS, FOLDER, TYPES
+from core.engines.native.compiler import FLAGS, FOLDER
+from core.engines.native.library import TYPES
 
 SOURCE = Path(__file__).with_name("run_kernels.c")
 FUNCTIONS = (

@@ -93,6 +93,7 @@ def _torch() -> Iterator[Finding]:
     devices = [describe_device(torch.device(name)) for name in available_devices()]
     yield Finding("devices", "good", ", ".join(devices))
     yield _engine(pick_device("auto"))
+    yield _kernels()
 
 
 def _engine(device: torch.device) -> Finding:
@@ -105,8 +106,22 @@ def _engine(device: torch.device) -> Finding:
     auto = f"--engine auto takes {choice.name} for {DEFAULT} on {device}: {choice.reason}"
     detail = f"{auto}; {others} would work too" if others else auto
     if choice.note:
-        return Finding("engine", "missing", detail, "install a C compiler (gcc or clang) that works, or name it in CC")
+        return Finding("engine", "missing", detail)
     return Finding("engine", "good", detail)
+
+
+def _kernels() -> Finding:
+    """Those of the native engine."""
+    import torch
+
+    from core.engines.native.compiler import NoKernels
+    from core.engines.native.library import kernels_origin
+
+    try:
+        return Finding("kernels", "good", kernels_origin(torch.float32))
+    except NoKernels as problem:
+        hint = "install a C compiler (gcc or clang) that works, or name it in CC"
+        return Finding("kernels", "missing", f"native {problem.message}", hint)
 
 
 def _data(locations: Locations) -> Iterator[Finding]:

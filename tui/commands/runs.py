@@ -114,10 +114,11 @@ def show(
         epochs = [to_record(event) for event in view.epochs]
         end = command_line_record(view.end) if view.end is not None else None
         config = dict(view.config) or found.config()
-        engine, reason = (view.started.engine, view.started.engine_reason) if view.started else (None, None)
+        start = view.started
         record = row.to_json(status) | {
-            "engine": engine,
-            "engine_reason": reason,
+            "engine": start.engine if start else None,
+            "engine_reason": start.engine_reason if start else None,
+            "kernels": start.kernels if start else None,
             "config": config,
             "command": _command(config, row),
             "epoch_results": epochs,
@@ -163,8 +164,9 @@ def _group_in_words(store: Store, group_id: str) -> str:
 
 
 def _engine_in_words(started: RunStarted) -> str:
-    """``native: the fastest on CPUs in the benchmark``."""
-    return ": ".join(filter(None, (started.engine, started.engine_reason)))
+    """``native: the fastest on CPUs in the benchmark; its kernels came with the program, for x86-64-v4``."""
+    words = ": ".join(filter(None, (started.engine, started.engine_reason)))
+    return f"{words}; its kernels {started.kernels}" if started.kernels else words
 
 
 def _code_in_words(run: Run) -> str | None:

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from core.config import Precision
 from core.device.threads import one_torch_thread
 from core.engines.engine import BY_BATCH, DeviceStep, EagerEngine, Forward
+from core.engines.native.compiler import NoKernels
 from core.engines.native.gain import kinds_left_to_torch
-from core.engines.native.library import NoKernels
+from core.engines.native.library import kernels_origin
 from core.engines.native.rows import NativeRow, has_segments
 from core.engines.native.team import Team
 
@@ -43,7 +44,9 @@ class NativeEngine(EagerEngine):
             self.note = f"{ONE_BY_ONE}, as the kernels compute in fp32, not in {self._precision}"
         elif model not in self._forwards:
             try:
-                self._forwards[model] = NativeForward(model, next(model.parameters()).dtype, self._team)
+                dtype = next(model.parameters()).dtype
+                self._forwards[model] = NativeForward(model, dtype, self._team)
+                self.kernels = kernels_origin(dtype)
                 if kinds := kinds_left_to_torch(model):
                     self.note = f"one operation at a time, as there are no kernels for it: {', '.join(kinds)}"
             except NoKernels as problem:

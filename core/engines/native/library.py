@@ -1,4 +1,5 @@
-"""Compiles the kernels in C for this machine when they are first needed, and keeps the library in the user's cache.
+"""Loads the kernels in C: those that came with the program, or else compiled for this machine when they are first
+needed and kept in the user's cache.
 
 They have threads of their own (`kernels/team.h`), beside those of torch.
 """
@@ -10,14 +11,12 @@ import fcntl
 import logging
 import os
 import platform
-import shlex
-import shutil
-import signal
-import subprocess
+import re
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -25,20 +24,14 @@ from typing import Any
 
 import torch
 
+from core.engines.native import compiler, prebuilt
+from core.engines.native.compiler import FLAGS, NoKernels
 from core.engines.native.structures import layout_difference
-from core.errors import LabError, one_line
+from core.errors import one_line
 from core.storage.files import replacing
 from core.storage.trust import is_trusted, make_private_folder, private_temporary_folder, user_cache
 
-FOLDER = Path(__file__).parent / "kernels"
-SOURCE = FOLDER / "passes.c"
-"""The file that is compiled; it includes all others of the folder."""
-
 TYPES: dict[torch.dtype, tuple[str, ...]] = {torch.float32: (), torch.float64: ("-DDOUBLE",)}
-FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-pthread", "-ffp-contract=fast")
-COMPILERS = ("cc", "gcc", "clang")
-SECONDS = 300
-"""A compiler that takes longer is given up on. A few are usual, and two minutes where many programs share a core."""
 PATIENCE = 120.0
 """Seconds to wait for another process that compiles; then it is done here too."""
 
@@ -61,37 +54,28 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
 _log = logging.getLogger(__name__)
 
 
-class NoKernels(LabError):
-    """This machine cannot compile or load the kernels."""
-
-
-def find_compiler() -> list[str]:
-    """The command of the C compiler: that of the environment variable CC, or else the first of the usual names.
-
-    Raises:
-        NoKernels: when there is none.
-    """
-    try:
-        words = shlex.split(os.environ.get("CC", ""))
-    except ValueError as error:
-        raise NoKernels(f"needs a C compiler, and CC is not a command: {one_line(error)}") from error
-    names = words[:1] or COMPILERS
-    for name in names:
-        if path := shutil.which(name):
-            return [path, *words[1:]]
-    raise NoKernels(f"needs a C compiler, and there is no {' or '.join(names)}")
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    library: ctypes.CDLL
+    origin: str
 
 
 def load_kernels(dtype: torch.dtype) -> ctypes.CDLL:
-    """The library for tensors of this type, float32 or float64. Compiling it, if it is not cached, takes some seconds.
+    """The library for tensors of this type, float32 or float64. Compiling it, if there is none yet, takes some seconds.
 
     Raises:
         NoKernels: when there is no compiler, or the compiler or its library does not work.
     """
-    found = _load(tuple(find_compiler()), TYPES[dtype])
-    if isinstance(found, NoKernels):
-        raise found
-    return found
+    return _loaded(dtype).library
+
+
+def kernels_origin(dtype: torch.dtype) -> str:
+    """Where that library comes from, in words.
+
+    Raises:
+        NoKernels: as `load_kernels`.
+    """
+    return _loaded(dtype).origin
 
 
 def kernels_obstacle() -> str:
@@ -103,54 +87,83 @@ def kernels_obstacle() -> str:
     return ""
 
 
+def _loaded(dtype: torch.dtype) -> _Loaded:
+    """What came with the program, but for a user who names a compiler and so wants the kernels from that."""
+    found: _Loaded | NoKernels | None = None
+    if dtype == torch.float32 and not os.environ.get("CC"):
+        found = _prebuilt()
+    found = found or _compiled(tuple(compiler.find_compiler()), TYPES[dtype])
+    if isinstance(found, NoKernels):
+        raise found
+    return found
+
+
 @lru_cache
-def _load(compiler: tuple[str, ...], options: tuple[str, ...]) -> ctypes.CDLL | NoKernels:
-    """The library or what went wrong, once in a process: a failure is not tried again."""
+def _prebuilt() -> _Loaded | None:
+    """The library that came with the program, where there is one for this processor that can be loaded."""
+    features = re.findall(r"^(?:flags|Features)\s*:(.*)", _processor(), re.MULTILINE)
+    found = prebuilt.find_prebuilt(" ".join(features).split())
+    if not found or not (library := _kept(found.path)):
+        return None
+    try:
+        return _Loaded(_ready(library), f"came with the program, for {found.level}")
+    except NoKernels:
+        return None
+
+
+@lru_cache
+def _compiled(command: tuple[str, ...], options: tuple[str, ...]) -> _Loaded | NoKernels:
+    """The library as the compiler makes it for this machine, from the cache where it is there; or what went wrong,
+    once in a process: a failure is not tried again."""
     machine = "-march=native" if platform.machine() in ("x86_64", "AMD64") else "-mcpu=native"
     flags = (*FLAGS, machine, *options)
     try:
-        version = _output([*compiler, "--version"])
-        name = sha256("\0".join((*_sources(), *compiler, *flags, version, _processor())).encode()).hexdigest()[:32]
+        version = compiler.output_of([*command, "--version"])
+        parts = (*compiler.sources(), *command, *flags, version, _processor())
+        name = sha256("\0".join(parts).encode()).hexdigest()[:32]
         path = user_cache() / "kernels" / f"{name}.so"
         trusted = is_trusted(path, "the kernels are compiled for this process alone")
-        library = _kept(path) if trusted else _compile(compiler, flags, None)
+        library = _kept(path) if trusted else _compile(command, flags, None)
         if library is None:
             with _alone_in(path.parent):
-                library = _kept(path) or _compile(compiler, flags, path)  # kept, by the process that was waited for
-        if difference := layout_difference(library):
-            return NoKernels(f"its kernels do not fit this program: {difference}")
-        for function, (result, arguments) in _SIGNATURES.items():
-            getattr(library, function).restype = result
-            getattr(library, function).argtypes = arguments
-        return library
+                library = _kept(path) or _compile(command, flags, path)  # kept, by the process that was waited for
+        named = one_line(version.partition("\n")[0]) or command[0]
+        return _Loaded(_ready(library), f"compiled for this processor by {named}")
     except NoKernels as problem:
         return problem
     except OSError as error:
         return NoKernels(f"its kernels cannot be compiled or loaded: {one_line(error)}")
 
 
-def _sources() -> list[str]:
-    """Names and content of all files that are compiled as one."""
-    return [text for path in sorted(FOLDER.glob("*.[ch]")) for text in (path.name, path.read_text())]
+def _ready(library: ctypes.CDLL) -> ctypes.CDLL:
+    """A library with the types of its functions.
+
+    Raises:
+        NoKernels: when its structs are not those of this program.
+    """
+    if difference := layout_difference(library):
+        raise NoKernels(f"its kernels do not fit this program: {difference}")
+    for function, (result, arguments) in _SIGNATURES.items():
+        getattr(library, function).restype = result
+        getattr(library, function).argtypes = arguments
+    return library
 
 
-def _compile(compiler: tuple[str, ...], flags: tuple[str, ...], path: Path | None) -> ctypes.CDLL:
+def _compile(command: tuple[str, ...], flags: tuple[str, ...], path: Path | None) -> ctypes.CDLL:
     """Compile the library and keep it at `path`, or where there is none or that fails, load it for this process only.
 
     Processes that compile at the same time, where there are no locks, make the same file; the last one stays.
     """
     _log.info("compiling the kernels of the native engine for this machine, which is done once")
     with tempfile.TemporaryDirectory(dir=private_temporary_folder()) as folder:
-        compiled, made = Path(folder) / "kernels.o", Path(folder) / "kernels.so"
-        _output([*compiler, *flags, "-c", str(SOURCE), "-o", str(compiled)])
-        _output([*compiler, "-shared", "-pthread", str(compiled), "-lm", "-o", str(made)])
+        made = compiler.compile_library(command, flags, Path(folder))
         if path is None:
             return ctypes.CDLL(str(made))
         content = made.read_bytes()
         try:
             make_private_folder(path.parent)
             with replacing(path) as part:
-                part.write_bytes(content + sha256(content).digest())
+                part.write_bytes(compiler.sealed(content))
                 ctypes.CDLL(str(part))  # one that cannot be loaded is not kept
             return ctypes.CDLL(str(path))
         except OSError:  # nothing can be written there, or nothing run from there
@@ -182,41 +195,11 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def _kept(path: Path) -> ctypes.CDLL | None:
-    """The library at `path`, if it is whole and can be loaded.
-
-    The system does not refuse a damaged library, but the process that loads it dies. So the file ends in the SHA-256 of
-    the rest, which the loader ignores.
-    """
+    """The library at `path`, if it is whole and can be loaded."""
     try:
-        content = path.read_bytes()
-        return ctypes.CDLL(str(path)) if sha256(content[:-32]).digest() == content[-32:] else None
+        return ctypes.CDLL(str(path)) if compiler.is_whole(path.read_bytes()) else None
     except OSError:
         return None
-
-
-def _output(command: list[str]) -> str:
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl+C is for this program, and no failure of the compiler
-    ) as process:
-        try:
-            said, errors = process.communicate(timeout=SECONDS)
-        except BaseException as error:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # with the processes that do a compiler's work
-            if isinstance(error, subprocess.TimeoutExpired):
-                problem = f"needs a C compiler that works: {command[0]} did not finish in {SECONDS} s"
-                raise NoKernels(problem) from error
-            raise
-    if process.returncode != 0:
-        problem = one_line(errors) or f"exit status {process.returncode}"
-        raise NoKernels(f"needs a C compiler that works, and {command[0]} failed: {problem}")
-    return said
 
 
 def _processor() -> str:

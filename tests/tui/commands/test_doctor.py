@@ -8,6 +8,8 @@ import termios
 import pytest
 import torch
 
+from core.engines.native.library import kernels_obstacle
+
 
 def findings(answer):
     return {finding["check"]: finding for finding in answer.json}
@@ -35,10 +37,18 @@ def test_it_says_which_engine_auto_would_take_and_why(cli):
 def test_a_compiler_that_does_not_work_is_missing_and_nothing_is_broken(cli, monkeypatch):
     monkeypatch.setenv("CC", "false")
     answer = cli("doctor", "--json")
-    engine = findings(answer)["engine"]
-    assert (answer.code, engine["state"]) == (0, "missing")
-    assert "needs a C compiler that works" in engine["detail"]
-    assert "CC" in engine["hint"]
+    found = findings(answer)
+    assert (answer.code, found["engine"]["state"], found["kernels"]["state"]) == (0, "missing", "missing")
+    for name in ("engine", "kernels"):
+        assert "needs a C compiler that works" in found[name]["detail"]
+    assert "CC" in found["kernels"]["hint"]
+
+
+@pytest.mark.skipif(bool(kernels_obstacle()), reason="there are no kernels here")
+def test_it_says_where_the_kernels_come_from(cli):
+    kernels = findings(cli("doctor", "--json"))["kernels"]
+    assert kernels["state"] == "good"
+    assert kernels["detail"].startswith("compiled for this processor by ")
 
 
 def test_missing_mnist_says_what_a_run_does_without_it(cli, monkeypatch):

@@ -86,7 +86,7 @@ def test_json_leaves_stderr_to_what_went_wrong(train):
 @pytest.mark.skipif(bool(kernels_obstacle()), reason="there are no kernels here")
 def test_text_says_what_keeps_a_run_from_beginning_at_once(train, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "new"))
-    native._load.cache_clear()
+    native._compiled.cache_clear()
     assert train().err.startswith("compiling the kernels of the native engine for this machine, which is done once\n")
     assert "compiling" not in train().err
 

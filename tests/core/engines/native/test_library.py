@@ -20,9 +20,11 @@ from waiting import wait_until
 
 from core.config import TrainConfig
 from core.engines.choose import choose_engine, make_engine
+from core.engines.native import compiler as making
 from core.engines.native import library as native
 from core.engines.native import structures
-from core.engines.native.library import NoKernels, find_compiler, kernels_obstacle, load_kernels
+from core.engines.native.compiler import NoKernels, find_compiler
+from core.engines.native.library import kernels_obstacle, load_kernels
 from core.errors import InvalidValue
 
 CPU = torch.device("cpu")
@@ -34,9 +36,9 @@ def fresh(monkeypatch, tmp_path):
     """A cache with nothing in it, and a process that has not tried yet, and does not optimise, which takes seconds."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(native, "FLAGS", tuple("-O0" if flag == "-O3" else flag for flag in native.FLAGS))
-    native._load.cache_clear()
+    native._compiled.cache_clear()
     yield tmp_path / "mnist-tui" / "kernels"
-    native._load.cache_clear()
+    native._compiled.cache_clear()
 
 
 def compiler(folder: Path, script: str) -> str:
@@ -50,7 +52,7 @@ def compiler(folder: Path, script: str) -> str:
 def test_a_compiler_that_does_not_finish_is_given_up_on_with_all_of_its_processes(monkeypatch, fresh, tmp_path):
     script = f"cd {tmp_path}; sleep 600 & echo $! > new; mv new child; wait"
     monkeypatch.setenv("CC", compiler(tmp_path, script))
-    monkeypatch.setattr(native, "SECONDS", 5)
+    monkeypatch.setattr(making, "SECONDS", 5)
     assert "some-cc did not finish in 5 s" in kernels_obstacle()
     child = int((tmp_path / "child").read_text())
     wait_until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
@@ -113,11 +115,11 @@ def test_nor_is_a_folder_that_nothing_can_be_run_from_an_obstacle(kernels, monke
     assert load_kernels(torch.float32).lanes() > 1
     assert refused
     assert not list(fresh.iterdir())
-    native._load.cache_clear()
+    native._compiled.cache_clear()
     monkeypatch.setattr(ctypes, "CDLL", load)
     load_kernels(torch.float32)
     monkeypatch.setattr(ctypes, "CDLL", load_elsewhere)
-    native._load.cache_clear()
+    native._compiled.cache_clear()
     assert load_kernels(torch.float32).lanes() > 1, "nor is one that was kept while things could be run from there"
 
 
@@ -127,7 +129,7 @@ def test_what_takes_long_is_said_when_it_is_done(kernels, fresh, caplog):
     assert [record.message for record in caplog.records] == [
         "compiling the kernels of the native engine for this machine, which is done once"
     ]
-    native._load.cache_clear()
+    native._compiled.cache_clear()
     load_kernels(torch.float32)
     assert len(caplog.records) == 1
 
@@ -136,7 +138,7 @@ def test_they_are_compiled_once_for_each_type(kernels, fresh, monkeypatch):
     assert load_kernels(torch.float32).lanes() == 2 * load_kernels(torch.float64).lanes()
     kept = sorted(fresh.iterdir())
     assert [path.suffix for path in kept] == [".so", ".so"]
-    native._load.cache_clear()
+    native._compiled.cache_clear()
     monkeypatch.setattr(native, "_compile", lambda *_: pytest.fail("compiled again"))
     load_kernels(torch.float32)
     assert sorted(fresh.iterdir()) == kept
@@ -258,7 +260,7 @@ def test_compilers_have_nothing_to_warn_of(tmp_path, compiler, machine, dtype):
     if shutil.which(compiler) is None:
         pytest.skip(f"there is no {compiler}")
     warnings = ("-Wall", "-Wextra", "-Werror", f"-march={machine}")
-    command = [compiler, *native.FLAGS, *native.TYPES[dtype], *warnings, "-c", native.SOURCE, "-o", tmp_path / "all.o"]
+    command = [compiler, *making.FLAGS, *native.TYPES[dtype], *warnings, "-c", making.SOURCE, "-o", tmp_path / "all.o"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -266,13 +268,13 @@ def test_compilers_have_nothing_to_warn_of(tmp_path, compiler, machine, dtype):
 @pytest.fixture
 def copied(monkeypatch, tmp_path):
     """A copy of the C code, to change."""
-    folder = shutil.copytree(native.FOLDER, tmp_path / "copy")
-    monkeypatch.setattr(native, "FOLDER", folder)
-    monkeypatch.setattr(native, "SOURCE", folder / "passes.c")
+    folder = shutil.copytree(making.FOLDER, tmp_path / "copy")
+    monkeypatch.setattr(making, "FOLDER", folder)
+    monkeypatch.setattr(making, "SOURCE", folder / "passes.c")
     return folder
 
 
-@pytest.mark.parametrize("name", [path.name for path in sorted(native.FOLDER.glob("*.[ch]"))])
+@pytest.mark.parametrize("name", [path.name for path in sorted(making.FOLDER.glob("*.[ch]"))])
 def test_a_change_of_any_file_is_compiled(kernels, fresh, copied, monkeypatch, name):
     asked_for = []
 
@@ -283,7 +285,7 @@ def test_a_change_of_any_file_is_compiled(kernels, fresh, copied, monkeypatch, n
     monkeypatch.setattr(native, "_compile", refuse)
     assert kernels_obstacle()
     (copied / name).write_text((copied / name).read_text() + "/* more */\n")
-    native._load.cache_clear()
+    native._compiled.cache_clear()
     assert kernels_obstacle()
     assert len(set(asked_for)) == 2
 
@@ -315,7 +317,7 @@ def test_structs_that_python_lays_out_otherwise_are_found_when_the_kernels_are_l
 ):
     assert structures.layout_difference(load_kernels(torch.float32)) == ""
     monkeypatch.setitem(structures._MIRRORED, "Maps", structure)
-    native._load.cache_clear()
+    native._compiled.cache_clear()
     assert kernels_obstacle().startswith("its kernels do not fit this program: ")
     assert words in kernels_obstacle()
-    native._load.cache_clear()
+    native._compiled.cache_clear()

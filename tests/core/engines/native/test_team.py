@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.engines.native.library import FOLDER
+from core.engines.native.compiler import FOLDER
 
 LOOPS = Path(__file__).parents[3] / "support" / "team_loops.c"
 OPTIONS = (
