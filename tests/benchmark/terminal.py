@@ -3,9 +3,9 @@
     python tests/benchmark/terminal.py [--rounds 3] [--seconds 20] [--device cpu] [--json]
 
 Measured: first paint after the start of the command; from the end of torch's import until training is possible; from a
-keystroke in the spec field to the updated table; from a key to the repaint while conv9 trains on all cores but one;
-images a second in the interface against `mnist-tui run`, taking turns; a chart of 100,000 points; bytes a second while
-training.
+keystroke in the spec field to the updated table; lists of 10,000 runs; from a key to an inspected network; from a key
+to the repaint while conv9 trains on all cores but one; images a second in the interface against `mnist-tui run`, taking
+turns; a chart of 100,000 points; bytes a second while training.
 
 Run it on a quiet machine. For a GPU give --device cuda: the goal there is 90 % of the headless speed.
 """
@@ -79,6 +79,7 @@ def measure(rounds: int, seconds: float, device: str, dataset: str) -> Iterator[
     yield from key_to_table()
     yield from chart_repaint()
     yield from many_runs()
+    yield from inspecting(device, dataset)
     yield from while_training(seconds, device, dataset)
     yield from throughput(rounds, seconds, device, dataset)
 
@@ -224,6 +225,34 @@ def many_runs(count: int = 10_000) -> Iterator[Measurement]:
                 times.append(1e3 * (time.perf_counter() - started))
                 app.read_for(0.1)
             yield Measurement("a letter in the filter of 10,000 runs, p95", _p95(times), "ms", 100, samples=len(times))
+
+
+def inspecting(device: str, dataset: str) -> Iterator[Measurement]:
+    """A run of conv9: from the key in Runs to its confusion matrix, for which all test images are scored, and from one
+    cell of it to the next, whose worst mistake is drawn."""
+    with fresh_home() as home:
+        command = [sys.executable, "-m", "tui", "run", "--dataset", dataset, "--device", device, "--quiet"]
+        short = ["--epochs", "1", "--limit-train", "2560"]
+        subprocess.run([*command, *short], env={**os.environ, "MNIST_TUI_HOME": str(home)}, check=True)
+        with interface(home) as app:
+            app.wait_for("Ready")
+            app.read_for(6)  # torch is imported by then
+            app.press("3")
+            app.read_for(2)
+            started = time.perf_counter()
+            app.process.send("i")
+            while "taken for" not in app.screen.text and time.perf_counter() - started < 20:
+                app.read(0.005)
+            yield Measurement("Inspect opened", time.perf_counter() - started, "s", 1.5)
+            times = []
+            for turn in range(20):
+                app.read_for(0.2)
+                before, started = app.screen.text, time.perf_counter()
+                app.process.send("\x1b[A" if turn % 2 == 0 else "\x1b[B")
+                while app.screen.text == before and time.perf_counter() - started < 5:
+                    app.read(0.002)
+                times.append(1e3 * (time.perf_counter() - started))
+        yield Measurement("from cell to cell of the confusion matrix, p95", _p95(times), "ms", 50, samples=len(times))
 
 
 def while_training(seconds: float, device: str, dataset: str) -> Iterator[Measurement]:
