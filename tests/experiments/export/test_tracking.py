@@ -28,10 +28,10 @@ def service(tmp_path, monkeypatch):
         (tmp_path / "packages").mkdir()
         (tmp_path / "packages" / "trackio.py").write_text(code)
         monkeypatch.syspath_prepend(str(tmp_path / "packages"))
-        monkeypatch.delitem(sys.modules, "trackio", raising=False)
+        monkeypatch.setitem(sys.modules, "trackio", None)  # so that it is taken out again after the test
+        monkeypatch.delitem(sys.modules, "trackio")
 
-    yield install
-    sys.modules.pop("trackio", None)
+    return install
 
 
 @pytest.fixture

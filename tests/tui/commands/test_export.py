@@ -1,5 +1,6 @@
 """`predict`, `export`, `verify`, `bundle` and `report` as a user meets them: what they print, and every way to fail."""
 
+import csv
 import json
 import os
 import sys
@@ -168,6 +169,24 @@ def test_texts_can_go_to_stdout(cli, trained, refused):
     assert cli("export", "first", "--format", "csv", "-o", "-").out.startswith("epoch,train_loss")
     assert cli("export", "first", "--format", "json", "-o", "-").json["run_id"] == trained.id
     refused(cli("export", "first", "--format", "safetensors", "-o", "-"), 2, "output = -")
+
+
+def test_the_epochs_of_a_group_are_one_table_with_the_seed_of_each(cli, train, store, refused, tmp_path, monkeypatch):
+    assert train("--quiet", "--name", "two", "--seeds", "3,1").code == 0
+    monkeypatch.chdir(tmp_path)
+    runs = store.find_all("two")
+    (target,) = cli("export", "two", "--format", "csv").out.splitlines()
+    content = Path(target).read_text()
+    rows = list(csv.DictReader(content.splitlines()))
+    assert [(row["run_id"], row["seed"], row["epoch"], row["test_accuracy"]) for row in rows] == [
+        (run.id, str(seed), str(epoch.epoch), str(epoch.test_accuracy))
+        for run, seed in zip(runs, (1, 3), strict=True)
+        for epoch in run.view().epochs
+    ]
+    assert len(rows) == 4
+    assert cli("export", "two", "--format", "csv", "-o", "-").out == content
+    refused(cli("export", "two", "--format", "csv"), 2, "output", "exists already")
+    refused(cli("export", "two", "--format", "svg"), 2, "run = two", "is a group, and svg is of one run")
 
 
 def test_verify_agrees_then_names_what_was_altered(cli, trained):
