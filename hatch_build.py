@@ -28,8 +28,11 @@ class KernelsHook(BuildHookInterface):
         if machine not in prebuilt.LEVELS:
             raise SystemExit(f"{VARIABLE} = {machine}: must be {' or '.join(prebuilt.LEVELS)}")
         self._folder = TemporaryDirectory()
-        libraries = prebuilt.build(machine, compiler.find_compiler(), Path(self._folder.name))
-        major, minor = prebuilt.oldest_libc(libraries.values())
+        try:
+            libraries = prebuilt.build(machine, compiler.find_compiler(), Path(self._folder.name))
+            major, minor = prebuilt.oldest_libc(libraries.values())
+        except compiler.NoKernels as problem:
+            raise SystemExit(f"a wheel with kernels {problem.message}") from None
         build_data["tag"] = f"py3-none-manylinux_{major}_{minor}_{machine}"
         build_data["pure_python"] = False
         build_data["force_include"] |= {str(path): place for place, path in libraries.items()}

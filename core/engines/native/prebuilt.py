@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from core.engines.native.compiler import FLAGS, compile_library, sealed, sources
+from core.engines.native.compiler import FLAGS, NoKernels, compile_library, sealed, sources
 
 FOLDER = Path(__file__).parent / "prebuilt"
 
@@ -61,8 +61,14 @@ def build(machine: str, compiler: Sequence[str], folder: Path) -> dict[str, Path
 
 
 def oldest_libc(libraries: Iterable[Path]) -> tuple[int, int]:
-    """The first version of glibc that has all that these libraries call, read from the names of their symbols."""
-    names = (name for path in libraries for name in re.findall(rb"GLIBC_(\d+)\.(\d+)", path.read_bytes()))
+    """The first version of glibc that has all that these libraries call, read from the names of their symbols.
+
+    Raises:
+        NoKernels: when they call another C library.
+    """
+    names = [name for path in libraries for name in re.findall(rb"GLIBC_(\d+)\.(\d+)", path.read_bytes())]
+    if not names:
+        raise NoKernels("needs a compiler for Linux with glibc")
     return max((int(major), int(minor)) for major, minor in names)
 
 

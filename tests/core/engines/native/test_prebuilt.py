@@ -155,6 +155,14 @@ def test_a_kind_of_machine_that_there_is_no_wheel_for_is_refused_in_a_line(tmp_p
     assert "MNIST_TUI_KERNELS = sparc: must be x86_64 or aarch64" in done.stderr
 
 
+def test_without_a_compiler_no_wheel_is_made_and_a_line_says_why(tmp_path):
+    done = build_wheel(tmp_path, "x86_64", "no-such-compiler", capture_output=True)
+    assert done.returncode
+    assert "a wheel with kernels needs a C compiler that works, and " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_a_wheel_for_aarch64_can_be_made_elsewhere(tmp_path):
     if shutil.which("aarch64-linux-gnu-gcc") is None:
