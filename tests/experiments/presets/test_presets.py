@@ -21,7 +21,15 @@ def test_every_preset_is_within_both_budgets_and_has_the_parameters_it_reports(n
 
 
 @pytest.mark.parametrize(
-    ("name", "limit"), [("best-20k", 20_000), ("tiny-8k", 8_000), ("tiny-5k", 5_000), ("tiny-700", 700)]
+    ("name", "limit"),
+    [
+        ("best-20k", 20_000),
+        ("tiny-8k", 8_000),
+        ("tiny-5k", 5_000),
+        ("tiny-2k", 2_000),
+        ("tiny-1k", 1_000),
+        ("tiny-700", 700),
+    ],
 )
 def test_a_preset_with_a_limit_in_its_name_keeps_to_it(name, limit):
     assert summarize_config(load_preset(name).config).total_params < limit
