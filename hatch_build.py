@@ -1,4 +1,4 @@
-"""Builds wheels that bring compiled kernels along: ``MNIST_TUI_KERNELS=x86_64 python -m build --wheel``.
+"""Builds wheels that bring compiled kernels along: ``MNIST_TUI_KERNELS=x86_64 python -m hatchling build -t wheel``.
 
 Without that variable a wheel is for any machine and compiles the kernels where it is used. `CC` names the compiler, one
 for another machine too. `core/engines/native/prebuilt.py` says which processors are served.
