@@ -39,10 +39,11 @@ def level_of(machine: str, features: Iterable[str]) -> str:
 
 def find_prebuilt(features: Iterable[str]) -> Prebuilt | None:
     """The library for this processor, which has these features, where the package has one of the code beside it."""
-    if level := level_of(platform.machine(), features):
-        path = FOLDER / _file_name(level)
-        return Prebuilt(level, path) if path.is_file() else None
-    return None
+    level = level_of(platform.machine(), features)
+    if not level or not FOLDER.is_dir():  # most packages have none, and need not read their code for its name
+        return None
+    path = FOLDER / _file_name(level)
+    return Prebuilt(level, path) if path.is_file() else None
 
 
 def build(machine: str, compiler: Sequence[str], folder: Path) -> dict[str, Path]:
