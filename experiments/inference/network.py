@@ -18,6 +18,7 @@ from core.task import ImageTask
 from experiments.runs.config import class_names, stored_config, stored_task
 from experiments.runs.folder import Run
 from experiments.runs.own_code import NamedCode, named_code
+from experiments.runs.provenance import came_without_weights
 from experiments.runs.view import RunView, how_to_finish
 
 if TYPE_CHECKING:
@@ -141,6 +142,9 @@ def read_weights(run: Run, source: StoredWeights | None) -> tuple[StoredWeights,
         epoch = metadata.get("epoch", "")
         return name, weights, int(epoch) if epoch.isdecimal() and len(epoch) < 6 else 0
     what = f"{source} weights" if source else "weights"
+    if came_without_weights(run.folder):
+        hint = "its bundle was made without: mnist-tui import adds those of one that has them"
+        raise RunError(f"run {run.id} came without weights", hint=hint)
     raise RunError(f"run {run.id} has no {what}", hint=how_to_finish(run.id, [run.view().end]))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from core.fields import has_effect
 from experiments.presets.loader import load_preset, preset_names
 from experiments.runs.folder import Run
-from experiments.runs.parent import parent_of
+from experiments.runs.provenance import parent_of
 from experiments.runs.recipe import FREE_FIELDS, differing_fields
 from experiments.runs.row import RunRow
 

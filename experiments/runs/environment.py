@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("mnist-tui", "torch", "torchvision", "numpy", "textual", "plotext", "typer", "pydantic", "safetensors")
+PERSONAL = ("host", "command_line", "working_folder")
+"""What `describe_environment` says beyond `describe_machine`: it may tell who somebody is."""
 
 
 def describe_environment(device: str) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 config.json                  every field of its config
 meta.json                    name, tags, note, group, parent, trackers: what people change afterwards
 owner.json                   the process that trains it, while one does; the file's time is its heartbeat
-parent.json, env.json        what it was begun from, see parent.py; versions, device, git revision, command line
+parent.json, env.json        what it was begun from, see provenance.py; versions, device, git revision, command line
 events.jsonl                 what happened, only ever added to
 checkpoint.safetensors       the state to go on from, and checkpoint-previous.safetensors the one before
 best.safetensors             weights of the best epoch, final.safetensors those of the last
 source.json, source/         the code of a user's own module, see source.py
 teacher.safetensors          the network that it learns from, see teacher.py
 predictions.safetensors      the class that a finished run gave to each test image, see predictions.py
+manifest.json                what came with it, of a run that came in a bundle, see provenance.py
 stop                         there while somebody wants the run to stop
 reserve                      space for the end of a run whose disk is full, see reserve.py
 output.log                   what a detached process wrote beside the log

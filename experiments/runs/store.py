@@ -20,7 +20,7 @@ from experiments.runs.folder import REPLACED, Meta, Run
 from experiments.runs.index import Index
 from experiments.runs.naming import DRAFT, RECORD, RUN_ID, name_all, new_id, recorded_drafts, run_entries
 from experiments.runs.owner import take_lock
-from experiments.runs.parent import write_parent
+from experiments.runs.provenance import write_parent
 from experiments.runs.row import RunRow, Status, status_of
 from experiments.runs.seeds import name_of_seed
 from experiments.runs.source import write_source
@@ -100,6 +100,27 @@ class Store:
             return [Run(folder) for folder in name_all(drafts)]
         except BaseException as error:
             for draft in drafts:
+                shutil.rmtree(draft, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise self._unwritable(error) from error
+            raise
+
+    def add(self, folder: Path) -> Run:
+        """Add a copy of the folder of a finished run, named for its id, from elsewhere. Nobody owns it.
+
+        Raises:
+            StorageError: when it cannot be written, or there is a run of that id; nothing is left behind then.
+        """
+        draft: Path | None = None
+        try:
+            make_private_folder(self.home)
+            self._runs.mkdir(exist_ok=True)
+            draft = make_draft(DRAFT, self._runs)
+            shutil.copytree(folder, draft, dirs_exist_ok=True, copy_function=shutil.copyfile)
+            draft.rename(run := self.run(folder.name).folder)
+            return Run(run)
+        except BaseException as error:
+            if draft is not None:
                 shutil.rmtree(draft, ignore_errors=True)
             if isinstance(error, OSError):
                 raise self._unwritable(error) from error

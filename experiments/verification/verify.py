@@ -11,12 +11,16 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from core.config import TrainConfig
 from core.errors import InvalidValue, RunError
 from core.events import RunFinished, RunStarted
+from core.models.network import summarize_config
 from core.models.spec import is_user_module
 from experiments.inference.network import LoadedNetwork, StoredWeights, load_network
 from experiments.locations import Locations
+from experiments.runs.config import stored_config
 from experiments.runs.folder import Run
+from experiments.runs.provenance import MANIFEST, came_without_weights
 from experiments.runs.view import RunView
 from experiments.verification.consistency import check_images, check_start
 from experiments.verification.findings import Check, compare, compare_sums, missing, not_checked, summed_up
@@ -47,7 +51,7 @@ class Verification:
 
 
 def verify(run: Run, locations: Locations, *, arch: str | None = None, before: tuple[Check, ...] = ()) -> Verification:
-    """Make every check of a run that needs no training.
+    """Make every check of a run that needs no training. Of one whose bundle left its weights out the log is checked.
 
     Args:
         arch: for a user's own module its FILE.py:CLASS once more, so that no code is run that nobody named.
@@ -64,22 +68,27 @@ def verify(run: Run, locations: Locations, *, arch: str | None = None, before: t
     assert view.started is not None, "a log without a start is refused"
     networks = {source: _load(run, source, arch, view) for source in _expected(view)}
     loaded = [network for network in networks.values() if isinstance(network, LoadedNetwork)]
-    if not loaded:
+    if not loaded and not came_without_weights(run.folder):
         raise next(error for error in networks.values() if isinstance(error, RunError))
+    config = loaded[0].config if loaded else stored_config(run, view)
     checks += check_config(run, configs, view.started)
-    checks += check_start(view.started, loaded[0].config)
-    checks += check_epochs(view, view.started, loaded[0].config)
-    checks += check_end(view, loaded[0].config)
+    checks += check_start(view.started, config)
+    checks += check_epochs(view, view.started, config)
+    checks += check_end(view, config)
     checks += check_checkpoint_scores(run, view)
-    checks += check_source(run, loaded[0].code)
-    checks += check_teacher(run, view.started, loaded[0].config)
-    checks += _check_parameters(loaded[0], view.started)
-    data = _test_images(loaded[0], locations)
+    if loaded:
+        checks += check_source(run, loaded[0].code)
+        checks += check_teacher(run, view.started, config)
+    checks += _check_parameters(loaded[0] if loaded else None, config, view.started)
+    data = _test_images(config, locations)
     checks += check_images(view.started, len(data.train_labels), len(data.test_labels), data.task)
     if view.started.pixel_mean is not None:
         where = "events.jsonl, run_started"
         statistics = (view.started.pixel_mean, view.started.pixel_std)
         checks.append(compare("mean and deviation of the pixels", where, statistics, (data.mean, data.std)))
+    if not loaded:
+        checks.append(not_checked("weights", MANIFEST, "the bundle was made without"))
+        return Verification(run.id, (*before, *checks))
     if data.task != view.started.task:  # the weights cannot be scored on it
         return Verification(run.id, (*before, *checks), loaded[0].code.note)
     for source, network in networks.items():
@@ -102,20 +111,23 @@ def _load(run: Run, source: StoredWeights, arch: str | None, view: RunView) -> L
         return error
 
 
-def _check_parameters(network: LoadedNetwork, started: RunStarted) -> Iterator[Check]:
+def _check_parameters(network: LoadedNetwork | None, config: TrainConfig, started: RunStarted) -> Iterator[Check]:
+    """Count parameters by the spec and, where the weights are there, by the module."""
     from core.models.build import count_parameters
 
-    where = "events.jsonl, run_started"
-    yield compare("parameters, from the spec", where, started.total_params, network.summary.total_params)
-    yield compare("parameters, of the module", where, started.total_params, count_parameters(network.module))
-    if not is_user_module(network.config.arch):  # its spec is only the path of its file
-        yield compare("spec", where, started.spec, network.summary.spec)
+    where, unbounded = "events.jsonl, run_started", config.model_copy(update={"budget": False})
+    summary = network.summary if network is not None else summarize_config(unbounded, started.task)
+    if summary is not None:
+        yield compare("parameters, from the spec", where, started.total_params, summary.total_params)
+    if network is not None:
+        yield compare("parameters, of the module", where, started.total_params, count_parameters(network.module))
+    if summary is not None and not is_user_module(config.arch):  # its spec is only the path of its file
+        yield compare("spec", where, started.spec, summary.spec)
 
 
-def _test_images(network: LoadedNetwork, locations: Locations) -> Dataset:
+def _test_images(config: TrainConfig, locations: Locations) -> Dataset:
     from core.data.loader import Loader
 
-    config = network.config
     return Loader(locations.data, locations.cache).load(config.dataset).limited(config.limit_train, config.limit_test)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from command_faults import Check, Homes, Operation, Place, run_command, tree
 
 from core.events import RunFinished
+from experiments.bundles.pack import pack
 from experiments.runs.folder import Run
 from experiments.runs.row import Status
 from experiments.verification.verify import verify
@@ -129,6 +130,23 @@ def _damaged_index(place: Place) -> None:
     (place.home / "index.sqlite").write_bytes(b"SQLite format 3\0" + bytes(5000))
 
 
+def _packed(place: Place) -> None:
+    """The run `done` in a bundle, and no more in the home."""
+    run = _run(place, "done")
+    (place.out / "done.zip").write_bytes(pack(run))
+    place.store.remove(run)
+
+
+def _whole_or_absent(homes: Homes, place: Place, before: Place) -> None:
+    run = _run(place, "done")
+    assert run is None or verify(run, homes.locations(place.home)).agrees
+
+
+def _there(homes: Homes, place: Place, before: Place) -> None:
+    _whole_or_absent(homes, place, before)
+    assert len(place.store.runs()) == 3
+
+
 FEW = ("--limit-train", "64", "--limit-test", "50", "--epochs", "1", "--engine", "eager")
 NEW = ("run", "--arch", "fc10", "--dataset", "mnist-5k", *FEW)
 COMPILED = ("run", "--arch", "c4 gap fc10", "--dataset", "mnist-5k", *FEW[:-1], "native")
@@ -141,6 +159,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "bundle": Operation(
         ("bundle", "done", "-o", "run.zip", "--force"), *_file("run.zip"), prepare=_old_file("run.zip")
     ),
+    "import": Operation(("import", "done.zip"), _whole_or_absent, _there, prepare=_packed),
     "verify a run": Operation(("verify", "done"), lambda *_: None, lambda *_: None),
     "export weights": Operation(
         ("export", "done", "-f", "safetensors", "-o", "a.safetensors", "--force"), *_file("a.safetensors")

@@ -19,6 +19,8 @@ from core.errors import LabError
 from core.models.spec import parse
 from core.models.summary import summarize
 from core.storage.checkpoint import load_checkpoint, previous
+from experiments.bundles.pack import pack, pack_all
+from experiments.bundles.unpack import unpacked
 from experiments.locations import Locations
 from experiments.presets.loader import load_config_file
 from experiments.runs.config import stored_config
@@ -26,7 +28,6 @@ from experiments.runs.folder import Run
 from experiments.runs.store import Store
 from experiments.settings import load_settings
 from experiments.studies.view import study_view
-from experiments.verification.bundle import pack, unpacked
 
 SPEC = "c8p1 bn res(c8p1b0r c8p1l | c8k1l) rep2(c4p1) tie2(c4p1 d0.1) p3s2p1 gn2 lrelu0.1 scale0.5 flat fc12l fc10"
 SETTINGS = 'theme = "nord"\non_hangup = "stop"\n[keys]\n"app.help" = "f2"\n'
@@ -86,6 +87,8 @@ def make_readers(finished: Run, locations: Locations, folder: Path) -> Mapping[s
     (folder / "spec.txt").write_text(SPEC)
     bundle = folder / "run.zip"
     bundle.write_bytes(pack(finished))
+    group = folder / "group.zip"
+    group.write_bytes(pack_all("g20260101-000000-aaaaaaaa", [finished]))
     images, labels = own_data.draw(24, 8, 3)
     names = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
     pairs = own_data.write_pairs(folder / "idx", names, images, labels, images, labels)
@@ -106,6 +109,7 @@ def make_readers(finished: Run, locations: Locations, folder: Path) -> Mapping[s
         "predictions": (finished.predictions, finished.load_predictions),
         "index": (locations.home / "index.sqlite", store.rows),
         "bundle": (bundle, lambda: _open_bundle(bundle)),
+        "group": (group, lambda: _open_bundle(group)),
         "settings": (folder / "config.toml", lambda: load_config_file(folder / "config.toml")),
         "own settings": (folder / "settings.toml", lambda: load_settings(path=folder / "settings.toml", environ={})),
         "picture": (folder / "digit.png", lambda: read_picture(folder / "digit.png")),
@@ -124,14 +128,15 @@ def make_readers(finished: Run, locations: Locations, folder: Path) -> Mapping[s
 
 
 NAMES = (
-    *("log", "row", "config", "meta", "owner", "checkpoint", "predictions", "index", "bundle", "settings"),
-    *("own settings", "picture", "bitmap", "spec", "idx", "labels", "table", "arrays", "study", "journal"),
+    *("log", "row", "config", "meta", "owner", "checkpoint", "predictions", "index", "bundle", "group"),
+    *("settings", "own settings", "picture", "bitmap", "spec", "idx", "labels", "table", "arrays", "study", "journal"),
 )
 
 
 def _open_bundle(path: Path) -> None:
-    with unpacked(path) as (run, _):
-        run.view()
+    with unpacked(path) as found:
+        for run, _ in found:
+            run.view()
 
 
 def _summarize(path: Path) -> None:

@@ -81,7 +81,11 @@ COMMANDS: Mapping[str, Row] = {
     ),
     "bundle": Row(
         "tui.commands.bundle:bundle",
-        "Pack a run into one zip that others can check. They use mnist-tui verify FILE.zip.",
+        "Pack a run or a group into one zip. Others check it with mnist-tui verify, and add it with mnist-tui import.",
+    ),
+    "import": Row(
+        "tui.commands.bundle:import_runs",
+        "Add the runs of bundles to this home. Those that are here already are left as they are.",
     ),
     "report": Row(
         "tui.commands.report:report",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +11,10 @@ import typer
 from core.errors import RunError
 from experiments.locations import Locations
 from experiments.runs.folder import Run
+from experiments.runs.provenance import left_out_of
 from experiments.runs.store import Store
 from experiments.verification.elsewhere import ScoreElsewhere, score_on
-from experiments.verification.findings import missing
+from experiments.verification.findings import Check, missing
 from experiments.verification.verify import Verification
 from experiments.verification.verify import verify as verify_run
 from tui.command_line.exit_codes import ExitCode
@@ -48,51 +49,45 @@ def verify(
     from experiments.execution.apart import try_code
 
     locations: Locations = context.obj
-    if run.endswith(".zip"):
-        from experiments.verification.bundle import unpacked
+    with ExitStack() as stack:
+        if run.endswith(".zip"):
+            from experiments.bundles.unpack import unpacked
 
-        with unpacked(Path(run)) as (found, before):
-            try_code(found, arch)
-            verifications = [verify_run(found, locations, arch=arch, before=before)]
-            elsewhere = _elsewhere([found], locations, on, arch)
-            if save_wrong is not None:
-                save_wrong_images([found], locations, save_wrong, arch=arch)
-    else:
-        runs = Store(locations.home).find_all(run)
+            found = stack.enter_context(unpacked(Path(run)))
+        else:
+            found = [(one, ()) for one in Store(locations.home).find_all(run)]
+        runs = [one for one, _ in found]
         attempt = verify_run if len(runs) == 1 else _verify_member
         with reading_logs(runs):
             for one in runs:
                 try_code(one, arch)
-            verifications = [attempt(one, locations, arch=arch) for one in runs]
-            elsewhere = _elsewhere(runs, locations, on, arch)
+            verifications = [attempt(one, locations, arch=arch, before=before) for one, before in found]
+            scored = [one for one in runs if not left_out_of(one.folder)] or runs  # the others have no weights
+            elsewhere = {} if on is None else {one.id: score_on(one, locations, on, arch=arch) for one in scored}
         if save_wrong is not None:
-            save_wrong_images(runs, locations, save_wrong, arch=arch)
+            save_wrong_images(scored, locations, save_wrong, arch=arch)
+        group_id = runs[0].meta().group_id if run.endswith(".zip") else run
     agrees = all(verification.agrees for verification in verifications)
     if as_json:
         records = [verification.to_json() for verification in verifications]
-        for record, score in zip(records, elsewhere, strict=False):
-            record["on"] = score.to_json()
-        say_json(records[0] if len(records) == 1 else {"group_id": run, "agrees": agrees, "runs": records})
+        for record in records:
+            if score := elsewhere.get(record["run_id"]):
+                record["on"] = score.to_json()
+        say_json(records[0] if len(records) == 1 else {"group_id": group_id, "agrees": agrees, "runs": records})
     else:
         for verification in verifications:
             _say(verification)
-        for score in elsewhere:
+        for score in elsewhere.values():
             _say_elsewhere(score)
     raise typer.Exit(ExitCode.DONE if agrees else ExitCode.NO_RUN)
 
 
-def _verify_member(run: Run, locations: Locations, arch: str | None) -> Verification:
+def _verify_member(run: Run, locations: Locations, *, arch: str | None, before: tuple[Check, ...]) -> Verification:
     """Verify one of several runs. One that cannot be verified becomes a finding and does not stop the others."""
     try:
-        return verify_run(run, locations, arch=arch)
+        return verify_run(run, locations, arch=arch, before=before)
     except RunError as error:
-        return Verification(run.id, (missing("run", str(run.folder), error.message),))
-
-
-def _elsewhere(
-    runs: Sequence[Run], locations: Locations, dataset: str | None, arch: str | None
-) -> list[ScoreElsewhere]:
-    return [] if dataset is None else [score_on(run, locations, dataset, arch=arch) for run in runs]
+        return Verification(run.id, (*before, missing("run", str(run.folder), error.message)))
 
 
 def _say_elsewhere(score: ScoreElsewhere) -> None:

@@ -7,10 +7,11 @@ from contextlib import suppress
 import pytest
 
 from core.errors import LabError, StorageError
+from experiments.bundles.contents import LIMITS
+from experiments.bundles.pack import pack
 from experiments.execution.detach import start_process
 from experiments.execution.runner import Runner
 from experiments.runs.folder import Run
-from experiments.verification.bundle import LIMITS, pack
 
 NAMES = (*LIMITS, "owner.json", "checkpoint.safetensors", "checkpoint-previous.safetensors", "reserve", "stop")
 

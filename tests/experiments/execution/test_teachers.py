@@ -10,6 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from core.errors import InvalidValue, RunError
 from core.events import RunFailed, RunFinished, RunStarted
+from experiments.bundles.pack import pack
+from experiments.bundles.unpack import unpacked
 from experiments.execution.apart import make_all_new, train_new
 from experiments.execution.grouped_runs import train_group
 from experiments.execution.ray_worker import Order, RayWorker
@@ -20,7 +22,6 @@ from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Meta, RunSpec
 from experiments.runs.seeds import seed_specs
 from experiments.runs.teacher import TEACHER, TeacherCopy
-from experiments.verification.bundle import pack, unpacked
 from experiments.verification.verify import verify
 
 GROUP = "g20260102-030405-abcd1234"
@@ -231,7 +232,7 @@ def test_a_bundle_has_the_teacher_and_is_verified_elsewhere(runner, locations, t
     path.write_bytes(pack(run))
     runner.store.remove(run)
     runner.store.remove(teacher)
-    with unpacked(path) as (copy, before):
+    with unpacked(path) as [(copy, before)]:
         found = verify(copy, locations, before=before)
     assert found.agrees
     assert any("teacher" in check.item and check.agrees for check in found.checks)

@@ -12,6 +12,8 @@ from core.config import TrainConfig
 from core.errors import InvalidValue, RunError
 from core.events import RunFinished, RunStarted
 from core.task import ImageTask
+from experiments.bundles.pack import pack
+from experiments.bundles.unpack import unpacked
 from experiments.execution.runner import Runner
 from experiments.export.formats import find_format, render
 from experiments.inference.network import load_network
@@ -20,7 +22,6 @@ from experiments.inference.scoring import save_wrong, score_run
 from experiments.reports.page import find_part, report
 from experiments.runs.config import class_names, stored_task
 from experiments.runs.folder import Meta
-from experiments.verification.bundle import pack, unpacked
 from experiments.verification.verify import verify
 
 CASES = {
@@ -64,7 +65,7 @@ def test_the_run_says_what_its_images_are_and_everything_agrees_with_it(case, tr
     assert verify(trained, locations).agrees
     path = tmp_path / "run.zip"
     path.write_bytes(pack(trained))
-    with unpacked(path) as (run, checks):
+    with unpacked(path) as [(run, checks)]:
         assert verify(run, locations, before=checks).agrees
 
 

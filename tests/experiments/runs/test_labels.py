@@ -9,9 +9,10 @@ import pytest
 
 from core.config import TrainConfig
 from core.errors import InvalidValue
+from experiments.bundles.pack import pack
+from experiments.bundles.unpack import unpacked
 from experiments.runs.folder import Meta
 from experiments.runs.labels import MAX_NOTE, checked_note, note_in, split_tags
-from experiments.verification.bundle import pack, unpacked
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_a_note_goes_with_the_run_into_a_bundle(store, script, new_run, tmp_path
     run.change_meta(note="Result\nit worked")
     run.final_weights.write_bytes(b"weights")
     (tmp_path / "x.zip").write_bytes(pack(run))
-    with unpacked(tmp_path / "x.zip") as (other, _):
+    with unpacked(tmp_path / "x.zip") as [(other, _)]:
         assert other.meta().note == "Result\nit worked"
 
 

@@ -11,11 +11,12 @@ import pytest
 from own_files import change_own, write_own
 
 from core.errors import InvalidValue, RunError
+from experiments.bundles.pack import pack
+from experiments.bundles.unpack import unpacked
 from experiments.execution.runner import Runner
 from experiments.locations import Locations
 from experiments.runs.own_code import own_arch
 from experiments.runs.source import MAX_FILES
-from experiments.verification.bundle import pack, unpacked
 from experiments.verification.verify import verify
 
 
@@ -127,7 +128,7 @@ def test_a_bundle_takes_the_code_along_and_runs_it_for_who_names_it(contents, el
     content = path.read_bytes()
     change_own(path)
     bundle = zipped(tmp_path / "run.zip", contents)
-    with unpacked(bundle) as (found, checks):
+    with unpacked(bundle) as [(found, checks)]:
         assert all(check.agrees for check in checks)
         assert (found.folder / "source" / "net.py").read_bytes() == content
         verification = verify(found, elsewhere, arch=own_arch(found), before=checks)
@@ -138,7 +139,7 @@ def test_a_bundle_is_opened_without_its_code_being_run(contents, elsewhere, path
     bundle = zipped(tmp_path / "run.zip", relisted(contents, **{"net.py": b"raise SystemExit('run')"}))
     with (
         pytest.raises(InvalidValue, match="a module of your own") as caught,
-        unpacked(bundle) as (found, checks),
+        unpacked(bundle) as [(found, checks)],
     ):
         verify(found, elsewhere, before=checks)
     assert "take the code out of the bundle" in caught.value.hint
@@ -146,7 +147,7 @@ def test_a_bundle_is_opened_without_its_code_being_run(contents, elsewhere, path
 
 def test_the_code_of_a_bundle_is_not_run_for_another_file(contents, elsewhere, arch, path, tmp_path):
     bundle = zipped(tmp_path / "run.zip", relisted(contents, **{"net.py": b"raise SystemExit('run')"}))
-    with unpacked(bundle) as (found, checks):
+    with unpacked(bundle) as [(found, checks)]:
         verification = verify(found, elsewhere, arch=arch, before=checks)
     assert of_code(verification)["the code that was named"][0] is None
 
@@ -177,7 +178,7 @@ def test_a_bundle_with_too_much_code_is_refused(contents, tmp_path, monkeypatch)
     many = relisted(contents, **{f"a{number}.py": b"" for number in range(MAX_FILES)})
     with pytest.raises(RunError, match="safe to open"), unpacked(zipped(tmp_path / "many.zip", many)):
         pass
-    monkeypatch.setattr("experiments.verification.bundle.MAX_BYTES", 300)
+    monkeypatch.setattr("experiments.bundles.archive.MAX_BYTES", 300)
     large = relisted(contents, **{"a.py": b"#" * 301})
     with pytest.raises(RunError, match="safe to open"), unpacked(zipped(tmp_path / "large.zip", large)):
         pass
@@ -197,7 +198,7 @@ def test_a_link_in_the_code_is_refused(contents, tmp_path):
 
 def test_code_that_was_changed_in_a_bundle_differs(contents, elsewhere, path, tmp_path):
     changed = contents | {"source/net.py": contents["source/net.py"].replace(b"ReLU", b"Tanh")}
-    with unpacked(zipped(tmp_path / "run.zip", changed)) as (found, checks):
+    with unpacked(zipped(tmp_path / "run.zip", changed)) as [(found, checks)]:
         assert [check.item for check in checks if not check.agrees] == ["SHA-256 of source/net.py"]
         assert not verify(found, elsewhere, arch=f"{path}:Net", before=checks).agrees
 

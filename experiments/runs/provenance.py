@@ -1,5 +1,8 @@
-"""The copy that a run keeps of the config of the run whose values it was begun with, so that what was changed can be
-told whatever becomes of that run."""
+"""Where a run comes from: the run whose values it was begun with, and the bundle that it came in.
+
+A run keeps a copy of the config of the run that it was begun from, so that what was changed can be told whatever
+becomes of that one. A run that came in a bundle keeps the list of its files; one that was made here has none.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from experiments.runs.json_files import read_json, write_json
 if TYPE_CHECKING:
     from experiments.runs.folder import Run
 
-PARENT = "parent.json"
+PARENT, MANIFEST = "parent.json", "manifest.json"
+WEIGHTS = ("final.safetensors", "best.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +46,14 @@ def parent_of(run: Run) -> Parent | None:
     if not isinstance(run_id, str) or not isinstance(name, str) or not isinstance(config, dict):
         return None
     return Parent(run_id, name, config)
+
+
+def left_out_of(folder: Path) -> tuple[str, ...]:
+    """The files that a run had but its bundle was made without; none of a run that was made here."""
+    names = read_json(folder / MANIFEST).get("left_out")
+    return tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else ()
+
+
+def came_without_weights(folder: Path) -> bool:
+    """Whether a run has no weights because its bundle was made without."""
+    return not any((folder / name).exists() for name in WEIGHTS) and not {*WEIGHTS}.isdisjoint(left_out_of(folder))

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from core.errors import InvalidValue, RunError
+from experiments.bundles import unpack
+from experiments.bundles.contents import LIMITS
+from experiments.bundles.pack import pack
+from experiments.bundles.unpack import unpacked
 from experiments.execution.runner import Runner
 from experiments.locations import Locations
 from experiments.runs.folder import Run
-from experiments.verification import bundle
-from experiments.verification.bundle import LIMITS, pack, unpacked
 from experiments.verification.verify import verify
 
 
@@ -45,7 +47,7 @@ def test_a_bundle_verifies_elsewhere_and_leaves_nothing_behind(finished, elsewhe
     (tmp_path / "temporary").mkdir()
     path = tmp_path / "run.zip"
     path.write_bytes(pack(finished))
-    with unpacked(path) as (run, checks):
+    with unpacked(path) as [(run, checks)]:
         assert run.id == finished.id
         assert len(checks) == 7
         assert verify(run, elsewhere, before=checks).agrees
@@ -62,13 +64,13 @@ def test_equal_runs_give_equal_bytes(finished):
 
 def test_a_file_altered_in_the_bundle_is_named(contents, elsewhere, tmp_path):
     contents["env.json"] = contents["env.json"].replace(b"cpu", b"gpu", 1)
-    with unpacked(zipped(tmp_path / "run.zip", contents)) as (run, checks):
+    with unpacked(zipped(tmp_path / "run.zip", contents)) as [(run, checks)]:
         found = verify(run, elsewhere, before=checks)
     assert [(check.where, check.item) for check in found.checks if check.agrees is False] == [
         ("manifest.json", "SHA-256 of env.json")
     ]
     del contents["env.json"]
-    with unpacked(zipped(tmp_path / "run.zip", contents)) as (_, checks):
+    with unpacked(zipped(tmp_path / "run.zip", contents)) as [(_, checks)]:
         assert [check.found for check in checks if not check.agrees] == ["none"]
 
 
@@ -167,7 +169,7 @@ def test_what_is_no_zip_is_refused(contents, tmp_path):
         flipped = bytearray(whole)
         flipped[place] ^= 0xFF
         (tmp_path / "flipped.zip").write_bytes(flipped)
-        with suppress(RunError), unpacked(tmp_path / "flipped.zip") as (_, checks):
+        with suppress(RunError), unpacked(tmp_path / "flipped.zip") as [(_, checks)]:
             assert checks
     os.mkfifo(tmp_path / "pipe.zip")
     refused(tmp_path / "pipe.zip")
@@ -180,7 +182,7 @@ def test_a_module_of_ones_own_is_not_run_from_a_bundle(locations, elsewhere, tin
     runner = Runner(locations)
     run = runner.store.run(list(runner.run(tiny.changed(arch=f"{tmp_path / 'net.py'}:Net")))[-1].run_id)
     (tmp_path / "run.zip").write_bytes(pack(run))
-    with unpacked(tmp_path / "run.zip") as (found, checks):
+    with unpacked(tmp_path / "run.zip") as [(found, checks)]:
         with pytest.raises(InvalidValue, match="module of your own"):
             verify(found, elsewhere)
         assert verify(found, elsewhere, arch=f"{tmp_path / 'net.py'}:Net", before=checks).agrees
@@ -195,7 +197,7 @@ def test_a_run_without_weights_is_not_packed(finished: Run):
 
 @pytest.mark.parametrize("name", ["epoch_finished", "epoch_\\u0066inished"])
 def test_epochs_are_counted_however_their_name_is_written(contents, tmp_path, monkeypatch, name):
-    monkeypatch.setattr(bundle, "MAX_EPOCHS", 5)
+    monkeypatch.setattr(unpack, "MAX_EPOCHS", 5)
     lines = contents["events.jsonl"].splitlines(keepends=True)
     (epoch, *_) = [line for line in lines if b"epoch_finished" in line]
     contents["events.jsonl"] += 6 * epoch.replace(b"epoch_finished", name.encode())
@@ -203,7 +205,7 @@ def test_epochs_are_counted_however_their_name_is_written(contents, tmp_path, mo
 
 
 def test_a_log_of_starts_that_are_as_large_as_a_line_can_be_is_refused(contents, tmp_path, monkeypatch):
-    monkeypatch.setattr(bundle, "MAX_STARTS", 5)
+    monkeypatch.setattr(unpack, "MAX_STARTS", 5)
     (start, *_) = contents["events.jsonl"].splitlines(keepends=True)
     contents["events.jsonl"] += 6 * start
     assert "its log has more than 5 starts" in refused(zipped(tmp_path / "run.zip", contents))
@@ -223,7 +225,7 @@ def test_a_small_file_cannot_fill_the_memory_with_tensors(contents, elsewhere, t
     crafted = struct.pack("<Q", len(text)) + text
     names = [name for name in contents if name.endswith(".safetensors") and len(crafted) < LIMITS[name]]
     path = zipped(tmp_path / "run.zip", contents | dict.fromkeys(names, crafted))
-    with unpacked(path) as (run, _):
+    with unpacked(path) as [(run, _)]:
         with pytest.raises(RunError, match=words):
             verify(run, elsewhere)
         if run.predictions.name in names:
