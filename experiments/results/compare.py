@@ -245,7 +245,7 @@ def _compare_images(store: Store, first: Subject, second: Subject, score: ScoreK
     here, there = (store.run(subject.runs[0].run_id).load_predictions() for subject in (first, second))
     if here is None or there is None:
         lacking = [subject.label for subject, one in ((first, here), (second, there)) if one is None]
-        note = f"no predictions are stored for {', '.join(lacking)}: runs of older versions have none"
+        note = f"no predictions are stored for {', '.join(lacking)}: older versions kept none, bundles may lack them"
         return Comparison(first, second, "mcnemar", Difference(ends[0] - ends[1], None, None, None), notes=(note,))
     if here.labels.shape != there.labels.shape or (here.labels != there.labels).any():
         reason = f"{first.label} and {second.label} must be scored on the same test images, and their labels differ"

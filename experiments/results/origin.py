@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from core.fields import has_effect
 from experiments.presets.loader import load_preset, preset_names
 from experiments.runs.folder import Run
 from experiments.runs.provenance import parent_of
@@ -47,21 +46,11 @@ def _presets() -> Mapping[str, Mapping[str, Any]]:
 def changes(config: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Change, ...]:
     """The fields of a recipe in which two configs differ and which have an effect in one of them. Data that either left
     open are no difference."""
-    different = [field for field, value in config.items() if field in other and value != other[field]]
-    fields = differing_fields([{field: one[field] for field in different} for one in (config, other)])
     return tuple(
-        (field, config.get(field), other.get(field))
-        for field in fields
-        if (_matters(field, config) or _matters(field, other))
-        and not (field == "dataset" and "auto" in (config.get(field), other.get(field)))
+        (field, config[field], other[field])
+        for field in differing_fields((config, other))
+        if field in config and field in other and not (field == "dataset" and "auto" in (config[field], other[field]))
     )
-
-
-def _matters(field: str, config: Mapping[str, Any]) -> bool:
-    try:
-        return has_effect(field, config)
-    except (KeyError, TypeError):  # a config of another version, or a damaged one
-        return True
 
 
 def row_changes(row: RunRow, other: RunRow) -> tuple[Change, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.dataset_names import name_of
 from core.errors import RunError
+from core.fields import has_effect
 from core.models.spec import is_user_module
 from experiments.runs.source import read_source
 
@@ -34,9 +35,18 @@ def recipe_of(run: Run, config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def differing_fields(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The fields of a recipe that are not the same in all of these configs."""
+    """The fields of a recipe that are not the same in all of these configs, and have an effect in one of them."""
     fields = dict.fromkeys(field for config in configs for field in config)
     values = {field: {repr(config.get(field)) for config in configs} for field in fields}
     if CODE in fields:
         values[CODE] = {repr(config[CODE]) for config in configs if CODE in config}
-    return [field for field in fields if len(values[field]) > 1 and field not in FREE_FIELDS]
+    different = [field for field in fields if len(values[field]) > 1 and field not in FREE_FIELDS]
+    return [field for field in different if any(matters(field, config) for config in configs)]
+
+
+def matters(field: str, config: Mapping[str, Any]) -> bool:
+    """Whether a field has an effect in a stored config; whatever cannot be told has."""
+    try:
+        return has_effect(field, config)
+    except (KeyError, TypeError):  # a config of another version, or a damaged one
+        return True

@@ -19,7 +19,7 @@ from experiments.locations import Locations
 from experiments.results.frontier import DATASET, is_on_all
 from experiments.results.groups import Group, GroupMember, accuracy, by_epoch, make_group, scored_loss
 from experiments.runs.folder import Run
-from experiments.runs.recipe import recipe_of
+from experiments.runs.recipe import matters, recipe_of
 from experiments.runs.store import Store
 from experiments.runs.view import RunView
 from experiments.statistics.digits import in_digits
@@ -191,9 +191,10 @@ def score_plain(run: Run, locations: Locations, should_stop: ShouldStop, report:
 
 
 def config_differences(entrants: Sequence[Entrant]) -> list[tuple[str, list[str]]]:
-    """The fields whose values differ, and each one's value in words."""
+    """The fields whose values differ and that have an effect in one of them, and each one's value in words."""
     configs = [entrant.config for entrant in entrants]
-    fields = [field for config in configs[:1] for field in config if field not in UNLISTED]
+    listed = [field for config in configs[:1] for field in config if field not in UNLISTED]
+    fields = [field for field in listed if any(matters(field, config) for config in configs)]
     rows = [(field, [_in_words(config.get(field)) for config in configs]) for field in fields]
     return [(field, values) for field, values in rows if len(set(values)) > 1]
 

@@ -48,7 +48,7 @@ class NativeEngine(EagerEngine):
                 self._forwards[model] = NativeForward(model, dtype, self._team)
                 self.kernels = kernels_origin(dtype)
                 if kinds := kinds_left_to_torch(model):
-                    self.note = f"one operation at a time, as there are no kernels for it: {', '.join(kinds)}"
+                    self.note = f"torch runs what there are no kernels for: {', '.join(kinds)}"
             except NoKernels as problem:
                 self.note = f"{ONE_BY_ONE}: native {problem.message}"
         return self._forwards.get(model, model)

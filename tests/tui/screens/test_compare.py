@@ -17,7 +17,7 @@ from experiments.results.groups import accuracy, find_group
 from experiments.runs.folder import Meta
 from experiments.runs.store import Store
 from experiments.settings import Settings
-from tui.live.comparing import METRICS, find_entrants
+from tui.live.comparing import METRICS, config_differences, find_entrants
 from tui.screens.compare import CompareScreen
 from tui.widgets.charts.frontier_view import KINDS, frontier_curves, in_sight
 from tui.widgets.charts.overlay import Overlay
@@ -34,6 +34,15 @@ def _run(home, script, name: str, *accuracies: float, group_id: str | None = Non
 async def _compare(pilot, *references: str) -> None:
     await pilot.app.push_screen(CompareScreen(references))
     await pilot.pause()
+
+
+def test_fields_without_effect_are_not_among_the_differences(tmp_path, script):
+    for name, lr, rotation in (("a", 0.1, 3.0), ("b", 0.2, 5.0)):
+        _run(tmp_path, script, name, 0.9, 0.95, lr=lr, rotation=rotation)
+    entrants = find_entrants(Store(tmp_path), ["a", "b"])
+    for entrant in entrants:
+        entrant.poll()
+    assert config_differences(entrants) == [("lr", ["0.1", "0.2"])]
 
 
 @pytest.mark.parametrize(("size", "tag"), [(WIDE, "120x40"), (SMALL, "80x24")], ids=["120x40", "80x24"])

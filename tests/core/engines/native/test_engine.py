@@ -104,7 +104,7 @@ def test_the_gradients_of_all_uses_of_a_tied_layer_are_added():
 def test_layers_without_kernels_are_named():
     engine = NativeEngine()
     engine.forward(build_model(summarize(parse("c8b0r gn2 res(silu c8p1 ln) gelu d0.1 p2 gap fc10"))))
-    assert engine.note == "one operation at a time, as there are no kernels for it: GroupNorm, SiLU, LayerNorm, GELU"
+    assert engine.note == "torch runs what there are no kernels for: GroupNorm, SiLU, LayerNorm, GELU"
 
 
 def test_a_convolution_in_groups_is_said_to_be_one():
