@@ -7,6 +7,8 @@ from xml.etree import ElementTree
 import pytest
 
 from core.errors import InvalidValue, OverBudget
+from experiments.bundles.bring_in import bring_in
+from experiments.bundles.pack import pack_all
 from experiments.claims.report import TITLE, charts_of, check_report_path, markdown, write_report
 from experiments.claims.rules import (
     ARMS,
@@ -24,6 +26,7 @@ from experiments.execution.runner import Runner
 from experiments.results.groups import GroupMember, make_group
 from experiments.runs.owner import OwnedFolder
 from experiments.runs.row import Status
+from experiments.runs.store import Store
 from experiments.runs.view import fold
 
 NAMES = [arm.name for arm in ARMS]
@@ -321,6 +324,19 @@ def test_only_runs_of_the_study_and_of_its_config_count(store, new_run, script):
     add(first.meta.tags)
     assert len(found.groups()["conv9"].members) == 1
     assert Results.of(found).is_complete is False
+
+
+def test_runs_that_another_machine_has_trained_count_where_they_are_brought_in(locations, tmp_path):
+    runner = Runner(locations)
+    design = Design.of(1, dataset="mnist-5k", epochs=1, limit_train=128, limit_test=50, device="cpu")
+    spec = ClaimsStudy(runner.store, design).specs()[0]
+    run = runner.store.run(list(runner.run(spec.config, spec.meta))[-1].run_id)
+    (tmp_path / "claims.zip").write_bytes(pack_all(spec.meta.group_id, [run], logs=True, anonymous=True))
+    there = Store(tmp_path / "there")
+    bring_in(there, tmp_path / "claims.zip")
+    study = ClaimsStudy(there, design)
+    assert [member.run_id for member in study.groups()["conv9"].decided] == [run.id]
+    assert study.specs()[0].meta.group_id == spec.meta.group_id
 
 
 def test_without_evidence_no_part_of_a_claim_is_decided_either(groups):
