@@ -79,11 +79,11 @@ def replacing(path: Path, *, keep: Path | None = None) -> Iterator[Path]:
     part = _new_part(path)
     try:
         yield part
-        _sync(part, os.O_RDWR)
+        sync(part)
         if keep is not None and path.exists():
             path.replace(keep)
         part.replace(path)
-        _sync(path.parent, os.O_RDONLY)
+        sync(path.parent)
     finally:
         part.unlink(missing_ok=True)
 
@@ -165,8 +165,13 @@ def _new_part(path: Path) -> Path:
             continue
 
 
-def _sync(path: Path, flags: int) -> None:
-    handle = os.open(path, flags)
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk.
+
+    Raises:
+        OSError: when that cannot be.
+    """
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
     finally:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from core.advice import Action, Advice, Tip
 from core.dataset_names import is_called
 from core.errors import InvalidValue, RunError, StorageError, reason_of
-from core.storage.files import is_left, make_draft, open_regular, remove, remove_leftovers
+from core.storage.files import is_left, make_draft, open_regular, remove, remove_leftovers, sync
 from core.storage.trust import make_private_folder
 from experiments.runs.folder import REPLACED, Meta, Run
 from experiments.runs.index import Index
@@ -117,7 +117,10 @@ class Store:
             self._runs.mkdir(exist_ok=True)
             draft = make_draft(DRAFT, self._runs)
             shutil.copytree(folder, draft, dirs_exist_ok=True, copy_function=shutil.copyfile)
+            for path in (*draft.rglob("*"), draft):
+                sync(path)
             draft.rename(run := self.run(folder.name).folder)
+            sync(self._runs)
             return Run(run)
         except BaseException as error:
             if draft is not None:
