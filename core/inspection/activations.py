@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.errors import ShouldStop, Stopped
-from core.models.parts import Residual, Tied
+from core.models.parts import Looped, Residual, Tied
 from core.training.evaluate import BATCH, Pixels
 
 SILENT = (
@@ -146,8 +146,8 @@ def _used_layers(module: nn.Module, name: str, seen: set[nn.Module]) -> Iterator
     if module in seen:
         return
     seen.add(module)
-    if isinstance(module, Residual | Tied):
-        for row in module if isinstance(module, Residual) else (module,):
+    if isinstance(module, Residual | Tied | Looped):
+        for row in (module,) if isinstance(module, Tied) else module:
             for inner, child in row.named_children():
                 yield from _used_layers(child, inner, seen)
     else:

@@ -10,7 +10,7 @@ from torch import nn
 from core.models.conv import Conv2d
 from core.models.layer import Layer
 from core.models.norm import BatchNorm2d
-from core.models.parts import Residual, Scale, Tied
+from core.models.parts import Looped, Residual, Scale, Tied
 from core.models.summary import Summary
 from core.task import MNIST_TASK, ImageTask
 
@@ -34,6 +34,11 @@ def row_of(layers: Iterable[Layer], row: nn.Sequential, make: Callable[[Layer], 
                 module: nn.Module = Residual(row_of(branch, nn.Sequential(), make) for branch in layer.branches)
             case "Tied":
                 module = row_of(layer.branches[0], Tied(layer.times), make)
+            case "Looped":
+                rows = [row_of(layer.branches[0], nn.Sequential(), make)]
+                with torch.random.fork_rng(devices=[]):  # the others get the weights of the first
+                    rows += [row_of(branch, nn.Sequential(), make) for branch in layer.branches[1:]]
+                module = Looped(rows)
             case _:
                 module = make(layer)
         row.add_module(module_name(layer, index), module)

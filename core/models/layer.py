@@ -10,8 +10,8 @@ Shape = tuple[int, int, int]
 Option = int | float | bool | tuple[int, ...]
 """A value that a module's constructor takes."""
 
-UNLISTED_KINDS = frozenset({"ReLU", "Flatten", "Tied"})
-"""Layers that a torchsummary table leaves out. What is tied has a row each time that it is used."""
+UNLISTED_KINDS = frozenset({"ReLU", "Flatten", "Tied", "Looped"})
+"""Layers that a torchsummary table leaves out. What is tied or looped has a row each time that it is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class Layer:
     of the smallest square that holds what one output sees, padding counted as pixels and norms left out; None where it
     is not known (a user's own module).
 
-    `branches` are the layers inside: for a Residual those of each branch, for a Tied those of each use, the second and
-    later ones without parameters of their own. `params` and `macs` do not count them.
+    `branches` are the layers inside: for a Residual those of each branch, for a Tied or a Looped those of each use, the
+    second and later ones without parameters of their own. `params` and `macs` do not count them.
 
     `path` is the name of a user's own layer within its module; one that is never called has an output of (0, 0, 0).
     """

@@ -92,8 +92,8 @@ class Plan:
                 self._norm(block)
             case Branching(branches):
                 self._branch(block.at, branches)
-            case Reuse(count, blocks):
-                self._reuse(block.at, count, blocks)
+            case Reuse():
+                self._reuse(block)
             case _:
                 self._add_plain(block)
 
@@ -253,20 +253,20 @@ class Plan:
         )
         self._append("Residual", branches=tuple(tuple(plan.layers) for plan in plans))
 
-    def _reuse(self, at: int, count: int, blocks: tuple[Block, ...]) -> None:
+    def _reuse(self, block: Reuse) -> None:
         start, uses = self.state, list[tuple[Layer, ...]]()
-        for use in range(count):
+        for use in range(block.times):
             came = self.state
-            plan = Plan(self._fail, came).add_all(blocks)
+            plan = Plan(self._fail, came).add_all(block.blocks)
             self.state = plan.state
             uses.append(tuple(plan.layers) if use == 0 else _without_params(plan.layers))
             if _modules(uses[use]) != _modules(uses[0]):
                 raise self._fail(
-                    at,
+                    block.at,
                     f"{start.described()} comes in the first time and {came.described()} the next, for which the "
                     "shared weights do not fit",
                 )
-        self._append("Tied", branches=tuple(uses))
+        self._append("Looped" if block.own_statistics else "Tied", branches=tuple(uses))
 
     def _cover_map(self) -> None:
         """From here on each output sees the whole map."""

@@ -248,6 +248,25 @@ class SharedBlock(nn.Module):
         return self.fc(nn.functional.max_pool2d(x, 2).mean([2, 3]))
 
 
+@equals("c8n p2 loop3(res(c8p1b0)) gap fc10")
+class NormForEachTurn(nn.Module):
+    """The same convolution three times, and norms that share their scale and shift, but not their statistics."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.again = nn.Conv2d(1, 8, 3), nn.Conv2d(8, 8, 3, padding=1, bias=False)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(8) for _ in range(3))
+        for norm in self.norms[1:]:
+            norm.weight, norm.bias = self.norms[0].weight, self.norms[0].bias
+        self.fc = nn.Linear(8, 10)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.stem(x)), 2)
+        for norm in self.norms:
+            x = x + norm(F.relu(self.again(x)))
+        return self.fc(x.mean((2, 3)))
+
+
 @equals("c4p1b0n c4s2l tie2(res(c4p1l silu)) fc10")
 class SharedResidual(nn.Module):
     def __init__(self):

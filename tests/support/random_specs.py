@@ -50,13 +50,13 @@ class Draw:
     def any(self, here: Map, depth: int) -> tuple[str, Map]:
         """Something that may follow, and what comes out of it."""
         rng = self.rng
-        kind = rng.choice(["conv"] * 5 + ["pool", "plain", "plain", "res", "branches", "rep", "tie"])
+        kind = rng.choice(["conv"] * 5 + ["pool", "plain", "plain", "res", "branches", "rep", "tie", "loop"])
         if depth < 3 and kind == "res":
             return f"res({self.same(here, depth + 1)})", here
         if depth < 3 and kind == "branches":
             return self.branches(here, depth + 1)
-        if depth < 3 and kind == "tie":
-            return f"tie{rng.randint(1, 3)}({self.same(here, depth + 1)})", here
+        if depth < 3 and kind in ("tie", "loop"):
+            return f"{kind}{rng.randint(1, 3)}({self.same(here, depth + 1)})", here
         if depth < 3 and kind == "rep":
             return self.repeated(here, depth + 1)
         if kind == "pool" and max(here.height, here.width) > 1:

@@ -11,7 +11,7 @@ from core.engines.native.autograd import SegmentFunction
 from core.engines.native.plan import SegmentPlan
 from core.engines.native.segments import Segment, split
 from core.engines.native.team import Team
-from core.models.parts import Residual, Tied
+from core.models.parts import Looped, Residual, Tied
 
 
 class NativeSegment:
@@ -91,5 +91,7 @@ def _in_turn(modules: Iterable[nn.Module]) -> Iterator[nn.Module]:
         elif type(module) is Tied:
             for _ in range(module.times):
                 yield from _in_turn(module)
+        elif type(module) is Looped:
+            yield from _in_turn(module)
         else:
             yield module

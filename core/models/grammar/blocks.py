@@ -114,10 +114,12 @@ class Branching(_Placed):
 
 @dataclass(frozen=True, slots=True)
 class Reuse(_Placed):
-    """The same blocks, with the same weights, so many times in a row."""
+    """The same blocks, with the same weights, so many times in a row; with `own_statistics` each batch norm keeps a
+    running mean and variance for each time."""
 
     times: int
     blocks: tuple[Block, ...]
+    own_statistics: bool = False
 
 
 Block = (
@@ -140,7 +142,7 @@ def parts(block: Block) -> tuple[tuple[Block, ...], ...]:
     match block:
         case Branching(branches):
             return branches
-        case Reuse(_, blocks):
+        case Reuse(blocks=blocks):
             return (blocks,)
         case _:
             return ()

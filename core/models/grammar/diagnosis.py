@@ -7,7 +7,9 @@ import re
 from core.models.grammar.forms import ACTIVATIONS, CONV, DENSE, DROP, FLAT, HEAD, LEAKY, NORM, POOL, SCALE
 from core.models.grammar.named import REGISTRY
 
-NO_LAYER = "no such layer; layers are c16 s16 p2 a2 gap d0.05 dc0.05 fc10 bn gn4 ln in relu res( ) rep2( ) tie2( )"
+NO_LAYER = (
+    "no such layer; layers are c16 s16 p2 a2 gap d0.05 dc0.05 fc10 bn gn4 ln in relu res( ) rep2( ) tie2( ) loop2( )"
+)
 
 SMALLEST = {
     "c": "c16",
@@ -21,6 +23,7 @@ SMALLEST = {
     "scale": "scale0.5",
     "rep": "rep2(c16p1)",
     "tie": "tie2(c16p1)",
+    "loop": "loop2(c16p1)",
 }
 """For each kind of layer that takes a number, how one is written."""
 

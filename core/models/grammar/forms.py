@@ -18,7 +18,7 @@ NORM = re.compile(r"(bn|ln|in|gn(?=\d))((?<=gn)\d+|)(?:w(\d+))?", re.ASCII)
 LEAKY = re.compile(rf"lrelu({_DECIMAL})?", re.ASCII)
 SCALE = re.compile(rf"scale({_DECIMAL})", re.ASCII)
 FLAT = re.compile("gap|flat")
-HEAD = re.compile(r"(res)|(rep|tie)(\d+)", re.ASCII)
+HEAD = re.compile(r"(res)|(rep|tie|loop)(\d+)", re.ASCII)
 """What stands before a bracket."""
 
 ACTIVATIONS: Mapping[str, str] = {

@@ -12,7 +12,7 @@ from core.models.grammar.named import REGISTRY
 from core.models.grammar.tokens import Fail, block_of
 
 MAX_LAYERS = 256
-"""Words that stand for a layer, those inside rep and tie counted each time."""
+"""Words that stand for a layer, those inside rep, tie and loop counted each time."""
 MAX_TIMES = 64
 MAX_DEPTH = 8
 """Brackets within brackets."""
@@ -99,7 +99,7 @@ class _Parser:
         """The blocks that begin with the word at the index, and the layers that they are."""
         text = self._texts[index]
         if text == "(":
-            raise self.fail(index, "a bracket follows res, rep2 or tie2")
+            raise self.fail(index, "a bracket follows res, rep2, tie2 or loop2")
         head = HEAD.fullmatch(text)
         if head is None:
             block = block_of(text, lambda reason: self.fail(index, reason))
@@ -114,7 +114,7 @@ class _Parser:
             raise self.fail(index, f"{times} times {layers} layers is over the {MAX_LAYERS} that a network may have")
         if head[2] == "rep":
             return times * branch.blocks, times * layers
-        return (Reuse(times, branch.blocks, at=index + 1),), times * layers
+        return (Reuse(times, branch.blocks, head[2] == "loop", at=index + 1),), times * layers
 
     def _bracket(self, head: int, depth: int) -> list[_Row]:
         """The rows in the brackets that follow the word at `head`; more than one only for res."""
@@ -155,7 +155,7 @@ def _with_classifier(blocks: tuple[Block, ...], *, is_followed: bool = False) ->
             case Branching(branches):
                 rows = tuple(_with_classifier(branch, is_followed=is_followed) for branch in branches)
                 found.append(replace(block, branches=rows))
-            case Reuse(_, inner):
+            case Reuse(blocks=inner):
                 found.append(replace(block, blocks=_with_classifier(inner, is_followed=is_followed)))
             case _:
                 found.append(block)

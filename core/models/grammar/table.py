@@ -30,5 +30,6 @@ GRAMMAR: Mapping[str, str] = {
     "res(c16p1s2 c16p1l | c16k1s2l)": "the same with a second branch in place of what goes in",
     "rep3(c16p1)": "three times in a row, each with weights of its own",
     "tie3(c16p1)": "the same layers three times, with the same weights",
+    "loop3(c16p1)": "the same, but each batch norm keeps running statistics for each of the times",
 }
 """Examples, separated by blanks, and what they mean."""

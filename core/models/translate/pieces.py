@@ -11,7 +11,8 @@ from core.models.translate.trace import Call, Place
 
 Value = int | float | bool | tuple[int, int]
 
-
+STATISTICS = frozenset({"running_mean", "running_var", "num_batches_tracked"})
+"""The tensors of a norm that training does not learn, but counts."""
 UNSEEN = "comes out of something that cannot be seen into: a custom autograd function, compiled code"
 
 
@@ -44,7 +45,11 @@ class Piece:
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
+    def weights(self) -> tuple[tuple[str, int], ...]:
+        """Which tensors it has, but for running statistics."""
+        return tuple(sorted((name, id(one)) for name, one in self.tensors.items() if name not in STATISTICS))
+
+    @property
     def key(self) -> tuple[object, ...]:
-        """The same for two pieces only if they compute the same with the same tensors."""
-        tensors = sorted((name, id(tensor)) for name, tensor in self.tensors.items())
-        return self.kind, tuple(sorted(self.options.items())), tuple(tensors)
+        """The same for two pieces only if they compute the same in training, with the same weights."""
+        return self.kind, tuple(sorted(self.options.items())), self.weights

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import add
 
+from torch import Tensor
+
 from core.models.translate.functions import function_name
-from core.models.translate.pieces import UNSEEN, Obstacle, Piece
+from core.models.translate.pieces import STATISTICS, UNSEEN, Obstacle, Piece
 from core.models.translate.reading import piece_of
 from core.models.translate.trace import Call, Place, Trace
 
@@ -37,7 +39,18 @@ class Repeated:
         return "repeated", self.times, tuple(part.key for part in self.row)
 
 
-Part = Piece | Sum | Repeated
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Rows of layers one after another that have the same weights, and running statistics of their own."""
+
+    rows: tuple[Row, ...]
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return "turns", len(self.rows), tuple(part.key for part in self.rows[0])
+
+
+Part = Piece | Sum | Repeated | Turns
 Row = tuple[Part, ...]
 
 
@@ -178,18 +191,43 @@ def _loose(padding: Piece) -> Obstacle:
 
 
 def _tied(parts: Sequence[Part]) -> Row:
-    """With layers that follow each other several times, with the same weights, as one that is repeated."""
+    """With layers that follow each other several times, with the same weights, as one that is repeated, or as turns
+    where their running statistics are others each time."""
     row = list(parts)
     length = 1
     while length <= len(row) // 2:
         at, before = 0, len(row)
         while at + 2 * length <= len(row):
-            times = _times_in_a_row(row, at, length)
-            if times > 1 and any(piece.tensors for piece in pieces_in(row[at : at + length])):
-                row[at : at + times * length] = [Repeated(_tied(row[at : at + length]), times)]
+            starts = range(at, min(at + length, len(row) - 2 * length + 1) if _again(row, at, length) else at)
+            found = [(start, again) for start in starts if (again := _again(row, start, length))]
+            if found:  # activations before the first weights may be those of the layer before
+                at, (part, used) = max(found, key=lambda one: (one[1][1], -_without_weights(row[one[0] :])))
+                row[at : at + used] = [part]
             at += 1
         length = length + 1 if len(row) == before else 1  # what was repeated may be part of something that is
     return tuple(row)
+
+
+def _without_weights(row: Sequence[Part]) -> int:
+    """How many layers a row begins with that have no weights."""
+    return next((at for at, part in enumerate(row) if not isinstance(part, Piece) or part.weights), len(row))
+
+
+def _again(row: Sequence[Part], at: int, length: int) -> tuple[Part, int] | None:
+    """What so many layers from there on are together with those behind them that have the same weights, and how many
+    these are in all; None where there are none. Running statistics that come again after a while are of turns that are
+    repeated as a whole."""
+    times = _times_in_a_row(row, at, length)
+    uses = [row[at + use * length : at + (use + 1) * length] for use in range(times)]
+    tensors = [_tensors_of(use) for use in uses]
+    period = next((use for use in range(1, times) if tensors[use] in tensors[:use]), times)
+    if times == 1 or not (tensors[0] if period == 1 else any(piece.weights for piece in pieces_in(uses[0]))):
+        return None
+    periods = 1
+    while tensors[periods * period : (periods + 1) * period] == tensors[:period]:
+        periods += 1
+    one = _tied(uses[0]) if period == 1 else (Turns(tuple(map(_tied, uses[:period]))),)
+    return one[0] if periods == 1 else Repeated(one, periods), periods * period * length
 
 
 def _times_in_a_row(row: Sequence[Part], at: int, length: int) -> int:
@@ -213,13 +251,36 @@ def pieces_in(row: Sequence[Part], *, each_use: bool = False) -> Iterator[Piece]
             case Repeated(inner, times):
                 for _ in range(times if each_use else 1):
                     yield from pieces_in(inner, each_use=each_use)
+            case Turns(rows):
+                for one in rows:
+                    yield from pieces_in(one, each_use=each_use)
+
+
+def _tensors_of(row: Sequence[Part]) -> list[int]:
+    return [id(tensor) for piece in pieces_in(row) for tensor in piece.tensors.values()]
 
 
 def _check_once(row: Row) -> None:
-    used: dict[int, Piece] = {}
-    for piece in pieces_in(row):
-        for tensor in piece.tensors.values():
-            if id(tensor) in used:
-                reason = "shares weights in a way that no spec can say: only layers right behind each other can"
-                raise Obstacle(f"{function_name(piece.call)} {reason}", piece.call.place)
-            used[id(tensor)] = piece
+    used: set[int] = set()
+    for piece, tensor in _own_tensors(row):
+        if id(tensor) in used:
+            reason = "shares weights in a way that no spec can say: only layers right behind each other can"
+            raise Obstacle(f"{function_name(piece.call)} {reason}", piece.call.place)
+        used.add(id(tensor))
+
+
+def _own_tensors(row: Row, *, again: bool = False) -> Iterator[tuple[Piece, Tensor]]:
+    """Each tensor that a spec has for a row, with its piece; for turns after the first the running statistics alone."""
+    for part in row:
+        match part:
+            case Piece():
+                named = part.tensors.items()
+                yield from ((part, tensor) for name, tensor in named if name in STATISTICS or not again)
+            case Sum(main, other):
+                for side in (main, other):
+                    yield from _own_tensors(side, again=again)
+            case Repeated(inner, _):
+                yield from _own_tensors(inner, again=again)
+            case Turns(rows):
+                for number, one in enumerate(rows):
+                    yield from _own_tensors(one, again=again or number > 0)

@@ -11,7 +11,7 @@ from typing import cast
 from core.models.plan import times
 from core.models.translate.functions import function_name
 from core.models.translate.pieces import Obstacle, Piece
-from core.models.translate.structure import Part, Repeated, Row, Sum
+from core.models.translate.structure import Part, Repeated, Row, Sum, Turns
 
 _PAIR = tuple[int, int]
 _LINEAR = re.compile(r"\b(fc\d+(?:b0)?)(l?)")
@@ -50,6 +50,8 @@ class _Writer:
                     found.append(self._sum(main, other))
                 case Repeated(inner, times):
                     found.append(f"tie{times}({' '.join(self.words(inner))})")
+                case Turns(rows):
+                    found.append(f"loop{len(rows)}({' '.join(self.words(rows[0]))})")
                 case Piece(kind="conv"):
                     word, used = self._convolution(row, at)
                     found.append(word)

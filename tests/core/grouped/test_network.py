@@ -36,7 +36,7 @@ NETWORKS = {
     "norms": "c6b0l gn3 silu p3s2p1 c8k1x3l in gelu a2 c8g2l inw1 lrelu ln elu c6k1p1l gn2w0 tanh fc12b0 bn fc12l ln "
     "fc10",
     "parts": "scale2 c4b0r p3 res(c4p1b0r c4p1l bnw0) relu tie2(c4p1 dc0) res(c6s2 c6k1l lnw0 | c6k3x3s2l) rep2(c6p1) "
-    "gap flat bn res(fc6l sigmoid) fc10b0",
+    "loop2(res(c6p1b0r)) gap flat bn res(fc6l sigmoid) fc10b0",
 }
 RECIPES = {
     "onecycle, shifts, average": {"schedule": "onecycle", "augment": "shift", "ema": True, "ema_decay": 0.9},

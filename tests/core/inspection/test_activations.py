@@ -128,3 +128,13 @@ def test_layers_inside_others_go_by_their_rows_and_sums_of_branches_are_layers(b
     incoming, outgoing = maps["BatchNorm2d-2"], maps["Conv2d-5"]
     torch.testing.assert_close(maps["Residual-6"], incoming + outgoing)
     assert maps["Conv2d-7 (use 2)"].shape == (4, 22, 22)
+
+
+def test_what_is_looped_is_a_layer_each_time(blobs):
+    torch.manual_seed(0)
+    module = build_model(summarize(parse("c4 loop2(res(c4p1b0r)) gap fc10"))).eval()
+    layers = layer_statistics(module, blobs.test_images[:40], blobs.test_labels[:40], PIXELS, never)
+    assert [entry.name for entry in layers if "ReLU" not in entry.name] == [
+        *("Conv2d-1", "BatchNorm2d-2", "Conv2d-3", "BatchNorm2d-4", "Residual-5"),
+        *("Conv2d-6", "BatchNorm2d-7", "Residual-8", "AdaptiveAvgPool2d-9", "Linear-10"),
+    ]

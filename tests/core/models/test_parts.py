@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 
 import pytest
@@ -33,6 +34,18 @@ class Times(nn.Module):
 
 def twice(*layers: nn.Module) -> nn.Sequential:
     return nn.Sequential(*layers, *layers)
+
+
+def in_turn(times: int, made: Callable[..., nn.Module], *layers: nn.Module) -> list[nn.Module]:
+    """What is made of the layers, and of as many that share all but the running statistics, as somebody writes it."""
+    rows = [layers]
+    for _ in range(times - 1):
+        copies = [deepcopy(layer) for layer in layers]
+        for layer, copy in zip(layers, copies, strict=True):
+            for name, parameter in layer.named_parameters():
+                setattr(copy, name, parameter)
+        rows.append(tuple(copies))
+    return [made(*row) for row in rows]
 
 
 def head(channels: int) -> list[nn.Module]:
@@ -144,6 +157,28 @@ BY_HAND = {
         nn.ReLU(),
         nn.BatchNorm2d(6),
         *head(6),
+    ],
+    "c8b0r loop3(res(c8p1b0r)) p3 loop2(c8k1 loop2(bn)) gap fc10": lambda: [
+        nn.Conv2d(1, 8, 3, bias=False),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        *in_turn(
+            3,
+            lambda convolution, norm: Sum(nn.Sequential(convolution, norm, nn.ReLU()), nn.Identity()),
+            nn.Conv2d(8, 8, 3, padding=1, bias=False),
+            nn.BatchNorm2d(8),
+        ),
+        nn.MaxPool2d(3),
+        *in_turn(
+            2,
+            lambda convolution, norm, alone: nn.Sequential(
+                convolution, nn.ReLU(), norm, *in_turn(2, lambda x: x, alone)
+            ),
+            nn.Conv2d(8, 8, 1),
+            nn.BatchNorm2d(8),
+            nn.BatchNorm2d(8),
+        ),
+        *head(8),
     ],
     "c8 tie2(c8b0 res(c8p1n)) p3 fc8 tie2(fc8 silu) fc10": lambda: [
         nn.Conv2d(1, 8, 3),

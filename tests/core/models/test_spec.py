@@ -175,7 +175,7 @@ def test_spaces_of_any_kind_and_number_separate_layers():
         ("c8 rep2(c8 | c8)", 5, "|", "separates the branches of res( )"),
         ("c8 | c8", 2, "|", "separates the branches of res( )"),
         ("c8) fc10", 2, ")", "closes nothing"),
-        ("(c8)", 1, "(", "a bracket follows res, rep2 or tie2"),
+        ("(c8)", 1, "(", "a bracket follows res, rep2, tie2 or loop2"),
         ("rep(c8)", 1, "rep", "rep needs a number, as in rep2(c16p1)"),
         ("rep0(c8)", 1, "rep0", "times must be 1 to 64"),
         ("rep65(c8)", 1, "rep65", "times must be 1 to 64"),

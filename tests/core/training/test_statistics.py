@@ -18,7 +18,7 @@ from core.training.average import EpochMean, copy_weights, first_averaged
 from core.training.evaluate import Evaluator, Labelled, Pixels
 from core.training.statistics import NormStatistics
 
-TIED = "c6k5s3 p2 tie2(c6p1) c8k3 flat fc12l bn fc10"
+TIED = "c6k5s3 p2 tie2(c6p1) loop2(c6p1b0r) c8k3 flat fc12l bn fc10"
 
 
 def never() -> str:

@@ -199,8 +199,8 @@ def test_onnxruntime_computes_the_same_logits_for_1000_images(finished, location
 
 
 NEW_LAYERS = (
-    "scale2 c6b0r dc0.1 res(c6p1b0r c6p1l) relu p3s2p1 tie2(c6k1x3b0) gn3 silu c8g2l in gelu res(c8s2 | c8k3s2l) "
-    "lrelu0.2 a3s2p1 inw1 ln elu c8k1p1r tanh bnw0 sigmoid flat bn fc16b0l ln fc10b0"
+    "scale2 c6b0r dc0.1 res(c6p1b0r c6p1l) relu p3s2p1 tie2(c6k1x3b0) loop2(c6p1b0r) gn3 silu c8g2l in gelu "
+    "res(c8s2 | c8k3s2l) lrelu0.2 a3s2p1 inw1 ln elu c8k1p1r tanh bnw0 sigmoid flat bn fc16b0l ln fc10b0"
 )
 
 

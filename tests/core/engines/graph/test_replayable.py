@@ -38,7 +38,8 @@ RECIPES: dict[str, dict[str, Any]] = {
         "arch": "c6b0l gn3 silu dc0.2 p3s2p1 c8k1x3l in gelu c8g2s2l inw1 lrelu ln elu c6rk1p1 flat bn fc12l ln fc10b0"
     },
     "blocks of blocks": {
-        "arch": "scale2 c4b0r p3 res(c4p1b0r c4p1l) relu tie2(c4p1 d0.1) res(c6s2 c6k1l | c6k3s2l sigmoid) gap fc10"
+        "arch": "scale2 c4b0r p3 res(c4p1b0r c4p1l) relu tie2(c4p1 d0.1) loop2(c4p1b0r) "
+        "res(c6s2 c6k1l | c6k3s2l sigmoid) gap fc10"
     },
     **OPTIMIZER_RECIPES,
 }

@@ -36,6 +36,7 @@ NETWORKS = {
     "norm before ReLU": "c8b0r dc0 c8b0r p2 c12k1p1b0r d0 c12b0r a2 c10k1lb0 gap",
     "kernels that are no squares": "c6k1x5p0x2b0r c8k3x1s2x1 p3x2s2x1 c6p2x0b0r gap fc10b0",
     "windows that overlap": "c8b0r p3s2p1 c8 a3s2p1 c8p1lb0 p2 relu bn gap fc10",
+    "looped": "c8p1b0r loop3(res(s8p1b0r)) p2 loop2(c8p1b0r loop2(c8p1) p3s1p1) gap fc10",
     "residual and tied": "c8p1b0r res(c8p1b0r c8p1lb0 bn) relu p2 tie2(c8p1b0r) res(c12k1l | c12b0rp1) gap fc10",
     "layers without kernels": "c8lb0 gn2 gelu c8lb0 ln silu p2 in c6g2 gap fc10",
     "an even kernel, larger than its map": "c6k4p3s2n p2 c8k8p4 c10k1l gap",
@@ -93,9 +94,11 @@ def test_specs_of_the_whole_grammar_equal_those_of_torch(each_build, two_threads
     check_any_spec(seed)
 
 
-def test_the_gradients_of_all_uses_of_a_tied_layer_are_added():
+@pytest.mark.parametrize("word", ["tie", "loop"])
+def test_the_gradients_of_all_uses_of_a_tied_layer_are_added(word):
     torch.manual_seed(0)
-    model = build_model(summarize(parse("c6p1b0r tie3(c6p1b0r) p2 tie2(c6p1b0r) res(tie2(c6p1)) gap fc10"))).double()
+    spec = "c6p1b0r tie3(c6p1b0r) p2 tie2(c6p1b0r) res(tie2(c6p1)) gap fc10".replace("tie", word)
+    model = build_model(summarize(parse(spec))).double()
     images = torch.randn(9, 1, 28, 28, dtype=torch.float64)
     found, expected, _ = steps_by_both(model, images, images)
     assert_close(found, expected, 1e-9)

@@ -26,6 +26,15 @@ def built_with_the_weights_of(module: nn.Module, translation: Translation) -> nn
     return network
 
 
+def plain(module: nn.Module) -> nn.Module:
+    """The module with torch's layers in place of this program's."""
+    for layer in module.modules():
+        kind = type(layer)
+        if kind.__module__.startswith("core.") and kind.__name__ in ("Conv2d", "BatchNorm2d"):
+            layer.__class__ = getattr(nn, kind.__name__)
+    return module
+
+
 @pytest.mark.parametrize("name", EXPRESSIBLE)
 def test_a_module_becomes_the_spec_that_equals_it(name):
     make, spec = EXPRESSIBLE[name]
@@ -118,15 +127,34 @@ def test_weights_that_are_zero_prove_nothing():
     assert found.spec == EXPRESSIBLE["Residuals"][1]
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        "tie3(c3p1b0r)",
+        "loop3(c3p1b0r)",
+        "tie2(c3k1n c3p1b0r) tie3(c3p1b0r)",
+        "tie3(c3k1n c3p1 c3k1n c3p1 c3p1b0r) loop2(s3k1b0r)",
+        "tie2(relu c3p1l bn) silu",
+        "loop3(elu c3k1 s3k1b0r) in",
+        "tie3(gn1w0 gn1 c3k5p2n)",
+        "tie2(loop2(c3p1b0r))",
+        "loop2(tie2(c3p1b0r))",
+        "tie2(loop2(tie2(c3p1b0r)) c3p1)",
+        "loop2(res(c3p1) tie2(res(c3p1b0r)))",
+    ],
+)
+def test_what_is_used_again_is_found_as_it_was_written(row):
+    spec = f"c3b0r {row} gap fc10"
+    found = translate(plain(build_model(summarize(parse(spec)))))
+    assert isinstance(found, Translation), str(found)
+    assert found.spec == spec
+
+
 @pytest.mark.sampled(20)
 @pytest.mark.parametrize("seed", range(200))
 def test_a_plain_module_of_any_spec_is_translated_back_to_as_many_parameters(seed, random_spec):
     summary = summarize(parse(random_spec(random.Random(seed))))
-    module = build_model(summary)
-    for layer in module.modules():  # as torch has them
-        kind = type(layer)
-        if kind.__module__.startswith("core.") and kind.__name__ in ("Conv2d", "BatchNorm2d"):
-            layer.__class__ = getattr(nn, kind.__name__)
+    module = plain(build_model(summary))
     found = translate(module)
     assert isinstance(found, Translation), f"{summary.spec}: {found}"
     assert found.summary.total_params == summary.total_params == count_parameters(module)
