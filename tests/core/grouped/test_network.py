@@ -35,8 +35,9 @@ NETWORKS = {
     "separable": "s6p1 a4 s12k3s2p1n s8k1 fc10",
     "norms": "c6b0l gn3 silu p3s2p1 c8k1x3l in gelu a2 c8g2l inw1 lrelu ln elu c6k1p1l gn2w0 tanh fc12b0 bn fc12l ln "
     "fc10",
+    "looped": "c6k5s2b0r p2 loop3(res(s6p1b0r)) loop2(c6p1) gap fc10",
     "parts": "scale2 c4b0r p3 res(c4p1b0r c4p1l bnw0) relu tie2(c4p1 dc0) res(c6s2 c6k1l lnw0 | c6k3x3s2l) rep2(c6p1) "
-    "loop2(res(c6p1b0r)) gap flat bn res(fc6l sigmoid) fc10b0",
+    "gap flat bn res(fc6l sigmoid) fc10b0",
 }
 RECIPES = {
     "onecycle, shifts, average": {"schedule": "onecycle", "augment": "shift", "ema": True, "ema_decay": 0.9},
