@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import InvalidValue, RunError
-from core.storage.files import replacing
-from experiments.bundles.contents import LARGE
+from core.storage.files import open_regular, replacing
+from experiments.bundles.contents import LARGE, LIMITS
 from experiments.bundles.unpack import unpacked
 from experiments.runs.folder import Run
 from experiments.runs.provenance import MANIFEST, came_without_weights, left_out_of
@@ -65,8 +65,9 @@ def _complete(run: Run, other: Run) -> bool:
 
 
 def _log_of(run: Run) -> bytes | None:
-    """What a run's log holds; None where it cannot be read."""
+    """What a run's log holds, as far as a bundle's can be long; None where it cannot be read."""
     try:
-        return run.log.read_bytes()
+        with open_regular(run.log) as file:
+            return file.read(LIMITS[run.log.name] + 1)
     except OSError:
         return None

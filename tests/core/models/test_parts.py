@@ -262,6 +262,26 @@ def test_names_follow_the_rows_of_the_table_inside_others_too():
     ]
 
 
+def test_a_loop_has_each_parameter_once_in_its_state_and_takes_it_back():
+    summary = summarize(parse("c4b0r loop2(c4p1b0r loop3(res(c4p1))) gap fc10"))
+    torch.manual_seed(0)
+    model = build_model(summary)
+    model(torch.randn(8, 1, 28, 28))  # which moves the running statistics
+    state = model.state_dict()
+    parameters = [name for name in state if name.endswith((".weight", ".bias"))]
+    assert sum(state[name].numel() for name in parameters) == summary.total_params
+    assert len([name for name in state if name.endswith("running_mean")]) == 1 + 2 * (1 + 3)
+    torch.manual_seed(1)
+    others = build_model(summary), deepcopy(build_model(summary))
+    with torch.device("meta"):
+        empty = build_model(summary)
+    for other, assign in ((others[0], False), (others[1], False), (empty, True)):
+        other.load_state_dict(state, assign=assign)
+        assert count_parameters(other) == summary.total_params
+        images = torch.randn(2, 1, 28, 28)
+        assert torch.equal(other.eval()(images), model.eval()(images))
+
+
 def test_a_network_with_parts_can_be_copied_and_printed():
     model = build_model(summarize(parse("scale2 c4 res(c4p1) tie2(c4) gap fc10"))).eval()
     images = torch.randn(2, 1, 28, 28)

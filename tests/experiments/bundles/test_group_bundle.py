@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -156,6 +157,15 @@ def test_another_run_of_the_same_id_is_left_alone(whole, group, elsewhere):
     assert group[1].id in caught.value.message
     assert [run.id for run in store.runs()] == [group[1].id]
     assert tree(store.run(group[1].id)) == before
+
+
+def test_a_pipe_in_the_place_of_a_log_is_not_waited_for(whole, group, elsewhere):
+    store = Store(elsewhere.home)
+    bring_in(store, whole)
+    store.run(group[0].id).log.unlink()
+    os.mkfifo(store.run(group[0].id).log)
+    with pytest.raises(InvalidValue, match="another log"):
+        bring_in(store, whole)
 
 
 def members(path: Path) -> dict[str, bytes]:
