@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.errors import InvalidValue, RunError
 from core.storage.files import open_regular, replacing
-from experiments.bundles.contents import LARGE, LIMITS
+from experiments.bundles.contents import LARGE, LIMITS, LOG, STEPS, without_steps
 from experiments.bundles.unpack import unpacked
 from experiments.runs.folder import Run
 from experiments.runs.provenance import MANIFEST, came_without_weights, left_out_of
@@ -51,10 +51,13 @@ def bring_in(store: Store, path: Path) -> BroughtIn:
 
 
 def _complete(run: Run, other: Run) -> bool:
-    """Give a run that came without weights those of another copy of it; False where it lacks none, or that has none."""
+    """Give a run that came small the weights, and the whole log, of another copy of it; False where it lacks none, or
+    that has none."""
     if not came_without_weights(run.folder) or came_without_weights(other.folder):
         return False
-    lacking = [name for name in left_out_of(run.folder) if name in LARGE and (other.folder / name).exists()]
+    left_out = left_out_of(run.folder)
+    lacking = [name for name in left_out if name in LARGE and (other.folder / name).exists()]
+    lacking += [LOG] if STEPS in left_out else []
     try:
         for name in (*lacking, MANIFEST):  # the list last: until then the same can be done again
             with replacing(run.folder / name) as part:
@@ -65,9 +68,10 @@ def _complete(run: Run, other: Run) -> bool:
 
 
 def _log_of(run: Run) -> bytes | None:
-    """What a run's log holds, as far as a bundle's can be long; None where it cannot be read."""
+    """What a run's log holds, but for losses within epochs, as far as a bundle's can be long; None where it cannot be
+    read."""
     try:
         with open_regular(run.log) as file:
-            return file.read(LIMITS[run.log.name] + 1)
+            return without_steps(file.read(LIMITS[LOG] + 1))
     except OSError:
         return None

@@ -26,9 +26,12 @@ LIMITS = {
     RECORD: MIB,
 }
 """The files of a run's bundle beside its manifest and its code, and the largest size of each in bytes, unpacked."""
-NEEDED = ("config.json", "events.jsonl")
+LOG = "events.jsonl"
+NEEDED = ("config.json", LOG)
 LARGE = (*WEIGHTS, "predictions.safetensors", TEACHER)
 """The files that a bundle may be made without."""
+STEPS = "step_progress"
+"""The lines of a log that a bundle may be made without: losses within epochs, nine tenths of it."""
 MAX_BUNDLE = sum(LIMITS.values()) + MAX_BYTES + 2 * MIB
 MAX_RUNS = 500
 """Runs in a group's bundle."""
@@ -36,6 +39,12 @@ MAX_GROUP = 512 * MIB
 """Bytes of a group's bundle, and of all that is in it, unpacked."""
 MEMBER = re.compile(r"([0-9]{8}-[0-9]{6}-[0-9a-f]{4})\.zip")
 """The name of a run's bundle in that of its group."""
+
+
+def without_steps(log: bytes) -> bytes:
+    """A log, as this program writes it, without the lines of losses within epochs."""
+    lines = log.splitlines(keepends=True)
+    return b"".join(line for line in lines if not line.startswith(b'{"event": "%s"' % STEPS.encode()))
 
 
 def is_code(name: str) -> bool:

@@ -16,7 +16,19 @@ from typing import Any
 
 from core.errors import InvalidValue, RunError
 from core.storage.files import open_regular
-from experiments.bundles.contents import GROUP, LARGE, LIMITS, MAX_GROUP, MAX_RUNS, MIB, RUN, VERSION
+from experiments.bundles.contents import (
+    GROUP,
+    LARGE,
+    LIMITS,
+    LOG,
+    MAX_GROUP,
+    MAX_RUNS,
+    MIB,
+    RUN,
+    STEPS,
+    VERSION,
+    without_steps,
+)
 from experiments.runs.environment import PERSONAL
 from experiments.runs.folder import Run
 from experiments.runs.json_files import parse_json
@@ -30,11 +42,12 @@ def has_weights(run: Run) -> bool:
     return came_without_weights(run.folder) or any((run.folder / name).exists() for name in WEIGHTS)
 
 
-def pack(run: Run, *, without: Collection[str] = (), anonymous: bool = False) -> bytes:
+def pack(run: Run, *, small: bool = False, anonymous: bool = False) -> bytes:
     """The bytes of a run's bundle.
 
     Args:
-        without: files to leave out, of `LARGE`. The bundle says which of them the run had.
+        small: leave out weights and predictions, and of the log the losses within epochs. The bundle says what of this
+            the run had.
         anonymous: leave out what may tell who made the run: the machine's name, the command line and the folder.
 
     Raises:
@@ -45,8 +58,12 @@ def pack(run: Run, *, without: Collection[str] = (), anonymous: bool = False) ->
     contents = {name: content for name in LIMITS if (content := _read(run, name)) is not None}
     contents |= _packed_code(run)
     before = left_out_of(run.folder)
-    left_out = [name for name in LARGE if name in before or (name in contents and name in without)]
+    left_out = [name for name in LARGE if name in before or (small and name in contents)]
     contents = {name: content for name, content in contents.items() if name not in left_out}
+    if small:
+        contents[LOG] = without_steps(contents[LOG])
+    if small or STEPS in before:
+        left_out.append(STEPS)
     if anonymous and "env.json" in contents:
         contents["env.json"] = _without_names(contents["env.json"])
     manifest = {"bundle": RUN, "version": VERSION, "run_id": run.id, "files": _sums(contents)}
@@ -57,7 +74,7 @@ def pack_all(group_id: str, runs: Sequence[Run], *, logs: bool = False, anonymou
     """The bytes of a bundle of a group's runs.
 
     Args:
-        logs: pack weights and predictions of the first run alone, which makes it small.
+        logs: pack all but the first run small.
         anonymous: as in `pack`.
 
     Raises:
@@ -68,7 +85,7 @@ def pack_all(group_id: str, runs: Sequence[Run], *, logs: bool = False, anonymou
         raise InvalidValue("run", group_id, f"has {len(runs)} runs, a bundle holds {MAX_RUNS}")
     packed: dict[str, bytes] = {}
     for number, run in enumerate(runs):
-        packed[f"{run.id}.zip"] = pack(run, without=LARGE if logs and number else (), anonymous=anonymous)
+        packed[f"{run.id}.zip"] = pack(run, small=logs and number > 0, anonymous=anonymous)
         if sum(map(len, packed.values())) > MAX_GROUP:
             raise InvalidValue("run", group_id, f"has more than the {MAX_GROUP // MIB} MiB that a bundle holds")
     manifest = {"bundle": GROUP, "version": VERSION, "group_id": group_id, "files": _sums(packed)}

@@ -25,7 +25,11 @@ def bundle(
     run: RunOrGroup,
     output: Output = None,
     logs: Annotated[
-        bool, typer.Option("--logs", help="Of a group: the logs of all runs, weights of the first one alone.")
+        bool,
+        typer.Option(
+            "--logs",
+            help="Of a group: small, with weights and losses within epochs of the first run alone.",
+        ),
     ] = False,
     anonymous: Annotated[
         bool,

@@ -128,6 +128,8 @@ def test_runs_are_brought_into_a_home_once(whole, group, elsewhere):
 def test_weights_come_later(logs, whole, group, elsewhere):
     store = Store(elsewhere.home)
     bring_in(store, logs)
+    assert b"step_progress" in group[1].log.read_bytes()
+    assert b"step_progress" not in store.run(group[1].id).log.read_bytes()
     store.run(group[1].id).change_meta(note="Mine.")
     found = bring_in(store, whole)
     assert ([run.id for run in found.completed], [run.id for run in found.known]) == ([group[1].id], [group[0].id])
@@ -135,6 +137,7 @@ def test_weights_come_later(logs, whole, group, elsewhere):
     assert verify(run, elsewhere).agrees
     assert load_network(run).source == "final"
     assert run.meta().note == "Mine."
+    assert run.log.read_bytes() == group[1].log.read_bytes()
     assert bring_in(store, logs).completed == ()  # and are not lost again
     assert load_network(run).source == "final"
 
@@ -244,5 +247,5 @@ def test_a_group_that_is_too_large_is_not_packed(group, monkeypatch):
 def test_the_manifest_says_what_was_left_out(logs, group):
     inner = zipfile.ZipFile(io.BytesIO(members(logs)[f"{group[1].id}.zip"]))
     manifest = json.loads(inner.read("manifest.json"))
-    assert manifest["left_out"] == ["final.safetensors", "best.safetensors", "predictions.safetensors"]
+    assert manifest["left_out"] == ["final.safetensors", "best.safetensors", "predictions.safetensors", "step_progress"]
     assert not {*manifest["left_out"]} & {*inner.namelist()}
