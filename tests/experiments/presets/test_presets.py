@@ -24,6 +24,7 @@ def test_every_preset_is_within_both_budgets_and_has_the_parameters_it_reports(n
     ("name", "limit"),
     [
         ("best-20k", 20_000),
+        ("best-10k", 10_000),
         ("tiny-8k", 8_000),
         ("tiny-5k", 5_000),
         ("tiny-2k", 2_000),
