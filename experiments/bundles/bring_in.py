@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.advice import Action, Advice, Tip
 from core.errors import InvalidValue, RunError
 from core.storage.files import open_regular, replacing
 from experiments.bundles.contents import LARGE, LIMITS, LOG, STEPS, without_steps
@@ -37,12 +38,12 @@ def bring_in(store: Store, path: Path) -> BroughtIn:
     with unpacked(path) as found:
         altered = [f"{run.id}: {check.item}" for run, checks in found for check in checks if check.agrees is False]
         if altered:
-            hint = f"mnist-tui verify {path} says what; ask for a new one"
+            hint = Advice(Tip(Action.VERIFY, str(path)), " says what; ask for a new one")
             raise RunError(f"{path}: altered since it was made: {altered[0]}", hint=hint)
         there = {run.id: store.run(run.id) for run, _ in found if store.run(run.id).folder.exists()}
         for run, _ in found:
             if run.id in there and _log_of(there[run.id]) != _log_of(run):
-                hint = f"delete it first (mnist-tui rm {run.id}), or choose another home"
+                hint = Advice("delete that run first, or ", Tip(Action.START_WITH, "home", "another folder"))
                 raise InvalidValue("run", run.id, "is here already, with another log; nothing was added", hint=hint)
         new = [store.add(run.folder) for run, _ in found if run.id not in there]
         completed = [there[run.id] for run, _ in found if run.id in there and _complete(there[run.id], run)]

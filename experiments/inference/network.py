@@ -143,7 +143,7 @@ def read_weights(run: Run, source: StoredWeights | None) -> tuple[StoredWeights,
         return name, weights, int(epoch) if epoch.isdecimal() and len(epoch) < 6 else 0
     what = f"{source} weights" if source else "weights"
     if came_without_weights(run.folder):
-        hint = "its bundle was made without: mnist-tui import adds those of one that has them"
+        hint = "its bundle was made without: import one that has them"
         raise RunError(f"run {run.id} came without weights", hint=hint)
     raise RunError(f"run {run.id} has no {what}", hint=how_to_finish(run.id, [run.view().end]))
 
