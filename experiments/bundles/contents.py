@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from experiments.runs.naming import RUN_ID
 from experiments.runs.provenance import PARENT, WEIGHTS
 from experiments.runs.source import FOLDER, MAX_BYTES, RECORD
 from experiments.runs.teacher import MAX_BYTES as MAX_TEACHER
@@ -37,7 +38,7 @@ MAX_RUNS = 500
 """Runs in a group's bundle."""
 MAX_GROUP = 512 * MIB
 """Bytes of a group's bundle, and of all that is in it, unpacked."""
-MEMBER = re.compile(r"([0-9]{8}-[0-9]{6}-[0-9a-f]{4})\.zip")
+MEMBER = re.compile(rf"{RUN_ID.pattern}\.zip")
 """The name of a run's bundle in that of its group."""
 
 
