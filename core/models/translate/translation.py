@@ -38,7 +38,8 @@ LEFT_OUT = "the log_softmax at the end is left out, as the loss, the cross entro
 class Translation:
     """A spec whose network computes what a module does.
 
-    `names` gives, for each parameter and buffer of the spec's network by its name, the module's own name for it.
+    `names` gives, for each parameter and buffer of the spec's network by its name, the module's own name for it; what
+    the turns of a loop share has a name in each.
     `unused` are those of the module that its forward does not use. `notes` say to people what was left out. `fields`
     gives the receptive field of each layer of the module by its path, after each of its uses.
     """
