@@ -108,11 +108,6 @@ def read_digits(path: Path, *, digits: bool = True) -> list[PicturedDigit]:
     return found
 
 
-def read_picture(path: Path) -> Tensor:
-    """The likeliest digit in an image file, as (28, 28) uint8; see `read_digits`."""
-    return max(read_digits(path), key=lambda digit: digit.score).image
-
-
 def read_whole(path: Path, size: int) -> Tensor:
     """All of an image file as one image (size, size) uint8, as it is: neither turned light on dark nor searched.
 

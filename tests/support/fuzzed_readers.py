@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import own_data
+from picture_files import read_picture
 from sweep_tools import Inline, drive, tiny_plan
 
 from core.data.own.form import find_form
 from core.data.own.settle import settle
-from core.data.picture import read_picture, write_picture
+from core.data.picture import write_picture
 from core.errors import LabError
 from core.models.spec import parse
 from core.models.summary import summarize

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from picture_files import read_picture
 from PIL import Image, ImageDraw
 from torch.nn import functional as F
 
-from core.data.picture import MAX_PIXELS, NothingDrawn, normalise, read_picture, write_picture
+from core.data.picture import MAX_PIXELS, NothingDrawn, normalise, write_picture
 from core.errors import InvalidValue
 
 
@@ -215,9 +216,9 @@ def test_an_image_that_would_fill_the_memory_is_refused_without_being_unpacked(t
     path.write_bytes(png_of(*size))
     code = (
         "import sys, resource; import torch; from pathlib import Path; from PIL import Image, PngImagePlugin;"
-        "from core.data.picture import read_picture; from core.errors import InvalidValue\n"
+        "from core.data.picture import read_digits; from core.errors import InvalidValue\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "try: read_picture(Path(sys.argv[1]))\n"
+        "try: read_digits(Path(sys.argv[1]))\n"
         "except InvalidValue as error: print(error.message)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from picture_files import read_picture
 
-from core.data.picture import read_picture
 from core.errors import StorageError
 from experiments.inference.predict import save_drawing
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 from app_pilot import SMALL, WIDE, opened, screen_text, wait_for_text
+from picture_files import read_picture
 from snapshot import assert_snapshot
 from stage import staged
 from template_runs import template_run, template_weights
 
-from core.data.picture import read_picture
 from core.storage.tensors import write_tensors
 from experiments.settings import Settings
 from tui.screens.draw import DrawScreen

@@ -357,10 +357,12 @@ async def test_the_preview_says_which_is_best_and_why(tmp_path, script):
 
 
 async def test_the_room_that_names_leave_in_a_wide_window_is_for_the_networks(tmp_path, script):
-    spec = "c8p1 p2 c16 c32 p2 c32n c10l d0.1"
+    spec = "c16p1 s34p1 p2 s42p1 s50p1 p2 s56p1 gap fc10"
     _finished(tmp_path, script, "short", 0.99, arch=spec)
     async with staged(RunsScreen(), tmp_path, (200, 60)) as pilot:
-        await wait_for(pilot, lambda: spec in left_of(pilot, 150))
+        await wait_for_text(pilot, "Changed")  # the preview is there and takes its part of the width
+        (row,) = [line for line in left_of(pilot, 150).splitlines() if "finished  short" in line]
+        assert spec in row
 
 
 async def test_in_a_narrow_window_a_key_shows_the_preview(tmp_path, script):

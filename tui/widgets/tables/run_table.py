@@ -135,7 +135,7 @@ class RunTable(Table):
         shown = [COLUMNS[name] for name in columns]
         is_chosen = tuple(columns) != USUAL
         longest = 2 + max([len(entry.row.name or entry.row.run_id) for entry in entries[:LOOKED_AT]], default=0)
-        self.take_columns(
+        self.set_columns(
             (
                 Column("", 1),
                 *(

@@ -26,9 +26,10 @@ Cell = str | tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`width` 0 takes its `min_width` and a share of what is left, up to a `max_width` where others can use it. Where
-    they do not all fit, those of the highest `rank` go first; one that is `spare` is not missed then. `sort` names the
-    order that a click on its header asks for; empty for none."""
+    """`width` 0 takes its `min_width` and a share of what is left, up to a `max_width` where others can use it; what a
+    smaller `max_width` leaves of `min_width` is theirs too. Where they do not all fit, those of the highest `rank` go
+    first; one that is `spare` is not missed then. `sort` names the order that a click on its header asks for; empty for
+    none."""
 
     title: str
     width: int
@@ -38,6 +39,11 @@ class Column:
     max_width: int = 0
     spare: bool = False
     sort: str = ""
+
+    @property
+    def least(self) -> int:
+        """The width of one of `width` 0 before it gets a share; its title, with a sign, is never cut for others."""
+        return min(self.min_width, max(self.max_width, len(self.title) + 1)) if self.max_width else self.min_width
 
 
 class Table(ScrollView, can_focus=True):
@@ -135,13 +141,6 @@ class Table(ScrollView, can_focus=True):
             self._sorted_by, self._sign = sort, sign
             self.refresh_line(0)
 
-    def take_columns(self, columns: Sequence[Column]) -> None:
-        """Have these columns from now on."""
-        if tuple(columns) != self._columns:
-            self._columns = tuple(columns)
-            self._painted.clear()
-            self.refresh()
-
     @property
     def row_count(self) -> int:
         return self._count
@@ -150,7 +149,7 @@ class Table(ScrollView, can_focus=True):
         """Take other columns; the rows that are then shown have to have their cells."""
         if tuple(columns) != self._columns:
             self._columns = tuple(columns)
-            self._painted = {}
+            self._painted.clear()
             self.refresh()
 
     def show(self, count: int, cells: Callable[[int], Sequence[Cell]]) -> None:
@@ -286,12 +285,12 @@ class Table(ScrollView, can_focus=True):
             if needed <= room or len(chosen) == 1:
                 break
             chosen.remove(max(chosen, key=lambda i: (self._columns[i].rank, i)))
-        widths = {i: self._columns[i].width or self._columns[i].min_width for i in chosen}
+        widths = {i: self._columns[i].width or self._columns[i].least for i in chosen}
         # Those with a limit first, so that what they leave is shared by the others.
         flexible = sorted(
             (i for i in chosen if not self._columns[i].width), key=lambda i: not self._columns[i].max_width
         )
-        left = room - needed
+        left = room - sum(width + 2 for width in widths.values())
         for place, i in enumerate(flexible):
             share, limit = left // (len(flexible) - place), self._columns[i].max_width
             if limit and place < len(flexible) - 1:
