@@ -11,14 +11,21 @@ from collections.abc import Mapping, Sequence
 from statistics import stdev
 from typing import Any
 
-from experiments.claims.rules import ARMS, TARGET, Claim, ClaimFinding, Groups, fluctuations, reached_by
+from experiments.claims.rules import (
+    TARGET,
+    UNTUNED,
+    WITH_DROPOUT,
+    Claim,
+    ClaimFinding,
+    Groups,
+    fluctuations,
+    reached_by,
+)
 from experiments.statistics.descriptive import Share, share_of
 from experiments.statistics.significance import ALPHA, MOST_SEEDS, detectable, seeds_needed
 
 REACHING = {1: ("conv9", TARGET), 2: ("conv5", 99.43)}
 """The claims about the share of an arm's runs that reach an accuracy, in percent."""
-TUNED = ("lr-0.035", "batch-64", "batch-128")
-CALMED = tuple(arm.name for arm in ARMS if "dropout" in arm.changes)
 
 
 def power_of(claim: Claim, finding: ClaimFinding, groups: Groups) -> dict[str, Any]:
@@ -33,10 +40,10 @@ def power_of(claim: Claim, finding: ClaimFinding, groups: Groups) -> dict[str, A
         found = _of_share(reached_by(groups[arm], percent))
     elif claim.number == 4:
         plain = fluctuations(groups["conv9"])
-        found = _of_differences({arm: (fluctuations(groups[arm]), plain) for arm in CALMED})
+        found = _of_differences({arm: (fluctuations(groups[arm]), plain) for arm in WITH_DROPOUT})
     elif claim.number == 6:
         best = groups["conv9"].scores("best")
-        found = _of_differences({arm: (best, groups[arm].scores("best")) for arm in TUNED})
+        found = _of_differences({arm: (best, groups[arm].scores("best")) for arm in UNTUNED})
     else:
         return {}
     return found | {"words": _in_words(found) if finding.verdict == "cannot tell" else ""}

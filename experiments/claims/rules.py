@@ -49,6 +49,9 @@ ARMS: tuple[Arm, ...] = (
 )
 MAX_REPEATS = 2
 """Seeds of a repeated arm."""
+WITH_DROPOUT = tuple(arm.name for arm in ARMS if "dropout" in arm.changes)
+UNTUNED = ("lr-0.035", "batch-64", "batch-128")
+"""What the exercise's learning rate and batch size are said to be better than."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,15 +152,14 @@ def _signal_table(group: Group) -> tuple[int, int, int, int]:
 
 def judge_dropout(groups: Groups) -> ClaimFinding:
     """Judge whether dropout calms the last epochs, and whether a run with it reaches the target all the same."""
-    arms = [arm.name for arm in ARMS if "dropout" in arm.changes]
     plain = fluctuations(groups["conv9"])
-    found = [_difference(fluctuations(groups[arm]), plain) for arm in arms]
+    found = [_difference(fluctuations(groups[arm]), plain) for arm in WITH_DROPOUT]
     stable = _all_directions(found, better=-1)
-    runs = [member for arm in arms for member in groups[arm].decided]
+    runs = [member for arm in WITH_DROPOUT for member in groups[arm].decided]
     share = share_of(sum(map(reaches_target, runs)), len(runs))
     never: Verdict = "does not" if share.count else "holds" if majority(share) == "does not" else "cannot tell"
     calm = ", ".join(
-        f"{arm} {_points(fluctuations(groups[arm]))}" for arm in ("conv9", *arms) if fluctuations(groups[arm])
+        f"{arm} {_points(fluctuations(groups[arm]))}" for arm in ("conv9", *WITH_DROPOUT) if fluctuations(groups[arm])
     )
     spread = f"deviation over a run's last {LAST_EPOCHS} epochs, in points: {calm or 'no runs'}"
     parts = (
@@ -190,11 +192,10 @@ def judge_restart(groups: Groups) -> ClaimFinding:
 
 def judge_tuning(groups: Groups) -> ClaimFinding:
     """Judge whether the best accuracy is higher with the exercise's learning rate and batch size than with others."""
-    others = ("lr-0.035", "batch-64", "batch-128")
-    found = [_difference(groups["conv9"].scores("best"), groups[arm].scores("best")) for arm in others]
+    found = [_difference(groups["conv9"].scores("best"), groups[arm].scores("best")) for arm in UNTUNED]
     adjusted = holm([difference.p for difference in found])
     parts = []
-    for arm, difference, p in zip(others, found, adjusted, strict=True):
+    for arm, difference, p in zip(UNTUNED, found, adjusted, strict=True):
         if not (groups["conv9"].scores("best") and groups[arm].scores("best")):
             parts.append(f"over {arm} unknown")
             continue
@@ -203,10 +204,10 @@ def judge_tuning(groups: Groups) -> ClaimFinding:
             low, high = (100 * min(max(end, -1.0), 1.0) for end in (difference.low, difference.high))
             text += f" (95% interval {low:+.3f} to {high:+.3f}; p = {p:.3f})"
         parts.append(text)
-    n = sum(len(groups[arm].scores("best")) for arm in ("conv9", *others))
+    n = sum(len(groups[arm].scores("best")) for arm in ("conv9", *UNTUNED))
     details = {
         arm: {"difference": one.value, "low": one.low, "high": one.high, "p": one.p, "p_adjusted": p}
-        for arm, one, p in zip(others, found, adjusted, strict=True)
+        for arm, one, p in zip(UNTUNED, found, adjusted, strict=True)
     }
     measured = f"gain in best: {', '.join(parts)}; each interval by itself, p after Holm's correction"
     return ClaimFinding(measured, n, _all_directions(found, better=1), details)
