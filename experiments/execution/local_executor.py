@@ -141,7 +141,7 @@ def local_slots(device: str, jobs: int | None, gpus_per_trial: float | None) -> 
     Raises:
         InvalidValue: for shares that a single machine's trials cannot have.
     """
-    gpus = _gpus(device)
+    gpus = visible_gpus(device)
     if gpus_per_trial is not None and not (gpus and 0 < gpus_per_trial <= 1):
         allowed = "must be above 0 and at most 1" if gpus else f"there is no GPU to share here (device {device})"
         raise InvalidValue("gpus_per_trial", gpus_per_trial, allowed, hint=Tip(Action.LEAVE_OUT, "gpus_per_trial"))
@@ -163,8 +163,8 @@ def most_threads_each() -> int:
     return int(given) if given.isdecimal() and int(given) else _cores()
 
 
-def _gpus(device: str) -> list[str]:
-    """The values of CUDA_VISIBLE_DEVICES that each show a worker one of the GPUs that trials may use.
+def visible_gpus(device: str) -> list[str]:
+    """The values of CUDA_VISIBLE_DEVICES that each show a process one of the GPUs that it may be given.
 
     One that is empty, as in `Slot`, stands for the GPU that the config itself names among all there are.
     """

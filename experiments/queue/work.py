@@ -15,7 +15,9 @@ from typing import Any
 
 from core.errors import LabError, ShouldStop
 from core.events import RunFailed, RunFinished, RunStopped
+from experiments.execution.local_executor import visible_gpus
 from experiments.execution.supervision import KeepingPlaces
+from experiments.execution.worker import ABANDONED
 from experiments.queue.line import Queue, QueueEntry
 from experiments.runs.folder import Run
 from experiments.runs.owner import Owner, is_locked
@@ -25,7 +27,7 @@ POLL = 1.0
 """Seconds between two looks at the line."""
 MAX_STARTS = 3
 """Processes that an entry may lose before it is given up; its runs stay, to be gone on with."""
-BY_SIGNAL = ("SIGINT", "SIGTERM", "SIGHUP", "abandoned")
+UNASKED = ("SIGINT", "SIGTERM", "SIGHUP", "abandoned", ABANDONED)
 """Ends of a run that nobody asked for by name: the machine was shut down, say. Its turn is not over."""
 
 _log = logging.getLogger(__name__)
@@ -34,19 +36,17 @@ Begin = Callable[[QueueEntry, Sequence[Run]], object]
 """Starts a process that trains these runs of an entry, and owns them before this returns."""
 
 
-def gpu_count(config: Mapping[str, Any]) -> int:
-    """The GPUs among which a run with this config may be given one; 0 where it names its device, or there is none."""
-    if config.get("device") not in ("auto", "cuda"):
-        return 0
-    import torch
-
-    return torch.cuda.device_count()
+def gpus_for(config: Mapping[str, Any]) -> Sequence[str]:
+    """The GPUs among which a run with this config may be given one, as CUDA_VISIBLE_DEVICES names them."""
+    return visible_gpus(str(config.get("device")))
 
 
 class Drain:
     """One job at a time, and on a machine with several GPUs one on each. A job that was not in line counts, too."""
 
-    def __init__(self, queue: Queue, begin: Begin, gpus: Callable[[Mapping[str, Any]], int] = gpu_count) -> None:
+    def __init__(
+        self, queue: Queue, begin: Begin, gpus: Callable[[Mapping[str, Any]], Sequence[str]] = gpus_for
+    ) -> None:
         self._queue, self._begin, self._gpus = queue, begin, gpus
         self._store = Store(queue.folder.parent)
         self._me = Owner.this_process()
@@ -122,10 +122,12 @@ class Drain:
         jobs = _jobs_of(self._others, self._queue.entries())
         if not working and not jobs:
             return ""
-        count = self._gpus(run.config())
-        taken = {entry.gpu or "0" for entry in working} | ({"0"} if jobs else set())
-        free = [str(number) for number in range(count) if str(number) not in taken]
-        return free[0] if free and len(working) + len(jobs) < count else None
+        gpus = self._gpus(run.config())
+        taken = {entry.gpu for entry in working} | ({""} if jobs else set())
+        if "" in taken:  # who takes what it finds has the first
+            taken |= {*gpus[:1]}
+        free = [gpu for gpu in gpus if gpu not in taken]
+        return free[0] if free and len(working) + len(jobs) < len(gpus) else None
 
 
 def jobs_at_work(store: Store, entries: Sequence[QueueEntry]) -> set[str]:
@@ -158,6 +160,6 @@ def is_open(entry: QueueEntry, run: Run) -> bool:
         case RunFinished() | RunFailed():
             return False
         case RunStopped(reason=reason):
-            return reason in BY_SIGNAL
+            return reason in UNASKED
         case None:
             return True

@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from core.config import TrainConfig
+from experiments.execution.worker import ABANDONED
 from experiments.queue.line import Queue
 from experiments.queue.work import MAX_STARTS, Drain, jobs_at_work
 from experiments.runs.folder import Meta
@@ -56,7 +58,7 @@ def queue(store) -> Queue:
 
 @pytest.fixture
 def drain(queue, hands):
-    return Drain(queue, hands.begin, lambda _: 0)
+    return Drain(queue, hands.begin, lambda _: [])
 
 
 def finish(script, run, *events) -> None:
@@ -120,7 +122,7 @@ def test_who_takes_over_from_one_that_was_killed_begins_nothing_twice(queue, dra
     run = new_run()
     queue.add([run], "test")
     drain.step()
-    successor = Drain(queue, hands.begin, lambda _: 0)
+    successor = Drain(queue, hands.begin, lambda _: [])
     successor.step()
     assert len(hands.begun) == 1
     hands.end()
@@ -139,7 +141,7 @@ def test_a_job_whose_process_is_killed_is_begun_again_and_after_so_many_times_gi
     assert run.status() is Status.CRASHED  # it is there, and can be gone on with
 
 
-@pytest.mark.parametrize(("reason", "again"), [("SIGTERM", 2), ("stop", 1)])
+@pytest.mark.parametrize(("reason", "again"), [("SIGTERM", 2), ("abandoned", 2), (ABANDONED, 2), ("stop", 1)])
 def test_a_run_that_somebody_stopped_is_over_and_one_that_a_signal_ended_is_not(
     queue, drain, hands, new_run, script, reason, again
 ):
@@ -164,13 +166,33 @@ def test_a_run_that_is_stopped_while_it_waits_is_out_of_line_and_kept(queue, dra
     assert not drain.step()
 
 
-def test_of_several_gpus_each_has_a_job(queue, hands, new_run, script):
-    drain = Drain(queue, hands.begin, lambda _: 3)
+@pytest.mark.parametrize(
+    ("visible", "given"), [(None, ["", "1", "2"]), ("2,3,5", ["", "3", "5"]), ("GPU-8932f937,GPU-12", ["", "GPU-12"])]
+)
+def test_of_the_gpus_that_there_are_for_it_each_has_a_job(queue, hands, new_run, script, monkeypatch, visible, given):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: len(given))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    drain = Drain(queue, hands.begin)
     for _ in range(5):
         queue.add([new_run()], "test")
     for _ in range(5):
         drain.step()
-    assert hands.gpus == ["", "1", "2"]
+    assert hands.gpus == given
+    hands.end(0)
+    drain.step()
+    assert hands.gpus == [*given, visible.split(",")[0] if visible else "0"]
+
+
+def test_a_job_that_names_its_gpu_waits_for_the_others(queue, hands, store, monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    for _ in range(2):
+        queue.add([store.create(TrainConfig(device="cuda:1"), Meta(), {})], "test")
+    drain = Drain(queue, hands.begin)
+    for _ in range(3):
+        drain.step()
+    assert hands.gpus == [""]
 
 
 def test_only_one_process_works_a_line_off(queue, drain, hands, new_run):
@@ -190,7 +212,7 @@ def test_the_seeds_of_a_group_that_have_ended_are_not_begun_again(queue, drain, 
     hands.end()
     finish(script, runs[0])
     left: list[list[str]] = []
-    again = Drain(queue, lambda _, found: left.append([run.id for run in found]), lambda _: 0)
+    again = Drain(queue, lambda _, found: left.append([run.id for run in found]), lambda _: [])
     again.step()
     assert left == [[run.id for run in runs[1:]]]
     assert replace(Meta(), group_id="g1") == runs[1].meta()
