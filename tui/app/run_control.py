@@ -106,7 +106,7 @@ class RunControl:
         """Stop several runs, wherever they are trained, the last first, so that none of those that wait begins."""
         session, job = self._lab.session, self._lab.session.job
         ids = {run.id for run in runs}
-        if job is not None and session.live and set(job.live_ids) <= ids:
+        if job is not None and session.live and job.live_ids and set(job.live_ids) <= ids:
             session.stop("stop")
         problems = []
         for run in sorted(runs, key=lambda run: run.id, reverse=True):
@@ -115,7 +115,9 @@ class RunControl:
                     run.ask_to_stop()
                 except StorageError as error:
                     problems.append(in_a_sentence(error))
-        self._app.notify(f"{len(ids) - len(problems)} runs were asked to stop after a checkpoint", title="Stopping")
+        asked = len(ids) - len(problems)
+        words = f"{asked} run{'s' * (asked != 1)} asked to stop after a checkpoint"
+        self._app.notify(words, title="Stopping")
         if problems:
             self._refuse(problems[0], "Cannot stop all of them")
 

@@ -26,6 +26,7 @@ from experiments.statistics.digits import in_digits
 from tui.drawing.series import Values
 from tui.live.follow import Follower
 from tui.live.runs.marks import MOST
+from tui.live.task import in_a_sentence
 from tui.text.keys import with_keys
 
 AXES = {"epoch": "epochs", "step": "steps", "time": "seconds of training and evaluation"}
@@ -209,8 +210,12 @@ def common_data(entrants: Sequence[Entrant]) -> tuple[str, list[str]]:
     ]
 
 
-def other_data(entrants: Sequence[Entrant]) -> str:
-    """A warning when the entrants were not scored on the same images; empty when they were."""
+def what_to_mind(entrants: Sequence[Entrant]) -> str:
+    """A warning when the log of a run cannot be read, or the entrants were not scored on the same images; else
+    empty."""
+    unread = [failure for entrant in entrants for one in entrant.followers if (failure := one.unreadable) is not None]
+    if unread:
+        return in_a_sentence(unread[0])
     facts = {
         (identity_of(started.dataset), started.test_images, started.val_images > 0)
         for entrant in entrants

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from core.errors import RunError
 from core.events import CheckpointSaved, EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress
 from experiments.runs.eventlog import Entry, EventReader
 from experiments.runs.folder import Meta, Run
@@ -49,7 +50,8 @@ class StepLosses:
 class Follower:
     """One run as read so far. `poll` takes in new entries; `version` grows whenever anything has changed.
 
-    `status` is RUNNING until the log has been read to its end, as the end of the run is there.
+    `status` is RUNNING until the log has been read to its end, as the end of the run is there. `unreadable` says why
+    the log cannot be read, where it cannot.
     """
 
     def __init__(self, run: Run) -> None:
@@ -68,6 +70,7 @@ class Follower:
         self._reader = EventReader(self.run.log)
         self._size = 0
         self._is_behind = True
+        self.unreadable: RunError | None = None
         self.view = RunView()
         self.by_step = StepLosses()
         self.log: deque[tuple[str, str]] = deque(maxlen=LOG_LINES)
@@ -105,17 +108,26 @@ class Follower:
         before, damaged, ended = self.version, self.damaged, self.view.end
         if time.monotonic() - self._looked >= LOOK:
             self._look()
-        count, was_behind = 0, self._is_behind
-        if not self._was_cut():
-            for entry in islice(self._reader.poll(), CHUNK):
-                self._take(entry)
-                count += 1
+        was_behind = self._is_behind
+        count = 0 if self._was_cut() else self._read_on()
         self._is_behind = count == CHUNK
         if count or self.damaged != damaged or self._is_behind != was_behind:
             self.version += 1
         if self.view.end is not ended or was_behind:
             self._update_status()
         return self.version != before
+
+    def _read_on(self) -> int:
+        """Take in the next entries, and say how many; a log that cannot be read has none."""
+        count, was_unreadable, self.unreadable = 0, self.unreadable, None
+        try:
+            for entry in islice(self._reader.poll(), CHUNK):
+                self._take(entry)
+                count += 1
+        except RunError as error:
+            self.unreadable = error
+        self.version += (self.unreadable is None) != (was_unreadable is None)
+        return count
 
     def _was_cut(self) -> bool:
         """Whether the log has become shorter; it is then read again from its start."""

@@ -17,7 +17,7 @@ from textual.widgets import ContentSwitcher, Static
 from core.errors import LabError
 from experiments.reports.scale import around
 from tui.drawing.series import SMOOTHING, Values, smoothed
-from tui.live.comparing import AXES, METRICS, Entrant, common_data, find_entrants, other_data
+from tui.live.comparing import AXES, METRICS, Entrant, common_data, find_entrants, what_to_mind
 from tui.live.task import BackgroundTask, in_a_sentence
 from tui.screens.base import WorkScreen
 from tui.widgets.charts.frontier_view import FrontierView
@@ -123,7 +123,7 @@ class CompareScreen(WorkScreen):
             return
         for entrant in self._entrants:
             entrant.poll()
-        self._complain(other_data(self._entrants))
+        self._complain(what_to_mind(self._entrants))
         names = ", ".join(entrant.title for entrant in self._entrants)
         self.query_one("#compare-title", Line).show(
             Content.assemble(("Compare  ", "$text-muted"), (f"{len(self._entrants)}", "bold"), f"  {names}")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from core.config import TrainConfig
+from core.errors import RunError
 from experiments.runs.folder import Run
 from tui.text.run_command import run_command
 
@@ -18,8 +19,11 @@ TMUX_PATIENCE = 2.0
 
 
 def copies_of_run(run: Run) -> list[Copy]:
-    """Its id, the spec of its network and the command that trains the same."""
-    meta, values = run.meta(), run.view().config or run.config()
+    """Its id, the spec of its network and the command that trains the same; by its log, or if that cannot be read, by
+    the config in its folder."""
+    meta, values = run.meta(), run.config()
+    with suppress(RunError):
+        values = dict(run.view().config) or values
     command = run_command(values, name=meta.name, tags=meta.tags) if values else ""
     return _some(("run id", run.id), ("spec", str(values.get("arch", ""))), ("command", command))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from shlex import join
+from typing import Any
 
 from core.config import TrainConfig
 from core.errors import InvalidValue
@@ -27,19 +28,22 @@ def run_command(
     except InvalidValue:
         return ""
     wanted = config.model_dump() | {"budget": values.get("budget") is not False}
-    words = ["mnist-tui", "run"]
-    for field, usual in load_preset(DEFAULT).config.model_dump().items():
-        value = wanted[field]
-        if value == usual or (field == "seed" and seeds) or _is_refused(field, wanted):
-            continue
-        words += _option(flag(field), value)
-    if seeds:
-        words += ["--seeds", seeds_text(seeds)]
+    words = ["mnist-tui", "run", *changed_options(wanted, load_preset(DEFAULT).config.model_dump(), seeds)]
     if name:
         words += ["--name", name]
     for tag in tags:
         words += ["--tag", tag]
     return join(words)
+
+
+def changed_options(wanted: Mapping[str, Any], usual: Mapping[str, Any], seeds: Sequence[int]) -> list[str]:
+    """The options that make of one config another; `seeds` as in `run_command`."""
+    words = []
+    for field, value in wanted.items():
+        if value == usual[field] or (field == "seed" and seeds) or _is_refused(field, wanted):
+            continue
+        words += _option(flag(field), value)
+    return [*words, "--seeds", seeds_text(seeds)] if seeds else words
 
 
 def _is_refused(field: str, values: Mapping[str, object]) -> bool:

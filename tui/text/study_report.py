@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.config import TrainConfig
-from core.errors import LabError
+from core.errors import LabError, RunError
 from experiments.presets.loader import DEFAULT
-from experiments.runs.seeds import seeds_text
 from experiments.runs.store import Store
 from experiments.statistics.digits import in_digits
 from experiments.studies.dimensions import Dimension, ListDimension, RangeDimension, Value, in_words
@@ -19,9 +18,9 @@ from experiments.studies.objectives import ACCURACIES
 from experiments.studies.plan import SweepPlan, start_values
 from experiments.studies.space import SLOT, Space
 from experiments.studies.view import ENDED, IMPORTANCE_TRIALS, StudyView, TrialView
-from tui.text.advice import flag
 from tui.text.output import percent, say, table
 from tui.text.race_words import race_table, rounds_in_words, standing_in_words
+from tui.text.run_command import changed_options
 
 BEST = 10
 """Trials in the table of the best."""
@@ -74,22 +73,10 @@ def flags_of(plan: SweepPlan, params: Mapping[str, Value]) -> list[str]:
     except LabError:  # the file has been moved or changed since; the plan has all of it
         origin = ("--preset", DEFAULT)
         values = start_values(origin)
-    start = TrainConfig.checked({**values, "budget": False})
-    words = list(origin)
-    several = plan.seeds_per_trial > 1
-    for field in TrainConfig.model_fields:
-        value = getattr(config, field)
-        if value == getattr(start, field) or (field == "budget" and value):
-            continue
-        if field == "seed" and several:
-            continue
-        if isinstance(value, bool):
-            words.append(flag(field if value else f"no_{field}"))
-        else:
-            words += [flag(field), in_words(value)]
-    if several:
-        words += ["--seeds", seeds_text(range(config.seed, config.seed + plan.seeds_per_trial))]
-    return words
+    usual = TrainConfig.checked({**values, "budget": False}).model_dump()
+    usual["budget"] = values.get("budget") is not False
+    seeds = range(config.seed, config.seed + plan.seeds_per_trial) if plan.seeds_per_trial > 1 else ()
+    return [*origin, *changed_options(config.model_dump(), usual, seeds)]
 
 
 def importance_obstacle(view: StudyView) -> str:
@@ -147,7 +134,10 @@ def _images_of_best(view: StudyView, store: Store) -> int | None:
     """The images that the best trial was scored on, as its run's log has them."""
     if view.best is None or view.best.run_id is None:
         return None
-    started = store.run(view.best.run_id).view().started
+    try:
+        started = store.run(view.best.run_id).view().started
+    except RunError:
+        started = None
     if started is None:
         return None
     return started.test_images if view.plan.scored_on == "test" else started.val_images

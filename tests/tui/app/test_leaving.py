@@ -67,6 +67,18 @@ async def test_a_run_starts_and_x_stops_it(tmp_path, scripted):
         await wait_for_text(pilot, "Stopped")
 
 
+async def test_runs_of_others_are_stopped_without_what_is_prepared_here(tmp_path, script, monkeypatch):
+    runs = [make_run(tmp_path, script, script.started(), meta=Meta(name)) for name in ("a", "b")]
+    async with opened(tmp_path) as pilot:
+        session = pilot.app.session
+        session.job = Job([RunSpec(TrainConfig(), Meta())])  # of which no run has begun
+        monkeypatch.setattr(type(session), "live", property(lambda _: True))
+        await pilot.app.run_control.stop_all(runs)
+        assert not session.job.stopping
+        assert all(run.wants_stop() for run in runs)
+        await wait_for_text(pilot, "2 runs asked to stop")
+
+
 @pytest.mark.parametrize("size", [SMALL, WIDE])
 async def test_c_while_another_run_is_trained_puts_a_stopped_one_in_line(tmp_path, scripted, script, size):
     run = make_run(tmp_path, script, script.started(), script.epoch(1, 0.9812), script.stopped(1))

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
-from dataclasses import dataclass
 from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typed_commands import typed
 
 from core.config import AUGMENTATIONS, TrainConfig
 from core.errors import LabError
 from experiments.presets.loader import load_preset, preset_names
-from tui.cli import load_command
-from tui.command_line.run_plan import configure
 from tui.text.run_command import run_command
 
-RUN = load_command("run")
 ODD_TEXTS = ["c8 gap fc10", 'it\'s/my "net".py:Net(width=12)', "-x", "a$b`c`!d;e|f&g", "~/a b/ü.py:N", "conv5"]
 TEXTS = {
     "arch": st.sampled_from(ODD_TEXTS),
@@ -27,21 +23,6 @@ TEXTS = {
     "teacher": st.sampled_from(["", "latest", "20260102-030405-abcd", "my run's"]),
     "device": st.sampled_from(["auto", "cpu", "cuda:1", "mps"]),
 }
-
-
-@dataclass(frozen=True)
-class Typed:
-    config: TrainConfig
-    parameters: dict[str, object]
-
-
-def typed(command: str) -> Typed:
-    """What the command line makes of a command."""
-    program, name, *words = shlex.split(command)
-    assert (program, name) == ("mnist-tui", "run")
-    parameters = RUN.make_context("run", words).params
-    changes = {field: value for field in TrainConfig.model_fields if (value := parameters[field]) is not None}
-    return Typed(configure(None, None, changes), parameters)
 
 
 def _values(field: str) -> st.SearchStrategy[object]:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar, cast
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from core.errors import LabError
-from experiments.queue.line import Queue
 from tui.live.jobs.watch import InLine
 from tui.live.lab import Lab
-from tui.live.task import in_a_sentence
 from tui.screens.dialogs import Ask
 from tui.text.keys import with_keys
 from tui.widgets.keys import bind
@@ -53,6 +50,7 @@ class LineScreen(ModalScreen[None]):
             yield Static(with_keys(words), classes="keys", markup=False)
 
     def on_mount(self) -> None:
+        self._chosen = ""
         self.set_interval(LOOK, self.repaint)
         self.repaint()
 
@@ -62,24 +60,30 @@ class LineScreen(ModalScreen[None]):
 
     @property
     def _current(self) -> InLine | None:
-        entries, row = self._lab.line.entries, self.query_one(Table).cursor_row
-        return entries[row] if 0 <= row < len(entries) else None
+        return next((found for found in self._lab.line.entries if found.entry.id == self._chosen), None)
+
+    @on(Table.Moved)
+    def _choose(self, moved: Table.Moved) -> None:
+        entries = self._lab.line.entries
+        self._chosen = entries[moved.row].entry.id if moved.row < len(entries) else ""
 
     def repaint(self) -> None:
-        """Show what was read of the line last."""
+        """Show the line as it was read last, with the cursor where what was chosen stands now."""
+        self._lab.line.look()
         entries, table = self._lab.line.entries, self.query_one(Table)
-        table.show(len(entries), lambda index: _cells(index, entries[index]))
+        with self.prevent(Table.Moved):
+            table.show(len(entries), lambda index: _cells(index, entries[index]))
+        if (current := self._current) is not None:
+            table.move_to(entries.index(current))
+        elif entries:
+            self._chosen = entries[table.cursor_row].entry.id
         table.display = bool(entries)
         self.query_one("#line-empty").display = not entries
 
     def action_move(self, by: int) -> None:
-        if (current := self._current) is None:
-            return
-        entries = self._lab.line.entries
-        place = entries.index(current) + by
-        if 0 <= place < len(entries):
-            self._change(lambda queue: queue.move(current.entry.id, place + 1), "Not moved")
-            self.query_one(Table).move_to(place)
+        if (current := self._current) is not None:
+            self._lab.line.move(current, by, lambda why: self._say_no("Not moved", why))
+            self.repaint()
 
     async def action_drop(self) -> None:
         if (current := self._current) is None:
@@ -92,16 +96,12 @@ class LineScreen(ModalScreen[None]):
 
         def answered(answer: str | None) -> None:
             if answer == "drop":
-                self._change(lambda queue: queue.drop(current.entry.id), "Not dropped")
+                self._lab.line.drop(current, lambda why: self._say_no("Not dropped", why))
 
         await self.app.push_screen(Ask("Drop it?", text, answers, danger="drop"), answered)
 
-    def _change(self, change: Callable[[Queue], object], failing: str) -> None:
-        try:
-            change(Queue.of(self._lab.locations.home))
-        except LabError as error:
-            self.notify(in_a_sentence(error), title=failing, severity="error", markup=False)
-        self._lab.line.hurry()
+    def _say_no(self, title: str, why: str) -> None:
+        self.app.notify(why, title=title, severity="error", markup=False)
 
 
 def _cells(index: int, found: InLine) -> tuple[Cell, ...]:

@@ -9,6 +9,7 @@ from core.events import RunFailed
 from experiments.runs.row import Status
 from tui.live.follow import READING, Follower
 from tui.live.forms.advice import as_sentence, for_interface
+from tui.live.task import in_a_sentence
 from tui.text.keys import with_keys
 from tui.text.wording import arch_in_short, what_failed
 
@@ -51,6 +52,8 @@ def notice_of(follower: Follower, failed: RunFailed | None = None) -> str:
 def _trouble(follower: Follower, failed: RunFailed | None) -> str:
     if follower.deleted:
         return "The run's folder has been deleted. What was read of it is still shown."
+    if follower.unreadable is not None:
+        return in_a_sentence(follower.unreadable)
     crashed = follower.status is Status.CRASHED
     match follower.view.end or (failed if crashed else None):
         case RunFailed() as end:

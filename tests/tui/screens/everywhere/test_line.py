@@ -69,6 +69,42 @@ async def test_runs_in_line_are_counted_listed_moved_and_dropped(tmp_path, line,
         await wait_for_text(pilot, "2 in line")
 
 
+async def test_keys_in_quick_succession_are_about_the_row_that_was_chosen(tmp_path, line, three):
+    async with opened(tmp_path) as pilot:
+        await wait_for_text(pilot, "3 in line")
+        await pilot.press("3", "Q")
+        await wait_for(pilot, lambda: shown(pilot) == ["run-a", "run-b", "run-c"])
+        await pilot.press("down", "down", "K", "K", "d")
+        await wait_for_text(pilot, "Drop it?")
+        assert "run-c: " in screen_text(pilot)
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: order(line) == ["run-c", "run-a", "run-b"])
+        await wait_for(pilot, lambda: shown(pilot) == ["run-c", "run-a", "run-b"])
+
+
+async def test_while_another_process_has_the_line_locked_keys_are_heard(tmp_path, line, three):
+    async with opened(tmp_path) as pilot:
+        await wait_for_text(pilot, "3 in line")
+        await pilot.press("3", "Q")
+        await wait_for(pilot, lambda: shown(pilot) == ["run-a", "run-b", "run-c"])
+        with line.changing():
+            await pilot.press("J")
+            await wait_for(pilot, lambda: shown(pilot) == ["run-b", "run-a", "run-c"])
+            assert order(line) == ["run-a", "run-b", "run-c"]
+        await wait_for(pilot, lambda: order(line) == ["run-b", "run-a", "run-c"])
+
+
+async def test_what_has_left_the_line_meanwhile_is_not_moved_and_it_is_said(tmp_path, line, three):
+    async with opened(tmp_path) as pilot:
+        await wait_for_text(pilot, "3 in line")
+        await pilot.press("3", "Q")
+        await wait_for(pilot, lambda: shown(pilot) == ["run-a", "run-b", "run-c"])
+        line.drop(line.entries()[0].id)
+        await pilot.press("J")
+        await wait_for_text(pilot, "not in line any more")
+        await wait_for(pilot, lambda: shown(pilot) == ["run-b", "run-c"])
+
+
 async def test_an_empty_line_says_how_runs_get_there(tmp_path, line):
     async with opened(tmp_path, SMALL) as pilot:
         await pilot.press("3", "Q")
