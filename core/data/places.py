@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from core.data.sources import FILES, SOURCES, FileFacts
-from core.data.stored import Stored, ZipMember, md5_of, unpacked_md5
-from core.errors import DataError
-from core.storage.files import open_regular
+from core.data.stored import ZIP_DAMAGE, Stored, ZipMember, md5_of, unpacked_md5
+from core.errors import DataError, reason_of
+from core.storage.files import is_file, is_folder, open_regular
 
 _HEADER = 16
 _ARCHIVES = ("gzip.zip", "emnist.zip", "EMNIST.zip")
@@ -35,7 +35,18 @@ def find_place(root: Path, name: str) -> SourcePlace:
     """The place of a data set in a root, which may have torchvision's folders or be itself the folder of the files.
 
     Sets of the same file names are told apart by what is in the files, unless the folder has the set's own name.
+
+    Raises:
+        DataError: when a folder cannot be looked into.
     """
+    try:
+        return _find_place(root, name)
+    except OSError as error:
+        where = error.filename or root
+        raise DataError(f"{where}: cannot be read: {reason_of(error)}", hint="check its permissions") from error
+
+
+def _find_place(root: Path, name: str) -> SourcePlace:
     source = SOURCES[name]
     others: list[str] = []
     best: SourcePlace | None = None
@@ -75,14 +86,14 @@ def holds(files: Mapping[str, Stored]) -> str:
 def is_open_to_downloads(root: Path) -> bool:
     """Whether a run may make folders in a root without being asked to: one that is not there yet, that is empty, or
     that has a folder of torchvision's for some data set already."""
+    folders = {source.folder for source in SOURCES.values()}
     try:
         entries = [path for path in root.iterdir() if not path.name.startswith(".")]
+        return not entries or any(path.name in folders and is_folder(path) for path in entries)
     except FileNotFoundError:
         return True
     except OSError:
         return False
-    folders = {source.folder for source in SOURCES.values()}
-    return not entries or any(path.name in folders and path.is_dir() for path in entries)
 
 
 def _candidates(root: Path, name: str) -> Iterator[tuple[Path, bool]]:
@@ -90,10 +101,10 @@ def _candidates(root: Path, name: str) -> Iterator[tuple[Path, bool]]:
     source = SOURCES[name]
     for own in dict.fromkeys((source.folder, *source.aliases)):
         for folder in (root / own / "raw", root / own, root / own / "gzip", root / own / "raw" / "gzip"):
-            if folder.is_dir():
+            if is_folder(folder):
                 yield folder, True
     for folder in (root / "raw", root, root / "gzip", root / "raw" / "gzip"):
-        if folder.is_dir():
+        if is_folder(folder):
             yield folder, False
 
 
@@ -103,7 +114,7 @@ def _files_in(folder: Path, files: tuple[FileFacts, ...]) -> dict[str, Stored]:
         dotted = file.name.replace("-idx", ".idx")
         names = [f"{file.name}.gz", file.name, f"{dotted}.gz", dotted]
         names += [f"{one}/{other}" for one in (file.name, dotted) for other in (file.name, dotted)]
-        path = next((folder / one for one in names if (folder / one).is_file()), None)
+        path = next((folder / one for one in names if is_file(folder / one)), None)
         if path is not None:
             found[file.name] = path
     return found
@@ -114,7 +125,7 @@ def _in_archive(folder: Path, files: tuple[FileFacts, ...]) -> dict[str, Stored]
         try:
             with open_regular(archive, follow_link=True) as opened, ZipFile(opened) as zipped:
                 members = {member.rpartition("/")[2].removesuffix(".gz"): member for member in zipped.namelist()}
-        except (OSError, BadZipFile, ValueError):
+        except (OSError, *ZIP_DAMAGE):
             continue
         found: dict[str, Stored] = {
             file.name: ZipMember(archive, members[file.name]) for file in files if file.name in members

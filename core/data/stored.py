@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import md5
+from lzma import LZMAError
 from pathlib import Path
 from typing import BinaryIO, cast
 from zipfile import BadZipFile, ZipFile
@@ -16,6 +17,13 @@ from core.errors import DataError, one_line, reason_of
 from core.storage.files import open_regular
 
 REPLACE_IT = "delete the file to have it downloaded again, or put a good copy in its place"
+MAKE_ANEW = "make the file anew"
+"""What to do about a file of one's own, which nothing downloads."""
+ZIP_DAMAGE = (
+    *(BadZipFile, zlib.error, LZMAError, EOFError, NotImplementedError, RuntimeError, KeyError, ValueError),
+    OverflowError,
+)
+"""What opening and reading a damaged archive may end in, beside an OSError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +59,16 @@ def opened(stored: Stored) -> Iterator[BinaryIO]:
             archive.open(stored.name) as member,
         ):
             yield cast(BinaryIO, member)
-    except (BadZipFile, NotImplementedError, RuntimeError, KeyError) as error:
+    except ZIP_DAMAGE as error:
         raise DataError(f"{stored}: corrupt: {one_line(error)}", hint=REPLACE_IT) from error
 
 
 @contextmanager
-def unpacked(stored: Stored) -> Iterator[BinaryIO]:
+def unpacked(stored: Stored, hint: str = REPLACE_IT) -> Iterator[BinaryIO]:
     """Open what is stored, unpacked where it is gzipped, which its first bytes say, whatever its name.
+
+    Args:
+        hint: what to do about one that is damaged.
 
     Raises:
         DataError: naming it, when it cannot be read or unpacked, also while it is read in the block.
@@ -71,8 +82,10 @@ def unpacked(stored: Stored) -> Iterator[BinaryIO]:
                     yield cast(BinaryIO, file)
             else:
                 yield raw
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{stored}: corrupt: {one_line(error)}", hint=REPLACE_IT) from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{stored}: corrupt: {one_line(error)}", hint=hint) from error
+    except OSError as error:
+        raise _unreadable(stored, error) from error
 
 
 def md5_of(stored: Stored) -> str:
@@ -85,8 +98,7 @@ def md5_of(stored: Stored) -> str:
         with opened(stored) as file:
             return _sum_of(file)
     except OSError as error:
-        hint = "check the file and its permissions"
-        raise DataError(f"{stored}: cannot be read: {reason_of(error)}", hint=hint) from error
+        raise _unreadable(stored, error) from error
 
 
 def unpacked_md5(stored: Stored, most: int) -> str:
@@ -97,6 +109,10 @@ def unpacked_md5(stored: Stored, most: int) -> str:
     """
     with unpacked(stored) as file:
         return _sum_of(file, most)
+
+
+def _unreadable(stored: Stored, error: OSError) -> DataError:
+    return DataError(f"{stored}: cannot be read: {reason_of(error)}", hint="check the file and its permissions")
 
 
 def _sum_of(file: BinaryIO, most: int | None = None) -> str:

@@ -64,6 +64,36 @@ def _open(path: Path, flags: int) -> int:
     raise OSError(errno.EINVAL, NOT_REGULAR, str(path))
 
 
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder, which may be a link to one.
+
+    Raises:
+        OSError: when that cannot be told, such as in a folder that may not be entered.
+    """
+    return stat.S_ISDIR(_mode(path))
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a regular file, which may be a link to one.
+
+    Raises:
+        OSError: when that cannot be told, such as in a folder that may not be entered.
+    """
+    return stat.S_ISREG(_mode(path))
+
+
+def _mode(path: Path) -> int:
+    """Of what is at a path; 0 where there is nothing, or a link that leads nowhere."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return 0
+        raise
+
+
 @contextmanager
 def replacing(path: Path, *, keep: Path | None = None) -> Iterator[Path]:
     """Yield a temporary file beside `path` for the caller to write; it replaces `path` when the block ends well.

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from core.data.loader import Dataset, Loader
+
 Images = npt.NDArray[np.uint8]
 
 
@@ -86,3 +88,8 @@ def write_npz(path: Path, **arrays: npt.ArrayLike) -> Path:
 
 def contents(folder: Path) -> Mapping[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def load(path: Path | str, folder: Path) -> Dataset:
+    """Own data, or a known set, with a root and a cache in a folder."""
+    return Loader(folder / "root", folder / "cache").load(str(path))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from lzma import LZMAError
 from math import isqrt
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +27,7 @@ from core.data.own.parts import (
     refusal,
     to_greys,
 )
+from core.data.stored import MAKE_ANEW, ZIP_DAMAGE
 from core.errors import DataError, one_line, reason_of
 from core.storage.files import open_regular
 
@@ -39,10 +38,7 @@ SPLIT_NAMES = (
 WHOLE_NAMES = (("x", "y"), ("images", "labels"), ("data", "target"))
 _NUMBERS = "buif"
 _MAX_HEADER = 10_000
-_DAMAGE = (
-    *(BadZipFile, zlib.error, LZMAError, EOFError, NotImplementedError, RuntimeError, KeyError),
-    *(ValueError, TypeError, OverflowError, SyntaxError, TokenError),
-)
+_DAMAGE = (*ZIP_DAMAGE, TypeError, SyntaxError, TokenError)
 """What reading an archive, and NumPy's reading of a header, may end in."""
 
 
@@ -79,7 +75,7 @@ class ArrayFile:
         except OSError as error:
             raise DataError(f"{self.path}: cannot be read: {reason_of(error)}", hint="check the file") from error
         except _DAMAGE as error:
-            raise DataError(f"{self.path}: corrupt: {one_line(error)}", hint="make the file anew") from error
+            raise DataError(f"{self.path}: corrupt: {one_line(error)}", hint=MAKE_ANEW) from error
 
     def _names(self, file: ZipFile) -> tuple[str, ...]:
         """The names of the members with images and labels, of one part or of two."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from core.data.own.parts import MAX_IMAGES, Outline, Part, Parts, Pixels8, check_count, check_size, refusal
+from core.data.stored import MAKE_ANEW
 from core.data.suffixes import SUFFIXES
 from core.errors import DataError, one_line, reason_of
 from core.storage.files import open_regular
@@ -137,11 +138,11 @@ def _read_image(path: Path) -> Pixels8:
                 raise refusal(path, f"pixels of the kind {image.mode}, not 8 bits of grey")
             values = np.array(image.convert("RGBA"), dtype=np.uint8)
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {one_line(error)}", hint="make the file anew") from error
+        raise DataError(f"{path}: cannot be read: {one_line(error)}", hint=MAKE_ANEW) from error
     except DataError:
         raise
     except Exception as error:  # decoders raise whatever a damaged file leads them to
-        raise DataError(f"{path}: corrupt: {one_line(error)}", hint="make the file anew") from error
+        raise DataError(f"{path}: corrupt: {one_line(error)}", hint=MAKE_ANEW) from error
     if (values[..., 3] != 255).any():
         raise refusal(path, "it is partly transparent")
     if (values[..., :1] != values[..., :3]).any():

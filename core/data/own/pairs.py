@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.data import idx
 from core.data.own.parts import Labels, Outline, Part, Parts, check_count, check_size, distinct, refusal
-from core.data.stored import unpacked
+from core.data.stored import MAKE_ANEW, unpacked
 from core.errors import DataError
 
 _NAME = re.compile(
@@ -66,8 +66,8 @@ class IdxFolder:
 
     def outline(self) -> Outline:
         images, labels = self.train
-        with unpacked(images) as file:
-            count, size = _checked(images, idx.read_header(images, file)[0])
+        with unpacked(images, MAKE_ANEW) as file:
+            count, size = _checked(images, idx.read_header(images, file, MAKE_ANEW)[0])
         return Outline(size, distinct(_labels(labels, count, images)))
 
     def read(self) -> Parts:
@@ -75,12 +75,12 @@ class IdxFolder:
 
 
 def _read(images: Path, labels: Path) -> Part:
-    with unpacked(images) as file:
-        shape, kind = idx.read_header(images, file)
+    with unpacked(images, MAKE_ANEW) as file:
+        shape, kind = idx.read_header(images, file, MAKE_ANEW)
         count, size = _checked(images, shape)
         if kind.itemsize != 1:
             raise refusal(images, "its pixels are not bytes")
-        pixels = idx.read_data(images, file, shape, kind).reshape(count, size, size)
+        pixels = idx.read_data(images, file, shape, kind, MAKE_ANEW).reshape(count, size, size)
     return Part(images, pixels, _labels(labels, count, images), lambda index: f"label {index} in {labels.name}")
 
 
@@ -94,14 +94,14 @@ def _checked(path: Path, shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def _labels(path: Path, count: int, images: Path) -> Labels:
-    with unpacked(path) as file:
-        shape, kind = idx.read_header(path, file)
+    with unpacked(path, MAKE_ANEW) as file:
+        shape, kind = idx.read_header(path, file, MAKE_ANEW)
         if len(shape) != 1 or shape[0] != count:
             raise DataError(
                 f"{path}: labels of the shape {shape} for the {count:,} images of {images.name}",
                 hint="there must be one label for each image",
             )
-        return idx.read_data(path, file, shape, kind)
+        return idx.read_data(path, file, shape, kind, MAKE_ANEW)
 
 
 def _plain(path: Path) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.data.own.parts import Outline, Part, Parts, check_count, check_size, distinct, refusal, to_greys
-from core.data.stored import unpacked
+from core.data.stored import MAKE_ANEW, unpacked
 from core.errors import DataError, shown
 from core.task import FEWEST, MOST
 
@@ -143,7 +143,7 @@ def _lines(path: Path) -> Iterator[str]:
     Raises:
         DataError: when it is no text, or one line of it is far too long.
     """
-    with unpacked(path) as file:
+    with unpacked(path, MAKE_ANEW) as file:
         text = io.TextIOWrapper(file, encoding="utf-8-sig", newline=None)
         try:
             number = 0

