@@ -7,12 +7,15 @@ is taken up by asking for the same list again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from core.errors import ShouldStop
+from core.config import TrainConfig
+from core.data.task_of import task_of
+from core.errors import DataError, ShouldStop
 from experiments.execution.executor import Ended, Executor
 from experiments.execution.fleet import Fleet
-from experiments.execution.runner import Runner
+from experiments.execution.runner import Runner, portable
 from experiments.runs.folder import Run, RunSpec
 from experiments.runs.recipe import differing_fields
 from experiments.runs.row import Status
@@ -39,7 +42,7 @@ def find_runs(store: Store, specs: Sequence[RunSpec]) -> list[Run | None]:
         by_seed.setdefault(row.seed, []).append((status, store.run(row.run_id), row.tags))
     found: list[Run | None] = []
     for spec in specs:
-        values = spec.config.model_dump()
+        values = _recorded(spec.config).model_dump()
         fitting = [
             (_ORDER.index(status), run.id, run)
             for status, run, tags in by_seed.get(spec.config.seed, [])
@@ -47,6 +50,13 @@ def find_runs(store: Store, specs: Sequence[RunSpec]) -> list[Run | None]:
         ]
         found.append(min(fitting)[2] if fitting else None)
     return found
+
+
+def _recorded(config: TrainConfig) -> TrainConfig:
+    """A config as the run that is made with it has it: with the spec of a named network that its data set changes."""
+    with suppress(DataError):  # there is nothing to train then, as is said to whoever wants to
+        return portable(config, task_of(config.dataset))
+    return config
 
 
 def train_all(

@@ -125,8 +125,8 @@ class Runner:
         if has_code:
             files = files or self.first_read.find(config)
         teacher = self.teachers.of(self.store, config, spec.meta.group_id)
-        portable = _portable(config, task_of(config.dataset))
-        return NewRun(portable, spec.meta, describe_environment(config.device), files, teacher)
+        recorded = portable(config, task_of(config.dataset))
+        return NewRun(recorded, spec.meta, describe_environment(config.device), files, teacher)
 
     def resume(
         self, run: Run, *, epochs: int | None = None, arch: str | None = None, no_budget: bool = False
@@ -286,7 +286,7 @@ def owning(run: Run) -> Iterator[None]:
         run.release()
 
 
-def _portable(config: TrainConfig, task: ImageTask) -> TrainConfig:
+def portable(config: TrainConfig, task: ImageTask) -> TrainConfig:
     """The config as another process, in another folder, understands it."""
     arch, dataset = recorded_arch(config.arch, task), absolute_dataset(config.dataset)
     return config.changed(arch=arch, dataset=dataset)
@@ -299,7 +299,7 @@ def describe_training(trainer: RunRecord) -> dict[str, Any]:
 
 def recorded_config(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     """The config that a run's record shows: which data set it was, whatever `auto` would find another day."""
-    return _portable(config, dataset.task).changed(dataset=dataset.choice)
+    return portable(config, dataset.task).changed(dataset=dataset.choice)
 
 
 def kept(trainer: RunRecord, run: Run, event: TrainEvent) -> Iterator[TrainEvent]:

@@ -157,7 +157,7 @@ def run_race(
             yield RaceRunEnded(trial=trial, run_id=outcome.run.id, value=score, reason=outcome.problem)
         before, race = race, runs.standing()
         write_standing(folder, race)
-        if should_stop() or race.missing == before.missing:
+        if any(spec in race.missing for spec in before.missing):  # stopped, one by one or all, or without a score
             return
         yield RaceJudged(
             left=[racer.trial for racer in race.left],

@@ -1,6 +1,8 @@
 """Lists of runs that are trained to their ends, whatever they were broken off by."""
 
+import numpy as np
 import pytest
+from own_data import draw
 
 from core.errors import InvalidValue
 from core.events import RunStopped
@@ -12,6 +14,14 @@ from experiments.execution.runner import Runner
 from experiments.execution.supervision import REQUESTED
 from experiments.runs.folder import Meta, RunSpec
 from experiments.runs.row import Status
+
+OWN = """
+from torch import nn
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Flatten(), nn.Linear(784, 10))
+"""
 
 
 class Here:
@@ -153,6 +163,26 @@ def test_runs_are_known_by_tags_seed_and_recipe(locations, store, wanted, tiny):
     assert [None if run is None else run.id for run in found] == [None, None, None, mine, mine]
     store.run(mine).change_meta(tags=())
     assert find_runs(store, wanted[:1]) == [None]
+
+
+@pytest.mark.parametrize(
+    ("arch", "dataset"), [("conv9", "emnist-letters"), ("net.py:Net", "mnist-5k"), ("conv9", "letters.npz")]
+)
+def test_a_run_is_known_whose_network_is_recorded_in_other_words(
+    locations, store, tiny, arch, dataset, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(OWN)
+    images, labels = draw(40, 28, classes=5)
+    np.savez(tmp_path / "letters.npz", images=images, labels=labels)
+    config = tiny.changed(
+        max_params=30_000, arch=arch, dataset=dataset if dataset != "letters.npz" else str(tmp_path / dataset)
+    )
+    spec = RunSpec(config, Meta("x-0", ("x",)))
+    run = Runner(locations).create(spec.config, spec.meta)
+    assert find_runs(store, [spec]) == [run]
+    (tmp_path / "letters.npz").unlink()
+    assert len(find_runs(store, [spec])) == 1
 
 
 def test_of_several_the_one_that_has_come_furthest_counts(locations, store, wanted, new_run, script):

@@ -44,8 +44,8 @@ def by_rate(lr, seed):
     return 0.5 + lr / 10 + (seed % 5) / 1000
 
 
-def study_of(locations, script, play, **fields):
-    plan = tiny_plan({"lr": "1,2,3,4"}, sampler="grid", trials=4, race=3, **fields)
+def study_of(locations, script, play, changes=None, **fields):
+    plan = tiny_plan({"lr": "1,2,3,4"} | (changes or {}), sampler="grid", trials=4, race=3, **fields)
     drive(locations, plan, Scripted(script, play))
     return plan
 
@@ -97,6 +97,39 @@ def test_a_race_that_is_broken_off_goes_on_and_trains_nothing_twice(locations, s
     names = [run.meta().name for run in store.runs() if "race" in run.meta().name]
     assert len(names) == len(set(names)) == 3 * LOOKS[0]
     assert view().race["winner"] is not None
+
+
+def test_a_race_of_a_named_network_finds_its_runs_whose_network_is_written_for_the_classes(
+    locations, store, script, view
+):
+    play = scored(script, by_rate)
+    study_of(locations, script, play, changes={"arch": "conv9", "dataset": "emnist-letters", "max_params": "30000"})
+    events = list(racing(locations, view(), lambda: Scripted(script, play)))
+    assert events[-1].is_over
+    assert list(racing(locations, view(), lambda: Scripted(script, play))) == []
+    assert len([run for run in store.runs() if "race" in run.meta().name]) == 3 * LOOKS[0]
+
+
+@pytest.mark.parametrize("stopped", [1, 2, 3 * LOOKS[0]])
+def test_a_race_whose_runs_somebody_stops_is_judged_when_it_is_gone_on_with_and_they_are_whole(
+    locations, store, script, view, stopped
+):
+    play = scored(script, by_rate)
+    study_of(locations, script, play)
+    asked = []
+
+    def stopping(run, life):
+        if len(asked) < stopped:
+            asked.append(run.id)
+            run.ask_to_stop()
+        yield from play(run, life)
+
+    events = list(racing(locations, view(), lambda: Scripted(script, stopping)))
+    assert [event for event in events if isinstance(event, RaceJudged)] == []
+    assert [event.value for event in events].count(None) == stopped
+    events = list(racing(locations, view(), lambda: Scripted(script, play)))
+    assert [event.is_over for event in events if isinstance(event, RaceJudged)] == [True]
+    assert [event.run_id for event in events if isinstance(event, RaceRunEnded)] == asked
 
 
 def test_a_racer_whose_run_fails_is_out(locations, store, script, view):
