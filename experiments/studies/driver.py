@@ -134,10 +134,10 @@ class SweepDriver(Fleet[SweepEvent]):
             yield from self._enter_in_turn(trial.number)
             return
         self._trials.remember_run(trial.number, run.id)
-        seed = self._of_trials.seed_of(trial.number, run)
+        seed = self._of_trials.seed_of(run)
         config = self._plan.config(params, seed=seed)
         active = self._active[run.id] = RunningTrial(trial.number, params, config, run, EventReader(run.log), seed)
-        if pruner := trial.user_attrs.get(GIVEN_UP):
+        if seed == 0 and (pruner := trial.user_attrs.get(GIVEN_UP)):  # else that one had finished by then
             active.given_up, active.reported = str(pruner), max(trial.intermediate_values, default=0)
         yield from self.follow(run)
         if (end := self._end_of(active)) is not None:
@@ -260,7 +260,8 @@ class SweepDriver(Fleet[SweepEvent]):
         self.train(active.run)
 
     def _end_of(self, active: RunningTrial) -> TrialFinished | TrialStarted | None:
-        """Tell the study how a trial ended, or go on with its next seed; None where its run has no end yet."""
+        """Tell the study how a trial ended, or go on with its next seed; None where its run has no end yet, or the next
+        seed is for the next driver."""
         match active.view.end:
             case RunFinished() as end:
                 scores = active.scores(self._plan)
@@ -269,7 +270,7 @@ class SweepDriver(Fleet[SweepEvent]):
                 if self._plan.seeds_per_trial > 1:
                     self._trials.keep_scores(active.number, active.seed, active.run.id, scores)
                     if active.seed + 1 < self._plan.seeds_per_trial:
-                        return self._next_seed(active)
+                        return None if self.stopping else self._next_seed(active)
                     found = self._trials.scores(active.number)
                     scores = mean_scores([values for _, values in found.values()])
                     self._trials.remember_run(active.number, found[min(found)][0])

@@ -83,18 +83,25 @@ class TrialRuns:
         return self.made_for(trial, seed=0)
 
     def made_for(self, trial: FrozenTrial, seed: int) -> Run | None:
-        """The run that was made for a seed of a trial."""
+        """The run that was made for a seed of a trial, whatever it is called by now."""
         wanted = self.meta(trial.number, seed)
-        runs = self._store.runs()
-        return next((run for run in runs if _made_since(run, trial) and run.meta() == wanted), None)
 
-    def seed_of(self, number: int, run: Run) -> int:
+        def is_it(run: Run) -> bool:
+            meta = run.meta()
+            is_of_trial = set(wanted.tags) <= set(meta.tags) and meta.group_id == wanted.group_id
+            return is_of_trial and self._has_seed(run, seed)
+
+        return next((run for run in self._store.runs() if _made_since(run, trial) and is_it(run)), None)
+
+    def seed_of(self, run: Run) -> int:
         """Which of its trial's seeds a run has, counted from 0."""
-        name, seeds = run.meta().name, range(1, self._plan.seeds_per_trial)
-        return next((seed for seed in seeds if self.meta(number, seed).name == name), 0)
+        return next((seed for seed in range(1, self._plan.seeds_per_trial) if self._has_seed(run, seed)), 0)
+
+    def _has_seed(self, run: Run, seed: int) -> bool:
+        return run.config().get("seed") == self._plan.base.seed + seed
 
     def meta(self, number: int, seed: int = 0) -> Meta:
-        """The name and tags by which the run of a trial's seed is found again, and the group of all its seeds."""
+        """What the run of a trial's seed is called, and the tags and the group by which it is found again."""
         on_test = ("objective:test",) if self._plan.scored_on == "test" else ()
         name, tags = f"{self._folder.name}-{number}", (self._folder.tag, f"trial:{number}", *on_test)
         if self._plan.seeds_per_trial == 1:

@@ -7,8 +7,9 @@ from sweep_tools import Inline, Scripted, drive, three_epochs, tiny_plan
 
 from core.errors import InvalidValue
 from experiments.results.groups import find_group
-from experiments.studies.events import TrialFinished, TrialStarted
+from experiments.studies.events import SweepStopped, TrialFinished, TrialStarted
 from experiments.studies.objectives import front
+from experiments.studies.trials import Trials
 from experiments.studies.view import prune_trial, study_view
 
 
@@ -64,6 +65,90 @@ def test_a_pruner_looks_at_the_first_seed_alone(locations, script, view):
     drive(locations, plan, Scripted(script, play))
     assert [trial.state for trial in view().trials] == ["finished"] * 8
     assert view().best.value == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("is_noted", [True, False])
+def test_a_run_that_somebody_renames_and_tags_while_no_driver_is_there_keeps_its_place_in_the_trial(
+    locations, store, script, view, monkeypatch, is_noted
+):
+    def killed(*_):
+        if len(store.runs()) == 2:
+            raise KeyboardInterrupt
+
+    class Killed(Scripted):
+        """Its driver is killed when it is about to train the second seed."""
+
+        def start(self, run):
+            killed()
+            super().start(run)
+
+    def play(run, life):
+        yield from three_epochs(script, [0.3, 0.6, 0.9][run.config()["seed"]])(run, life)
+
+    plan = tiny_plan(seeds_per_trial=3, trials=1)
+    with monkeypatch.context() as patch:
+        if not is_noted:
+            remember = Trials.remember_run
+            patch.setattr(Trials, "remember_run", lambda *told: killed() or remember(*told))
+        with pytest.raises(KeyboardInterrupt):
+            drive(locations, plan, Killed(script, play))
+    for run in store.runs():
+        run.release()
+        run.change_meta(name=f"mine {run.config()['seed']}", tags=(*run.meta().tags, "good"))
+    drive(locations, plan, Scripted(script, play))
+    (trial,) = view().trials
+    assert (trial.state, trial.value) == ("finished", pytest.approx(0.6))
+    assert [store.run(run_id).config()["seed"] for run_id in trial.runs] == [0, 1, 2]
+    assert len(store.runs()) == 3
+
+
+def test_a_sweep_that_is_stopped_as_a_seed_ends_begins_no_other_and_goes_on_with_that_later(
+    locations, store, script, view
+):
+    class Deaf(Scripted):
+        """Its runs come to their end before they hear of a stop."""
+
+        def stop(self, reason):
+            pass
+
+    plan = tiny_plan(seeds_per_trial=3, trials=1)
+    executor = Deaf(script, three_epochs(script))
+    *_, event = drive(locations, plan, executor, should_stop=lambda: "SIGINT" if store.runs() else "")
+    assert event == SweepStopped(reason="SIGINT")
+    (trial,) = view().trials
+    assert (trial.state, len(trial.runs), len(store.runs())) == ("running", 1, 1)
+    drive(locations, plan, Scripted(script, three_epochs(script)))
+    (trial,) = view().trials
+    assert (trial.state, len(set(trial.runs)), len(store.runs())) == ("finished", 3, 3)
+
+
+def test_a_trial_that_was_too_fast_for_its_pruner_is_not_given_up_with_another_seed(locations, store, script, view):
+    class Killed(Scripted):
+        """Its runs hear of no wish to stop, and its driver is killed when it is about to train the second seed."""
+
+        def start(self, run):
+            if run.config()["seed"] == 1:
+                raise KeyboardInterrupt
+            super().start(run)
+
+        def wait(self, seconds):
+            for run, _ in self._plays.values():
+                run.forget_stop()
+            return super().wait(seconds)
+
+    def play(run, life):
+        for epoch in range(1, 6):
+            yield script.epoch(epoch, 0.5, on_test=False)
+        yield script.finished(epochs=5, best_test_accuracy=None, best_epoch=None)
+
+    plan = tiny_plan({"epochs": "5"}, seeds_per_trial=2, trials=1, pruner="early-signal")
+    with pytest.raises(KeyboardInterrupt):
+        drive(locations, plan, Killed(script, play))
+    for run in store.runs():
+        run.release()
+    drive(locations, plan, Scripted(script, play))
+    (trial,) = view().trials
+    assert (trial.state, len(trial.runs)) == ("finished", 2)
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "nsga2"])
