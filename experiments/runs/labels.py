@@ -13,6 +13,8 @@ from core.errors import InvalidValue
 
 MAX_NOTE = 20_000
 """Characters of a note."""
+MAX_LABEL = 100
+"""Characters of a name or a tag."""
 _LINE_ENDS = re.compile("\r\n?|[\u2028\u2029]")
 
 
@@ -38,6 +40,21 @@ def split_tags(texts: Iterable[str], *, at_spaces: bool = False, known: Collecti
         for tag in [part] if not at_spaces or part in known else part.split():
             tags[tag.lstrip("#").strip()] = None
     return tuple(filter(None, tags))
+
+
+def check_label(field: str, text: str) -> None:
+    """Refuse a name or tag that nobody could see or that would not fit in a table.
+
+    Raises:
+        InvalidValue: naming the field. A name may be empty, which is none.
+    """
+    if text.isspace() or (not text and field == "tag"):
+        raise InvalidValue(field, text, "must not be empty", hint=f"give a word, or leave the {field} out")
+    if len(text) > MAX_LABEL or not text.isprintable():
+        allowed = f"must be at most {MAX_LABEL} printable characters"
+        raise InvalidValue(field, text, allowed, hint="leave out line ends and control characters")
+    if text == "latest":
+        raise InvalidValue(field, text, "stands for the newest run", hint="choose another word")
 
 
 def note_in(value: object) -> str:

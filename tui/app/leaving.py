@@ -21,8 +21,9 @@ from tui.command_line.exit_codes import ExitCode, stop_code
 from tui.live.job_words import names_in_words, waiting_seeds, what_is_trained
 from tui.live.session import Job, Session
 from tui.screens.dialogs import Ask
+from tui.screens.notes import NoteEditor
 from tui.text.output import note
-from tui.widgets.textual_private import call_soon
+from tui.widgets.textual_private import call_soon, open_screens
 
 DEADLINE = 9.0
 """Seconds after which the process goes, saved or not. Files are whole at any moment."""
@@ -44,14 +45,15 @@ class Leaving:
     def __init__(self, app: App[int], session: Session, store: Store) -> None:
         self._app, self._session, self._store = app, session, store
         self._watching = False
+        self._question: Ask | None = None
         self.keeps = True
         self.has_hung_up = False
         self.patience = DEADLINE
         self.farewell: Callable[[], str] = lambda: ""
 
     async def ask(self) -> None:
-        """Quit, asking first what is to become of a live run."""
-        if isinstance(self._app.screen, Ask):
+        """Quit, asking first what is to become of a note that has not been saved, and of a live run."""
+        if self._app.screen is self._question or await self._asks_about_note():
             return
         if not self._session.live:
             self._app.exit(ExitCode.DONE)
@@ -70,7 +72,19 @@ class Leaving:
         def answered(answer: str | None) -> None:
             self._answered(job, answer, ended)
 
-        await self._app.push_screen(Ask("Quit?", self._what_is_at_stake(job), answers, danger="discard"), answered)
+        self._question = Ask("Quit?", self._what_is_at_stake(job), answers, danger="discard")
+        await self._app.push_screen(self._question, answered)
+
+    async def _asks_about_note(self) -> bool:
+        """Whether a note somewhere has unsaved changes; it is shown then, and asks what is to become of them."""
+        for mode, screens in open_screens(self._app).items():
+            for editor in screens:
+                if isinstance(editor, NoteEditor) and editor.is_changed:
+                    await self._app.switch_mode(mode)
+                    if isinstance(shown := self._app.screen, NoteEditor):  # else it asks already
+                        await shown.action_leave()
+                    return True
+        return False
 
     def _what_is_at_stake(self, job: Job) -> str:
         words = [what_is_trained(job)]

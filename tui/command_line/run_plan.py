@@ -11,14 +11,11 @@ from core.fields import check_given
 from experiments.presets.loader import DEFAULT, load_config_file, load_preset
 from experiments.results.more_seeds import more_seeds
 from experiments.runs.folder import Meta, RunSpec
-from experiments.runs.labels import split_tags
+from experiments.runs.labels import check_label, split_tags
 from experiments.runs.row import Status
 from experiments.runs.seeds import name_of_seed, parse_seeds, seed_specs
 from experiments.runs.store import Store
 from tui.text.output import note
-
-MAX_LABEL = 100
-"""Characters of a name or a tag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +38,10 @@ def plan_new(store: Store, asked: Asked) -> tuple[str | None, list[RunSpec]]:
         InvalidValue, OverBudget: for what cannot be trained.
     """
     config = configure(asked.preset, asked.config, asked.changes)
-    _check_label("name", asked.name)
+    check_label("name", asked.name)
     for text in asked.tags:
         for tag in split_tags([text]) or [text if text.isspace() else ""]:
-            _check_label("tag", tag)
+            check_label("tag", tag)
     asked = replace(asked, tags=split_tags(asked.tags))
     if asked.seeds is None:
         return None, [RunSpec(config, Meta(asked.name, asked.tags, note=asked.note))]
@@ -102,14 +99,3 @@ def _seeds(text: str, seed: object) -> tuple[int, ...]:
     if seed is not None:
         raise InvalidValue("seeds", text, "cannot be used with --seed", hint="give one of the two")
     return parse_seeds(text)
-
-
-def _check_label(field: str, text: str) -> None:
-    """Raise `InvalidValue` for a name or tag that nobody could see or that would not fit in a table."""
-    if text.isspace() or (not text and field == "tag"):
-        raise InvalidValue(field, text, "must not be empty", hint=f"give a word, or leave the {field} out")
-    if len(text) > MAX_LABEL or not text.isprintable():
-        allowed = f"must be at most {MAX_LABEL} printable characters"
-        raise InvalidValue(field, text, allowed, hint="leave out line ends and control characters")
-    if text == "latest":
-        raise InvalidValue(field, text, "stands for the newest run", hint="choose another word")

@@ -127,7 +127,8 @@ def _go_on(
             if one.id in places.given_up:  # somebody did so while it waited
                 codes.append(stop_code(REQUESTED))
                 continue
-            if stop() and (one in taken or not one.is_owned_here()):
+            if (reason := stop()) and (one in taken or not one.is_owned_here()):
+                codes.append(stop_code(reason))
                 continue
             try:
                 entries = tracking.follow(train_on(runner, one, **how))

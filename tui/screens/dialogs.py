@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual import on
@@ -13,6 +13,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
+from core.errors import LabError
+from tui.live.task import in_a_sentence
 from tui.text.keys import with_keys
 from tui.widgets.forms.field import Field
 from tui.widgets.keys import bind
@@ -48,13 +50,13 @@ class Ask(ModalScreen[str]):
 
 
 class Prompt(ModalScreen[str | None]):
-    """A line to type; dismissed with it, or with None for escape."""
+    """A line to type; dismissed with it, or with None for escape. What `check` raises is said, and it stays open."""
 
     BINDINGS: ClassVar[list[BindingType]] = [bind("back", "dismiss(None)", "Cancel")]
 
-    def __init__(self, title: str, text: str, value: str) -> None:
+    def __init__(self, title: str, text: str, value: str, check: Callable[[str], object] = str) -> None:
         super().__init__()
-        self._title, self._text, self._value = title, text, value
+        self._title, self._text, self._value, self._check = title, text, value, check
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
@@ -65,4 +67,9 @@ class Prompt(ModalScreen[str | None]):
 
     @on(Input.Submitted)
     def _done(self, event: Input.Submitted) -> None:
-        self.dismiss(event.value)
+        try:
+            self._check(event.value)
+        except LabError as error:
+            self.notify(in_a_sentence(error), title="Not kept", severity="error", markup=False)
+        else:
+            self.dismiss(event.value)

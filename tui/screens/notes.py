@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from textual.app import App, ComposeResult, SuspendNotSupported
@@ -25,8 +25,8 @@ from tui.widgets.keys import bind
 HEADINGS = "Target\n\n\nResult\n\n\nAnalysis\n"
 
 
-class NoteEditor(ModalScreen[str | None]):
-    """Dismissed with the note, or with None for one that is left as it was."""
+class NoteEditor(ModalScreen[bool]):
+    """The note of runs that have the same one; dismissed when it is kept, with True, or left as it was, with False."""
 
     DEFAULT_CSS = """
     NoteEditor { align: center middle; background: $background 60%; }
@@ -40,9 +40,10 @@ class NoteEditor(ModalScreen[str | None]):
         bind("back", "leave", "Leave", priority=True),
     ]
 
-    def __init__(self, title: str, note: str) -> None:
+    def __init__(self, title: str, runs: Sequence[Run]) -> None:
         super().__init__()
-        self._title, self._before = title, plain(note)
+        self._title, self._runs, self._note = title, runs, runs[0].meta().note
+        self._before = plain(self._note)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog note") as box:
@@ -60,28 +61,54 @@ class NoteEditor(ModalScreen[str | None]):
     def _area(self) -> TextArea:
         return self.query_one("#note", TextArea)
 
-    def action_save(self) -> None:
-        try:
-            note = checked_note(self._area.text)
-        except LabError as error:
-            self.notify(in_a_sentence(error), title="Not saved", severity="error", markup=False)
+    @property
+    def is_changed(self) -> bool:
+        return self._area.text.strip() != self._before.strip()
+
+    async def action_save(self) -> None:
+        """Keep the note; where somebody else has changed it meanwhile, ask which."""
+        others = [run for run in self._runs if run.folder.is_dir() and run.meta().note != self._note]
+        if not self.is_changed:
+            self.dismiss(False)
+        elif others:
+            theirs = others[0].meta().note
+            answers = (("both", "Keep both, one below the other"), ("ours", "Keep only this one"))
+            question = Ask("Which note?", "Somebody else has changed the note meanwhile.", answers)
+            await self.app.push_screen(question, lambda answer: self._settle(answer, theirs))
         else:
-            self.dismiss(note)
+            self._keep(self._area.text)
+
+    def _settle(self, answer: str | None, theirs: str) -> None:
+        if answer:
+            ours = self._area.text
+            self._keep(ours if answer == "ours" else "\n\n".join(filter(None, (theirs, ours))))
+
+    def _keep(self, text: str) -> None:
+        """Write it down; where that fails it stays in the dialog."""
+        try:
+            note = checked_note(text)
+            for run in self._runs:
+                run.change_meta(note=note)
+        except LabError as error:
+            self.notify(in_a_sentence(error), title="Not saved", severity="error", markup=False, timeout=20)
+        else:
+            self.app.notify("the note is saved" if note else "the note is removed", title="Note")
+            self.dismiss(True)
 
     async def action_leave(self) -> None:
         """Leave at once what has not been changed; else a question, as it may be long."""
-        if self._area.text.strip() == self._before.strip():
-            self.dismiss(None)
+        if not self.is_changed:
+            self.dismiss(False)
             return
         answers = (("edit", "Keep editing"), ("save", "Save it"), ("discard", "Discard the changes"))
         text = "The note has unsaved changes."
         await self.app.push_screen(Ask("Leave the note?", text, answers, danger="discard"), self._left)
 
-    def _left(self, answer: str | None) -> None:
+    async def _left(self, answer: str | None) -> None:
         if answer == "save":
-            self.action_save()
+            await self.action_save()
         elif answer == "discard":
-            self.dismiss(None)
+            self.dismiss(False)
 
     def action_headings(self) -> None:
         """Put in the headings that a report sets apart, each that is not there yet."""
@@ -104,36 +131,6 @@ class NoteEditor(ModalScreen[str | None]):
         self._area.move_cursor(self._area.document.end)
 
 
-async def edit_note(app: App[Any], runs: list[Run], title: str, done: Callable[[], None]) -> None:
-    """Open the note of a run, or of several that have the same one, and keep what comes of it."""
-    before = runs[0].meta().note
-
-    def keep(note: str | None) -> None:
-        if note is None or note == before:
-            return
-        others = [run for run in runs if run.folder.is_dir() and run.meta().note != before]
-        if others:
-            theirs = others[0].meta().note
-            answers = (("both", "Keep both, one below the other"), ("ours", "Keep only this one"))
-            text = "Somebody else has changed the note meanwhile."
-            question = Ask("Which note?", text, answers)
-            app.push_screen(question, lambda answer: _write(app, runs, _settled(answer, note, theirs), done))
-        else:
-            _write(app, runs, note, done)
-
-    await app.push_screen(NoteEditor(title, before), keep)
-
-
-def _settled(answer: str | None, note: str, theirs: str) -> str:
-    """Both where nothing else was asked for, so that none is lost."""
-    return note if answer == "ours" else "\n\n".join(filter(None, (theirs, note)))
-
-
-def _write(app: App[Any], runs: list[Run], note: str, done: Callable[[], None]) -> None:
-    try:
-        for run in runs:
-            run.change_meta(note=checked_note(note))
-        app.notify("the note is saved" if note else "the note is removed", title="Note")
-    except LabError as error:
-        app.notify(in_a_sentence(error), title="Not saved", severity="error", markup=False, timeout=20)
-    done()
+async def edit_note(app: App[Any], runs: Sequence[Run], title: str, done: Callable[[], None]) -> None:
+    """Open the note of a run, or of several that have the same one; `done` is called when it has become another."""
+    await app.push_screen(NoteEditor(title, runs), lambda changed: done() if changed else None)

@@ -6,7 +6,7 @@ which, and what it was good for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -23,6 +23,11 @@ def first_screen(app: App[Any], mode: str) -> Screen[Any] | None:
     """The screen of a mode itself, whatever lies above it; None when it has not been shown yet."""
     stack = app._screen_stacks.get(mode)
     return stack[0] if stack else None
+
+
+def open_screens(app: App[Any]) -> Mapping[str, Sequence[Screen[Any]]]:
+    """The screens of each mode that has been shown, from below."""
+    return app._screen_stacks
 
 
 def has_screen(app: App[Any]) -> bool:

@@ -79,6 +79,23 @@ async def test_runs_of_others_are_stopped_without_what_is_prepared_here(tmp_path
         await wait_for_text(pilot, "2 runs asked to stop")
 
 
+async def test_a_note_that_is_not_saved_is_asked_about_before_the_end(tmp_path, script):
+    run = make_run(tmp_path, script, script.started(), script.finished(1), meta=Meta("alpha"))
+    run.release()
+    async with opened(tmp_path) as pilot:
+        await pilot.press("3")
+        await wait_for_text(pilot, "alpha")
+        await pilot.press("N", *"mine", "ctrl+q")
+        await wait_for_text(pilot, "Leave the note?")
+        await pilot.press("ctrl+q")  # again: the question stays
+        await pilot.press("down", "enter")
+        await wait_for(pilot, lambda: run.meta().note == "mine")
+        await pilot.press("d")
+        await wait_for_text(pilot, "Keep")
+        await pilot.press("ctrl+q")
+        await wait_for(pilot, lambda: pilot.app.return_value == ExitCode.DONE)
+
+
 @pytest.mark.parametrize("size", [SMALL, WIDE])
 async def test_c_while_another_run_is_trained_puts_a_stopped_one_in_line(tmp_path, scripted, script, size):
     run = make_run(tmp_path, script, script.started(), script.epoch(1, 0.9812), script.stopped(1))

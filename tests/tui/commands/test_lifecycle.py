@@ -1,11 +1,13 @@
 """`resume` and `stop`: going on with a run exactly where it was, or the reason why not."""
 
+import signal
 import sys
 
 import pytest
 
 from core.config import TrainConfig
 from core.events import EpochFinished, RunStopped
+from experiments.execution import apart
 from experiments.execution.runner import Runner
 from experiments.locations import Locations
 from experiments.queue.line import Queue
@@ -73,6 +75,20 @@ def test_a_finished_run_that_cannot_be_extended_for_want_of_data_keeps_its_resul
     refused(cli("resume", "latest", "--epochs", "3"), 4, "mnist-5k")
     (after,) = cli("runs", "--json").json
     assert (after["status"], after["final_test_accuracy"]) == (before["status"], before["final_test_accuracy"])
+
+
+def test_a_group_that_a_signal_leaves_unfinished_says_so_by_its_exit_code(cli, train, store, monkeypatch):
+    """Though the run under way when it comes still finishes."""
+    train("--quiet", "--name", "two", "--seeds", "0-1")
+    train_on = apart.train_on
+
+    def interrupted_at_the_end(*arguments, **options):
+        yield from train_on(*arguments, **options)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(apart, "train_on", interrupted_at_the_end)
+    assert cli("resume", "two", "--epochs", "3", "--quiet").code == 130
+    assert sorted(run.row().epochs_done for run in store.runs()) == [2, 3]
 
 
 def test_a_run_with_damaged_files_is_exit_code_5(cli, refused, half):

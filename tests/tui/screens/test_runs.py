@@ -502,6 +502,32 @@ async def test_a_note_of_several_lines_is_written_and_one_that_is_not_saved_is_a
     assert run.meta().note.splitlines()[:4] == ["one", "twox", "", "Target"]
 
 
+async def test_a_note_that_cannot_be_written_stays_in_its_dialog(tmp_path, script):
+    run = _finished(tmp_path, script, "alpha", 0.95)
+    async with staged(RunsScreen(), tmp_path) as pilot:
+        await wait_for_text(pilot, "alpha")
+        await pilot.press("N", *"mine")
+        run.folder.rename(tmp_path / "away")
+        await pilot.press("ctrl+s")
+        await wait_for_text(pilot, "Not saved")
+        assert "mine" in screen_text(pilot)
+        (tmp_path / "away").rename(run.folder)
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: run.meta().note == "mine")
+
+
+async def test_a_name_or_a_tag_that_the_command_line_refuses_is_refused_and_stays_to_be_mended(tmp_path, script):
+    run = _finished(tmp_path, script, "alpha", 0.95)
+    async with staged(RunsScreen(), tmp_path) as pilot:
+        await wait_for_text(pilot, "alpha")
+        for key in ("e", "t"):
+            await pilot.press(key, "ctrl+u", *"latest", "enter")
+            await wait_for_text(pilot, "stands for the newest run")
+            await pilot.press(*"-a", "enter")
+        await wait_for(pilot, lambda: run.meta().tags == ("latest-a",))
+        assert run.meta().name == "latest-a"
+
+
 async def test_a_note_that_somebody_else_has_changed_meanwhile_is_not_lost(tmp_path, script):
     run = _finished(tmp_path, script, "alpha", 0.95)
     async with staged(RunsScreen(), tmp_path) as pilot:

@@ -9,6 +9,7 @@ from typing import Any
 
 from core.config import TrainConfig
 from core.errors import InvalidValue, LabError, OverBudget
+from experiments.runs.labels import check_label
 from experiments.runs.seeds import parse_seeds
 from tui.live.forms.advice import for_interface
 from tui.live.forms.fields import ADVANCED_FIELDS, CURVE_FIELDS, MAIN_FIELDS, allowed, is_optional
@@ -41,6 +42,10 @@ def check(texts: Mapping[str, str], arch: str) -> Checked:
         values[field], error = _checked_alone(field, texts.get(field, "").strip())
         if error:
             errors[field] = error
+    try:
+        check_label("name", texts.get("name", "").strip())
+    except InvalidValue as error:
+        errors["name"] = error.allowed
     seeds = (0,) if "seed" in errors else parse_seeds(texts.get("seed", "").strip(), "seed")
     if errors:
         return Checked(None, seeds, errors)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from textual import work
 from textual.widgets import Input
@@ -13,7 +13,7 @@ from textual.widgets import Input
 from core.errors import LabError
 from experiments.results.filters.fields import Listed
 from experiments.runs.folder import Run
-from experiments.runs.labels import split_tags
+from experiments.runs.labels import check_label, split_tags
 from experiments.runs.row import RunRow, Status
 from tui.live.catalog import Catalog
 from tui.live.messages import ForkRequested, ResumeRequested, StopAllRequested, StopRequested
@@ -102,43 +102,51 @@ class RunActions(WorkScreen):
     async def action_rename(self) -> None:
         if self.current is not None and self.current.fold is None:
             run = self.run_of(self.current.row)
-            await self.app.push_screen(Prompt("Rename", run.id, run.meta().name), lambda name: self._rename(run, name))
+            prompt = Prompt("Rename", run.id, run.meta().name, lambda name: check_label("name", _one_line(name)))
+            await self.app.push_screen(prompt, lambda name: self._rename(run, name))
 
     def _rename(self, run: Run, name: str | None) -> None:
         if name is not None:
-            self._change([run], name=" ".join(name.split()))
+            self._change([(run, {"name": _one_line(name)})])
 
     async def action_tag(self) -> None:
         runs = [self.run_of(row) for row, _ in self.chosen]
         if len(runs) == 1:
             text, tags = f"{runs[0].id}: tags, separated by commas or spaces", ", ".join(runs[0].meta().tags)
-            await self.app.push_screen(Prompt("Tag", text, tags), lambda answer: self._tag_one(runs[0], tags, answer))
+            prompt = Prompt("Tag", text, tags, _check_tags)
+            await self.app.push_screen(prompt, lambda answer: self._tag_one(runs[0], tags, answer))
         elif runs:
             text = f"{named(self.chosen)}: tags to add, separated by commas or spaces; -tag takes one away"
-            await self.app.push_screen(
-                Prompt(f"Tag {len(runs)} runs", text, ""), lambda answer: self._tag_all(runs, answer or "")
-            )
+            prompt = Prompt(f"Tag {len(runs)} runs", text, "", _check_tags)
+            await self.app.push_screen(prompt, lambda answer: self._tag_all(runs, answer or ""))
 
     def _tag_one(self, run: Run, before: str, answer: str | None) -> None:
         if answer not in (None, before):
-            self._change([run], tags=split_tags([answer or ""], at_spaces=True, known=run.meta().tags))
+            self._change([(run, {"tags": split_tags([answer or ""], at_spaces=True, known=run.meta().tags)})])
 
     def _tag_all(self, runs: Sequence[Run], answer: str) -> None:
         known = {tag for run in runs for tag in run.meta().tags}
         words = split_tags([answer], at_spaces=True, known=known | {f"-{tag}" for tag in known})
         away = {word.removeprefix("-").lstrip("#") for word in words if word.startswith("-")}
         new = [word for word in words if not word.startswith("-")]
-        for run in runs if words else ():
-            before = run.meta().tags
-            self._change([run], tags=tuple(dict.fromkeys([*(tag for tag in before if tag not in away), *new])))
+        kept = [(run, [tag for tag in run.meta().tags if tag not in away]) for run in runs]
+        if words:
+            self._change([(run, {"tags": tuple(dict.fromkeys([*tags, *new]))}) for run, tags in kept])
 
-    def _change(self, runs: Sequence[Run], *, name: str | None = None, tags: tuple[str, ...] | None = None) -> None:
-        try:
-            for run in runs:
-                run.change_meta(name=name, tags=tags)
-        except LabError as error:
-            self.notify(in_a_sentence(error), title="Not kept", severity="error", markup=False)
-        self._read_again([run.id for run in runs])
+    @work(group="change")
+    async def _change(self, changes: Sequence[tuple[Run, Mapping[str, Any]]]) -> None:
+        """Keep names and tags, on a thread, as they may be those of thousands of runs."""
+
+        def keep() -> None:
+            for run, fields in changes:
+                run.change_meta(**fields)
+
+        task = BackgroundTask("change", lambda *_: keep())
+        while not task.done.is_set():
+            await asyncio.sleep(0.01)
+        if problem := task.problem():
+            self.notify(problem, title="Not kept", severity="error", markup=False)
+        self._read_again([run.id for run, _ in changes])
 
     def _read_again(self, run_ids: Sequence[str]) -> None:
         self.catalog.read_again(*run_ids)
@@ -263,6 +271,15 @@ class RunActions(WorkScreen):
                 return current is not None
             case _:
                 return super().check_action(action, parameters)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _check_tags(text: str) -> None:
+    for tag in split_tags([text], at_spaces=True):
+        check_label("tag", tag)
 
 
 def named(items: Sequence[Listed]) -> str:
