@@ -34,9 +34,9 @@ _TERM = re.compile(
     re.VERBOSE,
 )
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
-    "<": lambda value, bound: value < bound,
+    "<": lambda value, bound: value < bound and not _same(value, bound),
     "<=": lambda value, bound: value <= bound or _same(value, bound),
-    ">": lambda value, bound: value > bound,
+    ">": lambda value, bound: value > bound and not _same(value, bound),
     ">=": lambda value, bound: value >= bound or _same(value, bound),
 }
 Test = Callable[[Listed], bool]
