@@ -19,7 +19,9 @@ from tui.live.lab import Lab
 from tui.live.session import Job
 from tui.live.task import BackgroundTask, in_a_sentence
 from tui.screens.dialogs import Ask
+from tui.screens.find_rate import FindRate
 from tui.text.keys import with_keys
+from tui.widgets.textual_private import open_screens
 
 _CAN_GO_ON = (Status.STOPPED, Status.CRASHED)
 PUT_AWAY = 1.0
@@ -53,7 +55,15 @@ class RunControl:
             self._app.run_worker(self._put_in_line(put, ahead, "Cannot start"), exit_on_error=False)
             return
         self._lab.run_watch.expect_new_runs()
-        self._lab.session.start(Job(specs))
+        await self._begin(Job(specs))
+
+    async def _begin(self, job: Job) -> None:
+        """Train here; a range test that goes on in another mode ends first, as both would draw of torch's numbers."""
+        for screens in open_screens(self._app).values():
+            for screen in screens:
+                if isinstance(screen, FindRate):
+                    await screen.give_up()
+        self._lab.session.start(job)
         await self._show_training()
 
     async def _jobs_ahead(self) -> int:
@@ -205,8 +215,7 @@ class RunControl:
             self._app.run_worker(self._put_in_line(put, ahead, "Cannot continue"), exit_on_error=False)
             return
         self._lab.run_watch.expect(runs[0])
-        self._lab.session.start(Job(resumed))
-        await self._show_training()
+        await self._begin(Job(resumed))
 
     def _refuse(self, words: str, title: str) -> None:
         self._app.notify(words, title=title, severity="error", markup=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import ClassVar
 
@@ -84,7 +85,8 @@ class FindRate(ModalScreen[float | None]):
         search = self._search
         is_over = search.done.is_set()
         if is_over and search.cancelled:
-            self.dismiss(None)
+            if self.is_current:
+                self.dismiss(None)
             return
         points = search.points[:]
         found = search.result if is_over else None
@@ -107,6 +109,12 @@ class FindRate(ModalScreen[float | None]):
             return f"{search.stage}..."
         last = points[-1]
         return f"Step {last.step:,} of {search.total:,}: learning rate {last.rate:.2g}, loss {last.loss:.3g}"
+
+    async def give_up(self) -> None:
+        """Stop the test, wherever one looks, and wait until its thread has ended."""
+        self._search.cancel()
+        while not self._search.done.is_set():
+            await asyncio.sleep(0.02)
 
     def action_leave(self) -> None:
         self._search.cancel()

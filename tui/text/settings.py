@@ -102,8 +102,9 @@ def change_setting(name: str, raw: str | None) -> Path:
         read_value(name, raw)  # there is no such setting
     value: Any = None
     if table and raw is not None:
-        keymap = dict(load_settings(environ={}).values.keymap) | read_value("keymap", {meaning: raw})
-        value = _without_clash(keymap, f"keymap.{meaning}", raw)[meaning]
+        stored, _ = accepted(load_settings(environ={}).values.keymap)  # what is wrong in it is said where it is used
+        stored.pop(meaning, None)
+        value = _without_clash(stored | read_value("keymap", {meaning: raw}), f"keymap.{meaning}", raw)[meaning]
     elif raw is not None:
         value = read_value(name, raw, CHECKS)
         value = _without_clash(value, name, raw) if name == "keymap" else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import pytest
@@ -24,6 +25,7 @@ from tui.live.launch import hand_over
 from tui.live.messages import OpenRequested
 from tui.live.session import Job
 from tui.screens.inspect import InspectScreen
+from tui.screens.lab import LabScreen
 from tui.screens.training import TrainingScreen
 from tui.widgets.lines.paragraph import Paragraph
 
@@ -94,6 +96,23 @@ async def test_a_note_that_is_not_saved_is_asked_about_before_the_end(tmp_path, 
         await wait_for_text(pilot, "Keep")
         await pilot.press("ctrl+q")
         await wait_for(pilot, lambda: pilot.app.return_value == ExitCode.DONE)
+
+
+async def test_a_range_test_that_is_left_behind_has_ended_before_a_run_begins(tmp_path, scripted):
+    form = {"arch": "gap17k", "dataset": "mnist-5k", "device": "cpu", "batch_size": "4"}  # a thousand slow steps
+    tmp_path.joinpath("state.json").write_text(json.dumps({"form": form}))
+    async with opened(tmp_path) as pilot:
+        await pilot.press("L")
+        await wait_for(pilot, lambda: "learning rate 0.0" in screen_text(pilot), 100)
+        (search,) = [thread for thread in threading.enumerate() if thread.name == "lr-find"]
+        await pilot.app.switch_mode("runs")
+        await pilot.app.run_control.start([RunSpec(TrainConfig(dataset="mnist-5k"), Meta())])
+        assert not search.is_alive()
+        await wait_for_text(pilot, "epoch 1/20 loss=0.0123")
+        await pilot.app.switch_mode("lab")
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, LabScreen))
+        pilot.app.session.stop("test")
+        await wait_for(pilot, lambda: not pilot.app.session.live)
 
 
 @pytest.mark.parametrize("size", [SMALL, WIDE])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from experiments.settings import SETTINGS
@@ -89,6 +91,19 @@ def test_a_setting_is_set_and_taken_out_and_comments_stay(cli, file):
         assert cli("settings", "unset", name).code == 0
     assert cli("settings", "--json").json["settings"][0]["source"] == "default"
     assert file.read_text() == "# mine\n\n[keymap]\n"
+
+
+def test_a_key_is_set_beside_one_that_cannot_be_had(cli, file):
+    file.write_text('[keymap]\nstop = "c"\nquit = "Z"\n')
+    assert cli("settings", "set", "keymap.quit", "ctrl+k").code == 0
+    assert file.read_text() == '[keymap]\nstop = "c"\nquit = "ctrl+k"\n'
+
+
+def test_the_file_on_the_page_of_settings_can_be_had_as_it_is(cli, file):
+    page = (Path(__file__).parents[3] / "docs" / "settings.md").read_text()
+    file.write_text(page.partition("```toml\n")[2].partition("```")[0])
+    answer = cli("settings", "--json")
+    assert (answer.code, answer.json["problems"]) == (0, [])
 
 
 def test_a_file_that_is_a_link_stays_one(cli, file, tmp_path):
