@@ -11,10 +11,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from rich.cells import cell_len
+
 from core.advice import Hint
 from core.errors import StorageError, printable
 from tui.text.advice import for_command_line
-from tui.text.plain import plain
+from tui.text.plain import in_cells, plain
 
 OUT_OF_PROPORTION = 1e5
 """A loss from which on its digits say nothing, and fit into no column."""
@@ -123,7 +125,7 @@ def filled(words: Iterable[str], indent: int, width: int = 80) -> str:
     """The words on as few lines as they need, each whole, all lines but the first indented to where that one begins."""
     lines = [""]
     for word in words:
-        if lines[-1] and indent + len(lines[-1]) + 1 + len(word) > width:
+        if lines[-1] and indent + cell_len(lines[-1]) + 1 + cell_len(word) > width:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".lstrip()
     return f"\n{' ' * indent}".join(lines)
@@ -133,11 +135,11 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Aligned columns, numbers to the right."""
     cells = [[_cell(value) for value in row] for row in rows]
     right = [all(_is_numeric(row[column]) for row in cells) and bool(cells) for column in range(len(headers))]
-    widths = [max(len(line[column]) for line in [list(headers), *cells]) for column in range(len(headers))]
+    widths = [max(cell_len(line[column]) for line in [list(headers), *cells]) for column in range(len(headers))]
     lines = []
     for line in [list(headers), *cells]:
         padded = (
-            cell.rjust(width) if to_right else cell.ljust(width)
+            in_cells(cell, width, right=to_right)
             for cell, width, to_right in zip(line, widths, right, strict=True)
         )
         lines.append("  ".join(padded).rstrip())

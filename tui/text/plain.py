@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from rich.cells import cell_len, set_cell_size
+
 _STEERING = r"\x00-\x08\x0b-\x1f\x7f-\x9f"
 """C0 and C1 controls but line end and tab: a text would move the cursor with them, fill the clipboard, send keys."""
 _DIRECTION = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
@@ -29,3 +31,11 @@ def plain_line(text: str) -> str:
     if text.isprintable():
         return text
     return _SURROGATES.sub("?", _UNWANTED_IN_LINE.sub("", text))
+
+
+def in_cells(text: str, width: int, *, right: bool = False) -> str:
+    """A text so many cells wide, to the left or to the right of them; one that is wider is cut, with an ellipsis."""
+    if (taken := cell_len(text)) > width:
+        return set_cell_size(set_cell_size(text, max(width - 1, 0)) + "…", width)
+    space = " " * (width - taken)
+    return space + text if right else text + space

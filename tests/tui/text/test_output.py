@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from rich.cells import cell_len
 
 from tui.text.output import complain, duration, filled, loss_in_digits, percent, say, say_json, table
+from tui.text.plain import in_cells
 
 
 @pytest.mark.parametrize(
@@ -61,6 +63,14 @@ def test_a_table_aligns_words_left_and_numbers_right():
 def test_a_column_with_words_in_it_is_not_of_numbers():
     assert table(("x",), [("10",), ("ab",)]).splitlines() == ["x", "10", "ab"]
     assert table(("long", "y"), [("ab", None), (None, True)]).splitlines() == ["long  y", "ab    -", "-     True"]
+
+
+def test_names_of_wide_characters_leave_the_columns_behind_them_where_they_are():
+    lines = table(("name", "data"), [("日本語", "mnist"), ("abc", "mnist")]).splitlines()
+    assert [cell_len(line) for line in lines[1:]] == [13, 13]
+    assert [in_cells(text, 5) for text in ("日本語", "日本", "abcdef", "ab")] == ["日本…", "日本 ", "abcd…", "ab   "]
+    assert in_cells("日本", 5, right=True) == " 日本"
+    assert in_cells("日本語", 1) == "…"
 
 
 def test_a_table_without_rows_is_its_header():

@@ -50,6 +50,21 @@ async def test_every_cell_of_a_matrix_can_be_reached_and_is_named(classes):
         assert f" {short(NAMES[classes][0], 8)}" in text_of(heat_map)[1 + (heat_map._cell_size[1] - 1) // 2]
 
 
+@pytest.mark.parametrize("width", [43, 53, 58, 63, 68, 73, 100])
+@pytest.mark.parametrize("largest", [999, 1135, 10_000])
+async def test_every_count_of_ten_classes_stands_under_its_class(width, largest):
+    counts = [[largest - row - column for column in range(10)] for row in range(10)]
+    heat_map = HeatMap(id="map")
+    async with Alone(heat_map).run_test(size=(width, 12)):
+        heat_map.show(counts, "0123456789")
+        cell, _ = heat_map._cell_size
+        for row, line in enumerate(text_of(heat_map)[1:11]):
+            shown = [line[heat_map._label + column * cell :][:cell] for column in heat_map._columns]
+            assert [text.strip(" []░▒▓█") for text in shown] == [
+                str(counts[row][column]) for column in heat_map._columns
+            ]
+
+
 async def test_a_click_on_a_matrix_that_has_moved_means_what_is_shown_there():
     classes = 26
     heat_map = HeatMap(id="map")

@@ -85,7 +85,7 @@ class HeatMap(Widget, can_focus=True):
     def _cell_size(self) -> tuple[int, int]:
         classes = len(self._counts) or 10
         width = (self.size.width - self._label) // classes
-        least = 4 if classes <= 10 else max(4, len(str(self._largest)) + 2)
+        least = max(4, len(str(self._largest)) + 2 * (classes > 10))
         return max(least, min(width, 9)), max(1, min((self.size.height - 1) // classes, 3))
 
     @property
@@ -176,7 +176,9 @@ class HeatMap(Widget, can_focus=True):
         count, current = self._counts[row][column], (row, column) == self.cell
         shade = SHADES[palette.ink][round(self._heat(row, column) * 4)] if row != column else " "
         words = (str(count) if count else "·") if middle else ""
-        if current and middle:
+        if len(words) > width - 2:  # it needs the room of what stands around it
+            text = words.rjust(width)
+        elif current and middle:
             text = f"[{words.rjust(width - 2)}]"
         else:
             text = f"{shade}{words.rjust(width - 2)} " if middle else shade + " " * (width - 1)

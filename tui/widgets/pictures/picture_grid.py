@@ -15,6 +15,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.drawing.picture import Shades, palette_of, picture
+from tui.text.plain import in_cells
 from tui.widgets.keys import bind
 
 LEAST = 8
@@ -129,7 +130,7 @@ class PictureGrid(ScrollView, can_focus=True):
         block: list[list[Segment]] = [[] for _ in range(height)]
         for item in row:
             lines = picture(item.values, palette, zoom=zoom, signed=self._signed)
-            block[0].append(Segment(item.label[: room - 1].ljust(room), loud if item.loud else quiet))
+            block[0].append(Segment(in_cells(item.label, room - 1) + " ", loud if item.loud else quiet))
             for y in range(1, height):
                 line = lines[y - 1] if y <= len(lines) else []
                 length = sum(segment.cell_length for segment in line)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.binding import BindingType
 
 from experiments.results.filters.fields import age_of
@@ -134,7 +135,7 @@ class RunTable(Table):
         """Show these entries in columns of these names. Where some were chosen, they stay longest."""
         shown = [COLUMNS[name] for name in columns]
         is_chosen = tuple(columns) != USUAL
-        longest = 2 + max([len(entry.row.name or entry.row.run_id) for entry in entries[:LOOKED_AT]], default=0)
+        longest = 2 + max([cell_len(entry.row.name or entry.row.run_id) for entry in entries[:LOOKED_AT]], default=0)
         self.set_columns(
             (
                 Column("", 1),

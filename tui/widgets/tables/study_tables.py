@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.binding import BindingType
 
 from experiments.studies.list import StudyEntry
@@ -59,7 +60,7 @@ class StudyTable(Table):
         cells = [_entry_cells(entry) for entry in entries]
         columns = list(STUDY_COLUMNS)
         for at in FITTED:
-            columns[at] = replace(columns[at], max_width=max((len(_text(row[at])) for row in cells), default=0))
+            columns[at] = replace(columns[at], max_width=max((cell_len(_text(row[at])) for row in cells), default=0))
         self.set_columns(columns)
         self.show(len(entries), lambda index: _entry_cells(entries[index]))
 

@@ -16,7 +16,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.text.plain import plain_line
+from tui.text.plain import in_cells, plain_line
 from tui.widgets.keys import bind
 from tui.widgets.tables.whole_row import WholeRow
 
@@ -309,7 +309,7 @@ class Table(ScrollView, can_focus=True):
         segments: list[Segment] = []
         for index, column_width in shown:
             cell = cells[index] if index < len(cells) else ""
-            text = _fit(_text(cell), column_width, right=self._columns[index].right)
+            text = in_cells(_text(cell), column_width, right=self._columns[index].right)
             own = style if isinstance(cell, str) else base + self.get_component_rich_style(f"table--{cell[1]}")
             segments.append(Segment(f" {text} ", own))
         # Neighbours of one style as one: the styles of ten cells in a row are most of what it costs to send it.
@@ -319,9 +319,3 @@ class Table(ScrollView, can_focus=True):
 def _text(cell: Cell) -> str:
     """The cell's text as it will be shown, so that it is not cut for characters that will not."""
     return plain_line(cell if isinstance(cell, str) else cell[0])
-
-
-def _fit(text: str, width: int, *, right: bool) -> str:
-    if len(text) > width:
-        text = text[: max(width - 1, 0)] + "…"
-    return text.rjust(width) if right else text.ljust(width)
