@@ -27,7 +27,7 @@ from experiments.runs.row import RunRow, row_from_file
 if TYPE_CHECKING:
     from experiments.runs.folder import Run
 
-VERSION = 4
+VERSION = 5
 """The version of a row's content."""
 TABLE = "CREATE TABLE runs (id TEXT PRIMARY KEY, stamp TEXT, more TEXT, row TEXT)"
 QUIET = 60.0

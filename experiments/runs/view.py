@@ -30,6 +30,7 @@ class RunView:
     started_at: str = ""
     updated_at: str = ""
     resumed_at: str = ""
+    trained_until: str = ""
     seconds_before: float = 0.0
     started: RunStarted | None = None
     progress: StepProgress | None = None
@@ -78,15 +79,16 @@ class RunView:
 
     @property
     def seconds(self) -> float:
-        """The time from each start to the stop, or the last sign of life, that follows it; pauses are not counted."""
+        """The time from each start to the stop, or the last sign of life, that follows it; pauses are not counted, also
+        those before a start that came to nothing."""
         if isinstance(self.end, RunFinished):
             return self.end.seconds
-        return self.seconds_before + _seconds_between(self.resumed_at, self.updated_at)
+        return self.seconds_before + _seconds_between(self.resumed_at, self.trained_until)
 
 
 def reduce(view: RunView, entry: Entry) -> RunView:
     """The view after one more event."""
-    before, view = view, replace(view, started_at=view.started_at or entry.time, updated_at=entry.time)
+    before, view = view, _at(view, entry)
     match entry.event:
         case RunStarted() as event:
             view = replace(view, resumed_at=entry.time, seconds_before=before.seconds)
@@ -111,10 +113,19 @@ def fold(entries: Iterable[Entry]) -> RunView:
         if isinstance(event := entry.event, EpochFinished):
             del epochs[len(_before(epochs, event)) :]
             epochs.append(event)
-            view = replace(view, started_at=view.started_at or entry.time, updated_at=entry.time)
+            view = _at(view, entry)
         else:
             view = reduce(view, entry)
     return replace(view, epochs=tuple(epochs))
+
+
+def _at(view: RunView, entry: Entry) -> RunView:
+    """The view with the time of one more event. An end that no start comes before, as of one that is gone on with and
+    cannot be, is no time of training; it has no epoch, or another end is before it."""
+    event = entry.event
+    was_idle = isinstance(event, RunStopped | RunFailed) and (view.end is not None or not event.epoch)
+    until = view.trained_until if was_idle else entry.time
+    return replace(view, started_at=view.started_at or entry.time, updated_at=entry.time, trained_until=until)
 
 
 def _before(epochs: Sequence[EpochFinished], event: EpochFinished) -> Sequence[EpochFinished]:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.events import EpochFinished, RunFinished, RunStarted, RunStopped
+from core.events import EpochFinished, RunFinished
 from experiments.runs.eventlog import Entry
 from experiments.runs.view import RunView, fold, reduce
 
@@ -132,16 +132,30 @@ def test_any_order_of_events_gives_a_view_whose_parts_can_all_be_read(script, ki
     assert reduce(view, entries[0]).started_at == view.started_at if entries else view == RunView()
 
 
-def test_the_time_between_a_stop_and_the_next_start_is_not_the_runs():
-    started = RunStarted(
-        config={}, spec="", total_params=1, device="cpu", dataset="mnist", train_images=1, val_images=0, test_images=1,
-        steps_per_epoch=1, note="",
-    )  # fmt: skip
-    times = ["00:00:00", "00:00:14", "00:10:00", "00:10:04"]
-    events = [started, RunStopped(epoch=1, reason="SIGINT"), started, RunStopped(epoch=1, reason="SIGINT")]
-    entries = [Entry(f"2026-01-01T{time}.000+00:00", "r", event) for time, event in zip(times, events, strict=True)]
+def timed(*events):
+    """Entries of events at so many seconds."""
+    times = [f"2026-01-01T{at // 3600:02}:{at // 60 % 60:02}:{at % 60:02}.000+00:00" for at, _ in events]
+    return [Entry(time, "r", event) for time, (_, event) in zip(times, events, strict=True)]
+
+
+def test_the_time_between_a_stop_and_the_next_start_is_not_the_runs(script):
+    begins, ends = script.started(), script.stopped(1)
+    entries = timed((0, begins), (14, ends), (600, begins), (604, ends))
     assert fold(entries).seconds == 18
     assert fold(entries[:3]).seconds == 14
+
+
+def test_the_time_before_an_end_without_a_start_is_not_the_runs(script):
+    begins = script.started()
+    for late in (script.failed(0), script.stopped(0)):
+        stopped = timed((0, begins), (14, script.stopped(1)), (600, late), (900, late))
+        assert [fold(stopped[:count]).seconds for count in (2, 3, 4)] == [14] * 3
+        crashed = timed((0, begins), (10, script.epoch(1)), (12, script.progress(2)), (600, late), (900, late))
+        assert [fold(crashed[:count]).seconds for count in (3, 4, 5)] == [12] * 3
+        on = [*crashed, *timed((1000, begins), (1004, script.stopped(2)))]
+        assert fold(on).seconds == 16
+        assert fold(on).updated_at == on[-1].time
+        assert fold(timed((5, late), (600, late))).seconds == 0
 
 
 def test_a_log_of_many_epochs_is_folded_in_proportion_to_its_length(script):
