@@ -14,6 +14,7 @@ from zipfile import ZipFile
 import numpy as np
 import numpy.typing as npt
 
+from core.data.own.greys import SCALED_NOTE, Greys
 from core.data.own.parts import (
     MAX_BYTES,
     MAX_IMAGES,
@@ -25,7 +26,6 @@ from core.data.own.parts import (
     check_size,
     distinct,
     refusal,
-    to_greys,
 )
 from core.data.stored import MAKE_ANEW, ZIP_DAMAGE
 from core.errors import DataError, one_line, reason_of
@@ -38,6 +38,8 @@ SPLIT_NAMES = (
 WHOLE_NAMES = (("x", "y"), ("images", "labels"), ("data", "target"))
 _NUMBERS = "buif"
 _MAX_HEADER = 10_000
+_IMAGES = 4_000
+"""Images that are unpacked at once."""
 _DAMAGE = (*ZIP_DAMAGE, TypeError, SyntaxError, TokenError)
 """What reading an archive, and NumPy's reading of a header, may end in."""
 
@@ -56,7 +58,7 @@ class ArrayFile:
         with self._opened() as file:
             images, labels, *_ = self._names(file)
             with file.open(images) as member:
-                shape, _ = self._header(images, member)
+                shape, *_ = self._header(images, member)
             size = self._size(images, shape)
             return Outline(size, distinct(self._labels(file, labels, shape[0])))
 
@@ -64,8 +66,8 @@ class ArrayFile:
         with self._opened() as file:
             names = self._names(file)
             train, scaled = self._part(file, *names[:2])
-            test = self._part(file, *names[2:])[0] if len(names) == 4 else None
-        return Parts(train, test, "values from 0 to 1 were taken as 0 to 255" if scaled else "")
+            test = self._part(file, *names[2:], scaled=scaled)[0] if len(names) == 4 else None
+        return Parts(train, test, SCALED_NOTE if scaled else "")
 
     @contextmanager
     def _opened(self) -> Iterator[ZipFile]:
@@ -92,16 +94,27 @@ class ArrayFile:
             hint="give the arrays these names",
         )
 
-    def _part(self, file: ZipFile, images: str, labels: str) -> tuple[Part, bool]:
+    def _part(self, file: ZipFile, images: str, labels: str, *, scaled: bool | None = None) -> tuple[Part, bool]:
         with file.open(images) as member:
-            shape, dtype = self._header(images, member)
+            shape, dtype, fortran = self._header(images, member)
         size = self._size(images, shape)
         if dtype.kind not in _NUMBERS:
             raise refusal(self.path, f"{_short(images)} holds {dtype}, not numbers")
         name = _short(images)
-        values = self._array(file, images).reshape(shape[0], size, size)
-        greys, scaled = to_greys(self.path, values, lambda index: f"{name}[{index}]")
-        return Part(self.path, greys, self._labels(file, labels, shape[0]), lambda index: f"{name}[{index}]"), scaled
+
+        def place(index: int) -> str:
+            return f"{name}[{index}]"
+
+        greys = Greys(self.path, place, scaled=scaled)
+        if fortran:
+            if size * size * shape[0] * dtype.itemsize > MAX_BYTES:
+                raise refusal(self.path, f"{name} is too large to be read column by column")
+            greys.add(self._array(file, images).reshape(shape[0], size, size))
+        else:
+            for block in self._blocks(file, images, shape[0], np.dtype((dtype, (size, size)))):
+                greys.add(block)
+        pixels, scaled = greys.joined()
+        return Part(self.path, pixels, self._labels(file, labels, shape[0]), place), scaled
 
     def _size(self, name: str, shape: tuple[int, ...]) -> int:
         sides = tuple(shape[1:])
@@ -118,7 +131,7 @@ class ArrayFile:
 
     def _labels(self, file: ZipFile, name: str, count: int) -> Labels:
         with file.open(name) as member:
-            shape, dtype = self._header(name, member)
+            shape, dtype, _ = self._header(name, member)
         if shape not in ((count,), (count, 1)):
             raise refusal(self.path, f"{_short(name)} has the shape {shape}, not ({count},) as there are images")
         if dtype.kind not in "buifU":
@@ -127,30 +140,47 @@ class ArrayFile:
             raise refusal(self.path, f"{_short(name)} is too large")
         labels = self._array(file, name).reshape(count)
         if dtype.kind in "bf":
-            whole = labels.astype(np.int64)
+            with np.errstate(invalid="ignore"):  # NaN, and what no whole number is as large as
+                whole = labels.astype(np.int64)
             if not (whole == labels).all():
                 index = int(np.argwhere(whole != labels)[0, 0])
                 raise refusal(self.path, f"{_short(name)}[{index}] = {labels[index]:g} is not a whole number")
             labels = whole
         return labels
 
-    def _header(self, name: str, member: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
-        """Shape and type of an array, and nothing of what is in it."""
+    def _header(self, name: str, member: Any) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+        """Shape and type of an array, and whether its last index comes first in the file; nothing of what is in it."""
         version = np.lib.format.read_magic(member)
         readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
         if version not in readers:
             raise ValueError(f"{_short(name)} is of version {version[0]}.{version[1]}")
-        shape, _, dtype = readers[version](member, max_header_size=_MAX_HEADER)
+        shape, fortran, dtype = readers[version](member, max_header_size=_MAX_HEADER)
         if dtype.hasobject or dtype.fields:
             raise refusal(self.path, f"{_short(name)} holds {one_line(dtype, 40)}, which is not loaded")
-        return shape, dtype
+        return shape, dtype, fortran
 
     def _array(self, file: ZipFile, name: str) -> npt.NDArray[Any]:
         with file.open(name) as member:
             array: npt.NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False, max_header_size=_MAX_HEADER)
-            if member.read(1):  # at the end its sum is checked, too
-                raise ValueError(f"{_short(name)} is longer than its header says")
+            self._check_end(name, member)
         return array
+
+    def _blocks(self, file: ZipFile, name: str, count: int, image: np.dtype[Any]) -> Iterator[npt.NDArray[Any]]:
+        """So many images, some at a time: as bytes they take a fraction of what they may take in the file."""
+        with file.open(name) as member:
+            self._header(name, member)
+            for start in range(0, count, _IMAGES):
+                size = min(_IMAGES, count - start) * image.itemsize
+                content = bytearray(member.read(size))
+                if len(content) < size:
+                    raise ValueError(f"{_short(name)} is shorter than its header says")
+                yield np.frombuffer(content, dtype=image)
+            self._check_end(name, member)
+
+    def _check_end(self, name: str, member: Any) -> None:
+        """Raise `ValueError` for more than the header says; at the end the sum is checked, too."""
+        if member.read(1):
+            raise ValueError(f"{_short(name)} is longer than its header says")
 
 
 def _short(name: str) -> str:

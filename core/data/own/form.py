@@ -7,8 +7,9 @@ from pathlib import Path
 
 from core.data.own.arrays import ArrayFile
 from core.data.own.images import ImageFolder
+from core.data.own.layout import fits
 from core.data.own.pairs import IdxFolder
-from core.data.own.parts import Form
+from core.data.own.parts import Form, entries
 from core.data.own.tables import TableFiles, is_table
 from core.errors import DataError, reason_of
 from core.storage.files import NOT_REGULAR
@@ -42,17 +43,17 @@ def find_form(path: Path) -> Form:
 
 
 def _in_folder(folder: Path) -> Form:
-    try:
-        entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be read: {reason_of(error)}", hint="check its permissions") from error
-    files = [path for path in entries if not path.is_dir()]
+    folders, files = entries(folder)
     arrays = [path for path in files if path.name.lower().endswith(".npz")]
-    form = IdxFolder.find(files) or TableFiles.find(files)
+    # A table beside folders may be about the images in them.
+    fitting = [path for path in files if not folders or not is_table(path) or fits(path)]
+    form = IdxFolder.find(files) or TableFiles.find(fitting)
     if form is not None:
         return form
     if len(arrays) == 1:
         return ArrayFile(arrays[0])
-    if (images := ImageFolder.find(folder, entries)) is not None:
+    if (images := ImageFolder.find(folder, folders)) is not None:
         return images
+    if (table := TableFiles.find(files)) is not None:
+        return table  # reading it will say what is wrong with it
     raise DataError(f"{folder}: no data in a known form", hint=f"give {FORMS}")

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from core.data.own.parts import MAX_IMAGES, Outline, Part, Parts, Pixels8, check_count, check_size, refusal
+from core.data.own.greys import SCALED_NOTE, Greys
+from core.data.own.parts import MAX_IMAGES, Outline, Part, Parts, Pixels8, check_count, check_size, entries, refusal
 from core.data.stored import MAKE_ANEW
 from core.data.suffixes import SUFFIXES
-from core.errors import DataError, one_line, reason_of
+from core.errors import DataError, one_line
 from core.storage.files import open_regular
 
 if TYPE_CHECKING:
@@ -35,19 +36,19 @@ class ImageFolder:
     note: str = ""
 
     @classmethod
-    def find(cls, folder: Path, entries: list[Path]) -> ImageFolder | None:
-        """The images in the folders of a folder; None where it has none.
+    def find(cls, folder: Path, inner: list[Path]) -> ImageFolder | None:
+        """The images in the folders within a folder; None where they have none.
 
         Raises:
             DataError: when only some of these folders have images.
         """
-        folders = {path.name.lower(): path for path in entries if path.is_dir()}
+        folders = {path.name.lower(): path for path in inner}
         train, test = (next((folders[name] for name in _PARTS[part] if name in folders), None) for part in _PARTS)
         if train is not None:
             left = [folders[name].name for name in _OTHER_PARTS if name in folders]
             note = f"the folder {left[0]} is left out" if left else ""
             return cls(_classes(train), _classes(test) if test else None, folder, note)
-        named = {path.name: _images(path) for path in entries if path.is_dir()}
+        named = {path.name: _images(path) for path in inner}
         if not any(named.values()):
             return None
         return cls(_filled(folder, named), None, folder)
@@ -62,9 +63,11 @@ class ImageFolder:
         return Outline(_read_image(first).shape[0], frozenset(self.train))
 
     def read(self) -> Parts:
-        return Parts(self._part(self.train), self._part(self.test) if self.test else None, self.note)
+        train, scaled = self._part(self.train)
+        test = self._part(self.test, scaled=scaled)[0] if self.test else None
+        return Parts(train, test, ", ".join(filter(None, (self.note, SCALED_NOTE if scaled else ""))))
 
-    def _part(self, classes: dict[str, list[Path]]) -> Part:
+    def _part(self, classes: dict[str, list[Path]], *, scaled: bool | None = None) -> tuple[Part, bool]:
         """The images of a part, its classes taking turns, so that the first N are of all of them."""
         turns = sorted(
             (turn, at, path, name)
@@ -81,12 +84,18 @@ class ImageFolder:
                 sizes = [" x ".join(map(str, one.shape)) for one in (image, first)]
                 raise refusal(path, f"{sizes[0]} pixels, but {files[0].name} has {sizes[1]}: all must be of one size")
             images[index] = image
-        labels = np.array([name for *_, name in turns])
-        return Part(self.folder, images, labels, lambda index: str(files[index].relative_to(self.folder)))
+
+        def place(index: int) -> str:
+            return str(files[index].relative_to(self.folder))
+
+        greys = Greys(self.folder, place, scaled=scaled)
+        greys.add(images)
+        images, scaled = greys.joined()
+        return Part(self.folder, images, np.array([name for *_, name in turns]), place), scaled
 
 
 def _classes(folder: Path) -> dict[str, list[Path]]:
-    return _filled(folder, {path.name: _images(path) for path in _entries(folder) if path.is_dir()})
+    return _filled(folder, {path.name: _images(path) for path in entries(folder)[0]})
 
 
 def _filled(folder: Path, classes: dict[str, list[Path]]) -> dict[str, list[Path]]:
@@ -100,15 +109,7 @@ def _filled(folder: Path, classes: dict[str, list[Path]]) -> dict[str, list[Path
 
 
 def _images(folder: Path) -> list[Path]:
-    return [path for path in _entries(folder) if path.suffix.lower() in SUFFIXES]
-
-
-def _entries(folder: Path) -> list[Path]:
-    """What is in a folder, but for hidden names, in order."""
-    try:
-        return sorted(path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX")))
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be read: {reason_of(error)}", hint="check its permissions") from error
+    return [path for path in entries(folder)[1] if path.suffix.lower() in SUFFIXES]
 
 
 @contextmanager
@@ -122,21 +123,24 @@ def _opened(file: BinaryIO) -> Iterator[Image]:
 
 
 def _read_image(path: Path) -> Pixels8:
-    """A square grey image (S, S); one whose colours are all grey counts as such.
+    """A square grey image (S, S), turned as it was taken; one whose colours are all grey counts as such.
 
     Raises:
         DataError: naming the file, when it is no such image.
     """
+    from PIL.ImageOps import exif_transpose
+
     try:
         with open_regular(path, follow_link=True) as file, _opened(file) as image:
             check_size(path, (image.height, image.width))
             if getattr(image, "n_frames", 1) > 1:
                 raise refusal(path, f"{image.n_frames} images in one file")  # type: ignore[attr-defined]
-            if image.mode in ("L", "1"):
-                return np.array(image.convert("L"), dtype=np.uint8)
-            if image.mode not in ("P", "RGB", "RGBA", "LA", "PA"):
+            if image.mode not in ("L", "1", "P", "RGB", "RGBA", "LA", "PA"):
                 raise refusal(path, f"pixels of the kind {image.mode}, not 8 bits of grey")
-            values = np.array(image.convert("RGBA"), dtype=np.uint8)
+            upright = exif_transpose(image)
+            if image.mode in ("L", "1"):
+                return np.array(upright.convert("L"), dtype=np.uint8)
+            values = np.array(upright.convert("RGBA"), dtype=np.uint8)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {one_line(error)}", hint=MAKE_ANEW) from error
     except DataError:

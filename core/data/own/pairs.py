@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.data import idx
+from core.data.own.greys import SCALED_NOTE, Greys
 from core.data.own.parts import Labels, Outline, Part, Parts, check_count, check_size, distinct, refusal
 from core.data.stored import MAKE_ANEW, unpacked
 from core.errors import DataError
@@ -35,7 +36,7 @@ class IdxFolder:
         found: dict[tuple[str, str], Path] = {}
         for path in names:
             match = _NAME.search(path.name)
-            if match is None or path.suffix in (".csv", ".npz", ".npy", ".json", ".txt"):
+            if match is None:
                 continue
             key = (
                 "train" if match["part"].lower() == "train" else "test",
@@ -71,17 +72,23 @@ class IdxFolder:
         return Outline(size, distinct(_labels(labels, count, images)))
 
     def read(self) -> Parts:
-        return Parts(_read(*self.train), _read(*self.test) if self.test else None)
+        train, scaled = _read(*self.train)
+        test = _read(*self.test, scaled=scaled)[0] if self.test else None
+        return Parts(train, test, SCALED_NOTE if scaled else "")
 
 
-def _read(images: Path, labels: Path) -> Part:
+def _read(images: Path, labels: Path, *, scaled: bool | None = None) -> tuple[Part, bool]:
     with unpacked(images, MAKE_ANEW) as file:
         shape, kind = idx.read_header(images, file, MAKE_ANEW)
         count, size = _checked(images, shape)
         if kind.itemsize != 1:
             raise refusal(images, "its pixels are not bytes")
         pixels = idx.read_data(images, file, shape, kind, MAKE_ANEW).reshape(count, size, size)
-    return Part(images, pixels, _labels(labels, count, images), lambda index: f"label {index} in {labels.name}")
+    greys = Greys(images, lambda index: f"image {index}", scaled=scaled)
+    greys.add(pixels)
+    pixels, scaled = greys.joined()
+    part = Part(images, pixels, _labels(labels, count, images), lambda index: f"label {index} in {labels.name}")
+    return part, scaled
 
 
 def _checked(path: Path, shape: tuple[int, ...]) -> tuple[int, int]:

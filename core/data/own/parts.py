@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import DataError, shown
+from core.errors import DataError, reason_of, shown
+from core.storage.files import is_folder
 from core.task import FEWEST, LARGEST, MOST, SMALLEST
 
 MAX_BYTES = 1 << 30
@@ -82,6 +83,20 @@ class Form(Protocol):
         ...
 
 
+def entries(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The folders in a folder, and the files, in order, but for hidden ones and those that archives of macOS add.
+
+    Raises:
+        DataError: when that cannot be told.
+    """
+    try:
+        names = sorted(path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX")))
+        folders = {path: is_folder(path) for path in names}
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read: {reason_of(error)}", hint="check its permissions") from error
+    return [path for path in names if folders[path]], [path for path in names if not folders[path]]
+
+
 def check_size(path: Path, shape: Sequence[int]) -> int:
     """The size of square images of this shape.
 
@@ -118,35 +133,3 @@ def check_classes(path: Path, labels: frozenset[object]) -> int:
 
 def distinct(labels: Labels) -> frozenset[object]:
     return frozenset(np.unique(labels).tolist())
-
-
-def to_greys(path: Path, values: npt.NDArray[Any], place: Place, *, scaled: bool | None = None) -> tuple[Pixels8, bool]:
-    """Images (N, ...) of any kind of number as bytes, and whether they were from 0 to 1, which is 0 to 255 then.
-
-    Args:
-        scaled: whether they must be from 0 to 1; None to find out, which takes a value that is not whole.
-
-    Raises:
-        DataError: naming the first image with a value that is not allowed.
-    """
-    if values.dtype == np.uint8:
-        return values, False
-    if values.dtype == np.bool_:
-        return values.astype(np.uint8) * np.uint8(255), True
-    if scaled is None:
-        scaled = values.dtype.kind == "f" and _is_scaled(values)
-    with np.errstate(invalid="ignore"):
-        wrong = ~((values >= 0) & (values <= (1 if scaled else 255)))
-        if values.dtype.kind == "f" and not scaled:
-            wrong |= values != np.floor(values)
-    if wrong.any():
-        first = tuple(np.argwhere(wrong)[0])
-        limits = "from 0 to 1" if scaled else "a whole number from 0 to 255"
-        raise refusal(path, f"{place(int(first[0]))}: the value {values[first]:g} is not {limits}")
-    return (np.rint(values * 255) if scaled else values).astype(np.uint8), scaled
-
-
-def _is_scaled(values: npt.NDArray[Any]) -> bool:
-    if not values.size or not np.isfinite(values).all() or values.max() > 1 or values.min() < 0:
-        return False
-    return bool((values != np.floor(values)).any())

@@ -87,11 +87,11 @@ def _to_test_on(labels: Indices) -> npt.NDArray[np.bool_]:
     return chosen
 
 
-def _natural(label: object) -> tuple[int, Any]:
-    """Numbers by their value, and texts by the numbers in them, so that 10 comes after 9."""
+def _natural(label: object) -> tuple[Any, ...]:
+    """Numbers by their value, and texts by the numbers in them, so that 10 comes after 9; a1 and a01 by themselves."""
     if not isinstance(label, str):
         return 0, label
-    return 1, [(1, int(piece), "") if piece.isdecimal() else (0, 0, piece) for piece in _pieces(label)]
+    return 1, [(1, int(piece), "") if piece.isdecimal() else (0, 0, piece) for piece in _pieces(label)], label
 
 
 def _pieces(label: str) -> Iterable[str]:

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from own_data import draw, load
 
+from core.data.own.greys import Greys
 from core.errors import DataError
 
 TRAIN, TRAIN_LABELS = draw(45, size=12, classes=3)
 TEST, TEST_LABELS = draw(12, size=12, classes=3, seed=1)
+PARTED = {"x_train": TRAIN, "y_train": TRAIN_LABELS, "x_test": TEST, "y_test": TEST_LABELS}
 
 
 @pytest.mark.parametrize(
@@ -55,3 +57,53 @@ def test_an_array_that_claims_to_be_huge_is_not_unpacked(tmp_path, presentable):
     with pytest.raises(DataError) as caught:
         load(tmp_path / "own.npz", tmp_path)
     presentable(caught.value.message, "99,999,999 images")
+
+
+BITS, TEST_BITS = TRAIN > 80, TEST > 80
+
+
+@pytest.mark.parametrize("kind", [np.bool_, np.uint8, np.int64, np.float32, np.float64])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_images_of_but_0_and_1_are_black_and_white(tmp_path, kind, order):
+    arrays = {"x_train": np.asarray(BITS, kind, order=order), "x_test": np.asarray(TEST_BITS, kind, order=order)}
+    np.savez(tmp_path / "own.npz", **{**PARTED, **arrays})
+    data = load(tmp_path / "own.npz", tmp_path)
+    assert np.array_equal(data.train_images.numpy(), BITS * 255)
+    assert np.array_equal(data.test_images.numpy(), TEST_BITS * 255)
+    assert data.note == "values from 0 to 1 were taken as 0 to 255"
+
+
+@pytest.mark.parametrize("kind", ["<f4", ">f4", "<f8", "<i2", ">u4"])
+def test_every_kind_of_number_is_read_exactly(tmp_path, kind):
+    np.savez(tmp_path / "own.npz", **{**PARTED, "x_train": TRAIN.astype(kind)})
+    assert np.array_equal(load(tmp_path / "own.npz", tmp_path).train_images.numpy(), TRAIN)
+
+
+def test_the_images_to_test_on_are_read_as_those_to_train_on(tmp_path, presentable):
+    np.savez(tmp_path / "own.npz", **{**PARTED, "x_test": TEST_BITS.astype(np.uint8)})
+    assert int(load(tmp_path / "own.npz", tmp_path).test_images.max()) == 1
+    np.savez(tmp_path / "own.npz", **{**PARTED, "x_train": TRAIN / 255, "x_test": TEST_BITS.astype(float)})
+    assert int(load(tmp_path / "own.npz", tmp_path).test_images.max()) == 255
+    np.savez(tmp_path / "own.npz", **{**PARTED, "x_train": TRAIN / 255})
+    with pytest.raises(DataError) as caught:
+        load(tmp_path / "own.npz", tmp_path)
+    presentable(caught.value.message, "x_test[0]: the value", "is not from 0 to 1")
+
+
+def test_numbers_of_many_bytes_are_never_all_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("core.data.own.arrays._IMAGES", 10)
+    np.savez(tmp_path / "own.npz", **{**PARTED, "x_train": TRAIN.astype(np.float64)})
+    seen = []
+    monkeypatch.setattr(Greys, "add", lambda self, block, add=Greys.add: (seen.append(len(block)), add(self, block)))
+    assert np.array_equal(load(tmp_path / "own.npz", tmp_path).train_images.numpy(), TRAIN)
+    assert max(seen) == 10
+
+
+@pytest.mark.parametrize("label", [np.nan, np.inf, 1e300])
+def test_a_label_that_is_no_whole_number_is_refused_without_a_warning(tmp_path, label, presentable):
+    labels = TRAIN_LABELS.astype(float)
+    labels[7] = label
+    np.savez(tmp_path / "own.npz", x=TRAIN, y=labels)
+    with pytest.raises(DataError) as caught:
+        load(tmp_path / "own.npz", tmp_path)
+    presentable(caught.value.message, "y[7]")
