@@ -88,7 +88,7 @@ def _pairs(raw: object) -> dict[str, str]:
         texts = {name: _key(value) for name, value in raw.items()}
         if all(name and value for name, value in texts.items()):
             return texts
-    raise ValueError("must be a table of names and keys, or a text such as delete=Z,delete stop=ctrl+x")
+    raise ValueError("must be a table of names and keys, or a text such as delete=Z,delete stop=I")
 
 
 def _key(raw: object) -> str:

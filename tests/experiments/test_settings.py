@@ -69,7 +69,7 @@ def test_what_is_wrong_is_one_line_each_and_the_rest_holds(file):
         f"{path}, line 4: zzz = 1: is not a setting; there are {', '.join(SETTINGS)}",
         f"{path}, line 5: mouse = 3: must be true or false",
         f"{path}, line 6: keymap = {{'delete': 4}}: must be a table of names and keys, or a text such as "
-        "delete=Z,delete stop=ctrl+x",
+        "delete=Z,delete stop=I",
         "MNIST_TUI_NOTIFY: notify = bell,horn: unknown: horn; must be none, or some of bell, desktop, title, taskbar",
     )
 

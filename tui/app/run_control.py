@@ -21,6 +21,7 @@ from tui.live.task import BackgroundTask, in_a_sentence
 from tui.screens.dialogs import Ask
 from tui.screens.find_rate import FindRate
 from tui.text.keys import with_keys
+from tui.text.output import counted
 from tui.widgets.textual_private import open_screens
 
 _CAN_GO_ON = (Status.STOPPED, Status.CRASHED)
@@ -126,7 +127,7 @@ class RunControl:
                 except StorageError as error:
                     problems.append(in_a_sentence(error))
         asked = len(ids) - len(problems)
-        words = f"{asked} run{'s' * (asked != 1)} asked to stop after a checkpoint"
+        words = f"{counted(asked, 'run')} asked to stop after a checkpoint"
         self._app.notify(words, title="Stopping")
         if problems:
             self._refuse(problems[0], "Cannot stop all of them")

@@ -18,7 +18,7 @@ from experiments.presets.loader import DEFAULT, load_preset
 from experiments.runs.environment import describe_machine
 from tui.command_line.config_options import METAVARS
 from tui.text.numbers import whole_number
-from tui.text.output import keep_stdout_for_data, note, note_logs, say, say_json, table
+from tui.text.output import counted, keep_stdout_for_data, note, note_logs, say, say_json, table
 
 
 def bench(
@@ -127,7 +127,7 @@ def _measure(
     dataset = Loader(locations.data, locations.cache).load("mnist")
     timings = []
     for config in configs:
-        work = f"{_counted(rounds, 'round')} of {_counted(steps, 'step')}"
+        work = f"{counted(rounds, 'round')} of {counted(steps, 'step')}"
         note(f"timing {config.arch}, {work} for the example and {', '.join(names)}")
         timings += compare_loops(config, dataset, rounds=rounds, steps=steps, engines=names)
     report: dict[str, Any] = {
@@ -142,7 +142,7 @@ def _measure(
     }
     both = [name for name in names if name in ("native", "eager")]
     for config in configs if busy else ():
-        note(f"timing {config.arch} with and without {_counted(busy, 'busy process', 'es')}")
+        note(f"timing {config.arch} with and without {counted(busy, 'busy process', 'es')}")
         timed_busy = compare_busy(config, dataset, rounds=rounds, steps=steps, busy=busy, engines=both)
         report["busy"] += [asdict(one) | {"slowdown": one.slowdown} for one in timed_busy]
     if to_target is not None:
@@ -156,10 +156,6 @@ def _measure(
         timed = time_seeds(config, dataset, seeds)
         report["seeds"] = [asdict(one) | {"seeds_per_minute": one.seeds_per_minute} for one in timed]
     return report
-
-
-def _counted(count: int, what: str, plural: str = "s") -> str:
-    return f"{count} {what}{plural * (count != 1)}"
 
 
 def _show(report: dict[str, Any]) -> None:
@@ -184,10 +180,10 @@ def _show(report: dict[str, Any]) -> None:
         _show_busy(report["busy"])
     if target := report["time_to_target"]:
         result = "reached" if target["reached"] else "not reached"
-        say(f"{target['target']:g}% {result} after {_counted(target['epochs'], 'epoch')}, {target['seconds']:.1f} s")
+        say(f"{target['target']:g}% {result} after {counted(target['epochs'], 'epoch')}, {target['seconds']:.1f} s")
     for timed in report["seeds"]:
-        epochs = _counted(timed["epochs"], "epoch")
-        words = f"{_counted(timed['copies'], 'seed')} {timed['way']}, {epochs} each: {timed['seconds']:.1f} s"
+        epochs = counted(timed["epochs"], "epoch")
+        words = f"{counted(timed['copies'], 'seed')} {timed['way']}, {epochs} each: {timed['seconds']:.1f} s"
         say(f"{words} after {timed['preparing']:.1f} s, {timed['seeds_per_minute']:.1f} a minute")
         if timed["note"]:
             note(f"seeds of {timed['arch']} are trained one after the other, because {timed['note']}")
@@ -201,7 +197,7 @@ def _show(report: dict[str, Any]) -> None:
 def _show_busy(timings: Sequence[dict[str, Any]]) -> None:
     first = timings[0]
     left = max(1, first["threads"] - first["busy"])
-    most, others = _counted(first["threads"], "thread"), _counted(first["busy"], "process", "es")
+    most, others = counted(first["threads"], "thread"), counted(first["busy"], "process", "es")
     say(f"{most} at most; busy: beside {others}; fewer: {left}, and nothing else computes")
     rows = [
         (

@@ -17,7 +17,7 @@ from experiments.runs.provenance import left_out_of
 from experiments.runs.source import read_source
 from experiments.runs.store import Store
 from tui.command_line.options import AsJson, Force, Output, RunOrGroup
-from tui.text.output import note, say, say_json
+from tui.text.output import counted, note, say, say_json
 
 
 def bundle(
@@ -78,7 +78,7 @@ def import_runs(
         for run_id in ids["new"]:
             say(run_id)
         if found.completed:
-            note(f"{file}: {len(found.completed)} runs that had come without weights have them now")
+            note(f"{file}: {counted(len(found.completed), 'run')} that had come without weights now with them")
         if found.known:
             note(f"{file}: {len(found.known)} of {sum(map(len, ids.values()))} runs are here already")
     if as_json:

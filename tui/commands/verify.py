@@ -66,7 +66,7 @@ def verify(
             elsewhere = {} if on is None else {one.id: score_on(one, locations, on, arch=arch) for one in scored}
         if save_wrong is not None:
             save_wrong_images(scored, locations, save_wrong, arch=arch)
-        group_id = runs[0].meta().group_id if run.endswith(".zip") else run
+        group_id = runs[0].meta().group_id
     agrees = all(verification.agrees for verification in verifications)
     if as_json:
         records = [verification.to_json() for verification in verifications]

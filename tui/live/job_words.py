@@ -82,7 +82,11 @@ def _left_out(job: Job) -> str:
         return ""
     several, span = len(seeds) > 1, seeds_text(seeds)
     words = f"Seed{'s' * several} {span} {'were' if several else 'was'} not begun"
-    return f"{words}; c in Runs goes on with {'them' if several else 'it'}." if job.left_ids else f"{words}."
+    return (
+        f"{words}; {key('continue')} in Runs goes on with {'them' if several else 'it'}."
+        if job.left_ids
+        else f"{words}."
+    )
 
 
 def _ending(job: Job, follower: Follower | None, log_path: str) -> Outcome:

@@ -16,6 +16,7 @@ from textual.widgets import ContentSwitcher, Static
 
 from core.errors import LabError
 from experiments.reports.scale import around
+from experiments.runs.row import Status
 from tui.drawing.series import SMOOTHING, Values, smoothed
 from tui.live.comparing import AXES, METRICS, Entrant, common_data, find_entrants, what_to_mind
 from tui.live.task import BackgroundTask, in_a_sentence
@@ -76,6 +77,7 @@ class CompareScreen(WorkScreen):
         self._entrants: list[Entrant] = []
         self._metric, self._axis = "score", "epoch"
         self._log, self._accuracy, self._smoothing = True, ACCURACIES[0], 0
+        self._judged: list[Status] = []
         self._verdict: BackgroundTask[ComparisonReport] | None = None
 
     # --- Life
@@ -225,8 +227,11 @@ class CompareScreen(WorkScreen):
     # --- Verdict
 
     def _show_verdict(self) -> None:
-        if self._verdict is None:
-            self._verdict = BackgroundTask("compare", lambda *_: self._judge())
+        standing = [follower.status for entrant in self._entrants for follower in entrant.followers]
+        if self._verdict is None or standing != self._judged:  # a run that was live has ended since
+            if self._verdict is not None:
+                self._verdict.cancel()
+            self._judged, self._verdict = standing, BackgroundTask("compare", lambda *_: self._judge())
         task, words = self._verdict, self.query_one("#judgement-words", Static)
         if not task.done.is_set():
             words.update("comparing...")

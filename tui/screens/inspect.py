@@ -25,7 +25,7 @@ from tui.screens.base import WorkScreen
 from tui.screens.draw import DrawScreen
 from tui.text.copying import Copy, copies_of_run
 from tui.text.keys import key
-from tui.text.output import percent
+from tui.text.output import counted, percent
 from tui.text.wording import arch_in_short
 from tui.widgets.keys import bind
 from tui.widgets.lines.line import Line
@@ -178,7 +178,7 @@ class InspectScreen(WorkScreen):
         heat_map = self.query_one(HeatMap)
         heat_map.show(shown.counts, shown.names)
         wrong = len(shown.scored.labels) - shown.scored.correct
-        heat_map.border_subtitle = f"{wrong:,} mistake{'s' * (wrong != 1)}"
+        heat_map.border_subtitle = counted(wrong, "mistake")
         if first:
             heat_map.cell = shown.worst or (0, 0)
         self.query_one(ClassTable).show_scores(shown.classes, shown.counts, shown.names)

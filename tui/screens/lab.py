@@ -29,6 +29,7 @@ from tui.live.translating import Translating
 from tui.screens.dialogs import Ask
 from tui.screens.lab_base import DEFAULT_ARCH, Fork, LabBase
 from tui.text.keys import key
+from tui.text.output import counted
 from tui.text.wording import arch_in_short
 from tui.widgets.forms.run_form import OWN_VALUES, RunForm
 from tui.widgets.forms.spec_editor import SpecEditor
@@ -214,7 +215,7 @@ class LabScreen(LabBase):
             mine, theirs = (recorded_arch(arch, self._data.task) for arch in (self._editor.arch, self._fork.arch))
             is_other = mine != theirs
             changes = list(self._form.changes) + ["network"] * is_other
-            count = f"{len(changes)} change{'s' * (len(changes) != 1)}"
+            count = counted(len(changes), "change")
             title = f"Fork of {self._fork.title}, {count}"
             if len(title) > box.size.width - 4:  # the number must not be what is cut off
                 title = f"Fork, {count}, of {self._fork.title}"

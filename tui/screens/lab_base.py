@@ -16,6 +16,7 @@ from tui.live.jobs.watch import LOOK
 from tui.screens.base import WorkScreen
 from tui.text.copying import Copy, copies_of_config
 from tui.text.keys import with_keys
+from tui.text.output import counted
 from tui.text.wording import arch_in_short
 from tui.widgets.forms.run_form import RunForm
 from tui.widgets.forms.spec_editor import SpecEditor
@@ -80,7 +81,7 @@ class LabBase(WorkScreen):
             jobs = f"{self._ahead} jobs" if self._ahead > 1 else "1 job"
             words += f"; a start waits in line behind {jobs}"
         arch = short if len(short := arch_in_short(config.arch)) < 24 else "this network"
-        return f"{words}: {arch} on {name_of(config.dataset)}, {config.epochs} epochs."
+        return f"{words}: {arch} on {name_of(config.dataset)}, {counted(config.epochs, 'epoch')}."
 
     @property
     def _form(self) -> RunForm:

@@ -20,6 +20,7 @@ from tui.screens.study_base import StudyWorkScreen
 from tui.screens.sweep_dialogs import NewSweep
 from tui.text.copying import Copy
 from tui.text.keys import with_keys
+from tui.text.output import counted
 from tui.text.study_words import entry_in_words
 from tui.widgets.keys import bind
 from tui.widgets.lines.line import Line
@@ -74,7 +75,7 @@ class SweepsScreen(StudyWorkScreen):
         self._table.show_entries(entries)
         self._table.move_to(row)
         driven = sum(entry.is_driven for entry in entries)
-        words = f"{len(entries):,} sweep{'s' * (len(entries) != 1)}, {driven:,} running"
+        words = f"{counted(len(entries), 'sweep')}, {driven:,} running"
         self.query_one("#sweeps-count", Line).show(
             watch.trouble or (words if watch.loaded else "reading the sweeps...")
         )

@@ -32,8 +32,10 @@ class TrainingBase(WorkScreen):
         self._change(log=not self.query_one(Curves).look.log)
 
     def action_accuracies(self) -> None:
-        shown = self.query_one(Curves).look.accuracy
-        self._change(accuracy=ACCURACIES[(ACCURACIES.index(shown) + 1) % len(ACCURACIES)])
+        curves = self.query_one(Curves)
+        turns = [turn for turn in ACCURACIES if not (turn == "all" and curves.together)]  # of seeds no others are shown
+        at = turns.index(curves.look.accuracy) if curves.look.accuracy in turns else 0
+        self._change(accuracy=turns[(at + 1) % len(turns)])
 
     def action_smooth(self) -> None:
         self._change(smoothing=(self.query_one(Curves).look.smoothing + 1) % len(SMOOTHING))

@@ -115,6 +115,11 @@ def duration(seconds: float) -> str:
     return f"{minutes}m {rest:02}s" if minutes < 60 else f"{minutes // 60}h {minutes % 60:02}m"
 
 
+def counted(count: int, what: str, plural: str = "s") -> str:
+    """``1 run``, ``1,000 runs``."""
+    return f"{count:,} {what}{plural * (count != 1)}"
+
+
 def say_note(text: str) -> None:
     """The note that somebody has written on a run, its lines below one another; nothing for none."""
     for number, line in enumerate(plain(text).splitlines()):
@@ -139,8 +144,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     lines = []
     for line in [list(headers), *cells]:
         padded = (
-            in_cells(cell, width, right=to_right)
-            for cell, width, to_right in zip(line, widths, right, strict=True)
+            in_cells(cell, width, right=to_right) for cell, width, to_right in zip(line, widths, right, strict=True)
         )
         lines.append("  ".join(padded).rstrip())
     return "\n".join(lines)

@@ -9,7 +9,7 @@ from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunSt
 from core.views import views_in_words
 from experiments.runs.eventlog import Entry
 from experiments.runs.view import RunView, reduce
-from tui.text.output import complain, duration, loss_in_digits, note, percent, say, write
+from tui.text.output import complain, counted, duration, loss_in_digits, note, percent, say, write
 
 GUESSING = 0.1135
 """The accuracy on MNIST of a network that takes everything for a 1, its commonest digit. Elsewhere it is 10%, and of so
@@ -67,7 +67,7 @@ def epoch_readout(epoch: EpochFinished, kept: str = "") -> str:
 
 def last_line(view: RunView, run_id: str, folder: object) -> str:
     """The result of a run, in a line. Its seed tells it from the others of its group."""
-    done = f"{len(view.epochs)} epoch" + ("" if len(view.epochs) == 1 else "s")
+    done = counted(len(view.epochs), "epoch")
     match view.end:
         case RunFinished() as end:
             target = f"{view.config.get('target', 0):g}%"

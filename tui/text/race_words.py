@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.statistics.descriptive import describe
 from experiments.studies.racing.rule import ALPHA, LOOKS, Lag, lags
-from tui.text.output import percent, table
+from tui.text.output import counted, percent, table
 
 Racer = Mapping[str, Any]
 """A trial in the record of a race, `StudyView.race`."""
@@ -156,7 +156,7 @@ def _winner_of(race: Mapping[str, Any]) -> Racer | None:
 def _mean_in_words(racer: Racer) -> str:
     seeds, interval = len(racer["scores"]), interval_in_words(racer)
     between = f" (95% interval {interval})" if interval != "-" else ""
-    return f"{percent(racer['mean'])} over {seeds} new seed{'s' * (seeds != 1)}{between}"
+    return f"{percent(racer['mean'])} over {counted(seeds, 'new seed')}{between}"
 
 
 def _dropped_in_words(racer: Racer) -> str:

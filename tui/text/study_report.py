@@ -18,7 +18,7 @@ from experiments.studies.objectives import ACCURACIES
 from experiments.studies.plan import SweepPlan, start_values
 from experiments.studies.space import SLOT, Space
 from experiments.studies.view import ENDED, IMPORTANCE_TRIALS, StudyView, TrialView
-from tui.text.output import percent, say, table
+from tui.text.output import counted, percent, say, table
 from tui.text.race_words import race_table, rounds_in_words, standing_in_words
 from tui.text.run_command import changed_options
 
@@ -117,7 +117,7 @@ def study_record(view: StudyView, store: Store) -> dict[str, Any]:
 
 
 def trials_in_words(count: int) -> str:
-    return f"{count:,} trial{'s' * (count != 1)}"
+    return counted(count, "trial")
 
 
 def counts(view: StudyView) -> str:
@@ -150,7 +150,7 @@ def rejected_in_words(view: StudyView) -> str:
         return ""
     reason, count = reasons.most_common(1)[0]
     often = f" ({count} of them)" if len(reasons) > 1 else ""
-    return f"; {reasons.total():,} proposal{'s' * (reasons.total() != 1)} rejected: {reason}{often}"
+    return f"; {counted(reasons.total(), 'proposal')} rejected: {reason}{often}"
 
 
 def _noise(best: float, images: int) -> str:

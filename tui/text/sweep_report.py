@@ -20,7 +20,7 @@ from experiments.studies.events import (
     to_record,
 )
 from experiments.studies.view import StudyView
-from tui.text.output import note, percent, say
+from tui.text.output import counted, note, percent, say
 from tui.text.race_words import race_in_words
 from tui.text.study_report import (
     COSTS,
@@ -116,6 +116,6 @@ class SweepReport:
         said = [*(f"{score}{name}" for score, name in zip(scores, names, strict=True)), event.reason]
         score = ", ".join(part for part in said if part)
         best = f", best so far {percent(self._best)}" if self._best is not None else ""
-        epochs = f"{event.epochs} epoch" + ("" if event.epochs == 1 else "s")
+        epochs = counted(event.epochs, "epoch")
         params = params_in_words(event.params, self._plan.space)
         say(f"trial {event.trial} {event.state} after {epochs}: {score} ({params}), run {event.run_id}{best}")

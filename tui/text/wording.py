@@ -10,7 +10,7 @@ from core.events import RunFailed, RunStopped
 from core.models.reference import split_reference
 from core.models.spec import is_user_module
 from core.models.summary import Summary
-from tui.text.output import percent
+from tui.text.output import counted, percent
 
 
 def what_failed(end: RunFailed) -> str:
@@ -33,7 +33,7 @@ def arch_in_short(arch: str) -> str:
 
 def unused_in_words(summary: Summary) -> str:
     """``forward never uses old (890 parameters), which counts in the budget; 970 are used``."""
-    named = ", ".join(f"{name} ({count:,} parameter{'s' * (count != 1)})" for name, count in summary.unused.items())
+    named = ", ".join(f"{name} ({counted(count, 'parameter')})" for name, count in summary.unused.items())
     several = len(summary.unused) > 1
     used = summary.total_params - sum(summary.unused.values())
     return f"forward never uses {named}, which count{'s' * (not several)} in the budget; {used:,} are used"

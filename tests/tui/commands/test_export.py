@@ -217,6 +217,9 @@ def test_a_group_is_verified_run_by_run(cli, train, store):
     answer = cli("verify", group_id, "--json")
     assert answer.code == 5
     assert {record["run_id"]: record["agrees"] for record in answer.json["runs"]} == {one.id: False, other.id: True}
+    for run in (one, other):
+        run.change_meta(name=f"pair-{run.config()['seed']}")
+    assert cli("verify", "pair", "--json").json["group_id"] == answer.json["group_id"] == group_id
 
 
 def test_a_bundle_is_verified_by_somebody_without_the_run(cli, trained, tmp_path, refused):

@@ -167,6 +167,10 @@ async def test_the_verdict_says_who_is_better_or_why_it_cannot_tell(tmp_path, sc
         await _compare(pilot, groups["worse"], single.id)
         await pilot.press("tab", "tab")
         await wait_for_text(pilot, "only finished runs can be compared; run ")
+        script.write(single, script.finished(1, 0.9))
+        single.release()
+        await wait_for(pilot, lambda: "only finished runs" not in screen_text(pilot))
+        await wait_for_text(pilot, "worse is better by 5.10 points")
 
 
 async def test_digits_on_which_two_networks_disagree(tmp_path, script):

@@ -242,6 +242,18 @@ async def test_y_turns_the_accuracy_axis_and_the_title_says_where_it_is(tmp_path
             await wait_for_text(pilot, "target 0.6" if "Error" in title else "target 99.4")
 
 
+async def test_y_turns_the_accuracy_axis_of_all_seeds_at_each_press(tmp_path, script):
+    group = "g20260101-120000-abcd"
+    for seed in (0, 1):
+        events = script.started(config={"seed": seed}), script.epoch(1, 0.98), script.finished(1, 0.98)
+        run = make_run(tmp_path, script, *events, meta=Meta(f"a-{seed}", (), group), seed=seed)
+    async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:
+        await wait_for_text(pilot, "Accuracy %, test, 2 seeds")
+        for title in ("98.5 to 100", "Error %, test, log", "Accuracy %, test, 2 seeds"):
+            await pilot.press("y")
+            await wait_for_text(pilot, title)
+
+
 async def test_a_curve_that_is_all_below_the_values_around_the_target_is_said_to_be(tmp_path, script):
     run = make_run(tmp_path, script, script.started(), script.epoch(1, 0.95), script.epoch(2, 0.98))
     async with staged(TrainingScreen(), tmp_path, watched=run) as pilot:

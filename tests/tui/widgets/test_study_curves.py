@@ -16,6 +16,7 @@ def test_a_trial_that_diverged_does_not_press_the_others_into_a_line_and_is_told
     ys = np.array(values)
     bounds, words = together([Curve(0, np.arange(len(ys)), ys, joined=False)])
     assert words.split() == ([str(below), "below"] if below else [])
+    assert together([Curve(0, np.arange(len(ys)), ys, joined=False)], 9.96) == (None, ""), "it is to be seen"
     if below:
         assert bounds is not None
         assert 97 < bounds[0] < 98 < 98.9 < bounds[1] <= 100

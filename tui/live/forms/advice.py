@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from core.advice import Action, Advice, Tip
 from tui.live.forms.fields import label
 from tui.text.advice import flag
-from tui.text.keys import MEANINGS, key
+from tui.text.keys import MEANINGS, key, key_in_words, keys_of
 
 _IN_A_SHELL = {
     Action.SHOW: "in a shell: mnist-tui show {subject}",
@@ -39,7 +39,7 @@ WORDS = _IN_A_SHELL | {
     Action.RESUME: "key {continue} in Runs",
     Action.WATCH: "open it from Runs to follow it",
     Action.LIST_RUNS: "Runs ({runs})",
-    Action.EXPLAIN_LAYERS: "F1 explains the layers",
+    Action.EXPLAIN_LAYERS: "key {help} explains the layers",
     Action.BEGIN_SWEEP: "key {add} in Sweeps ({sweeps})",
     Action.STOP_SWEEP: "key {stop} in Sweeps ({sweeps})",
     Action.LIST_SWEEPS: "Sweeps ({sweeps})",
@@ -66,6 +66,7 @@ def tip_in_words(tip: Tip, words: Mapping[Action, str] = WORDS) -> str:
         setting=f"--{tip.subject.replace('_', '-')}",
         subject=tip.subject,
         value=tip.value,
-        **{meaning: key(meaning) for meaning in MEANINGS},
+        **{meaning: key(meaning) for meaning in MEANINGS}
+        | {"help": key_in_words(keys_of("help")[-1])},  # that of a field, where the first one is a character
     )
     return text.rstrip()

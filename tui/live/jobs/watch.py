@@ -16,6 +16,7 @@ from experiments.runs.folder import Run
 from experiments.runs.store import Store
 from tui.live.session import Session
 from tui.live.task import BackgroundTask
+from tui.text.output import counted
 from tui.text.wording import arch_in_short
 
 LineChange = tuple[Callable[[Queue], object], Callable[[str], None]]
@@ -48,8 +49,9 @@ def read_line(locations: Locations) -> list[InLine]:
             continue
         config, meta = runs[0].config(), runs[0].meta()
         seeds = f"{len(runs)} seeds" if len(runs) > 1 else f"seed {config.get('seed', '-')}"
-        arch = arch_in_short(str(config.get("arch", "?")))
-        what = f"{arch} on {config.get('dataset', '?')}, {config.get('epochs', '?')} epochs, {seeds}"
+        arch, count = arch_in_short(str(config.get("arch", "?"))), config.get("epochs")
+        epochs = counted(count, "epoch") if isinstance(count, int) else "? epochs"
+        what = f"{arch} on {config.get('dataset', '?')}, {epochs}, {seeds}"
         found.append(InLine(entry, meta.name or meta.group_id or runs[0].id, what, queue.is_at_work(entry)))
     return found
 

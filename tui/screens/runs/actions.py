@@ -25,7 +25,7 @@ from tui.screens.dialogs import Ask, Prompt
 from tui.screens.notes import edit_note
 from tui.screens.opening import open_draw, open_inspect
 from tui.text.copying import Copy, copies_of_run
-from tui.text.output import percent
+from tui.text.output import counted, percent
 from tui.text.wording import arch_in_short
 
 if TYPE_CHECKING:
@@ -170,7 +170,8 @@ class RunActions(WorkScreen):
         references = self.reported
         if not references:
             return
-        words = f"A page on {named(self.chosen)}.\n\nIt is written into {self.lab.locations.home / 'reports'}."
+        alone = [item for item in self.chosen if [item[0].run_id] == list(references)]
+        words = f"A page on {named(alone or self.chosen)}.\n\nIt is written into {self.lab.locations.home / 'reports'}."
         answers = (("course", "For a course: network, log, curves, mistakes, notes"), ("standard", "All numbers"))
 
         def answered(answer: str | None) -> None:
@@ -290,5 +291,5 @@ def named(items: Sequence[Listed]) -> str:
 
 
 def _described(row: RunRow) -> str:
-    what = f"{row.name or row.run_id}: {arch_in_short(row.arch)} on {row.dataset}, {row.epochs_done} epochs"
+    what = f"{row.name or row.run_id}: {arch_in_short(row.arch)} on {row.dataset}, {counted(row.epochs_done, 'epoch')}"
     return f"{what}, best {percent(row.best_test_accuracy)}."

@@ -28,6 +28,7 @@ from tui.screens.runs.columns import ChooseColumns
 from tui.screens.runs.help import EMPTY, HELP, KEYS
 from tui.text.columns import chosen_columns
 from tui.text.keys import with_keys
+from tui.text.output import counted
 from tui.widgets.forms.field import Field
 from tui.widgets.lines.line import Line
 from tui.widgets.tables.preview_pane import PreviewPane
@@ -117,7 +118,7 @@ class RunsScreen(RunActions):
         if total and not count:
             line.show("no run matches")
             return
-        shown = f"{count:,} of {total:,} runs" if count < total else f"{total:,} run{'s' * (total != 1)}"
+        shown = f"{count:,} of {total:,} runs" if count < total else counted(total, "run")
         words = ORDERS[self._sort].words if self._sort in ORDERS else self._sort
         line.show(f"{shown}, {self._listing.live} live, by {words}")
 

@@ -59,10 +59,11 @@ def least_together(values: Values) -> float:
     return float(values[values >= middle - FAR * max(best - middle, 0.1)].min())
 
 
-def together(curves: Sequence[Curve]) -> tuple[tuple[float, float] | None, str]:
-    """The range of those points of curves that lie together, and a word on those below it; neither where all do."""
+def together(curves: Sequence[Curve], lowest: float = math.inf) -> tuple[tuple[float, float] | None, str]:
+    """The range of those points of curves that lie together, with `lowest` whatever the others are, and a word on those
+    below it; neither where all do."""
     values = np.concatenate([curve.ys for curve in curves if not curve.joined])
-    least = least_together(values)
+    least = min(least_together(values), lowest)
     below = int((values < least).sum())
     return (limits([least, float(values.max())], top=100.0), f"  {below} below") if below else (None, "")
 

@@ -118,11 +118,16 @@ class StudyCharts(Horizontal):
         what = "TEST accuracy %, optimistic" if view.plan.scored_on == "test" else "Held-out accuracy %"
         others = " and ".join(COSTS[objective] for objective in view.plan.objectives[2:])
         more = f"  front also by {others}" if others else ""
+        curves = front_curves(view)
+        front = next(curve.ys for curve in curves if curve.number == TRIAL)
+        bounds, below = together(curves, min(front, default=math.inf))
         self.query_one("#history", Overlay).show(
             tuple(trial.scores for trial in view.trials),
-            front_curves(view),
+            curves,
             title=f"{what}, by {COSTS[name]}",
-            axis=f"{signs[TRIAL]} on the front  {signs[PRUNED]} other{more}",
+            axis=f"{signs[TRIAL]} on the front  {signs[PRUNED]} other{more}{below}",
+            bounds=bounds,
+            top=100.0,
         )
 
     def _show_history(self, view: StudyView) -> None:

@@ -10,6 +10,7 @@ from textual.containers import Horizontal, Vertical
 
 from tui.drawing.picture import palette_of, spread
 from tui.live.digits import Confusions
+from tui.text.keys import with_keys
 from tui.text.output import percent
 from tui.widgets.pictures.cell_panel import CellPanel
 from tui.widgets.pictures.picture_grid import LabelledPicture, PictureGrid
@@ -62,7 +63,7 @@ class MapsView(Horizontal):
         words = (
             f"no. {index}: true {digit.names[digit.truth]}",
             f"says {digit.names[opinion.prediction]}, {percent(float(opinion.probabilities[opinion.prediction]))} sure",
-            "[ and ] for another image",
+            with_keys("{previous} and {next} for another image"),
         )
         self.query_one(CellPanel).show(words, digit)
         self.query_one(Table).show(len(self._layers), self._cells)
