@@ -74,7 +74,7 @@ class StudyList:
         view, problem, is_damaged = None, "", False
         try:
             begun = folder.plan() is not None
-            problem = "" if is_driven else _end_reason(folder, begun=begun)
+            problem = "" if is_driven else _end_reason(folder, stamps, begun=begun)
             if begun:
                 reader = self._readers.setdefault(folder.name, StudyReader(self._home, folder.name))
                 view = reader.view()
@@ -93,8 +93,12 @@ def study_folders(home: Path) -> Iterator[StudyFolder]:
             yield StudyFolder.of(home, path.name)
 
 
-def _end_reason(folder: StudyFolder, *, begun: bool) -> str:
-    """The error that a detached process ended with; where the study never began, whatever it said last."""
+def _end_reason(folder: StudyFolder, stamps: tuple[Any, ...], *, begun: bool) -> str:
+    """The error that a detached process ended with; where the study never began, whatever it said last. Each driver
+    writes the plan as it begins: what was said before that is of one before."""
+    plan, _, said_at, _ = stamps
+    if plan and said_at and said_at[0] < plan[0]:
+        return ""
     try:
         with open_regular(folder.output) as file:
             file.seek(max(0, file.seek(0, SEEK_END) - TAIL))

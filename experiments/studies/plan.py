@@ -197,9 +197,13 @@ def continued(
     whether it is still the same search.
 
     Raises:
-        InvalidValue, OverBudget: for a value that is wrong.
+        InvalidValue, OverBudget: for a value that is wrong, or of a field that the study searches.
     """
     _, fixed = Space.parse(options, stored.base.dataset)
+    for field, searched in stored.space.to_json().items():
+        if field in fixed:
+            hint = Advice(Tip(Action.LEAVE_OUT, field), " to continue the study, or ", Tip(Action.CHANGE, "study"))
+            raise InvalidValue(field, options[field], f"the study searches {searched}", hint=hint)
     changes = {**fixed, **({} if budget is None else {"budget": budget})}
     return replace(stored, base=stored.base.changed(**changes), objective=objective or stored.objective)
 

@@ -214,7 +214,8 @@ def parse_option(field: str, text: str, dataset: str | None = None) -> Value | D
 
 
 def parse_value(field: str, text: str, *, whole: str = "", dataset: str | None = None) -> Value:
-    """One value of a field, held against the field's own limits; an architecture is also built on paper for a data set.
+    """One value of a field, held against the field's own limits; for a data set an architecture is also built on paper,
+    and the file of a user's own module has to be there, of which a study that has begun keeps a copy.
 
     Raises:
         InvalidValue: naming what was written, all of it where `text` is only a part.
@@ -234,7 +235,8 @@ def parse_value(field: str, text: str, *, whole: str = "", dataset: str | None =
     if field != "arch":
         return value
     if is_user_module(checked.arch):
-        check_module_file(checked.arch)
+        if dataset is not None:
+            check_module_file(checked.arch)
         return absolute_arch(checked.arch)
     if dataset is not None:
         summarize_config(checked.model_copy(update={"dataset": dataset}), task_of(dataset))

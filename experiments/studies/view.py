@@ -292,7 +292,7 @@ def _value_inside(plan: SweepPlan, field: str, text: str) -> Value:
     dimension = plan.space.dimension(field)
     if dimension is None:
         raise InvalidValue(field, text, "is not searched in this study", hint=f"searched: {plan.space}")
-    value = dimension.read(text) if field.startswith(SLOT) else parse_value(field, text, dataset=plan.base.dataset)
+    value = dimension.read(text) if field.startswith(SLOT) else parse_value(field, text)
     if not dimension.holds(value):
         raise InvalidValue(field, text, f"must lie within {dimension}", hint="choose a value of the study's space")
     return value

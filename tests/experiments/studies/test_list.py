@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -71,6 +72,19 @@ def test_each_study_stands_where_its_files_say_and_only_what_has_changed_is_read
     assert [name for name in first if second[name] is not first[name]] == ["done"]
     assert second["done"].standing == "stopped", "a trial waits for a driver"
     assert (second["done"].view.done, second["done"].view.planned) == (2, 3)
+
+
+@pytest.mark.parametrize("since", ["said", "begun"])
+def test_the_error_of_a_driver_is_forgotten_once_another_has_begun(locations, script, since):
+    drive(locations, tiny_plan(trials=1), finished(script))
+    folder = StudyFolder.of(locations.home, "s")
+    folder.output.write_text("error: the disk is full\nhint: make room\n")
+    said = 10**18
+    begun = said + (-1 if since == "said" else 1) * 1_000_000
+    os.utime(folder.output, ns=(said, said))
+    os.utime(folder.folder / "study.json", ns=(begun, begun))
+    (entry,) = StudyList(locations.home).refresh()
+    assert (entry.standing, entry.problem) == ("finished", "the disk is full" if since == "said" else "")
 
 
 def test_a_damaged_study_is_in_the_list_with_what_is_wrong(locations, script):

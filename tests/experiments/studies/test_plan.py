@@ -8,8 +8,13 @@ import pytest
 
 from core.config import TrainConfig
 from core.errors import InvalidValue, OverBudget
-from experiments.studies.plan import SweepPlan, make_plan, settle_data
+from experiments.execution.runner import Runner
+from experiments.runs.folder import Meta
+from experiments.studies.code import keep_code, read_code
+from experiments.studies.folder import StudyFolder
+from experiments.studies.plan import SweepPlan, continued, make_plan, settle_data
 from experiments.studies.proposals import Proposals
+from experiments.studies.view import check_trial
 
 PRESET = ("--preset", "modern")
 MODULE = """
@@ -82,6 +87,41 @@ def test_too_few_images_to_hold_any_out_are_refused(data):
 def test_the_difference_to_another_search_is_named(change, named):
     options = {"lr": "0.1:0.5", "batch_size": "64,128", "epochs": "3"}
     assert plan_of(options).difference(plan_of(options | change)) == named
+
+
+@pytest.mark.parametrize("options", [{"lr": "0.3"}, {"arch": "conv5"}, {"epochs": "3", "arch": "c8 gap fc10"}])
+def test_a_study_is_not_continued_with_one_value_of_what_it_searches(options):
+    for archs in ("conv9,conv5", "c{8:20:2} gap fc10"):
+        plan = plan_of({"lr": "0.1:0.5", "arch": archs, "epochs": "3"})
+        assert continued(plan, {"epochs": "3"}, objective=None, budget=None) == plan
+        with pytest.raises(InvalidValue, match="the study searches") as caught:
+            continued(plan, options, objective=None, budget=None)
+        field = "lr" if "lr" in options else "arch"
+        assert (caught.value.field, caught.value.value) == (field, options[field])
+
+
+def test_a_plan_of_own_modules_is_read_when_their_files_have_moved(tmp_path, locations):
+    for name in ("one.py", "two.py"):
+        (tmp_path / name).write_text(MODULE)
+    plan = replace(plan_of({"arch": f"{tmp_path}/one.py:Small,{tmp_path}/two.py:Small"}), sampler="grid", trials=2)
+    folder, runner = StudyFolder.of(locations.home, "s"), Runner(locations)
+    Proposals(plan.base, plan.space, runner.first_read).check_feasible()
+    folder.write_plan(plan)
+    keep_code(folder, plan, runner.first_read)
+    (tmp_path / "two.py").rename(tmp_path / "elsewhere.py")
+    assert folder.plan() == plan
+    assert continued(plan, {"epochs": "3"}, objective=None, budget=None).base.epochs == 3
+    again = Runner(locations)
+    (note,) = read_code(folder, plan, again.first_read)
+    assert "its trials go on with the study's own copy" in note
+    Proposals(plan.base, plan.space, again.first_read).check_feasible()
+    config = plan.config({"arch": f"{tmp_path}/two.py:Small"})
+    assert again.create(config, Meta("s-1")).folder.joinpath("source", "two.py").read_text() == MODULE
+    assert check_trial(plan, {"arch": config.arch}) == {"arch": config.arch}
+    with pytest.raises(InvalidValue, match="must lie within"):
+        check_trial(plan, {"arch": f"{tmp_path}/elsewhere.py:Small"})
+    with pytest.raises(InvalidValue, match="no such file"):
+        plan_of({"arch": f"{tmp_path}/one.py:Small,{tmp_path}/two.py:Small"})
 
 
 def test_objective_makes_a_difference_but_device_and_length_do_not():

@@ -146,7 +146,7 @@ def test_a_module_of_ones_own_is_found_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert parse_option("arch", "conv9,net.py:Net") == ListDimension("arch", ("conv9", f"{tmp_path}/net.py:Net"))
     with pytest.raises(InvalidValue, match="no such file"):
-        parse_option("arch", "conv9,other.py:Net")
+        parse_option("arch", "conv9,other.py:Net", "mnist")
 
 
 def test_modules_with_arguments_are_values_of_a_list(tmp_path):
