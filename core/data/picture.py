@@ -85,21 +85,17 @@ class PicturedDigit:
     score: float
 
 
-def read_digits(path: Path, *, digits: bool = True) -> list[PicturedDigit]:
+def read_digits(path: Path) -> list[PicturedDigit]:
     """The digits in an image file, from left to right: at least one.
 
     An image of 28 x 28 pixels that is in MNIST's form is taken as it is: its rim is black (as in some of MNIST's images
     up to six pixels of it are not), and what is drawn is at most 20 pixels high.
 
-    Args:
-        digits: False where the network was trained on other things than digits: then every image of 28 x 28 pixels is
-            taken as it is.
-
     Raises:
         InvalidValue: naming the file, when it is missing, no image, too large, or nothing like a digit is on it.
     """
     gray = _read_gray(path)
-    if _in_form(gray, digits=digits):
+    if _in_form(gray):
         return [PicturedDigit(gray, (0, 0, SIDE, SIDE), 1.0)]
     values = gray.to(torch.float32) / 255 if gray.dtype == torch.uint8 else gray
     found = [PicturedDigit(_image(one.form), one.box, one.score) for one in find_digits(values.numpy())]
@@ -140,11 +136,11 @@ def scaled(image: Tensor, size: int) -> Tensor:
     return _pixels(picture.resize((size, size), how), torch.uint8)
 
 
-def _in_form(gray: Tensor, *, digits: bool) -> bool:
+def _in_form(gray: Tensor) -> bool:
     if gray.shape != (SIDE, SIDE) or gray.dtype != torch.uint8 or int(gray.max()) == int(gray.min()):
         return False
     rim = torch.cat((gray[0], gray[-1], gray[:, 0], gray[:, -1]))
-    return not digits or (int((rim > 0).sum()) <= TOUCHING and int(gray.any(1).sum()) <= BOX)
+    return int((rim > 0).sum()) <= TOUCHING and int(gray.any(1).sum()) <= BOX
 
 
 def _image(form: Values) -> Tensor:

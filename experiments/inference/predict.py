@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 DOUBTFUL = 0.05
 """A class whose runner-up has so much of its probability, at least, is in doubt: see `Prediction.doubtful`."""
 HANDWRITING = ("mnist", "emnist", "qmnist")
-"""How the names of data sets of handwriting begin. Pictures for networks that were trained on others are not searched
-for digits."""
+"""How the names of data sets of handwriting begin. For networks that were trained on others a picture is an image as it
+is: it is not searched for digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +96,10 @@ def predict(
     errors = []
     for path in paths:
         try:
-            if is_own(dataset):
-                digits = [PicturedDigit(read_whole(path, size), (0, 0, 0, 0), 1.0)]
+            if is_handwriting(dataset):
+                digits = read_digits(path)
             else:
-                digits = read_digits(path, digits=is_handwriting(dataset))
+                digits = [PicturedDigit(read_whole(path, size), (0, 0, 0, 0), 1.0)]
         except InvalidValue as error:
             errors.append(error)
             continue
