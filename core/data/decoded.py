@@ -17,20 +17,24 @@ from core.errors import DataError
 from core.storage.tensors import read_cache, write_cache
 
 PARTS = ("train_images", "train_labels", "test_images", "test_labels")
-_READING = 4
+_READING = 5
 """Changes when the same files are read in another way, or kept in another, so that what was kept before is not used."""
+
+_ABOUT = ("classes", "note", "mean", "std", "set_aside")
+"""What is kept beside the tensors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """`tensors` by the names of `PARTS`, images (N, S, S) and labels (N,), all uint8; `mean` and `std` of the training
-    pixels, scaled to 0..1."""
+    pixels, scaled to 0..1. `set_aside` says that the images to test on are a share of those that were to train on."""
 
     tensors: Mapping[str, Tensor]
     classes: tuple[str, ...]
     note: str
     mean: float
     std: float
+    set_aside: bool = False
 
     @classmethod
     def of(
@@ -39,6 +43,8 @@ class Decoded:
         classes: tuple[str, ...],
         note: str,
         statistics: tuple[float, float] | None = None,
+        *,
+        set_aside: bool = False,
     ) -> Decoded:
         """`statistics` are mean and deviation as published, None to compute them.
 
@@ -49,7 +55,7 @@ class Decoded:
         if not std:
             raise DataError("all images are blank", hint="there is nothing in them to learn")
         tensors = {part: torch.from_numpy(np.ascontiguousarray(arrays[part])) for part in PARTS}
-        return cls(tensors, classes, note, mean, std)
+        return cls(tensors, classes, note, mean, std, set_aside)
 
 
 def decoded(cache: Path, name: str, digest: str, read: Callable[[], Decoded]) -> Decoded:
@@ -61,10 +67,10 @@ def decoded(cache: Path, name: str, digest: str, read: Callable[[], Decoded]) ->
     kept = read_cache(path)
     if kept is None or "about" not in kept:
         found = read()
-        about = {"classes": found.classes, "note": found.note, "mean": found.mean, "std": found.std}
+        about = {name: getattr(found, name) for name in _ABOUT}
         text = torch.frombuffer(bytearray(json.dumps(about).encode()), dtype=torch.uint8)
         write_cache(path, {**found.tensors, "about": text})
         return found
     about = json.loads(bytes(kept["about"].tolist()))
     tensors = {part: kept[part] for part in PARTS}
-    return Decoded(tensors, tuple(about["classes"]), about["note"], about["mean"], about["std"])
+    return Decoded(tensors, **{**about, "classes": tuple(about["classes"])})

@@ -27,7 +27,8 @@ class Dataset:
 
     `mean` and `std` are those of the training pixels, scaled to 0..1. `note` says what a user should know about how the
     data set was chosen. `classes` are the names of the classes. `path` is that of one's own data, with the sum of what
-    is in it: what a config says to have the same again.
+    is in it: what a config says to have the same again. `set_aside` says that the images to test on are a
+    share of what there was to train on.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Dataset:
     note: str = ""
     classes: tuple[str, ...] = DIGITS
     path: str = ""
+    set_aside: bool = False
 
     @property
     def task(self) -> ImageTask:
@@ -229,6 +231,7 @@ def _dataset(name: str, found: Decoded) -> Dataset:
         std=found.std,
         note=found.note,
         classes=found.classes,
+        set_aside=found.set_aside,
     )
 
 

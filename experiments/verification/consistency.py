@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple
 
 from core.config import TrainConfig
+from core.dataset_names import is_own
+from core.errors import shown
 from core.events import CheckpointSaved, EpochFinished, RunFailed, RunFinished, RunStarted, RunStopped, StepProgress
 from core.history import End, EndedBy, end_of
 from core.models.spec import is_user_module
-from core.task import MNIST_TASK, ImageTask
+from core.task import DIGITS, MNIST_TASK, ImageTask
 from experiments.runs.eventlog import Entry
 from experiments.runs.view import RunView
 from experiments.verification.findings import Check, compare, missing, summed_up
@@ -21,6 +23,7 @@ from experiments.verification.findings import Check, compare, missing, summed_up
 LOG = "events.jsonl"
 ROUNDING = 1e-6
 """The share by which two times that are taken one after the other may lie the wrong way round."""
+_NAME = 40
 _CONSTANT = (
     *("spec", "total_params", "dataset", "train_images", "val_images", "test_images", "steps_per_epoch"),
     *("teacher", "image_size", "classes"),
@@ -100,13 +103,23 @@ def check_start(started: RunStarted, config: TrainConfig) -> Iterator[Check]:
     yield from summed_up("counts at the start", where, f"{len(checks)} values", checks)
 
 
-def check_images(started: RunStarted, train_images: int, test_images: int, task: ImageTask) -> Iterator[Check]:
+def check_images(
+    started: RunStarted, train_images: int, test_images: int, task: ImageTask, classes: Sequence[str]
+) -> Iterator[Check]:
     """Check the counts of a start, and what is on the images, against the data set."""
     where = f"{LOG}, run_started"
     yield compare("training images", where, started.train_images + started.val_images, train_images)
     yield compare("test images", where, started.test_images, test_images)
     if (started.task, task) != (MNIST_TASK, MNIST_TASK):
         yield compare("pixels across and classes", where, astuple(started.task), astuple(task))
+    if started.classes == DIGITS and not is_own(started.dataset):
+        return  # as in every log of an earlier version, which did not say
+    names = zip(started.classes, classes, strict=False)  # another number is a finding of its own
+    checks = [
+        Check(f"name of class {number}", where, logged == found, shown(logged, _NAME), shown(found, _NAME))
+        for number, (logged, found) in enumerate(names)
+    ]
+    yield from summed_up("names of the classes", where, f"{len(checks)} names", checks)
 
 
 def check_epoch_values(epoch: EpochFinished, started: RunStarted) -> Iterator[Check]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from core.dataset_names import identity_of, name_of
 from core.errors import InvalidValue
 from experiments.inference.network import load_network
 from experiments.locations import Locations
@@ -18,7 +19,7 @@ MNIST's."""
 
 @dataclass(frozen=True, slots=True)
 class ScoreElsewhere:
-    """Test images of `dataset` that a run's final or best weights get right."""
+    """Test images of `dataset` that a run's final or best weights get right; `note` says what to know of them."""
 
     run_id: str
     dataset: str
@@ -26,6 +27,7 @@ class ScoreElsewhere:
     images: int
     correct: int
     loss: float
+    note: str = ""
 
     @property
     def accuracy(self) -> float:
@@ -44,12 +46,13 @@ class ScoreElsewhere:
             "low": interval.low,
             "high": interval.high,
             "loss": self.loss,
+            "note": self.note,
         }
 
 
 def score_on(run: Run, locations: Locations, dataset: str, *, arch: str | None = None) -> ScoreElsewhere:
     """Score a run's final weights, or the best where it has no others, on the test images of a data set, as they were
-    standardised in training.
+    standardised in training. Of data of one's own without such images all count, unless the run was trained on them.
 
     Args:
         dataset: as for a run; of QMNIST the 50,000 test images that MNIST has not.
@@ -60,6 +63,8 @@ def score_on(run: Run, locations: Locations, dataset: str, *, arch: str | None =
         InvalidValue: for images of another size, or with other classes.
         DataError: when the data set is missing or corrupt.
     """
+    import torch
+
     from core.data.loader import Loader
     from experiments.verification.rescoring import rescore
 
@@ -69,5 +74,9 @@ def score_on(run: Run, locations: Locations, dataset: str, *, arch: str | None =
         own = f"{network.task.size}x{network.task.size} pixels in {network.task.classes} classes"
         allowed = f"must have images as those of the run, {own}, with the same names"
         raise InvalidValue("on", dataset, allowed, hint="for example qmnist for a run on mnist")
-    found = rescore(network, data.test_images, data.test_labels, exact=True)
-    return ScoreElsewhere(run.id, data.name, network.source, len(data.test_labels), found.correct, found.loss)
+    images, labels, note = data.test_images, data.test_labels, data.note
+    if data.set_aside and identity_of(data.name) != identity_of(name_of(network.config.dataset)):
+        images, labels = torch.cat((images, data.train_images)), torch.cat((labels, data.train_labels))
+        note = f"there are no images to test on, so all {len(labels):,} were scored"
+    found = rescore(network, images, labels, exact=True)
+    return ScoreElsewhere(run.id, data.name, network.source, len(labels), found.correct, found.loss, note)

@@ -81,7 +81,7 @@ def verify(run: Run, locations: Locations, *, arch: str | None = None, before: t
         checks += check_teacher(run, view.started, config)
     checks += _check_parameters(loaded[0] if loaded else None, config, view.started)
     data = _test_images(config, locations)
-    checks += check_images(view.started, len(data.train_labels), len(data.test_labels), data.task)
+    checks += check_images(view.started, len(data.train_labels), len(data.test_labels), data.task, data.classes)
     if view.started.pixel_mean is not None:
         where = "events.jsonl, run_started"
         statistics = (view.started.pixel_mean, view.started.pixel_std)

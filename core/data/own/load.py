@@ -31,7 +31,7 @@ def load_own(path: Path, cache: Path, should_stop: ShouldStop) -> tuple[Decoded,
         parts = form.read()
         Stopped.check(should_stop)
         settled = settle(path, parts)
-        return Decoded.of(settled.arrays, settled.classes, settled.note)
+        return Decoded.of(settled.arrays, settled.classes, settled.note, set_aside=settled.set_aside)
 
     found = decoded(cache, "own", _sum_of_files(path, form, should_stop), read)
     content = f"{weights_sha256(found.tensors)} {json.dumps(found.classes)}"

@@ -25,11 +25,13 @@ Indices = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """`arrays` are images (N, S, S) and labels (N,), each an index of `classes`, to train and to test on."""
+    """`arrays` are images (N, S, S) and labels (N,), each an index of `classes`, to train and to test on; `set_aside`
+    says that those to test on are a share of what there was to train on."""
 
     arrays: dict[str, npt.NDArray[np.uint8]]
     classes: tuple[str, ...]
     note: str
+    set_aside: bool
 
 
 def settle(path: Path, parts: Parts) -> Settled:
@@ -59,7 +61,7 @@ def settle(path: Path, parts: Parts) -> Settled:
         pieces = (train.images[~chosen], labels[~chosen], train.images[chosen], labels[chosen])
         share = f"{chosen.sum():,} of the {len(chosen):,}, a sixth of each class"
         notes.append(f"there are no images to test on, so {share}, are kept for that")
-    return Settled(dict(zip(PARTS, pieces, strict=True)), tuple(map(str, order)), "; ".join(notes))
+    return Settled(dict(zip(PARTS, pieces, strict=True)), tuple(map(str, order)), "; ".join(notes), test is None)
 
 
 def _indices(part: Part, order: list[object]) -> Indices:

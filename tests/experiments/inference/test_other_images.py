@@ -69,6 +69,17 @@ def test_the_run_says_what_its_images_are_and_everything_agrees_with_it(case, tr
         assert verify(run, locations, before=checks).agrees
 
 
+def test_a_log_of_other_names_for_the_classes_does_not_agree(case, trained, locations):
+    text = trained.log.read_text()
+    assert '"classes": ["0", "1", "2"' in text
+    trained.log.write_text(text.replace('"classes": ["0", "1", "2"', '"classes": ["0", "2", "1"'))
+    differing = [check for check in verify(trained, locations).checks if check.agrees is False]
+    assert [(one.item, one.stored, one.found) for one in differing] == [
+        ("name of class 1", "2", "1"),
+        ("name of class 2", "1", "2"),
+    ]
+
+
 def test_its_network_scores_exports_and_names_what_it_sees(case, trained, locations, tmp_path):
     from PIL import Image
 

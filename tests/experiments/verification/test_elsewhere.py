@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from core.config import TrainConfig
 from core.data.loader import Loader
 from core.errors import DataError, InvalidValue
 from experiments.execution.runner import Runner
@@ -39,6 +40,27 @@ def test_the_weights_are_scored_as_they_were_standardised_in_training(locations,
     record = found.to_json()
     assert record["accuracy"] == found.correct / 60
     assert record["low"] <= record["accuracy"] <= record["high"]
+
+
+@pytest.mark.parametrize("of_the_run", [False, True])
+def test_of_data_without_images_to_test_on_all_count_unless_the_run_was_trained_on_them(
+    locations, trained, further, tiny, of_the_run
+):
+    path, arrays = further
+    whole = path.with_name("whole.npz")
+    np.savez(whole, x=arrays["x_test"].numpy(), y=arrays["y_test"].numpy())
+    if of_the_run:
+        values = {**tiny.model_dump(), "dataset": str(whole), "epochs": 1, "limit_train": None, "limit_test": None}
+        run_id = list(Runner(locations).run(TrainConfig.checked(values)))[-1].run_id
+        trained = Runner(locations).store.run(run_id)
+    found = score_on(trained, locations, str(whole))
+    if of_the_run:
+        assert found.images == 10
+        assert "no images to test on, so 10 of the 60" in found.to_json()["note"]
+    else:
+        said = load_network(trained).logits(arrays["x_test"]).argmax(1)
+        assert (found.images, found.correct) == (60, int((said == arrays["y_test"]).sum()))
+        assert found.to_json()["note"] == "there are no images to test on, so all 60 were scored"
 
 
 def test_of_qmnist_the_images_that_mnist_has_not_are_taken(locations, trained):
