@@ -67,6 +67,9 @@ class ArrayFile:
             names = self._names(file)
             train, scaled = self._part(file, *names[:2])
             test = self._part(file, *names[2:], scaled=scaled)[0] if len(names) == 4 else None
+        if test is not None and _kind(test.labels) != _kind(train.labels):
+            kinds = [f"{_short(names[at])} holds {_kind(part.labels)}" for at, part in ((3, test), (1, train))]
+            raise refusal(self.path, ", ".join(kinds))
         return Parts(train, test, SCALED_NOTE if scaled else "")
 
     @contextmanager
@@ -181,6 +184,10 @@ class ArrayFile:
         """Raise `ValueError` for more than the header says; at the end the sum is checked, too."""
         if member.read(1):
             raise ValueError(f"{_short(name)} is longer than its header says")
+
+
+def _kind(labels: Labels) -> str:
+    return "texts" if labels.dtype.kind == "U" else "numbers"
 
 
 def _short(name: str) -> str:

@@ -107,3 +107,10 @@ def test_a_label_that_is_no_whole_number_is_refused_without_a_warning(tmp_path, 
     with pytest.raises(DataError) as caught:
         load(tmp_path / "own.npz", tmp_path)
     presentable(caught.value.message, "y[7]")
+
+
+def test_labels_that_are_numbers_in_one_part_and_texts_in_the_other_are_refused(tmp_path, presentable):
+    np.savez(tmp_path / "own.npz", **{**PARTED, "y_test": TEST_LABELS.astype(str)})
+    with pytest.raises(DataError) as caught:
+        load(tmp_path / "own.npz", tmp_path)
+    presentable(caught.value.message, "y_test holds texts, y_train holds numbers")
