@@ -162,8 +162,12 @@ def _row(loader: Loader, name: str) -> Row:
             return name, counts, "10", "here", str(find_bundled())
         except DataError as error:
             return name, counts, "10", "missing", for_command_line(error.advice)
-    source, place = SOURCES[name], loader.place(name)
+    source = SOURCES[name]
     counts = f"{source.files[1].shape[0]:,} + {source.files[3].shape[0] - source.skipped:,}"
+    try:
+        place = loader.place(name)
+    except DataError as error:
+        return name, counts, str(len(source.classes)), "unreachable", error.message
     state = "here" if not place.missing else f"{len(place.missing)} of 4 files missing"
     where = "; ".join((str(place.folder), *place.others))
     return name, counts, str(len(source.classes)), state, where

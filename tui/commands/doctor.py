@@ -134,7 +134,12 @@ def _data(locations: Locations) -> Iterator[Finding]:
         bundled = Finding("mnist-5k", "good", str(find_bundled()))
     except LabError as error:
         bundled = Finding("mnist-5k", "missing", error.message, for_command_line(error.advice))
-    place = Loader(locations.data, locations.cache).place("mnist")
+    try:
+        place = Loader(locations.data, locations.cache).place("mnist")
+    except LabError as error:
+        yield Finding("mnist", "broken", error.message, for_command_line(error.advice))
+        yield bundled
+        return
     if missing := place.missing:
         instead = ", or else trains on mnist-5k" if bundled.state == "good" else ""
         hint = (

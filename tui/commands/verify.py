@@ -95,6 +95,8 @@ def _say_elsewhere(score: ScoreElsewhere) -> None:
     interval = f"95% interval {percent(found['low'])} to {percent(found['high'])}"
     right = f"{score.correct:,} of {score.images:,} test images, {interval}, {score.weights} weights"
     say(f"run {score.run_id} on {score.dataset}: {percent(score.accuracy)} ({right})")
+    if score.note:
+        note(f"{score.dataset}: {score.note}")
 
 
 def _say(verification: Verification) -> None:

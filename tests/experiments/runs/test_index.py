@@ -7,10 +7,11 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from rights import no_special_rights
 
 from core.errors import StorageError
 from experiments.runs.index import QUIET, VERSION
@@ -229,19 +230,6 @@ def test_an_index_that_another_process_holds_is_done_without(some_runs, store, i
     with closing(sqlite3.connect(index, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         assert store.rows() == wanted
-
-
-@contextmanager
-def no_special_rights():
-    """Only what everyone may do, to root too."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65_534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 @pytest.mark.parametrize("state", ["whole", "deleted", "older_version"])

@@ -4,6 +4,7 @@ import shutil
 import sys
 
 import pytest
+from rights import may_not_enter
 
 HEADERS = {"train-images-idx3-ubyte": 3, "train-labels-idx1-ubyte": 1}
 HEADERS |= {"t10k-images-idx3-ubyte": 3, "t10k-labels-idx1-ubyte": 1}
@@ -37,6 +38,16 @@ def test_the_list_says_what_is_here(cli, tmp_path, mnist_root):
     assert "4 of 4 files missing" in here["fashion"]
     assert "here" in here["mnist-5k"]
     assert len(cli("data", "--dataset", "mnist", data=mnist_root).out.splitlines()) == 2
+
+
+def test_a_data_folder_that_one_may_not_enter_is_a_row_of_the_list_and_of_the_doctors(cli, tmp_path):
+    (tmp_path / "shut").mkdir()
+    for command in ("data", "doctor"):
+        cli(command, data=tmp_path / "shut" / "data")  # imports what is imported late, with all rights
+        with may_not_enter(tmp_path / "shut"):
+            answer = cli(command, data=tmp_path / "shut" / "data")
+        (row,) = [line for line in answer.out.splitlines() if "mnist" in line.split()]
+        assert "Permission denied" in row
 
 
 def test_verify_names_each_good_file_and_changes_none(cli, mnist_root):
