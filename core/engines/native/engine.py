@@ -16,6 +16,7 @@ from core.engines.native.compiler import NoKernels
 from core.engines.native.gain import kinds_left_to_torch
 from core.engines.native.library import kernels_origin
 from core.engines.native.rows import NativeRow, has_segments
+from core.engines.native.segments import is_changed
 from core.engines.native.team import Team
 
 ONE_BY_ONE = "the network runs one operation at a time"
@@ -38,7 +39,7 @@ class NativeEngine(EagerEngine):
 
     def forward(self, model: Forward) -> Forward:
         # A subclass may do something else than to call its layers in turn.
-        if type(model) is not nn.Sequential or not has_segments(model):
+        if type(model) is not nn.Sequential or is_changed(model) or not has_segments(model):
             self.note = f"{ONE_BY_ONE}, as it is not a row of layers that there are kernels for"
         elif self._precision != "fp32":
             self.note = f"{ONE_BY_ONE}, as the kernels compute in fp32, not in {self._precision}"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from torch import nn
 
 from core.engines.native.rows import native_parts
-from core.engines.native.segments import Segment
+from core.engines.native.segments import KNOWN, Segment, is_changed
 from core.models.parts import Scale
 
 CHEAP = (
@@ -23,7 +23,7 @@ LARGE = 1 << 18
 def kinds_left_to_torch(modules: Iterable[nn.Module]) -> list[str]:
     """The kinds of layers that there are no kernels for, each once, the cheap ones left out."""
     parts = [part for part in native_parts(modules) if isinstance(part, nn.Module)]
-    return list(dict.fromkeys(_kind(part) for part in parts if not isinstance(part, CHEAP)))
+    return list(dict.fromkeys(_kind(part) for part in parts if type(part) not in CHEAP or is_changed(part)))
 
 
 def kernels_gain_nothing(modules: Iterable[nn.Module]) -> str:
@@ -46,6 +46,8 @@ def kernels_gain_nothing(modules: Iterable[nn.Module]) -> str:
 
 
 def _kind(layer: nn.Module) -> str:
-    if not isinstance(layer, nn.Conv2d):
+    if is_changed(layer):
+        return f"{type(layer).__name__} with hooks or a forward of its own"
+    if not isinstance(layer, nn.Conv2d) or type(layer) not in KNOWN:
         return type(layer).__name__
     return "Conv2d in groups" if layer.groups > 1 else f"Conv2d of {layer.weight.numel():,} weights"

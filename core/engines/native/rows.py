@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from core.engines.native.autograd import SegmentFunction
 from core.engines.native.plan import SegmentPlan
-from core.engines.native.segments import Segment, split
+from core.engines.native.segments import Segment, is_changed, split
 from core.engines.native.team import Team
 from core.models.parts import Looped, Residual, Tied
 
@@ -62,7 +62,7 @@ class NativeRow:
 def native_parts(modules: Iterable[nn.Module]) -> Iterator[Segment | nn.Module]:
     """The segments of a row, and of the rows within, and the layers that the kernels do not run."""
     for part in split(list(_in_turn(modules))):
-        if isinstance(part, Residual):
+        if type(part) is Residual and not is_changed(part):
             yield from (inner for branch in part for inner in native_parts([branch]))
         else:
             yield part
@@ -77,7 +77,7 @@ def _native(part: Segment | nn.Module, team: Team) -> NativeSegment | NativeResi
     match part:
         case Segment():
             return NativeSegment(part, team)
-        case Residual():
+        case Residual() if type(part) is Residual and not is_changed(part):
             return NativeResidual(part, team)
         case _:
             return part
@@ -86,7 +86,9 @@ def _native(part: Segment | nn.Module, team: Team) -> NativeSegment | NativeResi
 def _in_turn(modules: Iterable[nn.Module]) -> Iterator[nn.Module]:
     """The layers as they are called, those of plain rows within in place of the rows."""
     for module in modules:
-        if type(module) is nn.Sequential:
+        if is_changed(module):
+            yield module
+        elif type(module) is nn.Sequential:
             yield from _in_turn(module)
         elif type(module) is Tied:
             for _ in range(module.times):

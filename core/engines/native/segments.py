@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
+from core.models.conv import Conv2d
+from core.models.norm import BatchNorm2d
+
 CLASSIFIER = 16
 """The most outputs of a linear layer that joins the convolutions before it; torch is faster at wider ones."""
 
@@ -27,7 +30,16 @@ PoolModule = nn.MaxPool2d | nn.AvgPool2d | nn.AdaptiveAvgPool2d
 ActivationModule = nn.ReLU | nn.LeakyReLU | nn.ELU | nn.SiLU | nn.GELU | nn.Tanh | nn.Sigmoid
 DropoutModule = nn.Dropout | nn.Dropout2d
 
+KNOWN = {
+    *(Conv2d, nn.Conv2d, nn.Linear, BatchNorm2d, nn.BatchNorm1d, nn.BatchNorm2d, nn.Flatten),
+    *(nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Dropout, nn.Dropout2d),
+    *(nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.GELU, nn.Tanh, nn.Sigmoid),
+}
+"""The classes of layers that there are kernels for. A class made of one of them may compute something else."""
+
 _PARAMETERS, _STATISTICS = ("weight", "bias"), ("running_mean", "running_var", "num_batches_tracked")
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_OF_TENSOR = ("_backward_hooks", "_post_accumulate_grad_hooks")
 
 
 @dataclass
@@ -132,11 +144,13 @@ def split(modules: Sequence[nn.Module]) -> list[Segment | nn.Module]:
     parts: list[Segment | nn.Module] = []
     for module in modules:
         last = parts[-1] if parts and isinstance(parts[-1], Segment) else None
+        if type(module) not in KNOWN or is_changed(module):
+            parts.append(module)
+            continue
         if isinstance(module, nn.Conv2d | nn.Linear) and _is_covered(module, last):
             if last is None:
                 parts.append(last := Segment())
             last.blocks.append(FusedBlock(module))
-            last.flat = last.flat or isinstance(module, nn.Linear)
         elif last is None and _is_norm(module, None):
             parts.append(last := Segment())
             last.blocks.append(FusedBlock(None))
@@ -149,6 +163,14 @@ def split(modules: Sequence[nn.Module]) -> list[Segment | nn.Module]:
     for part in parts:
         found += part.modules if isinstance(part, Segment) and not part.has_convolution() else [part]
     return found
+
+
+def is_changed(module: nn.Module) -> bool:
+    """Whether a module does something else than its class, by hooks or by what was put over its forward or weights."""
+    tensors = [tensor for tensor in module._parameters.values() if tensor is not None]
+    hooks = [getattr(module, kind, None) for kind in _HOOKS]
+    hooks += [getattr(tensor, kind, None) for tensor in tensors for kind in _OF_TENSOR]
+    return any(hooks) or bool(vars(module).keys() & {"forward", "train", *_PARAMETERS})
 
 
 def _joins(module: nn.Module, segment: Segment) -> bool:
@@ -172,7 +194,8 @@ def _is_covered(module: nn.Conv2d | nn.Linear, before: Segment | None) -> bool:
     if module.weight.numel() > MOST_WEIGHTS:
         return False
     if isinstance(module, nn.Linear):
-        return before is not None and module.out_features <= CLASSIFIER
+        # Of a map that is not flat it would multiply the rows.
+        return before is not None and before.flat and module.out_features <= CLASSIFIER
     return (
         not (before is not None and before.flat)
         and module.padding_mode == "zeros"
