@@ -19,7 +19,8 @@ class NormStatistics:
 
     As `torch.optim.swa_utils.update_bn`, but for two things: the images are taken in their order and as they are, and
     whatever else has a mode is in that of evaluation, so that nothing is drawn at random and the statistics are those
-    of what is scored. It is a step that an engine may record and replay.
+    of what is scored. A norm that has no part in scoring keeps those that it has. It is a step that an engine may
+    record and replay.
 
     Args:
         network: whose statistics are found; it does nothing where there are no batch norms that keep some.
@@ -33,6 +34,8 @@ class NormStatistics:
         self._inputs = inputs
         self._device = data.images.device
         self._size = min(size, len(data))
+        # A last batch of one image would count as much as a whole one, and may have no deviation.
+        self._count = len(data) - (len(data) > 1 and len(data) % self._size == 1)
         self._places = torch.arange(self._size, device=self._device)
         norms = [module for module in network.modules() if isinstance(module, BatchNorm)]
         self._norms = [norm for norm in norms if norm.track_running_stats]
@@ -47,16 +50,20 @@ class NormStatistics:
             return
         with self._measuring():
             self.rewind()
+            counted = [_counter(norm).clone() for norm in self._norms]
             for norm in self._norms:
                 _counter(norm).zero_()
                 for total in self._sums[norm]:
                     total.zero_()
-            for start in range(0, len(self._data), self._size):
+            for start in range(0, self._count, self._size):
                 yield
-                engine.run(self, min(self._size, len(self._data) - start))
-        for norm in self._norms:  # one that is used several times has counted all of them
+                engine.run(self, min(self._size, self._count - start))
+        for norm, before in zip(self._norms, counted, strict=True):
+            if not _counter(norm):
+                _counter(norm).copy_(before)
+                continue
             for tensor, total in zip(_statistics(norm), self._sums[norm], strict=True):
-                tensor.copy_(total / _counter(norm))
+                tensor.copy_(total / _counter(norm))  # one that is used several times has counted all of them
 
     def prepare(self, engine: Engine) -> None:
         """Let an engine get ready."""
@@ -73,7 +80,7 @@ class NormStatistics:
 
     def sizes(self) -> list[int]:
         """The sizes of the batches."""
-        return batch_sizes(len(self._data), self._size)
+        return batch_sizes(self._count, self._size)
 
     def rewind(self) -> None:
         """Make the first batch the next."""

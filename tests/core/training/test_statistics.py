@@ -90,6 +90,44 @@ def test_a_network_without_running_statistics_needs_no_pass(blobs):
     assert list(NormStatistics(model, data, Pixels(0.2, 0.15), 64).batches(EagerEngine())) == []
 
 
+def test_a_norm_that_scoring_does_not_use_keeps_its_statistics(make_trainer):
+    class Net(nn.Module):
+        """Its second head is there to train the first layers, as in networks with an auxiliary loss."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm, self.head = nn.Conv2d(1, 4, 5, stride=3), nn.BatchNorm2d(4), nn.Linear(256, 10)
+            self.extra = nn.BatchNorm2d(4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.conv(x)
+            logits = self.head(self.norm(x).flatten(1))
+            return logits + self.head(self.extra(x).flatten(1)) if self.training else logits
+
+    trainer = make_trainer(model=Net(), arch="net.py:Net", swa=True, swa_start=0.0, epochs=2)
+    assert isinstance(list(trainer.run())[-1], RunFinished)
+    for name in ("extra.running_mean", "extra.running_var", "extra.num_batches_tracked"):
+        assert torch.equal(trainer.final_weights[name], trainer.model.state_dict()[name]), name
+    assert int(trainer.final_weights["norm.num_batches_tracked"]) == 5
+    assert all(bool(tensor.isfinite().all()) for tensor in trainer.final_weights.values())
+
+
+@pytest.mark.parametrize("arch", ["c4k5s3 gap bn fc10", "flat fc12l bn fc10"])
+def test_a_last_image_by_itself_has_no_part_in_the_statistics(make_trainer, blobs, monkeypatch, arch):
+    model = build_model(summarize(parse(arch)))
+    data, pixels = Labelled(blobs.train_images, blobs.train_labels), Pixels(blobs.mean, blobs.std)
+    statistics = NormStatistics(model, data.first(41), pixels, 20)
+    assert statistics.sizes() == [20]
+    through(statistics)
+    found = [buffer.clone() for buffer in model.buffers()]
+    through(NormStatistics(model, data.first(40), pixels, 20))
+    for one, other in zip(found, model.buffers(), strict=True):
+        assert torch.equal(one, other)
+    monkeypatch.setattr("core.training.scoring.STATISTICS_IMAGES", 129)
+    trainer = make_trainer(arch=arch, swa=True, swa_start=0.0, epochs=2)
+    assert isinstance(list(trainer.run())[-1], RunFinished)
+
+
 @pytest.mark.parametrize(
     ("epochs", "start", "first"),
     [(20, 0.75, 16), (10, 0.7, 8), (100, 0.29, 30), (1, 0.75, 1), (4, 0.0, 1), (2, 0.99, 2)],
