@@ -15,7 +15,7 @@ from core.errors import ShouldStop, Stopped, TrainingFailed
 from core.events import RunFailed, RunStarted, RunStopped, StepProgress
 from core.models.summary import Summary
 from core.training.evaluate import BATCH
-from core.training.range_curve import RangePoint, RangeTest, has_exploded, rising_rates
+from core.training.range_curve import RangePoint, RangeTest, RunningMean, rising_rates
 from core.training.trainer import Trainer
 
 
@@ -58,7 +58,7 @@ class RangeTrainer(Trainer):
             Stopped: when asked to, before any step.
             TrainingFailed: when a step cannot be made, for want of memory or by a user's own module.
         """
-        points: list[RangePoint] = []
+        step, mean = 0, RunningMean(self.rising)
         events = self.run(should_stop)
         assert isinstance(events, Generator)
         try:
@@ -67,9 +67,10 @@ class RangeTrainer(Trainer):
                     case RunStarted():
                         yield event
                     case StepProgress(loss=float(loss)):
-                        points.append(RangePoint(len(points) + 1, self.rising[len(points)], loss))
-                        yield points[-1]
-                        if len(points) == len(self.rising) or has_exploded(points):
+                        mean.add(loss)
+                        step += 1
+                        yield RangePoint(step, self.rising[step - 1], loss)
+                        if step == len(self.rising) or mean.has_exploded:
                             return
                     case RunStopped(reason=reason):
                         raise Stopped(reason)

@@ -85,11 +85,31 @@ def rising_rates(low: float, high: float, steps: int) -> list[float]:
     return [low * (high / low) ** (step / max(steps - 1, 1)) for step in range(steps)]
 
 
-def running_mean(points: Sequence[RangePoint]) -> list[float]:
-    """The exponential mean of the losses up to each step, corrected for its start."""
-    weight = _weight(points)
-    shares = _sums([1.0] * len(points), weight)
-    return [total / share for total, share in zip(_sums([p.loss for p in points], weight), shares, strict=True)]
+class RunningMean:
+    """The exponential mean of the losses up to each step, corrected for its start.
+
+    Args:
+        rates: of the test.
+    """
+
+    def __init__(self, rates: Sequence[float]) -> None:
+        self._weight = _weight(rates)
+        self._total = self._share = 0.0
+        self._ends: tuple[float, float, float] | None = None  # the first, the lowest, the latest
+
+    def add(self, loss: float) -> float:
+        """Take in the next step's loss, and give the mean up to it."""
+        self._total = self._weight * self._total + loss
+        self._share = self._weight * self._share + 1
+        mean = self._total / self._share
+        first, lowest, _ = self._ends or (mean, mean, mean)
+        self._ends = first, min(lowest, mean), mean
+        return mean
+
+    @property
+    def has_exploded(self) -> bool:
+        """Whether it has left its lowest so far behind."""
+        return self._ends is not None and self._ends[2] > EXPLOSION * _lowest(*self._ends[:2])
 
 
 def smoothed(points: Sequence[RangePoint]) -> list[float]:
@@ -99,19 +119,13 @@ def smoothed(points: Sequence[RangePoint]) -> list[float]:
     high a rate. This one moves nothing, as both sides count alike; at both ends it is corrected for what is missing.
     Logarithms keep a single loss that is out of all proportion from raising its neighbours.
     """
-    weight, logs = _weight(points), [math.log(max(point.loss, 1e-30)) for point in points]
+    weight, logs = _weight([point.rate for point in points[:2]]), [math.log(max(point.loss, 1e-30)) for point in points]
     up_to, from_on = _sums(logs, weight), _sums(logs[::-1], weight)[::-1]
     shares = _sums([1.0] * len(logs), weight)
     return [
         math.exp((before + after - own) / (share + rest - 1))
         for before, after, own, share, rest in zip(up_to, from_on, logs, shares, shares[::-1], strict=True)
     ]
-
-
-def has_exploded(points: Sequence[RangePoint]) -> bool:
-    """Whether the running mean of the loss has left its lowest so far behind."""
-    means = running_mean(points)
-    return means[-1] > EXPLOSION * _lowest(means)
 
 
 def suggest(points: Sequence[RangePoint]) -> float | None:
@@ -124,18 +138,18 @@ def suggest(points: Sequence[RangePoint]) -> float | None:
     means = smoothed(points)
     if not means or min(means) > (1 - LEAST_FALL) * means[0]:
         return None
-    end = means[0] * (_lowest(means) / means[0]) ** FALL
+    end = means[0] * (_lowest(means[0], min(means)) / means[0]) ** FALL
     return float(f"{next(point.rate for point, mean in zip(points, means, strict=True) if mean <= end):.3g}")
 
 
-def _lowest(means: Sequence[float]) -> float:
+def _lowest(first: float, lowest: float) -> float:
     """The lowest of some means, or what is as good."""
-    return max(min(means), LEARNT * means[0])
+    return max(lowest, LEARNT * first)
 
 
-def _weight(points: Sequence[RangePoint]) -> float:
+def _weight(rates: Sequence[float]) -> float:
     """What the next neighbour of a step counts in a mean."""
-    factor = points[1].rate / points[0].rate if len(points) > 1 else 1.0
+    factor = rates[1] / rates[0] if len(rates) > 1 else 1.0
     return math.exp(-math.log10(factor) / SMOOTHING)
 
 

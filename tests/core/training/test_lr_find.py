@@ -12,7 +12,7 @@ from core.events import RunStarted, StepProgress
 from core.models.network import make_network
 from core.models.own.table import summarize_module
 from core.training.lr_find import RangeTrainer
-from core.training.range_curve import RangePoint, RangeTest, has_exploded, suggest
+from core.training.range_curve import RangePoint, RangeTest, RunningMean, suggest
 
 TINY = {"arch": "c4k5s3 p2 c8k3 gap fc10", "batch_size": 64, "device": "cpu"}
 ENDS = RangeTest(1e-3, 10.0)
@@ -41,7 +41,12 @@ def test_it_says_how_it_is_made_and_then_each_step_at_its_rate(make):
     assert started.steps_per_epoch == 5
     assert [point.step for point in points] == list(range(1, len(points) + 1))
     assert points[0].rate == pytest.approx(1e-3)
-    assert len(points) == 100 or has_exploded(points)
+    mean, exploded = RunningMean([point.rate for point in points]), []
+    for point in points:
+        mean.add(point.loss)
+        exploded.append(mean.has_exploded)
+    assert not any(exploded[:-1])
+    assert len(points) == 100 or exploded[-1]
     assert 1e-2 < suggest(points) < 10
 
 

@@ -12,14 +12,28 @@ from core.training.range_curve import (
     FALL,
     LEARNT,
     LEAST_STEPS,
+    SMOOTHING,
     RangePoint,
     RangeTest,
-    has_exploded,
+    RunningMean,
     rising_rates,
-    running_mean,
     smoothed,
     suggest,
 )
+
+
+def running_mean(points):
+    mean = RunningMean([point.rate for point in points])
+    return [mean.add(point.loss) for point in points]
+
+
+def explosions(points):
+    """The steps at which the mean has exploded."""
+    mean, found = RunningMean([point.rate for point in points]), []
+    for point in points:
+        mean.add(point.loss)
+        found += [point.step] * mean.has_exploded
+    return found
 
 
 def curve(loss_at, low=1e-4, high=10.0, steps=235, noise=0.0, seed=0):
@@ -98,6 +112,13 @@ def test_means_of_a_constant_are_the_constant_to_both_ends():
     assert running_mean(points) == pytest.approx([2.5] * len(points))
 
 
+def test_each_running_mean_weighs_all_losses_up_to_it():
+    points = curve(valley(0.03772), steps=30, noise=0.3)
+    falls = [math.exp(-math.log10(points[-1].rate / point.rate) / SMOOTHING) for point in points]
+    expected = sum(fall * point.loss for fall, point in zip(falls, points, strict=True)) / sum(falls)
+    assert running_mean(points)[-1] == pytest.approx(expected)
+
+
 def test_a_straight_fall_is_still_straight_where_it_is_far_from_the_ends():
     points = curve(lambda rate: math.exp(-math.log10(rate)))
     means = smoothed(points)
@@ -113,12 +134,11 @@ def test_nothing_is_suggested_where_the_loss_does_not_fall(loss_at):
 
 def test_it_has_exploded_when_the_mean_is_four_times_its_lowest_and_not_for_one_bad_batch():
     points = curve(valley(0.001))
-    ends = [count for count in range(1, len(points) + 1) if has_exploded(points[:count])]
-    assert ends
-    assert running_mean(points)[ends[0] - 1] > 4 * min(running_mean(points))
-    assert not any(has_exploded(points[:count]) for count in range(1, ends[0]))
+    means = running_mean(points)
+    expected = [step for step in range(1, len(means) + 1) if means[step - 1] > 4 * min(means[:step])]
+    assert explosions(points) == expected != []
     spiked = [*points[:47], RangePoint(48, points[47].rate, 20 * points[46].loss)]
-    assert not has_exploded(spiked)
+    assert not explosions(spiked)
 
 
 def test_ends_follow_the_optimizer_unless_they_are_given():
@@ -150,5 +170,5 @@ def test_images_that_are_learnt_within_the_test_move_the_suggestion_no_further_h
 
 def test_a_loss_that_is_next_to_nothing_does_not_explode_by_being_next_to_nothing_some_times_over():
     points = curve(lambda rate: 2.3 if rate < 1e-2 else 1e-20 * rate**6)
-    assert not has_exploded(points)
-    assert has_exploded([*points, RangePoint(236, 10.1, 100.0)])
+    assert not explosions(points)
+    assert explosions([*points, RangePoint(236, 10.1, 100.0)]) == [236]
