@@ -15,12 +15,17 @@ from core.task import MNIST_TASK, ImageTask
 
 
 def check_own_module(own: OwnModule, task: ImageTask = MNIST_TASK) -> None:
-    """Raise `InvalidValue` when a module does not map images to a logit for each class, or has nothing to train.
+    """Raise `InvalidValue` when a module does not map images to a logit for each class, has nothing to train, or is one
+    of TorchScript, which takes no hooks.
 
     Lazy layers learn their sizes from its input, and draw their initial weights. Otherwise the module and torch's
     random state are left as they are.
     """
     model, arch, name = own.module, str(own.reference), own.reference.name
+    scripted = next((path for path, part in model.named_modules() if isinstance(part, torch.jit.ScriptModule)), None)
+    if scripted is not None:
+        problem = f"{f'{name}: {scripted}' if scripted else name} is made by torch.jit, and its layers cannot be seen"
+        raise InvalidValue("arch", arch, problem, hint="name the module that torch.jit was given")
     with blaming(arch, own.files, f"{name}'s forward raised", task):
         if has_lazy_layers(model):
             with only_our_seeds():

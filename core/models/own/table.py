@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.backends import mha, mkldnn
 
 from core.device.torch_private import TorchDispatchMode, tree_flatten
 from core.models.build import count_parameters
@@ -38,7 +39,7 @@ def summarize_module(
         copy = copy_module(model).eval()
         names = {id(part): path for path, part in copy.named_modules()}
         uses = _Uses(copy, task.size)
-        with uses:
+        with _in_steps(), uses:
             rows = torchinfo_summary(
                 copy, input_size=(BATCH, 1, task.size, task.size), device="cpu", mode="eval", verbose=0, col_names=()
             ).summary_list
@@ -55,7 +56,9 @@ def summarize_module(
             if row.is_leaf_layer or layer.params or layer.macs:
                 layers.append(layer)
         left = [part for part in copy.modules() if id(part) not in seen]
-        layers += [_layer(part, names, uses.of_weights(part), counted) for part in left if _own(part)]
+        layers += [
+            _layer(part, names, uses.of_weights(part), counted) for part in left if any(True for _ in _own(part))
+        ]
         unused = dict(_unused(copy, names, uses.trained_too()))
     return Summary(
         name=name,
@@ -68,6 +71,19 @@ def summarize_module(
         files=files,
         unused=unused,
     )
+
+
+@contextmanager
+def _in_steps() -> Iterator[None]:
+    """Within the block, torch computes recurrent layers and attention step by step, so that their products are seen."""
+    before = mkldnn.enabled, mha.get_fastpath_enabled()
+    mkldnn.enabled = False  # type: ignore[assignment]  # a property of the module
+    mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        mkldnn.enabled = before[0]
+        mha.set_fastpath_enabled(before[1])
 
 
 @dataclass(slots=True)
@@ -187,6 +203,10 @@ def _macs(func: Any, args: Sequence[Any], output: Tensor) -> tuple[int, Tensor, 
         case "bmm" | "baddbmm":
             first, weight = args[-2:]
             return output.numel() * first.shape[-1], weight, False
+        case "mv":
+            return args[0].numel(), args[1], False
+        case "_trilinear":
+            return output.numel() * args[1][0].numel(), args[1], False
         case _:
             return None
 

@@ -182,6 +182,21 @@ def test_a_file_that_cannot_be_used_is_refused_in_one_line(code, name, named, wr
     presentable(caught.value.message, *named)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*is deprecated")
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ("torch.jit.script(Net())", "net is made"),
+        ("nn.Sequential(nn.Identity(), torch.jit.script(Net()))", "net: 1 is"),
+    ],
+)
+def test_a_module_of_torchscript_is_refused_in_one_line(made, said, write, presentable):
+    arch = write(f"{GOOD.replace('self.calls += 1', 'pass')}\nnet = {made}\n", "net")
+    with pytest.raises(InvalidValue) as caught:
+        load_user_module(arch)
+    presentable(caught.value.message, said, "by torch.jit, and its layers cannot be seen")
+
+
 def test_a_missing_file_and_a_missing_class_are_told_apart(write, tmp_path, presentable):
     with pytest.raises(InvalidValue, match="no such file"):
         load_user_module(f"{tmp_path}/nothing.py:Net")

@@ -46,6 +46,33 @@ class Shared(nn.Module):
         return self.head(self.second(self.first(self.same(self.same(x)).flatten(1))))
 
 
+class OverRows(nn.Module):
+    """A layer over the rows of an image, 28 steps of 28 values, and a classifier."""
+
+    def __init__(self, layer, units, pick=lambda output: output[0]):
+        super().__init__()
+        self.layer, self.head, self.pick = layer, nn.Linear(units, 10), pick
+
+    def forward(self, x):
+        return self.head(self.pick(self.layer(x.squeeze(1))).mean(1))
+
+
+class Attending(nn.MultiheadAttention):
+    def forward(self, x):
+        return super().forward(x, x, x)
+
+
+class OfVectors(nn.Module):
+    """Products with a vector of weights, and of two inputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.vector, self.both = nn.Parameter(torch.randn(784)), nn.Bilinear(28, 28, 10)
+
+    def forward(self, x):
+        return self.both(x[:, 0, 0], x[:, 0, 1]) + (x.flatten(1) @ self.vector)[:, None]
+
+
 def rows_of(module):
     summary = summarize_module(module, "mine")
     assert sum(row.params for row in summary.rows) == summary.total_params
@@ -93,6 +120,48 @@ def test_shared_layers_and_shared_weights_count_once_and_compute_each_time():
         ("second", (784, 1, 1), 0, 784 * 784),
         ("head", (10, 1, 1), 7850, 7840),
     ]
+
+
+LSTM = 28 * 4 * 16 * (28 + 16)
+ATTENTION = 28 * 4 * 16 * 16
+STEPPED = {
+    "LSTM": (lambda: OverRows(nn.LSTM(28, 16, batch_first=True), 16), LSTM),
+    "GRU": (lambda: OverRows(nn.GRU(28, 16, batch_first=True), 16), LSTM * 3 // 4),
+    "RNN": (lambda: OverRows(nn.RNN(28, 16, batch_first=True), 16), LSTM // 4),
+    "LSTM both ways": (lambda: OverRows(nn.LSTM(28, 16, batch_first=True, bidirectional=True), 32), 2 * LSTM + 160),
+    "attention": (lambda: OverRows(Attending(28, 2, batch_first=True), 28), 28 * 4 * 28 * 28 + 120),
+    "encoder": (
+        lambda: OverRows(
+            nn.Sequential(nn.Linear(28, 16), nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)), 16, lambda y: y
+        ),
+        28 * 28 * 16 + ATTENTION + 28 * 2 * 16 * 32,
+    ),
+    "vectors": (OfVectors, 28 * 28 * 10 + 784 - 160),
+}
+
+
+@pytest.mark.parametrize("kind", STEPPED)
+def test_recurrent_layers_attention_and_vectors_count_their_products_with_weights(kind):
+    make, macs = STEPPED[kind]
+    switches = torch.backends.mkldnn.enabled, torch.backends.mha.get_fastpath_enabled()
+    summary, _ = rows_of(make())
+    assert summary.macs == macs + 160
+    assert (torch.backends.mkldnn.enabled, torch.backends.mha.get_fastpath_enabled()) == switches
+
+
+def test_a_list_of_layers_has_no_row_of_its_own():
+    class Listed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList([nn.Linear(784, 4), nn.Linear(4, 10)])
+
+        def forward(self, x):
+            x = x.flatten(1)
+            for layer in self.layers:
+                x = layer(x)
+            return x
+
+    assert [path for path, *_ in rows_of(Listed())[1]] == ["layers.0", "layers.1"]
 
 
 @pytest.mark.parametrize("arch", ["conv9", "s16d2 p2 c8n d0.1 a2 gap fc20 fc10"])
