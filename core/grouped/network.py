@@ -18,7 +18,7 @@ from core.grouped.layers import widened
 from core.models.build import row_of
 from core.models.network import make_network, summarize_config
 from core.models.summary import Summary
-from core.models.translate.translation import Translation, Untranslatable, translate
+from core.models.translate.translation import Translation, Untranslatable, tensors_of, translate
 from core.task import MNIST_TASK, ImageTask
 from core.training.average import copy_of
 
@@ -46,6 +46,9 @@ class GroupedNetwork(nn.Sequential):
         row_of(summary.layers, self, lambda layer: widened(layer, self.copies))
         for copy, model in enumerate(models):
             self.load_weights(copy, model.state_dict())
+        own = tensors_of(models[0])
+        for name, parameter in self.named_parameters():  # a module may have frozen some
+            parameter.requires_grad_(own[name].requires_grad)
 
     def forward(self, images: Tensor) -> Tensor:
         columns = images.reshape(-1, self.copies, *images.shape[2:])

@@ -17,6 +17,7 @@ from core.events import EpochFinished, RunFailed, RunFinished, RunStarted, RunSt
 from core.grouped.evaluate import GroupedEvaluator
 from core.grouped.trainer import GroupedRun, GroupTrainer
 from core.models.network import make_network
+from core.training.average import copy_weights
 
 pytestmark = pytest.mark.usefixtures("every_step_is_told")
 
@@ -283,6 +284,24 @@ class Net(nn.Module):
         x = F.relu(self.norm_2(self.second(x)))
         return self.head(x.mean((2, 3)))
 """
+
+
+@pytest.mark.parametrize("decay", ["weights", "all"])
+def test_what_a_module_has_frozen_stays_as_it_was_made(make_group, make_trainer, tmp_path, decay):
+    frozen = (
+        "        self.second.requires_grad_(False)\n        self.norm_1.weight.requires_grad_(False)\n\n    def forward"
+    )
+    (tmp_path / "net.py").write_text(OWN.replace("\n    def forward", frozen))
+    options = {"arch": f"{tmp_path / 'net.py'}:Net", "weight_decay": 0.1, "decay": decay}
+    group = make_group(**options)
+    made = [copy_weights(make_network(member.config)[1]) for member in group.members]
+    for member, before, _ in zip(group.members, made, run(group), strict=True):
+        for name, tensor in member.final_weights.items():
+            stays = name in ("second.weight", "norm_1.weight")
+            assert torch.equal(tensor, before[name]) == stays, name
+        trainer = make_trainer(**TINY | options | {"seed": member.config.seed, "lr": member.config.lr})
+        list(trainer.run())
+        assert trainer.checkpoint().tensors.keys() == member.checkpoint().tensors.keys()
 
 
 def test_modules_of_ones_own_have_the_weights_names_and_checkpoints_that_they_have_alone(
