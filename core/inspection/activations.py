@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from core.errors import ShouldStop, Stopped
 from core.models.parts import Looped, Residual, Tied
-from core.training.evaluate import BATCH, Pixels
+from core.training.evaluate import BATCH, Pixels, logits_of
 
 SILENT = (
     nn.Flatten,
@@ -72,12 +72,14 @@ def layer_statistics(
         Stopped: between two batches, when asked to.
     """
     sums: dict[tuple[str, int], _Sums] = {}
+    start = 0
     parameters = [p for p in module.parameters() if p.requires_grad]
     gradients = [torch.zeros_like(p) for p in parameters]
 
     def take(name: str, layer: nn.Module, use: int, output: Tensor) -> None:
         entry = sums.setdefault((name, use), _Sums(name if use == 0 else f"{name} (use {use + 1})", layer))
-        entry.add(output.detach())
+        twice = len(images) - start == 1  # as `logits_of` gives an image that is left alone
+        entry.add(output.detach()[: len(output) // 2] if twice else output.detach())
         if output.requires_grad:
             # Registered before a ReLU in place changes the tensor, so the gradient is that of this layer's outputs.
             output.register_hook(entry.add_gradient)  # type: ignore[no-untyped-call]  # torch's, which has no types
@@ -86,7 +88,7 @@ def layer_statistics(
         Stopped.check(should_stop)
         batch = slice(start, start + BATCH)
         with _watching(module, take), torch.enable_grad():
-            loss = F.cross_entropy(module(pixels(images[batch])), labels[batch], reduction="sum")
+            loss = F.cross_entropy(logits_of(module, pixels, images[batch]), labels[batch], reduction="sum")
             if parameters:
                 found = torch.autograd.grad(loss, parameters, allow_unused=True)
                 for total, part in zip(gradients, found, strict=True):
@@ -108,7 +110,7 @@ def feature_maps(module: nn.Module, image: Tensor, pixels: Pixels) -> list[Featu
         found.append(FeatureMaps(name, type(layer).__name__, maps.contiguous()))
 
     with _watching(module, take), torch.no_grad():
-        module(pixels(image[None]))
+        logits_of(module, pixels, image[None])
     return found
 
 

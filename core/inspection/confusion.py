@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import ShouldStop, Stopped
-from core.training.evaluate import BATCH, Pixels
+from core.training.evaluate import BATCH, Pixels, logits_of
 
 ReportShare = Callable[[float], None]
 """Called after each batch with the share of the work that is done, from 0 to 1."""
@@ -70,7 +70,7 @@ def classify(
         for start in range(0, len(images), BATCH):
             Stopped.check(should_stop)
             batch = slice(start, start + BATCH)
-            logits = module(pixels(images[batch]))
+            logits = logits_of(module, pixels, images[batch])
             if not start:
                 probabilities = torch.empty(len(images), logits.shape[1])
             probabilities[batch] = logits.softmax(1)

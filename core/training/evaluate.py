@@ -196,6 +196,15 @@ def whole_batch(device: torch.device) -> int:
     return BATCH_ON_GPU if device.type == "cuda" else BATCH
 
 
+def logits_of(module: nn.Module, pixels: Pixels, images: Tensor) -> Tensor:
+    """A module's logits (B, classes) for a batch of images (B, S, S), 0 to 255.
+
+    A single one is given twice: a module may squeeze away more than it means to of a batch of one.
+    """
+    logits: Tensor = module(pixels(images.expand(2, -1, -1) if len(images) == 1 else images))
+    return logits[: len(images)]
+
+
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
     was_training = model.training

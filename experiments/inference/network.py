@@ -58,13 +58,10 @@ class LoadedNetwork:
         """
         import torch
 
-        from core.training.evaluate import BATCH
+        from core.training.evaluate import BATCH, logits_of
 
-        if len(images) % BATCH == 1 and is_user_module(self.config.arch):
-            # A module may squeeze away more than it means to of a batch of one.
-            return self.logits(torch.cat([images, images[-1:]]))[:-1]
         with torch.inference_mode():
-            logits = torch.cat([self.module(self.pixels(batch)) for batch in torch.split(images, BATCH)])
+            logits = torch.cat([logits_of(self.module, self.pixels, batch) for batch in torch.split(images, BATCH)])
         check_finite(logits, self)
         return logits
 

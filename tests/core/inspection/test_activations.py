@@ -49,6 +49,33 @@ def test_statistics_are_those_of_the_outputs_and_their_gradients(network, blobs,
     assert conv.gradient == pytest.approx(float(masked.square().mean().sqrt()), rel=1e-3)
 
 
+class Squeezing(nn.Module):
+    """Takes away more than it means to of a single image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.pool, self.norm = nn.Conv2d(1, 4, 5, 3), nn.AdaptiveAvgPool2d(1), nn.BatchNorm1d(4)
+        self.head = nn.Linear(4, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.norm(self.pool(self.conv(x)).squeeze()))
+
+
+def test_an_image_that_is_left_alone_counts_once_whatever_is_squeezed_away_of_it(blobs, monkeypatch):
+    torch.manual_seed(0)
+    module = Squeezing().eval()
+    whole = _by_name(module, blobs, 41)
+    monkeypatch.setattr("core.inspection.activations.BATCH", 20)
+    parts = _by_name(module, blobs, 41)
+    for name in ("conv", "norm", "head"):
+        one, other = whole[name], parts[name]
+        assert (one.shape, one.zeros) == (other.shape, other.zeros)
+        for field in ("mean", "deviation", "gradient", "weight_gradient"):
+            assert getattr(one, field) == pytest.approx(getattr(other, field), rel=1e-4, abs=1e-6), (name, field)
+    found = {maps.name: maps.maps for maps in feature_maps(module, blobs.test_images[0], PIXELS)}
+    torch.testing.assert_close(found["head"][:, 0, 0], module(PIXELS(blobs.test_images[:2]))[0])
+
+
 def test_gradients_of_weights_are_those_of_the_mean_loss(network, blobs):
     layers = _by_name(network, blobs)
     loss = F.cross_entropy(network(PIXELS(blobs.test_images[:60])), blobs.test_labels[:60])

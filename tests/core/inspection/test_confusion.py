@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from core.errors import Stopped
 from core.events import EpochFinished
@@ -61,6 +62,20 @@ def test_classes_are_those_of_scoring_and_probabilities_add_up(make_trainer, blo
     assert torch.equal(outputs.predictions, outputs.probabilities.argmax(1))
     assert torch.allclose(outputs.probabilities.sum(1), torch.ones(130), atol=1e-5)
     assert told[-1] == 1.0
+
+
+def test_a_last_image_by_itself_is_classified_whatever_is_squeezed_away_of_it(blobs, monkeypatch):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 10, 28), nn.BatchNorm2d(10)).eval()
+
+    class Squeezing(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return model(x).squeeze()
+
+    monkeypatch.setattr("core.inspection.confusion.BATCH", 43)
+    outputs = classify(Squeezing(), blobs.test_images, PIXELS, lambda: "", lambda _: None)
+    expected = model(PIXELS(blobs.test_images)).flatten(1).softmax(1)
+    torch.testing.assert_close(outputs.probabilities, expected.detach())
 
 
 def test_it_stops_between_batches(blobs, monkeypatch):
