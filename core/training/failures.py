@@ -26,12 +26,26 @@ def check_last_batch(config: TrainConfig, images: int, summary: Summary) -> None
     for layer in summary.rows:
         if layer.kind in ("BatchNorm1d", "BatchNorm2d") and tail == 1 and layer.output_shape[1:] == (1, 1):
             where = " on a 1x1 map" if layer.kind == "BatchNorm2d" else ""
+            if images == 1:
+                raise one_image(config, f"over which {layer.label}{where} has no deviation")
             raise InvalidValue(
                 "batch_size",
                 config.batch_size,
                 f"leaves a last batch of one image, over which {layer.label}{where} has no deviation",
                 hint="choose another batch size, or write the block without batch norm (n)",
             )
+
+
+def one_image(config: TrainConfig, problem: str) -> InvalidValue:
+    """The error of a run that has a single image to train on, which no size of batches helps."""
+    text = f"leaves one image to train on, {problem}"
+    if config.limit_train == 1 + config.val_split:
+        hint = Tip(Action.SET, "limit_train", str(2 + config.val_split))
+        return InvalidValue("limit_train", config.limit_train, text, hint=hint)
+    if config.val_split:
+        return InvalidValue("val_split", config.val_split, text, hint="hold out fewer images")
+    text = f"has one image to train on, {problem}"
+    return InvalidValue("dataset", config.dataset, text, hint="take data that have two images to train on at least")
 
 
 def check_split(config: TrainConfig, dataset: Dataset) -> None:

@@ -55,6 +55,7 @@ class TrainStep:
         shape: () for one model, (K,) for K as one. The epoch's order, changes and rates have it behind their first
             dimension, the totals are of this shape, and a batch of B has B * K images, those of one place together.
         highest: for each model the learning rate of its config, where that is not `config`'s.
+        in_use: names of parameters in the order in which the forward pass uses them, where that is not the model's own.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class TrainStep:
         teacher: SoftTargets | None = None,
         shape: tuple[int, ...] = (),
         highest: Sequence[float] = (),
+        in_use: Sequence[str] = (),
     ) -> None:
         self._model = model
         self._forward = forward or model
@@ -86,7 +88,7 @@ class TrainStep:
         # Where it changes from step to step; the models have the same.
         self._momentum = torch.zeros(1, device=device, dtype=self._lr.dtype) if cycles_momentum(config) else None
         self._momenta: Tensor | None = None
-        self._optimizer = Optimizer(model, config, self._lr, self._momentum, highest)
+        self._optimizer = Optimizer(model, config, self._lr, self._momentum, highest, in_use)
         network = forward.network if isinstance(forward, InPlaceOf) else model
         self._norms = counting_norms(network) if device.type == "cuda" else []
         # The sum of a whole epoch deserves float64.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import nn
@@ -48,14 +49,16 @@ class Trainer(RunRecord):
         dataset = dataset.limited(config.limit_train, config.limit_test)
         super().__init__(config, dataset, summary, device, teacher=teacher)
         memory_format = torch.channels_last
+        in_use: tuple[str, ...] = ()
         translated = translate(model, dataset.task) if is_user_module(config.arch) else None
         if isinstance(translated, Translation):  # it is run as the spec's network
             summary = translated.summary
+            in_use = tuple(dict.fromkeys(translated.names.values()))
         if isinstance(translated, Untranslatable):
             trial = try_module(
                 model, config, device, self._batches(), images=self.images, files=summary.files, task=dataset.task
             )
-            memory_format, self.notes = trial.memory_format, trial.notes
+            memory_format, self.notes, in_use = trial.memory_format, trial.notes, trial.in_use
         else:
             check_last_batch(config, self.images, summary)
         model = model.to(device)
@@ -66,7 +69,7 @@ class Trainer(RunRecord):
             dataset,
             model,
             device,
-            TrainStep,
+            partial(TrainStep, in_use=in_use),
             Evaluator,
             memory_format=memory_format,
             translated=translated,

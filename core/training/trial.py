@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -28,7 +29,8 @@ from core.models.own.copying import copy_module
 from core.models.own.isolation import isolated
 from core.task import MNIST_TASK, ImageTask
 from core.training.evaluate import Pixels
-from core.training.failures import is_out_of_memory
+from core.training.failures import is_out_of_memory, one_image
+from core.training.unsaved import unsaved_note, unsaved_state
 
 _TRACED = re.compile(r'File "([^"]+)", line (\d+), in \S+\n +(.*)')
 
@@ -48,15 +50,20 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """`memory_format` is the one to compute in; `notes` are sentences for the run's record."""
+    """`memory_format` is the one to compute in; `notes` are sentences for the run's record, and `in_use` the names of
+    the parameters in the order in which the forward pass uses them."""
 
     memory_format: torch.memory_format
     notes: tuple[str, ...] = ()
+    in_use: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class _Attempt:
-    """What a copy has done: its outcome, and where it failed, the error, its stage and its batch."""
+    """What a copy has done: its outcome, and where it failed, the error, its stage and its batch.
+
+    `last_first` names its parameters in the order in which they got their gradients: first what is used last.
+    """
 
     outcome: Outcome = field(default_factory=dict)
     error: BaseException | None = None
@@ -64,6 +71,8 @@ class _Attempt:
     stage: str = "forward"
     size: int = 0
     done: list[tuple[str, int]] = field(default_factory=list)
+    note: str = ""
+    last_first: dict[str, None] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
@@ -97,10 +106,10 @@ def try_module(
     found = trial.run(sizes)
     if found.failed:
         raise _problem(found, trial.trace(found), config, images, files, task) from found.error
-    notes: tuple[str, ...] = ()
+    notes = [found.note] if found.note else []
     if not all(bool(found.outcome[name].isfinite().all()) for name in found.outcome if name.startswith("logits")):
-        notes = ("the network gives logits that are not finite before it is trained",)
-    return Trial(trial.memory_format, notes)
+        notes.append("the network gives logits that are not finite before it is trained")
+    return Trial(trial.memory_format, tuple(notes), tuple(reversed(found.last_first)))
 
 
 def scoring_format(model: nn.Module, task: ImageTask = MNIST_TASK) -> torch.memory_format:
@@ -192,6 +201,11 @@ class _Trial:
         with nullcontext() if seed is None else _seeded(self._device, seed), isolated():
             try:
                 copy = self._copy(memory_format)
+                before = unsaved_state(copy)
+                for name, parameter in copy.named_parameters():
+                    if parameter.requires_grad:
+                        hook = partial(_take_in, attempt, name)
+                        parameter.register_post_accumulate_grad_hook(hook)  # type: ignore[no-untyped-call]
                 pixels = Pixels(0.13, 0.31, memory_format=memory_format)
                 for mode in ("trained", "scored", "inspected"):
                     copy.train(mode == "trained")
@@ -201,6 +215,8 @@ class _Trial:
                         if attempt.reason:
                             return attempt
                         attempt.done.append((mode, size))
+                    if mode == "trained":
+                        attempt.note = unsaved_note(before, unsaved_state(copy))
             except (Exception, SystemExit, KeyboardInterrupt) as error:
                 if is_out_of_memory(error):
                     raise
@@ -232,6 +248,10 @@ class _Trial:
             if not gradients:
                 attempt.reason = "gave logits that depend on none of its parameters, as far as gradients tell"
             attempt.outcome |= {f"{name} {mode} {size}": gradient.clone() for name, gradient in gradients.items()}
+
+
+def _take_in(attempt: _Attempt, name: str, _: Tensor) -> None:
+    attempt.last_first[name] = None
 
 
 def _output_problem(output: object, wanted: tuple[int, int], device: torch.device) -> str:
@@ -274,8 +294,9 @@ def _problem(
             words = f"in the backward pass{f' of {line}' if line else ''}: {words}"
     if where == "training" and (alone or any(mode == "trained" for mode, _ in failed.done)):
         last = "a last batch" if failed.done else "batches"
-        left = config.limit_train or images + config.val_split
-        hint: Hint = Tip(Action.SET, "limit_train", str(left - images % config.batch_size))
+        if images == 1:
+            return one_image(config, words)
+        hint: Hint = Tip(Action.SET, "limit_train", str(images + config.val_split - images % config.batch_size))
         if alone:
             hint = Tip(Action.SET, "batch_size", str(batch_size_without_one(images, config.batch_size)))
         return InvalidValue("batch_size", config.batch_size, f"leaves {last} of {batch}, {words}", hint=hint)

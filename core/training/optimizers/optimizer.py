@@ -27,6 +27,7 @@ class Optimizer:
         lr: (1,), or (1, K) for a model that is K copies.
         momentum: (1,), where it changes from step to step: the momentum, of adam and adamw beta1.
         highest: for each copy the learning rate beside which AdamW, in muon, has `adamw_lr`; by default the config's.
+        in_use: as in `trained_parameters`.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Optimizer:
         lr: Tensor,
         momentum: Tensor | None = None,
         highest: Sequence[float] = (),
+        in_use: Sequence[str] = (),
     ) -> None:
         self.lr = lr
         self._config = config
@@ -43,7 +45,7 @@ class Optimizer:
         factors = [config.adamw_lr / one for one in highest or [config.lr] * lr.numel()]
         self._adamw_factor = torch.tensor(factors, dtype=lr.dtype, device=lr.device).view_as(lr)
         self._adamw_lr = torch.zeros_like(lr)
-        trained = trained_parameters(model, max(self._copies, 1))
+        trained = trained_parameters(model, max(self._copies, 1), in_use)
         self._trained = [one.tensor for one in trained]
         decayed = [one for one in trained if one.is_weight or config.decay == "all"]
         self._decayed = [one.tensor for one in decayed]

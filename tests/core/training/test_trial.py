@@ -86,7 +86,7 @@ def test_a_module_that_channels_last_does_not_suit_trains_in_contiguous_tensors(
     state = torch.get_rng_state()
     trial = try_module(model, config, CPU, Sizes((64, 40), (130,)), images=320, files=summary.files)
     assert trial.memory_format is expected
-    assert trial.notes == ()
+    assert all("passes" in note for note in trial.notes)
     assert torch.equal(torch.get_rng_state(), state)
     assert model.passes == 0
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
@@ -161,10 +161,92 @@ def test_the_advised_batch_size_leaves_no_batch_of_one(network, blobs):
 
 
 @pytest.mark.parametrize(
+    ("options", "field", "advised"),
+    [
+        ({"limit_train": 1}, "limit_train", "use limit train 2"),
+        ({"limit_train": 10, "val_split": 9}, "limit_train", "use limit train 11"),
+        ({"val_split": 319}, "val_split", "hold out fewer images"),
+        ({"limit_train": 1000, "val_split": 319}, "val_split", "hold out fewer images"),
+    ],
+)
+@pytest.mark.parametrize("arch", ["own", "flat fc12l bn fc10"])
+def test_of_a_single_image_it_is_said_that_it_is_alone(arch, options, field, advised, network, blobs, presentable):
+    config, summary, model = network(NORM_OF_UNITS, **options)
+    if arch != "own":
+        config = config.model_copy(update={"arch": arch})
+        summary, model = make_network(config)
+    with pytest.raises(InvalidValue) as caught:
+        Trainer(config, blobs, summary, model, CPU)
+    assert caught.value.field == field
+    presentable(caught.value.message, "leaves one image to train on")
+    assert advised in str(caught.value.hint)
+
+
+def test_advice_on_a_limit_counts_the_images_that_there_are(network, blobs):
+    config, summary, model = network(
+        "if self.training:\n    x = x.reshape(3, -1, 1, 28, 28).flatten(0, 1)\nreturn super().forward(x)",
+        batch_size=66,
+        limit_train=1000,
+        val_split=22,
+    )
+    with pytest.raises(InvalidValue, match="last batch of 34 images") as caught:
+        Trainer(config, blobs, summary, model, CPU)
+    assert "286" in str(caught.value.hint)  # four batches, and what is held out
+
+
+@pytest.mark.parametrize(
     ("images", "size", "expected"), [(320, 319, 318), (129, 64, 63), (10, 1, 2), (9, 8, 7), (2, 1, 2)]
 )
 def test_batch_size_without_one(images, size, expected):
     assert batch_size_without_one(images, size) == expected
+
+
+STATE = """
+import random
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(784, 8), nn.utils.parametrizations.weight_norm(nn.Linear(8, 10))
+        self.steps, self.seen, self.maps, self.width = 0, [], None, 3
+        self.numbers, self._mean = random.Random(0), torch.zeros(())
+        self.register_buffer("fresh", torch.zeros(()), persistent=False)
+        self.register_buffer("kept", torch.zeros(()))
+    def forward(self, x):
+        x = torch.relu(self.first(x.flatten(1)))
+        %s
+        return self.last(x)
+"""
+
+
+@pytest.mark.parametrize(
+    ("forward", "changed"),
+    [
+        ("self.steps += 1", "steps"),
+        ("self.seen.append(len(x))", "seen"),
+        ("self.numbers.random()", "numbers"),
+        ("self._mean = 0.9 * self._mean + x.mean().item()", "_mean"),
+        ("self._mean += 1", "_mean"),
+        ("self.fresh += 1; self.last.calls = 1", "fresh"),
+        ("self.first.in_features += 1; self.steps += 1", "first.in_features, steps"),
+        ("self.kept += 1", ""),
+        ("self.maps = x", ""),
+        ("self.maps = [x]", ""),
+    ],
+)
+def test_state_that_no_checkpoint_keeps_is_noted(tmp_path, blobs, forward, changed):
+    path = tmp_path / "net.py"
+    path.write_text(STATE % forward)
+    config = TrainConfig.checked({"arch": f"{path}:Net", "batch_size": 64, "epochs": 1, "device": "cpu"})
+    summary, model = make_network(config)
+    started = next(Trainer(config, blobs, summary, model, CPU).run())
+    note = "forward changes {}, which no checkpoint keeps: a run that is resumed has it as at the start"
+    if changed:
+        assert note.format(changed) in started.note
+    else:
+        assert "no checkpoint" not in started.note
 
 
 def test_logits_that_are_not_finite_are_noted(network, blobs):
