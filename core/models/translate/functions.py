@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from torch import nn
 
 from core.models.translate.trace import Call, torch_class
@@ -64,3 +67,14 @@ def function_name(call: Call) -> str:
         name = {"iadd": "add", "radd": "add", "imul": "mul", "rmul": "mul", "itruediv": "div"}.get(name, name)
     name = name.removesuffix("_") if not name.startswith("_") else name
     return _ALIASES.get(name, name)
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """An option of rows and columns, which one number may stand for."""
+    sides = tuple(value) if isinstance(value, Sequence) else (value, value)
+    return (int(sides[0]), int(sides[-1]))
+
+
+def flat(values: Sequence[Any]) -> list[Any]:
+    """Arguments that may be given one by one or as a list."""
+    return [part for value in values for part in (flat(value) if isinstance(value, list | tuple) else [value])]

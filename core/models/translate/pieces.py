@@ -33,8 +33,9 @@ class Piece:
     """A layer of the grammar.
 
     `kind` is ``conv``, ``linear``, a norm (``bn gn ln in``), an activation's word, ``max``, ``mean``, ``gap``,
-    ``mean_of_last`` (axis), ``drop``, ``dropc``, ``scale``, ``pad``, ``reshape`` or ``log_softmax``. `tensors` are the
-    module's own, by their names in torch's layer of that kind. `before` and `after` are the shapes of one image.
+    ``mean_of_axis`` or ``max_of_axis`` (one), ``drop``, ``dropc``, ``scale``, ``pad``, ``reshape`` or ``log_softmax``.
+    `tensors` are the module's own, by their names in torch's layer of that kind. `before` and `after` are the shapes of
+    one image.
     """
 
     kind: str

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from core.models.plan import times
-from core.models.translate.functions import ACTIVATIONS, ARGUMENTS, RESHAPES, function_name
+from core.models.translate.functions import ACTIVATIONS, ARGUMENTS, RESHAPES, flat, function_name, pair
 from core.models.translate.pieces import UNSEEN, Obstacle, Piece, Value
 from core.models.translate.trace import Call
 
@@ -102,7 +102,7 @@ class _Reader:
         stride, padding, dilation = (
             self.get(name, one) for name, one in (("stride", 1), ("padding", 0), ("dilation", 1))
         )
-        stride, dilation, kernel = _pair(stride), _pair(dilation), (int(weight.shape[2]), int(weight.shape[3]))
+        stride, dilation, kernel = pair(stride), pair(dilation), (int(weight.shape[2]), int(weight.shape[3]))
         if padding == "valid":
             padding = 0
         if padding == "same":
@@ -110,7 +110,7 @@ class _Reader:
             if any(total % 2 for total in reach):
                 raise self.no("padding 'same' of an even kernel is wider on one side")
             padding = tuple(total // 2 for total in reach)
-        padding = _pair(padding)
+        padding = pair(padding)
         if padding != (0, 0):
             self.require(padding_mode="zeros")
         bias = self.get("bias")
@@ -177,9 +177,9 @@ class _Reader:
     def pooling(self) -> Piece:
         kind = "max" if "max" in self.name.lower() else "mean"
         _, *sides = self.map_only()
-        size = _pair(self.get("kernel_size"))
+        size = pair(self.get("kernel_size"))
         given = self.get("stride")
-        stride, padding = size if given in (None, [], ()) else _pair(given), _pair(self.get("padding", 0))
+        stride, padding = size if given in (None, [], ()) else pair(given), pair(self.get("padding", 0))
         self.require(return_indices=False, divisor_override=None, dilation=1)
         if padding != (0, 0):
             self.require(count_include_pad=True)
@@ -213,8 +213,8 @@ class _Reader:
         found = (
             sorted(dim % rank for dim in (dims if isinstance(dims, Sequence) else [dims])) if dims is not None else []
         )
-        if self.name == "mean" and found == [rank - 1] and len(self.after) == rank - 2:
-            return self.make("mean_of_last")
+        if len(found) == 1 and found[0] >= 2:
+            return self.make("mean_of_axis" if self.name == "mean" else "max_of_axis")
         if rank != 4 or found != [2, 3]:
             raise self.no("not over the rows and columns of maps")
         if self.name == "mean":
@@ -262,14 +262,19 @@ class _Reader:
         return self.make("scale", factor=float(value))
 
     def adding(self) -> Piece:
+        """`add` or `sub` of what is no layer's output: of 0 it changes nothing, as in Python's `sum`."""
+        number = self.unnamed[0] if self.unnamed else self.given.get("other")
+        is_last = self.name == "add" or isinstance(next(iter(self.call.arguments), None), Call)
+        if isinstance(number, int | float) and number == 0 and is_last:
+            return self.make("reshape")
         raise self.no("changes all values by a number or a tensor that is no layer's output")
 
     def permutation(self) -> Piece:
         """Axes in another order, which is nothing but another shape where only sides of one change place."""
         rank = len(self.before) + 1
-        numbers = [value for value in _flat(self.unnamed) if isinstance(value, int)]
+        numbers = [value for value in flat(self.unnamed) if isinstance(value, int)]
         if "dims" in self.given and not numbers:
-            numbers = list(_flat([self.given["dims"]]))
+            numbers = list(flat([self.given["dims"]]))
         order = [number % rank for number in numbers]
         if len(order) == 2 and rank != 2:
             first, second = order
@@ -338,12 +343,3 @@ _READERS = {
     "Softmax": _Reader.softmax,
     "softmax": _Reader.softmax,
 }
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    sides = tuple(value) if isinstance(value, Sequence) else (value, value)
-    return (int(sides[0]), int(sides[-1]))
-
-
-def _flat(values: Sequence[Any]) -> list[Any]:
-    return [part for value in values for part in (_flat(value) if isinstance(value, list | tuple) else [value])]

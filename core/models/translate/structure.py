@@ -81,6 +81,9 @@ def row_of(traced: Trace) -> Row:
     return row
 
 
+_OVER_AXES = ("mean_of_axis", "max_of_axis")
+
+
 class _Decomposition:
     def __init__(self, traced: Trace) -> None:
         self._seen: set[Call] = set()
@@ -164,8 +167,8 @@ def _merged(parts: Sequence[Part]) -> list[Part]:
             merged.pop()
         if isinstance(part, Piece) and part.kind == "reshape" and part.before == part.after:
             continue
-        if isinstance(part, Piece) and isinstance(last, Piece) and _is_rest_of_mean(last, part):
-            part = replace(part, kind="gap", before=last.before)
+        if isinstance(part, Piece) and isinstance(last, Piece) and _is_rest_of_pooling(last, part):
+            part = _over_maps(part, last.before)
             merged.pop()
         if isinstance(last, Piece) and last.kind == "pad":
             if not isinstance(part, Piece) or part.kind not in ("pad", "conv"):
@@ -179,11 +182,19 @@ def _merged(parts: Sequence[Part]) -> list[Part]:
     return merged
 
 
-def _is_rest_of_mean(last: Piece, part: Piece) -> bool:
-    """Whether two pieces together are the mean over maps: one side after the other, or both as one."""
-    if part.kind != "mean_of_last" or len(last.before) != 3 or len(last.after) != 2:
+def _is_rest_of_pooling(last: Piece, part: Piece) -> bool:
+    """Whether two pieces together are the mean or maximum over maps: one side after the other, or both as one."""
+    if part.kind not in _OVER_AXES or len(last.before) != 3 or (*part.after, 1, 1)[:3] != (last.before[0], 1, 1):
         return False
-    return last.kind == "mean_of_last" or (last.kind == "reshape" and last.before[0] == last.after[0])
+    return last.kind == part.kind or (last.kind == "reshape" and last.after[:-1] == last.before[:1])
+
+
+def _over_maps(piece: Piece, before: tuple[int, ...]) -> Piece:
+    """The mean or maximum over whole maps that a piece completes."""
+    if piece.kind == "mean_of_axis":
+        return replace(piece, kind="gap", before=before)
+    size = before[1], before[2]
+    return replace(piece, kind="max", before=before, options={"size": size, "stride": size, "padding": (0, 0)})
 
 
 def _loose(padding: Piece) -> Obstacle:

@@ -176,9 +176,11 @@ class _Recorder(TorchFunctionMode):
     ) -> None:
         place = _place(layer)
         results = result if isinstance(result, tuple | list) else (result,)
-        for part in results:
+        for at, part in enumerate(results):
             if isinstance(part, Tensor):
                 called = target if len(results) == 1 else f"{_name_of(target)}, which gives several tensors,"
+                if at == 0 and isinstance(result, torch.return_types.max):
+                    called = "amax"
                 self._keep(part, Call(called, tuple(arguments), keywords, tuple(part.shape), place))
 
     def _keep(self, tensor: Tensor, call: Call) -> None:

@@ -14,6 +14,8 @@ from core.models.translate.pieces import Obstacle, Piece
 from core.models.translate.structure import Part, Repeated, Row, Sum, Turns
 
 _PAIR = tuple[int, int]
+_State = tuple[tuple[int, ...] | None, bool]
+_UNITS: _State = None, True
 _LINEAR = re.compile(r"\b(fc\d+(?:b0)?)(l?)")
 
 
@@ -30,7 +32,20 @@ def spec_of(row: Row) -> str:
     last = found[-1]
     # The last linear layer is the one that has no ReLU without being told so.
     word = last[1] if last[2] else f"{last[1]} relu"
-    return spec[: last.start()] + word + spec[last.end() :]
+    return _told(spec[: last.start()]) + word + spec[last.end() :]
+
+
+def _told(head: str) -> str:
+    """What stands before the last linear layer, with the ReLU of those beside it, in other branches of its block, told:
+    each branch may have a last one."""
+    depth = start = 0
+    for at, sign in enumerate(head):
+        if sign == "(" and not depth:
+            start = at
+        depth += (sign == "(") - (sign == ")")
+    if not depth or "|" not in head[start:]:
+        return head
+    return head[:start] + _LINEAR.sub(lambda one: one[0] if one[2] else f"{one[1]}l relu", head[start:])
 
 
 class _Writer:
@@ -47,11 +62,11 @@ class _Writer:
             part = row[at]
             match part:
                 case Sum(main, other):
-                    found.append(self._sum(main, other))
+                    found.extend(self._sum(main, other))
                 case Repeated(inner, times):
-                    found.append(f"tie{times}({' '.join(self.words(inner))})")
+                    found.extend(self._again(f"tie{times}", inner))
                 case Turns(rows):
-                    found.append(f"loop{len(rows)}({' '.join(self.words(rows[0]))})")
+                    found.extend(self._again(f"loop{len(rows)}", rows[0]))
                 case Piece(kind="conv"):
                     word, used = self._convolution(row, at)
                     found.append(word)
@@ -67,15 +82,38 @@ class _Writer:
             at += 1
         return found
 
-    def _sum(self, main: Row, other: Row) -> str:
-        before = self._flat_from, self._units
-        words = " ".join(self.words(main))
-        after = self._flat_from, self._units
-        if other:
-            self._flat_from, self._units = before
-            words += f" | {' '.join(self.words(other))}"
-        self._flat_from, self._units = after
-        return f"res({words})"
+    @property
+    def _state(self) -> _State:
+        return self._flat_from, self._units
+
+    @_state.setter
+    def _state(self, state: _State) -> None:
+        self._flat_from, self._units = state
+
+    def _again(self, head: str, row: Row) -> list[str]:
+        before = self._state
+        words = self.words(row)
+        if before[0] is None or self._state == before:
+            return [f"{head}({' '.join(words)})"]
+        self._state = _UNITS  # a layer that flattens the first time is another the next time
+        return ["flat", f"{head}({' '.join(self.words(row))})"]
+
+    def _sum(self, main: Row, other: Row) -> list[str]:
+        before = self._state
+        branches = [self.words(main)]
+        ends = [self._state]
+        self._state = before
+        branches.append(self.words(other))
+        ends.append(self._state)
+        if ends[0] != ends[1] and before[0] is not None:
+            self._state = _UNITS
+            return ["flat", *self._sum(main, other)]
+        if ends[0] != ends[1]:
+            for branch, end in zip(branches, ends, strict=True):
+                branch += ["flat"] if end[0] is not None else []
+            self._state = _UNITS
+        first, *more = sorted((" ".join(branch) for branch in branches), key=lambda branch: not branch)
+        return [f"res({' | '.join([first, *filter(None, more)])})"]
 
     def _convolution(self, row: Sequence[Part], at: int) -> tuple[str, int]:
         """The word of a block, and how many of the pieces behind the convolution are part of it."""
@@ -122,8 +160,8 @@ class _Writer:
 
     def _reshape(self, piece: Piece) -> None:
         before, after = piece.before, piece.after
-        if len(after) == 1 and len(before) == 3 and prod(before) == after[0]:
-            self._flat_from = before
+        if not self._units and len(after) == 1 and prod(before) == after[0]:
+            self._flat_from = before if len(before) == 3 else (after[0], 1, 1)
         elif after == self._flat_from:
             self._flat_from = None
         elif _trimmed(before) != _trimmed(after):
@@ -134,14 +172,18 @@ class _Writer:
         if self._units or (self._flat_from is not None and prod(self._flat_from[1:]) > 1):
             raise Obstacle(f"{function_name(piece.call)} needs a map, after flattening", piece.call.place)
 
+    def _pooled(self, piece: Piece) -> None:
+        self._needs_map(piece)
+        self._flat_from = (piece.before[0], 1, 1) if len(piece.after) == 1 else None
+
     def _alone(self, piece: Piece) -> list[str]:
         options, kind = piece.options, piece.kind
         match kind:
             case "max" | "mean":
-                self._needs_map(piece)
+                self._pooled(piece)
                 return self._pool("p" if kind == "max" else "a", piece)
             case "gap":
-                self._needs_map(piece)
+                self._pooled(piece)
                 return ["gap"] if prod(piece.before[1:]) > 1 else []
             case "drop":
                 return [f"d{_digits(options['p'])}"]
@@ -160,8 +202,9 @@ class _Writer:
                     return [word]
                 self._flat_from, self._units = None, True
                 return ["flat", word]
-            case "mean_of_last":
-                raise Obstacle("mean: not over the rows and columns of maps", piece.call.place)
+            case "mean_of_axis" | "max_of_axis":
+                name = function_name(piece.call)
+                raise Obstacle(f"{name}: not over the rows and columns of maps", piece.call.place)
             case "log_softmax":
                 raise Obstacle("log_softmax that is not at the end", piece.call.place)
         return [kind]
