@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from core.advice import Action, Tip
+from core.device.visible import visible_gpus
 from core.errors import InvalidValue
 from experiments.execution.executor import STOP_PATIENCE, Ended, Slot
 from experiments.execution.spawning import signals_held_back, worker_context
@@ -161,22 +162,6 @@ def most_threads_each() -> int:
     """The most threads of a process, as the user has set OMP_NUM_THREADS; else as many as there are cores."""
     given = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     return int(given) if given.isdecimal() and int(given) else _cores()
-
-
-def visible_gpus(device: str) -> list[str]:
-    """The values of CUDA_VISIBLE_DEVICES that each show a process one of the GPUs that it may be given.
-
-    One that is empty, as in `Slot`, stands for the GPU that the config itself names among all there are.
-    """
-    if device.startswith("cuda:"):
-        return [""]
-    if device not in ("auto", "cuda"):
-        return []
-    import torch
-
-    count = torch.cuda.device_count()
-    visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
-    return (visible or [str(index) for index in range(count)])[:count]
 
 
 def _cause(process: BaseProcess) -> str:

@@ -23,8 +23,8 @@ from experiments.execution.lr_find import range_test, step_record
 from experiments.execution.records import error_record, files_of, files_record, summary_record
 from experiments.execution.runner import Runner
 from experiments.execution.spawning import hear_signals
+from experiments.execution.supervision import ABANDONED
 from experiments.execution.translating import spec_of, table_of
-from experiments.execution.worker import ABANDONED
 from experiments.locations import Locations
 from experiments.runs.folder import Meta
 

@@ -21,6 +21,8 @@ WAITING_INTERVAL = 1.0
 """Seconds between two looks for requests to stop runs that wait, of which there may be thousands."""
 REQUESTED = "stop"
 """The reason given when somebody else asked, with `Run.ask_to_stop`."""
+ABANDONED = "the process that gave it out was killed"
+"""The reason given by a run whose driver is gone."""
 
 
 class Supervision:

@@ -12,6 +12,7 @@ from core.errors import LabError, Stopped
 from experiments.execution.executor import Slot
 from experiments.execution.runner import Runner
 from experiments.execution.spawning import hear_signals
+from experiments.execution.supervision import ABANDONED
 from experiments.locations import Locations
 from experiments.runs.own_code import own_arch
 
@@ -22,8 +23,6 @@ THREADS = 1
 how many runs are trained at once. What does not depend on them takes the worker's share of cores."""
 LOOK_INTERVAL = 0.1
 """Seconds between two looks into the pipe."""
-ABANDONED = "the process that gave it out was killed"
-"""The reason given by a run whose driver is gone."""
 
 
 class Orders:

@@ -13,11 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from core.device.visible import visible_gpus
 from core.errors import LabError, ShouldStop
 from core.events import RunFailed, RunFinished, RunStopped
-from experiments.execution.local_executor import visible_gpus
-from experiments.execution.supervision import KeepingPlaces
-from experiments.execution.worker import ABANDONED
+from experiments.execution.supervision import ABANDONED, KeepingPlaces
 from experiments.queue.line import Queue, QueueEntry
 from experiments.runs.folder import Run
 from experiments.runs.owner import Owner, is_locked

@@ -19,7 +19,6 @@ from tui.live.lab import Lab
 from tui.live.session import Job
 from tui.live.task import BackgroundTask, in_a_sentence
 from tui.screens.dialogs import Ask
-from tui.screens.find_rate import FindRate
 from tui.text.keys import with_keys
 from tui.text.output import counted
 from tui.widgets.textual_private import open_screens
@@ -60,6 +59,8 @@ class RunControl:
 
     async def _begin(self, job: Job) -> None:
         """Train here; a range test that goes on in another mode ends first, as both would draw of torch's numbers."""
+        from tui.screens.find_rate import FindRate  # which the first screen does not wait for
+
         for screens in open_screens(self._app).values():
             for screen in screens:
                 if isinstance(screen, FindRate):

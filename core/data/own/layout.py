@@ -25,7 +25,7 @@ _STRAY = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class TableLayout:
     """How a file is laid out: `label` is 0 for the first column, -1 for the last, None for none at all."""
 
     separator: str
@@ -36,7 +36,7 @@ class Layout:
     guessed: bool = False
 
 
-def layout_of(path: Path, like: Layout | None = None) -> Layout:
+def layout_of(path: Path, like: TableLayout | None = None) -> TableLayout:
     """How a file is laid out, which its first line and, where that names no label, its columns say.
 
     Args:
@@ -48,16 +48,16 @@ def layout_of(path: Path, like: Layout | None = None) -> Layout:
     separator, fields = _first(path)
     columns, header = len(fields), _is_header(fields)
     if like is not None and columns == like.columns - 1:
-        return Layout(separator, columns, header, None, like.size)
+        return TableLayout(separator, columns, header, None, like.size)
     side = isqrt(columns - 1)
     if side * side != columns - 1:
         raise refusal(path, f"{columns:,} columns, not a label and the pixels of a square")
     size = check_size(path, (side, side))
     if header and (named := [at for at in (0, -1) if _LABEL.match(fields[at])]):
-        return Layout(separator, columns, header, named[0], size)
+        return TableLayout(separator, columns, header, named[0], size)
     if like is not None and columns == like.columns:
-        return Layout(separator, columns, header, like.label, size)
-    layout = Layout(separator, columns, header, None, size, guessed=True)
+        return TableLayout(separator, columns, header, like.label, size)
+    layout = TableLayout(separator, columns, header, None, size, guessed=True)
     return replace(layout, label=_likelier(path, layout))
 
 
@@ -70,7 +70,7 @@ def fits(path: Path) -> bool:
     return any(isqrt(count) ** 2 == count and count >= SMALLEST**2 for count in (pixels, pixels - 1))
 
 
-def rows(path: Path, layout: Layout) -> Iterator[tuple[int, str]]:
+def rows(path: Path, layout: TableLayout) -> Iterator[tuple[int, str]]:
     """The lines with an image, each with its number in the file, which counts from 1."""
     lines = _lines(path)
     if layout.header:
@@ -117,7 +117,7 @@ def _is_header(fields: list[str]) -> bool:
     return any(part == count[: len(part)] for part in parts for count in counted)
 
 
-def _likelier(path: Path, layout: Layout) -> int:
+def _likelier(path: Path, layout: TableLayout) -> int:
     """Which column is the label, of the first and the last, where none is named so.
 
     Raises:

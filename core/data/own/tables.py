@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.data.own.greys import SCALED_NOTE, Greys
-from core.data.own.layout import Layout, is_missing, is_number, layout_of, rows, unquoted
+from core.data.own.layout import TableLayout, is_missing, is_number, layout_of, rows, unquoted
 from core.data.own.parts import LONGEST_CLASS, Labels, Outline, Part, Parts, check_count, distinct, refusal
 from core.errors import DataError, shown
 
@@ -129,7 +129,7 @@ def _is_whole(text: str) -> bool:
     return is_number(text) and float(text).is_integer() and abs(float(text)) < 1 << 53
 
 
-def _split(line: str, layout: Layout) -> tuple[str, str]:
+def _split(line: str, layout: TableLayout) -> tuple[str, str]:
     """The label of a line and the rest of it, the pixels."""
     if layout.label == 0:
         label, _, rest = line.partition(layout.separator)
@@ -138,7 +138,9 @@ def _split(line: str, layout: Layout) -> tuple[str, str]:
     return unquoted(label), rest
 
 
-def _read(path: Path, layout: Layout, *, like: Part | None = None, scaled: bool | None = None) -> tuple[Part, bool]:
+def _read(
+    path: Path, layout: TableLayout, *, like: Part | None = None, scaled: bool | None = None
+) -> tuple[Part, bool]:
     """The images of a table, and whether their values were from 0 to 1.
 
     Args:
@@ -162,7 +164,7 @@ def _read(path: Path, layout: Layout, *, like: Part | None = None, scaled: bool 
     return Part(path, images.reshape(-1, layout.size, layout.size), labels, place), scaled
 
 
-def _numbers(path: Path, layout: Layout, rows: list[tuple[int, str]]) -> npt.NDArray[np.float32]:
+def _numbers(path: Path, layout: TableLayout, rows: list[tuple[int, str]]) -> npt.NDArray[np.float32]:
     """The pixels of some lines.
 
     Raises:

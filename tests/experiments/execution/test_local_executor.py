@@ -18,7 +18,7 @@ from experiments.execution import local_executor
 from experiments.execution.executor import Ended, Slot
 from experiments.execution.local_executor import LocalExecutor, local_slots, most_threads_each
 from experiments.execution.runner import Runner
-from experiments.execution.worker import ABANDONED
+from experiments.execution.supervision import ABANDONED
 from experiments.locations import Locations
 from experiments.runs.eventlog import EventReader
 from experiments.runs.folder import Meta

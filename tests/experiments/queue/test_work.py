@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from core.config import TrainConfig
-from experiments.execution.worker import ABANDONED
+from experiments.execution.supervision import ABANDONED
 from experiments.queue.line import Queue
 from experiments.queue.work import MAX_STARTS, Drain, jobs_at_work
 from experiments.runs.folder import Meta
