@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from core.models.own.names import Statement, arguments_of
+from core.models.own.names import Statement
 
 _BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__", "__package__"}
 
@@ -48,17 +48,17 @@ class Dependencies:
             sets = frozenset[str]().union(*(function.sets for function in called))
             for name in statement.binds | sets:
                 self._makers[name].append(place)
-            for name in statement.changes:
-                self._changers[name].append(place)
-            if called and not statement.makes:
-                for name in arguments_of(statement.node):
-                    self._changers[name].append(place)
             for name in self._bases_told(statement.node):
                 self._changers[name].append(place)
             self._acts[place] = not statement.makes and (statement.acts or any(function.acts for function in called))
             self._reports[place] = statement.bare_call and (
                 statement.reports or any(function.reports for function in called)
             )
+        self.changed = [self._changed_by(place) for place in range(len(statements))]
+        """Of each statement the names whose objects it changes in place."""
+        for place, names in enumerate(self.changed):
+            for name in names:
+                self._changers[name].append(place)
         self._stars = [place for place, statement in enumerate(statements) if statement.stars]
         self._paths = [place for place, statement in enumerate(statements) if _changes_path(statement.node)]
         self._tainted = self._taint()
@@ -134,6 +134,22 @@ class Dependencies:
                 continue
             if not imported or self._patches(statement.node):
                 yield place
+
+    def _changed_by(self, place: int) -> set[str]:
+        """The names whose objects a statement changes, with those of which they are parts at that place."""
+        statement = self.statements[place]
+        called = [] if statement.makes else self._reached(statement.calls)
+        changes_given = called and (statement.bare_call or any(function.alters for function in called))
+        todo = [(name, place) for name in statement.changes | (statement.given if changes_given else frozenset())]
+        seen = set(todo)
+        while todo:
+            name, before = todo.pop()
+            maker = max((at for at in self._makers.get(name, []) if at < before), default=None)
+            parts = () if maker is None else self.statements[maker].parts.get(name, ())
+            more = [(part, maker) for part in parts if maker is not None and (part, maker) not in seen]
+            seen.update(more)
+            todo += more
+        return {name for name, _ in seen} - statement.binds
 
     def _patches(self, node: ast.stmt) -> bool:
         """Whether a statement gives something imported a function or class of the file: ``nn.Module.foo = foo``."""

@@ -17,8 +17,9 @@ Before = Mapping[str, Callable[[], None]]
 class Program:
     """The statements of one file and the namespace that they fill.
 
-    `failures` are the errors of statements by the names that they should have bound, `left_out` the statements that
-    are not run by the names that are missing for it. What stands in `before` is called right before a name is made.
+    `failures` are the errors of statements by the names that they should have bound or changed, `left_out` the
+    statements that are not run by the names that are missing for it. What stands in `before` is called right before a
+    name is made.
     """
 
     def __init__(self, script: Script, namespace: dict[str, Any], before: Before, *, whole: bool) -> None:
@@ -44,7 +45,8 @@ class Program:
     def require(self, names: Iterable[str]) -> None:
         """Run what these names need and has not been run.
 
-        An error of a statement that binds names is kept in `failures`; of any other it is raised.
+        An error of a statement that binds names is kept in `failures`, for these and those that it changes; of any
+        other it is raised.
         """
         if self.whole:
             return
@@ -55,11 +57,11 @@ class Program:
         for place in sorted(needed.statements):
             if place not in self._done:
                 self._done.add(place)
-                self._run(parts[place])
+                self._run(parts[place], self.dependencies.changed[place])
                 if parts[place].stars:
                     self._done.discard(place)  # for names that are needed later
 
-    def _run(self, statement: Statement) -> None:
+    def _run(self, statement: Statement, changed: set[str]) -> None:
         try:
             if all(self._holds(test) is wanted for test, wanted in statement.tests):
                 self._call_hooks(statement.binds)
@@ -68,7 +70,7 @@ class Program:
             if statement.stars:
                 self.failures |= dict.fromkeys(self.free - self.namespace.keys(), error)
             elif statement.binds:
-                self.failures |= dict.fromkeys(statement.binds, error)
+                self.failures |= dict.fromkeys(statement.binds | changed, error)
             else:
                 raise
         if statement.stars:
