@@ -161,11 +161,19 @@ def test_activations_are_channels_last_in_training(make_trainer):
         assert tensor.stride() == (4 * 3 * 3, 1, 4 * 3, 4)
 
 
-@pytest.mark.parametrize("options", [{"batch_size": 1}, {"batch_size": 319}, {"limit_train": 65}, {"val_split": 319}])
-def test_a_last_batch_of_one_is_refused_where_a_norm_would_have_no_deviation(make_trainer, options, presentable):
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"batch_size": 1}, "batch_size"),
+        ({"batch_size": 319}, "batch_size"),
+        ({"limit_train": 65}, "batch_size"),
+        ({"val_split": 319}, "val_split"),
+    ],
+)
+def test_a_last_batch_of_one_is_refused_where_a_norm_would_have_no_deviation(make_trainer, options, field, presentable):
     with pytest.raises(InvalidValue) as caught:
         make_trainer(arch="c8k5s4 p6 c8k1 fc10", **options)
-    assert caught.value.field == "batch_size"
+    assert caught.value.field == field
     presentable(caught.value.message, "BatchNorm2d-5", "one image")
     assert isinstance(run(make_trainer, arch="c8k5s4 p6 c8k1n fc10", epochs=1, **options)[-1], RunFinished)
 

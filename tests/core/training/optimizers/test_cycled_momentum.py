@@ -82,9 +82,9 @@ def momenta_taken(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     taken: list[float] = []
     make, step, given = Optimizer.__init__, Optimizer.step, {}
 
-    def made(self, model, config, lr, momentum=None, highest=()):
+    def made(self, model, config, lr, momentum=None, *others):
         given[id(self)] = momentum
-        make(self, model, config, lr, momentum, highest)
+        make(self, model, config, lr, momentum, *others)
 
     def told(self):
         step(self)

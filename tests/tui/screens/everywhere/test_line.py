@@ -63,7 +63,7 @@ async def test_runs_in_line_are_counted_listed_moved_and_dropped(tmp_path, line,
         await wait_for_text(pilot, "Drop it?")
         await pilot.press("down", "enter")
         await wait_for(pilot, lambda: order(line) == ["run-b", "run-c"])
-        assert not three[0].folder.exists()
+        await wait_for(pilot, lambda: not three[0].folder.exists())
         await wait_for(pilot, lambda: shown(pilot) == ["run-b", "run-c"])
         await pilot.press("escape")
         await wait_for_text(pilot, "2 in line")
