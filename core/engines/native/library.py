@@ -44,12 +44,13 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "groups_per_strip": (_INTEGER, (_POINTER,)),
     "scratch_vectors": (_INTEGER, (_POINTER, _INTEGER)),
     "partial_sums_size": (_INTEGER, (_POINTER, _INTEGER, _INTEGER)),
+    "draw_kept": (None, (_POINTER, _POINTER, _INTEGER, _INTEGER)),
     "read_images": (None, (_POINTER, _POINTER, _POINTER, *_SHAPE)),
     "write_images": (None, (_POINTER, _POINTER, _POINTER, _POINTER, *_SHAPE, _POINTER, _POINTER)),
     "forward": (None, (_POINTER, _INTEGER, _POINTER, _INTEGER)),
     "backward": (None, (_POINTER, _INTEGER, _POINTER, _POINTER, _POINTER, _INTEGER, _POINTER, _POINTER, _INTEGER)),
 }
-"""The types of the result and the arguments of each function of `passes.c`."""
+"""The types of the result and the arguments of each function that is called."""
 
 _log = logging.getLogger(__name__)
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from core.engines.native.chunks import most_chunks, partition
 from core.engines.native.description import describe_block, describe_transition
+from core.engines.native.draws import draw_kept
 from core.engines.native.segments import Segment
 from core.engines.native.structures import GRADIENTS, TENSORS, BlockStructure, MapsStructure, WorkspaceStructure
 from core.engines.native.team import Team
@@ -120,7 +121,8 @@ class SegmentPlan:
                 to.channel_factors = drawn.data_ptr()
             else:
                 layout = torch.contiguous_format if transition.flat else torch.channels_last
-                drawn = torch.empty(images, *shape, dtype=torch.bool, memory_format=layout).bernoulli_(1 - dropout.p)
+                drawn = torch.empty(images, *shape, dtype=torch.bool, memory_format=layout)
+                draw_kept(self._kernels, drawn, 1 - dropout.p)
                 to.kept = drawn.data_ptr()
                 to.kept_factor = float(torch.ones((), dtype=self._dtype) / (1 - dropout.p))
             self._drawn.append(drawn)

@@ -3,6 +3,7 @@
 #include "backward.h"
 #include "convolution.h"
 #include "exchange.h"
+#include "generator.h"
 #include "norm.h"
 #include "pooling.h"
 #include "team.h"
