@@ -16,8 +16,9 @@ from torch import Tensor
 from core.device.random_state import random_state, restore_random_state
 from core.device.threads import threads_of, torch_threads, use_threads
 
-BY_BATCH = "batch"
-"""Of `sums` in the state of an engine: that no sum depends on how many threads there are."""
+BY_BATCH = {"sums": "batch", "segments": "whole"}
+"""In the state of an engine: that no sum depends on how many threads there are, and that no layer is left to torch
+because an earlier version left it there."""
 
 
 class DeviceStep(Protocol):

@@ -195,7 +195,7 @@ class _SideBySide(Fleet[Entry]):
         """Say of each run that waits how it would be trained here, for whoever goes on with it elsewhere."""
         from core.engines.engine import BY_BATCH
 
-        order = {"threads": THREADS, "sums": BY_BATCH}  # of the engines whose sums depend on threads, and of the others
+        order = {"threads": THREADS, **BY_BATCH}  # of the engines whose sums depend on threads, and of the others
         for task in self._waiting:
             if isinstance(task, RecordedRun):
                 task.run.set_environment({**task.run.environment(), **order})

@@ -36,6 +36,7 @@ class NativeEngine(EagerEngine):
         self._precision = precision
         self._team = Team()
         self._forwards: dict[Forward, NativeForward] = {}  # training and scoring share a network's memory
+        self._splits_early = False  # as `core.engines.native.segments.split`
 
     def forward(self, model: Forward) -> Forward:
         # A subclass may do something else than to call its layers in turn.
@@ -47,6 +48,8 @@ class NativeEngine(EagerEngine):
             try:
                 dtype = next(model.parameters()).dtype
                 self._forwards[model] = NativeForward(model, dtype, self._team)
+                if self._splits_early:
+                    self._forwards[model].split_early()
                 self.kernels = kernels_origin(dtype)
                 if kinds := kinds_left_to_torch(model):
                     self.note = f"torch runs what there are no kernels for: {', '.join(kinds)}"
@@ -75,13 +78,19 @@ class NativeEngine(EagerEngine):
             step(size)
 
     def state(self, device: torch.device) -> dict[str, Any]:
-        """`threads` is how many earlier versions cut batches for, and `sums` says that nothing depends on them."""
+        """`threads` is how many earlier versions cut batches for, and `sums` says that nothing depends on them;
+        `segments` that they are not those of earlier versions."""
         if self.adds_by_batch:
-            return {"threads": self.most_threads, "sums": BY_BATCH}
+            kept = ("sums",) if self._splits_early else BY_BATCH
+            return {"threads": self.most_threads, **{name: BY_BATCH[name] for name in kept}}
         return super().state(device) | ({"threads": self._team.cut} if self._team.cut else {})
 
     def restore(self, state: Mapping[str, Any], device: torch.device) -> None:
-        if self._forwards and state.get("sums") == BY_BATCH:
+        if state.get("segments") != BY_BATCH["segments"]:
+            self._splits_early = True
+            for forward in self._forwards.values():
+                forward.split_early()
+        if self._forwards and state.get("sums") == BY_BATCH["sums"]:
             return
         super().restore(state, device)
         self._team.cut = int(state.get("threads", 0))
@@ -98,6 +107,7 @@ class NativeForward:
         self._model = model
         self._dtype = dtype
         team.kernels(dtype)  # or there are none
+        self._team = team
         self._row = NativeRow(model, team)
         kinds = nn.BatchNorm1d, nn.BatchNorm2d, nn.Dropout, nn.Dropout2d
         self._modal = [module for module in model.modules() if isinstance(module, kinds)]
@@ -106,6 +116,10 @@ class NativeForward:
         if not self._is_covered(images):
             return cast("Tensor", self._model(images))
         return self._row(images, self._model.training)
+
+    def split_early(self) -> None:
+        """Compute as earlier versions did, for a run that one of them began."""
+        self._row = NativeRow(self._model, self._team, early=True)
 
     def _is_covered(self, images: Tensor) -> bool:
         training = self._model.training

@@ -37,8 +37,8 @@ class NativeSegment:
 class NativeResidual:
     """The branches of a `Residual`, and their sum."""
 
-    def __init__(self, module: Residual, team: Team) -> None:
-        self._branches = [NativeRow([branch], team) for branch in module]
+    def __init__(self, module: Residual, team: Team, *, early: bool) -> None:
+        self._branches = [NativeRow([branch], team, early=early) for branch in module]
 
     def __call__(self, x: Tensor, training: bool) -> Tensor:
         total, *rest = [branch(x, training) for branch in self._branches]
@@ -48,10 +48,10 @@ class NativeResidual:
 
 
 class NativeRow:
-    """Modules that follow each other; those that are tied are there as often as they are used."""
+    """Modules that follow each other; those that are tied are there as often as they are used. `early`: as `split`."""
 
-    def __init__(self, modules: Iterable[nn.Module], team: Team) -> None:
-        self._parts = [_native(part, team) for part in split(list(_in_turn(modules)))]
+    def __init__(self, modules: Iterable[nn.Module], team: Team, *, early: bool = False) -> None:
+        self._parts = [_native(part, team, early=early) for part in split(list(_in_turn(modules)), early=early)]
 
     def __call__(self, x: Tensor, training: bool) -> Tensor:
         for part in self._parts:
@@ -73,12 +73,12 @@ def has_segments(modules: Iterable[nn.Module]) -> bool:
     return any(isinstance(part, Segment) for part in native_parts(modules))
 
 
-def _native(part: Segment | nn.Module, team: Team) -> NativeSegment | NativeResidual | nn.Module:
+def _native(part: Segment | nn.Module, team: Team, *, early: bool) -> NativeSegment | NativeResidual | nn.Module:
     match part:
         case Segment():
             return NativeSegment(part, team)
         case Residual() if type(part) is Residual and not is_changed(part):
-            return NativeResidual(part, team)
+            return NativeResidual(part, team, early=early)
         case _:
             return part
 

@@ -92,6 +92,8 @@ class FusedBlock:
     norm: NormModule | None = None
     pool: PoolModule | None = None
     transition: Transition = field(default_factory=Transition)
+    early: bool = False
+    """As in `split`."""
 
     def slots(self) -> list[TensorSlot | None]:
         """Where the modules keep weight, bias, gamma, beta, running mean and variance, and the number of batches."""
@@ -112,7 +114,7 @@ class FusedBlock:
             return False
         elif isinstance(module, PoolModule) and self.pool is None and _is_side_by_side(module) and self._moves(module):
             self.pool = module
-        elif _has_kernel(module) and not (plain and self.was_split_from(module)):
+        elif _has_kernel(module) and not (plain and self.is_split_from(module)):
             return self.transition.add(module, flat=flat)
         else:
             return False
@@ -121,9 +123,10 @@ class FusedBlock:
     def _moves(self, pool: PoolModule) -> bool:
         return not isinstance(self.main, nn.Linear) and self.transition.lets_pass(pool)
 
-    def was_split_from(self, module: nn.Module) -> bool:
-        """Whether earlier versions left this module to torch, in networks that they had: these keep their bits."""
-        return self.main is not None and self.main.bias is not None and isinstance(module, nn.Dropout | PoolModule)
+    def is_split_from(self, module: nn.Module) -> bool:
+        """Whether this module is left to torch because an earlier version did so."""
+        has_bias = self.main is not None and self.main.bias is not None
+        return self.early and has_bias and isinstance(module, nn.Dropout | PoolModule)
 
 
 @dataclass
@@ -139,8 +142,13 @@ class Segment:
         return any(block.main is not None for block in self.blocks)
 
 
-def split(modules: Sequence[nn.Module]) -> list[Segment | nn.Module]:
-    """A network's segments, and between them the modules that there are no kernels for."""
+def split(modules: Sequence[nn.Module], *, early: bool = False) -> list[Segment | nn.Module]:
+    """A network's segments, and between them the modules that there are no kernels for.
+
+    Args:
+        early: end a segment at each dropout of values and second pooling behind a convolution with a bias, as earlier
+            versions did, so that a run which one of them began goes on to the same bits.
+    """
     parts: list[Segment | nn.Module] = []
     for module in modules:
         last = parts[-1] if parts and isinstance(parts[-1], Segment) else None
@@ -150,7 +158,7 @@ def split(modules: Sequence[nn.Module]) -> list[Segment | nn.Module]:
         if isinstance(module, nn.Conv2d | nn.Linear) and _is_covered(module, last):
             if last is None:
                 parts.append(last := Segment())
-            last.blocks.append(FusedBlock(module))
+            last.blocks.append(FusedBlock(module, early=early))
         elif last is None and _is_norm(module, None):
             parts.append(last := Segment())
             last.blocks.append(FusedBlock(None))
@@ -184,7 +192,7 @@ def _joins(module: nn.Module, segment: Segment) -> bool:
     if last.add(module, flat=segment.flat):
         return True
     copy = FusedBlock(None)
-    if segment.flat or (not last.transition and last.was_split_from(module)) or not copy.add(module, flat=False):
+    if segment.flat or (not last.transition and last.is_split_from(module)) or not copy.add(module, flat=False):
         return False
     segment.blocks.append(copy)
     return True

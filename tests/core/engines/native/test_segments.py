@@ -16,10 +16,10 @@ def conv(inputs: int, outputs: int, *, bias: bool = False, **options: int) -> nn
     return nn.Conv2d(inputs, outputs, 3, bias=bias, **options)
 
 
-def shape_of(modules: list[nn.Module]) -> list[str | list[str]]:
+def shape_of(modules: list[nn.Module], *, early: bool = False) -> list[str | list[str]]:
     """The names of modules left to torch, and of each segment its blocks, the transition after a bar."""
     found: list[str | list[str]] = []
-    for part in split(modules):
+    for part in split(modules, early=early):
         if not isinstance(part, Segment):
             found.append(type(part).__name__)
             continue
@@ -85,14 +85,33 @@ def test_layers_are_fused_with_the_convolution_before_them_as_far_as_their_order
 
 
 @pytest.mark.parametrize(
-    ("spec", "expected"),
+    ("spec", "whole", "early"),
     [
         (
             "c8 d0.1 c8 p2 p2 fc10",
-            [["main ReLU BatchNorm2d"], "Dropout", ["main ReLU BatchNorm2d MaxPool2d"], "MaxPool2d"],
+            [["main ReLU BatchNorm2d | Dropout", "main ReLU BatchNorm2d MaxPool2d | MaxPool2d", "main"]],
+            [
+                ["main ReLU BatchNorm2d"],
+                "Dropout",
+                ["main ReLU BatchNorm2d MaxPool2d"],
+                "MaxPool2d",
+                "Flatten",
+                "Linear",
+            ],
         ),
-        ("p2 c8p1 a2 gap fc10", ["MaxPool2d", ["main ReLU BatchNorm2d AvgPool2d"], "AdaptiveAvgPool2d"]),
+        (
+            "p2 c8p1 a2 gap fc10",
+            ["MaxPool2d", ["main ReLU BatchNorm2d AvgPool2d | AdaptiveAvgPool2d", "main"]],
+            ["MaxPool2d", ["main ReLU BatchNorm2d AvgPool2d"], "AdaptiveAvgPool2d", "Flatten", "Linear"],
+        ),
+        (
+            "c8b0 d0.1 fc10",
+            [["main ReLU BatchNorm2d | Dropout", "main"]],
+            [["main ReLU BatchNorm2d | Dropout", "main"]],
+        ),
     ],
 )
-def test_networks_of_earlier_versions_are_split_as_they_were(spec, expected):
-    assert shape_of(list(build_model(summarize(parse(spec)))))[: len(expected)] == expected
+def test_behind_a_bias_a_run_of_an_earlier_version_leaves_dropouts_and_second_poolings_to_torch(spec, whole, early):
+    modules = list(build_model(summarize(parse(spec))))
+    assert shape_of(modules) == whole
+    assert shape_of(modules, early=True) == early

@@ -100,7 +100,7 @@ def test_a_run_goes_on_to_the_same_bits_on_other_threads(make_trainer, on_thread
         stopped, asked = make_trainer(**options), iter([""] * steps + ["enough"] * 99)
         assert list(stopped.run(lambda asked=asked: next(asked)))[-1].NAME == "run_stopped"
         checkpoint = stopped.checkpoint()
-        assert checkpoint.state["sums"] == "batch"
+        assert (checkpoint.state["sums"], checkpoint.state["segments"]) == ("batch", "whole")
         on_threads(counts)
         resumed = make_trainer(**options)
         resumed.restore(checkpoint)
@@ -134,6 +134,25 @@ def test_a_run_that_an_earlier_version_began_goes_on_adding_up_as_it_did(make_tr
         torch.set_num_threads(before)
     assert len(set(found)) == 1
     assert found[0] != train(make_trainer, **options)[0]
+
+
+def test_a_run_that_an_earlier_version_began_goes_on_with_the_layers_that_it_left_to_torch(make_trainer):
+    options = {"engine": "native", "arch": "c8 d0.2 c8s2 p2 p2 fc10", "batch_size": 64, "lr": 0.01, "epochs": 2}
+    begun = {"threads": 1, "sums": "batch"}  # as a run that says nothing of its segments
+    old = make_trainer(**options)
+    old.engine.restore(begun, torch.device("cpu"))
+    *_, finished = old.run()
+    stopped, asked = make_trainer(**options), iter([""] * 3 + ["enough"] * 99)
+    stopped.engine.restore(begun, torch.device("cpu"))
+    assert list(stopped.run(lambda: next(asked)))[-1].NAME == "run_stopped"
+    checkpoint = stopped.checkpoint()
+    assert checkpoint.state["sums"] == "batch"
+    assert "segments" not in checkpoint.state
+    resumed = make_trainer(**options)
+    resumed.restore(checkpoint)
+    *_, again = resumed.run()
+    assert again.weights_sha256 == finished.weights_sha256
+    assert again.weights_sha256 != train(make_trainer, **options)[0]
 
 
 def test_the_log_says_how_many_threads_an_epoch_was_trained_on(make_trainer, on_threads):
