@@ -26,6 +26,8 @@ from experiments.studies.events import TrialFinished, TrialReported, WorkerDied
 from experiments.studies.folder import StudyFolder
 from experiments.studies.view import prune_trial, study_view
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def cluster():
