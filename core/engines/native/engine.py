@@ -86,7 +86,7 @@ class NativeEngine(EagerEngine):
         return super().state(device) | ({"threads": self._team.cut} if self._team.cut else {})
 
     def restore(self, state: Mapping[str, Any], device: torch.device) -> None:
-        if state.get("segments") != BY_BATCH["segments"]:
+        if state.get("threads") and state.get("segments") != BY_BATCH["segments"]:
             self._splits_early = True
             for forward in self._forwards.values():
                 forward.split_early()

@@ -81,6 +81,19 @@ def test_as_many_runs_as_workers_are_trained_at_once_each_with_one_thread(execut
     assert executor.has_room()
 
 
+@pytest.mark.skipif(bool(kernels_obstacle()), reason="needs the kernels in C")
+def test_a_run_that_begins_in_a_worker_is_trained_as_it_would_be_here(executor, new, shared_home, tiny):
+    changes = {"arch": "c4 d0.2 c8s2 gap fc10", "engine": "native"}  # whose dropout earlier versions left to torch
+    there = new(**changes)
+    executor.start(there)
+    wait_for(executor)
+    *_, finished = Runner(shared_home).run(tiny.changed(**changes))
+    here = Runner(shared_home).store.run(finished.run_id)
+    assert there.view().end.weights_sha256 == finished.event.weights_sha256
+    orders = [{name: run.environment().get(name) for name in ("sums", "segments")} for run in (there, here)]
+    assert orders == [{"sums": "batch", "segments": "whole"}] * 2
+
+
 def test_a_worker_that_is_killed_is_reported_and_its_run_goes_on_to_the_same_weights(executor, new):
     whole, killed = new(epochs=20, limit_train=1024), new(epochs=20, limit_train=1024)
     executor.start(whole)
