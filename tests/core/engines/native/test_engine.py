@@ -76,6 +76,27 @@ def test_networks_of_all_kinds_equal_a_plain_loop_in_double_precision(blobs, eac
     assert ("there are no kernels" in engine.note) == (network == "layers without kernels")
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "c8 d0.3 p2 c16s2 d0.1 p2 p2 fc12 d0.5 fc10",
+        "c8b0 d0.3 p2 c16s2b0 d0.1 p2 p2 fc12b0 d0.5 fc10",
+        "c8n d0.3 c8 dc0.2 d0.2 p3s2p1 d0.1 c8p1b0r d0.2 gap fc10",
+    ],
+)
+def test_what_dropouts_keep_is_what_torch_keeps_with_the_same_seed(each_build, two_threads, spec):
+    torch.manual_seed(0)
+    model = build_model(summarize(parse(spec))).double().to(memory_format=torch.channels_last)
+    images = torch.randn(37, 1, 28, 28, dtype=torch.float64).to(memory_format=torch.channels_last)
+    plain, found = deepcopy(model), []
+    for forward, one in ((NativeEngine().forward(model), model), (plain, plain)):
+        torch.manual_seed(1)
+        for _ in range(2):
+            F.cross_entropy(forward(images), torch.arange(len(images)) % 10).backward()
+        found.append([*(p.grad for p in one.parameters()), *one.buffers(), torch.rand(2)])
+    assert_close(*found, 1e-9)
+
+
 @pytest.mark.sampled(20)
 @pytest.mark.parametrize("seed", range(75))
 def test_loss_and_gradients_of_random_networks_equal_those_of_torch(each_build, two_threads, seed):
