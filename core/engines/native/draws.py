@@ -1,4 +1,4 @@
-"""What a dropout keeps, drawn in the kernels: the values that torch draws, in about a tenth of the time."""
+"""What a dropout keeps, drawn in the kernels: the values that torch draws, in about a sixth of the time."""
 
 from __future__ import annotations
 
