@@ -23,7 +23,7 @@ from core.engines.native.library import TYPES
 SOURCE = Path(__file__).with_name("run_kernels.c")
 FUNCTIONS = (
     *("lanes", "groups_per_strip", "scratch_vectors", "partial_sums_size"),
-    *("read_images", "write_images", "forward", "backward"),
+    *("draw_kept", "read_images", "write_images", "forward", "backward"),
 )
 ASKS = 4
 """So many of the functions look at structures alone; the others at tensors."""

@@ -8,7 +8,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { LANES_OF, GROUPS_PER_STRIP, SCRATCH_VECTORS, PARTIAL_SUMS_SIZE, READ_IMAGES, WRITE_IMAGES, FORWARD, BACKWARD };
+enum {
+    LANES_OF, GROUPS_PER_STRIP, SCRATCH_VECTORS, PARTIAL_SUMS_SIZE, DRAW_KEPT, READ_IMAGES, WRITE_IMAGES, FORWARD, BACKWARD
+};
 
 #define P(n) ((void *)(uintptr_t)a[n])
 
@@ -18,6 +20,7 @@ static int64_t call(int64_t function, const int64_t *a) {
     case GROUPS_PER_STRIP: return groups_per_strip(P(0));
     case SCRATCH_VECTORS: return scratch_vectors(P(0), a[1]);
     case PARTIAL_SUMS_SIZE: return partial_sums_size(P(0), a[1], a[2]);
+    case DRAW_KEPT: draw_kept(P(0), P(1), a[2], a[3]); return 0;
     case READ_IMAGES: read_images(P(0), P(1), P(2), a[3], a[4], a[5]); return 0;
     case WRITE_IMAGES: write_images(P(0), P(1), P(2), P(3), a[4], a[5], a[6], P(7), P(8)); return 0;
     case FORWARD: forward(P(0), a[1], P(2), a[3]); return 0;

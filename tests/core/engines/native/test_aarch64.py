@@ -11,6 +11,7 @@ from random_modules import check_any_spec, check_random_modules
 from random_networks import assert_close, check_random_network, steps_by_both
 
 from core.engines.native import plan
+from core.engines.native.draws import is_torchs
 from core.engines.native.team import Team
 from core.models.build import build_model
 from core.models.spec import parse
@@ -40,6 +41,10 @@ def on_aarch64(kernels_there, monkeypatch):
 
 def test_vectors_are_those_of_neon(kernels_there):
     assert {dtype.itemsize * each.lanes() for dtype, each in kernels_there.items()} == {16}
+
+
+def test_dropouts_keep_what_torch_keeps(kernels_there):
+    assert all(map(is_torchs, kernels_there.values()))
 
 
 @pytest.mark.parametrize("check", [check_random_network, check_random_modules, check_any_spec])
