@@ -47,9 +47,7 @@ class NativeEngine(EagerEngine):
         elif model not in self._forwards:
             try:
                 dtype = next(model.parameters()).dtype
-                self._forwards[model] = NativeForward(model, dtype, self._team)
-                if self._splits_early:
-                    self._forwards[model].split_early()
+                self._forwards[model] = NativeForward(model, dtype, self._team, early=self._splits_early)
                 self.kernels = kernels_origin(dtype)
                 if kinds := kinds_left_to_torch(model):
                     self.note = f"torch runs what there are no kernels for: {', '.join(kinds)}"
@@ -100,15 +98,15 @@ class NativeForward:
     """A network's forward pass. In training its backward pass must come before the next forward pass.
 
     The backward pass adds to the parameters' `grad`; `torch.autograd.grad` does not find them. Inputs that the kernels
-    are not made for go through the network itself.
+    are not made for go through the network itself. `early`: as `core.engines.native.segments.split`.
     """
 
-    def __init__(self, model: nn.Sequential, dtype: torch.dtype, team: Team) -> None:
+    def __init__(self, model: nn.Sequential, dtype: torch.dtype, team: Team, *, early: bool = False) -> None:
         self._model = model
         self._dtype = dtype
         team.kernels(dtype)  # or there are none
         self._team = team
-        self._row = NativeRow(model, team)
+        self._row = NativeRow(model, team, early=early)
         kinds = nn.BatchNorm1d, nn.BatchNorm2d, nn.Dropout, nn.Dropout2d
         self._modal = [module for module in model.modules() if isinstance(module, kinds)]
 
