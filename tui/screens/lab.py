@@ -95,6 +95,17 @@ class LabScreen(LabBase):
         self._devices_timer = self.set_interval(DEVICES_INTERVAL, self._offer_devices)
         self.judge()
 
+    def on_descendant_focus(self) -> None:
+        self._show_box()
+
+    def on_descendant_blur(self) -> None:
+        self._show_box()
+
+    def _show_box(self) -> None:
+        """Mark the half that has the focus: by ``:focus-within`` Textual would style all in it anew at every move."""
+        for box in self.query("#network, #values"):
+            box.set_class(self.focused is not None and box in self.focused.ancestors, "-focused")
+
     def _offer_devices(self) -> None:
         if devices := devices_found():
             self._devices_timer.stop()
