@@ -4,6 +4,7 @@ of a copy of code are read, of bounded size, and any other zip is refused."""
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -59,6 +60,9 @@ def unpacked(path: Path) -> Iterator[Unpacked]:
                 if error.field in ("run", "arch") and any((run.folder / FOLDER).exists() for run, _ in found):
                     error.advice = Advice(CODE_HINT)
                 raise
+            except RunError as error:
+                error.message = error.message.replace(f"{folder}{os.sep}", f"{path}: ")
+                raise
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}", hint="name a bundle of mnist-tui") from error
     except Refused as error:
@@ -113,7 +117,7 @@ def _check_code(run: Run, contents: Mapping[str, bytes]) -> None:
     try:
         kept = read_source(run.folder)
     except RunError as error:
-        raise Refused(one_line(error.message.removeprefix(f"{run.folder}/"))) from error
+        raise Refused(one_line(_within(run, error))) from error
     listed = {f"{FOLDER}/{name}" for name in kept.sums} if kept is not None and not kept.left_out else set()
     if other := next((name for name in contents if name not in LIMITS and name not in listed), None):
         raise Refused(f"no bundle has a file {one_line(other, 60)!r}")
@@ -134,7 +138,7 @@ def _check_network_size(run: Run) -> None:
         config, task = stored_config(run, view).model_copy(update={"budget": False}), stored_task(run, view)
         summary = None if is_user_module(config.arch) else summarize_config(config, task)
     except LabError as error:
-        raise Refused(error.message) from error
+        raise Refused(_within(run, error)) from error
     if summary is None:
         return
     if 4 * summary.total_params > LIMITS["final.safetensors"]:
@@ -142,3 +146,8 @@ def _check_network_size(run: Run) -> None:
     largest = max(prod(layer.output_shape) for layer in summary.all_layers)
     if largest > MAX_ACTIVATIONS or summary.macs > MAX_MACS:
         raise Refused(f"its network needs {summary.macs:,} multiply-adds and {largest:,} values for one image")
+
+
+def _within(run: Run, error: LabError) -> str:
+    """What an error says, with files named by their place in the bundle: nobody knows the folder that it is in."""
+    return error.message.removeprefix(f"{run.folder}{os.sep}")

@@ -209,7 +209,9 @@ def judge_tuning(groups: Groups) -> ClaimFinding:
         arm: {"difference": one.value, "low": one.low, "high": one.high, "p": one.p, "p_adjusted": p}
         for arm, one, p in zip(UNTUNED, found, adjusted, strict=True)
     }
-    measured = f"gain in best: {', '.join(parts)}; each interval by itself, p after Holm's correction"
+    has_intervals = any(one.low is not None for one in found)
+    how = "; each interval by itself, p after Holm's correction" if has_intervals else ""
+    measured = f"gain in best: {', '.join(parts)}{how}"
     return ClaimFinding(measured, n, _all_directions(found, better=1), details)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from core.advice import Action, Advice, Tip
 from core.config import TrainConfig
-from core.errors import OverBudget, ShouldStop
+from core.errors import InvalidValue, OverBudget, ShouldStop
 from core.events import RunStarted
 from experiments.claims.power import power_of
 from experiments.claims.rules import ARMS, CLAIMS, MAX_REPEATS, Arm, Claim, ClaimFinding
@@ -29,6 +29,8 @@ from experiments.runs.store import Store
 TAG = "claims"
 EPOCHS = 20
 """Epochs of a run in the exercise."""
+DATASETS = ("auto", "mnist", "mnist-5k")
+"""What a study may be of; only full MNIST is evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,16 @@ class Design:
         """The exercise's recipe with some fields changed for every arm.
 
         Raises:
-            InvalidValue, OverBudget: when a config is wrong.
+            InvalidValue, OverBudget: when a config is wrong, or the data set another one than MNIST.
         """
         if isinstance(epochs := changes.get("epochs"), int) and epochs > EPOCHS:
             out = Tip(Action.LEAVE_OUT, "epochs")
             hint = Advice("the claims are about runs of so many: ", out, ", or give fewer to try the command out")
             raise OverBudget(f"epochs = {epochs}: at most {EPOCHS}, as in the exercise", hint=hint)
+        if (dataset := changes.get("dataset", "auto")) not in DATASETS:
+            raise InvalidValue(
+                "dataset", dataset, f"must be one of {', '.join(DATASETS)}", hint="the claims are about MNIST"
+            )
         design = cls(TrainConfig.checked({**load_preset("seed-conv9").values, **changes}), seeds)
         for arm in ARMS:
             design.config(arm, seeds - 1)
@@ -149,10 +155,16 @@ class Results:
         ]
         return cls(study.design, groups, tuple(findings), tuple(_environments(runs)))
 
+    def power(self, claim: Claim, finding: ClaimFinding) -> dict[str, Any]:
+        """Where it cannot be told: which difference could have been found, and how many seeds would tell (`words`).
+
+        Else empty, as it is where the design is no evidence: more such runs would tell nothing.
+        """
+        return {} if self.design.shortcomings() else power_of(claim, finding, self.groups)
+
     def would_tell(self, claim: Claim, finding: ClaimFinding) -> str:
-        """Where it cannot be told: which difference could have been found, and how many seeds would tell; else
-        empty."""
-        return str(power_of(claim, finding, self.groups).get("words", ""))
+        """The words of `power`."""
+        return str(self.power(claim, finding).get("words", ""))
 
     @property
     def is_complete(self) -> bool:
@@ -179,7 +191,7 @@ class Results:
                     "n": finding.n,
                     "verdict": finding.verdict,
                     "details": finding.details,
-                    "power": power_of(claim, finding, self.groups) or None,
+                    "power": self.power(claim, finding) or None,
                 }
                 for claim, finding in self.findings
             ],

@@ -63,7 +63,7 @@ class TeacherCopy:
 
     @property
     def sha256(self) -> str:
-        """The hash of all weights."""
+        """The hash of all weights under the names that they have here: of one network another one than its run's."""
         from core.storage.tensors import weights_sha256
 
         return weights_sha256(self.tensors)
@@ -71,11 +71,18 @@ class TeacherCopy:
     @property
     def words(self) -> str:
         """What it is, for people."""
-        weights = f"weights {self.sha256[:12]}"
+        from core.storage.tensors import weights_sha256
+
         if len(self.networks) > 1:
-            return f"the mean probabilities of the {len(self.networks)} runs of group {self.reference} ({weights})"
-        one = self.networks[0]
-        return f"run {one.run_id} ({one.spec}; {one.weights} weights of epoch {one.epoch}, {weights})"
+            count, own = len(self.networks), self.sha256
+            return f"the mean probabilities of the {count} runs of group {self.reference} (weights {own[:12]})"
+        one, own = self.networks[0], weights_sha256(self._tensors_of(0))
+        return f"run {one.run_id} ({one.spec}; {one.weights} weights of epoch {one.epoch}, {own[:12]})"
+
+    def _tensors_of(self, number: int) -> dict[str, Tensor]:
+        """Those of one network, by their own names."""
+        start = f"{number}."
+        return {name.removeprefix(start): value for name, value in self.tensors.items() if name.startswith(start)}
 
     def teacher(self, config: TrainConfig, task: ImageTask = MNIST_TASK) -> Teacher:
         """The networks, ready for a run with this config, on images of a task, to learn from.
@@ -90,8 +97,7 @@ class TeacherCopy:
 
         modules = []
         for number, network in enumerate(self.networks):
-            start = f"{number}."
-            own = {name.removeprefix(start): value for name, value in self.tensors.items() if name.startswith(start)}
+            own = self._tensors_of(number)
             try:
                 with torch.device("meta"):
                     module = build_model(summarize(parse(network.spec), task))

@@ -140,6 +140,10 @@ class SweepPlan:
             raise InvalidValue("pruner", self.pruner, allowed, hint=f"use {' or '.join(UNSCORED_PRUNERS)}")
         if self.race == 1:
             raise InvalidValue("race", 1, "a race needs at least two", hint="for example 4, or 0 for none")
+        if self.race and self.trials == 1:
+            raise InvalidValue(
+                "race", self.race, "a race needs at least two trials", hint="let more be tried, or none race"
+            )
 
 
 def make_plan(origin: tuple[str, str], options: Mapping[str, str], *, objective: str, budget: bool | None) -> SweepPlan:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from core.dataset_names import identity_of, name_of
+from core.dataset_names import ALLOWED, PATTERN, identity_of, name_of
 from core.errors import InvalidValue
 from experiments.inference.network import load_network
 from experiments.locations import Locations
@@ -60,7 +62,7 @@ def score_on(run: Run, locations: Locations, dataset: str, *, arch: str | None =
 
     Raises:
         RunError: when the run has no weights, or its files are damaged.
-        InvalidValue: for images of another size, or with other classes.
+        InvalidValue: for no name of a data set, images of another size, or other classes.
         DataError: when the data set is missing or corrupt.
     """
     import torch
@@ -68,6 +70,8 @@ def score_on(run: Run, locations: Locations, dataset: str, *, arch: str | None =
     from core.data.loader import Loader
     from experiments.verification.rescoring import rescore
 
+    if not re.match(PATTERN, dataset) and not Path(dataset).exists():
+        raise InvalidValue("on", dataset, f"must be {ALLOWED}")
     network = load_network(run, arch=arch)
     data = Loader(locations.data, locations.cache).load(FURTHER.get(dataset, dataset))
     if data.task != network.task or data.classes != network.classes:

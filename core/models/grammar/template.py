@@ -27,6 +27,7 @@ MAX_OPTIONS = 1_000
 BRACES = "braces hold LOW:HIGH, LOW:HIGH:STEP or A,B,C, as in c{8:20:2}, or a name from before, as in c{w=8:20} c{w}"
 
 _RANGE = re.compile(r"(\d{1,6}):(\d{1,6})(?::(\d{1,6}))?", re.ASCII)
+_LONG_RANGE = re.compile(r"\d+:\d+(?::\d+)?", re.ASCII)
 _NAMED = re.compile(r"\s*([A-Za-z_]\w*)\s*=(.*)", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _VALUE = re.compile(r"[^\s{}\[\]()|,:]+")
@@ -122,6 +123,9 @@ class _Reader:
                 inside = None
             elif piece in MARKS:
                 raise self._fail(at, f"{piece} closes nothing")
+            elif "," in piece:
+                reason = "a comma parts the values in braces, or networks in a list, where a template cannot stand"
+                raise self._fail(at + piece.index(","), reason)
             else:
                 target.append(piece)
         if inside is not None:
@@ -156,6 +160,8 @@ class _Reader:
                 raise self._fail(at, f"in {text} STEP must divide the range from {low} to {high} evenly")
             return self._add(TemplateSlot(text, word, tuple(range(low, high + 1, step)), step), at)
         values = [part.strip() for part in content.split(",")]
+        if _LONG_RANGE.fullmatch(content.replace(" ", "")):
+            raise self._fail(at, f"in {text} a number has more than 6 digits")
         if not all(_VALUE.fullmatch(value) for value in values):
             raise self._fail(at, f"{text} is none of them: {BRACES}")
         if _NAME.fullmatch(content.strip()):

@@ -188,6 +188,17 @@ def test_a_module_of_ones_own_is_not_run_from_a_bundle(locations, elsewhere, tin
         assert verify(found, elsewhere, arch=f"{tmp_path / 'net.py'}:Net", before=checks).agrees
 
 
+def test_what_is_damaged_is_named_as_a_part_of_the_bundle(contents, tmp_path):
+    whole = dict(contents)
+    contents["config.json"] = b'{"lrr": 1}'
+    path = zipped(tmp_path / "run.zip", contents)
+    said = "not a bundle that is safe to open: config.json: damaged: lrr = 1: there is no such field"
+    assert refused(path) == f"{path}: {said}"
+    with pytest.raises(RunError) as caught, unpacked(zipped(path, whole)) as [(run, _)]:
+        raise RunError(f"{run.log}: gone")
+    assert caught.value.message == f"{path}: {run.id}/events.jsonl: gone"
+
+
 def test_a_run_without_weights_is_not_packed(finished: Run):
     finished.final_weights.unlink()
     finished.best_weights.unlink()

@@ -229,8 +229,9 @@ def test_whatever_is_not_as_in_the_exercise_is_no_evidence(changes, reason):
 def test_impossible_designs_are_refused():
     with pytest.raises(OverBudget):
         Design.of(2, epochs=21)
-    with pytest.raises(InvalidValue):
-        Design.of(2, dataset="cifar")
+    for dataset in ("cifar", "fashion", "emnist-digits", "./mine"):
+        with pytest.raises(InvalidValue, match="must be one of auto, mnist, mnist-5k"):
+            Design.of(2, dataset=dataset)
 
 
 @pytest.fixture

@@ -73,7 +73,8 @@ def test_a_run_keeps_its_teacher_and_goes_on_without_it_to_the_same_weights(runn
     }
     (event,) = started(whole)
     assert event.teacher == copy.sha256
-    assert f"learns from run {teacher.id} (c6 p2 c8 gap fc10; final weights of epoch 2" in event.note
+    assert f"learns from run {teacher.id} (c6 p2 c8 gap fc10; final weights of epoch 2, " in event.note
+    assert f", {teacher.view().end.weights_sha256[:12]})" in event.note
     for calls in (2, 3, 4, 6):
         stopped = train(Runner(locations, after(calls)), config)
         assert stopped.row().ended == "stopped"

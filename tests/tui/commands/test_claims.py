@@ -32,6 +32,7 @@ def test_killed_claims_go_on_without_doing_a_run_twice(cli, store, home, tmp_pat
     assert before <= {row.run_id for row, _ in rows}
     assert [line[:2] for line in answer.out.splitlines()] == [f"{number}." for number in range(1, 7)]
     assert all("CANNOT TELL" in line for line in answer.out.splitlines())
+    assert "would tell" not in answer.out, "more of what is no evidence tells nothing"
     assert "no evidence for or against any claim: only 300 training images" in answer.err
     assert "**This is no evidence" in page.read_text()
     for chart in ("curves", "recipes", "early"):
@@ -42,6 +43,7 @@ def test_killed_claims_go_on_without_doing_a_run_twice(cli, store, home, tmp_pat
     assert all({"number", "claim", "measured", "n", "verdict", "rule"} <= set(claim) for claim in record["claims"])
     assert (record["limit_train"], record["limit_test"]) == (300, 100)
     assert "holds" not in record["claims"][3]["measured"]
+    assert {claim["power"] for claim in record["claims"]} == {None}
     assert len(store.rows()) == 8
     same = record["claims"][4]["details"]
     assert same["same_seed_same_weights"] == same["same_seed"] == 1

@@ -35,3 +35,8 @@ def test_verify_scores_the_weights_of_each_run_on_another_data_set(cli, pair, tm
     record = cli("verify", pair, "--on", path, "--json").json
     assert [run["on"]["images"] for run in record["runs"]] == [30, 30]
     assert cli("verify", "pair-0", "--on", "qmnist").code == 4
+    answer = cli("verify", "pair-0", "--on", "qmnst")
+    assert (answer.code, answer.err.splitlines()[0].split(" (")[0]) == (
+        2,
+        "error: on = qmnst: must be one of auto, mnist, fashion, kmnist, mnist-5k, qmnist, qmnist-50k, emnist",
+    )

@@ -34,6 +34,7 @@ def sweep(cli):
         (("--schedule", "constant,x"), 2, "one of constant, onecycle, cosine, step"),
         (("--seed", "1,2"), 2, "takes one value"),
         ((*LR, "--trials", "0"), 2, "trials = 0"),
+        ((*LR, "--trials", "1", "--race", "2"), 2, "race = 2: a race needs at least two trials"),
         ((*LR, "--sampler", "best"), 2, "one of tpe, random, grid"),
         ((*LR, "--pruner", "hard"), 2, "one of none, median, halving, early-signal"),
         ((*LR, "--objective", "loss"), 2, "one of val, test"),

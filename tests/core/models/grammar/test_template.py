@@ -87,6 +87,8 @@ def test_whatever_is_chosen_has_no_mark_of_a_template_left():
         ("c{8:20:2:3}", 1, "is none of them"),
         ("c{=8:20}", 1, "is none of them"),
         ("rep{3:1}(s24p1)", 1, "LOW must be below HIGH"),
+        ("c8 c{1:9999999} fc10", 2, "a number has more than 6 digits"),
+        ("c{4:8} p2 gap fc10,conv9", 4, "networks in a list, where a template cannot stand"),
         (" ".join(["c{8,9}p1"] * 65), 65, "at most 64 choices"),
     ],
 )
