@@ -21,8 +21,8 @@ __all__ = ["UNLISTED_KINDS", "Layer", "Shape", "Summary", "label_rows", "summari
 class Summary:
     """The layer table of one network, with its totals.
 
-    Of a user's own module `files` are those that it was loaded from, and `unused` the parameters that its forward does
-    not use, by layer; they count in the totals.
+    Of a user's own module `files` are those that it was loaded from, `unused` the parameters that its forward does not
+    use, by layer, which count in the totals, and `remarks` sentences on what is odd about its outputs.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Summary:
     layers: tuple[Layer, ...]
     files: tuple[Path, ...] = ()
     unused: Mapping[str, int] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     @property
     def all_layers(self) -> tuple[Layer, ...]:

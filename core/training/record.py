@@ -153,7 +153,7 @@ class RunRecord(ABC):
             val_images=self.config.val_split,
             test_images=len(self._dataset.test_labels),
             steps_per_epoch=self.steps_per_epoch,
-            note="; ".join(filter(None, (self._dataset.note, *notes, *self.notes, note))),
+            note="; ".join(filter(None, (self._dataset.note, *self.summary.remarks, *notes, *self.notes, note))),
             engine=engine,
             engine_reason=reason,
             kernels=self.engine.kernels,

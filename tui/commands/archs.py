@@ -78,7 +78,7 @@ def show(
             }
             for layer in summary.rows
         ]
-        say_json({**_totals(summary), "layers": layers, "unused": dict(summary.unused)})
+        say_json({**_totals(summary), "layers": layers, "unused": dict(summary.unused), "remarks": summary.remarks})
         return
     rows = [
         (
@@ -99,6 +99,8 @@ def show(
     say(f"{summary.total_params:,} of {MAX_PARAMS:,} parameters, {room}; {summary.macs:,} MACs an image")
     if summary.unused:
         say(unused_in_words(summary))
+    for remark in summary.remarks:
+        say(remark)
 
 
 @app.command("translate")

@@ -39,6 +39,12 @@ def unused_in_words(summary: Summary) -> str:
     return f"forward never uses {named}, which count{'s' * (not several)} in the budget; {used:,} are used"
 
 
+def odd_in_words(summary: Summary) -> str:
+    """What a user should know of a module of their own: what it never uses, and what is odd about its outputs."""
+    unused = (unused_in_words(summary),) if summary.unused else ()
+    return "; ".join((*unused, *summary.remarks))
+
+
 def budget_in_words(total: int | None, budget: int | None) -> str:
     """``19,458 of 20,000, 542 left``."""
     if total is None:

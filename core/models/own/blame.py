@@ -76,6 +76,7 @@ _PACKAGES = {
     "google": "",
 }
 """What a module's package is called where it has another name."""
+_OTHER_LIBRARIES = ("tensorflow", "keras", "jax", "flax", "haiku", "equinox", "mxnet", "paddle", "chainer", "mlx")
 
 RUN_ALL = Advice(Tip(Action.OPTION, "run_whole_file"), " runs all of the file")
 """What to do about a name that is left out."""
@@ -98,9 +99,13 @@ def way_out(error: BaseException) -> Hint:
     """What to do about an exception of a user's code."""
     cause, program, name = _cause(error)
     if isinstance(cause, ModuleNotFoundError) and (missing := _missing(cause)):
+        if missing in _OTHER_LIBRARIES:
+            return f"networks of PyTorch are trained here, not those of {missing}; for anything else leave it out"
         package = _PACKAGES.get(missing, missing)
         beside = "" if missing in _PACKAGES else f", or put {missing}.py beside the file"
         return f"run pip install {package}{beside}" if package else f"{missing} is not available here: leave it out"
+    if isinstance(cause, FileNotFoundError):
+        return "put the file there, or name the network's class, which needs none"
     return RUN_ALL if program is not None and name in program.left_out else Tip(Action.TRACEBACK)
 
 

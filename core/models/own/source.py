@@ -97,10 +97,21 @@ def _parse(text: str, filename: str) -> ast.Module:
 
 
 def _script(path: Path, data: bytes) -> Script:
-    text = decode_source(data)
+    try:
+        text = decode_source(data)
+    except SyntaxError as error:
+        if "unknown" in error.msg:  # as it is named
+            raise
+        raise ValueError("is not in UTF-8, and does not say in what else: save it in UTF-8") from error
     if "\0" in text:
         raise ValueError("has null bytes")
-    return Script(path, text, _parse(text, str(path)))
+    problems: list[SyntaxError] = []
+    for attempt in (text, _without_magics(text)):  # what a notebook was saved as has lines for IPython in it
+        try:
+            return Script(path, attempt, _parse(attempt, str(path)))
+        except SyntaxError as error:
+            problems.append(error)
+    raise max(problems, key=lambda problem: problem.lineno or 0)
 
 
 def _notebook(path: Path, data: bytes) -> Script:

@@ -15,6 +15,8 @@ from torch.backends import mha, mkldnn
 from core.device.torch_private import TorchDispatchMode, tree_flatten
 from core.models.build import count_parameters
 from core.models.own.copying import copy_module
+from core.models.own.remarks import remarks_on
+from core.models.own.weights import memory_of
 from core.models.summary import UNLISTED_KINDS, Layer, Shape, Summary, label_rows
 from core.task import MNIST_TASK, ImageTask
 
@@ -59,7 +61,7 @@ def summarize_module(
         layers += [
             _layer(part, names, uses.of_weights(part), counted) for part in left if any(True for _ in _own(part))
         ]
-        unused = dict(_unused(copy, names, uses.trained_too()))
+        unused = dict(_unused(copy, uses.trained_too()))
     return Summary(
         name=name,
         spec=name,
@@ -70,6 +72,7 @@ def summarize_module(
         layers=label_rows([layer for layer in layers if layer.kind not in UNLISTED_KINDS]),
         files=files,
         unused=unused,
+        remarks=remarks_on(model, task),
     )
 
 
@@ -122,7 +125,7 @@ class _Uses(TorchDispatchMode):
         self._owners: dict[int, int] = {}
         for part in self.model.modules():
             for parameter in _own(part):
-                self._owners.setdefault(_memory(parameter), id(part))
+                self._owners.setdefault(memory_of(parameter), id(part))
 
     def __enter__(self) -> _Uses:
         self._hooks = [
@@ -141,7 +144,7 @@ class _Uses(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = func(*args, **(kwargs or {}))
         given = [one for one in tree_flatten((args, kwargs))[0] if isinstance(one, Tensor)]
-        self._used |= {memory for one in given if (memory := _memory(one)) in self._owners}
+        self._used |= {memory for one in given if (memory := memory_of(one)) in self._owners}
         if isinstance(output, Tensor) and (found := _macs(func, args, output)) is not None:
             self._note(*found, output)
         return output
@@ -178,7 +181,7 @@ class _Uses(TorchDispatchMode):
             use.shape = _shape(output)
 
     def _note(self, macs: int, weight: Tensor, is_sure: bool, output: Tensor) -> None:
-        owner = self._owners.get(_memory(weight))
+        owner = self._owners.get(memory_of(weight))
         if not self._under_way or not (is_sure or owner is not None):
             return
         user = self._under_way[-1]
@@ -225,14 +228,13 @@ def _layer(part: nn.Module, names: dict[int, str], use: _Use, counted: set[int])
     )
 
 
-def _unused(copy: nn.Module, names: dict[int, str], used: set[int]) -> Iterator[tuple[str, int]]:
+def _unused(copy: nn.Module, used: set[int]) -> Iterator[tuple[str, int]]:
     """What no forward pass uses, by module where that is all of its own parameters, with their number."""
     told: set[int] = set()
-    for part in copy.modules():
+    for path, part in copy.named_modules():
         own = {name: one for name, one in part.named_parameters(recurse=False) if id(one) not in told}
         told |= {id(one) for one in own.values()}
-        idle = {name: one.numel() for name, one in own.items() if one.numel() and _memory(one) not in used}
-        path = names[id(part)]
+        idle = {name: one.numel() for name, one in own.items() if one.numel() and memory_of(one) not in used}
         if path and idle and len(idle) == len(own):
             yield path, sum(idle.values())
         else:
@@ -241,14 +243,6 @@ def _unused(copy: nn.Module, names: dict[int, str], used: set[int]) -> Iterator[
 
 def _own(part: nn.Module) -> Iterable[nn.Parameter]:
     return part.parameters(recurse=False)
-
-
-def _memory(tensor: Tensor) -> int:
-    """Where the numbers of a tensor lie: the same for its views."""
-    try:
-        return tensor.untyped_storage().data_ptr()
-    except (RuntimeError, NotImplementedError):  # a tensor without memory, such as a sparse one
-        return 0
 
 
 def _shape(output: Tensor) -> Shape:

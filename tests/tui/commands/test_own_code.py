@@ -48,6 +48,21 @@ def operators(path: Path) -> list[str]:
     return [node.op_type for node in onnx.load(path).graph.node]
 
 
+ODD = """
+import torch
+from torch import nn
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = nn.Conv2d(1, 4, 5, 4), None
+    def forward(self, x):
+        x = self.body(x).relu().flatten(1)
+        if self.head is None:
+            self.head = nn.Linear(x.shape[1], 10)
+        return self.head(x).softmax(1)
+"""
+
+
 @pytest.fixture(autouse=True)
 def named(tmp_path, monkeypatch) -> Path:
     """The folder of what is known to have been named, in this test alone."""
@@ -174,3 +189,19 @@ def test_code_that_ends_its_process_ends_no_command(cli, train, store, tmp_path,
         done = cli(*words, "--arch", arch)
         assert (done.code, "left with exit code 7" in done.err) == (2, True)
     assert not (tmp_path / "x").exists()
+
+
+def test_a_network_that_makes_a_layer_as_it_runs_and_ends_in_a_softmax_is_trained_scored_and_told_of(
+    cli, train, store, path, digit
+):
+    path.write_text(ODD)
+    answer = train("--arch", f"{path}:Net", "--name", "odd", "--epochs", "2")
+    assert answer.code == 0, answer.err
+    assert "its outputs are probabilities, while the loss takes logits and has the softmax in it" in answer.err
+    assert "its outputs are probabilities" in cli("archs", "show", f"{path}:Net").out
+    assert len(cli("archs", "show", f"{path}:Net", "--json").json["remarks"]) == 1
+    run = store.find("odd")
+    assert run.view().started.total_params == 104 + 1450
+    assert "its outputs are probabilities" in run.view().started.note
+    assert cli("verify", "odd", "--arch", f"{path}:Net").code == 0
+    assert cli("predict", "odd", digit, "--arch", f"{path}:Net").code == 0

@@ -22,7 +22,7 @@ from tui.live.examining import ModuleExamination
 from tui.live.forms.advice import for_interface
 from tui.live.forms.module_file import module_problem
 from tui.text.template_words import range_of
-from tui.text.wording import unused_in_words
+from tui.text.wording import odd_in_words
 from tui.widgets.forms.budget_meter import BudgetMeter
 from tui.widgets.forms.field import Field
 from tui.widgets.tables.arch_list import MNIST, DataFor, layers_so_far, name_of, summary_of
@@ -226,15 +226,14 @@ class SpecEditor(Vertical):
         self._show_error("")
 
     def _show_error(self, found: str) -> None:
-        """Show what is wrong with the spec, or was `found` wrong with a module when its code was run; else which of its
-        layers it never uses."""
+        """Show what is wrong with the spec, or was `found` wrong with a module when its code was run; else what is odd
+        about it."""
         line = self.query_one("#spec-error", Static)
         if self.error is not None:
             hint = f" ({for_interface(self.error.advice)})" if self.error.advice else ""
             text = Text.assemble((self.error.token, "bold underline"), f" at position {self.error.position}: ")
             line.update(text.append(self.error.reason + hint))
         else:
-            unused = unused_in_words(self.summary) if self.summary is not None and self.summary.unused else ""
-            found = found or unused
+            found = found or (odd_in_words(self.summary) if self.summary is not None else "")
             line.update(self._module_problem or found)
         line.set_class(bool(self.problem or found), "-shown")

@@ -87,7 +87,8 @@ BROKEN = {
     "an unknown encoding": (b"# coding: nope\n", "unknown encoding"),
     "null bytes": (b"x = 1\0", "net.py: has null bytes"),
     "deep": ("x = " + "(" * 5000 + ")" * 5000, "too many nested parentheses"),
-    "UTF-16": ("x = 1".encode("utf-16"), "net.py"),
+    "UTF-16": ("x = 1".encode("utf-16"), "net.py: is not in UTF-8"),
+    "Latin-1": ("# \xe9".encode("latin-1"), "net.py: is not in UTF-8, and does not say in what else: save it in UTF-8"),
 }
 
 
@@ -136,3 +137,15 @@ def test_the_way_out_of_a_missing_package_is_to_install_it():
     assert way_out(ModuleNotFoundError(name="cv2")) == "run pip install opencv-python"
     assert way_out(ModuleNotFoundError(name="PIL.Image")) == "run pip install pillow"
     assert way_out(ModuleNotFoundError(name="own3.layers")) != "run pip install own3"
+
+
+def test_libraries_whose_networks_cannot_be_trained_are_not_to_be_installed():
+    for name in ("tensorflow.keras", "flax.linen"):
+        assert "networks of PyTorch are trained here" in way_out(ModuleNotFoundError(name=name))
+
+
+def test_a_file_of_weights_that_is_missing_is_not_needed(file):
+    code = "class Net(nn.Linear):\n    pass\nnet = Net(784, 10)\nnet.load_state_dict(torch.load('x.pt'))\n"
+    with pytest.raises(InvalidValue) as caught:
+        load_own_module(f"{file(code)}:net", seed=0)
+    assert caught.value.hint == "put the file there, or name the network's class, which needs none"

@@ -27,9 +27,32 @@ class Idle(Net):
 """
 
 
+LATE = """
+class Late(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Conv2d(1, 4, 3)
+        self.head = None
+    def forward(self, x):
+        x = self.body(x).relu().flatten(1)
+        if self.head is None:
+            self.head = nn.Linear(x.shape[1], 10).to(x.device)
+        return self.head(x)
+class Attribute(Late):
+    def __init__(self):
+        super().__init__()
+        del self.head
+    def forward(self, x):
+        x = self.body(x).relu().flatten(1)
+        if not hasattr(self, "head"):
+            self.head = nn.Linear(x.shape[1], 10)
+        return self.head(x)
+"""
+
+
 @pytest.fixture
 def arch(tmp_path):
-    (tmp_path / "net.py").write_text(LAZY)
+    (tmp_path / "net.py").write_text(LAZY + LATE)
     return f"{tmp_path}/net.py:Net"
 
 
@@ -51,3 +74,15 @@ def test_lazy_layers_are_counted_and_follow_the_seed(arch, name):
 def test_a_lazy_layer_that_is_never_used_is_refused(arch):
     with pytest.raises(InvalidValue, match="lazy layers that its forward does not use"):
         make_network(TrainConfig(arch=arch.replace(":Net", ":Idle"), budget=False))
+
+
+@pytest.mark.parametrize("name", ["Late", "Attribute"])
+def test_layers_that_a_first_forward_makes_are_counted_and_follow_the_seed(arch, name):
+    arch = arch.replace(":Net", f":{name}")
+    (summary, first), (_, same), (_, other) = (
+        make_network(TrainConfig(arch=arch, seed=seed, budget=False)) for seed in (0, 0, 1)
+    )
+    assert summary.total_params == 40 + 27050
+    assert [(layer.path, layer.params) for layer in summary.rows] == [("body", 40), ("head", 27050)]
+    assert torch.equal(first.head.weight, same.head.weight)
+    assert not torch.equal(first.head.weight, other.head.weight)

@@ -105,6 +105,16 @@ def test_errors_name_cell_and_line(last, name, named, notebook, presentable):
     presentable(caught.value.message, named)
 
 
+def test_what_a_notebook_was_saved_as_has_lines_for_ipython_too(file):
+    path = file("!pip install x\n%matplotlib inline\nfiles = !ls\n" + NET)
+    with pytest.raises(InvalidValue) as caught:
+        load_own_module(f"{path}:Net(0, 0)", seed=0)
+    assert "Net(n=10)" in caught.value.hint
+    assert load_own_module(f"{path}:Net", seed=0).module.fc.out_features == 10
+    with pytest.raises(InvalidValue, match=r"net\.py:5: x = = 3: SyntaxError"):
+        load_own_module(f"{file('!ls' + chr(10) + 'x = = 3')}:Net", seed=0)
+
+
 def test_the_source_of_a_class_is_that_of_its_cell(notebook, load):
     net = load(notebook("!ls\nimport torch.nn as nn", "%%bash\nls", "%%time\n" + NET))
     assert inspect.getsource(type(net)).strip() == NET
