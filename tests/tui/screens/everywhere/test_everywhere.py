@@ -41,7 +41,7 @@ async def test_presets_are_listed_with_what_was_measured_and_taken(tmp_path):
         await pilot.press("V")
         text = screen_text(pilot)
         assert all(name in text for name in preset_names())
-        assert "99.62% (mean of 5)" in text
+        assert "99.62% (mean of 10)" in text
         await pilot.press("end", "enter")
         name = preset_names()[-1]
         form, editor = pilot.app.screen.query_one(RunForm), pilot.app.screen.query_one(SpecEditor)
