@@ -103,7 +103,7 @@ class LabScreen(LabBase):
 
     def _show_box(self) -> None:
         """Mark the half that has the focus: by ``:focus-within`` Textual would style all in it anew at every move."""
-        for box in self.query("#network, #values"):
+        for box in map(self.query_one, ("#network", "#values")):
             box.set_class(self.focused is not None and box in self.focused.ancestors, "-focused")
 
     def _offer_devices(self) -> None:
