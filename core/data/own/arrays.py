@@ -16,8 +16,10 @@ import numpy.typing as npt
 
 from core.data.own.greys import SCALED_NOTE, Greys
 from core.data.own.parts import (
+    ALLOWED_DATA,
     MAX_BYTES,
     MAX_IMAGES,
+    ONE_LABEL,
     Labels,
     Outline,
     Part,
@@ -25,6 +27,7 @@ from core.data.own.parts import (
     check_count,
     check_size,
     distinct,
+    left_out,
     refusal,
 )
 from core.data.stored import MAKE_ANEW, ZIP_DAMAGE
@@ -54,6 +57,10 @@ class ArrayFile:
     def files(self) -> tuple[Path, ...]:
         return (self.path,)
 
+    @property
+    def note(self) -> str:
+        return ""
+
     def outline(self) -> Outline:
         with self._opened() as file:
             images, labels, *_ = self._names(file)
@@ -67,10 +74,11 @@ class ArrayFile:
             names = self._names(file)
             train, scaled = self._part(file, *names[:2])
             test = self._part(file, *names[2:], scaled=scaled)[0] if len(names) == 4 else None
+            others = left_out("array", [_short(name) for name in file.namelist() if name not in names])
         if test is not None and _kind(test.labels) != _kind(train.labels):
             kinds = [f"{_short(names[at])} holds {_kind(part.labels)}" for at, part in ((3, test), (1, train))]
             raise refusal(self.path, ", ".join(kinds))
-        return Parts(train, test, SCALED_NOTE if scaled else "")
+        return Parts(train, test, "; ".join(filter(None, (others, SCALED_NOTE if scaled else ""))))
 
     @contextmanager
     def _opened(self) -> Iterator[ZipFile]:
@@ -136,7 +144,8 @@ class ArrayFile:
         with file.open(name) as member:
             shape, dtype, _ = self._header(name, member)
         if shape not in ((count,), (count, 1)):
-            raise refusal(self.path, f"{_short(name)} has the shape {shape}, not ({count},) as there are images")
+            what = f"{_short(name)} has the shape {shape}, not ({count},) as there are images"
+            raise refusal(self.path, what, ONE_LABEL if len(shape) == 2 and shape[0] == count else ALLOWED_DATA)
         if dtype.kind not in "buifU":
             raise refusal(self.path, f"{_short(name)} holds {dtype}, neither numbers nor texts")
         if count > MAX_IMAGES or dtype.itemsize * count > MAX_BYTES:

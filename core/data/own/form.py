@@ -6,15 +6,19 @@ import stat
 from pathlib import Path
 
 from core.data.own.arrays import ArrayFile
-from core.data.own.images import ImageFolder
+from core.data.own.images import BY_CLASS, ImageFolder
 from core.data.own.layout import fits
 from core.data.own.pairs import IdxFolder
-from core.data.own.parts import Form, entries
+from core.data.own.parts import Form, entries, refusal
 from core.data.own.tables import TableFiles, is_table
+from core.data.suffixes import SUFFIXES
 from core.errors import DataError, reason_of
 from core.storage.files import NOT_REGULAR
 
 FORMS = "a .npz or .csv file, or a folder of IDX files, CSV files, or images in a folder for each class"
+
+_DEEPEST = 3
+"""So many folders around the data are looked through, as unpacked archives have."""
 
 
 def find_form(path: Path) -> Form:
@@ -32,28 +36,38 @@ def find_form(path: Path) -> Form:
             hint=f"give {FORMS}; it must be at the same path on every machine that trains on it",
         ) from error
     if stat.S_ISDIR(mode):
-        return _in_folder(path)
+        if (form := _in_folder(path, _DEEPEST)) is not None:
+            return form
+        raise _unknown(path)
     if not stat.S_ISREG(mode):
         raise DataError(f"{path}: {NOT_REGULAR}", hint=f"give {FORMS}")
     if path.name.lower().endswith(".npz"):
         return ArrayFile(path)
     if is_table(path):
         return TableFiles(path)
-    raise DataError(f"{path}: no data in a known form", hint=f"give {FORMS}")
+    raise _unknown(path)
 
 
-def _in_folder(folder: Path) -> Form:
+def _unknown(path: Path) -> DataError:
+    return DataError(f"{path}: no data in a known form", hint=f"give {FORMS}")
+
+
+def _in_folder(folder: Path, deeper: int) -> Form | None:
+    """The data in a folder, or so many folders deeper, where a single folder is all that could have some."""
     folders, files = entries(folder)
     arrays = [path for path in files if path.name.lower().endswith(".npz")]
-    # A table beside folders may be about the images in them.
-    fitting = [path for path in files if not folders or not is_table(path) or fits(path)]
-    form = IdxFolder.find(files) or TableFiles.find(fitting)
+    are_images = any(path.suffix.lower() in SUFFIXES for path in files)
+    # A table beside folders or images may be about the images.
+    fitting = [path for path in files if not (folders or are_images) or not is_table(path) or fits(path)]
+    form = IdxFolder.find(folder, folders, files) or TableFiles.find(fitting)
     if form is not None:
         return form
     if len(arrays) == 1:
         return ArrayFile(arrays[0])
     if (images := ImageFolder.find(folder, folders)) is not None:
         return images
-    if (table := TableFiles.find(files)) is not None:
-        return table  # reading it will say what is wrong with it
-    raise DataError(f"{folder}: no data in a known form", hint=f"give {FORMS}")
+    if len(folders) == 1 and deeper and (inner := _in_folder(folders[0], deeper - 1)) is not None:
+        return inner
+    if are_images:
+        raise refusal(folder, "its images are not in folders", BY_CLASS)
+    return TableFiles.find(files)  # reading it will say what is wrong with it

@@ -12,10 +12,21 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from core.data.own.greys import SCALED_NOTE, Greys
-from core.data.own.parts import MAX_IMAGES, Outline, Part, Parts, Pixels8, check_count, check_size, entries, refusal
+from core.data.own.parts import (
+    MAX_IMAGES,
+    Outline,
+    Part,
+    Parts,
+    Pixels8,
+    check_count,
+    check_size,
+    entries,
+    left_out,
+    refusal,
+)
 from core.data.stored import MAKE_ANEW
 from core.data.suffixes import SUFFIXES
-from core.errors import DataError, one_line
+from core.errors import DataError, one_line, shown
 from core.storage.files import open_regular
 
 if TYPE_CHECKING:
@@ -23,7 +34,8 @@ if TYPE_CHECKING:
 
 _PARTS = {"train": ("train", "training"), "test": ("test", "testing")}
 _MAX_FILE = 4 << 20
-_OTHER_PARTS = ("val", "valid", "validation")
+_VALIDATION = ("val", "valid", "validation")
+BY_CLASS = "put the images of each class into a folder of its own, with the name of the class"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +52,17 @@ class ImageFolder:
         """The images in the folders within a folder; None where they have none.
 
         Raises:
-            DataError: when only some of these folders have images.
+            DataError: when only some of these folders have images, or a single one is there.
         """
         folders = {path.name.lower(): path for path in inner}
         train, test = (next((folders[name] for name in _PARTS[part] if name in folders), None) for part in _PARTS)
         if train is not None:
-            left = [folders[name].name for name in _OTHER_PARTS if name in folders]
-            note = f"the folder {left[0]} is left out" if left else ""
-            return cls(_classes(train), _classes(test) if test else None, folder, note)
+            note = _note([path for path in inner if path not in (train, test)], there_is_a_test=test is not None)
+            return cls(_several(train, _classes(train)), _classes(test) if test else None, folder, note)
         named = {path.name: _images(path) for path in inner}
         if not any(named.values()):
             return None
-        return cls(_filled(folder, named), None, folder)
+        return cls(_several(folder, _filled(folder, named)), None, folder)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -65,7 +76,7 @@ class ImageFolder:
     def read(self) -> Parts:
         train, scaled = self._part(self.train)
         test = self._part(self.test, scaled=scaled)[0] if self.test else None
-        return Parts(train, test, ", ".join(filter(None, (self.note, SCALED_NOTE if scaled else ""))))
+        return Parts(train, test, SCALED_NOTE if scaled else "")
 
     def _part(self, classes: dict[str, list[Path]], *, scaled: bool | None = None) -> tuple[Part, bool]:
         """The images of a part, its classes taking turns, so that the first N are of all of them."""
@@ -94,6 +105,21 @@ class ImageFolder:
         return Part(self.folder, images, np.array([name for *_, name in turns]), place), scaled
 
 
+def _note(others: list[Path], *, there_is_a_test: bool) -> str:
+    """What is said of folders that are neither to train nor to test on."""
+    note = left_out("folder", [path.name for path in others])
+    validation = next((path.name for path in others if path.name.lower() in _VALIDATION), None)
+    if validation is None or there_is_a_test:
+        return note
+    return f"{note} (to test on {shown(validation)}, call it test)"
+
+
+def _several(folder: Path, classes: dict[str, list[Path]]) -> dict[str, list[Path]]:
+    if len(classes) == 1:
+        raise refusal(folder, f"1 class: all images are in the folder {shown(next(iter(classes)))}", BY_CLASS)
+    return classes
+
+
 def _classes(folder: Path) -> dict[str, list[Path]]:
     return _filled(folder, {path.name: _images(path) for path in entries(folder)[0]})
 
@@ -101,8 +127,9 @@ def _classes(folder: Path) -> dict[str, list[Path]]:
 def _filled(folder: Path, classes: dict[str, list[Path]]) -> dict[str, list[Path]]:
     empty = next((name for name, paths in classes.items() if not paths), None)
     if not classes or empty is not None:
-        where = folder if empty is None else folder / empty
-        raise refusal(where, "no folders of images" if empty is None else "no images in it")
+        if empty is None:
+            raise refusal(folder, "no folders of images", BY_CLASS)
+        raise refusal(folder / empty, "no images in it", "each folder is a class: put images into it, or move it away")
     if sum(map(len, classes.values())) > MAX_IMAGES:
         raise refusal(folder, f"more than {MAX_IMAGES:,} images")
     return classes

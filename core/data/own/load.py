@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -34,6 +35,8 @@ def load_own(path: Path, cache: Path, should_stop: ShouldStop) -> tuple[Decoded,
         return Decoded.of(settled.arrays, settled.classes, settled.note, set_aside=settled.set_aside)
 
     found = decoded(cache, "own", _sum_of_files(path, form, should_stop), read)
+    # What lies beside the files is not in their sum, so that a note about it cannot be kept with what they hold.
+    found = replace(found, note="; ".join(filter(None, (form.note, found.note))))
     content = f"{weights_sha256(found.tensors)} {json.dumps(found.classes)}"
     return found, sha256(content.encode()).hexdigest()[:DIGITS_OF_SUM]
 

@@ -8,15 +8,31 @@ from pathlib import Path
 
 from core.data import idx
 from core.data.own.greys import SCALED_NOTE, Greys
-from core.data.own.parts import Labels, Outline, Part, Parts, check_count, check_size, distinct, refusal
+from core.data.own.parts import (
+    Labels,
+    Outline,
+    Part,
+    Parts,
+    check_count,
+    check_size,
+    distinct,
+    entries,
+    left_out,
+    refusal,
+)
 from core.data.stored import MAKE_ANEW, unpacked
 from core.errors import DataError
 
-_NAME = re.compile(
-    r"(?P<part>train|t10k|test)\w*?[-_. ]?(?P<kind>images|imgs|labels|lbls|targets)\w*"
-    r"([-_.]?idx\d?([-_.]?ubyte|[-_.]?int)?|[-_.]ubyte)?(\.gz)?$",
-    re.IGNORECASE,
+_IMAGES = ("images", "imgs", "x")
+"""Of the kinds in names those of images; the others are of labels."""
+_KIND = "images|imgs|labels|lbls|targets"
+_ENDING = r"([-_.]?idx\d?([-_.]?ubyte|[-_.]?int)?|[-_.]ubyte)"
+_NAME = re.compile(rf"(?P<part>train|t10k|test)\w*?[-_. ]?(?P<kind>{_KIND})\w*{_ENDING}?(\.gz)?$", re.IGNORECASE)
+_KIND_FIRST = re.compile(
+    rf"(^|[-_. ])(?P<kind>{_KIND}|x|y)[-_. ]?(?P<part>train|t10k|test)\w*?{_ENDING}(\.gz)?$", re.IGNORECASE
 )
+_ONE_LETTER = re.compile(rf"(?P<part>train|t10k|test)[-_. ](?P<kind>x|y){_ENDING}(\.gz)?$", re.IGNORECASE)
+_VALIDATION = re.compile(rf"(^|[-_. ])val\w*[-_. ]({_KIND})\w*{_ENDING}?(\.gz)?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,41 +41,39 @@ class IdxFolder:
 
     train: tuple[Path, Path]
     test: tuple[Path, Path] | None
+    note: str = ""
 
     @classmethod
-    def find(cls, names: list[Path]) -> IdxFolder | None:
-        """The pairs among the files of a folder; None where there are no images to train on.
+    def find(cls, folder: Path, inner: list[Path], names: list[Path]) -> IdxFolder | None:
+        """The pairs among the files `names` of a folder, or, where these are none, in those of its folders `inner` that
+        are called like such files, as unpacked archives are; None where there are no images to train on.
 
         Raises:
             DataError: when a file has no counterpart, or there are two of one kind.
         """
-        found: dict[tuple[str, str], Path] = {}
-        for path in names:
-            match = _NAME.search(path.name)
-            if match is None:
-                continue
-            key = (
-                "train" if match["part"].lower() == "train" else "test",
-                "images" if match["kind"].lower() in ("images", "imgs") else "labels",
-            )
-            if key in found and _plain(found[key]) != _plain(path):
-                first, second = sorted((found[key].name, path.name))
-                raise DataError(
-                    f"{path.parent}: two files of {key[0]} {key[1]}, {first} and {second}",
-                    hint="put each data set into a folder of its own",
-                )
-            if key not in found or path.suffix != ".gz":
-                found[key] = path
-        if ("train", "images") not in found:
+        if (there := cls._among(folder, names)) is not None:
+            return there
+        called = [path for path in inner if any(one.search(path.name) for one in (_NAME, _KIND_FIRST, _ONE_LETTER))]
+        within = [file for path in called for file in entries(path)[1]]
+        return cls._among(folder, names + within) if within else None
+
+    @classmethod
+    def _among(cls, folder: Path, names: list[Path]) -> IdxFolder | None:
+        for patterns in ((_NAME,), (_NAME, _KIND_FIRST, _ONE_LETTER)):
+            found = _by_part(folder, names, patterns)
+            if ("train", "images") in found:
+                break
+        else:
             return None
         for part in ("train", "test"):
             pair = [(part, kind) in found for kind in ("images", "labels")]
             if any(pair) and not all(pair):
                 kind = "labels" if pair[0] else "images"
-                folder = found["train", "images"].parent
                 raise DataError(f"{folder}: no file of {part} {kind}", hint=f"for example {part}-{kind}-idx-ubyte")
         test = (found["test", "images"], found["test", "labels"]) if ("test", "images") in found else None
-        return cls((found["train", "images"], found["train", "labels"]), test)
+        others = [path.name for path in names if path not in found.values() and _VALIDATION.search(path.name)]
+        note = left_out("file", others)
+        return cls((found["train", "images"], found["train", "labels"]), test, note)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -75,6 +89,32 @@ class IdxFolder:
         train, scaled = _read(*self.train)
         test = _read(*self.test, scaled=scaled)[0] if self.test else None
         return Parts(train, test, SCALED_NOTE if scaled else "")
+
+
+def _by_part(folder: Path, names: list[Path], patterns: tuple[re.Pattern[str], ...]) -> dict[tuple[str, str], Path]:
+    """The files whose names fit, by ``("train", "images")`` and so on.
+
+    Raises:
+        DataError: when there are two of one kind.
+    """
+    found: dict[tuple[str, str], Path] = {}
+    for path in names:
+        match = next(filter(None, (pattern.search(path.name) for pattern in patterns)), None)
+        if match is None:
+            continue
+        key = (
+            "train" if match["part"].lower() == "train" else "test",
+            "images" if match["kind"].lower() in _IMAGES else "labels",
+        )
+        if key in found and _plain(found[key]) != _plain(path):
+            first, second = sorted((found[key].name, path.name))
+            raise DataError(
+                f"{folder}: two files of {key[0]} {key[1]}, {first} and {second}",
+                hint="put each data set into a folder of its own",
+            )
+        if key not in found or path.suffix != ".gz":
+            found[key] = path
+    return found
 
 
 def _read(images: Path, labels: Path, *, scaled: bool | None = None) -> tuple[Part, bool]:

@@ -21,6 +21,9 @@ LONGEST_CLASS = 40
 ALLOWED_DATA = (
     f"allowed are square grey images of {SMALLEST} to {LARGEST} pixels, values 0 to 255, in {FEWEST} to {MOST} classes"
 )
+ONE_LABEL = "give each image its class as one number or text, not one-hot"
+"""What to do about labels of several columns."""
+_MOST_NAMED = 4
 
 Pixels8 = npt.NDArray[np.uint8]
 Labels = npt.NDArray[Any]
@@ -28,9 +31,20 @@ Place = Callable[[int], str]
 """Names an image by its index, for a message: ``row 3``."""
 
 
-def refusal(path: Path, what: str) -> DataError:
+def refusal(path: Path, what: str, hint: str = ALLOWED_DATA) -> DataError:
     """The error for a file that is none of what is allowed."""
-    return DataError(f"{path}: {what}", hint=ALLOWED_DATA)
+    return DataError(f"{path}: {what}", hint=hint)
+
+
+def left_out(what: str, names: Sequence[str]) -> str:
+    """A note about what is there and not read, empty for nothing: ``the folders val and extra are left out``."""
+    if not names:
+        return ""
+    said = [shown(name, LONGEST_CLASS) for name in names[:_MOST_NAMED]]
+    if len(names) > len(said):
+        said.append(f"{len(names) - len(said):,} more")
+    *most, last = said
+    return f"the {what}s {', '.join(most)} and {last} are left out" if most else f"the {what} {last} is left out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +75,14 @@ class Outline:
 
 
 class Form(Protocol):
-    """Files of one form, found and not yet read. `files` are all that count, in an order that is always the same."""
+    """Files of one form, found and not yet read. `files` are all that count, in an order that is always the same;
+    `note` says what lies beside them and is left out."""
 
     @property
     def files(self) -> tuple[Path, ...]: ...
+
+    @property
+    def note(self) -> str: ...
 
     def outline(self) -> Outline:
         """Read as little as tells the task.

@@ -19,6 +19,9 @@ TEST_SHARE = 6
 """One image in so many is set aside to test on, where there are none for that."""
 SPLIT_SEED = 0
 _NAME_WIDTH = 40
+_MOST_NAMED = 3
+_SCARCE = 0.01
+"""A class of a smaller share of the images that the median class has may be a mistake in the labels."""
 
 Indices = npt.NDArray[np.uint8]
 
@@ -54,13 +57,17 @@ def settle(path: Path, parts: Parts) -> Settled:
             sizes = [" x ".join(map(str, part.images.shape[1:])) for part in (test, train)]
             raise refusal(test.path, f"images of {sizes[0]} pixels, those to train on have {sizes[1]}")
         pieces = (train.images, labels, test.images, _indices(test, order))
+        scarce = _scarce(np.concatenate([labels, pieces[3]]), order)
     else:
+        scarce = _scarce(labels, order)
         chosen = _to_test_on(labels)
         if not chosen.any():
             raise refusal(train.path, "no class has two images, so that none can be set aside to test on")
         pieces = (train.images[~chosen], labels[~chosen], train.images[chosen], labels[chosen])
         share = f"{chosen.sum():,} of the {len(chosen):,}, a sixth of each class"
         notes.append(f"there are no images to test on, so {share}, are kept for that")
+    if scarce:
+        notes.append(scarce)
     return Settled(dict(zip(PARTS, pieces, strict=True)), tuple(map(str, order)), "; ".join(notes), test is None)
 
 
@@ -75,6 +82,19 @@ def _indices(part: Part, order: list[object]) -> Indices:
         text = shown(str(value), _NAME_WIDTH)
         raise refusal(part.path, f"{part.place(first)}: the class {text} is not among those to train on")
     return np.array(known, dtype=np.uint8)[inverse.reshape(-1)]
+
+
+def _scarce(labels: Indices, order: list[object]) -> str:
+    """A note on classes of a single image, or of far fewer than others have; empty where there are none."""
+    counts = np.bincount(labels, minlength=len(order))
+    few = [at for at, count in enumerate(counts) if count == 1 or count < _SCARCE * np.median(counts)]
+    said = [
+        f"class {shown(str(order[at]), _NAME_WIDTH)} has {counts[at]:,} image{'' if counts[at] == 1 else 's'}"
+        for at in few[:_MOST_NAMED]
+    ]
+    if len(few) > len(said):
+        said.append(f"{len(few) - len(said)} more have as few")
+    return ", ".join(said)
 
 
 def _to_test_on(labels: Indices) -> npt.NDArray[np.bool_]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from core.data.own.greys import SCALED_NOTE, Greys
 from core.data.own.layout import TableLayout, is_missing, is_number, layout_of, rows, unquoted
-from core.data.own.parts import LONGEST_CLASS, Labels, Outline, Part, Parts, check_count, distinct, refusal
+from core.data.own.parts import LONGEST_CLASS, Labels, Outline, Part, Parts, check_count, distinct, left_out, refusal
 from core.errors import DataError, shown
 
 _LINES = 2_000
@@ -26,6 +26,7 @@ class TableFiles:
 
     train: Path
     test: Path | None = None
+    note: str = ""
 
     @classmethod
     def find(cls, names: list[Path]) -> TableFiles | None:
@@ -47,7 +48,8 @@ class TableFiles:
                 f"{tables[0].parent}: which table is to train on: {found}?",
                 hint="name one file, or keep one with train and one with test in its name there",
             )
-        return cls(train[0], test[0] if test else None)
+        others = [path.name for path in tables if path not in (*train, *test)]
+        return cls(train[0], test[0] if test else None, left_out("table", others))
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -64,11 +66,11 @@ class TableFiles:
         layout = layout_of(self.train)
         train, scaled = _read(self.train, layout)
         notes = [SCALED_NOTE] if scaled else []
-        if layout.guessed:
-            notes.append(f"the {'first' if layout.label == 0 else 'last'} column of {self.train.name} is the label")
+        notes += layout.notes(self.train)
         test = None
         if self.test is not None:
             other = layout_of(self.test, layout)
+            notes += other.notes(self.test)
             if other.label is None:
                 notes.append(f"{self.test.name} has no labels and is left out")
             else:
@@ -187,7 +189,9 @@ def _numbers(path: Path, layout: TableLayout, rows: list[tuple[int, str]]) -> np
     for number, rest in rows:
         fields = rest.split(layout.separator)
         if len(fields) != expected:
-            raise refusal(path, f"row {number}: {len(fields) + 1:,} columns, not {layout.columns:,}")
+            beside = layout.before + layout.after
+            found, right = len(fields) + 1 + beside, layout.columns + beside
+            raise refusal(path, f"row {number}: {found:,} columns, not {right:,}")
         wrong = next((field for field in fields if not is_number(unquoted(field))), None)
         if wrong is not None:
             raise refusal(path, f"row {number}: {shown(wrong, _WIDTH)} is not a number")

@@ -114,3 +114,66 @@ def test_labels_that_are_numbers_in_one_part_and_texts_in_the_other_are_refused(
     with pytest.raises(DataError) as caught:
         load(tmp_path / "own.npz", tmp_path)
     presentable(caught.value.message, "y_test holds texts, y_train holds numbers")
+
+
+def test_arrays_that_are_not_read_are_named(tmp_path):
+    medical = {
+        f"{part}_{kind}": PARTED[f"{of}_{part if part != 'val' else 'test'}"]
+        for part in ("train", "val", "test")
+        for kind, of in (("images", "x"), ("labels", "y"))
+    }
+    np.savez(tmp_path / "own.npz", **medical)
+    assert load(tmp_path / "own.npz", tmp_path).note == "the arrays val_images and val_labels are left out"
+    np.savez(tmp_path / "own.npz", **{name: PARTED[name] for name in ("x_train", "y_train", "x_test")})
+    note = load(tmp_path / "own.npz", tmp_path).note
+    assert note.startswith("the array x_test is left out; there are no images to test on")
+    np.savez(tmp_path / "own.npz", x=TRAIN, y=TRAIN_LABELS, **{f"more{at}": TEST for at in range(7)})
+    named = "the arrays more0, more1, more2, more3 and 3 more are left out"
+    assert load(tmp_path / "own.npz", tmp_path).note.startswith(named)
+
+
+def test_what_to_do_about_labels_that_are_one_hot_is_said(tmp_path):
+    np.savez(tmp_path / "own.npz", x=TRAIN, y=np.eye(3)[TRAIN_LABELS])
+    with pytest.raises(DataError, match="45, 3") as caught:
+        load(tmp_path / "own.npz", tmp_path)
+    assert "as one number or text, not one-hot" in caught.value.hint
+
+
+MANY = draw(900, size=8, classes=3)[0]
+TURNS = np.arange(900) % 3
+
+
+def relabelled(*changes: tuple[int, int]) -> np.ndarray:
+    labels = TURNS.copy()
+    for index, label in changes:
+        labels[index] = label
+    return labels
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (TURNS, ""),
+        (relabelled((7, 99)), "class 99 has 1 image"),
+        (relabelled((7, -1), (8, 99), (9, 99)), "class -1 has 1 image, class 99 has 2 images"),
+        (relabelled(*((at, 99) for at in range(3))), ""),
+        (
+            relabelled(*((at, 50 + at) for at in range(8))),
+            "class 50 has 1 image, class 51 has 1 image, class 52 has 1 image, 5 more have as few",
+        ),
+    ],
+)
+def test_classes_of_next_to_no_images_are_named(tmp_path, labels, said):
+    np.savez(tmp_path / "own.npz", x=MANY, y=labels)
+    kept = "there are no images to test on, so {} of the 900, a sixth of each class, are kept for that"
+    data = load(tmp_path / "own.npz", tmp_path)
+    assert data.note == "; ".join(filter(None, (kept.format(len(data.test_labels)), said)))
+    assert len(data.classes) == len(np.unique(labels))
+
+
+def test_the_images_of_a_class_are_counted_in_both_parts(tmp_path):
+    labels, test_labels = TRAIN_LABELS.copy(), TEST_LABELS.copy()
+    labels[:2] = 7, 8
+    test_labels[0] = 7
+    np.savez(tmp_path / "own.npz", **{**PARTED, "y_train": labels, "y_test": test_labels})
+    assert load(tmp_path / "own.npz", tmp_path).note == "class 8 has 1 image"

@@ -25,6 +25,23 @@ def other_pairs(folder: Path) -> Path:
     return write_pairs(folder / "letters", names, TRAIN, TRAIN_LABELS, TEST, TEST_LABELS)
 
 
+def nested_pairs(folder: Path) -> Path:
+    """As Kaggle's archives are unpacked."""
+    for name, array in zip(NAMES, (TRAIN, TRAIN_LABELS, TEST, TEST_LABELS), strict=True):
+        write_pairs(folder / "letters" / name, [name], array)
+    return folder / "letters"
+
+
+def pairs_by_letters(folder: Path) -> Path:
+    names = ["X_train.idx", "y_train.idx.gz", "x_test-idx3-ubyte", "y_test-idx1-ubyte"]
+    return write_pairs(folder / "letters", names, TRAIN, TRAIN_LABELS, TEST, TEST_LABELS)
+
+
+def pairs_kind_first(folder: Path) -> Path:
+    names = ["images_train.idx", "labels-train-idx1-ubyte", "my-test-x.idx", "my-test-y.idx"]
+    return write_pairs(folder / "letters", names, TRAIN, TRAIN_LABELS, TEST, TEST_LABELS)
+
+
 def keras(folder: Path) -> Path:
     return write_npz(folder / "letters.npz", x_train=TRAIN, y_train=TRAIN_LABELS, x_test=TEST, y_test=TEST_LABELS)
 
@@ -61,7 +78,19 @@ def images(folder: Path) -> Path:
     return folder / "letters"
 
 
-FORMS = [pairs, other_pairs, keras, medical, flat_greys, tables, last_columns, images]
+FORMS = [
+    pairs,
+    other_pairs,
+    nested_pairs,
+    pairs_by_letters,
+    pairs_kind_first,
+    keras,
+    medical,
+    flat_greys,
+    tables,
+    last_columns,
+    images,
+]
 
 
 @pytest.mark.parametrize("write", FORMS)
@@ -260,3 +289,20 @@ def test_nobody_is_told_to_delete_a_file_of_his_own(tmp_path, name):
             load(path if path.parent == tmp_path else path.parent, tmp_path)
         assert "delete" not in caught.value.hint
         assert "download" not in caught.value.hint
+
+
+def test_idx_files_to_validate_on_are_left_out_and_that_is_said(tmp_path):
+    folder = pairs(tmp_path)
+    whole = load(folder, tmp_path)
+    write_pairs(folder, ["valid-images-idx3-ubyte", "valid-labels-idx1-ubyte"], TEST, TEST_LABELS)
+    data = load(folder, tmp_path)
+    assert (whole.note, data.name) == ("", whole.name)
+    assert data.note == "the files valid-images-idx3-ubyte and valid-labels-idx1-ubyte are left out"
+
+
+def test_files_that_are_named_in_full_come_before_others(tmp_path):
+    folder = pairs(tmp_path)
+    whole = load(folder, tmp_path)
+    write_pairs(folder, ["x_train.idx", "y_train.idx"], TEST, TEST_LABELS)
+    write_pairs(folder / "train-images", [NAMES[0]], TEST)
+    assert load(folder, tmp_path).name == whole.name

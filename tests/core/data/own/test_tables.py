@@ -1,6 +1,7 @@
 """Own data in tables: which lines and columns are what, and what is refused."""
 
 import gzip
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from own_data import draw, load, write_csv
 
+from core.data.loader import Dataset
 from core.errors import DataError
 
 TRAIN, TRAIN_LABELS = draw(45, size=12, classes=3)
@@ -169,3 +171,146 @@ def test_the_place_that_is_named_is_that_of_what_is_wrong(tmp_path, content, rea
     with pytest.raises(DataError) as caught:
         load(path, tmp_path)
     presentable(caught.value.message, str(path), reason)
+
+
+def sum_of(data: Dataset) -> str:
+    return data.name.rpartition("@")[2]
+
+
+def named_by_pandas(row: list[object]) -> list[str]:
+    """The names that pandas makes of a first row of values: each is there once."""
+    counts: Counter[str] = Counter()
+    names: list[str] = []
+    for value in map(str, row):
+        name = value
+        while name in names:
+            counts[value] += 1
+            name = f"{value}.{counts[value]}"
+        names.append(name)
+    return names
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        [0] * 145,
+        [5, *[0, 0, 7, 255, 0] * 28, 0, 0, 0, 1],
+        ["label", *[0, 0, 0, 9] * 36],
+        ["", "A", *[0] * 144],
+        [2, *[0, 0.0, 0.5, 0] * 36],
+    ],
+)
+def test_a_first_row_that_pandas_made_names_of_is_a_header(tmp_path, first):
+    labelled = [[of, *row] for row, of in zip(PIXELS, TRAIN_LABELS, strict=True)]
+    numbered = [[at, *row] for at, row in enumerate(labelled)]
+    columns = named_by_pandas(first)
+    data = load(table(tmp_path / "own.csv", columns, numbered if first[0] == "" else labelled), tmp_path)
+    assert sum_of(data) == sum_of(load(write_csv(tmp_path / "plain.csv", TRAIN, TRAIN_LABELS), tmp_path))
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        [0, *(at / 100 for at in range(64))],
+        [0, *(round(at / 64, 3) for at in range(64))],
+        [0, *(at / 1000 for at in range(64))],
+        [0, *(round(at % 10 / 10 + at / 1000, 3) for at in range(64))],
+        [0, 0.1, 0.2, *[0] * 30, *(at / 10 for at in range(1, 10)), *[0] * 23],
+        [1, *(round(1 - at / 64, 4) for at in range(64))],
+    ],
+)
+def test_a_first_row_of_pixels_from_0_to_1_is_no_header(tmp_path, first):
+    rows = [[at % 2, *[at / 20] * 63, 0] for at in range(20)]
+    data = load(table(tmp_path / "own.csv", None, [first, *rows]), tmp_path)
+    assert len(data.train_labels) + len(data.test_labels) == 21
+
+
+NAMED = ["label", *(f"p{at}" for at in range(COUNT))]
+LABELLED = [[of, *row] for row, of in zip(PIXELS, TRAIN_LABELS, strict=True)]
+ANY_ORDER = [*range(44, 20, -1), *range(100, 121)]
+
+
+@pytest.mark.parametrize(
+    ("names", "numbers"),
+    [
+        ([""], [range(45)]),
+        (["Unnamed: 0"], [range(1, 46)]),
+        (["Unnamed: 0"], [ANY_ORDER]),
+        (["id"], [ANY_ORDER]),
+        (["Unnamed: 0.1", "Unnamed: 0"], [range(45), ANY_ORDER]),
+    ],
+)
+@pytest.mark.parametrize("empty", [0, 1, 3])
+@pytest.mark.parametrize("last", [True, False])
+def test_columns_that_number_the_rows_or_are_empty_are_left_out_and_that_is_said(tmp_path, names, numbers, empty, last):
+    rows, header = LABELLED, NAMED
+    if last:
+        rows, header = [[*row[1:], row[0]] for row in rows], [*header[1:], header[0]]
+    rows = [[*(column[at] for column in numbers), *row, *[""] * empty] for at, row in enumerate(rows)]
+    data = load(table(tmp_path / "own.csv", [*names, *header, *[""] * empty], rows), tmp_path)
+    assert sum_of(data) == sum_of(load(write_csv(tmp_path / "plain.csv", TRAIN, TRAIN_LABELS), tmp_path))
+    first = (
+        "first column of own.csv numbers the rows and is" if len(names) == 1 else "first 2 columns of own.csv number"
+    )
+    assert f"the {first}" in data.note
+    assert ("last column of own.csv is empty and is left out" in data.note) == (empty == 1)
+    assert ("last 3 columns of own.csv are empty and are left out" in data.note) == (empty == 3)
+
+
+@pytest.mark.parametrize("header", [NAMED, None, [*NAMED, ""], [*NAMED, "Unnamed: 145"]])
+def test_a_separator_at_the_end_of_each_row_makes_no_column(tmp_path, header):
+    data = load(table(tmp_path / "own.csv", header, [[*row, ""] for row in LABELLED]), tmp_path)
+    assert sum_of(data) == sum_of(load(write_csv(tmp_path / "plain.csv", TRAIN, TRAIN_LABELS), tmp_path))
+    assert "the last column of own.csv is empty and is left out" in data.note
+
+
+@pytest.mark.parametrize(
+    ("header", "rows"),
+    [
+        (["", *NAMED], [[7, *row] for row in LABELLED]),
+        (["", *NAMED], [[f"{at}.png", *row] for at, row in enumerate(LABELLED)]),
+        (["writer", *NAMED], [[at, *row] for at, row in enumerate(LABELLED)]),
+        (None, [[at, *row] for at, row in enumerate(LABELLED)]),
+        ([*NAMED, ""], [[*row, "x" if at == 40 else ""] for at, row in enumerate(LABELLED)]),
+    ],
+)
+def test_a_column_too_many_that_is_not_surely_of_no_use_is_asked_about(tmp_path, header, rows, presentable):
+    with pytest.raises(DataError) as caught:
+        load(table(tmp_path / "own.csv", header, rows), tmp_path)
+    presentable(caught.value.message, "own.csv: 146 columns, not a label and the pixels of a square")
+    assert "index=False" in caught.value.hint
+
+
+def test_columns_are_counted_as_they_stand_in_the_file(tmp_path, presentable):
+    rows = [[at, *row, ""] for at, row in enumerate(LABELLED)]
+    del rows[20][5]
+    with pytest.raises(DataError) as caught:
+        load(table(tmp_path / "own.csv", ["", *NAMED, ""], rows), tmp_path)
+    presentable(caught.value.message, "row 22: 146 columns, not 147")
+
+
+def test_a_table_of_numbered_images_without_labels_has_none(tmp_path):
+    table(tmp_path / "train.csv", NAMED, LABELLED)
+    table(tmp_path / "test.csv", ["id", *NAMED[1:]], [[at, *row] for at, row in enumerate(PIXELS)])
+    table(tmp_path / "sample_submission.csv", ["id", "label"], [[0, 0]])
+    (tmp_path / "valid.csv").write_text("not read")
+    data = load(tmp_path, tmp_path / "kept")
+    assert "test.csv has no labels and is left out" in data.note
+    assert "the tables sample_submission.csv and valid.csv are left out" in data.note
+
+
+@pytest.mark.parametrize(
+    ("rows", "hint"),
+    [
+        (PIXELS, "12 x 12 pixels take up all columns: put one before them with the labels"),
+        ([[*np.eye(3, dtype=int)[row[0]], *row[1:]] for row in LABELLED], "not one-hot"),
+        ([[*row[1:], *np.eye(3)[row[0]]] for row in LABELLED], "not one-hot"),
+        ([[*row[1:], *(np.arange(3) == row[0])] for row in LABELLED], "not one-hot"),
+        ([[*row, 0, 0] for row in LABELLED], "8 to 64 pixels"),
+    ],
+    ids=["no label", "first", "last", "true or false", "anything else"],
+)
+def test_how_a_table_of_another_number_of_columns_can_be_mended_is_said(tmp_path, rows, hint):
+    with pytest.raises(DataError, match="columns, not a label and the pixels of a square") as caught:
+        load(table(tmp_path / "own.csv", [f"p{at}" for at in range(len(rows[0]))], rows), tmp_path)
+    assert hint in caught.value.hint
