@@ -34,14 +34,11 @@ def _odd(output: Tensor) -> tuple[str, str] | None:
     """What is odd about outputs (B, C), and what comes of it."""
     lowest, highest = output.min(), output.max()
     if lowest >= 0 and _are_one(output.sum(1)):
-        what = "its outputs are probabilities, while the loss takes logits and has the softmax in it"
-        return what, "it learns better without the softmax at its end"
+        return "the network ends in a softmax, which the loss has in it", "it learns better without"
     if _are_one(output.exp().sum(0)) or (lowest >= 0 and _are_one(output.sum(0))):
-        what = "its softmax is over the images of a batch, not over the classes (dim=0 for dim=1)"
-        return what, "what it says of an image depends on the others"
+        return "the network's softmax is over the images of a batch", "it needs dim=1, for the classes"
     if lowest >= 0 and 0 < highest <= 1:
-        what = "its outputs lie between 0 and 1, as those of a sigmoid, while the loss takes logits"
-        return what, "it learns better without what bounds them"
+        return "the network ends in a sigmoid or the like, while the loss takes logits", "it learns better without"
     return None
 
 

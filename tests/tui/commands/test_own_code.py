@@ -197,11 +197,11 @@ def test_a_network_that_makes_a_layer_as_it_runs_and_ends_in_a_softmax_is_traine
     path.write_text(ODD)
     answer = train("--arch", f"{path}:Net", "--name", "odd", "--epochs", "2")
     assert answer.code == 0, answer.err
-    assert "its outputs are probabilities, while the loss takes logits and has the softmax in it" in answer.err
-    assert "its outputs are probabilities" in cli("archs", "show", f"{path}:Net").out
+    assert "the network ends in a softmax, which the loss has in it: it learns better without" in answer.err
+    assert "the network ends in a softmax" in cli("archs", "show", f"{path}:Net").out
     assert len(cli("archs", "show", f"{path}:Net", "--json").json["remarks"]) == 1
     run = store.find("odd")
     assert run.view().started.total_params == 104 + 1450
-    assert "its outputs are probabilities" in run.view().started.note
+    assert "the network ends in a softmax" in run.view().started.note
     assert cli("verify", "odd", "--arch", f"{path}:Net").code == 0
     assert cli("predict", "odd", digit, "--arch", f"{path}:Net").code == 0

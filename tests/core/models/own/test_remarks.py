@@ -7,9 +7,9 @@ from torch import nn
 
 from core.models.own.remarks import remarks_on
 
-PROBABILITIES = "its outputs are probabilities, while the loss takes logits and has the softmax in it"
-SIGMOID = "its outputs lie between 0 and 1, as those of a sigmoid, while the loss takes logits"
-OVER_IMAGES = "its softmax is over the images of a batch, not over the classes (dim=0 for dim=1)"
+SOFTMAX = "the network ends in a softmax, which the loss has in it"
+SIGMOID = "the network ends in a sigmoid or the like, while the loss takes logits"
+OVER_IMAGES = "the network's softmax is over the images of a batch: it needs dim=1, for the classes"
 
 
 class InEvaluation(nn.Module):
@@ -29,11 +29,11 @@ def network(*last: nn.Module) -> nn.Sequential:
 @pytest.mark.parametrize(
     ("last", "said"),
     [
-        (nn.Softmax(dim=1), f"{PROBABILITIES}: it learns better without the softmax at its end"),
-        (nn.Softmax(dim=0), f"{OVER_IMAGES}: what it says of an image depends on the others"),
-        (nn.LogSoftmax(dim=0), f"{OVER_IMAGES}: what it says of an image depends on the others"),
-        (nn.Sigmoid(), f"{SIGMOID}: it learns better without what bounds them"),
-        (InEvaluation(), f"in evaluation mode {PROBABILITIES}: the test loss is another one"),
+        (nn.Softmax(dim=1), f"{SOFTMAX}: it learns better without"),
+        (nn.Softmax(dim=0), OVER_IMAGES),
+        (nn.LogSoftmax(dim=0), OVER_IMAGES),
+        (nn.Sigmoid(), f"{SIGMOID}: it learns better without"),
+        (InEvaluation(), f"in evaluation mode {SOFTMAX}: the test loss is another one"),
     ],
 )
 def test_outputs_that_are_no_logits_are_told(last, said):
