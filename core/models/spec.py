@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from difflib import get_close_matches
 
-from core.advice import Advice
+from core.advice import Action, Advice, Tip
 from core.errors import SpecError
 from core.models.grammar.blocks import Block, Branching, Drop, Reuse, all_blocks, ends_in_norm
 from core.models.grammar.diagnosis import NO_LAYER
+from core.models.grammar.foreign import AS_CODE, is_from_elsewhere
 from core.models.grammar.named import EXERCISE, REGISTRY, named_spec
 from core.models.grammar.parser import blocks_of
 from core.models.grammar.table import GRAMMAR
@@ -83,24 +84,34 @@ def is_user_module(arch: str) -> bool:
 def find(arch: str, task: ImageTask = MNIST_TASK) -> Architecture:
     """A registered network by name, or else a spec.
 
-    A named network ends in a logit for each class. Where these are not the ten of MNIST, it is not the network of that
-    name any more, and has none.
+    Blanks around it do not count. A named network ends in a logit for each class. Where these are not the ten of MNIST,
+    it is not the network of that name any more, and has none.
 
     Raises:
         SpecError: when it is neither.
     """
+    arch = arch.strip()
     if arch in REGISTRY:
         return parse(named_spec(arch, task.classes), name=arch if task.classes == MNIST_TASK.classes else "")
     try:
         return parse(arch)
     except SpecError as error:
-        if len(words(arch)) == 1:
-            close = get_close_matches(arch, REGISTRY, n=1)
-            if close:
-                error.advice = Advice(f"did you mean {close[0]}?")
-            elif error.reason == NO_LAYER:
-                error.advice = Advice(f"named networks are {', '.join(REGISTRY)}")
+        if advice := _advice(arch, error.reason):
+            error.advice = advice
         raise
+
+
+def _advice(arch: str, reason: str) -> Advice | None:
+    """What to write in place of what is no spec, where that can be told from what it is."""
+    texts = texts_of(arch)
+    if len(texts) == 1 and (close := get_close_matches(arch, REGISTRY, n=1)):
+        return Advice(f"did you mean {close[0]}?")
+    if any(is_from_elsewhere(text) for text in texts):
+        return Advice(f"{AS_CODE}; ", Tip(Action.EXPLAIN_LAYERS)) if AS_CODE not in reason else None
+    if len(texts) == 1 and reason == NO_LAYER:
+        networks = f"named networks are {', '.join(REGISTRY)}; if a preset is meant, "
+        return Advice(networks, Tip(Action.LIST_PRESETS), " lists them")
+    return None
 
 
 def parse(spec: str, *, name: str = "") -> Architecture:

@@ -3,7 +3,7 @@
     python tests/benchmark/pictures.py RUN [KIND...]
 
 The run is looked for in MNIST_TUI_HOME, MNIST in MNIST_TUI_DATA. The kinds are those of
-tests/support/photographs.py and more_photographs.py.
+tests/support/photographs.py and more_photographs.py, and by name those of thin_lines.py.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from more_photographs import KINDS
 from photographs import two_digits
 from PIL import Image
+from thin_lines import LINES
 
 from core.data.loader import Loader
 from core.data.picture import read_digits
@@ -57,7 +58,7 @@ def main() -> None:
                     two_digits(images[i], images[other], random).save(path)
                     _count(kind, [labels[i], labels[other]], network, path)
                 else:
-                    KINDS[kind](images[i], random).save(path)
+                    (KINDS | LINES)[kind](images[i], random).save(path)
                     _count(kind, [labels[i]], network, path)
     for kind, (right, of, seconds, wrong) in _counts.items():
         print(f"{kind:32} {right:3} of {of:3}  {1000 * seconds / of:6.0f} ms  {' '.join(wrong)}")

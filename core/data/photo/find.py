@@ -13,6 +13,7 @@ from core.data.photo.paper import Values, faintest, ink_on_paper, smoothed
 from core.data.photo.plain import digit_on_plain_paper
 from core.data.photo.ruling import without_lines
 from core.data.photo.strokes import StrokeGroup, groups
+from core.data.photo.thin import with_wider_lines
 
 LARGEST, SMALLEST = 1000, 220
 """The longer side, in pixels, that pictures are brought to."""
@@ -53,12 +54,20 @@ def find_digits(gray: Values) -> list[Found]:
     scale = min(1.0, LARGEST / max(gray.shape))
     if max(gray.shape) < SMALLEST:
         scale = SMALLEST / max(gray.shape)
-    work = _resized(gray, scale)
+    drawn, wider = with_wider_lines(gray, LARGEST) or (gray, 0)
+    work = _resized(drawn, scale * max(gray.shape) / max(drawn.shape))
     ink, chosen = _analysed(work)
-    found = [_found(ink, group, scale) for group in chosen]
+    found = [_narrowed(_found(ink, group, scale), wider) for group in chosen]
     if len(found) == 1 and scale < 1 and chosen[0].side < SMALL:
         return [_looked_at_closely(gray, found[0])]
     return found
+
+
+def _narrowed(found: Found, by: int) -> Found:
+    """With so many pixels less on every side of its box."""
+    left, top, width, height = found.box
+    across, down = min(by, (width - 1) // 2), min(by, (height - 1) // 2)
+    return replace(found, box=(left + across, top + down, width - 2 * across, height - 2 * down))
 
 
 def _looked_at_closely(gray: Values, found: Found) -> Found:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from core.models.grammar.forms import ACTIVATIONS, CONV, DENSE, DROP, FLAT, HEAD, LEAKY, NORM, POOL, SCALE
+from core.models.grammar.foreign import as_file, as_layer, as_parted, is_word
+from core.models.grammar.forms import ACTIVATIONS, CONV, DENSE, DROP, FLAT, LEAKY, NORM, POOL, SCALE
 from core.models.grammar.named import REGISTRY
 
 NO_LAYER = (
@@ -27,8 +28,6 @@ SMALLEST = {
 }
 """For each kind of layer that takes a number, how one is written."""
 
-_FORMS = (CONV, POOL, DROP, DENSE, NORM, LEAKY, SCALE, FLAT, HEAD)
-
 _NUMBERLESS = re.compile(rf"(bn|ln|in|gap|flat|res|{'|'.join(ACTIVATIONS)})\d", re.ASCII)
 
 
@@ -36,13 +35,17 @@ TEMPLATE = "choices in { } and [ ] make a template, of which a search takes one 
 
 
 def what_is_wrong(token: str) -> str:
+    if parted := as_parted(token):
+        return parted
     if any(mark in token for mark in "{}[]"):
         return TEMPLATE
     small = token.lower()
-    if small != token and (small in ACTIVATIONS or any(form.fullmatch(small) for form in _FORMS)):
+    if small != token and is_word(token):
         return f"layers are written in small letters: {small}"
     if token in REGISTRY:
         return f"is a whole network, not a layer of one; its layers are {REGISTRY[token]}"
+    if foreign := as_layer(token) or as_file(token):
+        return foreign
     if token in SMALLEST:
         return f"{token} needs a number, as in {SMALLEST[token]}"
     if match := CONV.match(token):
@@ -56,6 +59,11 @@ def what_is_wrong(token: str) -> str:
     if match := NORM.match(token):
         return _wrong_modifier(token[match.end() :], match[3] or match[1][-1:], "w", "")
     return _too_much(token)
+
+
+def why_so_long(token: str, most: int) -> str:
+    """The reason for a word of more characters than any has."""
+    return as_parted(token) or as_file(token) or f"longer than {most} characters"
 
 
 def _too_much(token: str) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core.errors import SpecError
+from core.models.grammar.foreign import PARTED
 from core.models.grammar.words import joined, texts_of, words
 from core.models.reference import is_reference
 
@@ -125,7 +126,7 @@ class _Reader:
                 raise self._fail(at, f"{piece} closes nothing")
             elif "," in piece:
                 reason = "a comma parts the values in braces, or networks in a list, where a template cannot stand"
-                raise self._fail(at + piece.index(","), reason)
+                raise self._fail(at + piece.index(","), f"{PARTED}; {reason}")
             else:
                 target.append(piece)
         if inside is not None:

@@ -21,7 +21,7 @@ from core.models.grammar.blocks import (
     Pair,
     Pool,
 )
-from core.models.grammar.diagnosis import what_is_wrong
+from core.models.grammar.diagnosis import what_is_wrong, why_so_long
 from core.models.grammar.forms import (
     ACTIVATIONS,
     CONV,
@@ -52,7 +52,7 @@ def block_of(token: str, fail: Fail) -> Block:
         SpecError: made by `fail`, when the word is none of the grammar.
     """
     if len(token) > MAX_TOKEN:
-        raise fail(f"longer than {MAX_TOKEN} characters")
+        raise fail(why_so_long(token, MAX_TOKEN))
     if token in ACTIVATIONS:
         return Activation(ACTIVATIONS[token])
     if token == "gap":

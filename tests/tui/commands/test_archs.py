@@ -53,7 +53,7 @@ def test_layers_inside_others_are_rows_and_what_is_used_again_has_no_parameters_
 
 def test_the_layers_of_conv9_are_those_of_the_exercise(cli):
     shown = cli("archs", "show", "conv9", "--json").json
-    assert list(shown) == [*TOTALS, "layers", "unused"]
+    assert list(shown) == [*TOTALS, "layers", "unused", "remarks"]
     rows = [(row["layer"], *row["output_shape"][:2], row["params"]) for row in shown["layers"]]
     assert rows == CONV9
     assert all(row["output_shape"][1] == row["output_shape"][2] for row in shown["layers"])
