@@ -85,7 +85,7 @@ def _made_for(model: nn.Module, task: ImageTask) -> str:
             f"it takes 32x32 pixels in colour: x = F.pad(x, [{margin}] * 4).expand(-1, 3, -1, -1) comes first"
         )
     for shape, way in ways.items():
-        with suppress(Exception, SystemExit), torch.random.fork_rng(devices=[]), torch.no_grad():
+        with suppress(Exception, SystemExit, KeyboardInterrupt), torch.random.fork_rng(devices=[]), torch.no_grad():
             if copy_module(model).eval()(torch.zeros(2, *shape)).shape == (2, task.classes):
                 return way
     return ""

@@ -22,7 +22,7 @@ def remarks_on(model: nn.Module, task: ImageTask = MNIST_TASK) -> tuple[str, ...
         images = 100 * torch.randn(IMAGES, 1, task.size, task.size)  # so far from each other that logits are, too
         for training in (True, False):
             output = None
-            with suppress(Exception, SystemExit):  # what fails is told by `core.training.trial`
+            with suppress(Exception, SystemExit, KeyboardInterrupt):  # what fails is told by `core.training.trial`
                 output = copy.train(training)(images)
             if isinstance(output, Tensor) and (odd := _odd(output.double())):
                 what, so = odd
