@@ -39,6 +39,16 @@ def screen_text(pilot: Pilot[int]) -> str:
     return "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
 
 
+SLOW = {
+    "arch": "c24p1 c24p1 c24p1 gap fc10",
+    "engine": "eager",
+    "dataset": "mnist-5k",
+    "device": "cpu",
+    "batch_size": "4",
+}
+"""A form whose range test has a thousand steps, of so slow a network that it is still at it when it is looked at."""
+
+
 async def wait_for(pilot: Pilot[int], met: Callable[[], object], seconds: float = 30) -> None:
     """Let the app go on until something is so."""
     for _ in range(int(seconds / 0.05)):

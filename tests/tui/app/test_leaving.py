@@ -6,7 +6,7 @@ import json
 import threading
 
 import pytest
-from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
+from app_pilot import SLOW, SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
 from waiting import wait_until
 
 from core.advice import Action, Tip
@@ -99,8 +99,7 @@ async def test_a_note_that_is_not_saved_is_asked_about_before_the_end(tmp_path, 
 
 
 async def test_a_range_test_that_is_left_behind_has_ended_before_a_run_begins(tmp_path, scripted):
-    form = {"arch": "gap17k", "dataset": "mnist-5k", "device": "cpu", "batch_size": "4"}  # a thousand slow steps
-    tmp_path.joinpath("state.json").write_text(json.dumps({"form": form}))
+    tmp_path.joinpath("state.json").write_text(json.dumps({"form": SLOW}))
     async with opened(tmp_path) as pilot:
         await pilot.press("L")
         await wait_for(pilot, lambda: "learning rate 0.0" in screen_text(pilot), 100)

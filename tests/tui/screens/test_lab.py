@@ -9,7 +9,7 @@ import time
 from multiprocessing import active_children
 
 import pytest
-from app_pilot import SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
+from app_pilot import SLOW, SMALL, WIDE, make_run, opened, screen_text, wait_for, wait_for_text
 from rich.text import Text
 from stage import staged
 from textual.widgets import Input, Static
@@ -825,9 +825,7 @@ async def test_a_range_test_draws_the_loss_and_enter_puts_its_rate_into_the_fiel
 
 
 async def test_escape_gives_a_range_test_up_and_leaves_the_field_as_it_was(tmp_path):
-    # A thousand steps of the slowest network that has a name: it is still at it when it is looked at.
-    form = {"arch": "gap17k", "dataset": "mnist-5k", "device": "cpu", "lr": "0.123", "batch_size": "4"}
-    tmp_path.joinpath("state.json").write_text(json.dumps({"form": form}))
+    tmp_path.joinpath("state.json").write_text(json.dumps({"form": SLOW | {"lr": "0.123"}}))
     async with staged(LabScreen(), tmp_path) as pilot:
         await pilot.press("v", "ctrl+l")
         await wait_for(pilot, lambda: "learning rate 0.0" in screen_text(pilot), 100)
