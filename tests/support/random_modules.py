@@ -7,7 +7,7 @@ from collections.abc import Callable
 from copy import deepcopy
 
 import torch
-from random_networks import assert_close
+from random_networks import assert_close, vary_scales
 from random_specs import draw_any_spec
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -134,10 +134,7 @@ def _check(draw: Callable[[random.Random], nn.Sequential], seed: int) -> None:
     torch.manual_seed(seed)
     while True:
         model = draw(rng).double().to(memory_format=torch.channels_last)
-        with torch.no_grad():
-            for parameter in model.parameters():
-                if parameter.dim() == 1:
-                    parameter += 0.3 * torch.randn_like(parameter)  # scales of either sign, shifts that are not 0
+        vary_scales(model)
         sizes = rng.sample([2, 7, 8, 9, 32, 33, 50], 2)
         batches = [torch.randn(size, 1, 28, 28, dtype=torch.float64) for size in sizes]
         if _norms_of_constants(model, batches) < 2:

@@ -84,6 +84,14 @@ def assert_close(found: list[Tensor], expected: list[Tensor], tolerance: float) 
         assert error <= tolerance * max(torch.linalg.vector_norm(wanted.double()), 1e-3 * largest)
 
 
+def vary_scales(model: nn.Module) -> None:
+    """Give a new network scales of either sign, and shifts that are not 0."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() == 1:
+                parameter += 0.3 * torch.randn_like(parameter)
+
+
 def check_random_network(seed: int) -> None:
     """Two steps, the second on a batch of another size, which finds the memory of the first."""
     rng = random.Random(seed)
@@ -94,10 +102,7 @@ def check_random_network(seed: int) -> None:
             break
     torch.manual_seed(seed)
     model = build_model(summary).double().to(memory_format=torch.channels_last)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.dim() == 1:
-                parameter += 0.3 * torch.randn_like(parameter)  # scales of either sign, shifts that are not 0
+    vary_scales(model)
     sizes = rng.sample([2, 7, 8, 9, 32, 33, 90], 2)
     batches = [torch.randn(size, 1, 28, 28, dtype=torch.float64) for size in sizes]
     found, expected, _ = steps_by_both(model, *batches)
